@@ -1,0 +1,55 @@
+"""Every error the package raises on purpose, under one base class.
+
+    UnbraidError
+    ├── AudioError            a file or an array that cannot be read, written or separated as it is
+    ├── UsageError            a request that cannot be met: unknown stem, two inputs for one output, …
+    ├── Cancelled             the caller asked for a stop
+    ├── RuntimeUnavailable    an engine, a device or an extra that is not installed
+    └── ModelError
+        ├── ModelNotFound     no model of that name or folder here
+        ├── SpecError         spec.json that is not one
+        ├── ChecksumError     a file whose bytes are not the expected ones
+        └── DownloadError     a model that could not be fetched
+
+Each message is one sentence or two: what is wrong, what is allowed, what to do.
+"""
+
+
+class UnbraidError(Exception):
+    """Base of all errors raised on purpose; its message is meant for people."""
+
+
+class AudioError(UnbraidError):
+    """Audio that cannot be read, written or separated as it is."""
+
+
+class UsageError(UnbraidError):
+    """A request that cannot be met as it was put."""
+
+
+class Cancelled(UnbraidError):
+    """The caller asked for a stop while work was under way."""
+
+
+class RuntimeUnavailable(UnbraidError):
+    """An engine, a device or an optional package that is not there."""
+
+
+class ModelError(UnbraidError):
+    """A model that cannot be used as it is."""
+
+
+class ModelNotFound(ModelError):
+    """No model of that name or in that folder."""
+
+
+class SpecError(ModelError):
+    """A spec.json that cannot be read, or that does not fit its files."""
+
+
+class ChecksumError(ModelError):
+    """A file whose bytes are not the expected ones."""
+
+
+class DownloadError(ModelError):
+    """A model that could not be fetched."""

@@ -1,0 +1,140 @@
+"""What a model is, as data: the spec.json of a model folder.
+
+A frozen dataclass that travels with the weights. The reader is strict: an unknown key, a missing one or a value
+of the wrong kind is a `SpecError`, never a silent default.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from unbraid.errors import SpecError
+from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
+
+FORMAT = 1
+Family = Literal["sepformer", "unet"]
+
+
+@dataclass(frozen=True)
+class Spectral:
+    """The spectrogram a U-Net sees, and what its masks mean (Spleeter's front end)."""
+
+    frame_samples: int = 4096
+    hop_samples: int = 1024
+    frames: int = 512  # T: the network sees segments of this many frames
+    bins: int = 1024  # F: bins from 0 Hz that the network sees
+    exponent: float = 2.0  # of the ratio masks
+    extension: Literal["zeros", "average"] = "zeros"  # masks above the last bin, in the published system
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How long audio is cut for a network that sees a whole window at once."""
+
+    seconds: float = 12.0
+    overlap_seconds: float = 3.0
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything a run needs to know about a model, but for its weights."""
+
+    name: str
+    family: Family
+    sample_rate: int  # Hz
+    channels: int  # that the network takes: 1 or 2
+    stems: tuple[str, ...]  # in the order of the network's outputs
+    geometry: Geometry
+    licence: str
+    provenance: str  # where the weights come from, in one sentence
+    spectral: Spectral | None = None  # U-Nets
+    windows: Windows | None = None  # SepFormers
+    scores: dict[str, float] = field(default_factory=dict)  # "SI-SDRi dB, test_mix2": 5.1
+    files: dict[str, str] = field(default_factory=dict)  # name: sha256
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        outputs = self.geometry.sources if isinstance(self.geometry, SepFormerGeometry) else self.geometry.stems
+        if outputs != len(self.stems):
+            raise SpecError(f"{self.name}: the network has {outputs} outputs, but {len(self.stems)} stems are named.")
+        if (self.family == "unet") != (self.spectral is not None) or (self.family == "unet") == (
+            self.windows is not None
+        ):
+            raise SpecError(f"{self.name}: a unet needs 'spectral', a sepformer needs 'windows', and neither both.")
+
+    def to_json(self) -> str:
+        """The text of spec.json."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """Read and check FOLDER/spec.json.
+
+    Raises:
+        SpecError: the file is missing, is not JSON, or has unknown, missing or ill-typed keys.
+    """
+    path = folder / "spec.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SpecError(f"{folder} is not a model folder: it has no spec.json.") from None
+    except (ValueError, OSError) as error:
+        raise SpecError(f"{path} cannot be read: {error}.") from None
+    return parse_spec(data, str(path))
+
+
+def parse_spec(data: Any, where: str) -> ModelSpec:
+    """Build a ModelSpec from the parsed JSON, naming the place of anything that does not fit."""
+    if isinstance(data, dict) and data.get("format") != FORMAT:
+        raise SpecError(f"{where}: format {data.get('format')!r} is not {FORMAT}; install a newer unbraid.")
+    if isinstance(data, dict) and data.get("family") not in typing.get_args(Family):
+        raise SpecError(f"{where}: family {data.get('family')!r} is not one of {', '.join(typing.get_args(Family))}.")
+    spec: ModelSpec = _build(ModelSpec, data, where)
+    return spec
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    """Turn parsed JSON into `kind`: a dataclass, tuple, dict, literal, union or plain type."""
+    if dataclasses.is_dataclass(kind):
+        return _build_dataclass(kind, value, where)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal and value in arguments:
+        return value
+    if origin is tuple and isinstance(value, list):
+        return tuple(_build(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {key: _build(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind in (int, str, types.NoneType) and type(value) is kind:
+        return value
+    expected = f"one of {arguments}" if origin is Literal else getattr(kind, "__name__", str(kind))
+    raise SpecError(f"{where}: {value!r} is not {expected}.")
+
+
+def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise SpecError(f"{where}: expected an object with the fields of {kind.__name__}, found {value!r}.")
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    hints = typing.get_type_hints(kind)
+    if unknown := sorted(value.keys() - fields.keys()):
+        raise SpecError(f"{where}: unknown key {unknown[0]!r}; allowed are {', '.join(fields)}.")
+    required = {n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING}
+    if missing := sorted(required - value.keys()):
+        raise SpecError(f"{where}: key {missing[0]!r} is missing.")
+    built = {}
+    for name, item in value.items():
+        hint = hints[name]
+        if name == "geometry":
+            hint = SepFormerGeometry if "features" in item else UNetGeometry
+        elif typing.get_origin(hint) is types.UnionType:  # `X | None`
+            hint = types.NoneType if item is None else typing.get_args(hint)[0]
+        built[name] = _build(hint, item, f"{where}: {name}")
+    try:
+        return kind(**built)
+    except ValueError as error:
+        raise SpecError(f"{where}: {error}") from None

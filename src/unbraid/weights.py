@@ -1,0 +1,141 @@
+"""The weights of a model: which tensors a geometry has, and the file that holds them.
+
+`model.safetensors` is written with its tensors in name order and nothing else in the header, so that every
+offset is a constant of (geometry, dtype): an ONNX graph can point into the file (see DESIGN: a model is a folder).
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from unbraid.errors import ModelError
+from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
+
+DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8"}  # NumPy's names: safetensors' names
+Shapes = dict[str, tuple[int, ...]]
+
+
+def tensor_shapes(geometry: Geometry) -> Shapes:
+    """Name and shape of every weight of a network: those of its torch module's parameters and buffers."""
+    shapes = _sepformer(geometry) if isinstance(geometry, SepFormerGeometry) else _unets(geometry)
+    return dict(sorted(shapes.items()))
+
+
+def _affine(name: str, size: int) -> Shapes:
+    return {f"{name}.weight": (size,), f"{name}.bias": (size,)}
+
+
+def _linear(name: str, outputs: int, inputs: int) -> Shapes:
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def _transformer(name: str, g: SepFormerGeometry) -> Shapes:
+    shapes = _affine(f"{name}.norm", g.features)
+    for j in range(g.layers):
+        layer = f"{name}.layers.{j}"
+        shapes |= _affine(f"{layer}.attention_norm", g.features)
+        shapes |= _linear(f"{layer}.attention.in_proj", 3 * g.features, g.features)
+        shapes |= _linear(f"{layer}.attention.out_proj", g.features, g.features)
+        shapes |= _affine(f"{layer}.feed_norm", g.features)
+        shapes |= _linear(f"{layer}.feed_in", g.hidden, g.features)
+        shapes |= _linear(f"{layer}.feed_out", g.features, g.hidden)
+    return shapes
+
+
+def _sepformer(g: SepFormerGeometry) -> Shapes:
+    d = g.features
+    shapes: Shapes = {"encoder.weight": (d, 1, g.kernel_samples), "decoder.weight": (d, 1, g.kernel_samples)}
+    shapes |= _affine("masknet.norm", d)
+    shapes |= {"masknet.inlet.weight": (d, d), "masknet.outlet.weight": (d, d), "masknet.prelu.weight": (1,)}
+    shapes |= _linear("masknet.split", d * g.sources, d)
+    shapes |= _linear("masknet.value", d, d) | _linear("masknet.gate", d, d)
+    for i in range(g.blocks):
+        for half in ("intra", "inter"):
+            shapes |= _transformer(f"masknet.blocks.{i}.{half}", g)
+            shapes |= _affine(f"masknet.blocks.{i}.{half}_norm", d)
+    return shapes
+
+
+def _batch_norm(name: str, size: int) -> Shapes:
+    return _affine(name, size) | {f"{name}.running_mean": (size,), f"{name}.running_var": (size,)}
+
+
+def _unets(g: UNetGeometry) -> Shapes:
+    shapes: Shapes = {}
+    outputs = (*g.filters[-2::-1], 1)
+    for k in range(g.stems):
+        for i, (inner, outer) in enumerate(zip((g.channels, *g.filters[:-1]), g.filters, strict=True)):
+            shapes |= {f"nets.{k}.down.{i}.weight": (outer, inner, 5, 5), f"nets.{k}.down.{i}.bias": (outer,)}
+            if i < len(g.filters) - 1:
+                shapes |= _batch_norm(f"nets.{k}.down_norm.{i}", outer)
+        for i, out in enumerate(outputs):
+            inputs = g.filters[-1] if i == 0 else 2 * outputs[i - 1]
+            shapes |= {f"nets.{k}.up.{i}.weight": (inputs, out, 5, 5), f"nets.{k}.up.{i}.bias": (out,)}
+            shapes |= _batch_norm(f"nets.{k}.up_norm.{i}", out)
+        shapes |= {f"nets.{k}.last.weight": (g.channels, 1, 4, 4), f"nets.{k}.last.bias": (g.channels,)}
+    return shapes
+
+
+def check_tensors(found: Shapes, geometry: Geometry, where: str) -> None:
+    """Compare names and shapes both ways.
+
+    Raises:
+        ModelError: a tensor is missing, is unexpected or has another shape; the first of each is named.
+    """
+    compare_shapes(found, tensor_shapes(geometry), where)
+
+
+def compare_shapes(found: Shapes, expected: Shapes, where: str) -> None:
+    """Compare names and shapes both ways, as `check_tensors` does, with any list of tensors."""
+    if missing := sorted(expected.keys() - found.keys()):
+        raise ModelError(f"{where}: tensor {missing[0]!r} is missing ({len(missing)} of {len(expected)} are).")
+    if extra := sorted(found.keys() - expected.keys()):
+        raise ModelError(f"{where}: tensor {extra[0]!r} does not belong to this network ({len(extra)} do not).")
+    for name, shape in expected.items():
+        if found[name] != shape:
+            raise ModelError(f"{where}: tensor {name!r} has shape {found[name]}, expected {shape}.")
+
+
+def write_weights(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Write tensors in name order, in the safetensors format, with nothing but tensors in the header."""
+    names = sorted(tensors)
+    header = json.dumps(_header({name: (str(tensors[name].dtype), tensors[name].shape) for name in names}))
+    text = header.encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            file.write(np.ascontiguousarray(tensors[name]).tobytes())
+
+
+def tensor_offsets(tensors: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, int]]:
+    """Where `write_weights` puts each tensor, {name: (dtype, shape)} -> {name: (offset, bytes)} in the file."""
+    header = _header({name: tensors[name] for name in sorted(tensors)})
+    length = len(json.dumps(header).encode())
+    start = 8 + length + (-length % 8)
+    return {name: (start + (span := entry["data_offsets"])[0], span[1] - span[0]) for name, entry in header.items()}
+
+
+def _header(tensors: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, dict[str, Any]]:
+    header, end = {}, 0
+    for name, (dtype, shape) in tensors.items():
+        start, end = end, end + math.prod(shape) * np.dtype(dtype).itemsize
+        header[name] = {"dtype": DTYPES[dtype], "shape": list(shape), "data_offsets": [start, end]}
+    return header
+
+
+def read_weights(path: Path) -> dict[str, np.ndarray]:
+    """Read every tensor.
+
+    Raises:
+        ModelError: the file is missing or is not a safetensors file.
+    """
+    try:
+        return safetensors.numpy.load_file(path)
+    except (OSError, safetensors.SafetensorError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read as safetensors: {error}.") from None
