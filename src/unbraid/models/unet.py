@@ -1,0 +1,70 @@
+"""Spleeter's U-Nets: the magnitude spectrogram of a song in, one magnitude per stem out.
+
+Hennequin et al., "Spleeter" (JOSS 5(50), 2020), after Jansson et al. (ISMIR 2017): one U-Net per stem, six
+strided 5×5 convolutions down, six transposed ones up, skips in between. Axes here are (B, C, N, F): the published
+network's (time, frequency, channel) with the channel first. Two details are the published ones and easily missed:
+a skip carries the convolution before its norm and activation, and the deepest one goes up as it is.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unbraid.geometry import UNetGeometry
+
+NORM_EPS = 1e-3
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
+    "relu": F.relu,
+    "elu": F.elu,
+}
+
+
+class UNet(nn.Module):
+    """One stem's network: magnitude (B, C, N, F) -> mask logits (B, C, N, F); N and F multiples of 2^levels."""
+
+    def __init__(self, geometry: UNetGeometry):
+        super().__init__()
+        filters = geometry.filters
+        self.encoder_activation = ACTIVATIONS[geometry.encoder_activation]
+        self.decoder_activation = ACTIVATIONS[geometry.decoder_activation]
+        inputs = (geometry.channels, *filters[:-1])
+        self.down = nn.ModuleList(nn.Conv2d(i, o, 5, stride=2) for i, o in zip(inputs, filters, strict=True))
+        self.down_norm = nn.ModuleList(nn.BatchNorm2d(o, NORM_EPS, momentum=0.01) for o in filters[:-1])
+        outputs = (*filters[-2::-1], 1)
+        inputs = (filters[-1], *(2 * o for o in outputs[:-1]))
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(i, o, 5, stride=2, padding=1) for i, o in zip(inputs, outputs, strict=True)
+        )
+        self.up_norm = nn.ModuleList(nn.BatchNorm2d(o, NORM_EPS, momentum=0.01) for o in outputs)
+        self.last = nn.Conv2d(1, geometry.channels, 4, padding=3, dilation=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips: list[Tensor] = []
+        for conv, norm in zip(self.down, [*self.down_norm, None], strict=True):
+            x = conv(F.pad(x, (1, 2, 1, 2)))  # each level: (B, filters, N/2, F/2)
+            if norm is not None:
+                skips.append(x)
+                x = self.encoder_activation(norm(x))
+        for conv, norm in zip(self.up, self.up_norm, strict=True):
+            x = norm(self.decoder_activation(conv(x)[..., :-1, :-1]))
+            if skips:
+                x = torch.cat((skips.pop(), x), dim=1)
+        logits: Tensor = self.last(x)
+        return logits  # (B, C, N, F)
+
+
+class UNets(nn.Module):
+    """All stems of a model: magnitude (B, C, N, F) -> magnitude per stem (B, stems, C, N, F)."""
+
+    def __init__(self, geometry: UNetGeometry):
+        super().__init__()
+        self.geometry = geometry
+        self.nets = nn.ModuleList(UNet(geometry) for _ in range(geometry.stems))
+
+    def forward(self, magnitude: Tensor) -> Tensor:
+        logits = torch.stack([net(magnitude) for net in self.nets], dim=1)  # (B, stems, C, N, F)
+        masks = logits.softmax(1) if self.geometry.output == "softmax" else logits.sigmoid()
+        return masks * magnitude[:, None]
