@@ -1,0 +1,27 @@
+"""Write the graphs that ship with the package: `python -m unbraid.graph src/unbraid/assets/graphs`."""
+
+import sys
+from pathlib import Path
+
+from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.graph import build_graph
+from unbraid.graphs import graph_name
+
+PUBLISHED: tuple[Geometry, ...] = (
+    *(SepFormerGeometry(sources=sources) for sources in (1, 2, 3)),
+    UNetGeometry(stems=2),
+    UNetGeometry(stems=4, encoder_activation="elu", decoder_activation="elu"),
+    UNetGeometry(stems=5, encoder_activation="elu", decoder_activation="elu", output="softmax"),
+)
+
+
+def main(folder: Path) -> None:
+    """Write every published geometry's graphs into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for geometry in PUBLISHED:
+        for dtype in ("float32", "int8") if isinstance(geometry, SepFormerGeometry) else ("float32",):
+            (folder / graph_name(geometry, dtype)).write_bytes(build_graph(geometry, dtype))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,53 @@
+"""The U-Nets of `models.unet` as an ONNX graph: magnitude (B, C, N, F) -> magnitudes (B, stems, C, N, F).
+
+The published padding, one before and two after at every stride of two, is an attribute of the convolutions here,
+both ways: nothing is padded or cut by nodes of its own.
+"""
+
+from unbraid.geometry import UNetGeometry
+from unbraid.graph.builder import Graph, Tensors
+
+NORM_EPS = 1e-3
+UNEVEN = [1, 1, 2, 2]  # before (frames, bins), after (frames, bins)
+
+
+def unet_graph(geometry: UNetGeometry, tensors: Tensors, location: str) -> bytes:
+    """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
+    graph = Graph(tensors, location)
+    nets = [_net(graph, geometry, f"nets.{k}") for k in range(geometry.stems)]
+    logits = graph.op("Concat", *(graph.op("Unsqueeze", net, graph.constant([1])) for net in nets), axis=1)
+    masks = graph.op("Softmax", logits, axis=1) if geometry.output == "softmax" else graph.op("Sigmoid", logits)
+    magnitudes = graph.op("Mul", masks, graph.op("Unsqueeze", "magnitude", graph.constant([1])))
+    axes: list[str | int] = ["B", geometry.channels, "N", "F"]
+    return graph.model({"magnitude": axes}, {"magnitudes": (magnitudes, ["B", geometry.stems, *axes[1:]])})
+
+
+def _net(graph: Graph, g: UNetGeometry, name: str) -> str:
+    """One stem's mask logits (B, C, N, F)."""
+    x, skips = "magnitude", []
+    for i in range(len(g.filters)):
+        x = graph.op("Conv", x, *_kernel(graph, f"{name}.down.{i}"), strides=[2, 2], pads=UNEVEN)
+        if i < len(g.filters) - 1:
+            skips.append(x)
+            x = _activate(graph, g.encoder_activation, _norm(graph, f"{name}.down_norm.{i}", x))
+    for i in range(len(g.filters)):
+        x = graph.op("ConvTranspose", x, *_kernel(graph, f"{name}.up.{i}"), strides=[2, 2], pads=UNEVEN)
+        x = _norm(graph, f"{name}.up_norm.{i}", _activate(graph, g.decoder_activation, x))
+        if skips:
+            x = graph.op("Concat", skips.pop(), x, axis=1)
+    return graph.op("Conv", x, *_kernel(graph, f"{name}.last"), pads=[3, 3, 3, 3], dilations=[2, 2])
+
+
+def _kernel(graph: Graph, name: str) -> tuple[str, str]:
+    return graph.weight(f"{name}.weight"), graph.weight(f"{name}.bias")
+
+
+def _norm(graph: Graph, name: str, x: str) -> str:
+    statistics = (graph.weight(f"{name}.{part}") for part in ("weight", "bias", "running_mean", "running_var"))
+    return graph.op("BatchNormalization", x, *statistics, epsilon=NORM_EPS)
+
+
+def _activate(graph: Graph, kind: str, x: str) -> str:
+    if kind == "leaky_relu":
+        return graph.op("LeakyRelu", x, alpha=0.2)
+    return graph.op({"relu": "Relu", "elu": "Elu"}[kind], x)
