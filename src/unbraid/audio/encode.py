@@ -1,0 +1,213 @@
+"""Encoders: float32 blocks (C, n) in, bytes of one format into an open binary file.
+
+WAV is written by ourselves (sizes beyond 4 GiB, streams, no time stamps in the file), flac, ogg and mp3 by
+libsndfile, m4a and opus by FFmpeg (libsndfile 1.2.2 spoils the last millisecond of many Opus files). Integers are rounded to nearest and saturate: +1.0 becomes the largest integer, never
+the smallest.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid.audio import riff
+from unbraid.audio.formats import LIMITS, OutputFormat
+from unbraid.audio.info import Audio
+from unbraid.audio.tags import canonical, for_sndfile
+from unbraid.errors import AudioError
+
+_SNDFILE: dict[str, tuple[str, dict[str | None, str]]] = {
+    "flac": ("FLAC", {"16": "PCM_16", "24": "PCM_24"}),
+    "ogg": ("OGG", {None: "VORBIS"}),
+    "mp3": ("MP3", {None: "MPEG_LAYER_III"}),
+}
+# Nominal kbit/s of 44.1 kHz stereo Vorbis at quality 0, 1, … 10 tenths (xiph's own table)
+_VORBIS_KBPS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
+_AAC_FRAME = 1024
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 8: "7.1"}
+
+
+class Sink(Protocol):
+    """What an encoder needs of the file it writes into."""
+
+    def write(self, data: bytes, /) -> int:
+        """Append or overwrite, all of it."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a position."""
+        ...
+
+    def tell(self) -> int:
+        """The position."""
+        ...
+
+
+class Encoder(Protocol):
+    """One file being encoded."""
+
+    def write(self, block: Audio) -> None:
+        """Encode a block (C, n)."""
+        ...
+
+    def close(self) -> None:
+        """Encode what is pending and complete the headers; the file itself stays open."""
+        ...
+
+
+def to_pcm(block: Audio, bits: int) -> NDArray[np.int32]:
+    """Samples as integers of so many bits: nearest, ties to even, saturating."""
+    full = float(1 << (bits - 1))
+    integers: NDArray[np.int32] = np.clip(np.rint(block * np.float32(full)), -full, full - 1).astype(np.int32)
+    return integers
+
+
+def pcm_bytes(block: Audio, bits: int) -> bytes:
+    """Interleaved little-endian samples: 16 or 24 bit integers, 32 bit float."""
+    frames = np.ascontiguousarray(block.T)  # (n, C)
+    if bits == 32:
+        return frames.astype("<f4", copy=False).tobytes()
+    integers = to_pcm(frames, bits).astype("<i4")
+    if bits == 16:
+        return integers.astype("<i2").tobytes()
+    return integers.view(np.uint8).reshape(*integers.shape, 4)[:, :, :3].tobytes()
+
+
+class WavEncoder:
+    """WAV, or RF64 once it has grown past what WAV can state."""
+
+    def __init__(self, file: Sink, layout: riff.WavLayout, tags: Mapping[str, str]) -> None:
+        self._file, self._layout, self._tags = file, layout, tags
+        self._frames = 0
+        file.write(riff.header(layout, 0, tags))
+
+    def write(self, block: Audio) -> None:
+        """Append the samples."""
+        self._frames += block.shape[1]
+        if not self._layout.ds64 and self._frames * self._layout.frame_bytes > riff.LARGEST - riff.MARGIN:
+            raise AudioError("A WAV file grew past 4 GiB, longer than announced. Announce its true length, or none.")
+        self._file.write(pcm_bytes(block, self._layout.bits))
+
+    def close(self) -> None:
+        """Pad to an even length and state the lengths in the header."""
+        self._file.write(b"\0" * (self._frames * self._layout.frame_bytes % 2))
+        self._file.seek(0)
+        self._file.write(riff.header(self._layout, self._frames, self._tags))
+
+
+class SndfileEncoder:
+    """flac, ogg (Vorbis) and mp3 through libsndfile."""
+
+    def __init__(self, file: Sink, sample_rate: int, channels: int, fmt: OutputFormat, tags: Mapping[str, str]) -> None:
+        import soundfile
+
+        from unbraid.audio.sndfile import VORBIS_ORDER
+
+        major, subtypes = _SNDFILE[fmt.name]
+        self._sound = soundfile.SoundFile(
+            file,
+            "w",
+            sample_rate,
+            channels,
+            subtypes[fmt.subtype],
+            format=major,
+            compression_level=_compression(fmt, sample_rate, channels),
+            bitrate_mode="CONSTANT" if fmt.name == "mp3" else None,
+        )
+        for name, value in for_sndfile(tags).items():
+            setattr(self._sound, name, value)
+        order = VORBIS_ORDER.get(channels) if fmt.name == "ogg" else None
+        self._order = np.argsort(order) if order else None
+        self._bits = int(fmt.subtype) if fmt.subtype else None
+
+    def write(self, block: Audio) -> None:
+        """Encode the samples; integers are made here, because libsndfile truncates them."""
+        audio = block if self._order is None else block[self._order]
+        frames = np.ascontiguousarray(audio.T)  # (n, C)
+        if self._bits == 16:
+            self._sound.write(to_pcm(frames, 16).astype(np.int16))
+        elif self._bits == 24:
+            self._sound.write(to_pcm(frames, 24) << 8)
+        else:
+            self._sound.write(np.clip(frames, -1, 1))
+
+    def close(self) -> None:
+        """Flush the codec."""
+        self._sound.close()
+
+
+class FfmpegEncoder:
+    """opus, and AAC in an iPod-flavoured MP4 whose edit list states the length to the sample."""
+
+    def __init__(self, file: Sink, sample_rate: int, channels: int, fmt: OutputFormat, tags: Mapping[str, str]) -> None:
+        import av
+
+        self._frame = av.AudioFrame
+        codec, container, options = "libopus", "opus", {}
+        most = 256000 * channels
+        self._size = sample_rate // 50
+        if fmt.name == "m4a":
+            # the edit list counts in the movie's time scale: at the sample rate it is exact
+            codec, container, options = "aac", "ipod", {"movie_timescale": str(sample_rate)}
+            most = 6 * sample_rate * channels  # 6144 bits per channel and frame
+            self._size = _AAC_FRAME
+        self._container = av.open(file, "w", format=container, container_options=options)
+        self._container.metadata.update(canonical(tags))
+        self._layout = _LAYOUTS[channels]
+        stream = self._container.add_stream(codec, rate=sample_rate, layout=self._layout)
+        assert isinstance(stream, av.AudioStream)
+        self._stream, self._rate = stream, sample_rate
+        kbps = fmt.bitrate or LIMITS[fmt.name].bitrate_per_channel * channels
+        self._stream.bit_rate = min(kbps * 1000, most)
+        self._rest: Audio = np.zeros((channels, 0), np.float32)
+        self._next = 0
+        if fmt.name == "m4a":  # FFmpeg's encoder never recovers from a loud first frame: give it a silent one
+            self._next = -_AAC_FRAME  # before the start, where the edit list hides it
+            self._encode(np.zeros((channels, _AAC_FRAME), np.float32))
+
+    def write(self, block: Audio) -> None:
+        """Encode whole frames of the codec and keep the rest."""
+        audio = np.concatenate([self._rest, block], axis=1)  # (C, n)
+        whole = audio.shape[1] - audio.shape[1] % self._size
+        for start in range(0, whole, self._size):
+            self._encode(audio[:, start : start + self._size])
+        self._rest = audio[:, whole:].copy()
+
+    def close(self) -> None:
+        """Encode the last, shorter frame and write the index."""
+        if self._rest.shape[1]:
+            self._encode(self._rest)
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+    def _encode(self, audio: Audio) -> None:
+        packed = np.ascontiguousarray(np.clip(audio, -1, 1).T).reshape(1, -1)  # (1, n * C)
+        frame = self._frame.from_ndarray(packed, format="flt", layout=self._layout)
+        frame.sample_rate, frame.pts = self._rate, self._next
+        self._next += audio.shape[1]
+        self._container.mux(self._stream.encode(frame))
+
+
+def open_encoder(
+    file: Sink, sample_rate: int, channels: int, fmt: OutputFormat, tags: Mapping[str, str], frames: int | None
+) -> Encoder:
+    """The encoder of a format, writing into an open file; frames, if known, is what will be written."""
+    if fmt.name == "wav":
+        bits = 32 if fmt.subtype == "32f" else int(fmt.subtype or 16)
+        large = frames is None or frames * channels * bits // 8 > riff.LARGEST - riff.MARGIN
+        return WavEncoder(file, riff.WavLayout(sample_rate, channels, bits, ds64=large), tags)
+    if fmt.name in ("m4a", "opus"):
+        return FfmpegEncoder(file, sample_rate, channels, fmt, tags)
+    return SndfileEncoder(file, sample_rate, channels, fmt, tags)
+
+
+def _compression(fmt: OutputFormat, sample_rate: int, channels: int) -> float | None:
+    """libsndfile's one knob, 0 (best) to 1, set for the bit rate; rates beyond a coder's range are cut to it."""
+    if fmt.name == "flac":
+        return None
+    kbps = fmt.bitrate or LIMITS[fmt.name].bitrate_per_channel * channels
+    if fmt.name == "ogg":
+        return float(1 - np.interp(kbps * 2 / channels, _VORBIS_KBPS, np.arange(11) / 10))
+    low, high = (32, 320) if sample_rate >= 32000 else (8, 160) if sample_rate >= 16000 else (8, 64)
+    return float(np.clip((high - kbps) / (high - low), 0, 0.99))  # LAME refuses 1

@@ -1,0 +1,71 @@
+"""What is known of an audio track before its samples are read, and what a decoder of one can do.
+
+Two decoders stand behind `read.py`: libsndfile (`sndfile.py`) and FFmpeg's libraries (`ffmpeg.py`). Both deliver
+float32 blocks (C, n) from the first sample on; `read.py` cuts the asked-for range out of what they deliver.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid.errors import AudioError
+
+Audio = NDArray[np.float32]  # (C, T)
+BLOCK_FRAMES = 65536  # per block when the caller does not say: 1.5 s at 44.1 kHz
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """One audio track of a file, as its header describes it."""
+
+    sample_rate: int
+    channels: int
+    frames: int | None  # of the whole track; None where only decoding it can tell
+    duration: float | None  # seconds; an estimate where frames is None
+    container: str  # "wav", "flac", "mp3", "mov,mp4,m4a,3gp,3g2,mj2", …
+    codec: str  # "pcm_16", "vorbis", "aac", …
+    bits: int | None  # per sample; None for lossy codecs
+    is_float: bool
+    lossy: bool
+    tags: dict[str, str] = field(default_factory=dict)  # canonical names, see tags.py
+    tracks: int = 1  # audio tracks in the file
+
+
+class Decoder(Protocol):
+    """A track being decoded, from its start to its end, once."""
+
+    info: AudioInfo
+    readable: int | None  # frames known to be there, fewer than info.frames in a file that was cut off; None: unknown
+
+    def skip(self, frames: int) -> int:
+        """Pass over so many frames; fewer are skipped only when the track ends."""
+        ...
+
+    def read(self, frames: int) -> Audio:
+        """The next frames as (C, n); n < frames only when the track ends."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class Unreadable(Exception):
+    """This decoder does not know the file; another one may. Never reaches the caller."""
+
+
+def damaged(name: str, seconds: float, reason: str) -> AudioError:
+    """The error for a track whose decoding breaks off."""
+    return AudioError(
+        f"{name} is damaged after {seconds:.3f} s ({reason}). "
+        f"Get an intact copy, or pass a duration that ends before the damage."
+    )
+
+
+def no_such_track(name: str, track: int, tracks: int) -> AudioError:
+    """The error for a track number that the file lacks."""
+    if tracks == 1:
+        return AudioError(f"{name} has no audio track {track}: it has one, track 0.")
+    return AudioError(f"{name} has no audio track {track}: it has {tracks}, tracks 0 to {tracks - 1}.")

@@ -1,0 +1,185 @@
+"""Reading audio, whole or in blocks, from anything libsndfile or FFmpeg understands.
+
+    with open_reader("interview.m4a", start=60, duration=30) as reader:
+        for block in reader.blocks(65536): ...        # float32 (C, n), flat memory
+        for block in reader.blocks(65536): ...        # a second pass, from the start again
+
+libsndfile is tried first and FFmpeg after it; `read` is exactly the concatenation of the blocks.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+
+from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Decoder, Unreadable
+from unbraid.audio.source import Source, label, localize
+from unbraid.errors import AudioError, UsageError
+
+
+class Reader:
+    """A range of one audio track. `blocks` may be called again and again; each call starts at the range's start."""
+
+    info: AudioInfo  # of the whole track
+    frames: int | None  # in the range; None where only decoding can tell
+
+    def __init__(self, source: Source, *, start: float = 0.0, duration: float | None = None, track: int = 0) -> None:
+        _check_range(start, duration)
+        self._name, self._track = label(source), track
+        self._source, self._temporary = localize(source)
+        try:
+            decoder = _decoder(self._source, self._name, track)
+            self.info, readable = decoder.info, decoder.readable
+            decoder.close()
+            self._start = round(start * self.info.sample_rate)
+            self._limit = None if duration is None else round(duration * self.info.sample_rate)
+            self.frames = self._range_frames()
+            self._check_readable(readable)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete the temporary file, if the source was a pipe."""
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+
+    def blocks(self, frames: int = BLOCK_FRAMES) -> Iterator[Audio]:
+        """The range as float32 blocks (C, n); all but the last have n = frames."""
+        decoder = _decoder(self._source, self._name, self._track)
+        try:
+            if (reached := decoder.skip(self._start)) < self._start:
+                raise self._starts_late(reached)
+            wanted = self.frames if self.frames is not None else self._limit
+            done = 0
+            while wanted is None or done < wanted:
+                size = frames if wanted is None else min(frames, wanted - done)
+                block = decoder.read(size)  # (C, n)
+                self._check_finite(block, self._start + done)
+                done += block.shape[1]
+                if block.shape[1]:
+                    yield block
+                if block.shape[1] < size:
+                    break
+            self._check_end(done)
+        finally:
+            decoder.close()
+
+    def read(self) -> Audio:
+        """The range as one array (C, T)."""
+        if self.frames is None:
+            return np.concatenate(list(self.blocks()), axis=1)
+        audio = np.empty((self.info.channels, self.frames), np.float32)
+        done = 0
+        for block in self.blocks():
+            audio[:, done : done + block.shape[1]] = block
+            done += block.shape[1]
+        return audio
+
+    def _range_frames(self) -> int | None:
+        if self.info.frames == 0:
+            raise AudioError(f"{self._name} holds no samples. Name a file with audio in it.")
+        if self._limit == 0:
+            raise AudioError(f"The duration asked of {self._name} is shorter than one sample. Ask for more.")
+        if self.info.frames is None:
+            return None
+        if self._start >= self.info.frames:
+            raise self._starts_late(self.info.frames)
+        left = self.info.frames - self._start
+        return left if self._limit is None else min(left, self._limit)
+
+    def _check_readable(self, readable: int | None) -> None:
+        """Refuse at once what is known to be missing."""
+        if readable is not None and self.frames is not None and self._start + self.frames > readable:
+            raise self._cut_short(readable)
+
+    def _check_end(self, done: int) -> None:
+        if self.frames is not None and done < self.frames:
+            raise self._cut_short(self._start + done)
+        if done == 0:
+            raise (
+                self._starts_late(self._start)
+                if self._start
+                else AudioError(f"{self._name} holds no samples. Name a file with audio in it.")
+            )
+
+    def _check_finite(self, block: Audio, position: int) -> None:
+        finite = np.isfinite(block)
+        if not finite.all():
+            frame = int(np.argmin(finite.all(axis=0)))
+            channel = int(np.argmin(finite[:, frame]))
+            seconds = (position + frame) / self.info.sample_rate
+            what = "NaN" if np.isnan(block[channel, frame]) else "an infinite sample"
+            raise AudioError(
+                f"{self._name} holds {what} at {seconds:.3f} s (channel {channel + 1}). "
+                f"Repair it, or choose start and duration so that it is left out."
+            )
+
+    def _starts_late(self, frames: int) -> AudioError:
+        start, length = self._start / self.info.sample_rate, frames / self.info.sample_rate
+        return AudioError(f"{self._name} is {length:.3f} s long; there is nothing at the start of {start:.3f} s.")
+
+    def _cut_short(self, readable: int) -> AudioError:
+        assert self.info.frames is not None
+        there, stated = readable / self.info.sample_rate, self.info.frames / self.info.sample_rate
+        return AudioError(
+            f"{self._name} is cut short: its header states {stated:.3f} s, {there:.3f} s could be read. "
+            f"Get a complete copy, or pass a duration that ends before the cut."
+        )
+
+
+def open_reader(source: Source, *, start: float = 0.0, duration: float | None = None, track: int = 0) -> Reader:
+    """A reader of a path or binary file object; start and duration in seconds, track counted from 0."""
+    return Reader(source, start=start, duration=duration, track=track)
+
+
+def read(source: Source, *, start: float = 0.0, duration: float | None = None, track: int = 0) -> tuple[Audio, int]:
+    """The samples as float32 (C, T), and the sample rate."""
+    with Reader(source, start=start, duration=duration, track=track) as reader:
+        return reader.read(), reader.info.sample_rate
+
+
+def probe(source: Source, track: int = 0) -> AudioInfo:
+    """What the header of a track says, without decoding it."""
+    local, temporary = localize(source)
+    try:
+        decoder = _decoder(local, label(source), track)
+        decoder.close()
+        return decoder.info
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _decoder(source: Path | BinaryIO, name: str, track: int) -> Decoder:
+    """The file in libsndfile, or else in FFmpeg, which is loaded only then."""
+    from unbraid.audio.sndfile import SndfileDecoder
+
+    try:
+        return SndfileDecoder(source, name, track)
+    except Unreadable as first:
+        from unbraid.audio.ffmpeg import FfmpegDecoder
+
+        try:
+            return FfmpegDecoder(source, name, track)
+        except Unreadable as second:
+            raise AudioError(
+                f"{name} is not audio that can be read (libsndfile: {first}; FFmpeg: {second}). "
+                f"If it should be, it is damaged or cut off: get an intact copy, or convert it to wav or flac."
+            ) from None
+
+
+def _check_range(start: float, duration: float | None) -> None:
+    if not (math.isfinite(start) and start >= 0):
+        raise UsageError(f"A start of {start} s is not possible; it must be 0 or more.")
+    if duration is not None and not (math.isfinite(duration) and duration > 0):
+        raise UsageError(f"A duration of {duration} s is not possible; it must be more than 0.")

@@ -1,0 +1,84 @@
+"""Where audio comes from: a path, a binary file object, or a pipe that is first spooled to disk.
+
+Models read a track more than once (Wiener filter, common gain), so whatever cannot seek is copied to a
+temporary file before anything else happens.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+from unbraid.errors import AudioError
+
+Source = str | os.PathLike[str] | BinaryIO
+
+
+def label(source: Source) -> str:
+    """How messages call the source."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "the stream"
+
+
+def spool(stream: BinaryIO, folder: str | os.PathLike[str] | None = None) -> Path:
+    """Copy a stream to a new temporary file and return its path; deleting it is the caller's business."""
+    with tempfile.NamedTemporaryFile(prefix="unbraid-", suffix=".spool", dir=folder, delete=False) as file:
+        path = Path(file.name)
+        try:
+            shutil.copyfileobj(stream, file, 1 << 20)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise AudioError(
+                f"{label(stream)} could not be spooled to {path.parent}: {error.strerror or error}. "
+                f"Free some space there, or point TMPDIR to a larger disk."
+            ) from error
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+    return path
+
+
+def localize(source: Source) -> tuple[Path | BinaryIO, Path | None]:
+    """Something that can seek, and the temporary file to delete afterwards if one had to be made."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        if _openable(path):
+            return path, None
+        with path.open("rb") as pipe:
+            spooled = spool(pipe)
+        return spooled, spooled
+    if not _seekable(source):
+        spooled = spool(source)
+        return spooled, spooled
+    source.seek(0, os.SEEK_END)
+    if source.tell() == 0:
+        raise AudioError(f"{label(source)} is empty: it holds no bytes. Name a file with audio in it.")
+    return source, None
+
+
+def _openable(path: Path) -> bool:
+    """Whether the path is a file to be read in place (True) or a pipe (False); anything else is refused."""
+    try:
+        with path.open("rb") as file:
+            regular = path.is_file()
+            if regular and not file.read(1):
+                raise AudioError(f"{path} is empty: it holds no bytes. Name a file with audio in it.")
+    except FileNotFoundError:
+        raise AudioError(f"{path} does not exist. Name an audio file that does.") from None
+    except IsADirectoryError:
+        raise AudioError(f"{path} is a folder. Name an audio file in it.") from None
+    except PermissionError:
+        raise AudioError(f"{path} may not be read. Grant read permission, or copy it to where you may read.") from None
+    except OSError as error:
+        raise AudioError(f"{path} cannot be opened: {error.strerror or error}. Check the disk it is on.") from error
+    return regular
+
+
+def _seekable(stream: BinaryIO) -> bool:
+    try:
+        return stream.seekable()
+    except AttributeError:
+        return False

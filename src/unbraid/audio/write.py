@@ -1,0 +1,253 @@
+"""Writing audio block by block, to a file or as a stream of float WAV into a pipe.
+
+    with open_writer("voice1.flac", 44100, 2, choose_format("flac"), tags=info.tags) as writer:
+        writer.write(block)                          # float32 (C, n)
+    writer.peak                                      # largest |sample|: the caller may need a common gain
+
+A writer writes to the very path it is given (temporary names and renaming are the caller's), and takes the file
+away again when anything fails, the closing of it included.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+
+from unbraid.audio import riff
+from unbraid.audio.encode import Encoder, open_encoder, pcm_bytes
+from unbraid.audio.formats import OutputFormat, check_format
+from unbraid.audio.info import Audio
+from unbraid.errors import AudioError
+
+
+class _Meter:
+    """Counts frames and the peak of the blocks that pass, and refuses those that are no audio."""
+
+    def __init__(self, name: str, sample_rate: int, channels: int) -> None:
+        self.name, self.sample_rate, self.channels = name, sample_rate, channels
+        self.frames = 0
+        self.peak = 0.0
+
+    def take(self, block: Audio) -> Audio:
+        """The block as float32 (C, n)."""
+        if block.ndim != 2 or block.shape[0] != self.channels:
+            raise AudioError(f"{self.name} takes blocks of shape ({self.channels}, n), not {block.shape}.")
+        audio = np.asarray(block, dtype=np.float32)
+        peak = float(np.abs(audio).max(initial=0.0))
+        if not np.isfinite(peak):
+            seconds = (self.frames + int(np.argmin(np.isfinite(audio).all(axis=0)))) / self.sample_rate
+            raise AudioError(f"The samples for {self.name} hold NaN or infinity at {seconds:.3f} s.")
+        self.frames += audio.shape[1]
+        self.peak = max(self.peak, peak)
+        return audio
+
+
+class _Sink:
+    """A file for C code to write into: errors are kept for Python to find, since C cannot pass them on."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        if self.error is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            self.error = self.error or error
+            return 0
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def check(self) -> None:
+        """Raise what went wrong."""
+        if self.error is not None:
+            raise self.error
+
+
+class Writer:
+    """A file being written; see open_writer."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        sample_rate: int,
+        channels: int,
+        fmt: OutputFormat,
+        *,
+        tags: Mapping[str, str] | None = None,
+        frames: int | None = None,
+    ) -> None:
+        check_format(fmt, sample_rate, channels)
+        self.path, self.format = Path(path), fmt
+        self._meter = _Meter(str(path), sample_rate, channels)
+        try:
+            self._file = self.path.open("wb")
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        self._sink = _Sink(self._file)
+        self._closed = False
+        with self._guarded():
+            self._encoder: Encoder = open_encoder(self._sink, sample_rate, channels, fmt, tags or {}, frames)
+
+    @property
+    def peak(self) -> float:
+        """The largest |sample| so far, before any clipping."""
+        return self._meter.peak
+
+    @property
+    def frames(self) -> int:
+        """Frames written so far."""
+        return self._meter.frames
+
+    def write(self, block: Audio) -> None:
+        """Append a block (C, n)."""
+        with self._guarded():
+            self._encoder.write(self._meter.take(block))
+
+    def close(self) -> None:
+        """Complete the file. Only after this is it all on disk."""
+        if self._closed:
+            return
+        with self._guarded():
+            if self.frames == 0:
+                raise AudioError(f"No samples were written to {self.path}; there is no such audio file.")
+            self._encoder.close()
+            self._sink.check()
+            self._file.close()
+            self._closed = True
+
+    def abort(self) -> None:
+        """Give up: close and remove the file."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(Exception):
+            self._encoder.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
+        if self.path.is_file():  # never a device
+            self.path.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Any failure removes the file; failures of the disk become sentences."""
+        try:
+            yield
+            self._sink.check()
+        except OSError as error:
+            self.abort()
+            raise _unwritable(self.path, error) from error
+        except BaseException:
+            self.abort()
+            if self._sink.error is not None:  # the codec stumbled over what the disk refused
+                raise _unwritable(self.path, self._sink.error) from self._sink.error
+            raise
+
+
+def open_writer(
+    path: str | os.PathLike[str],
+    sample_rate: int,
+    channels: int,
+    fmt: OutputFormat,
+    *,
+    tags: Mapping[str, str] | None = None,
+    frames: int | None = None,
+) -> Writer:
+    """A writer of float32 blocks; `frames`, if known, lets a WAV do without room for 64-bit lengths."""
+    return Writer(path, sample_rate, channels, fmt, tags=tags, frames=frames)
+
+
+def write(
+    path: str | os.PathLike[str],
+    audio: Audio,
+    sample_rate: int,
+    fmt: OutputFormat,
+    *,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Write a whole array (C, T)."""
+    with Writer(path, sample_rate, audio.shape[0], fmt, tags=tags, frames=audio.shape[1]) as writer:
+        writer.write(audio)
+
+
+class StreamWriter:
+    """Float32 WAV of unknown length into a binary stream, such as standard output.
+
+    The header holds 0xFFFFFFFF where lengths belong, which ffmpeg, sox, libsndfile and we read as "to the end".
+    A reader that goes away shows as BrokenPipeError.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, sample_rate: int, channels: int, *, tags: Mapping[str, str] | None = None
+    ) -> None:
+        self._stream = stream
+        self._meter = _Meter("the stream", sample_rate, channels)
+        self._send(riff.header(riff.WavLayout(sample_rate, channels, 32), None, tags))
+
+    @property
+    def peak(self) -> float:
+        """The largest |sample| so far."""
+        return self._meter.peak
+
+    @property
+    def frames(self) -> int:
+        """Frames written so far."""
+        return self._meter.frames
+
+    def write(self, block: Audio) -> None:
+        """Append a block (C, n)."""
+        self._send(pcm_bytes(self._meter.take(block), 32))
+
+    def close(self) -> None:
+        """Flush; the stream stays open."""
+        self._stream.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+
+    def _send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:  # an unbuffered stream may take only part
+            view = view[self._stream.write(view) :]
+
+
+def _unwritable(path: Path, error: OSError) -> AudioError:
+    remedy = {
+        errno.ENOSPC: "Free some space or choose another folder",
+        errno.EDQUOT: "Free some space or choose another folder",
+        errno.EACCES: "Choose a folder you may write to",
+        errno.EPERM: "Choose a folder you may write to",
+        errno.EROFS: "Choose a folder you may write to",
+        errno.ENOENT: "Create the folder first",
+    }.get(error.errno or 0, "Check the path and the disk")
+    return AudioError(f"{path} could not be written: {error.strerror or error}. {remedy}.")
