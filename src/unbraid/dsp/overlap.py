@@ -1,0 +1,68 @@
+"""Long audio in windows that overlap, and their outputs joined again.
+
+Every window is full: the last one reaches back as far as it must. Two neighbours are cross-faded over the last
+`overlap` samples of what is there already, with sin² and cos² that add up to one.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from unbraid.dsp import FloatArray
+
+
+def windows(
+    blocks: Iterator[FloatArray], window_samples: int, overlap_samples: int
+) -> Iterator[tuple[FloatArray, int]]:
+    """Blocks (C, n) -> windows (C, ≤ window) with the number of samples at each one's end that are new.
+
+    Audio no longer than a window comes as it is, in one. The rest comes in full windows, `overlap_samples` or more
+    of each being old.
+    """
+    if not 0 <= overlap_samples < window_samples:
+        raise ValueError(f"overlap ({overlap_samples}) must be at least 0 and less than the window ({window_samples}).")
+    buffer: FloatArray | None = None
+    new, hop = 0, window_samples - overlap_samples
+    first = True
+    for block in blocks:
+        buffer = block if buffer is None else np.concatenate((buffer, block), axis=-1)
+        new += block.shape[-1]
+        while new >= (wanted := window_samples if first else hop):
+            end = buffer.shape[-1] - new + wanted
+            yield buffer[..., end - window_samples : end], wanted
+            new -= wanted
+            buffer = buffer[..., end - window_samples :]
+            first = False
+    if new and buffer is not None:
+        yield buffer[..., -window_samples:], new
+
+
+class Joiner:
+    """Joins the outputs of successive windows; keeps the last `overlap` samples back for the next one."""
+
+    def __init__(self, overlap_samples: int):
+        self._overlap = overlap_samples
+        self._tail: FloatArray | None = None
+
+    def overlap(self, piece: FloatArray, new: int) -> tuple[FloatArray, FloatArray] | None:
+        """What is there already and what the piece (…, n) says of the same samples; None for the first piece."""
+        if self._tail is None or not self._tail.shape[-1]:
+            return None
+        end = piece.shape[-1] - new
+        return self._tail, piece[..., end - self._tail.shape[-1] : end]
+
+    def add(self, piece: FloatArray, new: int) -> FloatArray:
+        """Take in a window's output (…, n), of which the last `new` samples are new; returns what is final."""
+        fresh = piece[..., piece.shape[-1] - new :]
+        if (pair := self.overlap(piece, new)) is not None:
+            old, again = pair
+            rise = np.sin(np.pi / 2 * (np.arange(old.shape[-1]) + 0.5) / old.shape[-1]).astype(np.float32) ** 2
+            fresh = np.concatenate((old + (again - old) * rise, fresh), axis=-1)
+        keep = max(0, fresh.shape[-1] - self._overlap)
+        self._tail = fresh[..., keep:]
+        return fresh[..., :keep]
+
+    def finish(self) -> FloatArray | None:
+        """What was kept back."""
+        tail, self._tail = self._tail, None
+        return tail

@@ -1,0 +1,62 @@
+"""What the stems leave over of a mixture, given back to them in proportion to their local power.
+
+Power is measured in cells of 10 ms, smoothed over three and interpolated, per channel. A stem that is silent around a
+sample gets nothing there; where all are silent, all get the same.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from unbraid.dsp import FloatArray
+
+CONTEXT = 3  # cells on either side that a sample's share depends on, rounded up
+
+
+def share(mixture: FloatArray, stems: FloatArray, cell_samples: int) -> FloatArray:
+    """Stems (S, C, T) that add up to the mixture (C, T)."""
+    shares = _shares(stems, cell_samples)  # (S, C, T)
+    shares *= mixture - stems.sum(0)
+    shares += stems
+    return shares
+
+
+def _shares(stems: FloatArray, cell_samples: int) -> FloatArray:
+    """Weights (S, C, T) that add up to one over S."""
+    count, channels, samples = stems.shape
+    cells = -(-samples // cell_samples)
+    padded = np.zeros((count, channels, cells * cell_samples), np.float32)
+    padded[..., :samples] = stems
+    power = np.square(padded, dtype=np.float64).reshape(count, channels, cells, cell_samples).sum(-1)
+    edged = np.pad(power, ((0, 0), (0, 0), (1, 1)), mode="edge")
+    smooth = edged[..., :-2] + edged[..., 1:-1] + edged[..., 2:]  # (S, C, cells)
+    total = smooth.sum(0)
+    weights = np.where(total > 0, smooth / np.where(total > 0, total, 1.0), 1.0 / count).astype(np.float32)
+    return _interpolate(weights, cell_samples)[..., :samples]
+
+
+def _interpolate(cells: FloatArray, cell_samples: int) -> FloatArray:
+    """Values at the middles of cells (…, n) -> values at samples (…, n · cell), linear, flat at both ends."""
+    edged = np.concatenate((cells[..., :1], cells, cells[..., -1:]), axis=-1)
+    place = (np.arange(cell_samples, dtype=np.float32) + 0.5) / cell_samples  # within the cell
+    before, here, after = edged[..., :-2, None], edged[..., 1:-1, None], edged[..., 2:, None]
+    slope = np.where(place < 0.5, here - before, after - here)
+    lines: FloatArray = (here + slope * (place - 0.5)).astype(np.float32, copy=False)
+    return lines.reshape(*cells.shape[:-1], -1)
+
+
+def shared(pairs: Iterator[tuple[FloatArray, FloatArray]], cell_samples: int) -> Iterator[FloatArray]:
+    """A stream of (mixture (C, n), stems (S, C, n)) -> the same stems, shared out; equal to `share` of the whole."""
+    margin = CONTEXT * cell_samples
+    mixture = stems = np.zeros(0, np.float32)
+    before = 0  # samples at the buffer's start that are done and serve as context
+    for piece, parts in pairs:
+        mixture = np.concatenate((mixture, piece), axis=-1) if mixture.size else piece
+        stems = np.concatenate((stems, parts), axis=-1) if stems.size else parts
+        ready = (mixture.shape[-1] - margin) // cell_samples * cell_samples
+        if ready > before:
+            yield share(mixture, stems, cell_samples)[..., before:ready]
+            start = max(0, ready - margin)
+            mixture, stems, before = mixture[..., start:], stems[..., start:], ready - start
+    if mixture.shape[-1] > before:
+        yield share(mixture, stems, cell_samples)[..., before:]

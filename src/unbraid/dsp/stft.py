@@ -1,0 +1,88 @@
+"""Short-time Fourier transform and its inverse, whole or as a stream, with Spleeter's framing.
+
+One frame of zeros leads, so that every sample is under as many frames as any other; frame n covers the input from
+n·hop − frame to n·hop. A periodic Hann window both ways: with a hop of a quarter frame, Σ w² = 3/2 everywhere.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from unbraid.dsp import ComplexArray, FloatArray
+
+
+def hann(frame_samples: int) -> FloatArray:
+    """The periodic Hann window, float32."""
+    phase = 2 * np.pi * np.arange(frame_samples) / frame_samples
+    return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+
+
+def frame_count(samples: int, frame_samples: int, hop_samples: int) -> int:
+    """Frames of an input of so many samples, the leading zeros included."""
+    return -(-(samples + frame_samples) // hop_samples)
+
+
+def stft(padded: FloatArray, frame_samples: int, hop_samples: int) -> ComplexArray:
+    """(…, L) -> (…, N, F) complex64 with L = (N − 1)·hop + frame and F = frame // 2 + 1; adds no padding."""
+    frames = np.lib.stride_tricks.sliding_window_view(padded, frame_samples, axis=-1)[..., ::hop_samples, :]
+    spectrum: ComplexArray = np.fft.rfft(frames * hann(frame_samples)).astype(np.complex64, copy=False)
+    return spectrum
+
+
+def istft(spectrum: ComplexArray, frame_samples: int, hop_samples: int) -> FloatArray:
+    """(…, N, F) -> (…, (N − 1)·hop + frame): windowed overlap-add; exact where all frames overlap.
+
+    Frames are added a hop at a time: part k of frame n lands on hop n + k of the output.
+    """
+    window = hann(frame_samples)
+    window *= hop_samples / np.sum(window**2)
+    frames = np.fft.irfft(spectrum, frame_samples)
+    frames *= window
+    parts = frame_samples // hop_samples
+    count = frames.shape[-2]
+    out = np.zeros((*frames.shape[:-2], count + parts - 1, hop_samples), np.float32)
+    for k in range(parts):
+        out[..., k : k + count, :] += frames[..., k * hop_samples : (k + 1) * hop_samples]
+    return out.reshape(*frames.shape[:-2], -1)
+
+
+def analysis(
+    blocks: Iterator[FloatArray], frame_samples: int, hop_samples: int, segment_frames: int
+) -> Iterator[ComplexArray]:
+    """Blocks (…, n) -> spectra (…, N, F) of `segment_frames` frames each; the last one has those that remain."""
+    first = next(blocks, None)
+    if first is None:
+        return
+    buffer = np.concatenate((np.zeros((*first.shape[:-1], frame_samples), np.float32), first), axis=-1)
+    samples, done = first.shape[-1], 0
+    needed = (segment_frames - 1) * hop_samples + frame_samples
+    while True:
+        while buffer.shape[-1] >= needed:
+            yield stft(buffer[..., :needed], frame_samples, hop_samples)
+            buffer = buffer[..., segment_frames * hop_samples :]
+            done += segment_frames
+        block = next(blocks, None)
+        if block is None:
+            break
+        samples += block.shape[-1]
+        buffer = np.concatenate((buffer, block), axis=-1)
+    if left := frame_count(samples, frame_samples, hop_samples) - done:
+        missing = (left - 1) * hop_samples + frame_samples - buffer.shape[-1]
+        padding = [(0, 0)] * (buffer.ndim - 1) + [(0, missing)]
+        yield stft(np.pad(buffer, padding), frame_samples, hop_samples)
+
+
+def synthesis(spectra: Iterator[ComplexArray], frame_samples: int, hop_samples: int) -> Iterator[FloatArray]:
+    """Spectra (…, N, F) -> blocks (…, n); undoes `analysis`, but for some samples more at the end."""
+    tail: FloatArray | None = None
+    skip = frame_samples  # the leading zeros
+    for spectrum in spectra:
+        wave = istft(spectrum, frame_samples, hop_samples)
+        if tail is not None:
+            wave[..., : tail.shape[-1]] += tail
+        end = spectrum.shape[-2] * hop_samples
+        tail = wave[..., end:]
+        start = min(skip, end)
+        skip -= start
+        if start < end:
+            yield wave[..., start:end]

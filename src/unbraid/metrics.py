@@ -1,0 +1,52 @@
+"""Scores in NumPy. Every one is in dB, over the last axis, and safe on silence."""
+
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+EPS = 1e-12  # relative to the reference's power
+
+
+def si_sdr(estimate: Array, reference: Array) -> Array:
+    """Scale-invariant SDR (Le Roux et al., arXiv 1811.02508), means removed: (…, T) twice -> (…)."""
+    s = np.asarray(reference, np.float64) - np.mean(reference, -1, keepdims=True, dtype=np.float64)
+    e = np.asarray(estimate, np.float64) - np.mean(estimate, -1, keepdims=True, dtype=np.float64)
+    power = np.sum(s * s, -1, keepdims=True)
+    target = np.sum(e * s, -1, keepdims=True) / np.where(power > 0, power, 1.0) * s
+    return _ratio_db(np.sum(target**2, -1), np.sum((e - target) ** 2, -1))
+
+
+def sdr(estimate: Array, reference: Array) -> Array:
+    """Plain SDR, 10 log10(Σ s² / Σ (s − ŝ)²), over channels and samples together (uSDR): (…, C, T) twice -> (…)."""
+    s, e = np.asarray(reference, np.float64), np.asarray(estimate, np.float64)
+    return _ratio_db(np.sum(s * s, (-2, -1)), np.sum((s - e) ** 2, (-2, -1)))
+
+
+def si_sdr_improvement(estimates: Array, references: Array, mixture: Array) -> float:
+    """Mean SI-SDR of (S, T) estimates under the best permutation, minus the mixture's (T,)."""
+    pairwise = si_sdr(estimates[:, None], references[None])  # (estimates, references)
+    order = _best(pairwise)
+    after = np.mean([pairwise[i, j] for j, i in enumerate(order)])
+    return float(after - np.mean(si_sdr(np.broadcast_to(mixture, references.shape), references)))
+
+
+def best_permutation(references: Array, estimates: Array) -> list[int]:
+    """The order of estimates (S, C, T) that best follows references (S, C, T), by plain correlation.
+
+    One order for all channels; the present one where nothing speaks for another.
+    """
+    correlation = np.einsum("ict,jct->ij", estimates, references, dtype=np.float64)
+    return _best(correlation)
+
+
+def _best(score: Array) -> list[int]:
+    """Order of rows that maximises Σ score[order[j], j]; the identity wins ties."""
+    orders = permutations(range(len(score)))  # the identity comes first, and max keeps the first of equals
+    return list(max(orders, key=lambda order: sum(score[i, j] for j, i in enumerate(order))))
+
+
+def _ratio_db(signal: Array, noise: Array) -> Array:
+    floor = EPS * signal + np.finfo(np.float64).tiny
+    return 10 * np.log10((signal + np.finfo(np.float64).tiny) / np.maximum(noise, floor))
