@@ -1,0 +1,32 @@
+"""Published checkpoints, read without torch or TensorFlow.
+
+The layout is found by content: SpeechBrain's SepFormer folders (`speechbrain`) and Spleeter's (`spleeter`).
+"""
+
+from pathlib import Path
+
+from unbraid.errors import ModelError, ModelNotFound
+from unbraid.importers import speechbrain, spleeter
+from unbraid.importers.checkpoint import Checkpoint
+
+__all__ = ["Checkpoint", "read_checkpoint"]
+
+LAYOUTS = f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}) or a Spleeter model ({spleeter.LAYOUT})"
+
+
+def read_checkpoint(folder: Path, name: str) -> Checkpoint:
+    """Read a published checkpoint; `name` is what the imported model will be called.
+
+    Raises:
+        ModelError: there is no such folder, or no published layout in it, or what is there is damaged,
+            incomplete, or not a network this package has.
+    """
+    if not folder.is_dir():
+        raise ModelNotFound(f"{folder} is not a folder; expected one that holds {LAYOUTS}.")
+    if speechbrain.is_checkpoint(folder):
+        return speechbrain.read_checkpoint(folder, name)
+    if spleeter.is_checkpoint(folder):
+        return spleeter.read_checkpoint(folder, name)
+    if all(path.name.startswith(".") for path in folder.iterdir()):  # `.probe`, `._…` are no weights
+        raise ModelError(f"{folder} is empty (Spleeter itself would run random weights there); expected {LAYOUTS}.")
+    raise ModelError(f"{folder} holds no published checkpoint; looked for {LAYOUTS}.")
