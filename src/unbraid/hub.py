@@ -1,0 +1,272 @@
+"""Models by name: find one on this machine, list them, fetch a published one, import or remove one.
+
+Nothing is downloaded unless `pull` is called. A model in the cache is complete or not there at all: it is put in
+its place (see `store`) after every byte of the download was verified (see `download`).
+"""
+
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from unbraid import store
+from unbraid.catalogue import ASSETS, Published, catalogue, check_import_name, folder_name, nearest
+from unbraid.download import Progress
+from unbraid.errors import DownloadError, ModelError, ModelNotFound, SpecError, UsageError
+from unbraid.spec import Family, ModelSpec, read_spec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unbraid.importers import Checkpoint
+
+PACKAGED = ASSETS / "models"
+_TRUE = {"1", "true", "yes", "on"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of `unbraid models`."""
+
+    name: str
+    where: Literal["packaged", "cached", "published"]
+    family: Family
+    licence: str
+    bytes: int  # on disk; of a published one, about that
+    stems: tuple[str, ...]
+    sample_rate: int  # Hz
+    scores: dict[str, float]
+    folder: Path | None = None  # None: not on this machine
+
+
+def resolve(name: str | Path, *, cache: Path | None = None) -> Path:
+    """The folder of a model: packaged, then pulled or imported, then a folder at that path.
+
+    Raises:
+        ModelNotFound: there is none; the message says how to get a published one, or which names are similar.
+    """
+    if isinstance(name, Path):
+        return _model_folder(name)
+    if folder := _present(name, cache):
+        return folder
+    if name in catalogue().published:
+        raise ModelNotFound(f"{name} is published, but not on this machine; get it with `unbraid models pull {name}`.")
+    if name in catalogue().packaged:
+        raise ModelNotFound(f"{name} should be inside the package, but is not; reinstall unbraid.")
+    path = Path(name).expanduser()
+    if name and path.exists():
+        return _model_folder(path)
+    raise _unknown(name, cache)
+
+
+def entries(*, cache: Path | None = None) -> list[Entry]:
+    """Every model that can be used or had: packaged, cached, and published but absent. Damaged folders are left out."""
+    packaged = [_entry_of(folder, "packaged") for folder in store.model_folders(PACKAGED)]
+    cached = [_entry_of(folder, "cached") for folder in store.model_folders(store.models_folder(cache))]
+    here = {entry.name: entry for entry in [*packaged, *cached] if entry}
+    absent = [_entry_of_published(p) for p in catalogue().published.values() if p.name not in here]
+    return [*here.values(), *absent]
+
+
+def damaged(*, cache: Path | None = None) -> dict[Path, str]:
+    """Folders in the cache that cannot be read as models, and why."""
+    reasons = {}
+    for folder in store.model_folders(store.models_folder(cache)):
+        try:
+            read_spec(folder)
+        except SpecError as error:
+            reasons[folder] = str(error)
+    return reasons
+
+
+def models_with_stem(stem: str, *, cache: Path | None = None) -> list[str]:
+    """Names of the models that have this stem, those on this machine first."""
+    return [entry.name for entry in entries(cache=cache) if stem in entry.stems]
+
+
+def is_offline(offline: bool | None = None) -> bool:
+    """Whether downloads are forbidden: by the argument, or, when it is None, by the environment."""
+    variables = ("UNBRAID_OFFLINE", "HF_HUB_OFFLINE")
+    return any(os.environ.get(v, "").lower() in _TRUE for v in variables) if offline is None else offline
+
+
+def pull(
+    name: str, *, progress: Progress | None = None, offline: bool | None = None, cache: Path | None = None
+) -> Path:
+    """The folder of a published model, downloaded unless it is here already.
+
+    Args:
+        name: of the model.
+        progress: called with bytes so far and bytes in all (None: unknown); what it raises stops the download, and
+            the next call goes on from there.
+        offline: forbid (True) or allow (False) downloads; None asks UNBRAID_OFFLINE and HF_HUB_OFFLINE.
+        cache: where models are kept; None asks UNBRAID_CACHE, or takes the platform's folder.
+
+    Raises:
+        ModelNotFound: nothing of that name is published.
+        DownloadError: it cannot be fetched, or downloads are forbidden.
+        ChecksumError: what came is not what was published.
+        ModelError: the checkpoint cannot be turned into a model folder.
+    """
+    if folder := _present(name, cache):
+        return folder
+    entry = catalogue().published.get(name)
+    if entry is None:
+        raise _unknown(name, cache)
+    if is_offline(offline):
+        raise DownloadError(
+            f"{name} is not on this machine, and downloads are forbidden; leave out --offline and unset "
+            "UNBRAID_OFFLINE and HF_HUB_OFFLINE to pull it."
+        )
+    with store.staging(folder_name(entry.archive or entry.name), cache) as staging:
+        if folder := _present(name, cache):  # pulled by another process while we waited for the lock
+            return folder
+        return _pull(entry, staging, store.models_folder(cache) / folder_name(name), progress)
+
+
+def import_model(source: Path, name: str, *, overwrite: bool = False, cache: Path | None = None) -> Path:
+    """Turn a published-form checkpoint on this disk into a model of that name; returns its folder.
+
+    Raises:
+        UsageError: the name cannot be had.
+        ModelNotFound: there is no such folder.
+        ModelError: its content is not a checkpoint that can be read.
+    """
+    check_import_name(name)
+    destination = store.models_folder(cache) / folder_name(name)
+    if destination.exists() and not overwrite:
+        raise UsageError(f"There is a model called {name!r} already; choose another name, or use --overwrite.")
+    if not source.is_dir():
+        raise ModelNotFound(f"{source} is not a folder; give the folder that holds the checkpoint's files.")
+    if (source / "spec.json").exists():
+        raise ModelError(f"{source} is a model folder already; use it by its path, there is nothing to import.")
+    checkpoint = _read_checkpoint(source, name)
+    store.install(destination, lambda folder: _write_model_folder(folder, checkpoint.spec, checkpoint.tensors))
+    return destination
+
+
+def remove(name: str, *, cache: Path | None = None) -> None:
+    """Delete a pulled or imported model.
+
+    Raises:
+        UsageError: it is part of the package.
+        ModelNotFound: it is not in the cache.
+        ModelError: it cannot be deleted.
+    """
+    if name in catalogue().packaged:
+        raise UsageError(f"{name} is part of the package and cannot be removed.")
+    folder = store.models_folder(cache) / folder_name(name)
+    if not _plain(name) or not folder.is_dir():
+        raise ModelNotFound(f"{name} is not in the cache, so there is nothing to remove.")
+    try:
+        store.discard(folder)
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be removed ({error.strerror or error}); is it in use?") from None
+
+
+def _pull(entry: Published, staging: Path, destination: Path, progress: Progress | None) -> Path:
+    """Fetch, convert, install; what was fetched stays for the next attempt unless it cannot be converted."""
+    from unbraid.sources import fetch_published
+
+    fetched = fetch_published(entry, staging, progress)
+    try:
+        checkpoint = _read_checkpoint(fetched.folder, entry.name)
+        spec = _as_published(checkpoint.spec, entry, fetched.provenance)
+        store.install(destination, lambda folder: _write_model_folder(folder, spec, checkpoint.tensors))
+    except DownloadError:  # the disk refuses
+        raise
+    except ModelError:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    shutil.rmtree(staging, ignore_errors=True)
+    return destination
+
+
+def _as_published(spec: ModelSpec, entry: Published, provenance: str) -> ModelSpec:
+    """What the checkpoint says of itself, with what the catalogue adds."""
+    spectral = replace(spec.spectral, bins=entry.bins) if spec.spectral and entry.bins else spec.spectral
+    return replace(
+        spec,
+        name=entry.name,
+        licence=entry.licence,
+        provenance=provenance,
+        scores=dict(entry.scores),
+        spectral=spectral,
+    )
+
+
+def _read_checkpoint(folder: Path, name: str) -> "Checkpoint":
+    from unbraid.importers import read_checkpoint
+
+    return read_checkpoint(folder, name)
+
+
+def _write_model_folder(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]") -> None:
+    from unbraid.folder import write_model_folder
+
+    write_model_folder(destination, spec, tensors)
+
+
+def _present(name: str, cache: Path | None) -> Path | None:
+    """The folder of a packaged or cached model."""
+    if not _plain(name):
+        return None
+    candidates = (parent / folder_name(name) for parent in (PACKAGED, store.models_folder(cache)))
+    return next((folder for folder in candidates if (folder / "spec.json").is_file()), None)
+
+
+def _plain(name: str) -> bool:
+    """Whether this can be a model's name at all, rather than a path."""
+    return name.isascii() and name[:1].isalnum() and "\\" not in name and ".." not in name
+
+
+def _model_folder(path: Path) -> Path:
+    if (path / "spec.json").is_file():
+        return path
+    if not path.exists():
+        raise ModelNotFound(f"{path} does not exist; give a model folder, or a name that `unbraid models` lists.")
+    if not path.is_dir():
+        raise ModelNotFound(f"{path} is not a folder; give a model folder, or a name that `unbraid models` lists.")
+    if (path / "hyperparams.yaml").exists() or any(path.glob("*.index")):
+        raise ModelNotFound(f"{path} is a published checkpoint; `unbraid models import {path} --to NAME` converts it.")
+    raise ModelNotFound(f"{path} is not a model folder: it has no spec.json.")
+
+
+def _unknown(name: str, cache: Path | None) -> ModelNotFound:
+    known = dict.fromkeys([*catalogue().names(), *(entry.name for entry in entries(cache=cache))])
+    alike = nearest(name, known)
+    hint = f"did you mean {' or '.join(alike)}? " if alike else ""
+    return ModelNotFound(f"No model or folder is called {name!r}; {hint}`unbraid models` lists them all.")
+
+
+def _entry_of(folder: Path, where: Literal["packaged", "cached"]) -> Entry | None:
+    try:
+        spec = read_spec(folder)
+    except SpecError:
+        return None
+    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    return Entry(
+        name=spec.name,
+        where=where,
+        family=spec.family,
+        licence=spec.licence,
+        bytes=size,
+        stems=spec.stems,
+        sample_rate=spec.sample_rate,
+        scores=spec.scores,
+        folder=folder,
+    )
+
+
+def _entry_of_published(entry: Published) -> Entry:
+    return Entry(
+        name=entry.name,
+        where="published",
+        family=entry.family,
+        licence=entry.licence,
+        bytes=entry.bytes,
+        stems=entry.stems,
+        sample_rate=entry.sample_rate,
+        scores=entry.scores,
+    )

@@ -1,0 +1,156 @@
+"""Where published models come from: the files of one model, fetched into a folder in their publisher's own layout.
+
+SpeechBrain's lie on the Hugging Face hub. `huggingface_hub` resolves the revision, states sizes and hashes, finds
+the user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME); the bytes come through `download.fetch`, because the
+hub's own downloader starts a file again when the program was stopped. Spleeter's are archives of a GitHub release,
+whose `checksum.json` and the hash in our catalogue must say the same.
+"""
+
+import json
+import os
+import re
+import shutil
+import tarfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from unbraid import download
+from unbraid.catalogue import Published
+from unbraid.download import Progress, Remote
+from unbraid.errors import ChecksumError, DownloadError
+
+SPEECHBRAIN_FILES = ("hyperparams.yaml", "encoder.ckpt", "decoder.ckpt", "masknet.ckpt")
+SPLEETER_FILES = ("checkpoint", "model.index", "model.data-00000-of-00001")
+SPLEETER_RELEASE = "https://github.com/deezer/spleeter/releases/download/v1.4.0"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A published checkpoint on this disk."""
+
+    folder: Path
+    provenance: str  # where it came from, in one sentence
+
+
+def fetch_published(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
+    """Download the files of a published model into STAGING, or go on where that stopped.
+
+    Raises:
+        DownloadError: a file cannot be fetched.
+        ChecksumError: a file is not the one that was published.
+    """
+    fetch = _fetch_speechbrain if entry.source == "speechbrain" else _fetch_spleeter
+    return fetch(entry, staging, progress)
+
+
+def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
+    base = os.environ.get("UNBRAID_SPLEETER_URL", "").rstrip("/") or SPLEETER_RELEASE
+    name = f"{entry.archive}.tar.gz"
+    pinned, stated = entry.sha256[name], _stated_checksum(f"{base}/checksum.json", str(entry.archive))
+    if stated != pinned:
+        raise ChecksumError(
+            f"{base}/checksum.json says that {name} has sha256 {stated}, but {pinned} was published; nothing was "
+            "downloaded. Unset UNBRAID_SPLEETER_URL if it is set, or report this."
+        )
+    archive = staging / name
+    download.fetch(Remote(f"{base}/{name}", sha256=pinned), archive, progress)
+    folder = staging / "checkpoint"
+    unpack(archive, folder, SPLEETER_FILES)
+    return Fetched(folder, f"Spleeter's {entry.archive} by Deezer, {base}/{name}, sha256 {pinned}.")
+
+
+def _stated_checksum(url: str, archive: str) -> str:
+    """What the release's own table says about an archive."""
+    try:
+        return str(json.loads(download.fetch_text(url))[archive]).lower()
+    except (ValueError, KeyError, TypeError):
+        raise DownloadError(f"{url} does not state the checksum of {archive}; it should map names to sha256.") from None
+
+
+def unpack(archive: Path, folder: Path, members: tuple[str, ...]) -> None:
+    """Write just these plain files of a flat tar.gz into FOLDER, which is made anew; all else in it is ignored.
+
+    Raises:
+        ChecksumError: the archive is damaged or lacks one of them.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                name = member.name.removeprefix("./")
+                content = tar.extractfile(member) if member.isreg() and name in members else None
+                if content:
+                    with open(folder / name, "wb") as file:
+                        shutil.copyfileobj(content, file, 1 << 20)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise ChecksumError(f"{archive.name} cannot be unpacked: {error}.") from None
+    except OSError as error:
+        raise download.disk_error(error, folder) from None
+    if missing := [name for name in members if not (folder / name).is_file()]:
+        raise ChecksumError(f"{archive.name} does not hold {missing[0]!r}, so it is no checkpoint of Spleeter.")
+
+
+def _fetch_speechbrain(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
+    revision, remotes = entry.revision or "main", {}
+    for file in SPEECHBRAIN_FILES:
+        revision, remotes[file] = _describe(entry, file, revision)
+    folder = staging / revision
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = [remote.size or 0 for remote in remotes.values()]
+    total = sum(sizes) if all(sizes) else None
+    for i, (file, remote) in enumerate(remotes.items()):
+        _copy_from_hub_cache(entry.name, file, revision, folder / file)
+        download.fetch(remote, folder / file, _shifted(progress, sum(sizes[:i]), total))
+    return Fetched(folder, f"SpeechBrain's {entry.name} on the Hugging Face hub, commit {revision}.")
+
+
+def _shifted(progress: Progress | None, before: int, total: int | None) -> Progress | None:
+    """Progress of one file as progress of them all."""
+    return (lambda done, _: progress(before + done, total)) if progress else None
+
+
+def _describe(entry: Published, file: str, revision: str) -> tuple[str, Remote]:
+    """The commit of a revision, and what the hub says of a file at it."""
+    import huggingface_hub as hub
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    url = hub.hf_hub_url(entry.name, file, revision=revision, endpoint=endpoint)
+
+    def attempt() -> "hub.HfFileMetadata":
+        try:
+            return hub.get_hf_file_metadata(url, endpoint=endpoint, library_name="unbraid")
+        except HfHubHTTPError as error:
+            raise download.status_error(error.response.status_code, url) from None
+        except OfflineModeIsEnabled:
+            raise DownloadError(f"{entry.name} cannot be downloaded: HF_HUB_OFFLINE is set.") from None
+
+    metadata = download.persist(attempt, url)
+    commit, etag, pinned = metadata.commit_hash, metadata.etag or "", entry.sha256.get(file)
+    if not commit:
+        raise DownloadError(f"{url} is not answered by a Hugging Face hub; check HF_ENDPOINT and any proxy settings.")
+    if re.fullmatch("[0-9a-f]{40}", revision) and commit != revision:
+        raise ChecksumError(f"{url} answers with commit {commit}, but {revision} was asked for.")
+    stated = etag if re.fullmatch("[0-9a-f]{64}", etag) else None
+    if pinned and stated and pinned != stated:
+        raise ChecksumError(f"{url} is said to have sha256 {stated}, but {pinned} was published.")
+    git_sha1 = etag if re.fullmatch("[0-9a-f]{40}", etag) else None
+    at_commit = hub.hf_hub_url(entry.name, file, revision=commit, endpoint=endpoint)
+    token = None if hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else hub.get_token()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return commit, Remote(at_commit, metadata.size, pinned or stated, git_sha1, headers)
+
+
+def _copy_from_hub_cache(repository: str, file: str, commit: str, destination: Path) -> None:
+    """Take the file from the hub's own cache when it is there; `fetch` verifies it like any other."""
+    import huggingface_hub as hub
+
+    cached = hub.try_to_load_from_cache(repository, file, revision=commit)
+    if isinstance(cached, str) and not destination.exists():
+        try:
+            shutil.copyfile(cached, destination)
+        except OSError as error:
+            destination.unlink(missing_ok=True)
+            raise download.disk_error(error, destination.parent) from None

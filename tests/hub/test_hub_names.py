@@ -1,0 +1,267 @@
+"""Names: what is in the catalogue, where it is found, what is said when it is not, what an import may be called."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub_helpers import PINNED, SPEECH, SPLEETER, a_spec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unbraid import hub, store
+from unbraid.catalogue import catalogue, check_import_name, folder_name, nearest
+from unbraid.errors import ModelError, ModelNotFound, UsageError
+from unbraid.geometry import SepFormerGeometry
+from unbraid.weights import tensor_shapes
+
+
+def put(parent: Path, name: str) -> Path:
+    """A model folder with nothing but a spec."""
+    folder = parent / folder_name(name)
+    folder.mkdir(parents=True)
+    (folder / "spec.json").write_text(a_spec(name).to_json(), encoding="utf-8")
+    return folder
+
+
+def test_catalogue_is_complete() -> None:
+    published = catalogue().published
+    assert catalogue().packaged == ("speech-2", "music-4", "music-2")
+    assert sum(entry.source == "speechbrain" for entry in published.values()) == 11
+    assert [name for name in published if name.startswith("spleeter:")] == [
+        f"spleeter:{n}stems{variant}" for variant in ("", "-16kHz") for n in (2, 4, 5)
+    ]
+    assert len({folder_name(name) for name in catalogue().names()}) == len(catalogue().names())
+
+
+@pytest.mark.parametrize("entry", catalogue().published.values(), ids=lambda entry: entry.name)
+def test_catalogue_entry_agrees_with_itself(entry) -> None:
+    if entry.source == "spleeter":
+        assert entry.name in (f"spleeter:{entry.archive}", f"spleeter:{entry.archive}-16kHz")
+        assert list(entry.sha256) == [f"{entry.archive}.tar.gz"] and len(entry.stems) == int(entry.archive[0])
+        assert entry.bins == (1536 if entry.name.endswith("-16kHz") else 1024)
+    else:
+        assert entry.sample_rate == (16000 if "16k" in entry.name else 8000)
+        assert entry.stems == ("speech",) or entry.stems == tuple(f"voice{i + 1}" for i in range(len(entry.stems)))
+        shapes = tensor_shapes(SepFormerGeometry(sources=len(entry.stems))).values()
+        assert entry.bytes == 4 * sum(math.prod(shape) for shape in shapes)
+        assert entry.revision is None or len(entry.revision) == 40
+    assert all(len(digest) == 64 for digest in entry.sha256.values())
+
+
+def test_resolve_prefers_the_package_then_the_cache_then_a_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path
+) -> None:
+    monkeypatch.setattr(hub, "PACKAGED", tmp_path / "packaged")
+    monkeypatch.chdir(tmp_path)
+    packaged = put(tmp_path / "packaged", "speech-2")
+    cached = put(cache / "models", SPLEETER)
+    mine = put(cache / "models", "mine")
+    at_path = put(tmp_path, "elsewhere")
+    put(tmp_path, "mine")
+    assert hub.resolve("speech-2") == packaged
+    assert hub.resolve(SPLEETER) == cached
+    assert hub.resolve("mine") == mine
+    assert hub.resolve(Path("mine")) == Path("mine")
+    assert hub.resolve("elsewhere") == Path("elsewhere")
+    assert hub.resolve(str(at_path)) == at_path
+
+
+def test_absent_published_model_is_not_fetched_but_explained() -> None:
+    message = f"{PINNED} is published, but not on this machine; get it with `unbraid models pull {PINNED}`."
+    with pytest.raises(ModelNotFound) as error:
+        hub.resolve(PINNED)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("speach-2", "did you mean speech-2? "),
+        ("spleeter:4stems-16khz", "did you mean spleeter:4stems-16kHz or "),
+        ("sepformer-wsj02mix", "did you mean speechbrain/sepformer-wsj02mix or "),
+        ("zzz", ""),
+        ("../../etc", ""),
+        ("", ""),
+    ],
+)
+def test_unknown_name_is_answered_with_similar_ones(name: str, hint: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelNotFound) as error:
+        hub.resolve(name)
+    text = str(error.value)
+    assert text.startswith(f"No model or folder is called {name!r}; {hint}")
+    assert text.endswith("`unbraid models` lists them all.")
+
+
+def test_folders_that_are_not_models_are_explained(tmp_path: Path) -> None:
+    (tmp_path / "model.index").touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "song.wav").touch()
+    cases = {
+        tmp_path: f"{tmp_path} is a published checkpoint; `unbraid models import {tmp_path} --to NAME` converts it.",
+        tmp_path / "empty": f"{tmp_path / 'empty'} is not a model folder: it has no spec.json.",
+        tmp_path / "song.wav": f"{tmp_path / 'song.wav'} is not a folder; give a model folder, or a name that "
+        "`unbraid models` lists.",
+        tmp_path / "no": f"{tmp_path / 'no'} does not exist; give a model folder, or a name that "
+        "`unbraid models` lists.",
+    }
+    for path, message in cases.items():
+        with pytest.raises(ModelNotFound) as error:
+            hub.resolve(path)
+        assert str(error.value) == message
+
+
+def test_entries_say_where_a_model_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cache: Path) -> None:
+    monkeypatch.setattr(hub, "PACKAGED", tmp_path / "packaged")
+    put(tmp_path / "packaged", "music-2")
+    folder = put(cache / "models", SPLEETER)
+    (cache / "models" / ".new-1").mkdir()
+    (cache / "models" / "broken").mkdir()
+    found = {entry.name: entry for entry in hub.entries()}
+    assert (found["music-2"].where, found[SPLEETER].where, found[SPEECH].where) == ("packaged", "cached", "published")
+    assert found[SPLEETER].folder == folder
+    assert found[SPLEETER].bytes == (folder / "spec.json").stat().st_size
+    assert found[SPEECH].folder is None
+    assert len(found) == len(catalogue().published) + 1
+    assert hub.damaged() == {
+        cache / "models" / "broken": f"{cache / 'models' / 'broken'} is not a model folder: it has no spec.json."
+    }
+    assert hub.models_with_stem("vocals")[:2] == ["music-2", SPLEETER]
+    assert hub.models_with_stem("piano") == ["spleeter:5stems", "spleeter:5stems-16kHz"]
+
+
+@pytest.mark.parametrize("name", ["my-4stems", "a", "Take_2.1", "9lives"])
+def test_plain_names_can_be_imported_to(name: str) -> None:
+    check_import_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("speech-2", "is the name of a model that unbraid knows already; choose another name."),
+        ("Music-4", "is the name of a model that unbraid knows already; choose another name."),
+        (SPLEETER, "is the name of a model that unbraid knows already; choose another name."),
+        ("me/mine", "has the form of a published name; choose one of letters, digits, '.', '_' and '-' only."),
+        *(
+            (
+                name,
+                "cannot name a model; start with a letter or digit and use at most 100 letters, digits, '.', "
+                "'_' and '-', no '--', no '.' at the end, and no device name of Windows.",
+            )
+            for name in ("", ".hidden", "-m", "a b", "a--b", "dot.", "con", "LPT1.x", "naïve", "a\\b", "x" * 101, "a\n")
+        ),
+    ],
+)
+def test_other_names_are_refused(name: str, reason: str) -> None:
+    with pytest.raises(UsageError) as error:
+        check_import_name(name)
+    assert str(error.value) == f"{name!r} {reason}"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=30))
+def test_an_accepted_name_is_one_safe_folder(name: str) -> None:
+    try:
+        check_import_name(name)
+    except UsageError:
+        return
+    assert folder_name(name) == name == Path(name).name
+    assert not set(name) & set('<>:"/\\|?* ')
+
+
+def test_nearest_ignores_case_and_finds_parts() -> None:
+    known = catalogue().names()
+    assert nearest("SPEECH-2", known)[0] == "speech-2"
+    assert set(nearest("music", known)) == {"music-4", "music-2"}
+    assert nearest("q", known) == []
+
+
+def test_import_reads_writes_and_refuses_to_overwrite(converter, tmp_path: Path, cache: Path) -> None:
+    source = tmp_path / "4stems"
+    source.mkdir()
+    (source / "model.index").write_bytes(b"index")
+    folder = hub.import_model(source, "mine")
+    assert folder == cache / "models" / "mine" == hub.resolve("mine")
+    with pytest.raises(UsageError) as error:
+        hub.import_model(source, "mine")
+    assert str(error.value) == "There is a model called 'mine' already; choose another name, or use --overwrite."
+    (folder / "old").touch()
+    hub.import_model(source, "mine", overwrite=True)
+    assert sorted(file.name for file in (cache / "models").rglob("*")) == ["mine", "spec.json"]
+
+
+def test_import_that_fails_leaves_the_old_model_and_nothing_else(converter, tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "4stems").mkdir()
+    hub.import_model(tmp_path / "4stems", "mine")
+    converter.refuse = True
+    with pytest.raises(ModelError, match=r"tensor 'x' is missing\."):
+        hub.import_model(tmp_path / "4stems", "mine", overwrite=True)
+    assert sorted(file.name for file in (cache / "models").rglob("*")) == ["mine", "spec.json"]
+    with pytest.raises(ModelNotFound) as error:
+        hub.import_model(tmp_path / "no", "other")
+    assert str(error.value) == (
+        f"{tmp_path / 'no'} is not a folder; give the folder that holds the checkpoint's files."
+    )
+    with pytest.raises(ModelError) as again:
+        hub.import_model(hub.resolve("mine"), "other")
+    assert str(again.value).endswith("is a model folder already; use it by its path, there is nothing to import.")
+
+
+def test_remove(cache: Path) -> None:
+    put(cache / "models", SPLEETER)
+    hub.remove(SPLEETER)
+    assert list((cache / "models").iterdir()) == []
+    for name in (SPLEETER, "..", "../models"):
+        with pytest.raises(ModelNotFound) as error:
+            hub.remove(name)
+        assert str(error.value) == f"{name} is not in the cache, so there is nothing to remove."
+    with pytest.raises(UsageError, match="part of the package"):
+        hub.remove("speech-2")
+
+
+def test_install_puts_the_old_model_back_when_the_disk_refuses(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = put(cache / "models", "mine")
+    replace = store.os.replace
+
+    def refusing(source: Path, destination: Path) -> None:
+        if Path(source).name.startswith(".new-"):
+            raise PermissionError(13, "Permission denied")
+        replace(source, destination)
+
+    monkeypatch.setattr(store.os, "replace", refusing)
+    with pytest.raises(ModelError, match="cannot be written to"):
+        store.install(folder, lambda fresh: fresh.mkdir())
+    assert [file.name for file in (cache / "models").iterdir()] == ["mine"]
+    assert (folder / "spec.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "expected"),
+    [
+        ("linux", {}, ".cache/unbraid"),
+        ("linux", {"XDG_CACHE_HOME": "/xdg"}, "/xdg/unbraid"),
+        ("darwin", {}, "Library/Caches/unbraid"),
+        ("win32", {}, "AppData/Local/unbraid"),
+        ("win32", {"LOCALAPPDATA": "/local"}, "/local/unbraid"),
+        ("linux", {"UNBRAID_CACHE": "~/models"}, "models"),
+    ],
+)
+def test_cache_folder(platform: str, variables: dict[str, str], expected: str, monkeypatch, tmp_path: Path) -> None:
+    for name in ("UNBRAID_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", platform)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert store.cache_folder() == tmp_path / expected
+
+
+def test_import_of_the_hub_is_light() -> None:
+    code = (
+        "import sys, unbraid.hub; "
+        "print([m for m in ('huggingface_hub', 'httpx2', 'numpy', 'torch', 'filelock') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
