@@ -1,0 +1,5 @@
+"""Engines that run a model folder: arrays in, arrays out."""
+
+from unbraid.runtime.base import Executor, open_executor
+
+__all__ = ["Executor", "open_executor"]

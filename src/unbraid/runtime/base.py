@@ -1,0 +1,52 @@
+"""The one seam between the program and its engines: an Executor runs a network on arrays and knows nothing else."""
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from unbraid.errors import UsageError
+from unbraid.spec import ModelSpec
+
+Precision = Literal["float32", "int8"]
+
+
+class Executor(Protocol):
+    """A loaded network."""
+
+    device: str  # "cpu", "cuda", …
+    reason: str  # why that device, for people
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """One pass through the network, float32 arrays by name."""
+        ...
+
+    def close(self) -> None:
+        """Free the network; the executor is of no use afterwards."""
+        ...
+
+
+def open_executor(
+    spec: ModelSpec, folder: Path, *, device: str = "auto", precision: Precision = "float32", threads: int | None = None
+) -> Executor:
+    """Load a model folder into the engine for a device.
+
+    `device` is auto, torch (the eager modules, when torch is installed), or one of ONNX Runtime's: cpu, cuda, …
+    `threads` is the number of CPU threads; by default, as many as this process may use.
+
+    Raises:
+        RuntimeUnavailable: the device or the engine is not there.
+        UsageError: int8 was asked of a network that has none.
+    """
+    if precision == "int8" and spec.family != "sepformer":
+        raise UsageError(f"int8 is for SepFormers; {spec.name} is a {spec.family}: use float32.")
+    if device == "torch":
+        from unbraid.runtime.eager import EagerExecutor
+
+        return EagerExecutor(spec, folder, threads)
+    from unbraid.runtime.ort import OrtExecutor, choose_device
+
+    provider, name, reason = choose_device(device)
+    return OrtExecutor(
+        folder, spec, provider=provider, device=name, reason=reason, precision=precision, threads=threads
+    )

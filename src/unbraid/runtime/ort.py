@@ -1,0 +1,77 @@
+"""ONNX Runtime as an engine: providers, threads, sessions opened from a model folder."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from unbraid.errors import ModelError, RuntimeUnavailable
+from unbraid.runtime.base import Precision
+from unbraid.runtime.int8 import int8_graph
+from unbraid.spec import ModelSpec
+
+PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "rocm": "MIGraphXExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+AUTO = ("cuda", "rocm", "directml")  # preferred to the CPU when there; CoreML refuses dynamic shapes
+
+
+def choose_device(device: str) -> tuple[str, str, str]:
+    """Provider, name and reason for `auto` or a device's name.
+
+    Raises:
+        RuntimeUnavailable: the device is unknown, or was asked for and is not there.
+    """
+    available = set(onnxruntime.get_available_providers())
+    here = [name for name, provider in PROVIDERS.items() if provider in available]
+    if device == "auto":
+        chosen = next((name for name in AUTO if name in here), "cpu")
+        return PROVIDERS[chosen], chosen, "the fastest here" if chosen != "cpu" else "no GPU provider is installed"
+    if device not in PROVIDERS:
+        raise RuntimeUnavailable(f"Device {device!r} is unknown; choose auto, {', '.join(PROVIDERS)} or torch.")
+    if device not in here:
+        raise RuntimeUnavailable(
+            f"Device {device!r} was asked for, but this ONNX Runtime has only {', '.join(here)}; "
+            "install what it needs (for cuda: pip install 'unbraid[gpu]') or use --device auto."
+        )
+    return PROVIDERS[device], device, "asked for"
+
+
+def available_threads() -> int:
+    """CPU threads this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class OrtExecutor:
+    """A session on one device. The graph is opened from its path, so that its weights are found beside it."""
+
+    def __init__(
+        self, folder: Path, spec: ModelSpec, *, provider: str, device: str, reason: str,
+        precision: Precision = "float32", threads: int | None = None,
+    ):  # fmt: skip
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or available_threads()
+        options.log_severity_level = 4  # failures are raised; the rest is noise
+        path = int8_graph(spec, folder) if precision == "int8" else folder / "model.onnx"
+        self.device, self.reason = device, reason
+        providers = [provider] if device == "cpu" else [provider, "CPUExecutionProvider"]
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=providers)
+        except Exception as error:  # the runtime's own classes differ from release to release
+            raise ModelError(f"{path} cannot be opened by ONNX Runtime: {error}") from error
+        if device != "cpu" and provider not in self._session.get_providers():
+            raise RuntimeUnavailable(f"Device {device!r} could not be started; its driver or libraries are missing.")
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """One pass through the network."""
+        return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+
+    def close(self) -> None:
+        """Free the session."""
+        del self._session
