@@ -1,0 +1,63 @@
+"""unbraid pulls recordings apart: voices that talk at once, the stems of a song.
+
+    import unbraid
+
+    stems = unbraid.separate("mix.wav")                     # {"voice1": (C, T) float32, …}
+    separator = unbraid.Separator("music-4")                # a name, or a model folder
+    stems = separator(audio, sample_rate)                   # arrays (C, T) in and out
+
+Importing this loads neither an engine nor a deep-learning framework.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unbraid.api import separate
+    from unbraid.errors import (
+        AudioError,
+        Cancelled,
+        ChecksumError,
+        DownloadError,
+        ModelError,
+        ModelNotFound,
+        RuntimeUnavailable,
+        SpecError,
+        UnbraidError,
+        UsageError,
+    )
+    from unbraid.separator import Options, Separator
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AudioError",
+    "Cancelled",
+    "ChecksumError",
+    "DownloadError",
+    "ModelError",
+    "ModelNotFound",
+    "Options",
+    "RuntimeUnavailable",
+    "Separator",
+    "SpecError",
+    "UnbraidError",
+    "UsageError",
+    "__version__",
+    "separate",
+]
+
+_HOMES = {"separate": "unbraid.api", "Options": "unbraid.separator", "Separator": "unbraid.separator"}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its module when it is first used."""
+    if name not in __all__:
+        raise AttributeError(f"module 'unbraid' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES.get(name, "unbraid.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

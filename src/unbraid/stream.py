@@ -1,0 +1,123 @@
+"""A track on its way through a model: read in blocks, brought to the model's rate, paired again with what came out.
+
+    feed = Feed(track, model_rate, passes=1, reference="input")
+    for whole, stems in feed.pair(network(feed.open())): ...
+
+What is kept of the input is only what the network has not answered yet, so memory does not grow with length.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from unbraid.audio import Resampler
+from unbraid.dsp import FloatArray
+
+Blocks = Iterator[FloatArray]
+Progress = Callable[[float, float | None], None]
+
+
+@dataclass(frozen=True)
+class Track:
+    """Audio that can be read again and again, in blocks (C, n)."""
+
+    sample_rate: int
+    channels: int
+    frames: int | None  # None where only reading can tell
+    blocks: Callable[[], Blocks]
+
+
+@dataclass
+class Feed:
+    """Opens a track at a model's rate, pass after pass, and pairs stems with what the last pass read.
+
+    `reference` is what they are paired with: the input as it is, the input without what lies above the model's band
+    (narrow), or the input at the model's rate (model).
+    """
+
+    track: Track
+    model_rate: int
+    passes: int = 1
+    reference: Literal["input", "narrow", "model"] = "input"
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        self._opened = 0
+        self._pending: deque[FloatArray] = deque()
+
+    @property
+    def output_rate(self) -> int:
+        """The sample rate of the reference, and so of the stems."""
+        return self.model_rate if self.reference == "model" else self.track.sample_rate
+
+    def open(self) -> Blocks:
+        """Blocks (C, n) at the model's rate; none is empty."""
+        self._opened += 1
+        last = self._opened == self.passes
+        down = Resampler(self.track.sample_rate, self.model_rate, self.track.channels)
+        up = Resampler(self.model_rate, self.track.sample_rate, self.track.channels)
+        given = taken = 0
+
+        def keep(block: FloatArray, low: FloatArray) -> None:
+            nonlocal given
+            kept = {"input": block, "model": low}[self.reference] if self.reference != "narrow" else up(low)
+            given += kept.shape[1]
+            if last and kept.shape[1]:
+                self._pending.append(kept)
+
+        for block in self._read():
+            taken += block.shape[1]
+            low = down(block)
+            keep(block, low)
+            if low.shape[1]:
+                yield low
+        low = down.finish()
+        keep(np.zeros_like(low[:, :0]), low)
+        if last and self.reference == "narrow":
+            self._pending.append(up.finish()[:, : taken - given])
+        if low.shape[1]:
+            yield low
+
+    def pair(self, stems: Blocks) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Stems (S, C, n) at the model's rate -> (reference (C, n), stems (S, C, n)); surplus stems are dropped."""
+        for block in resampled(stems, self.model_rate, self.output_rate):
+            while block.shape[-1] and self._pending:
+                whole = self._pending.popleft()
+                count = min(whole.shape[-1], block.shape[-1])
+                if count < whole.shape[-1]:
+                    self._pending.appendleft(whole[:, count:])
+                yield whole[:, :count], block[..., :count]
+                block = block[..., count:]
+
+    def _read(self) -> Blocks:
+        """The track's blocks, telling progress over all passes."""
+        frames, rate = self.track.frames, self.track.sample_rate
+        total = None if frames is None else frames / rate
+        done = 0
+        for block in self.track.blocks():
+            done += block.shape[1]
+            yield block
+            if self.progress:
+                before = 0.0 if total is None else (self._opened - 1) * total
+                self.progress((before + done / rate) / self.passes, total)
+
+
+def resampled(stems: Blocks, from_rate: int, to_rate: int) -> Blocks:
+    """Blocks (S, C, n) at another rate; all channels of all stems go through one resampler."""
+    if from_rate == to_rate:
+        yield from stems
+        return
+    resampler: Resampler | None = None
+    for block in stems:
+        *shape, samples = block.shape
+        channels = int(np.prod(shape))
+        if resampler is None:
+            resampler = Resampler(from_rate, to_rate, channels)
+        out = resampler(block.reshape(channels, samples))
+        yield out.reshape(*shape, out.shape[1])
+    if resampler is not None:
+        out = resampler.finish()
+        yield out.reshape(*shape, out.shape[1])
