@@ -1,0 +1,195 @@
+"""What `unbraid doctor` looks at: versions, devices, codecs, models, folders; and what is wrong with them.
+
+Each check is a function that returns what it found, line by line, and adds to the problems. A check that breaks is a
+problem itself, never the end of the checkup.
+"""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from unbraid import __version__, hub
+from unbraid.catalogue import catalogue
+from unbraid.errors import UnbraidError
+from unbraid.store import cache_folder
+
+Findings = dict[str, str]
+ENVIRONMENT = (
+    "UNBRAID_CACHE",
+    "UNBRAID_OFFLINE",
+    "UNBRAID_SPLEETER_URL",
+    "UNBRAID_DEBUG",
+    "HF_ENDPOINT",
+    "HF_HOME",
+    "HF_HUB_OFFLINE",
+    "TMPDIR",
+    "OMP_NUM_THREADS",
+)
+LITTLE_BYTES = 500_000_000  # of free disk; less than a song's stems may need
+_REQUIRED = (
+    *("numpy", "soundfile", "soxr", "av", "typer", "rich", "safetensors", "pyyaml"),
+    *("huggingface_hub", "httpx2", "filelock", "google-crc32c"),
+)
+_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+_RATE = 48000  # Hz; every format can hold it
+
+
+@dataclass
+class Checkup:
+    """All that was found, and what of it is wrong."""
+
+    sections: dict[str, Findings] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def check_all() -> Checkup:
+    """Look at everything."""
+    checkup = Checkup()
+    checks: dict[str, Callable[[list[str]], Findings]] = {
+        "versions": versions,
+        "devices": devices,
+        "codecs": codecs,
+        "models": models,
+        "folders": folders,
+        "environment": environment,
+    }
+    for name, check in checks.items():
+        try:
+            checkup.sections[name] = check(checkup.problems)
+        except Exception as error:
+            checkup.sections[name] = {}
+            checkup.problems.append(f"the {name} cannot be checked: {type(error).__name__}: {error}")
+    return checkup
+
+
+def versions(problems: list[str]) -> Findings:
+    """Of Python, of us and of what we stand on."""
+    found = {"python": platform.python_version(), "system": platform.platform(), "unbraid": __version__}
+    for package in _REQUIRED:
+        if version := _version(package):
+            found[package] = version
+        else:
+            problems.append(f"{package} is not installed; reinstall unbraid.")
+    runtimes = {package: version for package in _RUNTIMES if (version := _version(package))}
+    if not runtimes:
+        problems.append("onnxruntime is not installed; reinstall unbraid.")
+    if len(runtimes) > 1:
+        problems.append("onnxruntime and onnxruntime-gpu are both installed and overwrite each other; uninstall one.")
+    found |= runtimes
+    if torch := _version("torch"):
+        found["torch"] = torch
+    return found | _libraries(problems)
+
+
+def devices(problems: list[str]) -> Findings:
+    """What a model can run on, and what it will run on."""
+    import onnxruntime
+
+    from unbraid.runtime.ort import available_threads, choose_device
+
+    providers = onnxruntime.get_available_providers()
+    _, name, reason = choose_device("auto")
+    return {"providers": ", ".join(providers), "chosen": f"{name} ({reason})", "threads": str(available_threads())}
+
+
+def codecs(problems: list[str]) -> Findings:
+    """Each output format, written and read back."""
+    from unbraid.audio.formats import LIMITS
+
+    found = {}
+    for name in LIMITS:
+        try:
+            _round_trip(name)
+            found[name] = "reads and writes"
+        except Exception as error:
+            found[name] = "broken"
+            problems.append(f"{name} cannot be written and read back ({error}); reinstall soundfile and av.")
+    return found
+
+
+def models(problems: list[str]) -> Findings:
+    """Every model on this machine, its bytes compared with its hashes."""
+    from unbraid.folder import open_model_folder
+
+    found = {}
+    here = {entry.name: entry.folder for entry in hub.entries() if entry.folder}
+    for name, folder in here.items():
+        try:
+            open_model_folder(folder)
+            found[name] = f"verified, {folder}"
+        except UnbraidError as error:
+            found[name] = f"damaged, {folder}"
+            problems.append(f"model {name}: {error}")
+    problems.extend(f"{name} should be inside the package; reinstall unbraid." for name in catalogue().packaged
+                    if name not in here)  # fmt: skip
+    problems.extend(f"model folder {folder}: {reason}" for folder, reason in hub.damaged().items())
+    return found
+
+
+def folders(problems: list[str]) -> Findings:
+    """Where things are put, and the room there is."""
+    cache = cache_folder()
+    size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file()) if cache.is_dir() else 0
+    found = {"cache": f"{cache}, {size / 1e6:.1f} MB"}
+    for what, folder in {"cache": cache, "temporary": Path(tempfile.gettempdir()), "current": Path.cwd()}.items():
+        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+        free = shutil.disk_usage(there).free
+        found[f"{what} disk"] = f"{free / 1e9:.1f} GB free, {folder}"
+        if free < LITTLE_BYTES:
+            problems.append(f"the disk of the {what} folder {folder} has only {free / 1e6:.0f} MB free.")
+        if what != "current" and not os.access(there, os.W_OK):
+            problems.append(f"the {what} folder {folder} may not be written to; grant permission, or choose another.")
+    return found
+
+
+def environment(problems: list[str]) -> Findings:
+    """The variables that are in force."""
+    return {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+
+
+def _round_trip(name: str) -> None:
+    """Write a tone and read it back: the same length, and much the same sound."""
+    from unbraid.audio import choose_format, read, write
+
+    time = np.arange(_RATE // 5) / _RATE
+    tone = (0.5 * np.sin(2 * np.pi * np.array([[440.0], [660.0]]) * time)).astype(np.float32)  # (C, T)
+    with tempfile.TemporaryDirectory(prefix="unbraid-") as folder:
+        path = Path(folder) / f"tone.{name}"
+        write(path, tone, _RATE, choose_format(name))
+        back, rate = read(path)
+    if rate != _RATE or back.shape != tone.shape:
+        raise UnbraidError(f"{tone.shape} at {_RATE} Hz came back as {back.shape} at {rate} Hz")
+    if np.corrcoef(tone.ravel(), back.ravel())[0, 1] < 0.95:
+        raise UnbraidError("the sound came back changed")
+
+
+def _libraries(problems: list[str]) -> Findings:
+    """The C libraries inside the packages."""
+    found = {}
+    try:
+        import soundfile
+
+        found["libsndfile"] = soundfile.__libsndfile_version__
+    except (ImportError, OSError) as error:
+        problems.append(f"soundfile cannot be loaded ({error}); reinstall it.")
+    try:
+        import av
+
+        found["FFmpeg"] = ", ".join(f"{name} {'.'.join(map(str, v))}" for name, v in av.library_versions.items())
+    except (ImportError, OSError) as error:
+        problems.append(f"av cannot be loaded ({error}); reinstall it.")
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

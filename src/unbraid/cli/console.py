@@ -1,0 +1,99 @@
+"""How commands talk: errors as sentences on standard error, exit codes, and signals that interrupt cleanly.
+
+Exit codes: 0 all done · 1 something failed · 2 a request that cannot be met · 130 interrupted.
+"""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TextIO
+
+import typer
+
+from unbraid.errors import Cancelled, UnbraidError, UsageError
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """A line for people, on standard output unless a stream is given, whatever characters it has."""
+    stream = stream or sys.stdout
+    encoding = stream.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def notice(text: str) -> None:
+    """A line on standard error."""
+    say(text, sys.stderr)
+
+
+def report_error(message: str) -> None:
+    """The one form errors have."""
+    notice(f"error: {message}")
+
+
+def explain(error: Exception) -> str:
+    """An error as a message: as it is when it was raised on purpose, else with a hint."""
+    if os.environ.get("UNBRAID_DEBUG"):
+        traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, UnbraidError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; close other programs, or cut the input with --duration."
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}."
+    what = f"{type(error).__name__}: {error}".rstrip(": .")
+    return f"unexpected {what}. This is a bug; set UNBRAID_DEBUG=1 to see where it comes from, and report it."
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Turn whatever goes wrong in a command into a sentence and an exit code."""
+    try:
+        with interruptible():
+            yield
+    except (typer.Exit, typer.BadParameter):
+        raise
+    except (KeyboardInterrupt, Cancelled):
+        report_error("interrupted.")
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        hush_stdout()
+        raise typer.Exit(FAILED) from None
+    except Exception as error:
+        report_error(explain(error))
+        raise typer.Exit(USAGE if isinstance(error, UsageError) else FAILED) from None
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP stop work just as Ctrl-C does, so that temporary files go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ours = [number for number in names if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def hush_stdout() -> None:
+    """Nobody reads standard output any more: let what is still buffered go nowhere, without a complaint at exit."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,32 @@
+"""`unbraid doctor`: what is installed, what works, and what is wrong."""
+
+import dataclasses
+import json
+from typing import Annotated
+
+import typer
+
+from unbraid.cli.console import FAILED, guarded, say
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print what is found as JSON.")] = False,
+) -> None:
+    """Print versions, devices, codecs, models, cache and free disk, and what is wrong."""
+    with guarded():
+        from unbraid.cli.checkup import check_all
+
+        checkup = check_all()
+        if as_json:
+            say(json.dumps(dataclasses.asdict(checkup)))
+        else:
+            for section, findings in checkup.sections.items():
+                say(section)
+                for what, value in findings.items():
+                    say(f"  {what:<18} {value}")
+            for problem in checkup.problems:
+                say(f"wrong: {problem}")
+            if not checkup.problems:
+                say("nothing is wrong")
+        if checkup.problems:
+            raise typer.Exit(FAILED)

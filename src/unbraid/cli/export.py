@@ -1,0 +1,46 @@
+"""`unbraid export`: the door to the torch side of the house, with a sentence where torch is missing."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from unbraid.cli.console import guarded, say
+from unbraid.errors import RuntimeUnavailable
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .pt file that training wrote.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder to write.")],
+    name: Annotated[str, typer.Option("--name", help="What the model shall be called.")],
+    dtype: Annotated[
+        Literal["float32", "float16"], typer.Option(help="How weights are stored; float16 halves the size.")
+    ] = "float32",
+    stems: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Only these networks of a music checkpoint. (default: all)")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Of the weights.")] = "as stated by whoever trained it",
+    provenance: Annotated[str, typer.Option(help="Where the weights come from, in one sentence.")] = "",
+) -> None:
+    """Make a model folder of a training checkpoint; needs the train extra, which brings PyTorch."""
+    with guarded():
+        try:
+            from unbraid.export import export_checkpoint
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("unbraid"):
+                raise
+            raise RuntimeUnavailable(
+                f"Exporting needs {error.name}, which is not installed; get it with `pip install 'unbraid[train]'`."
+            ) from None
+        from unbraid.cli.request import split_stems
+
+        spec = export_checkpoint(
+            checkpoint,
+            output,
+            name=name,
+            dtype=dtype,
+            stems=split_stems(stems),
+            licence=licence,
+            provenance=provenance,
+        )
+        say(f"{spec.name} is at {output}")

@@ -1,0 +1,126 @@
+"""`unbraid models`: what is here and what can be had; fetch, import and remove."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unbraid.cli.console import guarded, notice, say
+from unbraid.cli.progress import Meter
+
+if TYPE_CHECKING:
+    from unbraid.hub import Entry
+
+models = typer.Typer(rich_markup_mode="rich", help="List the models; fetch, import and remove them.")
+_PIPE_COLUMNS = 200  # of a table that nobody's terminal limits
+_WHERE = {"packaged": "yes, inside unbraid", "cached": "yes", "published": "no"}
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `unbraid models` lists.")]
+
+
+@models.callback(invoke_without_command=True)
+def list_models(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """List the models: what is here, what can be had, licence, size, stems, rate and scores."""
+    if context.invoked_subcommand is not None:
+        return
+    with guarded():
+        from unbraid import hub
+
+        entries = hub.entries()
+        if as_json:
+            say(json.dumps([_as_json(entry) for entry in entries]))
+            return
+        _print_table(entries)
+        for folder, reason in hub.damaged().items():
+            notice(f"damaged, and left out: {folder}: {reason}")
+        if any(entry.folder is None for entry in entries):
+            say("What is not here can be had by `unbraid models pull NAME`.")
+
+
+@models.command()
+def pull(
+    name: _Name,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not download: fail unless it is here.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+) -> None:
+    """Fetch a published model; goes on where an earlier attempt stopped."""
+    with guarded():
+        from unbraid import hub
+
+        with Meter(name, "bytes", quiet=quiet) as meter:
+            folder = hub.pull(name, progress=meter, offline=offline or None)
+        if not quiet:
+            say(f"{name} is at {folder}")
+
+
+@models.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A SpeechBrain SepFormer or Spleeter checkpoint.")],
+    to: Annotated[str, typer.Option("--to", metavar="NAME", help="What the model shall be called.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model of that name.")] = False,
+) -> None:
+    """Make a model of a published checkpoint on this disk."""
+    with guarded():
+        from unbraid import hub
+
+        say(f"{to} is at {hub.import_model(folder, to, overwrite=overwrite)}")
+
+
+@models.command()
+def remove(name: _Name) -> None:
+    """Delete a model that was pulled or imported."""
+    with guarded():
+        from unbraid import hub
+
+        hub.remove(name)
+        say(f"{name} is removed")
+
+
+@models.command()
+def path(name: _Name) -> None:
+    """Print the folder of a model."""
+    with guarded():
+        from unbraid import hub
+
+        say(str(hub.resolve(name)))
+
+
+def _as_json(entry: "Entry") -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "where": entry.where,
+        "folder": None if entry.folder is None else str(entry.folder),
+        "family": entry.family,
+        "licence": entry.licence,
+        "bytes": entry.bytes,
+        "stems": list(entry.stems),
+        "sample_rate": entry.sample_rate,
+        "scores": entry.scores,
+    }
+
+
+def _print_table(entries: "list[Entry]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("Name", "Here", "Stems", "Rate", "Size", "Licence", "Scores"):
+        table.add_column(heading, justify="right" if heading in ("Rate", "Size") else "left", overflow="fold")
+    for entry in entries:
+        cells = (
+            entry.name,
+            _WHERE[entry.where],
+            ", ".join(entry.stems),
+            f"{entry.sample_rate / 1000:g} kHz",
+            f"{entry.bytes / 1e6:.1f} MB",
+            entry.licence,
+            "\n".join(f"{value:g} {what}" for what, value in entry.scores.items()),
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(table)

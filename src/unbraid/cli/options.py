@@ -1,0 +1,112 @@
+"""The options of `unbraid separate`, one type per option: what it is called and what its help says."""
+
+from typing import Annotated, Literal
+
+import typer
+
+_INPUT, _OUTPUT, _MODEL, _MACHINE = "Input", "Output", "Separation", "Machine"
+
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(help="Audio files, folders of them, or - for standard input."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder. (default: speech-2)"),
+]
+Output = Annotated[
+    str,
+    typer.Option("--output", "-o", metavar="DIR|-", help="Where outputs go; - writes one stem to standard output."),
+]
+Stems = Annotated[str | None, typer.Option(metavar="A,B", help="Only these stems: vocals,drums. (default: all)")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object at the end instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+
+Recursive = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Search sub-folders of folders too.", rich_help_panel=_INPUT)
+]
+Start = Annotated[float, typer.Option(metavar="S", help="Start here, in seconds.", rich_help_panel=_INPUT)]
+Duration = Annotated[
+    float | None,
+    typer.Option(metavar="S", help="Take so many seconds. (default: to the end)", rich_help_panel=_INPUT),
+]
+AudioTrack = Annotated[
+    int,
+    typer.Option(
+        "--track", metavar="N", min=0, help="Which audio track of a file; 0 is the first.", rich_help_panel=_INPUT
+    ),
+]
+
+Format = Annotated[
+    str, typer.Option("--format", "-f", help="wav, flac, ogg, opus, mp3 or m4a.", rich_help_panel=_OUTPUT)
+]
+Subtype = Annotated[
+    str | None,
+    typer.Option(
+        metavar="16|24|32f",
+        help="Bit depth of wav and flac. (default: the input's; 24 for lossy ones)",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Bitrate = Annotated[
+    int | None,
+    typer.Option(metavar="KBPS", help="Of lossy formats, in kbit/s. (default: high quality)", rich_help_panel=_OUTPUT),
+]
+Template = Annotated[
+    str,
+    typer.Option(
+        help="Names below the output folder, of {track}, {stem}, {ext}, {name} (with its extension), {model} and "
+        "{parent} (the sub-folder, which otherwise goes in front).",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Resample = Annotated[
+    bool,
+    typer.Option(
+        "--resample", help="Where the format lacks the input's rate, take the nearest.", rich_help_panel=_OUTPUT
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=_OUTPUT)]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Skip tracks that are done: same input, model, options and stems.", rich_help_panel=_OUTPUT
+    ),
+]
+
+Speakers = Annotated[
+    int | None,
+    typer.Option(metavar="2|3", help="Choose the speech model by the number of voices.", rich_help_panel=_MODEL),
+]
+Wiener = Annotated[
+    bool,
+    typer.Option("--wiener", help="Refine music stems by a multichannel Wiener filter.", rich_help_panel=_MODEL),
+]
+WienerIterations = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="Its iterations. (default: 1 with --wiener)", rich_help_panel=_MODEL),
+]
+Residual = Annotated[
+    bool,
+    typer.Option("--residual", help="Write what the stems leave over as one more stem.", rich_help_panel=_MODEL),
+]
+HighBand = Annotated[
+    Literal["share", "drop"],
+    typer.Option(help="What lies above the model's band: shared among the stems, or dropped.", rich_help_panel=_MODEL),
+]
+Raw = Annotated[
+    bool,
+    typer.Option("--raw", help="Just what the published system returns, at its own rate.", rich_help_panel=_MODEL),
+]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Run raw speech models on more than 5 minutes.", rich_help_panel=_MODEL),
+]
+
+Precision = Annotated[
+    Literal["float32", "int8"],
+    typer.Option(help="int8 is faster and a little less exact; for speech models.", rich_help_panel=_MACHINE),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...", rich_help_panel=_MACHINE)]
+Threads = Annotated[int | None, typer.Option(metavar="N", help="CPU threads. (default: all)", rich_help_panel=_MACHINE)]

@@ -1,0 +1,75 @@
+"""Progress on a terminal: a bar with the time that is left, or a counter where the end is unknown.
+
+Shown only for what takes over a second, and only where somebody can see it.
+"""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PATIENCE_SECONDS = 1.0
+Unit = Literal["seconds", "bytes"]
+
+
+class Meter:
+    """Called with what is done and what there is in all (None: unknown); draws when it is worth it."""
+
+    def __init__(self, title: str, unit: Unit = "seconds", *, quiet: bool = False) -> None:
+        self._title, self._unit = title, unit
+        self._silent = quiet or not watched()
+        self._started = time.monotonic()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, done: float, total: float | None) -> None:
+        if self._silent or (self._bar is None and time.monotonic() - self._started < PATIENCE_SECONDS):
+            return
+        if self._bar is None or self._task is None:
+            self._bar = _bar(self._unit, counted=total is None)
+            self._task = self._bar.add_task(_short(self._title), total=total, done="")
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total, done=_amount(done, self._unit))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def watched() -> bool:
+    """Whether standard error is a terminal."""
+    return sys.stderr.isatty()
+
+
+def _bar(unit: Unit, counted: bool) -> "Progress":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    title = TextColumn("{task.description}", markup=False)
+    amount = TextColumn("{task.fields[done]}", markup=False)
+    console = Console(stderr=True)
+    if counted:
+        return Progress(SpinnerColumn(), title, amount, console=console, transient=True)
+    columns = [title, BarColumn(), TaskProgressColumn(), *([amount] if unit == "bytes" else []), TimeRemainingColumn()]
+    return Progress(*columns, console=console, transient=True)
+
+
+def _amount(done: float, unit: Unit) -> str:
+    return f"{done / 1e6:.1f} MB" if unit == "bytes" else f"{clock(done)} done"
+
+
+def _short(title: str, most: int = 40) -> str:
+    return title if len(title) <= most else f"{title[: most - 1]}…"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 1:02:03 or 2:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

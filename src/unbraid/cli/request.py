@@ -1,0 +1,135 @@
+"""What a user asked of `unbraid separate`, as one value; and the choices that follow from it: model and stems."""
+
+import dataclasses
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from unbraid import hub
+from unbraid.errors import ModelNotFound, UsageError
+from unbraid.jobs import DEFAULT_TEMPLATE
+from unbraid.separator import Options
+from unbraid.tracks import Cut
+
+DEFAULT_MODEL = "speech-2"
+_TO_STDOUT = "-o - writes one float32 WAV to standard output"
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How stems are written."""
+
+    format: str = "wav"
+    subtype: str | None = None  # None: as the input's
+    bitrate: int | None = None  # kbit/s
+    resample: bool = False  # take the nearest rate where the format lacks the right one
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the model runs on."""
+
+    device: str = "auto"
+    precision: Literal["float32", "int8"] = "float32"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that was asked for."""
+
+    inputs: tuple[str, ...]
+    model: str = DEFAULT_MODEL
+    root: Path | None = Path()  # None: standard output
+    template: str = DEFAULT_TEMPLATE
+    stems: tuple[str, ...] | None = None  # None: all
+    coding: Coding = Coding()
+    cut: Cut = field(default_factory=Cut)
+    engine: Engine = Engine()
+    options: Options = field(default_factory=Options)
+    recursive: bool = False
+    resume: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.resume and "-" in self.inputs:
+            raise UsageError("--resume needs files: whether standard input is what it was cannot be told.")
+        if self.engine.threads is not None and self.engine.threads < 1:
+            raise UsageError(f"{self.engine.threads} threads are not possible; give 1 or more, or leave --threads out.")
+
+        start, duration = self.cut.start, self.cut.duration
+        if not 0 <= start < math.inf:
+            raise UsageError(f"A start of {start:g} s is not possible; it must be 0 or more.")
+        if duration is not None and not 0 < duration < math.inf:
+            raise UsageError(f"A duration of {duration:g} s is not possible; it must be more than 0.")
+
+    def making_options(self) -> dict[str, Any]:
+        """All that decides what the stems' files hold, but for input and model; as JSON values."""
+        options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "force"}
+        coding, cut = dataclasses.asdict(self.coding), dataclasses.asdict(self.cut)
+        return {**options, **coding, **cut, "precision": self.engine.precision}
+
+
+def choose_model(model: str | None, speakers: int | None) -> str:
+    """The model's name: as given, or for so many speakers the first one on this machine, or the default.
+
+    Raises:
+        UsageError: both were given.
+        ModelNotFound: none for so many speakers is here; the message says which could be pulled.
+    """
+    if speakers is None:
+        return model or DEFAULT_MODEL
+    if model is not None:
+        raise UsageError("-m and --speakers both choose the model; give one of them.")
+    voices = tuple(f"voice{i + 1}" for i in range(speakers))
+    fitting = [entry for entry in hub.entries() if entry.stems == voices]
+    if here := next((entry for entry in fitting if entry.folder), None):
+        return here.name
+    if not fitting:
+        raise UsageError(f"There is no model for {speakers} speakers; --speakers takes 2 or 3.")
+    names = ", ".join(entry.name for entry in fitting)
+    raise ModelNotFound(
+        f"No model for {speakers} speakers is on this machine (published: {names}); "
+        f"get one with `unbraid models pull {fitting[0].name}`."
+    )
+
+
+def split_stems(text: str | None) -> tuple[str, ...] | None:
+    """The names in "vocals, drums", each once."""
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise UsageError("--stems names no stem; give names with commas between them, or leave it out for all.")
+    return names
+
+
+def select_stems(wanted: Sequence[str] | None, available: Sequence[str], model: str) -> tuple[str, ...]:
+    """The stems to write, in the model's order.
+
+    Raises:
+        UsageError: the model lacks one; the message lists its stems and the models that have it.
+    """
+    for stem in wanted or ():
+        if stem not in available:
+            others = hub.models_with_stem(stem)
+            hint = f"it is in {', '.join(others)}" if others else "no model has it"
+            raise UsageError(f"{model} has no stem {stem!r}, only {', '.join(available)}; {hint}.")
+    return tuple(stem for stem in available if wanted is None or stem in wanted)
+
+
+def check_stdout(request: Request, stems: Sequence[str], inputs: int) -> None:
+    """Refuse what cannot go to standard output."""
+    if inputs != 1:
+        raise UsageError(f"{_TO_STDOUT}, so it takes one input, not {inputs}.")
+    if len(stems) != 1:
+        raise UsageError(f"{_TO_STDOUT}, so name one stem: --stems {stems[0]} (or {', '.join(stems[1:])}).")
+    if (request.coding.format, request.coding.subtype or "32f", request.coding.bitrate) != ("wav", "32f", None):
+        raise UsageError(f"{_TO_STDOUT}; leave --format, --subtype and --bitrate out, or choose a folder with -o.")
+    if sys.stdout.isatty():
+        raise UsageError(f"{_TO_STDOUT}, which is the terminal; redirect it to a file or a pipe.")
+    if request.resume or request.template != DEFAULT_TEMPLATE:
+        raise UsageError(f"{_TO_STDOUT}, so --resume and --template have no meaning with it; leave them out.")

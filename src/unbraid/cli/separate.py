@@ -1,0 +1,135 @@
+"""`unbraid separate`: from the options to a request, and from what became of it to words and an exit code."""
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from unbraid.cli import options as opt
+from unbraid.cli.console import FAILED, INTERRUPTED, USAGE, explain, guarded, notice, report_error, say
+from unbraid.errors import Cancelled, UsageError
+
+if TYPE_CHECKING:
+    from unbraid.cli.report import Report, Result
+    from unbraid.cli.request import Request
+
+
+def separate(
+    inputs: opt.Inputs,
+    model: opt.Model = None,
+    output: opt.Output = ".",
+    stems: opt.Stems = None,
+    format: opt.Format = "wav",
+    subtype: opt.Subtype = None,
+    bitrate: opt.Bitrate = None,
+    template: opt.Template = "{track}/{stem}.{ext}",
+    resample: opt.Resample = False,
+    overwrite: opt.Overwrite = False,
+    resume: opt.Resume = False,
+    recursive: opt.Recursive = False,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    track: opt.AudioTrack = 0,
+    speakers: opt.Speakers = None,
+    wiener: opt.Wiener = False,
+    wiener_iterations: opt.WienerIterations = None,
+    residual: opt.Residual = False,
+    high_band: opt.HighBand = "share",
+    raw: opt.Raw = False,
+    force: opt.Force = False,
+    precision: opt.Precision = "float32",
+    device: opt.Device = "auto",
+    threads: opt.Threads = None,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Pull recordings apart: the voices of people who talk at once, or the stems of a song.
+
+    Each input becomes a folder with a file per stem: interview.m4a gives interview/voice1.wav and interview/voice2.wav.
+    """
+
+    def request() -> "Request":
+        from unbraid.cli.request import Coding, Engine, Request, choose_model, split_stems
+        from unbraid.separator import Options
+        from unbraid.tracks import Cut
+
+        if as_json and output == "-":
+            raise UsageError("--json and -o - both write to standard output; choose one of them.")
+        wanted = split_stems(stems)
+        return Request(
+            inputs=tuple(inputs),
+            model=choose_model(model, speakers),
+            root=None if output == "-" else Path(output),
+            template=template,
+            stems=wanted,
+            coding=Coding(format.removeprefix(".").lower(), subtype, bitrate, resample),
+            cut=Cut(start, duration, track),
+            engine=Engine(device, precision, threads),
+            options=Options(
+                wiener=int(wiener) if wiener_iterations is None else wiener_iterations,
+                raw=raw,
+                residual=residual or "residual" in (wanted or ()),
+                high_band=high_band,
+                force=force,
+            ),
+            recursive=recursive,
+            resume=resume,
+            overwrite=overwrite,
+        )
+
+    with guarded():
+        report, code = _carry_out(request, quiet=quiet or as_json)
+        if as_json:
+            say(json.dumps(report.as_json()))
+        elif not quiet:
+            for line in summary(report):
+                (notice if output == "-" else say)(line)
+        raise typer.Exit(code)
+
+
+def _carry_out(request: Callable[[], "Request"], *, quiet: bool) -> tuple["Report", int]:
+    """What became of the request, whatever happens, and the exit code."""
+    from unbraid.cli.report import Report
+
+    report = Report()
+    try:
+        asked = request()
+        report.model = asked.model
+        from unbraid.cli.runner import run
+
+        run(asked, report, quiet=quiet)
+        return report, FAILED if report.failed else 0
+    except (KeyboardInterrupt, Cancelled):
+        report.interrupted = True
+        report_error("interrupted; nothing is kept of the track that was under way.")
+        return report, INTERRUPTED
+    except Exception as error:
+        report.error = explain(error)
+        report_error(report.error)
+        return report, USAGE if isinstance(error, UsageError) else FAILED
+
+
+def summary(report: "Report") -> list[str]:
+    """What to tell people at the end: where the files are, how fast it went, and on what."""
+    lines = [_line(result) for result in report.results if result.status in ("done", "skipped")]
+    if any(result.status == "done" for result in report.results):
+        lines.append(f"{report.model} on {report.device} ({report.device_reason})")
+    if report.failed and len(report.results) > 1:
+        failed = sum(result.status == "failed" for result in report.results)
+        lines.append(f"{failed} of {len(report.results)} inputs failed")
+    return lines
+
+
+def _line(result: "Result") -> str:
+    where = " ".join(shlex.quote(str(path)) for path in result.outputs.values()) or "standard output"
+    if result.status == "skipped":
+        return f"{result.input} was done already: {where}"
+    assert result.seconds is not None and result.elapsed is not None
+    speed = result.seconds / max(result.elapsed, 1e-9)
+    text = f"{result.input} -> {where} ({result.seconds:.1f} s in {result.elapsed:.1f} s, {speed:.1f} x real time)"
+    if result.gain_db:
+        text += f"\n  stems turned down by {-result.gain_db:.1f} dB so that none clips"
+    return text

@@ -1,0 +1,229 @@
+"""Which files a run will write: the inputs that were named, a place for every stem, and no two in one place.
+
+    collect(["albums/"], recursive=True)  ->  inputs with the sub-folder each lies in
+    Layout(root, template, ext, model).stem_path(item, "vocals")  ->  root/sub/folder/song/vocals.mp3
+
+The template is always below the output root. Sub-folders of a folder that was named are kept between the two, unless
+the template itself says where they go ({parent}), so that a/x.mp3 and b/x.mp3 never meet. Nothing here reads audio or
+writes anything.
+"""
+
+import os
+import string
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unbraid import receipt
+from unbraid.catalogue import folder_name
+from unbraid.errors import UsageError
+
+DEFAULT_TEMPLATE = "{track}/{stem}.{ext}"
+FIELDS = {
+    "track": "the input's name without its extension",
+    "stem": "vocals, voice1, …",
+    "ext": "the output format",
+    "name": "the input's name with its extension",
+    "parent": "the sub-folder it lies in, below the folder that was named",
+    "model": "the model's name",
+}
+NAME_BYTES = 255  # of one path component, on every common file system
+_RECORD = "unbraid"  # stands where a stem's name would; the dot before it hides the file
+_AUDIO = """
+    3g2 3gp aa aac ac3 adts aif aifc aiff alac amr ape asf au avi caf dts eac3 f4v flac flv m2ts m4a m4b m4r m4v
+    mka mkv mov mp2 mp3 mp4 mpc mpeg mpg mts mxf oga ogg ogv opus ra rf64 rm sd2 snd spx ts tta voc vob w64 wav wave
+    webm wma wmv wv
+"""
+EXTENSIONS = frozenset(_AUDIO.split())
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input: a file (or standard input), and where it lies below the folder that was named."""
+
+    path: Path | None  # None: standard input
+    parent: str = ""  # with '/'
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return "standard input" if self.path is None else str(self.path)
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return "stdin" if self.path is None else self.path.name
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The inputs of a run, and the files of folders that were passed over."""
+
+    items: list[Item]
+    skipped: list[Path]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where outputs go."""
+
+    root: Path
+    template: str
+    ext: str
+    model: str
+
+    def __post_init__(self) -> None:
+        _check_template(self.template, self.ext)
+
+    def stem_path(self, item: Item, stem: str) -> Path:
+        """The file of a stem."""
+        return self.root.joinpath(*self._parts(item, self.template, stem))
+
+    def receipt_path(self, item: Item) -> Path:
+        """The file that says how the stems were made.
+
+        It is named as the file of a stem `.unbraid` would be, and hence as unique as those: song/.unbraid.json.
+        """
+        parts = self.template.split("/")
+        parts[-1] = parts[-1].rpartition(".")[0] + (".json" if "{stem}" in self.template else ".{stem}.json")
+        at = next(i for i, part in enumerate(parts) if "{stem}" in part)
+        parts[at] = "." + parts[at]
+        return self.root.joinpath(*self._parts(item, "/".join(parts), _RECORD))
+
+    def _parts(self, item: Item, template: str, stem: str) -> list[str]:
+        values = {
+            "track": Path(item.name).stem,
+            "stem": stem,
+            "ext": self.ext,
+            "name": item.name,
+            "model": folder_name(self.model),
+        }
+        values = {field: _plain(value) for field, value in values.items()}
+        prefix = "" if "{parent}" in template else item.parent + "/"
+        text = prefix + template.format(**values, parent=item.parent)
+        parts = [part for part in text.split("/") if part]
+        if long := next((part for part in parts if len(os.fsencode(part)) > NAME_BYTES), None):
+            raise UsageError(
+                f"The name {long[:40]}… for {item.name[:40]}… is longer than the {NAME_BYTES} bytes that file systems "
+                "hold; choose a shorter one with --template."
+            )
+        return parts
+
+
+def collect(names: Sequence[str], *, recursive: bool) -> Collected:
+    """The inputs that were named: files as they are, folders as the audio files in them, "-" as standard input.
+
+    In folders, what is not audio by its extension is skipped, and so are hidden files and our own outputs.
+
+    Raises:
+        UsageError: a folder has no audio in it, or may not be read.
+    """
+    items: dict[object, Item] = {}
+    skipped: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if name == "-":
+            items["-"] = Item(None)
+        elif path.is_dir():
+            for item in _walk(path, recursive, skipped):
+                items.setdefault(_identity(item.path), item)
+        else:
+            items.setdefault(_identity(path), Item(path))
+    return Collected(list(items.values()), skipped)
+
+
+def refuse_collisions(outputs: Mapping[Item, Iterable[Path]]) -> None:
+    """Refuse two stems for one file, an output that is an input, and an output where no file can be.
+
+    Raises:
+        UsageError: naming both inputs and the file.
+    """
+    inputs = {_identity(item.path): item for item in outputs if item.path}
+    taken: dict[str, Item] = {}
+    for item, paths in outputs.items():
+        for path in paths:
+            key = _comparable(path)
+            if (other := taken.get(key)) == item:
+                raise UsageError(f"All stems of {item.label} would be written to {path}; put {{stem}} into --template.")
+            if other:
+                raise UsageError(
+                    f"{other.label} and {item.label} would both be written to {path}; give each a run with its own -o, "
+                    "or tell them apart with {name} or {parent} in --template."
+                )
+            taken[key] = item
+            if path.exists() and (source := inputs.get(_identity(path))):
+                raise UsageError(f"{path} would be written over the input {source.label}; choose another -o.")
+            _refuse_file_as_folder(path)
+
+
+def _refuse_file_as_folder(path: Path) -> None:
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, so no file of that name can be written; choose another place with -o.")
+    above = next((folder for folder in path.parents if os.path.lexists(folder)), None)
+    if above is not None and not above.is_dir():
+        raise UsageError(f"{above} is a file, so no folder of that name can be made; choose another place with -o.")
+
+
+def _walk(folder: Path, recursive: bool, skipped: list[Path]) -> list[Item]:
+    found, below = [], 0
+
+    def fail(error: OSError) -> None:
+        raise UsageError(f"{error.filename} may not be searched ({error.strerror}); leave it out, or grant permission.")
+
+    for parent, folders, files in os.walk(folder, onerror=fail):
+        below += len(folders)
+        folders[:] = sorted(name for name in folders if not name.startswith(".")) if recursive else []
+        inside = Path(parent).relative_to(folder).as_posix().removeprefix(".")
+        ours = receipt.stems_recorded_in(Path(parent))
+        for name in sorted(files):
+            path = Path(parent, name)
+            if name.startswith(".") or path in ours:
+                continue
+            if path.suffix.lower().lstrip(".") in EXTENSIONS:
+                found.append(Item(path, inside))
+            else:
+                skipped.append(path)
+    if not found:
+        hint = "; --recursive searches its sub-folders too" if below and not recursive else ""
+        raise UsageError(f"There are no audio files in {folder}{hint}.")
+    return found
+
+
+def _check_template(template: str, ext: str) -> None:
+    allowed = ", ".join(f"{{{field}}}" for field in FIELDS)
+    try:
+        fields = [(field, spec, how) for _, field, spec, how in string.Formatter().parse(template) if field is not None]
+    except ValueError as error:
+        raise UsageError(f"The template {template!r} cannot be read ({error}); its fields are {allowed}.") from None
+    for field, spec, how in fields:
+        if field not in FIELDS or spec or how:
+            raise UsageError(f"The template {template!r} has an unknown field {{{field}}}; its fields are {allowed}.")
+    if not template.endswith((".{ext}", "." + ext)):
+        raise UsageError(f"The template {template!r} must end in .{{ext}}, so that files are called what they are.")
+    if os.path.isabs(template) or "\\" in template or any(part in (".", "..") for part in template.split("/")):
+        raise UsageError(
+            f"The template {template!r} must stay below the output folder, with '/' between names; "
+            "choose that folder with -o."
+        )
+
+
+def _plain(value: str) -> str:
+    """A value as one path component or part of one."""
+    forbidden = '/\\\0<>:"|?*' if sys.platform == "win32" else "/\0"
+    value = "".join("_" if character in forbidden else character for character in value)
+    return value if value.strip(".") else "_" * len(value)
+
+
+def _identity(path: Path | None) -> str:
+    """The same for two names of one file."""
+    return "" if path is None else _comparable(Path(os.path.realpath(path)))
+
+
+def _comparable(path: Path) -> str:
+    """Equal where the file system takes two names for one: case and composition do not count on macOS and Windows."""
+    text = os.path.abspath(path)
+    if sys.platform in ("win32", "darwin"):
+        return unicodedata.normalize("NFC", text).casefold()
+    return text

@@ -1,0 +1,102 @@
+"""The record beside a track's stems (`.unbraid.json`): what each was made from and how, and what its bytes are.
+
+`--resume` skips a track whose record still holds: same input (size and time), same model files, same options, and
+stems on disk that hash to what was written. Anything else, a record that cannot be read included, means: do it again.
+Each stem carries its own making, so that stems of several runs can lie side by side.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Making:
+    """What a stem depends on: equal makings give equal stems."""
+
+    input_bytes: int
+    input_mtime_ns: int
+    model: str
+    model_files: dict[str, str]  # name: sha256
+    options: dict[str, Any]  # JSON values only
+
+
+@dataclass(frozen=True)
+class Made:
+    """One stem that was written."""
+
+    sha256: str
+    gain_db: float  # that all stems of its run were turned by
+    input: str  # its name, for people
+    version: str  # of unbraid, for people
+    making: Making
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The whole record: stems by their file, relative to the record's folder and with '/'."""
+
+    files: dict[str, Made] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        """The text of the file."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+def read_receipt(path: Path) -> Receipt:
+    """The record in that file; an empty one when there is none that we understand."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            return Receipt()
+        files = {name: Made(**{**made, "making": Making(**made["making"])}) for name, made in data["files"].items()}
+        return Receipt(files)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return Receipt()
+
+
+def claims(path: Path) -> set[Path]:
+    """The files, as absolute paths, that the record at PATH says are ours."""
+    return {Path(os.path.abspath(path.parent / name)) for name in read_receipt(path).files}
+
+
+def holds(path: Path, making: Making, outputs: Iterable[Path]) -> bool:
+    """Whether the record at PATH says that all outputs were made like this, and they still are what was written."""
+    files = read_receipt(path).files
+    recorded = {output: files.get(name_in(path, output)) for output in outputs}
+    if not all(made is not None and made.making == making for made in recorded.values()):
+        return False
+    return all(made is not None and _hash_if_there(output) == made.sha256 for output, made in recorded.items())
+
+
+def name_in(receipt: Path, output: Path) -> str:
+    """How the record calls a file."""
+    return Path(os.path.relpath(output, receipt.parent)).as_posix()
+
+
+def stems_recorded_in(folder: Path) -> set[Path]:
+    """Files in FOLDER that a record in it says are ours, so that our outputs are not taken for inputs."""
+    here = Path(os.path.abspath(folder))
+    records = [*here.glob(".*unbraid*.json"), *here.glob(".unbraid/*.json"), *here.parent.glob(".unbraid/*.json")]
+    return {folder / file.name for record in records for file in claims(record) if file.parent == here}
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hash_if_there(path: Path) -> str | None:
+    try:
+        return sha256(path)
+    except OSError:
+        return None

@@ -1,0 +1,275 @@
+"""One track, from an input to its stems on disk: all of it appears at once, or nothing does.
+
+Stems are written block by block into one hidden folder beside their destination (so on the same disk). Where the
+format would clip, they are first kept as float32; if their peak passes 1, one common gain for all stems is applied
+while they are encoded. Then the folder is renamed into its place, or, where that place exists already, its files are
+moved in one by one, and back again if that fails half-way.
+"""
+
+import contextlib
+import errno
+import math
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid import __version__
+from unbraid.audio import OutputFormat, Resampler, StreamWriter, Writer, check_format, open_reader, open_writer
+from unbraid.errors import AudioError
+from unbraid.receipt import Made, Making, Receipt, name_in, read_receipt, sha256
+
+Audio = NDArray[np.float32]  # (C, T)
+Progress = Callable[[float, float | None], None]  # seconds done, seconds in all (None: unknown)
+_FLOAT = OutputFormat("wav", "32f")
+_FLOAT_BYTES = 4
+
+
+class Separates(Protocol):
+    """What is needed of a Separator here."""
+
+    def blocks(
+        self,
+        source: Path,
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        track: int = 0,
+        progress: Progress | None = None,
+    ) -> Iterator[dict[str, Audio]]:
+        """The stems of a file, block by block: each (C, n)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Which part of an input is taken."""
+
+    start: float = 0.0  # seconds
+    duration: float | None = None  # seconds; None: to the end
+    track: int = 0  # of the audio tracks in the file
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What comes out of the separator, and at which rate it is written."""
+
+    sample_rate: int  # Hz
+    channels: int
+    written_rate: int  # Hz; another than sample_rate only where it was asked for
+    frames: int | None = None  # in the cut, as far as known beforehand
+
+
+@dataclass(frozen=True)
+class Track:
+    """Everything needed to write one track."""
+
+    source: Path
+    cut: Cut
+    signal: Signal
+    outputs: dict[str, Path]  # stem: file
+    fmt: OutputFormat
+    receipt: Path
+    making: Making
+    name: str = ""  # of the input, for people
+    replace: bool = False  # whether outputs may exist already
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a track."""
+
+    seconds: float  # of audio
+    gain_db: float  # 0 unless it would have clipped
+
+
+def write_track(separator: Separates, track: Track, progress: Progress | None = None) -> Written:
+    """Separate one input and put its stems and their record in place.
+
+    Raises:
+        AudioError: it cannot be read or written; nothing of it is left behind.
+        Cancelled, KeyboardInterrupt: by way of `progress`; nothing of it is left behind.
+    """
+    check_format(track.fmt, track.signal.written_rate, track.signal.channels)
+    home = Path(os.path.commonpath([os.path.abspath(p.parent) for p in (*track.outputs.values(), track.receipt)]))
+    with _working_folder(home) as work:
+        _check_room(work, track)
+        fresh, kept = _Hidden(work / "track", home, track), _Hidden(work / "float", home, track)
+        with _disk_errors(home):
+            for path in (*fresh.stems.values(), fresh.receipt, *kept.stems.values()):
+                path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            written = _write_stems(separator, track, fresh, kept, progress)
+        except AudioError as error:
+            raise AudioError(kept.unhidden(fresh.unhidden(str(error)))) from error
+        with _disk_errors(home):
+            _write_receipt(track, fresh, written)
+            _settle(fresh, home, track)
+        return written
+
+
+def write_stream(separator: Separates, track: Track, stream: BinaryIO, progress: Progress | None = None) -> Written:
+    """Separate one input and write its only stem as float32 WAV while it comes, never scaled."""
+    (stem,) = track.outputs
+    with StreamWriter(stream, track.signal.sample_rate, track.signal.channels, tags=track.tags) as writer:
+        for block in _blocks(separator, track, progress):
+            writer.write(block[stem])
+        return Written(writer.frames / track.signal.sample_rate, 0.0)
+
+
+class _Hidden:
+    """The files of a track while they are hidden, in a folder that looks just as their home will."""
+
+    def __init__(self, folder: Path, home: Path, track: Track) -> None:
+        self.folder, self.home = folder, home
+        self.stems = {stem: folder / os.path.relpath(path, home) for stem, path in track.outputs.items()}
+        self.receipt = folder / os.path.relpath(track.receipt, home)
+
+    def unhidden(self, message: str) -> str:
+        """A message that speaks of the files' places to be."""
+        return message.replace(str(self.folder), str(self.home))
+
+
+def _write_stems(
+    separator: Separates, track: Track, fresh: _Hidden, kept: _Hidden, progress: Progress | None
+) -> Written:
+    if not track.fmt.clips:
+        seconds, _ = _separate(separator, track, fresh.stems, track.fmt, progress)
+        return Written(seconds, 0.0)
+    seconds, peak = _separate(separator, track, kept.stems, _FLOAT, progress)
+    gain = 1.0 / max(peak, 1.0)
+    for stem, path in kept.stems.items():
+        _encode(path, fresh.stems[stem], track, gain)
+        path.unlink()
+    return Written(seconds, 20 * math.log10(gain))
+
+
+def _blocks(separator: Separates, track: Track, progress: Progress | None) -> Iterator[dict[str, Audio]]:
+    cut = track.cut
+    return separator.blocks(track.source, start=cut.start, duration=cut.duration, track=cut.track, progress=progress)
+
+
+def _separate(
+    separator: Separates,
+    track: Track,
+    paths: Mapping[str, Path],
+    fmt: OutputFormat,
+    progress: Progress | None,
+) -> tuple[float, float]:
+    """Write the stems to these paths; returns seconds and the peak over all stems."""
+    signal = track.signal
+    with contextlib.ExitStack() as stack:
+        writers: dict[str, Writer] = {
+            stem: stack.enter_context(open_writer(path, signal.written_rate, signal.channels, fmt, tags=track.tags))
+            for stem, path in paths.items()
+        }
+        resamplers = {stem: Resampler(signal.sample_rate, signal.written_rate, signal.channels) for stem in paths}
+        for block in _blocks(separator, track, progress):
+            for stem, writer in writers.items():
+                writer.write(resamplers[stem](block[stem]))
+        for stem, writer in writers.items():
+            writer.write(resamplers[stem].finish())
+    peak = max(writer.peak for writer in writers.values())
+    return next(iter(writers.values())).frames / signal.written_rate, peak
+
+
+def _encode(source: Path, destination: Path, track: Track, gain: float) -> None:
+    """Second pass over a float file: turned down, in the format asked for."""
+    signal, factor = track.signal, np.float32(gain)
+    with (
+        open_reader(source) as reader,
+        open_writer(
+            destination, signal.written_rate, signal.channels, track.fmt, tags=track.tags, frames=reader.frames
+        ) as writer,
+    ):
+        for block in reader.blocks():  # (C, n)
+            writer.write(block if gain == 1.0 else block * factor)
+
+
+def _write_receipt(track: Track, fresh: _Hidden, written: Written) -> None:
+    """The record of the stems, which goes on naming those of earlier runs."""
+    files = {name: made for name, made in read_receipt(track.receipt).files.items()
+             if (track.receipt.parent / name).is_file()}  # fmt: skip
+    for stem, output in track.outputs.items():
+        digest = sha256(fresh.stems[stem])
+        files[name_in(track.receipt, output)] = Made(digest, written.gain_db, track.name, __version__, track.making)
+    fresh.receipt.write_text(Receipt(files).to_json(), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _working_folder(home: Path) -> Iterator[Path]:
+    """A hidden folder on the disk of HOME, gone afterwards."""
+    above = next(folder for folder in (home, *home.parents) if folder.is_dir())
+    work = above / f".unbraid-{uuid.uuid4().hex[:12]}"
+    try:
+        with _disk_errors(above):
+            work.mkdir()
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _settle(fresh: _Hidden, home: Path, track: Track) -> None:
+    """Put what was written in its place: the whole folder at once, or file by file where there is one already."""
+    if not os.path.lexists(home):
+        home.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(fresh.folder, home)
+        return
+    moves = [*zip(fresh.stems.values(), track.outputs.values(), strict=True), (fresh.receipt, track.receipt)]
+    if not track.replace and (there := next((p for p in track.outputs.values() if os.path.lexists(p)), None)):
+        raise AudioError(f"{there} has appeared meanwhile; nothing was written. Use --overwrite to replace it.")
+    aside = fresh.folder.with_name("aside")
+    aside.mkdir()
+    undo: list[tuple[Path, Path | None]] = []
+    try:
+        for index, (source, place) in enumerate(moves):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            old = aside / str(index) if os.path.lexists(place) else None
+            undo.append((place, old))
+            if old:
+                os.replace(place, old)
+            os.replace(source, place)
+    except BaseException:
+        for place, old in reversed(undo):
+            with contextlib.suppress(OSError):
+                os.replace(old, place) if old else place.unlink()
+        raise
+
+
+def _check_room(work: Path, track: Track) -> None:
+    """Refuse at once what the disk cannot hold, rather than after an hour."""
+    signal = track.signal
+    if signal.frames is None or not (track.fmt.clips or track.fmt == _FLOAT):
+        return
+    frames = signal.frames * signal.written_rate // signal.sample_rate
+    needed = frames * signal.channels * _FLOAT_BYTES * len(track.outputs)
+    free = shutil.disk_usage(work).free
+    if needed > free:
+        raise AudioError(
+            f"The disk of {work.parent} has {free / 1e6:.0f} MB free, but the stems need {needed / 1e6:.0f} MB "
+            "while they are written. Free some space, or choose another folder with -o."
+        )
+
+
+@contextlib.contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Failures of the disk as sentences."""
+    try:
+        yield
+    except OSError as error:
+        remedy = {
+            errno.ENOSPC: "Free some space, or choose another folder with -o",
+            errno.EDQUOT: "Free some space, or choose another folder with -o",
+            errno.EACCES: "Choose a folder you may write to with -o",
+            errno.EPERM: "Choose a folder you may write to with -o",
+            errno.EROFS: "Choose a folder you may write to with -o",
+            errno.ENAMETOOLONG: "Choose shorter names with --template",
+        }.get(error.errno or 0, "Check the disk, or choose another folder with -o")
+        raise AudioError(f"Nothing can be written to {folder}: {error.strerror or error}. {remedy}.") from error

@@ -1,0 +1,45 @@
+"""The whole command with a real, tiny network: nothing is stood in for."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unbraid import audio, hub, separator
+from unbraid.errors import ModelNotFound
+
+
+@pytest.fixture(autouse=True)
+def _real(monkeypatch):
+    monkeypatch.setattr(sys.modules["unbraid.cli.runner"], "Separator", separator.Separator)
+
+
+@pytest.mark.parametrize("fixture", ["speech_folder", "music_folder"])
+def test_stems_add_up_to_the_recording(request, unbraid_command, tone, fixture):
+    model = request.getfixturevalue(fixture)
+    mixture = tone("a.flac", channels=2, rate=11025, seconds=1.3)
+    outcome = unbraid_command("separate", "a.flac", "-m", model, "--subtype", "32f", "--json")
+    assert outcome.code == 0, outcome.err
+    stems = [audio.read(path) for path in sorted(Path("a").glob("*.wav"))]
+    assert {rate for _, rate in stems} == {11025}
+    left = mixture - sum(samples for samples, _ in stems)
+    assert np.sqrt((left**2).mean() / (mixture**2).mean()) <= 1e-3
+
+
+def test_options_that_do_not_fit_the_model_are_refused(unbraid_command, tone, speech_folder, tree):
+    tone("a.wav")
+    outcome = unbraid_command("separate", "a.wav", "-m", speech_folder, "--wiener")
+    assert (outcome.code, tree()) == (2, ["a.wav"])
+    outcome = unbraid_command("separate", "a.wav", "-m", speech_folder, "--device", "cuda")
+    assert (outcome.code, tree()) == (1, ["a.wav"])
+
+
+def test_the_default_model_needs_no_name(unbraid_command, tone, tree):
+    try:
+        hub.resolve("speech-2")
+    except ModelNotFound:
+        pytest.skip("the packaged models are not built yet")
+    tone("a.wav")
+    assert unbraid_command("separate", "a.wav").code == 0
+    assert tree() == ["a.wav", "a/.unbraid.json", "a/voice1.wav", "a/voice2.wav"]

@@ -1,0 +1,95 @@
+"""`unbraid models`, `export` and `doctor`: thin skins, so only what they add is tested."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from unbraid import hub
+from unbraid.cli import checkup
+
+
+def test_the_list_names_what_is_here_and_what_can_be_had(unbraid_command):
+    outcome = unbraid_command("models")
+    assert outcome.code == 0
+    assert "spleeter:4stems" in outcome.out
+    assert "vocals, drums, bass, other" in outcome.out
+    assert "What is not here can be had by `unbraid models pull NAME`." in outcome.out
+    entries = {entry["name"]: entry for entry in json.loads(unbraid_command("models", "--json").out)}
+    published = entries["speechbrain/sepformer-wsj02mix"]
+    assert (published["where"], published["folder"], published["sample_rate"]) == ("published", None, 8000)
+    assert published["stems"] == ["voice1", "voice2"]
+
+
+def test_import_path_and_remove(unbraid_command, goldens):
+    assert unbraid_command("models", "import", goldens / "spleeter_2stems", "--to", "mine").code == 0
+    folder = Path(unbraid_command("models", "path", "mine").out.strip())
+    assert (folder / "model.safetensors").is_file()
+    again = unbraid_command("models", "import", goldens / "spleeter_2stems", "--to", "mine")
+    assert again.code == 2
+    assert again.errors == ["error: There is a model called 'mine' already; choose another name, or use --overwrite."]
+    assert unbraid_command("models", "import", goldens / "spleeter_2stems", "--to", "mine", "--overwrite").code == 0
+    assert unbraid_command("models", "remove", "mine").out == "mine is removed\n"
+    assert not folder.exists()
+    assert unbraid_command("models", "remove", "mine").code == 1
+
+
+def test_nothing_is_downloaded_offline(unbraid_command):
+    outcome = unbraid_command("models", "pull", "spleeter:2stems", "--offline")
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: spleeter:2stems is not on this machine, and downloads are forbidden")
+
+
+def test_pull_shows_where_the_model_is(unbraid_command, monkeypatch, here):
+    monkeypatch.setattr(hub, "pull", lambda name, *, progress, offline: progress(1, 2) or here / name)
+    outcome = unbraid_command("models", "pull", "some")
+    assert (outcome.code, outcome.out, outcome.err) == (0, f"some is at {here / 'some'}\n", "")
+
+
+def test_export_without_torch_names_the_extra(unbraid_command, monkeypatch, here):
+    for name in [name for name in sys.modules if name.split(".")[0] == "torch" or name == "unbraid.export"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (here / "x.pt").touch()
+    outcome = unbraid_command("export", "x.pt", "-o", "folder", "--name", "mine")
+    assert outcome.code == 1
+    assert len(outcome.errors) == 1
+    assert "unbraid[train]" in outcome.err
+
+
+@pytest.fixture
+def healthy(monkeypatch):
+    """A machine with every model in its place."""
+    monkeypatch.setattr(checkup, "models", lambda problems: {"speech-2": "verified"})
+
+
+def test_doctor_finds_nothing_wrong(unbraid_command, healthy):
+    outcome = unbraid_command("doctor")
+    assert outcome.out.endswith("nothing is wrong\n")
+    assert outcome.code == 0
+    found = json.loads(unbraid_command("doctor", "--json").out)
+    assert found["problems"] == []
+    assert set(found["sections"]["codecs"]) == {"wav", "flac", "ogg", "opus", "mp3", "m4a"}
+    assert {"python", "unbraid", "numpy", "onnxruntime", "libsndfile", "FFmpeg"} <= found["sections"]["versions"].keys()
+
+
+def test_doctor_says_what_is_wrong(unbraid_command, goldens, monkeypatch):
+    unbraid_command("models", "import", goldens / "spleeter_2stems", "--to", "mine")
+    weights = hub.resolve("mine") / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    outcome = unbraid_command("doctor")
+    assert outcome.code == 1
+    assert f"wrong: model mine: {weights.parent}: model.safetensors is damaged" in outcome.out
+
+
+def test_a_check_that_breaks_is_a_problem_itself(unbraid_command, monkeypatch):
+    def broken(problems):
+        raise RuntimeError("no devices today")
+
+    monkeypatch.setattr(checkup, "devices", broken)
+    outcome = unbraid_command("doctor")
+    assert outcome.code == 1
+    assert "wrong: the devices cannot be checked: RuntimeError: no devices today" in outcome.out

@@ -1,0 +1,93 @@
+"""Standard input, standard output, and the end of patience: pipes and interrupts, the command as a process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unbraid import audio
+
+PROGRAM = """
+import sys
+sys.path.insert(0, {folder!r})
+import unbraid.cli.runner as runner
+from cli_fakes import FakeSeparator
+FakeSeparator.pause_seconds = {pause}
+runner.Separator = FakeSeparator
+from unbraid.cli import main
+main()
+"""
+
+
+def start(*words: str, pause: float = 0.0, **streams: object) -> subprocess.Popen[bytes]:
+    """The command with the stand-in, as a process of its own."""
+    program = PROGRAM.format(folder=str(Path(__file__).parent), pause=pause)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return subprocess.Popen([sys.executable, "-c", program, *words], env=environment, **streams)  # type: ignore[call-overload, no-any-return]
+
+
+def test_a_pipe_through(unbraid_command, tone, here):
+    mixture = tone("a.wav", channels=2)
+    data = (here / "a.wav").read_bytes()
+    outcome = unbraid_command("separate", "-", "-m", "loud", "--stems", "vocals", "-o", "-", stdin=data)
+    assert outcome.code == 0
+    (here / "b.wav").write_bytes(outcome.bytes)
+    samples, rate = audio.read("b.wav")
+    assert rate == 8000
+    assert np.array_equal(samples, 4 * mixture)
+    assert outcome.errors[0].startswith("standard input -> standard output (0.5 s in ")
+    assert list((here.parent / "tmp").iterdir()) == []
+
+
+def test_standard_input_to_files(unbraid_command, tone, tree, here):
+    tone("a.wav")
+    data = (here / "a.wav").read_bytes()
+    assert unbraid_command("separate", "-", stdin=data).code == 0
+    assert tree() == ["a.wav", "stdin/.unbraid.json", "stdin/voice1.wav", "stdin/voice2.wav"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "error: standard input is empty: it holds no bytes. Name a file with audio in it."),
+        (b"no audio", "error: standard input is not audio that can be read (libsndfile: "),
+    ],
+)
+def test_bad_standard_input(unbraid_command, data, message, here):
+    outcome = unbraid_command("separate", "-", "--stems", "voice1", "-o", "-", stdin=data)
+    assert (outcome.code, outcome.bytes) == (1, b"")
+    assert len(outcome.errors) == 1
+    assert outcome.err.startswith(message)
+    assert list((here.parent / "tmp").iterdir()) == []
+
+
+def test_a_reader_that_goes_away_is_no_reason_to_complain(tone):
+    tone("a.wav", seconds=60)
+    words = ("separate", "a.wav", "--stems", "voice1", "-o", "-")
+    with start(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.read(4) == b"RIFF"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=30) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_no_half_files(tone, here, number):
+    tone("a.wav", seconds=100)
+    with start("separate", "a.wav", pause=0.05, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 30
+        while not any(here.glob(".unbraid-*/*.wav")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert errors == b"error: interrupted; nothing is kept of the track that was under way.\n"
+    assert process.returncode == 130
+    assert [path.name for path in here.iterdir()] == ["a.wav"]
