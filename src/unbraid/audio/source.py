@@ -6,6 +6,7 @@ temporary file before anything else happens.
 
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
@@ -62,18 +63,20 @@ def localize(source: Source) -> tuple[Path | BinaryIO, Path | None]:
 def _openable(path: Path) -> bool:
     """Whether the path is a file to be read in place (True) or a pipe (False); anything else is refused."""
     try:
-        with path.open("rb") as file:
-            regular = path.is_file()
-            if regular and not file.read(1):
-                raise AudioError(f"{path} is empty: it holds no bytes. Name a file with audio in it.")
+        regular = stat.S_ISREG(path.stat().st_mode)
+        if path.is_dir():
+            raise AudioError(f"{path} is a folder. Name an audio file in it.")
+        if regular:  # a pipe must not be opened just to look: whoever writes into it would see us leave
+            with path.open("rb") as file:
+                if not file.read(1):
+                    raise AudioError(f"{path} is empty: it holds no bytes. Name a file with audio in it.")
     except FileNotFoundError:
         raise AudioError(f"{path} does not exist. Name an audio file that does.") from None
-    except IsADirectoryError:
-        raise AudioError(f"{path} is a folder. Name an audio file in it.") from None
     except PermissionError:
         raise AudioError(f"{path} may not be read. Grant read permission, or copy it to where you may read.") from None
-    except OSError as error:
-        raise AudioError(f"{path} cannot be opened: {error.strerror or error}. Check the disk it is on.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{path} cannot be opened: {reason}. Check the name and the disk it is on.") from error
     return regular
 
 
