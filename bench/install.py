@@ -1,0 +1,57 @@
+"""What each install weighs and how long its import takes -> results/install.json.
+
+    python bench/install.py --peers DIR [--rounds 7]
+
+Size is what pip put into the environment; pip itself is not counted.
+"""
+
+import argparse
+import subprocess
+from pathlib import Path
+from statistics import median
+
+from envs import parse_arguments, python_of
+from measure import use_cores, versions, write_result
+
+IMPORTS = {
+    "unbraid": ("import unbraid", ["unbraid", "onnxruntime", "numpy"]),
+    "speechbrain": ("from speechbrain.inference.separation import SepformerSeparation", ["speechbrain", "torch"]),
+    "spleeter": ("from spleeter.separator import Separator", ["spleeter", "tensorflow"]),
+}
+
+
+def size_mb(python: Path) -> float:
+    """Megabytes (10^6) on disk of an environment's site-packages."""
+    (packages,) = python.parents[1].glob("lib/python*/site-packages")
+    counted = (p for p in packages.iterdir() if not (p.name == "pip" or p.name.startswith("pip-")))
+    files = (file for top in counted for file in (top.rglob("*") if top.is_dir() else [top]))
+    return sum(file.lstat().st_blocks * 512 for file in files) / 1e6
+
+
+def import_seconds(python: Path, statement: str, rounds: int) -> float:
+    """Median time of an import in a fresh interpreter, the interpreter's own start not counted."""
+    code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+    runs = [subprocess.run([python, "-c", code], capture_output=True, text=True, check=True) for _ in range(rounds)]
+    return median(float(run.stdout.split()[-1]) for run in runs)
+
+
+def main() -> None:
+    """Read the command line, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parse_arguments(parser)
+    use_cores(2)
+    installs = {}
+    for name, (statement, packages) in IMPORTS.items():
+        python = python_of(arguments.peers, name)
+        installs[name] = {
+            "versions": versions(python, packages),
+            "statement": statement,
+            "import_s": import_seconds(python, statement, arguments.rounds),
+            "size_mb": size_mb(python),
+        }
+    write_result("install", {"installs": installs})
+
+
+if __name__ == "__main__":
+    main()

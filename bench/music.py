@@ -1,0 +1,103 @@
+"""Spleeter's networks: ours against Spleeter, the same checkpoints, whole commands -> results/music.json.
+
+    python bench/music.py --peers DIR [--rounds 3] [--long]
+
+The checkpoints are full-size with random weights, written by Spleeter itself in its published layout. `--long`
+adds what a 3-hour file takes in memory, ours alone (some minutes, 6 GB of scratch disk).
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from envs import REPOSITORY, parse_arguments, python_of
+from measure import Job, Measure, in_turn, run, use_cores, versions, write_result
+from synth import write_song, write_voices
+
+HERE = Path(__file__).parent
+MAKER = REPOSITORY / "tests" / "goldens" / "make_spleeter.py"
+FLAT = "peak memory within 10 % of the 3-minute file's"
+
+
+class Bench:
+    """The two environments, and a scratch folder with models, songs and our cache."""
+
+    def __init__(self, peers: Path, scratch: Path):
+        self.scratch = scratch
+        self.theirs = python_of(peers, "spleeter")
+        self.ours = python_of(peers, "unbraid")
+        self.environment = {"UNBRAID_CACHE": str(scratch / "cache")}
+
+    def make_checkpoint(self, stems: int) -> None:
+        """A full-size checkpoint of so many stems, and its import."""
+        folder = self.scratch / f"{stems}stems"
+        quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        subprocess.run([self.theirs, MAKER, "--full", str(stems), folder], check=True, env=quiet)
+        run([self.ours, "-m", "unbraid", "models", "import", folder, "--to", f"full-{stems}"], self.environment)
+
+    def compare(self, stems: int, seconds: int, rounds: int, wiener: bool = False, aim: str = "") -> Job:
+        """A song of so many seconds, from file to files."""
+        song = write_song(self.scratch / f"song{seconds}.wav", seconds)
+        folder, out = self.scratch / f"{stems}stems", self.scratch / "theirs"
+        peer = [self.theirs, HERE / "spleeter_command.py", folder, song, out]
+        theirs, ours = in_turn(
+            [
+                lambda: run([*peer, "--mwf"] if wiener else peer),
+                lambda: self.separate(song, f"full-{stems}", ["--wiener"] if wiener else []),
+            ],
+            rounds,
+        )
+        return Job(f"{stems} stems, {seconds} s song{', Wiener filter' * wiener}", ours, theirs, aim)
+
+    def alone(self, file: Path, model: str, name: str, aim: str) -> Job:
+        """Our run of one file, once."""
+        return Job(name, [self.separate(file, model, [])], [], aim)
+
+    def separate(self, file: Path, model: str, flags: list[str]) -> Measure:
+        """`unbraid separate` into a folder that is emptied afterwards."""
+        out = self.scratch / "ours"
+        measure = run([self.ours, "-m", "unbraid", "separate", file, "-m", model, "-o", out, *flags], self.environment)
+        shutil.rmtree(out)
+        return measure
+
+    def length_jobs(self) -> list[Job]:
+        """Three minutes and three hours, music and speech."""
+        jobs = []
+        for seconds, length, aim in ((180, "3 minutes", ""), (3 * 3600, "3 hours", FLAT)):
+            song = write_song(self.scratch / "long.wav", seconds)
+            jobs.append(self.alone(song, "full-2", f"2 stems, {length}", aim))
+            talk = write_voices(self.scratch / "long.wav", seconds, 16000)
+            jobs.append(self.alone(talk, "speech-2", f"speech-2, {length}", aim))
+        return jobs
+
+
+def main() -> None:
+    """Read the command line, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--long", action="store_true")
+    arguments = parse_arguments(parser)
+    use_cores(2)
+    with tempfile.TemporaryDirectory() as scratch:
+        bench, rounds = Bench(arguments.peers, Path(scratch)), arguments.rounds
+        bench.make_checkpoint(2)
+        bench.make_checkpoint(5)
+        jobs = [
+            bench.compare(2, 30, rounds, aim="ours ≤ 1/5 in CPU seconds; ≤ 400 MB"),
+            bench.compare(2, 180, rounds, aim="ours ≤ 1/3 in CPU seconds; ≤ 400 MB"),
+            bench.compare(2, 30, rounds, wiener=True),
+            bench.compare(5, 30, rounds),
+            bench.compare(5, 180, rounds),
+        ]
+        if arguments.long:
+            jobs += bench.length_jobs()
+        peer = versions(bench.theirs, ["spleeter", "tensorflow"])
+        ours = versions(bench.ours, ["unbraid", "onnxruntime", "numpy"])
+    write_result("music", {"ours": ours, "peer": peer, "jobs": jobs})
+
+
+if __name__ == "__main__":
+    main()
