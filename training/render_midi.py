@@ -1,6 +1,6 @@
 """Render MIDI to stems with FluidSynth, and pack them with recorded songs and speech for `train_music.py`.
 
-    python training/render_midi.py --data data --out packed --held-out TimGM6mb.sf2 --soundfonts FluidR3_GM.sf2 MuseScore_General.sf3
+    python training/render_midi.py --data data --out packed --held-out TimGM6mb.sf2 --soundfonts FluidR3_GM.sf2
 
 `data` holds `music/{train,dev,test}/SONG/STEM.ogg`, `midi/freedoom/*.mid` (songs), `midi/groove/**/*.mid` (drum
 performances) and `speech8k/manifest.csv`. The result is `packed/SPLIT/KIND-NAME/STEM.npy`, int16 (T, 2) at

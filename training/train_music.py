@@ -19,14 +19,14 @@ then held, because two crops of different levels make poor statistics, and a hel
 import argparse
 import csv
 import dataclasses
-import os
-import time
-from datetime import datetime, timedelta
+import math
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import soxr
 import torch
+from runs import Clock, save
 from torch import Tensor
 
 from unbraid.geometry import UNetGeometry
@@ -55,7 +55,7 @@ def scan(folder: Path) -> Library:
 
 
 def crop(path: Path, place: float, speed: float, samples: int) -> np.ndarray:
-    """Float32 (samples, 2) from `place` in 0…1 on, played `speed` times as fast, silent where a short file has ended."""
+    """Float32 (samples, 2) from `place` in 0…1 on, played `speed` times as fast, silent after the end."""
     audio = np.load(path, mmap_mode="r")
     start = int(place * max(0, len(audio) - samples))
     audio = audio[start : start + int(samples * speed) + 256]
@@ -81,7 +81,7 @@ def draw_stem(library: Library, stem: str, samples: int, random: np.random.Gener
 
 
 def draw_song(library: Library, samples: int, random: np.random.Generator) -> np.ndarray:
-    """One song's stems (S, samples, 2) from one place at one speed; what it lacks is silent, but for borrowed vocals."""
+    """One song's stems (S, samples, 2) from one place at one speed; silent where it has none, but for vocals."""
     songs = library["other"]["recorded" if random.random() < 0.5 else "midi"]
     folder = songs[random.integers(len(songs))].parent
     place, speed = random.random(), random.uniform(0.88, 1.14)
@@ -121,7 +121,7 @@ def draw_batch(library: Library, batch: int, frames: int, random: np.random.Gene
 
 
 def separate(model: UNets, mixture: Tensor, segment: int = 512) -> dict[str, Tensor]:
-    """Stems (S, C, T) of a song (C, T) for each of MODELS, by Spleeter's ratio masks and mask average above the bins."""
+    """Stems (S, C, T) of a song (C, T) for each of MODELS, by Spleeter's ratio masks, their mean above the bins."""
     channels, length = mixture.shape
     frames = -(-(length + FRAME) // HOP)
     frames += -frames % segment
@@ -166,7 +166,7 @@ def score_song(model: UNets, folder: Path, seconds: float) -> dict[str, tuple[fl
 
 
 def report(model: UNets, folder: Path, seconds: float) -> float:
-    """Print SDR and improvement per model and stem, recorded and rendered songs apart; mean improvement of everything."""
+    """Print SDR and improvement per model and stem, recorded and rendered apart; returns the mean improvement."""
     scores = {song.name: score_song(model, song, seconds) for song in sorted(folder.iterdir())}
     for kind in ("recorded", "midi"):
         songs = [song for name, song in scores.items() if name.startswith(kind)]
@@ -176,11 +176,6 @@ def report(model: UNets, folder: Path, seconds: float) -> float:
                 value, gain = np.mean(pairs, axis=0)
                 print(f"{kind:9} {stem:22} uSDR {value:6.2f} dB, improvement {gain:6.2f} dB, {len(pairs)} songs")
     return float(np.mean([gain for song in scores.values() for _, gain in song.values()]))
-
-
-def save(tensors: dict, path: Path) -> None:
-    torch.save(tensors, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -199,27 +194,18 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def deadline(until: str | None) -> float:
-    """The next time of day HH:MM in seconds since the epoch; infinite for None."""
-    if until is None:
-        return float("inf")
-    now = datetime.now()
-    then = datetime.combine(now, datetime.strptime(until, "%H:%M").time())
-    return (then if then > now else then + timedelta(days=1)).timestamp()
-
-
 class Trainer:
     """The nets, their average, the optimiser and where the run stands; `done` runs from 0 to 1."""
 
     def __init__(self, args: argparse.Namespace):
-        self.args, self.end = args, deadline(args.until)
+        self.args = args
         self.config = UNetGeometry(len(STEMS), 2, (8, 16, 32, 64, 96, 128), "elu", "elu")
         torch.manual_seed(0)
         self.model = UNets(self.config).to(memory_format=torch.channels_last)
         average = torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
         self.ema = torch.optim.swa_utils.AveragedModel(self.model, multi_avg_fn=average)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=args.rate)
-        self.state = {"step": 0, "seconds": 0.0, "done": 0.0, "best": -np.inf}
+        self.state = {"step": 0, "seconds": 0.0, "done": 0.0, "best": -math.inf}
         if (args.out / "last.pt").exists():
             saved = torch.load(args.out / "last.pt", weights_only=True)
             self.model.load_state_dict(saved["model"])
@@ -227,12 +213,13 @@ class Trainer:
             self.optimizer.load_state_dict(saved["optimizer"])
             self.state = saved["state"]
         self.random = np.random.default_rng(self.state["step"])
+        self.clock = Clock(self.state, args.minutes, args.until)
 
     def step(self, library: Library) -> list[float]:
         """One update; returns the loss of each net."""
         done, step = self.state["done"], self.state["step"]
         for group in self.optimizer.param_groups:
-            group["lr"] = self.args.rate * min(1.0, (step + 1) / 200) * (0.5 + 0.5 * np.cos(np.pi * done)) + 1e-6
+            group["lr"] = self.args.rate * min(1.0, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * done)) + 1e-6
         self.model.train(done < self.args.hold_norm)
         mixture, stems = draw_batch(library, self.args.batch, self.args.frames, self.random)
         estimates = self.model(mixture.contiguous(memory_format=torch.channels_last))
@@ -246,14 +233,6 @@ class Trainer:
         else:
             print(f"step {step}: gradient is not finite, batch skipped", flush=True)
         return [float(error) for error in errors.detach().mean(0)]
-
-    def advance(self, cpu_seconds: float, wall_seconds: float) -> None:
-        """Move the schedule on by CPU time, faster where the time of day asks for it."""
-        left = max(1e-3, self.end - time.time())
-        by_wall = (1 - self.state["done"]) * min(1.0, wall_seconds / left)
-        self.state["done"] += max(cpu_seconds / (60 * self.args.minutes), by_wall)
-        self.state["seconds"] += cpu_seconds
-        self.state["step"] += 1
 
     def checkpoint(self, losses: list[list[float]]) -> None:
         """Score the average on dev, write a line of the log, last.pt, and best.pt where it is the best yet."""
@@ -284,16 +263,14 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(args)
     library, losses, next_eval = scan(args.data / "train"), [], trainer.state["seconds"] + 120
-    cpu, wall = time.process_time(), time.time()
     while trainer.state["done"] < 1:
         losses.append(trainer.step(library))
-        trainer.advance(time.process_time() - cpu, time.time() - wall)
-        cpu, wall = time.process_time(), time.time()
+        trainer.clock.tick()
         if trainer.state["seconds"] >= next_eval or trainer.state["done"] >= 1:
             trainer.checkpoint(losses)
             library, losses = scan(args.data / "train"), []
             next_eval = trainer.state["seconds"] + 60 * args.eval_minutes
-            cpu = time.process_time()
+            trainer.clock.start()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Train a small SepFormer on a folder of speakers with dynamic mixing: one process, one file, resumable.
 
     python training/train_speech.py --data speech8k --out runs/speech-2 --minutes 60
+    python training/train_speech.py --data speech8k --out runs/speech-2 --evaluate test
 
 `speech8k` holds `manifest.csv` (path, speaker, split, …) and the audio. Every step draws new pairs of different
 speakers, random offsets, gains of ±2.5 dB around a random level, and speed perturbation of 0.95–1.05. The loss is
@@ -11,13 +12,14 @@ optimiser and the random state is renamed into place at every evaluation on the 
 import argparse
 import csv
 import dataclasses
-import os
-import time
+import math
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
+from runs import Clock, save
 from torch import Tensor
 
 from unbraid.geometry import SepFormerGeometry
@@ -59,7 +61,7 @@ def draw_voice(utterances: list[np.ndarray], samples: int, random: np.random.Gen
 def draw_batch(
     speakers: list[list[np.ndarray]], batch: int, sources: int, samples: int, random: np.random.Generator
 ) -> Tensor:
-    """Clean voices (B, S, T) of different speakers; one utterance in twenty-five is a lone voice beside silence."""
+    """Clean voices (B, S, T) of different speakers."""
     voices = np.zeros((batch, sources, samples), np.float32)
     for row in voices:
         level = 0.05 * 10 ** (random.uniform(-12, 6) / 20)
@@ -94,91 +96,115 @@ def improvement(model: SepFormer, mixtures: list[Tensor]) -> float:
     return float(np.mean(gains))
 
 
-def main() -> None:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=60, help="length of the schedule, in minutes of training")
+    parser.add_argument("--evaluate", metavar="SPLIT", help="score best.pt on the mixtures of this split, and stop")
+    parser.add_argument("--minutes", type=float, default=60, help="length of the schedule, in minutes of CPU time")
+    parser.add_argument("--until", metavar="HH:MM", help="time of day when the schedule must have ended, if sooner")
     parser.add_argument("--sources", type=int, default=2)
-    parser.add_argument("--features", type=int, default=64)
+    parser.add_argument("--features", type=int, default=96)
+    parser.add_argument("--heads", type=int, default=6)
     parser.add_argument("--kernel", type=int, default=32, help="samples; the stride is half of it")
     parser.add_argument("--chunk", type=int, default=100, help="frames in a chunk, even")
-    parser.add_argument("--blocks", type=int, default=2)
     parser.add_argument("--layers", type=int, default=1)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
     parser.add_argument("--fraction", type=float, default=1.0, help="share of the training speakers to use")
+    parser.add_argument("--eval-minutes", type=float, default=5)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--bf16", action="store_true", help="mixed precision")
     parser.add_argument("--device", default="cpu")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    args.out.mkdir(parents=True, exist_ok=True)
-    config = SepFormerGeometry(
-        sources=args.sources, features=args.features, kernel_samples=args.kernel, stride_samples=args.kernel // 2,
-        chunk_frames=args.chunk, blocks=args.blocks, layers=args.layers, heads=args.features // 16 if args.features < 128 else 8,
-        hidden=4 * args.features,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    model = SepFormer(config).to(args.device)
-    ema = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.01)
-    state = {"step": 0, "seconds": 0.0, "best": -np.inf}
-    random = np.random.default_rng(0)
-    checkpoint = args.out / "last.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=args.device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        ema.load_state_dict(saved["ema"])
-        optimizer.load_state_dict(saved["optimizer"])
-        state = saved["state"]
-        random = np.random.default_rng(state["step"])
+    return parser.parse_args()
 
+
+class Trainer:
+    """The network, its average, the optimiser and where the run stands; `done` runs from 0 to 1."""
+
+    def __init__(self, args: argparse.Namespace):
+        self.args = args
+        self.config = SepFormerGeometry(
+            args.sources, args.features, args.kernel, args.kernel // 2, args.chunk,
+            layers=args.layers, heads=args.heads, hidden=4 * args.features,
+        )  # fmt: skip
+        torch.manual_seed(0)
+        self.model = SepFormer(self.config).to(args.device)
+        average = torch.optim.swa_utils.get_ema_multi_avg_fn(0.995)
+        self.ema = torch.optim.swa_utils.AveragedModel(self.model, multi_avg_fn=average)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=args.rate, weight_decay=0.01)
+        self.state = {"step": 0, "seconds": 0.0, "done": 0.0, "best": -math.inf}
+        if (args.out / "last.pt").exists():
+            saved = torch.load(args.out / "last.pt", map_location=args.device, weights_only=True)
+            self.model.load_state_dict(saved["model"])
+            self.ema.load_state_dict(saved["ema"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.state |= saved["state"]
+        self.random = np.random.default_rng(self.state["step"])
+        self.clock = Clock(self.state, args.minutes, args.until)
+
+    def step(self, speakers: list[list[np.ndarray]]) -> float:
+        """One update; returns the loss in dB."""
+        step, args = self.state["step"], self.args
+        for group in self.optimizer.param_groups:
+            decay = 0.5 + 0.5 * math.cos(math.pi * min(1.0, self.state["done"]))
+            group["lr"] = args.rate * min(1.0, (step + 1) / 300) * decay + 1e-6
+        samples = int(args.seconds * RATE)
+        voices = draw_batch(speakers, args.batch, args.sources, samples, self.random).to(args.device)
+        loss = pit_si_sdr(self.model(voices.sum(1)), voices).clamp(min=-30).mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        if torch.isfinite(torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)):
+            self.optimizer.step()
+            self.ema.update_parameters(self.model)
+        else:
+            print(f"step {step}: gradient is not finite, batch skipped", flush=True)
+        return loss.item()
+
+    def checkpoint(self, losses: list[float], dev: list[Tensor]) -> None:
+        """Score the average on dev, write a line of the log, last.pt, and best.pt where it is the best yet."""
+        score = improvement(self.ema.module.eval(), dev)
+        line = [f"{self.state['seconds']:.0f}", self.state["step"], f"{np.mean(losses):.3f}", f"{score:.3f}"]
+        print(datetime.now().strftime("%H:%M"), *line, flush=True)
+        with open(self.args.out / "log.csv", "a", newline="") as file:
+            csv.writer(file).writerow(line)
+        best = score > self.state["best"]
+        self.state["best"] = max(score, self.state["best"])
+        shared = {"state": self.state, "config": dataclasses.asdict(self.config)}
+        tensors = {"model": self.model.state_dict(), "ema": self.ema.state_dict()}
+        save(tensors | {"optimizer": self.optimizer.state_dict()} | shared, self.args.out / "last.pt")
+        if best:
+            save({"model": self.ema.module.state_dict()} | shared, self.args.out / "best.pt")
+
+
+def main() -> None:
+    args = parse_arguments()
+    torch.set_num_threads(args.threads)
+    if args.evaluate:
+        saved = torch.load(args.out / "best.pt", weights_only=True)
+        geometry = SepFormerGeometry(**saved["config"])
+        model = SepFormer(geometry)
+        model.load_state_dict(saved["model"])
+        name = f"{args.evaluate}_mix{geometry.sources}.csv"
+        mixtures = load_mixtures(args.data, name, geometry.sources)
+        print(f"SI-SDRi on {name}: {improvement(model.eval(), mixtures):.2f} dB over {len(mixtures)} mixtures")
+        return
+    args.out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(args)
     speakers = load_speakers(args.data, "train", args.fraction)
     dev = load_mixtures(args.data, f"dev_mix{args.sources}.csv", args.sources)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(speakers)} speakers", flush=True)
-    log = open(args.out / "log.csv", "a", newline="")
-    limit, tick, losses, next_eval = args.minutes * 60, time.process_time(), [], state["seconds"] + 120
-    while state["seconds"] < limit:
-        done = state["seconds"] / limit
-        warm = min(1.0, (state["step"] + 1) / 300)
-        for group in optimizer.param_groups:
-            group["lr"] = args.rate * warm * (0.5 + 0.5 * np.cos(np.pi * done)) + 1e-6
-        voices = draw_batch(speakers, args.batch, args.sources, int(args.seconds * RATE), random).to(args.device)
-        with torch.autocast(args.device, torch.bfloat16, enabled=args.bf16):
-            estimates = model(voices.sum(1))
-        loss = pit_si_sdr(estimates.float(), voices).clamp(min=-30).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        if torch.isfinite(norm):
-            optimizer.step()
-            ema.update_parameters(model)
-        else:
-            print(f"step {state['step']}: gradient is not finite, batch skipped", flush=True)
-        losses.append(loss.item())
-        state["step"] += 1
-        now = time.process_time()
-        state["seconds"] += now - tick
-        tick = now
-        if state["seconds"] >= next_eval or state["seconds"] >= limit:
-            score = improvement(ema.module.eval(), dev)
-            line = f"{state['seconds']:.0f},{state['step']},{np.mean(losses):.3f},{score:.3f}"
-            print(line, flush=True)
-            log.write(line + "\n")
-            log.flush()
-            losses, next_eval = [], state["seconds"] + 300
-            tensors = {"model": model.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict()}
-            tensors |= {"state": state, "config": dataclasses.asdict(config)}
-            torch.save(tensors, args.out / "last.tmp")
-            os.replace(args.out / "last.tmp", checkpoint)
-            if score > state["best"]:
-                state["best"] = score
-                best = {"model": ema.module.state_dict(), "config": dataclasses.asdict(config), "state": state}
-                torch.save(best, args.out / "best.tmp")
-                os.replace(args.out / "best.tmp", args.out / "best.pt")
-            tick = time.process_time()
+    parameters = sum(p.numel() for p in trainer.model.parameters())
+    print(f"{parameters:,} parameters, {len(speakers)} speakers", flush=True)
+    losses: list[float] = []
+    next_eval = trainer.state["seconds"] + 120
+    trainer.clock.start()
+    while trainer.state["done"] < 1:
+        losses.append(trainer.step(speakers))
+        trainer.clock.tick()
+        if trainer.state["seconds"] >= next_eval or trainer.state["done"] >= 1:
+            trainer.checkpoint(losses, dev)
+            losses, next_eval = [], trainer.state["seconds"] + 60 * args.eval_minutes
+            trainer.clock.start()
 
 
 if __name__ == "__main__":
