@@ -16,8 +16,12 @@ def unet_graph(geometry: UNetGeometry, tensors: Tensors, location: str) -> bytes
     graph = Graph(tensors, location)
     nets = [_net(graph, geometry, f"nets.{k}") for k in range(geometry.stems)]
     logits = graph.op("Concat", *(graph.op("Unsqueeze", net, graph.constant([1])) for net in nets), axis=1)
-    masks = graph.op("Softmax", logits, axis=1) if geometry.output == "softmax" else graph.op("Sigmoid", logits)
-    magnitudes = graph.op("Mul", masks, graph.op("Unsqueeze", "magnitude", graph.constant([1])))
+    magnitude = graph.op("Unsqueeze", "magnitude", graph.constant([1]))
+    if geometry.output == "softmax":
+        magnitudes = graph.op("Mul", graph.op("Softmax", logits, axis=1), magnitude)
+    else:  # the runtime's Sigmoid has no digits left below 1e-6, where ratios of stems are still heard
+        odds = graph.op("Exp", graph.op("Neg", logits))
+        magnitudes = graph.op("Div", magnitude, graph.op("Add", graph.constant(1.0), odds))
     axes: list[str | int] = ["B", geometry.channels, "N", "F"]
     return graph.model({"magnitude": axes}, {"magnitudes": (magnitudes, ["B", geometry.stems, *axes[1:]])})
 
