@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.audio import riff
+from unbraid.audio import mp3, riff
 from unbraid.audio.formats import LIMITS, OutputFormat
 from unbraid.audio.info import Audio
 from unbraid.audio.tags import canonical, for_sndfile
@@ -120,6 +120,8 @@ class SndfileEncoder:
         order = VORBIS_ORDER.get(channels) if fmt.name == "ogg" else None
         self._order = np.argsort(order) if order else None
         self._bits = int(fmt.subtype) if fmt.subtype else None
+        scale = mp3.preset_scale(_mp3_kbps(fmt, sample_rate, channels)) if fmt.name == "mp3" else 1.0
+        self._gain = np.float32(1 / scale)
 
     def write(self, block: Audio) -> None:
         """Encode the samples; integers are made here, because libsndfile truncates them."""
@@ -130,7 +132,7 @@ class SndfileEncoder:
         elif self._bits == 24:
             self._sound.write(to_pcm(frames, 24) << 8)
         else:
-            self._sound.write(np.clip(frames, -1, 1))
+            self._sound.write(np.clip(frames, -1, 1) * self._gain)
 
     def close(self) -> None:
         """Flush the codec."""
@@ -206,8 +208,13 @@ def _compression(fmt: OutputFormat, sample_rate: int, channels: int) -> float | 
     """libsndfile's one knob, 0 (best) to 1, set for the bit rate; rates beyond a coder's range are cut to it."""
     if fmt.name == "flac":
         return None
-    kbps = fmt.bitrate or LIMITS[fmt.name].bitrate_per_channel * channels
     if fmt.name == "ogg":
+        kbps = fmt.bitrate or LIMITS["ogg"].bitrate_per_channel * channels
         return float(1 - np.interp(kbps * 2 / channels, _VORBIS_KBPS, np.arange(11) / 10))
-    low, high = (32, 320) if sample_rate >= 32000 else (8, 160) if sample_rate >= 16000 else (8, 64)
-    return float(np.clip((high - kbps) / (high - low), 0, 0.99))  # LAME refuses 1
+    rates = mp3.coder_rates(sample_rate)
+    share = (rates[-1] - _mp3_kbps(fmt, sample_rate, channels)) / (rates[-1] - rates[0])
+    return min(share, 0.99)  # LAME refuses 1
+
+
+def _mp3_kbps(fmt: OutputFormat, sample_rate: int, channels: int) -> int:
+    return mp3.nearest_kbps(fmt.bitrate or LIMITS["mp3"].bitrate_per_channel * channels, sample_rate)

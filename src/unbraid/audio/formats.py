@@ -8,6 +8,7 @@ FFmpeg's Opus encoder, which puts 5 and 7 channels in the wrong order.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from unbraid.audio import mp3
 from unbraid.audio.info import AudioInfo
 from unbraid.errors import AudioError, UsageError
 
@@ -97,6 +98,17 @@ def check_format(fmt: OutputFormat, sample_rate: int, channels: int) -> None:
     if not _holds_rate(limits, sample_rate):
         near = nearest_rate(fmt.name, sample_rate)
         raise AudioError(f"{fmt.name} cannot hold {sample_rate} Hz. {others}, or resample to {near} Hz (--resample).")
+    if fmt.name == "mp3" and fmt.bitrate is not None:
+        _check_mp3(fmt.bitrate, sample_rate, channels)
+
+
+def _check_mp3(bitrate: int, sample_rate: int, channels: int) -> None:
+    least = mp3.least_kbps(sample_rate, channels)
+    if mp3.nearest_kbps(bitrate, sample_rate) < least:
+        raise AudioError(
+            f"mp3 at {sample_rate} Hz with {channels} channel{'s' * (channels > 1)} cannot state its length in "
+            f"{bitrate} kbit/s. Use a bit rate of {least} or more (--bitrate), or write ogg or m4a."
+        )
 
 
 def nearest_rate(name: str, sample_rate: int) -> int:
