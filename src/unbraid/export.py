@@ -100,7 +100,9 @@ def check_parity(spec: ModelSpec, folder: Path) -> float:
 
 
 def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
-    sizes: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in saved["config"].items()}
+    sizes: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in saved["config"].items()
+    }
     rate, text = int(saved.get("sample_rate", 0)), ""
     try:
         if "features" in sizes:

@@ -33,6 +33,10 @@ def write_model_folder(
     check_tensors({name: value.shape for name, value in tensors.items()}, spec.geometry, spec.name)
     if bad := sorted(name for name, value in tensors.items() if not np.isfinite(value).all()):
         raise ModelError(f"{spec.name}: tensor {bad[0]!r} holds NaN or infinity; the checkpoint is damaged.")
+    with np.errstate(over="ignore"):  # what is too large becomes the infinity refused below
+        stored = {name: value.astype(dtype) for name, value in tensors.items()}
+    if bad := sorted(name for name, value in stored.items() if not np.isfinite(value).all()):
+        raise ModelError(f"{spec.name}: tensor {bad[0]!r} does not fit {dtype}; write float32.")
     if destination.exists():
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
     graph = find_graph(spec.geometry, dtype)
@@ -40,7 +44,7 @@ def write_model_folder(
     temporary = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
     try:
         temporary.chmod(0o755)
-        write_weights(temporary / WEIGHTS, {name: value.astype(dtype) for name, value in tensors.items()})
+        write_weights(temporary / WEIGHTS, stored)
         (temporary / GRAPH).write_bytes(graph)
         spec = dataclasses.replace(spec, files={name: sha256(temporary / name) for name in (WEIGHTS, GRAPH)})
         write_texts(temporary, spec)

@@ -14,17 +14,27 @@ from unbraid.dsp.band import extend, soft_masks
 from unbraid.dsp.overlap import Joiner, windows
 from unbraid.dsp.stft import analysis, synthesis
 from unbraid.dsp.wiener import Spatial, Sums, estimate
-from unbraid.metrics import best_permutation
+from unbraid.metrics import best_order, best_permutation
 from unbraid.runtime.base import Executor
 from unbraid.spec import Spectral
 
+SLICE_FRAMES = 64  # of a spectrogram, filtered and transformed at a time
 RIDGE = 1e-3  # of the level fit, relative to each output's own power
-KERNEL_SAMPLES = 16  # the shortest input a network is given
 
 Blocks = Iterator[FloatArray]
 
 
 # --- SepFormer: waveform -> waveforms ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What a recording's run needs: the network and the windows it is shown."""
+
+    executor: Executor
+    least_samples: int  # the network's kernel: nothing shorter goes through it
+    window_samples: int
+    overlap_samples: int
 
 
 @dataclass
@@ -34,11 +44,11 @@ class Seams:
     agreement_db: list[float] = field(default_factory=list)
 
 
-def speech_stems(blocks: Blocks, executor: Executor, window_samples: int, overlap_samples: int, seams: Seams) -> Blocks:
+def speech_stems(speech: Speech, blocks: Blocks, seams: Seams) -> Blocks:
     """Voices (S, C, n) of blocks (C, n), level fitted per window, speakers kept in order across windows."""
-    joiner = Joiner(overlap_samples)
-    for window, new in windows(blocks, window_samples, overlap_samples):
-        voices = fit_level(run_sepformer(executor, window), window)  # (S, C, T)
+    joiner = Joiner(speech.overlap_samples)
+    for window, new in windows(blocks, speech.window_samples, speech.overlap_samples):
+        voices = align_channels(fit_level(run_sepformer(speech, window), window))  # (S, C, T)
         if (pair := joiner.overlap(voices, new)) is not None:
             voices = voices[best_permutation(pair[0], pair[1])]
             before, again = pair[0], joiner.overlap(voices, new)[1]  # type: ignore[index]
@@ -48,13 +58,42 @@ def speech_stems(blocks: Blocks, executor: Executor, window_samples: int, overla
         yield rest
 
 
-def run_sepformer(executor: Executor, audio: FloatArray) -> FloatArray:
+def run_sepformer(speech: Speech, audio: FloatArray) -> FloatArray:
     """The network's own output (S, C, T): each distinct channel of (C, T) is one item of the batch."""
-    distinct, place = np.unique(audio, axis=0, return_inverse=True)
+    distinct, place = _distinct(audio)
     samples = audio.shape[-1]
-    padded = np.pad(distinct, ((0, 0), (0, max(0, KERNEL_SAMPLES - samples))))
-    sources = executor.run({"mixture": np.ascontiguousarray(padded)})["sources"]  # (B, S, T)
-    return sources[place.reshape(-1), :, :samples].swapaxes(0, 1)
+    padded = np.pad(audio[distinct], ((0, 0), (0, max(0, speech.least_samples - samples))))
+    sources = speech.executor.run({"mixture": np.ascontiguousarray(padded)})["sources"]  # (B, S, T)
+    return sources[place, :, :samples].swapaxes(0, 1)
+
+
+def _distinct(audio: FloatArray) -> tuple[list[int], list[int]]:
+    """The first channel of each kind in (C, T), and the kind of every channel."""
+    distinct: list[int] = []
+    place = []
+    for channel in audio:
+        kinds = (k for k, first in enumerate(distinct) if np.array_equal(audio[first], channel))
+        place.append(kind := next(kinds, len(distinct)))
+        if kind == len(distinct):
+            distinct.append(len(place) - 1)
+    return distinct, place
+
+
+def align_channels(voices: FloatArray) -> FloatArray:
+    """Voices (S, C, T) with those of every channel in the order of the loudest channel's.
+
+    Channels go through the network on their own, and it may number the voices of each as it likes. Who is who is
+    told by the largest cross-correlation at any lag and of either sign: microphones may be apart, or turned around.
+    """
+    if voices.shape[0] == 1 or all(np.array_equal(voices[:, 0], voices[:, c]) for c in range(1, voices.shape[1])):
+        return voices
+    loudest = int(np.argmax(np.square(voices, dtype=np.float64).sum((0, 2))))
+    spectra = np.fft.rfft(voices, 2 * voices.shape[-1])  # (S, C, F)
+    aligned = np.empty_like(voices)
+    for c in range(voices.shape[1]):
+        likeness = [[np.abs(np.fft.irfft(e * r.conj())).max() for r in spectra[:, loudest]] for e in spectra[:, c]]
+        aligned[:, c] = voices[best_order(np.asarray(likeness)), c]
+    return aligned
 
 
 def fit_level(sources: FloatArray, mixture: FloatArray) -> FloatArray:
@@ -97,40 +136,50 @@ def music_stems(music: Music, open_blocks: Callable[[], Blocks]) -> Blocks:
     peak = 0.0
     for _ in range(music.wiener_iterations):
         sums = Sums()
-        for mixture, magnitudes in _segments(music, open_blocks()):
+        for mixture, stems in _segments(music, open_blocks()):
+            magnitudes = _magnitudes(music, mixture, stems)
             sums.add(estimate(magnitudes, mixture, spatial, peak), mixture)
         peak = sums.peak
         spatial.append(sums.spatial())
-    spectra = (_filter(music, *segment, spatial, peak) for segment in _segments(music, open_blocks()))
-    yield from synthesis(spectra, music.spectral.frame_samples, music.spectral.hop_samples)
+
+    def spectra() -> Iterator[ComplexArray]:
+        for mixture, stems in _segments(music, open_blocks()):
+            if music.wiener_iterations:
+                yield estimate(_magnitudes(music, mixture, stems), mixture, spatial, peak)
+            else:
+                yield _masks(music, stems) * mixture
+
+    yield from synthesis(spectra(), music.spectral.frame_samples, music.spectral.hop_samples)
 
 
 def _segments(music: Music, blocks: Blocks) -> Iterator[tuple[ComplexArray, FloatArray]]:
-    """Spectra (B, 2, N, bins) of the mixture with the stems' magnitudes (S, B, 2, N, bins), T frames at a time."""
+    """Spectra (B, 2, N, bins) of the mixture with the stems' magnitudes (S, B, 2, N, F) as the network sees them.
+
+    The network sees T frames at a time; what comes out is cut smaller, to keep what follows small.
+    """
     spectral = music.spectral
-    bins = spectral.frame_samples // 2 + 1
     for mixture in analysis(blocks, spectral.frame_samples, spectral.hop_samples, spectral.frames):
-        magnitude = np.abs(mixture)
         frames = mixture.shape[-2]
         seen = np.zeros((*mixture.shape[:-2], spectral.frames, spectral.bins), np.float32)
-        seen[..., :frames, :] = magnitude[..., : spectral.bins]
-        stems = music.executor.run({"magnitude": seen})["magnitudes"]  # (B, S, 2, T, F)
-        stems = stems.swapaxes(0, 1)[..., :frames, :]
-        if music.wiener_iterations and not music.full_band:
-            yield mixture, extend(stems, bins, "zeros")
-        elif music.wiener_iterations:
-            above = extend(soft_masks(stems, spectral.exponent), bins, "average")[..., spectral.bins :]
-            yield mixture, np.concatenate((stems, above * magnitude[..., spectral.bins :]), axis=-1)
-        else:
-            extension = "average" if music.full_band else spectral.extension
-            yield mixture, extend(soft_masks(stems, spectral.exponent), bins, extension)
+        np.abs(mixture[..., : spectral.bins], out=seen[..., :frames, :])
+        stems = music.executor.run({"magnitude": seen})["magnitudes"].swapaxes(0, 1)  # (S, B, 2, T, F)
+        for i in range(0, frames, SLICE_FRAMES):
+            piece = slice(i, min(i + SLICE_FRAMES, frames))
+            yield mixture[..., piece, :], stems[..., piece, :]
 
 
-def _filter(
-    music: Music, mixture: ComplexArray, stems: FloatArray, spatial: list[Spatial], peak: float
-) -> ComplexArray:
-    """Spectra of the stems (S, B, 2, N, bins): masks times the mixture, or the Wiener filter."""
-    return estimate(stems, mixture, spatial, peak) if music.wiener_iterations else stems * mixture
+def _masks(music: Music, stems: FloatArray) -> FloatArray:
+    """Ratio masks (S, B, 2, N, bins) over all bins."""
+    extension = "average" if music.full_band else music.spectral.extension
+    return extend(soft_masks(stems, music.spectral.exponent), music.spectral.frame_samples // 2 + 1, extension)
+
+
+def _magnitudes(music: Music, mixture: ComplexArray, stems: FloatArray) -> FloatArray:
+    """Magnitudes (S, B, 2, N, bins) over all bins: zero above the network's last, or masks times the mixture."""
+    if not music.full_band:
+        return extend(stems, mixture.shape[-1], "zeros")
+    above = _masks(music, stems)[..., stems.shape[-1] :] * np.abs(mixture[..., stems.shape[-1] :])
+    return np.concatenate((stems, above), axis=-1)
 
 
 def as_pairs(audio: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ class SepFormerGeometry:
     """Sizes of a SepFormer; the defaults are the published ones (25.7 M parameters).
 
     Raises:
-        ValueError: chunks of an odd number of frames, or features that the heads do not divide.
+        ValueError: chunks of an odd number of frames, or features that are odd or that the heads do not divide.
     """
 
     sources: int = 2
@@ -27,6 +27,8 @@ class SepFormerGeometry:
     def __post_init__(self) -> None:
         if self.chunk_frames % 2:
             raise ValueError(f"chunk_frames must be even, got {self.chunk_frames}.")
+        if self.features % 2:
+            raise ValueError(f"features must be even (positions are pairs of sin and cos), got {self.features}.")
         if self.features % self.heads:
             raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
-EPS = 1e-12  # relative to the reference's power
+EPS = 1e-12  # scores stay within ±120 dB
 
 
 def si_sdr(estimate: Array, reference: Array) -> Array:
@@ -15,7 +15,8 @@ def si_sdr(estimate: Array, reference: Array) -> Array:
     e = np.asarray(estimate, np.float64) - np.mean(estimate, -1, keepdims=True, dtype=np.float64)
     power = np.sum(s * s, -1, keepdims=True)
     target = np.sum(e * s, -1, keepdims=True) / np.where(power > 0, power, 1.0) * s
-    return _ratio_db(np.sum(target**2, -1), np.sum((e - target) ** 2, -1))
+    noise = np.where(np.any(e != 0, -1), np.sum((e - target) ** 2, -1), power[..., 0])  # a silent estimate misses all
+    return _ratio_db(np.sum(target**2, -1), noise)
 
 
 def sdr(estimate: Array, reference: Array) -> Array:
@@ -27,7 +28,7 @@ def sdr(estimate: Array, reference: Array) -> Array:
 def si_sdr_improvement(estimates: Array, references: Array, mixture: Array) -> float:
     """Mean SI-SDR of (S, T) estimates under the best permutation, minus the mixture's (T,)."""
     pairwise = si_sdr(estimates[:, None], references[None])  # (estimates, references)
-    order = _best(pairwise)
+    order = best_order(pairwise)
     after = np.mean([pairwise[i, j] for j, i in enumerate(order)])
     return float(after - np.mean(si_sdr(np.broadcast_to(mixture, references.shape), references)))
 
@@ -38,15 +39,15 @@ def best_permutation(references: Array, estimates: Array) -> list[int]:
     One order for all channels; the present one where nothing speaks for another.
     """
     correlation = np.einsum("ict,jct->ij", estimates, references, dtype=np.float64)
-    return _best(correlation)
+    return best_order(correlation)
 
 
-def _best(score: Array) -> list[int]:
+def best_order(score: Array) -> list[int]:
     """Order of rows that maximises Σ score[order[j], j]; the identity wins ties."""
     orders = permutations(range(len(score)))  # the identity comes first, and max keeps the first of equals
     return list(max(orders, key=lambda order: sum(score[i, j] for j, i in enumerate(order))))
 
 
 def _ratio_db(signal: Array, noise: Array) -> Array:
-    floor = EPS * signal + np.finfo(np.float64).tiny
-    return 10 * np.log10((signal + np.finfo(np.float64).tiny) / np.maximum(noise, floor))
+    floor = EPS * (signal + noise) + np.finfo(np.float64).tiny
+    return 10 * np.log10(np.maximum(signal, floor) / np.maximum(noise, floor))

@@ -21,7 +21,8 @@ from unbraid.dsp import FloatArray
 from unbraid.dsp.share import shared
 from unbraid.errors import AudioError, UsageError
 from unbraid.folder import open_model_folder
-from unbraid.frontends import Music, Seams, as_pairs, from_pairs, music_stems, run_sepformer, speech_stems
+from unbraid.frontends import Music, Seams, Speech, as_pairs, from_pairs, music_stems, run_sepformer, speech_stems
+from unbraid.geometry import SepFormerGeometry
 from unbraid.hub import resolve
 from unbraid.runtime import Executor, open_executor
 from unbraid.runtime.base import Precision
@@ -29,9 +30,9 @@ from unbraid.spec import ModelSpec
 from unbraid.stream import Blocks, Feed, Progress, Track
 
 BLOCK_SECONDS = 1.0
-MOST_CHANNELS = 64  # an array with more channels than samples, and no more samples than this, is the wrong way round
+MOST_CHANNELS = 64  # an array with more of them, and no more samples than this, is the wrong way round
 RAW_LIMIT_SECONDS = 300.0
-RAW_BYTES_PER_8000 = 40_000_000  # of a published SepFormer at 8 kHz, about, before attention across chunks
+RAW_BYTES_PER_8000 = 27_000_000  # samples, of a published SepFormer: measured up to a minute
 
 
 @dataclass(frozen=True)
@@ -180,27 +181,27 @@ class Separator:
             stems = music_stems(music, lambda: (as_pairs(block) for block in feed.open()))
             channels = self.output_channels(track.channels)
             return (from_pairs(block, channels) for block in stems)
+        speech = self._speech()
         if self.options.raw:
-            return self._raw_speech(feed, track)
-        window, overlap = self._window_samples()
-        return speech_stems(feed.open(), self._executor, window, overlap, self.seams)
+            return self._raw_speech(speech, feed, track)
+        return speech_stems(speech, feed.open(), self.seams)
 
-    def _window_samples(self) -> tuple[int, int]:
-        seconds, overlap = _windows(self.spec, self.options)
-        return round(seconds * self.spec.sample_rate), round(overlap * self.spec.sample_rate)
+    def _speech(self) -> Speech:
+        assert isinstance(self.spec.geometry, SepFormerGeometry)
+        window, overlap = (round(seconds * self.spec.sample_rate) for seconds in _windows(self.spec, self.options))
+        return Speech(self._executor, self.spec.geometry.kernel_samples, window, overlap)
 
-    def _raw_speech(self, feed: Feed, track: Track) -> Blocks:
+    def _raw_speech(self, speech: Speech, feed: Feed, track: Track) -> Blocks:
         """The whole file in one window."""
         pieces: list[FloatArray] = []
         samples = 0
         for block in feed.open():
             pieces.append(block)
             samples += block.shape[1]
-            self._check_raw_length(
-                samples if track.frames is None else track.frames / track.sample_rate * self.spec.sample_rate
-            )
+            known = None if track.frames is None else track.frames / track.sample_rate
+            self._check_raw_length(known or samples / self.spec.sample_rate)
         if pieces:
-            yield run_sepformer(self._executor, np.concatenate(pieces, axis=1))
+            yield run_sepformer(speech, np.concatenate(pieces, axis=1))
 
     def _check_raw_length(self, seconds: float) -> None:
         if seconds > RAW_LIMIT_SECONDS and not self.options.force:
@@ -225,6 +226,12 @@ def _check_options(spec: ModelSpec, options: Options) -> None:
             raise UsageError(
                 f"An overlap of {overlap:g} s does not fit windows of {seconds:g} s; at most half may overlap."
             )
+        assert isinstance(spec.geometry, SepFormerGeometry)
+        least = spec.geometry.kernel_samples / spec.sample_rate
+        if seconds < least:
+            raise UsageError(
+                f"Windows of {seconds:g} s are too short; they must hold a kernel of the network, {least:g} s."
+            )
 
 
 def _windows(spec: ModelSpec, options: Options) -> tuple[float, float]:
@@ -245,10 +252,12 @@ def _checked(audio: FloatArray, sample_rate: int) -> FloatArray:
         raise AudioError(f"Audio must be floating point, got {array.dtype}; scale integers to -1 … 1 first.")
     if 0 in array.shape:
         raise AudioError(f"Audio of shape {array.shape} is empty.")
-    if array.shape[0] > array.shape[1] and array.shape[1] <= MOST_CHANNELS:
+    if array.shape[0] > MOST_CHANNELS >= array.shape[1]:
         raise AudioError(f"Audio of shape {array.shape} looks like (samples, channels); pass audio.T.")
     if sample_rate <= 0:
         raise AudioError(f"The sample rate must be above 0 Hz, got {sample_rate}.")
+    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes the infinity refused below
+        array = array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
         raise AudioError("Audio holds NaN or infinity; repair it first.")
-    return array.astype(np.float32, copy=False)
+    return array

@@ -58,6 +58,9 @@ class ModelSpec:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
+        speech = isinstance(self.geometry, SepFormerGeometry)
+        if speech != (self.family == "sepformer"):
+            raise SpecError(f"{self.name}: the geometry is not that of a {self.family}.")
         outputs = self.geometry.sources if isinstance(self.geometry, SepFormerGeometry) else self.geometry.stems
         if outputs != len(self.stems):
             raise SpecError(f"{self.name}: the network has {outputs} outputs, but {len(self.stems)} stems are named.")
@@ -130,7 +133,7 @@ def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
     for name, item in value.items():
         hint = hints[name]
         if name == "geometry":
-            hint = SepFormerGeometry if "features" in item else UNetGeometry
+            hint = SepFormerGeometry if isinstance(item, dict) and "features" in item else UNetGeometry
         elif typing.get_origin(hint) is types.UnionType:  # `X | None`
             hint = types.NoneType if item is None else typing.get_args(hint)[0]
         built[name] = _build(hint, item, f"{where}: {name}")

@@ -46,6 +46,7 @@ class Feed:
 
     def __post_init__(self) -> None:
         self._opened = 0
+        self._seconds = 0.0  # that the first pass found
         self._pending: deque[FloatArray] = deque()
 
     @property
@@ -101,8 +102,8 @@ class Feed:
             done += block.shape[1]
             yield block
             if self.progress:
-                before = 0.0 if total is None else (self._opened - 1) * total
-                self.progress((before + done / rate) / self.passes, total)
+                self.progress(((self._opened - 1) * self._seconds + done / rate) / self.passes, total)
+        self._seconds = done / rate
 
 
 def resampled(stems: Blocks, from_rate: int, to_rate: int) -> Blocks:

@@ -10,6 +10,8 @@ import numpy as np
 
 from unbraid.dsp import ComplexArray, FloatArray
 
+SLICE_FRAMES = 64
+
 
 def hann(frame_samples: int) -> FloatArray:
     """The periodic Hann window, float32."""
@@ -25,7 +27,11 @@ def frame_count(samples: int, frame_samples: int, hop_samples: int) -> int:
 def stft(padded: FloatArray, frame_samples: int, hop_samples: int) -> ComplexArray:
     """(…, L) -> (…, N, F) complex64 with L = (N − 1)·hop + frame and F = frame // 2 + 1; adds no padding."""
     frames = np.lib.stride_tricks.sliding_window_view(padded, frame_samples, axis=-1)[..., ::hop_samples, :]
-    spectrum: ComplexArray = np.fft.rfft(frames * hann(frame_samples)).astype(np.complex64, copy=False)
+    spectrum = np.empty((*frames.shape[:-1], frame_samples // 2 + 1), np.complex64)
+    window = hann(frame_samples)
+    for i in range(0, frames.shape[-2], SLICE_FRAMES):  # windowed frames overlap: all at once they are 4 times the wave
+        piece = slice(i, i + SLICE_FRAMES)
+        spectrum[..., piece, :] = np.fft.rfft(frames[..., piece, :] * window)
     return spectrum
 
 
@@ -69,7 +75,10 @@ def analysis(
     if left := frame_count(samples, frame_samples, hop_samples) - done:
         missing = (left - 1) * hop_samples + frame_samples - buffer.shape[-1]
         padding = [(0, 0)] * (buffer.ndim - 1) + [(0, missing)]
-        yield stft(np.pad(buffer, padding), frame_samples, hop_samples)
+        buffer = np.pad(buffer, padding)
+        for i in range(0, left, segment_frames):  # frames that begin within the input and end after it may be too many
+            end = (min(i + segment_frames, left) - 1) * hop_samples + frame_samples
+            yield stft(buffer[..., i * hop_samples : end], frame_samples, hop_samples)
 
 
 def synthesis(spectra: Iterator[ComplexArray], frame_samples: int, hop_samples: int) -> Iterator[FloatArray]:

@@ -46,4 +46,4 @@ class EagerExecutor:
 
     def close(self) -> None:
         """Free the module."""
-        del self._module
+        self.__dict__.pop("_module", None)
