@@ -76,6 +76,16 @@ def test_what_cannot_be_held_is_refused_with_a_way_out(name: str, rate: int, cha
         check_format(choose_format(name), rate, channels)
 
 
+def test_mp3_bit_rates_too_low_to_state_a_length_are_refused() -> None:
+    message = (
+        "mp3 at 16000 Hz with 1 channel cannot state its length in 32 kbit/s. "
+        "Use a bit rate of 40 or more (--bitrate), or write ogg or m4a."
+    )
+    with pytest.raises(AudioError, match=f"^{re.escape(message)}$"):
+        check_format(choose_format("mp3", bitrate=32), 16000, 1)
+    check_format(choose_format("mp3", bitrate=40), 16000, 1)
+
+
 @given(name=st.sampled_from(sorted(LIMITS)), rate=st.integers(1, 400000))
 def test_nearest_rate_is_held_and_none_held_is_nearer(name: str, rate: int) -> None:
     near = nearest_rate(name, rate)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unbraid import audio
-from unbraid.audio import riff
+from unbraid.audio import mp3, riff
 from unbraid.audio.encode import to_pcm
 from unbraid.audio.formats import LIMITS
 from unbraid.errors import AudioError
@@ -145,6 +145,16 @@ def test_bit_rate_is_obeyed(tmp_path: Path, name: str) -> None:
         sizes.append(path.stat().st_size * 8 / 2000)
     assert 0.5 < sizes[0] / 64 < 1.5
     assert 0.6 < sizes[1] / 192 < 1.5
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (22050, 2), (44100, 1), (48000, 2)])
+def test_mp3_keeps_level_and_length_at_every_bit_rate(tmp_path: Path, rate: int, channels: int) -> None:
+    signal, path = noise(channels, rate // 2), tmp_path / "out.mp3"
+    for bitrate in (None, mp3.least_kbps(rate, channels), 64, 100, 192, 256, 320):
+        audio.write(path, signal, rate, audio.choose_format("mp3", bitrate=bitrate))
+        back, _ = audio.read(path)
+        assert back.shape == signal.shape
+        assert abs(np.vdot(back, signal) / np.vdot(signal, signal) - 1) < 0.03
 
 
 def test_wav_files_are_as_plain_as_they_can_be(tmp_path: Path) -> None:

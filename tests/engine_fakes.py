@@ -1,0 +1,125 @@
+"""Small models, fake networks and signals for the tests of the engine."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unbraid.folder import write_model_folder
+from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.spec import ModelSpec, Spectral, Windows
+from unbraid.weights import tensor_shapes
+
+Network = Callable[[np.ndarray], np.ndarray]
+
+SPEECH = SepFormerGeometry(features=12, chunk_frames=10, blocks=2, layers=2, heads=3, hidden=20)
+MUSIC = UNetGeometry(stems=2, filters=(2, 3, 4, 5, 6, 7))
+SPECTRAL = Spectral(frame_samples=256, hop_samples=64, frames=64, bins=64)
+
+
+class Fake:
+    """An executor around a function, which counts what it is shown."""
+
+    device, reason = "fake", "a test asked for it"
+
+    def __init__(self, network: Network, output: str):
+        self.network, self.output = network, output
+        self.shapes: list[tuple[int, ...]] = []
+        self.closed = False
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        (value,) = inputs.values()
+        assert value.dtype == np.float32
+        assert value.flags.c_contiguous
+        self.shapes.append(value.shape)
+        return {self.output: self.network(value).astype(np.float32)}
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def speech_fake(network: Network) -> Fake:
+    """(B, T) -> (B, S, T)."""
+    return Fake(network, "sources")
+
+
+def music_fake(network: Network) -> Fake:
+    """(B, 2, N, F) -> (B, S, 2, N, F)."""
+    return Fake(network, "magnitudes")
+
+
+def even_and_odd(mixture: np.ndarray) -> np.ndarray:
+    """Pulls apart two voices of which one lives in the even samples and the other one in the odd ones."""
+    voices = np.repeat(mixture[:, None], 2, axis=1)
+    voices[:, 0, 1::2] = 0
+    voices[:, 1, 0::2] = 0
+    return voices
+
+
+def copies(sources: int) -> Network:
+    """Every output is the mixture: linear, and as bad as can be."""
+    return lambda mixture: np.repeat(mixture[:, None], sources, axis=1)
+
+
+def bands(stems: int) -> Network:
+    """Each stem gets some bins more than others: linear, and each stem has something of everything."""
+
+    def network(magnitude: np.ndarray) -> np.ndarray:
+        bins = np.arange(magnitude.shape[-1])
+        weights = np.stack([1.2 + np.cos(bins / 5 + stem) for stem in range(stems)])  # (S, F)
+        return magnitude[:, None] * weights[:, None, None].astype(np.float32)
+
+    return network
+
+
+def speech_spec(sources: int = 2, sample_rate: int = 8000, windows: Windows = Windows(0.1, 0.025)) -> ModelSpec:
+    """A speech model of any sources and windows."""
+    stems = ("speech",) if sources == 1 else tuple(f"voice{i + 1}" for i in range(sources))
+    geometry = dataclasses.replace(SPEECH, sources=sources)
+    return ModelSpec("tiny-speech", "sepformer", sample_rate, 1, stems, geometry, "MIT", "a test", windows=windows)
+
+
+def music_spec(stems: int = 2, sample_rate: int = 8000, spectral: Spectral = SPECTRAL) -> ModelSpec:
+    """A music model of any stems and spectrogram."""
+    names = ("vocals", "drums", "bass", "other", "piano")[:stems]
+    geometry = dataclasses.replace(MUSIC, stems=stems)
+    return ModelSpec("tiny-music", "unet", sample_rate, 2, names, geometry, "MIT", "a test", spectral=spectral)
+
+
+def weights(geometry: Geometry, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random weights of a sensible size, so that nothing saturates and every term counts."""
+    random = np.random.default_rng(seed)
+    out = {}
+    for name, shape in tensor_shapes(geometry).items():
+        value = random.normal(size=shape)
+        fan_in = np.prod(shape[1:]) if len(shape) > 1 else 25.0
+        value *= 1 / np.sqrt(fan_in)
+        if "norm" in name and name.endswith(("weight", "running_var")):
+            value = 1 + 0.2 * np.abs(value)
+        out[name] = value.astype(np.float32)
+    return out
+
+
+def write_model(folder: Path, spec: ModelSpec, dtype: str = "float32", seed: int = 0) -> ModelSpec:
+    """A model folder with random weights; its graph has to be built, which needs `onnx`."""
+    pytest.importorskip("onnx")
+    return write_model_folder(folder, spec, weights(spec.geometry, seed), dtype)
+
+
+def noise(channels: int, samples: int, seed: int = 0) -> np.ndarray:
+    """(C, T), about -20 dB."""
+    return np.random.default_rng(seed).normal(0, 0.1, (channels, samples)).astype(np.float32)
+
+
+def snr(reference: np.ndarray, estimate: np.ndarray) -> float:
+    """How far an estimate lies from a reference, in dB."""
+    reference, estimate = np.asarray(reference, np.complex128), np.asarray(estimate, np.complex128)
+    error = np.sum(np.abs(reference - estimate) ** 2)
+    return float(10 * np.log10((np.sum(np.abs(reference) ** 2) + 1e-30) / (error + 1e-30)))
+
+
+def peak_error(reference: np.ndarray, estimate: np.ndarray) -> float:
+    """The largest difference, relative to the reference's peak."""
+    return float(np.abs(reference - estimate).max() / max(np.abs(reference).max(), 1e-12))

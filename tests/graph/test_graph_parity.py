@@ -1,0 +1,128 @@
+"""The graph that is written node by node and the torch module are one network: same weights in, same numbers out."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine_fakes import MUSIC, SPEECH, music_spec, peak_error, snr, speech_spec, weights, write_model
+from unbraid.folder import write_model_folder
+from unbraid.geometry import SepFormerGeometry, UNetGeometry
+from unbraid.runtime import Executor, open_executor
+from unbraid.spec import ModelSpec
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+TOLERANCE = 3e-5  # of the output's peak; the contract is 1e-4
+
+SPEECHES = {
+    "one source": dataclasses.replace(SPEECH, sources=1),
+    "two sources": SPEECH,
+    "three sources": dataclasses.replace(SPEECH, sources=3),
+    "odd widths": SepFormerGeometry(2, features=6, chunk_frames=6, blocks=1, layers=1, heads=3, hidden=7),
+    "one head": SepFormerGeometry(2, features=10, chunk_frames=2, blocks=3, layers=1, heads=1, hidden=11),
+    "other kernel": SepFormerGeometry(
+        2, features=8, kernel_samples=10, stride_samples=5, chunk_frames=8, blocks=1, layers=2, heads=2, hidden=8
+    ),
+}
+MUSICS = {
+    "two stems": MUSIC,
+    "one stem": dataclasses.replace(MUSIC, stems=1),
+    "elu": UNetGeometry(4, 2, (3, 2, 5), "elu", "elu"),
+    "softmax": UNetGeometry(5, 2, (2, 3), "elu", "elu", "softmax"),
+    "mixed activations": UNetGeometry(2, 1, (2, 3, 4), "relu", "leaky_relu"),
+}
+
+
+def engines(folder: Path, spec: ModelSpec, dtype: str = "float32") -> tuple[Executor, Executor]:
+    spec = write_model(folder, spec, dtype)
+    return (
+        open_executor(spec, folder, device="cpu", threads=1),
+        open_executor(spec, folder, device="torch", threads=1),
+    )
+
+
+def assert_equal(ours: Executor, theirs: Executor, inputs: dict[str, np.ndarray]) -> None:
+    (found,), (expected,) = ours.run(inputs).values(), theirs.run(inputs).values()
+    assert found.shape == expected.shape
+    assert found.dtype == np.float32
+    assert peak_error(expected, found) <= TOLERANCE
+
+
+def mixture(batch: int, samples: int) -> dict[str, np.ndarray]:
+    return {"mixture": np.random.default_rng(samples).normal(0, 0.1, (batch, samples)).astype(np.float32)}
+
+
+def magnitude(batch: int, geometry: UNetGeometry, frames: int, bins: int) -> dict[str, np.ndarray]:
+    multiple = 2 ** len(geometry.filters)
+    shape = (batch, geometry.channels, frames * multiple, bins * multiple)
+    return {"magnitude": np.abs(np.random.default_rng(frames).normal(size=shape)).astype(np.float32)}
+
+
+@pytest.mark.parametrize("kind", SPEECHES)
+def test_sepformer(tmp_path: Path, kind: str) -> None:
+    geometry = SPEECHES[kind]
+    spec = dataclasses.replace(speech_spec(geometry.sources), geometry=geometry)
+    ours, theirs = engines(tmp_path / "model", spec)
+    for batch, samples in ((1, 16), (1, 17), (3, 1009), (2, 2003), (5, 641)):  # none a multiple of anything
+        assert_equal(ours, theirs, mixture(batch, samples))
+
+
+@pytest.mark.parametrize("remainder", range(10))
+def test_sepformer_at_every_remainder_of_a_chunk(speech_engines: tuple[Executor, Executor], remainder: int) -> None:
+    assert_equal(*speech_engines, mixture(1, 16 + 8 * (30 + remainder) + remainder % 8))
+
+
+@pytest.fixture(scope="module")
+def speech_engines(tmp_path_factory: pytest.TempPathFactory) -> tuple[Executor, Executor]:
+    return engines(tmp_path_factory.mktemp("graph") / "model", speech_spec())
+
+
+@pytest.mark.parametrize("kind", MUSICS)
+def test_unets(tmp_path: Path, kind: str) -> None:
+    geometry = MUSICS[kind]
+    spec = dataclasses.replace(music_spec(geometry.stems), geometry=geometry, channels=geometry.channels)
+    ours, theirs = engines(tmp_path / "model", spec)
+    for batch, frames, bins in ((1, 1, 1), (3, 1, 2), (2, 3, 1)):
+        assert_equal(ours, theirs, magnitude(batch, geometry, frames, bins))
+
+
+def test_float16_weights_are_the_same_in_both_engines_and_close_to_float32(tmp_path: Path) -> None:
+    for name, spec, inputs in (
+        ("speech", speech_spec(), mixture(2, 1501)),
+        ("music", music_spec(), magnitude(1, MUSIC, 1, 2)),
+    ):
+        ours, theirs = engines(tmp_path / f"{name}16", spec, "float16")
+        assert_equal(ours, theirs, inputs)
+        wide, _ = engines(tmp_path / f"{name}32", spec)
+        (half,), (full,) = ours.run(inputs).values(), wide.run(inputs).values()
+        assert snr(full, half) > 40
+        small, large = ((tmp_path / f"{name}{bits}" / "model.safetensors").stat().st_size for bits in (16, 32))
+        assert small < 0.75 * large
+
+
+@pytest.mark.parametrize("bias", [-12.0, -20.0, -40.0])
+def test_masks_near_zero_keep_their_digits(tmp_path: Path, bias: float) -> None:
+    """Where no stem claims a bin, who gets it is the ratio of two tiny masks (the runtime's Sigmoid loses it)."""
+    spec = music_spec()
+    tensors = weights(spec.geometry) | {f"nets.{k}.last.bias": np.full(2, bias, np.float32) for k in range(2)}
+    spec = write_model_folder(tmp_path / "model", spec, tensors)
+    ours, theirs = (open_executor(spec, tmp_path / "model", device=device) for device in ("cpu", "torch"))
+    inputs = magnitude(1, MUSIC, 1, 1)
+    np.testing.assert_allclose(ours.run(inputs)["magnitudes"], theirs.run(inputs)["magnitudes"], rtol=1e-3, atol=0)
+
+
+def test_a_long_window_meets_no_wall(tmp_path: Path) -> None:
+    """2600 chunks; the published code ends at 2500."""
+    geometry = SepFormerGeometry(2, features=4, chunk_frames=2, blocks=1, layers=1, heads=1, hidden=4)
+    ours, theirs = engines(tmp_path / "model", dataclasses.replace(speech_spec(), geometry=geometry))
+    assert_equal(ours, theirs, mixture(1, 8 * 2600 + 3))
+
+
+@pytest.mark.parametrize("samples", [16, 500, 3001])
+def test_silence_stays_silent(speech_engines: tuple[Executor, Executor], samples: int) -> None:
+    for engine in speech_engines:
+        found = engine.run({"mixture": np.zeros((2, samples), np.float32)})["sources"]
+        np.testing.assert_array_equal(found, np.zeros((2, 2, samples), np.float32))

@@ -1,0 +1,94 @@
+"""Engines: which device is chosen and why, threads, and what happens when a folder does not run."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from engine_fakes import music_spec, speech_spec, write_model
+from unbraid.errors import ModelError, RuntimeUnavailable, UsageError
+from unbraid.runtime import open_executor
+from unbraid.runtime.ort import available_threads, choose_device
+from unbraid.spec import read_spec
+
+
+def test_auto_takes_what_is_here_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    for available, expected in (
+        (["CPUExecutionProvider"], ("CPUExecutionProvider", "cpu", "no GPU provider is installed")),
+        (["CoreMLExecutionProvider", "CPUExecutionProvider"],
+         ("CPUExecutionProvider", "cpu", "no GPU provider is installed")),
+        (["CUDAExecutionProvider", "CPUExecutionProvider"], ("CUDAExecutionProvider", "cuda", "the fastest here")),
+    ):  # fmt: skip
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda here=available: here)
+        assert choose_device("auto") == expected
+    assert choose_device("cuda") == ("CUDAExecutionProvider", "cuda", "asked for")
+
+
+def test_a_device_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(RuntimeUnavailable) as caught:
+        choose_device("cuda")
+    assert str(caught.value) == (
+        "Device 'cuda' was asked for, but this ONNX Runtime has only cpu; "
+        "install what it needs (for cuda: pip install 'unbraid[gpu]') or use --device auto."
+    )
+    with pytest.raises(RuntimeUnavailable) as caught:
+        choose_device("tpu")
+    assert str(caught.value) == ("Device 'tpu' is unknown; choose auto, cuda, rocm, directml, coreml, cpu or torch.")
+
+
+def test_int8_is_for_sepformers(music_folder: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_executor(read_spec(music_folder), music_folder, precision="int8")
+    assert str(caught.value) == "int8 is for SepFormers; tiny-music is a unet: use float32."
+
+
+def test_length_and_batch_are_free_and_threads_do_not_matter(speech_folder: Path) -> None:
+    spec = read_spec(speech_folder)
+    one, two = (open_executor(spec, speech_folder, device="cpu", threads=threads) for threads in (1, 2))
+    assert (one.device, one.reason) == ("cpu", "asked for")
+    for shape in ((1, 16), (3, 777), (2, 1500)):
+        mixture = np.random.default_rng(0).normal(0, 0.1, shape).astype(np.float32)
+        found = one.run({"mixture": mixture})
+        assert found.keys() == {"sources"}
+        assert found["sources"].shape == (shape[0], 2, shape[1])
+        np.testing.assert_allclose(two.run({"mixture": mixture})["sources"], found["sources"], atol=1e-5)
+    assert available_threads() >= 1
+
+
+def test_closing_twice_is_no_error(speech_folder: Path) -> None:
+    spec = read_spec(speech_folder)
+    for device in ("cpu", "torch"):
+        if device == "torch":
+            pytest.importorskip("torch")
+        executor = open_executor(spec, speech_folder, device=device)
+        executor.close()
+        executor.close()
+
+
+def test_a_graph_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    spec = write_model(tmp_path / "model", music_spec())
+    (tmp_path / "model" / "model.onnx").write_bytes(b"\x08\x0a nothing")
+    with pytest.raises(ModelError, match=r"model/model\.onnx cannot be opened by ONNX Runtime: "):
+        open_executor(spec, tmp_path / "model", device="cpu")
+
+
+def test_weights_of_another_type_than_the_graph_reads_are_refused(tmp_path: Path) -> None:
+    """Names and shapes are right, but the graph points past the end of the file."""
+    pytest.importorskip("onnx")
+    spec = write_model(tmp_path / "half", speech_spec(), "float16")
+    write_model(tmp_path / "full", speech_spec())
+    (tmp_path / "half" / "model.onnx").write_bytes((tmp_path / "full" / "model.onnx").read_bytes())
+    with pytest.raises(ModelError, match=r"model\.onnx cannot be opened by ONNX Runtime: "):
+        open_executor(spec, tmp_path / "half", device="cpu")
+
+
+def test_torch_as_an_engine_without_torch_is_told(speech_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "unbraid.runtime.eager", raising=False)
+    with pytest.raises(RuntimeUnavailable) as caught:
+        open_executor(read_spec(speech_folder), speech_folder, device="torch")
+    assert str(caught.value) == "Device 'torch' needs PyTorch: pip install 'unbraid[train]'."

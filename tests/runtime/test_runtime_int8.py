@@ -1,0 +1,90 @@
+"""The int8 copy: as good as promised, made once, filed under the weights and the graph it was made from."""
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine_fakes import snr, speech_spec, write_model
+from unbraid.folder import sha256
+from unbraid.geometry import SepFormerGeometry
+from unbraid.quantize import quantize
+from unbraid.runtime import int8, open_executor
+from unbraid.weights import read_weights, write_weights
+
+pytest.importorskip("onnx")
+
+FLOOR_DB = 30.0  # of this random network's output; trained ones are measured in their cards
+WIDE = SepFormerGeometry(2, features=64, chunk_frames=50, blocks=1, layers=2, heads=4, hidden=128)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "int8"
+
+
+def mixture() -> dict[str, np.ndarray]:
+    return {"mixture": np.random.default_rng(0).normal(0, 0.1, (2, 2777)).astype(np.float32)}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_fidelity(tmp_path: Path, dtype: str) -> None:
+    spec = dataclasses.replace(speech_spec(), geometry=WIDE)
+    spec = write_model(tmp_path / "model", spec, dtype)
+    full = open_executor(spec, tmp_path / "model", device="cpu").run(mixture())["sources"]
+    small = open_executor(spec, tmp_path / "model", device="cpu", precision="int8").run(mixture())["sources"]
+    assert not np.array_equal(full, small)
+    assert snr(full, small) > FLOOR_DB
+
+
+def test_a_copy_is_made_once_and_the_folder_is_left_alone(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    spec = write_model(folder, speech_spec())
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    path = int8.int8_graph(spec, folder)
+    assert path.parent.parent == cache
+    assert sorted(os.listdir(path.parent)) == ["model.int8.onnx", "model.int8.safetensors"]
+    assert len(os.listdir(cache)) == 1
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    monkeypatch.setattr(int8, "quantize", None)
+    assert int8.int8_graph(spec, folder) == path
+
+
+def test_other_weights_and_other_graphs_get_another_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (write_model(tmp_path / str(seed), speech_spec(), seed=seed) for seed in (0, 1))
+    paths = {int8.int8_graph(one, tmp_path / "0"), int8.int8_graph(two, tmp_path / "1")}
+    monkeypatch.setattr(int8, "find_graph", lambda geometry, dtype: b"a newer one")
+    paths.add(int8.int8_graph(one, tmp_path / "0"))
+    assert len(paths) == 3
+
+
+def test_a_shipped_copy_is_taken(tmp_path: Path, cache: Path) -> None:
+    folder = tmp_path / "model"
+    spec = write_model(folder, speech_spec())
+    write_weights(folder / int8.WEIGHTS, quantize(read_weights(folder / "model.safetensors")))
+    shutil.copy(int8.int8_graph(spec, folder), folder / int8.GRAPH)
+    shutil.rmtree(cache)
+    names = (int8.GRAPH, int8.WEIGHTS)
+    spec = dataclasses.replace(spec, files=spec.files | {name: sha256(folder / name) for name in names})
+    assert int8.int8_graph(spec, folder) == folder / int8.GRAPH
+    assert open_executor(spec, folder, device="cpu", precision="int8").run(mixture())["sources"].shape == (2, 2, 2777)
+    assert not cache.exists()
+
+
+def test_a_failure_leaves_nothing_in_the_cache(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = write_model(tmp_path / "model", speech_spec())
+
+    def full(path: Path, tensors: dict[str, np.ndarray]) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(int8, "write_weights", full)
+    with pytest.raises(OSError, match="No space left"):
+        int8.int8_graph(spec, tmp_path / "model")
+    assert os.listdir(cache) == []

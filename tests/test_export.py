@@ -1,0 +1,98 @@
+"""Export: a training checkpoint becomes a model folder that both engines read alike, or nothing at all."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from unbraid.errors import ModelError, UsageError  # noqa: E402
+from unbraid.export import check_parity, export_checkpoint  # noqa: E402
+from unbraid.folder import open_model_folder  # noqa: E402
+from unbraid.geometry import SepFormerGeometry, UNetGeometry  # noqa: E402
+from unbraid.models.sepformer import SepFormer  # noqa: E402
+from unbraid.models.unet import UNets  # noqa: E402
+from unbraid.weights import read_weights  # noqa: E402
+
+SPEECH = SepFormerGeometry(
+    features=16, kernel_samples=8, stride_samples=4, chunk_frames=10, layers=1, heads=2, hidden=24
+)
+MUSIC = UNetGeometry(stems=3, filters=(2, 3, 4, 4, 5, 5))
+STEMS = ("vocals", "drums", "other")
+
+
+def speech_checkpoint(folder: Path, **changes: object) -> Path:
+    torch.manual_seed(1)
+    saved = {"model": SepFormer(SPEECH).state_dict(), "config": dataclasses.asdict(SPEECH), "state": {"step": 3}}
+    torch.save(saved | changes, folder / "best.pt")
+    return folder / "best.pt"
+
+
+def music_checkpoint(folder: Path) -> Path:
+    torch.manual_seed(2)
+    saved = {"model": UNets(MUSIC).state_dict(), "config": dataclasses.asdict(MUSIC), "stems": list(STEMS)}
+    torch.save(saved, folder / "best.pt")
+    return folder / "best.pt"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_speech_checkpoint_becomes_a_folder_that_opens(tmp_path: Path, dtype: str) -> None:
+    spec = export_checkpoint(
+        speech_checkpoint(tmp_path), tmp_path / "voices", name="voices", dtype=dtype, licence="CC0"
+    )
+    assert open_model_folder(tmp_path / "voices") == spec
+    assert (spec.family, spec.stems, spec.sample_rate) == ("sepformer", ("voice1", "voice2"), 8000)
+    assert spec.licence == "CC0"
+    assert {str(value.dtype) for value in read_weights(tmp_path / "voices" / "model.safetensors").values()} == {dtype}
+    assert check_parity(spec, tmp_path / "voices") <= 1e-5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "voices"]
+
+
+def test_stems_are_picked_in_the_order_asked_for(tmp_path: Path) -> None:
+    checkpoint = music_checkpoint(tmp_path)
+    whole = export_checkpoint(checkpoint, tmp_path / "all", name="all")
+    picked = export_checkpoint(checkpoint, tmp_path / "two", name="two", stems=("other", "vocals"))
+    assert (whole.stems, picked.stems) == (STEMS, ("other", "vocals"))
+    everything, two = (read_weights(tmp_path / name / "model.safetensors") for name in ("all", "two"))
+    for name, value in two.items():
+        source = (
+            name.replace("nets.0.", "nets.2.") if name.startswith("nets.0.") else name.replace("nets.1.", "nets.0.")
+        )
+        np.testing.assert_array_equal(value, everything[source])
+
+
+def test_a_stem_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="^The checkpoint has no stem 'piano'; it has vocals, drums, other.$"):
+        export_checkpoint(music_checkpoint(tmp_path), tmp_path / "x", name="x", stems=("piano",))
+
+
+def test_sizes_that_do_not_fit_the_tensors_are_refused(tmp_path: Path) -> None:
+    wrong = dataclasses.asdict(dataclasses.replace(SPEECH, layers=2))
+    with pytest.raises(ModelError, match="^x: tensor .* is missing"):
+        export_checkpoint(speech_checkpoint(tmp_path, config=wrong), tmp_path / "x", name="x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    torch.save({"weights": torch.zeros(2)}, tmp_path / "other.pt")
+    with pytest.raises(ModelError, match="is no training checkpoint: expected the keys 'model' and 'config'.$"):
+        export_checkpoint(tmp_path / "other.pt", tmp_path / "x", name="x")
+    (tmp_path / "text.pt").write_text("hello")
+    with pytest.raises(ModelError, match="text.pt"):
+        export_checkpoint(tmp_path / "text.pt", tmp_path / "x", name="x")
+
+
+def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(ModelError, match="exists; choose another place or remove it first.$"):
+        export_checkpoint(speech_checkpoint(tmp_path), tmp_path / "taken", name="taken")
+    assert list((tmp_path / "taken").iterdir()) == []
+
+
+def test_engines_that_disagree_export_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unbraid.export.PARITY", -1.0)
+    with pytest.raises(ModelError, match="^x: ONNX Runtime and torch differ by .* of the peak; not exported.$"):
+        export_checkpoint(speech_checkpoint(tmp_path), tmp_path / "x", name="x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt"]

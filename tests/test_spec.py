@@ -1,0 +1,131 @@
+"""spec.json is read strictly, and what is written is read back."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine_fakes import SPEECH, music_spec, speech_spec
+from unbraid.card import model_card
+from unbraid.errors import SpecError
+from unbraid.spec import ModelSpec, parse_spec, read_spec
+
+
+def data(spec: ModelSpec | None = None) -> dict[str, Any]:
+    return json.loads((spec or speech_spec()).to_json())
+
+
+def refusal(value: Any) -> str:
+    with pytest.raises(SpecError) as caught:
+        parse_spec(value, "spec.json")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        speech_spec(1),
+        speech_spec(3, 16000),
+        music_spec(5, 44100),
+        dataclasses.replace(music_spec(), scores={"uSDR dB": 5.25}, files={"model.onnx": "ab"}, name="Ünï/ço"),
+    ],
+    ids=lambda spec: spec.name,
+)
+def test_what_is_written_is_read_back(tmp_path: Path, spec: ModelSpec) -> None:
+    (tmp_path / "spec.json").write_text(spec.to_json(), encoding="utf-8")
+    assert read_spec(tmp_path) == spec
+
+
+def test_a_spec_without_what_has_defaults_is_complete() -> None:
+    left = {key: value for key, value in data().items() if key not in ("spectral", "scores", "files")}
+    assert parse_spec(left, "spec.json") == speech_spec()
+
+
+def test_a_folder_without_a_spec_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_spec(tmp_path)
+    assert str(caught.value) == f"{tmp_path} is not a model folder: it has no spec.json."
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 10])
+def test_what_is_not_json_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "spec.json").write_bytes(content)
+    with pytest.raises(SpecError) as caught:
+        read_spec(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / 'spec.json'} cannot be read: ")
+
+
+REQUIRED = ["name", "family", "sample_rate", "channels", "stems", "geometry", "licence", "provenance"]
+KEYS = f"{', '.join(REQUIRED)}, spectral, windows, scores, files, format"
+CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({"format": 2}, "spec.json: format 2 is not 1; install a newer unbraid."),
+    ({"format": None}, "spec.json: format None is not 1; install a newer unbraid."),
+    ({"family": "lstm"}, "spec.json: family 'lstm' is not one of sepformer, unet."),
+    ({"family": ["unet"]}, "spec.json: family ['unet'] is not one of sepformer, unet."),
+    ({"colour": 1}, f"spec.json: unknown key 'colour'; allowed are {KEYS}."),
+    ({"sample_rate": "8000"}, "spec.json: sample_rate: '8000' is not int."),
+    ({"sample_rate": 8000.0}, "spec.json: sample_rate: 8000.0 is not int."),
+    ({"sample_rate": True}, "spec.json: sample_rate: True is not int."),
+    ({"name": None}, "spec.json: name: None is not str."),
+    ({"stems": "voice1"}, "spec.json: stems: 'voice1' is not tuple."),
+    ({"stems": ["a", 2]}, "spec.json: stems[1]: 2 is not str."),
+    ({"stems": ["a"]}, "tiny-speech: the network has 2 outputs, but 1 stems are named."),
+    ({"scores": {"a": "high"}}, "spec.json: scores.a: 'high' is not float."),
+    ({"files": ["model.onnx"]}, "spec.json: files: ['model.onnx'] is not dict."),
+    ({"windows": {"seconds": 3, "hop": 1}},
+     "spec.json: windows: unknown key 'hop'; allowed are seconds, overlap_seconds."),
+    ({"windows": {"seconds": None}}, "spec.json: windows: seconds: None is not float."),
+    ({"windows": 12}, "spec.json: windows: expected an object with the fields of Windows, found 12."),
+    ({"windows": None}, "tiny-speech: a unet needs 'spectral', a sepformer needs 'windows', and neither both."),
+    ({"spectral": {}}, "tiny-speech: a unet needs 'spectral', a sepformer needs 'windows', and neither both."),
+    ({"geometry": 5}, "spec.json: geometry: expected an object with the fields of UNetGeometry, found 5."),
+    ({"geometry": None}, "spec.json: geometry: expected an object with the fields of UNetGeometry, found None."),
+    ({"geometry": {"features": 12, "layers": 1, "depth": 3}},
+     "spec.json: geometry: unknown key 'depth'; allowed are sources, features, kernel_samples, stride_samples, "
+     "chunk_frames, blocks, layers, heads, hidden."),
+    ({"geometry": {"features": 12, "heads": 5}}, "spec.json: geometry: features (12) must be a multiple of heads (5)."),
+    ({"geometry": data(music_spec())["geometry"]}, "tiny-speech: the geometry is not that of a sepformer."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), CHANGES, ids=[str(change)[:40] for change, _ in CHANGES])
+def test_what_does_not_fit_is_named(change: dict[str, Any], message: str) -> None:
+    assert refusal(data() | change) == message
+
+
+def test_a_music_spec_is_as_strict() -> None:
+    good = data(music_spec())
+    assert refusal(good | {"spectral": {"extension": "mirror"}}) == (
+        "spec.json: spectral: extension: 'mirror' is not one of ('zeros', 'average')."
+    )
+    assert refusal(good | {"geometry": good["geometry"] | {"filters": [2, 3.5]}}) == (
+        "spec.json: geometry: filters[1]: 3.5 is not int."
+    )
+    assert refusal(good | {"geometry": dataclasses.asdict(SPEECH)}) == "tiny-music: the geometry is not that of a unet."
+
+
+@pytest.mark.parametrize("key", REQUIRED)
+def test_a_missing_key_is_named(key: str) -> None:
+    left = {name: value for name, value in data().items() if name != key}
+    told = {"family": "spec.json: family None is not one of sepformer, unet."}
+    assert refusal(left) == told.get(key, f"spec.json: key {key!r} is missing.")
+
+
+@pytest.mark.parametrize("value", [[], "spec", 3, None])
+def test_what_is_no_object_is_told(value: Any) -> None:
+    assert refusal(value) == f"spec.json: expected an object with the fields of ModelSpec, found {value!r}."
+
+
+def test_the_card_says_what_there_is_to_know() -> None:
+    spec = dataclasses.replace(music_spec(), scores={"uSDR dB, test": 5.5}, licence="CC-BY-4.0")
+    card = model_card(spec)
+    for part in (
+        "# tiny-music",
+        "vocals, drums from a mixture, at 8000 Hz",
+        "CC-BY-4.0",
+        "a test",
+        "| uSDR dB, test | 5.5 |",
+    ):
+        assert part in card
