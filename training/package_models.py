@@ -12,13 +12,17 @@ import shutil
 from pathlib import Path
 
 from unbraid.export import export_checkpoint
+from unbraid.geometry import SepFormerGeometry
+from unbraid.graph import build_graph
+from unbraid.graphs import graph_name
 
-MODELS = Path(__file__).parents[1] / "src" / "unbraid" / "assets" / "models"
+ASSETS = Path(__file__).parents[1] / "src" / "unbraid" / "assets"
+MODELS, GRAPHS = ASSETS / "models", ASSETS / "graphs"
 LICENCE = "CC BY-SA 4.0"
 SPEECH = (
-    "Trained by the unbraid authors on mixtures of LibriSpeech and VCTK (CC BY 4.0), Arabic Speech Commands (CC BY 4.0), "
-    "EmoDB (CC0), LJ Speech (public domain), speechocean762 (free for any use) and FSDD (CC BY-SA 4.0): 3.1 hours of "
-    "279 speakers at 8 kHz. See docs/training.md."
+    "Trained by the unbraid authors on mixtures of LibriSpeech, VCTK and Arabic Speech Commands (CC BY 4.0), EmoDB "
+    "(CC0), LJ Speech (public domain), speechocean762 (free for any use) and FSDD (CC BY-SA 4.0): 3.1 hours of 279 "
+    "speakers at 8 kHz. See docs/training.md."
 )
 MUSIC = (
     "Trained by the unbraid authors on four songs of 'everything is free' (CC0), on Freedoom's songs (BSD) and the "
@@ -32,10 +36,12 @@ def package(run: Path, name: str, provenance: str, scores: dict[str, float], ste
     """Export one model over the one that is there."""
     destination = MODELS / name
     shutil.rmtree(destination, ignore_errors=True)
-    export_checkpoint(
+    spec = export_checkpoint(
         run / "best.pt", destination, name=name, dtype="float16", stems=stems, licence=LICENCE, provenance=provenance,
         scores=scores,
     )  # fmt: skip
+    if isinstance(spec.geometry, SepFormerGeometry):
+        (GRAPHS / graph_name(spec.geometry, "int8")).write_bytes(build_graph(spec.geometry, "int8"))
     print(f"{destination}: {sum(f.stat().st_size for f in destination.iterdir()) / 1e6:.1f} MB")
 
 

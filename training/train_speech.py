@@ -1,7 +1,8 @@
 """Train a small SepFormer on a folder of speakers with dynamic mixing: one process, one file, resumable.
 
     python training/train_speech.py --data speech8k --out runs/speech-2 --minutes 60
-    python training/train_speech.py --data speech8k --out runs/speech-2 --evaluate test
+    unbraid export runs/speech-2/best.pt --name speech-2 -o runs/speech-2/model
+    python training/score_speech.py runs/speech-2/model --data speech8k --split test
 
 `speech8k` holds `manifest.csv` (path, speaker, split, …) and the audio. Every step draws new pairs of different
 speakers, random offsets, gains of ±2.5 dB around a random level, and speed perturbation of 0.95–1.05. The loss is
@@ -100,7 +101,6 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--evaluate", metavar="SPLIT", help="score best.pt on the mixtures of this split, and stop")
     parser.add_argument("--minutes", type=float, default=60, help="length of the schedule, in minutes of CPU time")
     parser.add_argument("--until", metavar="HH:MM", help="time of day when the schedule must have ended, if sooner")
     parser.add_argument("--sources", type=int, default=2)
@@ -180,15 +180,6 @@ class Trainer:
 def main() -> None:
     args = parse_arguments()
     torch.set_num_threads(args.threads)
-    if args.evaluate:
-        saved = torch.load(args.out / "best.pt", weights_only=True)
-        geometry = SepFormerGeometry(**saved["config"])
-        model = SepFormer(geometry)
-        model.load_state_dict(saved["model"])
-        name = f"{args.evaluate}_mix{geometry.sources}.csv"
-        mixtures = load_mixtures(args.data, name, geometry.sources)
-        print(f"SI-SDRi on {name}: {improvement(model.eval(), mixtures):.2f} dB over {len(mixtures)} mixtures")
-        return
     args.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(args)
     speakers = load_speakers(args.data, "train", args.fraction)
