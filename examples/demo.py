@@ -1,6 +1,6 @@
 """Pull the two example recordings apart, print what came out, and draw it.
 
-    python examples/demo.py [FOLDER]        # needs unbraid and matplotlib; `make demo` brings both
+python examples/demo.py [FOLDER]        # needs unbraid and matplotlib; `make demo` brings both
 """
 
 import subprocess

@@ -26,7 +26,9 @@ KICK, SNARE, HAT = 36, 38, 42
 def speak(text: str, voice: str, pitch: int, speed: int, rate: int) -> np.ndarray:
     """Say a text with espeak-ng: float (T,) at unit RMS."""
     with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-        subprocess.run(["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "-w", file.name, text], check=True)
+        subprocess.run(
+            ["espeak-ng", "-v", voice, "-p", str(pitch), "-s", str(speed), "-w", file.name, text], check=True
+        )
         audio, own_rate = soundfile.read(file.name)
     audio = soxr.resample(audio, own_rate, rate)
     return audio / np.sqrt(np.mean(audio**2))
@@ -35,7 +37,9 @@ def speak(text: str, voice: str, pitch: int, speed: int, rate: int) -> np.ndarra
 def voices(rate: int = 16000) -> np.ndarray:
     """Two people who talk at once, (T,)."""
     first = speak("The harbour was quiet that morning, and nobody saw the small boat leave.", "en-gb+m3", 35, 150, rate)
-    second = speak("We will need three more chairs, a longer table, and a good deal of luck.", "en-us+f4", 65, 160, rate)
+    second = speak(
+        "We will need three more chairs, a longer table, and a good deal of luck.", "en-us+f4", 65, 160, rate
+    )
     mixture = np.zeros(max(len(first), len(second)))
     mixture[: len(first)] += first
     mixture[: len(second)] += second
@@ -56,8 +60,12 @@ def tune(bars: int) -> mido.MidiFile:
             notes += [(1, start + beat * 480 + 240, 200, pitch, 75) for pitch in chord]
         notes += [(2, start, 1900, pitch + 12, 55) for pitch in chord]
     for channel, program in ((0, 33), (1, 0), (2, 48), (9, 0)):
-        events = [(s, mido.Message("note_on", channel=channel, note=p, velocity=v)) for c, s, _, p, v in notes if c == channel]
-        events += [(s + n, mido.Message("note_off", channel=channel, note=p)) for c, s, n, p, _ in notes if c == channel]
+        events = [
+            (s, mido.Message("note_on", channel=channel, note=p, velocity=v)) for c, s, _, p, v in notes if c == channel
+        ]
+        events += [
+            (s + n, mido.Message("note_off", channel=channel, note=p)) for c, s, n, p, _ in notes if c == channel
+        ]
         track = mido.MidiTrack([mido.Message("program_change", channel=channel, program=program)])
         now = 0
         for tick, message in sorted(events, key=lambda event: event[0]):
