@@ -37,6 +37,7 @@ class FakeSeparator:
             name=model, sample_rate=8000, channels=1, files={"model.safetensors": f"of {model}"}
         )
         self.device, self.device_reason = "cpu", "no GPU provider is installed"
+        self.seams = SimpleNamespace(agreement_db=[])
 
     def stems(self) -> tuple[str, ...]:
         return (*self.weights, "residual") if self.options.residual else tuple(self.weights)

@@ -84,7 +84,7 @@ def test_an_interrupt_leaves_no_half_files(tone, here, number):
     tone("a.wav", seconds=100)
     with start("separate", "a.wav", pause=0.05, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 30
-        while not any(here.glob(".unbraid-*/*.wav")) and time.monotonic() < deadline:
+        while not any(here.glob(".unbraid-*/*/*.wav")) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(number)
         _, errors = process.communicate(timeout=30)

@@ -19,6 +19,7 @@ class Result:
     seconds: float | None = None  # of audio
     elapsed: float | None = None  # seconds it took
     gain_db: float | None = None
+    agreement_db: float | None = None  # of neighbouring windows of speech, the median
     error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -32,6 +33,7 @@ class Result:
             "elapsed_seconds": self.elapsed,
             "realtime_factor": speed,
             "gain_db": self.gain_db,
+            "window_agreement_db": self.agreement_db,
             "error": self.error,
         }
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 from unbraid.audio import choose_format, spool
 from unbraid.cli.console import explain, hush_stdout, notice, report_error
@@ -75,7 +76,8 @@ def _do(job: Job, request: Request, separator: Separator, meter: Meter) -> Resul
         return Result(label, "failed", error=_naming(job.item, explain(error)))
     elapsed = time.monotonic() - started
     outputs = track.outputs if request.root is not None else {}
-    return Result(label, "done", outputs, written.seconds, elapsed, written.gain_db)
+    agreement = median(separator.seams.agreement_db) if separator.seams.agreement_db else None
+    return Result(label, "done", outputs, written.seconds, elapsed, written.gain_db, agreement)
 
 
 @contextmanager
