@@ -195,11 +195,37 @@ def test_arrays_that_are_no_audio_are_refused(audio: np.ndarray, message: str) -
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("rate", [0, -8000])
-def test_rates_that_are_no_rates_are_refused(rate: int) -> None:
+@pytest.mark.parametrize("rate", [0, -8000, 44100.5, True, float("nan"), "8000"])
+def test_rates_that_are_no_rates_are_refused(rate: object) -> None:
     with pytest.raises(AudioError) as caught:
-        speech()(noise(1, 100), rate)
-    assert str(caught.value) == f"The sample rate must be above 0 Hz, got {rate}."
+        speech()(noise(1, 100), rate)  # type: ignore[arg-type]
+    assert str(caught.value) == f"The sample rate must be a whole number of Hz above 0, got {rate!r}."
+
+
+def test_a_whole_rate_may_be_a_float() -> None:
+    x = noise(1, 300)
+    for one, other in zip(speech()(x, 8000).values(), speech()(x, 8000.0).values(), strict=True):  # type: ignore[arg-type]
+        np.testing.assert_array_equal(one, other)
+
+
+def test_samples_far_beyond_full_scale_are_refused() -> None:
+    with pytest.raises(
+        AudioError, match="^Audio holds samples above 1e.09, where full scale is 1; scale it down first.$"
+    ):
+        speech()(noise(1, 100) * np.float32(1e19), 8000)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"high_band": "loud"}, "high_band is one of share, drop, not 'loud'."),
+        ({"window_seconds": 0.0}, "An overlap of 0.025 s does not fit windows of 0 s; at most half may overlap."),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        speech(**options)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])

@@ -1,5 +1,6 @@
 """The sizes of a network, as data: what its torch module, its graph and its weights file are all built from."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,8 @@ class SepFormerGeometry:
     """Sizes of a SepFormer; the defaults are the published ones (25.7 M parameters).
 
     Raises:
-        ValueError: chunks of an odd number of frames, or features that are odd or that the heads do not divide.
+        ValueError: a size below 1, chunks of an odd number of frames, features that are odd or that the heads do not
+            divide.
     """
 
     sources: int = 2
@@ -25,6 +27,7 @@ class SepFormerGeometry:
     hidden: int = 1024  # inner width of the feed-forward halves
 
     def __post_init__(self) -> None:
+        _check_positive(dataclasses.asdict(self))
         if self.chunk_frames % 2:
             raise ValueError(f"chunk_frames must be even, got {self.chunk_frames}.")
         if self.features % 2:
@@ -35,7 +38,11 @@ class SepFormerGeometry:
 
 @dataclass(frozen=True)
 class UNetGeometry:
-    """Sizes of a set of U-Nets; the defaults are the published two-stem ones (9.8 M parameters a stem)."""
+    """Sizes of a set of U-Nets; the defaults are the published two-stem ones (9.8 M parameters a stem).
+
+    Raises:
+        ValueError: a size below 1, or fewer than two levels.
+    """
 
     stems: int = 2
     channels: int = 2
@@ -43,6 +50,16 @@ class UNetGeometry:
     encoder_activation: Activation = "leaky_relu"
     decoder_activation: Activation = "relu"  # the four- and five-stem models: elu, both ways
     output: Literal["sigmoid", "softmax"] = "sigmoid"  # softmax over stems: the five-stem model
+
+    def __post_init__(self) -> None:
+        _check_positive({"stems": self.stems, "channels": self.channels, "filters": min(self.filters, default=0)})
+        if len(self.filters) < 2:
+            raise ValueError(f"filters must name at least two levels, got {self.filters}.")
+
+
+def _check_positive(sizes: dict[str, int]) -> None:
+    if bad := [name for name, value in sizes.items() if value < 1]:
+        raise ValueError(f"{bad[0]} must be at least 1, got {sizes[bad[0]]}.")
 
 
 Geometry = SepFormerGeometry | UNetGeometry

@@ -9,6 +9,7 @@ stems back to the input's rate and length, share out what they leave over of the
 """
 
 import dataclasses
+import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from unbraid.stream import Blocks, Feed, Progress, Track
 
 BLOCK_SECONDS = 1.0
 MOST_CHANNELS = 64  # an array with more of them, and no more samples than this, is the wrong way round
+LOUDEST = 1e9  # float32 has room for its square, and for sums of those; full scale is 1
 RAW_LIMIT_SECONDS = 300.0
 RAW_BYTES_PER_8000 = 27_000_000  # samples, of a published SepFormer: measured up to a minute
 
@@ -42,7 +44,7 @@ class Options:
     wiener: int = 0  # iterations of the multichannel Wiener filter; 0: soft masks
     raw: bool = False  # just what the published system returns, at the model's rate
     residual: bool = False  # a stem for what the others leave over, which is then not shared out
-    high_band: Literal["share", "drop"] = "share"  # what lies above the model's band
+    high_band: Literal["share", "drop"] = "share"  # what lies above half the model's sample rate
     window_seconds: float | None = None  # speech; the model's own by default
     overlap_seconds: float | None = None
     force: bool = False  # run a raw SepFormer however long the file is
@@ -127,7 +129,7 @@ class Separator:
         Raises:
             AudioError: the array is not float (C, T), is empty, or holds NaN or infinity.
         """
-        audio = _checked(audio, sample_rate)
+        audio, sample_rate = _checked(audio), _checked_rate(sample_rate)
         block = max(1, round(BLOCK_SECONDS * sample_rate))
         track = Track(
             sample_rate, audio.shape[0], audio.shape[1],
@@ -162,7 +164,7 @@ class Separator:
 
     def _stream(self, track: Track, progress: Progress | None) -> Blocks:
         """Stems (S, C, n) of a track, residual included."""
-        self.seams.agreement_db.clear()
+        self.seams = Seams()  # a run that is still going keeps its own
         rate, passes = self.spec.sample_rate, 1 + self.options.wiener
         if self.options.raw:
             feed = Feed(track, rate, passes, "model", progress)
@@ -214,10 +216,16 @@ class Separator:
 
 def _check_options(spec: ModelSpec, options: Options) -> None:
     """Refuse what does not fit the model."""
+    if spec.family == "unet" and spec.channels != 2:
+        raise UsageError(f"{spec.name} takes {spec.channels} channels; U-Nets are run on pairs of channels only.")
     if options.wiener < 0:
         raise UsageError(f"Iterations of the Wiener filter are counted from 0, got {options.wiener}.")
     if options.wiener and spec.family != "unet":
         raise UsageError(f"The Wiener filter is for music models; {spec.name} is a {spec.family}.")
+    if options.high_band not in (bands := ("share", "drop")):
+        raise UsageError(f"high_band is one of {', '.join(bands)}, not {options.high_band!r}.")
+    if spec.family == "unet" and (options.window_seconds, options.overlap_seconds) != (None, None):
+        raise UsageError(f"Windows are for speech models; {spec.name} is a {spec.family}.")
     if options.raw and options.residual:
         raise UsageError("Raw returns just what the network gives: it has no residual.")
     if spec.windows:
@@ -238,10 +246,22 @@ def _windows(spec: ModelSpec, options: Options) -> tuple[float, float]:
     """Seconds of a speech window and of the overlap of two."""
     assert spec.windows is not None
     overlap = options.overlap_seconds
-    return options.window_seconds or spec.windows.seconds, spec.windows.overlap_seconds if overlap is None else overlap
+    window = options.window_seconds
+    return (
+        spec.windows.seconds if window is None else window,
+        spec.windows.overlap_seconds if overlap is None else overlap,
+    )
 
 
-def _checked(audio: FloatArray, sample_rate: int) -> FloatArray:
+def _checked_rate(sample_rate: float) -> int:
+    """The sample rate as a whole number of Hz, or the reason why not."""
+    number = isinstance(sample_rate, numbers.Real) and not isinstance(sample_rate, bool)
+    if not number or not float(sample_rate).is_integer() or sample_rate < 1:
+        raise AudioError(f"The sample rate must be a whole number of Hz above 0, got {sample_rate!r}.")
+    return int(sample_rate)
+
+
+def _checked(audio: FloatArray) -> FloatArray:
     """The array as float32 (C, T), or the reason why not."""
     array = np.asarray(audio)
     if array.ndim != 2:
@@ -254,10 +274,10 @@ def _checked(audio: FloatArray, sample_rate: int) -> FloatArray:
         raise AudioError(f"Audio of shape {array.shape} is empty.")
     if array.shape[0] > MOST_CHANNELS >= array.shape[1]:
         raise AudioError(f"Audio of shape {array.shape} looks like (samples, channels); pass audio.T.")
-    if sample_rate <= 0:
-        raise AudioError(f"The sample rate must be above 0 Hz, got {sample_rate}.")
     with np.errstate(over="ignore"):  # a float64 too large for float32 becomes the infinity refused below
         array = array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
         raise AudioError("Audio holds NaN or infinity; repair it first.")
+    if np.abs(array).max() > LOUDEST:
+        raise AudioError(f"Audio holds samples above {LOUDEST:g}, where full scale is 1; scale it down first.")
     return array

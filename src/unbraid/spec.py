@@ -68,6 +68,12 @@ class ModelSpec:
             self.windows is not None
         ):
             raise SpecError(f"{self.name}: a unet needs 'spectral', a sepformer needs 'windows', and neither both.")
+        if self.sample_rate < 1:
+            raise SpecError(f"{self.name}: the sample rate must be above 0 Hz, got {self.sample_rate}.")
+        if self.channels != (channels := 1 if isinstance(self.geometry, SepFormerGeometry) else self.geometry.channels):
+            raise SpecError(f"{self.name}: its network takes {channels} channels, not {self.channels}.")
+        if len({*self.stems, "residual"}) <= len(self.stems):
+            raise SpecError(f"{self.name}: stems must differ, and none is called 'residual'; got {self.stems}.")
 
     def to_json(self) -> str:
         """The text of spec.json."""

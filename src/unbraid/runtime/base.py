@@ -1,11 +1,12 @@
 """The one seam between the program and its engines: an Executor runs a network on arrays and knows nothing else."""
 
+import typing
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
-from unbraid.errors import UsageError
+from unbraid.errors import RuntimeUnavailable, UsageError
 from unbraid.spec import ModelSpec
 
 Precision = Literal["float32", "int8"]
@@ -40,6 +41,12 @@ def open_executor(
     """
     if precision == "int8" and spec.family != "sepformer":
         raise UsageError(f"int8 is for SepFormers; {spec.name} is a {spec.family}: use float32.")
+    if precision not in (precisions := typing.get_args(Precision)):
+        raise UsageError(f"The precision is one of {', '.join(precisions)}, not {precision!r}.")
+    if threads is not None and threads < 1:
+        raise UsageError(f"At least one thread is needed, got {threads}.")
+    if device == "torch" and precision == "int8":
+        raise UsageError("int8 runs on ONNX Runtime; leave out --device torch, or use float32.")
     if device == "torch":
         from unbraid.runtime.eager import EagerExecutor
 
@@ -47,6 +54,15 @@ def open_executor(
     from unbraid.runtime.ort import OrtExecutor, choose_device
 
     provider, name, reason = choose_device(device)
+    try:
+        return OrtExecutor(
+            folder, spec, provider=provider, device=name, reason=reason, precision=precision, threads=threads
+        )
+    except RuntimeUnavailable:
+        if device != "auto" or name == "cpu":
+            raise
+    provider, _, _ = choose_device("cpu")  # a GPU build of the runtime on a machine without a driver, say
+    reason = f"{name} could not be started"
     return OrtExecutor(
-        folder, spec, provider=provider, device=name, reason=reason, precision=precision, threads=threads
+        folder, spec, provider=provider, device="cpu", reason=reason, precision=precision, threads=threads
     )
