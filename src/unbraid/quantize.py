@@ -11,6 +11,7 @@ import numpy as np
 
 from unbraid.weights import Shapes
 
+METHOD = "symmetric, per output channel, 1"  # changes whenever the same weights would give another copy
 LINEAR = re.compile(r"\.layers\.\d+\.(attention\.(in|out)_proj|feed_(in|out))\.weight$")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine_fakes import snr, speech_spec, write_model
+from unbraid.errors import ModelError
 from unbraid.folder import sha256
 from unbraid.geometry import SepFormerGeometry
 from unbraid.quantize import quantize
@@ -49,7 +50,7 @@ def test_a_copy_is_made_once_and_the_folder_is_left_alone(
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     path = int8.int8_graph(spec, folder)
     assert path.parent.parent == cache
-    assert sorted(os.listdir(path.parent)) == ["model.int8.onnx", "model.int8.safetensors"]
+    assert sorted(os.listdir(path.parent)) == ["model.int8.onnx", "model.int8.safetensors", "sha256.json"]
     assert len(os.listdir(cache)) == 1
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     monkeypatch.setattr(int8, "quantize", None)
@@ -62,6 +63,17 @@ def test_other_weights_and_other_graphs_get_another_copy(tmp_path: Path, monkeyp
     monkeypatch.setattr(int8, "find_graph", lambda geometry, dtype: b"a newer one")
     paths.add(int8.int8_graph(one, tmp_path / "0"))
     assert len(paths) == 3
+
+
+@pytest.mark.parametrize("name", [int8.WEIGHTS, int8.GRAPH, int8.SUMS])
+def test_a_damaged_copy_is_made_again(tmp_path: Path, name: str) -> None:
+    spec = write_model(tmp_path / "model", speech_spec())
+    path = int8.int8_graph(spec, tmp_path / "model").parent / name
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    assert int8.int8_graph(spec, tmp_path / "model").parent == path.parent
+    assert path.read_bytes() == whole
 
 
 def test_a_shipped_copy_is_taken(tmp_path: Path, cache: Path) -> None:
@@ -85,6 +97,6 @@ def test_a_failure_leaves_nothing_in_the_cache(tmp_path: Path, cache: Path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(int8, "write_weights", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ModelError, match="cannot be written to .*: No space left on device"):
         int8.int8_graph(spec, tmp_path / "model")
     assert os.listdir(cache) == []

@@ -1,41 +1,68 @@
 """The int8 copy of a model: shipped in its folder, or made on first use and kept in the cache.
 
-The copy is filed under the hash of the weights and the graph it was made from, so it is never stale, and the model
-folder itself is never written to (it may belong to somebody else).
+A copy is filed under the hash of the weights and of the graph it was made from, and of how it is made, so it is never
+stale; it is checked like any model file whenever it is opened, and made again if it is damaged. The model folder itself
+is never written to (it may belong to somebody else).
 """
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
+from unbraid.errors import ModelError
+from unbraid.folder import sha256
 from unbraid.graphs import find_graph
-from unbraid.quantize import quantize
+from unbraid.quantize import METHOD, quantize
 from unbraid.spec import ModelSpec
 from unbraid.store import cache_folder
 from unbraid.weights import read_weights, write_weights
 
-GRAPH, WEIGHTS = "model.int8.onnx", "model.int8.safetensors"
+GRAPH, WEIGHTS, SUMS = "model.int8.onnx", "model.int8.safetensors", "sha256.json"
 
 
 def int8_graph(spec: ModelSpec, folder: Path) -> Path:
-    """The path of the int8 graph of a model folder, beside its weights; made now if need be."""
+    """The path of the int8 graph of a model folder, beside its weights; made now if need be.
+
+    Raises:
+        ModelError: the cache cannot be written to.
+    """
     if GRAPH in spec.files:
         return folder / GRAPH
     graph = find_graph(spec.geometry, "int8")
-    key = hashlib.sha256(graph + spec.files["model.safetensors"].encode()).hexdigest()
+    key = hashlib.sha256(graph + spec.files["model.safetensors"].encode() + METHOD.encode()).hexdigest()
     kept = cache_folder() / "int8" / key
-    if not kept.is_dir():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=kept.parent))
+    if not _is_whole(kept):
         try:
-            write_weights(temporary / WEIGHTS, quantize(read_weights(folder / "model.safetensors")))
-            (temporary / GRAPH).write_bytes(graph)
-            os.replace(temporary, kept)
-        except OSError:  # another process was first
-            if not kept.is_dir():
-                raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _make(graph, folder, kept)
+        except OSError as error:
+            if not _is_whole(kept):  # else another process was first
+                raise ModelError(
+                    f"The int8 copy of {spec.name} cannot be written to {kept.parent}: {error.strerror or error}. "
+                    "Set UNBRAID_CACHE to a folder that can be, or use float32."
+                ) from error
     return kept / GRAPH
+
+
+def _is_whole(kept: Path) -> bool:
+    """Whether a copy is there, byte for byte as it was made."""
+    try:
+        sums = json.loads((kept / SUMS).read_text())
+        return bool(sums == {name: sha256(kept / name) for name in (GRAPH, WEIGHTS)})
+    except (OSError, ValueError):
+        return False
+
+
+def _make(graph: bytes, folder: Path, kept: Path) -> None:
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".", dir=kept.parent))
+    try:
+        write_weights(temporary / WEIGHTS, quantize(read_weights(folder / "model.safetensors")))
+        (temporary / GRAPH).write_bytes(graph)
+        (temporary / SUMS).write_text(json.dumps({name: sha256(temporary / name) for name in (GRAPH, WEIGHTS)}))
+        shutil.rmtree(kept, ignore_errors=True)
+        os.replace(temporary, kept)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

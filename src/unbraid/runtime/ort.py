@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from unbraid.errors import ModelError, RuntimeUnavailable
+from unbraid.errors import ModelError, RuntimeUnavailable, UsageError
 from unbraid.runtime.base import Precision
 from unbraid.runtime.int8 import int8_graph
 from unbraid.spec import ModelSpec
@@ -47,6 +47,13 @@ def available_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _not_started(device: str) -> RuntimeUnavailable:
+    return RuntimeUnavailable(
+        f"Device {device!r} could not be started; its driver or libraries are missing. "
+        "Install them, or use --device cpu."
+    )
+
+
 class OrtExecutor:
     """A session on one device. The graph is opened from its path, so that its weights are found beside it."""
 
@@ -56,23 +63,25 @@ class OrtExecutor:
     ):  # fmt: skip
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or available_threads()
-        options.enable_mem_pattern = (
-            False  # plans are kept per input shape; lengths vary, and a U-Net runs in 10 % less
-        )
+        options.enable_mem_pattern = False  # a plan per input shape: lengths vary, and it costs 10 % more memory
         options.log_severity_level = 4  # failures are raised; the rest is noise
         path = int8_graph(spec, folder) if precision == "int8" else folder / "model.onnx"
         self.device, self.reason = device, reason
         providers = [provider] if device == "cpu" else [provider, "CPUExecutionProvider"]
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=providers)
+            self._session = onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
         except Exception as error:  # the runtime's own classes differ from release to release
+            if device != "cpu":
+                raise _not_started(device) from error
             raise ModelError(f"{path} cannot be opened by ONNX Runtime: {error}") from error
         if device != "cpu" and provider not in self._session.get_providers():
-            raise RuntimeUnavailable(f"Device {device!r} could not be started; its driver or libraries are missing.")
+            raise _not_started(device)
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One pass through the network."""
+        if not hasattr(self, "_session"):
+            raise UsageError("This separator is closed; make a new one.")
         return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
 
     def close(self) -> None:
