@@ -159,7 +159,7 @@ def shapes(engine: Separator) -> list[tuple[int, ...]]:
 def test_a_mono_model_hears_every_distinct_channel_once() -> None:
     engine, x = separator("speech-2"), noise(3, 200)
     stems = engine(x[[0, 1, 0, 2, 1]], 8000)
-    assert shapes(engine) == [(3, 200)]
+    assert shapes(engine) == [(2, 200), (1, 200)]  # two at a time: more only take memory
     for stem in stems.values():
         np.testing.assert_array_equal(stem[[0, 1]], stem[[2, 4]])
 
@@ -178,7 +178,7 @@ def test_a_stereo_model_hears_mono_twice_and_more_channels_in_pairs() -> None:
     assert {shape[:2] for shape in fake.shapes} == {(1, 2)}
     np.testing.assert_allclose(mono["vocals"], x[:1] * (1 / 2 + 9 / 10) / 2, atol=1e-4)  # the mean of both masks
     three, fake = run(x)
-    assert {shape[:2] for shape in fake.shapes} == {(2, 2)}
+    assert {shape[:2] for shape in fake.shapes} == {(1, 2)}
     np.testing.assert_allclose(three["vocals"][:2], run(x[:2])[0]["vocals"], atol=1e-6)
     np.testing.assert_allclose(three["vocals"][2:], run(x[2:])[0]["vocals"], atol=1e-6)
 

@@ -24,6 +24,13 @@ RIDGE = 1e-3  # of the level fit, relative to each output's own power
 Blocks = Iterator[FloatArray]
 
 
+def _run(executor: Executor, name: str, items: FloatArray, at_once: int) -> FloatArray:
+    """The network's only output for items (B, …), so many at a time: two channels pay, more only take memory."""
+    batches = (np.ascontiguousarray(items[i : i + at_once]) for i in range(0, len(items), at_once))
+    outputs = [output for batch in batches for output in executor.run({name: batch}).values()]
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+
 # --- SepFormer: waveform -> waveforms ---------------------------------------------------------------------------
 
 
@@ -50,9 +57,10 @@ def speech_stems(speech: Speech, blocks: Blocks, seams: Seams) -> Blocks:
     for window, new in windows(blocks, speech.window_samples, speech.overlap_samples):
         voices = align_channels(fit_level(run_sepformer(speech, window), window))  # (S, C, T)
         if (pair := joiner.overlap(voices, new)) is not None:
-            voices = voices[best_permutation(pair[0], pair[1])]
-            before, again = pair[0], joiner.overlap(voices, new)[1]  # type: ignore[index]
-            seams.agreement_db.append(_snr(before, again))
+            before, again = pair
+            order = best_permutation(before, again)
+            voices = voices[order]
+            seams.agreement_db.append(_snr(before, again[order]))
         yield joiner.add(voices, new)
     if (rest := joiner.finish()) is not None:
         yield rest
@@ -63,7 +71,7 @@ def run_sepformer(speech: Speech, audio: FloatArray) -> FloatArray:
     distinct, place = _distinct(audio)
     samples = audio.shape[-1]
     padded = np.pad(audio[distinct], ((0, 0), (0, max(0, speech.least_samples - samples))))
-    sources = speech.executor.run({"mixture": np.ascontiguousarray(padded)})["sources"]  # (B, S, T)
+    sources = _run(speech.executor, "mixture", padded, 2)  # (B, S, T)
     return sources[place, :, :samples].swapaxes(0, 1)
 
 
@@ -162,7 +170,7 @@ def _segments(music: Music, blocks: Blocks) -> Iterator[tuple[ComplexArray, Floa
         frames = mixture.shape[-2]
         seen = np.zeros((*mixture.shape[:-2], spectral.frames, spectral.bins), np.float32)
         np.abs(mixture[..., : spectral.bins], out=seen[..., :frames, :])
-        stems = music.executor.run({"magnitude": seen})["magnitudes"].swapaxes(0, 1)  # (S, B, 2, T, F)
+        stems = _run(music.executor, "magnitude", seen, 1).swapaxes(0, 1)  # (S, B, 2, T, F)
         for i in range(0, frames, SLICE_FRAMES):
             piece = slice(i, min(i + SLICE_FRAMES, frames))
             yield mixture[..., piece, :], stems[..., piece, :]
