@@ -35,11 +35,13 @@ STEMS = {"music-4": ("vocals", "drums", "bass", "other"), "music-2": ("vocals", 
 def package(run: Path, name: str, provenance: str, scores: dict[str, float], stems: tuple[str, ...] | None) -> None:
     """Export one model over the one that is there."""
     destination = MODELS / name
-    shutil.rmtree(destination, ignore_errors=True)
+    fresh = destination.with_name(f"{name}.new")
     spec = export_checkpoint(
-        run / "best.pt", destination, name=name, dtype="float16", stems=stems, licence=LICENCE, provenance=provenance,
+        run / "best.pt", fresh, name=name, dtype="float16", stems=stems, licence=LICENCE, provenance=provenance,
         scores=scores,
     )  # fmt: skip
+    shutil.rmtree(destination, ignore_errors=True)
+    fresh.rename(destination)
     if isinstance(spec.geometry, SepFormerGeometry):
         (GRAPHS / graph_name(spec.geometry, "int8")).write_bytes(build_graph(spec.geometry, "int8"))
     print(f"{destination}: {sum(f.stat().st_size for f in destination.iterdir()) / 1e6:.1f} MB")

@@ -1,7 +1,8 @@
 """Train small Spleeter U-Nets on packed stems with dynamic remixing: one process, one file, resumable.
 
     python training/train_music.py --data packed --out runs/music --minutes 60
-    python training/train_music.py --data packed --out runs/music --evaluate test
+    unbraid export runs/music/best.pt --name music-4 --stems vocals,drums,bass,other -o runs/music/music-4
+    python training/score_music.py runs/music/music-4 --data packed --split test
 
 `packed` is what `render_midi.py` wrote. Five independent nets learn in one run: vocals, drums, bass, other and
 accompaniment (the sum of the last three). The first four are the model music-4, the first and the last music-2. The
@@ -182,7 +183,6 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--evaluate", metavar="SPLIT", help="score best.pt on whole songs of this split, and stop")
     parser.add_argument("--minutes", type=float, default=60, help="length of the schedule, in minutes of CPU time")
     parser.add_argument("--until", metavar="HH:MM", help="time of day when the schedule must have ended, if sooner")
     parser.add_argument("--batch", type=int, default=2)
@@ -254,12 +254,6 @@ class Trainer:
 def main() -> None:
     args = parse_arguments()
     torch.set_num_threads(args.threads)
-    if args.evaluate:
-        saved = torch.load(args.out / "best.pt", weights_only=True)
-        model = UNets(UNetGeometry(**saved["config"]))
-        model.load_state_dict(saved["model"])
-        report(model.eval(), args.data / args.evaluate, seconds=1e6)
-        return
     args.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(args)
     library, losses, next_eval = scan(args.data / "train"), [], trainer.state["seconds"] + 120

@@ -42,6 +42,8 @@ def export_checkpoint(
         ModelError: the file is no checkpoint, its tensors do not fit its sizes, or the two engines disagree.
         UsageError: a stem that the checkpoint lacks.
     """
+    if destination.exists():
+        raise ModelError(f"{destination} exists; choose another place or remove it first.")
     saved = read_checkpoint(checkpoint)
     tensors = {key: value.numpy() for key, value in saved["model"].items() if not key.endswith("num_batches_tracked")}
     spec = _spec(saved, name)
@@ -55,8 +57,6 @@ def export_checkpoint(
         folder = Path(temporary) / destination.name
         spec = write_model_folder(folder, spec, tensors, dtype)
         check_parity(spec, folder)
-        if destination.exists():
-            raise ModelError(f"{destination} exists; choose another place or remove it first.")
         shutil.move(folder, destination)
     return spec
 
@@ -112,7 +112,7 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
         music = UNetGeometry(**sizes)
     except (TypeError, ValueError) as error:
         raise ModelError(f"The checkpoint's sizes do not describe a network: {error}") from None
-    stems = tuple(saved["stems"])
+    stems = tuple(saved.get("stems") or (f"stem{i + 1}" for i in range(music.stems)))
     return ModelSpec(name, "unet", rate or 44100, music.channels, stems, music, text, text, spectral=Spectral())
 
 

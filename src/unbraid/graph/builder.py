@@ -6,8 +6,6 @@ the time; a test holds the two descriptions of each network together. Needs the 
 never imports.
 """
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -113,8 +111,3 @@ def unused(graph: bytes, tensors: Tensors) -> list[str]:
     """Names of the tensors that no initializer of the graph points at."""
     used = {proto.name for proto in onnx.load_from_string(graph).graph.initializer}
     return sorted(tensors.keys() - used)
-
-
-def write(graph: bytes, path: Path) -> None:
-    """Write the graph file."""
-    path.write_bytes(graph)
