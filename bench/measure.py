@@ -10,14 +10,14 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
 REST_SECONDS = 0.5  # between calls: threads of the last one may still spin
 
 
@@ -53,19 +53,14 @@ def use_cores(count: int) -> None:
 def run(command: Sequence[str | Path], environment: dict[str, str] | None = None) -> Measure:
     """Run a whole command and measure it, start-up included."""
     time.sleep(REST_SECONDS)
-    with tempfile.TemporaryFile() as log:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [str(word) for word in command], stdout=log, stderr=log, env={**os.environ, **(environment or {})}
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            log.seek(0)
-            tail = log.read().decode(errors="replace")[-2000:]
-            raise SystemExit(f"{' '.join(map(str, command))} failed:\n{tail}")
-    return Measure(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        [sys.executable, "-S", HERE / "launch.py", *words],
+        capture_output=True, text=True, errors="replace", env={**os.environ, **(environment or {})},
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words)} failed:\n{done.stderr[-2000:]}")
+    return Measure(**json.loads(done.stdout))
 
 
 class Worker:

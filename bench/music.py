@@ -1,9 +1,8 @@
 """Spleeter's networks: ours against Spleeter, the same checkpoints, whole commands -> results/music.json.
 
-    python bench/music.py --peers DIR [--rounds 3] [--long]
+    python bench/music.py --peers DIR [--rounds 3]
 
-The checkpoints are full-size with random weights, written by Spleeter itself in its published layout. `--long`
-adds what a 3-hour file takes in memory, ours alone (some minutes, 6 GB of scratch disk).
+The checkpoints are full-size with random weights, written by Spleeter itself in its published layout.
 """
 
 import argparse
@@ -15,11 +14,10 @@ from pathlib import Path
 
 from envs import REPOSITORY, parse_arguments, python_of
 from measure import Job, Measure, in_turn, run, use_cores, versions, write_result
-from synth import write_song, write_voices
+from synth import write_song
 
 HERE = Path(__file__).parent
 MAKER = REPOSITORY / "tests" / "goldens" / "make_spleeter.py"
-FLAT = "peak memory within 10 % of the 3-minute file's"
 
 
 class Bench:
@@ -52,10 +50,6 @@ class Bench:
         )
         return Job(f"{stems} stems, {seconds} s song{', Wiener filter' * wiener}", ours, theirs, aim)
 
-    def alone(self, file: Path, model: str, name: str, aim: str) -> Job:
-        """Our run of one file, once."""
-        return Job(name, [self.separate(file, model, [])], [], aim)
-
     def separate(self, file: Path, model: str, flags: list[str]) -> Measure:
         """`unbraid separate` into a folder that is emptied afterwards."""
         out = self.scratch / "ours"
@@ -63,22 +57,11 @@ class Bench:
         shutil.rmtree(out)
         return measure
 
-    def length_jobs(self) -> list[Job]:
-        """Three minutes and three hours, music and speech."""
-        jobs = []
-        for seconds, length, aim in ((180, "3 minutes", ""), (3 * 3600, "3 hours", FLAT)):
-            song = write_song(self.scratch / "long.wav", seconds)
-            jobs.append(self.alone(song, "full-2", f"2 stems, {length}", aim))
-            talk = write_voices(self.scratch / "long.wav", seconds, 16000)
-            jobs.append(self.alone(talk, "speech-2", f"speech-2, {length}", aim))
-        return jobs
-
 
 def main() -> None:
     """Read the command line, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--long", action="store_true")
     arguments = parse_arguments(parser)
     use_cores(2)
     with tempfile.TemporaryDirectory() as scratch:
@@ -92,8 +75,6 @@ def main() -> None:
             bench.compare(5, 30, rounds),
             bench.compare(5, 180, rounds),
         ]
-        if arguments.long:
-            jobs += bench.length_jobs()
         peer = versions(bench.theirs, ["spleeter", "tensorflow"])
         ours = versions(bench.ours, ["unbraid", "onnxruntime", "numpy"])
     write_result("music", {"ours": ours, "peer": peer, "jobs": jobs})

@@ -1,0 +1,40 @@
+"""What three hours take where three minutes do, ours alone, with real networks -> results/length.json.
+
+    python bench/length.py --peers DIR
+
+Full-size two-stem U-Nets (a checkpoint of Spleeter's, imported) and the default speech model, from a wav file to wav
+files. Takes some minutes and 12 GB of scratch disk.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from envs import parse_arguments
+from measure import Job, use_cores, versions, write_result
+from music import Bench
+from synth import write_song, write_voices
+
+FLAT = "peak memory within 10 % of the 3-minute file's"
+
+
+def main() -> None:
+    """Read the command line, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = parse_arguments(parser)
+    use_cores(2)
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(arguments.peers, Path(scratch))
+        bench.make_checkpoint(2)
+        jobs = []
+        for seconds, length, aim in ((180, "3 minutes", ""), (3 * 3600, "3 hours", FLAT)):
+            song = write_song(bench.scratch / "long.wav", seconds)
+            jobs.append(Job(f"2 stems, {length}", [bench.separate(song, "full-2", [])], [], aim))
+            talk = write_voices(bench.scratch / "long.wav", seconds, 16000)
+            jobs.append(Job(f"speech-2, {length}", [bench.separate(talk, "speech-2", [])], [], aim))
+        ours = versions(bench.ours, ["unbraid", "onnxruntime", "numpy"])
+    write_result("length", {"ours": ours, "peer": {}, "jobs": jobs})
+
+
+if __name__ == "__main__":
+    main()
