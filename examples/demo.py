@@ -22,6 +22,7 @@ from unbraid.dsp.stft import stft
 HERE = Path(__file__).parent
 RECORDINGS = (("voices.flac", "speech-2"), ("song.flac", "music-4"))
 FRAME, HOP = 1024, 256
+HIGHEST_KHZ = 8  # of the picture: where voices and most of a song are
 
 
 def main(folder: Path) -> None:
@@ -48,7 +49,7 @@ def main(folder: Path) -> None:
 def draw(rows: list[tuple[Path, list[Path]]], picture: Path) -> None:
     """A column per recording: the spectrogram of the mixture, then of each stem, on one scale."""
     height = 1 + max(len(stems) for _, stems in rows)
-    figure, axes = plt.subplots(height, len(rows), figsize=(11, 1.7 * height), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(height, len(rows), figsize=(11, 1.5 * height), squeeze=False, layout="constrained")
     for column, (mixture, stems) in enumerate(rows):
         top = None
         for row in range(height):
@@ -64,10 +65,11 @@ def draw(rows: list[tuple[Path, list[Path]]], picture: Path) -> None:
                 cmap="magma",
             )  # fmt: skip
             axis.set_title(f"{mixture.name}: {path.stem if row else 'mixture'}", loc="left", fontsize=9)
+            axis.set_ylim(0, min(kilohertz, HIGHEST_KHZ))
             axis.set_ylabel("kHz", fontsize=8)
             axis.tick_params(labelsize=7)
         axes[len(stems)][column].set_xlabel("seconds", fontsize=8)
-    figure.savefig(picture, dpi=110)
+    figure.savefig(picture, dpi=80)
 
 
 def spectrogram(path: Path) -> tuple[np.ndarray, float, float]:
