@@ -75,6 +75,19 @@ for model in ({str(speech_folder)!r}, {str(music_folder)!r}):
     np.testing.assert_allclose(np.load(tmp_path / "sum.npy"), x, atol=1e-6)
 
 
+def test_packaged_speech_models_run_in_int8_without_onnx(tmp_path: Path) -> None:
+    code = f"""
+import os
+os.environ["UNBRAID_CACHE"] = {str(tmp_path)!r}
+import numpy as np, unbraid
+from unbraid.hub import entries
+for entry in entries():
+    if entry.where == "packaged" and entry.family == "sepformer":
+        print(entry.name, len(unbraid.Separator(entry.name, precision="int8")(np.ones((1, 999)), 8000)))
+"""
+    assert python(WALL + code) == "speech-2 2\n"
+
+
 def test_the_int8_copy_of_a_published_network_needs_no_onnx(tmp_path: Path) -> None:
     """Its graph ships with the package, and its weights are made in NumPy."""
     code = """

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from unbraid.errors import RuntimeUnavailable
 from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
 from unbraid.graphs import WEIGHTS_FILES, find_graph, graph_name
 from unbraid.quantize import quantize, quantized_signature
-from unbraid.spec import parse_spec
+from unbraid.spec import ModelSpec, parse_spec
 from unbraid.weights import tensor_offsets, tensor_shapes, write_weights
 
 onnx = pytest.importorskip("onnx")
@@ -58,9 +59,21 @@ def test_shipped_graphs_are_what_the_code_writes_today(geometry: Geometry, dtype
     )
 
 
+def packaged() -> dict[Traversable, ModelSpec]:
+    folders = (resources.files("unbraid") / "assets" / "models").iterdir()
+    return {folder: parse_spec(json.loads((folder / "spec.json").read_text()), str(folder)) for folder in folders}
+
+
+def packaged_int8() -> set[Geometry]:
+    """The packaged models' geometries that have an int8 graph beside the published ones'."""
+    return {spec.geometry for spec in packaged().values() if isinstance(spec.geometry, SepFormerGeometry)}
+
+
 def test_packaged_models_have_the_graphs_that_the_code_writes_today() -> None:
-    for folder in (resources.files("unbraid") / "assets" / "models").iterdir():
-        spec = parse_spec(json.loads((folder / "spec.json").read_text()), str(folder))
+    graphs = resources.files("unbraid") / "assets" / "graphs"
+    for geometry in packaged_int8():
+        assert (graphs / graph_name(geometry, "int8")).read_bytes() == build_graph(geometry, "int8")
+    for folder, spec in packaged().items():
         kept = (folder / "model.onnx").read_bytes()
         assert kept in [build_graph(spec.geometry, dtype) for dtype in ("float32", "float16")], folder.name
         if "model.int8.onnx" in spec.files:
@@ -69,7 +82,8 @@ def test_packaged_models_have_the_graphs_that_the_code_writes_today() -> None:
 
 def test_no_other_graphs_are_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = resources.files("unbraid") / "assets" / "graphs"
-    assert {file.name for file in folder.iterdir()} == {graph_name(*pair) for pair in SHIPPED}
+    ours = {graph_name(geometry, "int8") for geometry in packaged_int8()}
+    assert {file.name for file in folder.iterdir()} == {graph_name(*pair) for pair in SHIPPED} | ours
     monkeypatch.setattr("unbraid.graph.__main__.build_graph", lambda geometry, dtype: b"a graph")
     main(tmp_path / "graphs")
     assert {file.name for file in (tmp_path / "graphs").iterdir()} == {graph_name(*pair) for pair in SHIPPED}
