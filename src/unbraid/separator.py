@@ -174,6 +174,8 @@ class Separator:
         pairs = feed.pair(self._network(feed, track))
         if self.has_residual:
             return (np.concatenate((stems, (whole - stems.sum(0))[None])) for whole, stems in pairs)
+        if self.spec.spectral and not self.options.wiener and track.sample_rate == rate:
+            return (stems for _, stems in pairs)  # masks add up to one, so nothing is left over
         return shared(pairs, cell_samples=max(1, track.sample_rate // 100))
 
     def _network(self, feed: Feed, track: Track) -> Blocks:
