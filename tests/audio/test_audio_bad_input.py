@@ -1,5 +1,6 @@
 """Every bad input gets one clear sentence: what is wrong, and what to do."""
 
+import io
 import os
 import re
 from pathlib import Path
@@ -34,6 +35,16 @@ def test_empty(tmp_path: Path) -> None:
 
 def test_folder(tmp_path: Path) -> None:
     refused(tmp_path, re.escape(f"{tmp_path} is a folder. Name an audio file in it."))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")
+def test_device() -> None:
+    refused("/dev/zero", re.escape("/dev/zero is a device. Name an audio file, or a pipe with audio in it."))
+
+
+@pytest.mark.parametrize("source", [b"bytes", None, [0.5], io.StringIO("text")])
+def test_what_is_no_source(source: object) -> None:
+    refused(source, r"A recording is a path or a file open for reading bytes .+, not (bytes|NoneType|list|StringIO)\.")
 
 
 def test_no_permission(wav: Path, monkeypatch) -> None:
@@ -122,6 +133,38 @@ def test_cut_short_is_noticed_while_reading(tmp_path: Path, name: str, subtype: 
     assert audio.read(path, duration=2.0)[0].shape == (2, 32000)
 
 
+@pytest.mark.parametrize(("kind", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS"), ("CAF", "PCM_16")])
+def test_cut_where_no_decoder_says_so(tmp_path: Path, kind: str, subtype: str) -> None:
+    path = tmp_path / "cut"
+    soundfile.write(path, noise(2, 160000).T, 16000, format=kind, subtype=subtype)
+    whole = path.read_bytes()
+    message = (
+        r"\S+ is cut short: (its end is missing|its header states 10\.000 s, \S+ s could be read)\. "
+        r"Get a complete copy, or pass a duration that ends before the cut\."
+    )
+    for cut in (len(whole) // 2, len(whole) - 100):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(AudioError, match=message):
+            audio.open_reader(path)
+        with path.open("rb") as file:
+            refused(file, message)
+        refused(path, message, duration=9.9999)
+        assert audio.read(path, duration=2.0)[0].shape == (2, 32000)  # the remedy works
+    path.write_bytes(whole + b"trailing bytes" * 99)
+    assert audio.read(path)[0].shape == (2, 160000)
+
+
+def test_damaged_last_pages_of_ogg(tmp_path: Path) -> None:
+    """libsndfile passes over them, and takes the page before for the end."""
+    path = tmp_path / "hit.ogg"
+    soundfile.write(path, noise(2, 160000).T, 16000, subtype="VORBIS")
+    data = bytearray(path.read_bytes())
+    for at in range(len(data) // 2, len(data) - 50, 500):
+        data[at] ^= 0xFF
+    path.write_bytes(bytes(data))
+    refused(path, r"\S+ is cut short: its end is missing\. .+")
+
+
 def test_cut_m4a_and_webm(tmp_path: Path) -> None:
     path = encode(tmp_path / "end.m4a", noise(1, 96000), 48000, "aac", "ipod")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -156,7 +199,13 @@ def test_no_samples(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "what"), [(np.nan, "NaN"), (np.inf, "an infinite sample"), (-np.inf, "an infinite sample")]
+    ("value", "what"),
+    [
+        (np.nan, "NaN"),
+        (np.inf, "an infinite sample"),
+        (-np.inf, "an infinite sample"),
+        (-2e10, "a sample of -2e+10"),
+    ],
 )
 def test_nan_and_infinity(tmp_path: Path, value: float, what: str) -> None:
     path = tmp_path / "broken.wav"

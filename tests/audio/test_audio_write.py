@@ -1,10 +1,13 @@
 """What is written reads back: same rate, same length, same place, same level; and a failure leaves nothing behind."""
 
 import errno
+import math
 import os
 import re
 import struct
+import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -18,6 +21,7 @@ from unbraid import audio
 from unbraid.audio import mp3, riff
 from unbraid.audio.encode import to_pcm
 from unbraid.audio.formats import LIMITS
+from unbraid.audio.write import _Sink
 from unbraid.errors import AudioError
 
 EVERY = [("wav", "16"), ("wav", "24"), ("wav", "32f"), ("flac", "16"), ("flac", "24")]
@@ -250,3 +254,51 @@ def test_what_is_no_audio_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"^No samples were written to"):
         audio.open_writer(path, 8000, 2, fmt).close()
     assert not path.exists()
+
+
+class _Fragile:
+    """A file whose write number `fails` is interrupted."""
+
+    fails: float = math.inf
+    writes = 0
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, data: bytes) -> int:
+        type(self).writes += 1
+        if self.writes == self.fails:
+            raise KeyboardInterrupt
+        return self._file.write(data)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._file, name)
+
+
+@pytest.mark.parametrize("name", sorted(LIMITS))
+@pytest.mark.parametrize("part", [0.0, 0.5, 1.0])
+def test_what_interrupts_the_file_is_raised_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, part: float
+) -> None:
+    """C code calls the file's functions, and no exception can pass through that: it must come out all the same."""
+    signal, path, fmt = noise(2, 48000), tmp_path / f"out.{name}", audio.choose_format(name)
+    begin = _Sink.__init__
+    monkeypatch.setattr(_Sink, "__init__", lambda sink, file: begin(sink, _Fragile(file)))  # type: ignore[arg-type]
+    monkeypatch.setattr(_Fragile, "writes", 0)
+    write_blocks(path, signal, 48000, fmt, 4800)
+    path.unlink()
+    monkeypatch.setattr(_Fragile, "fails", 1 + round(part * (_Fragile.writes - 1)))
+    monkeypatch.setattr(_Fragile, "writes", 0)
+    with pytest.raises(KeyboardInterrupt):
+        write_blocks(path, signal, 48000, fmt, 4800)
+    assert os.listdir(tmp_path) == []
+
+
+def test_long_blocks_of_vorbis_fit_on_a_small_stack(tmp_path: Path) -> None:
+    signal = noise(1, 8000 * 600)
+    old = threading.stack_size(512 * 1024)
+    try:
+        audio.write(tmp_path / "out.ogg", signal, 8000, audio.choose_format("ogg"))
+    finally:
+        threading.stack_size(old)
+    assert audio.probe(tmp_path / "out.ogg").frames == signal.shape[1]

@@ -25,6 +25,7 @@ _SNDFILE: dict[str, tuple[str, dict[str | None, str]]] = {
 # Nominal kbit/s of 44.1 kHz stereo Vorbis at quality 0, 1, … 10 tenths (xiph's own table)
 _VORBIS_KBPS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
 _AAC_FRAME = 1024
+_AT_ONCE = 1 << 14  # frames for libsndfile: libvorbis puts as many on the stack, which is small
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 8: "7.1"}
 
 
@@ -126,17 +127,20 @@ class SndfileEncoder:
     def write(self, block: Audio) -> None:
         """Encode the samples; integers are made here, because libsndfile truncates them."""
         audio = block if self._order is None else block[self._order]
-        frames = np.ascontiguousarray(audio.T)  # (n, C)
-        if self._bits == 16:
+        for start in range(0, audio.shape[1], _AT_ONCE):
+            self._encode(np.ascontiguousarray(audio[:, start : start + _AT_ONCE].T))
+
+    def close(self) -> None:
+        """Flush the codec."""
+        self._sound.close()
+
+    def _encode(self, frames: Audio) -> None:
+        if self._bits == 16:  # (n, C)
             self._sound.write(to_pcm(frames, 16).astype(np.int16))
         elif self._bits == 24:
             self._sound.write(to_pcm(frames, 24) << 8)
         else:
             self._sound.write(np.clip(frames, -1, 1) * self._gain)
-
-    def close(self) -> None:
-        """Flush the codec."""
-        self._sound.close()
 
 
 class FfmpegEncoder:

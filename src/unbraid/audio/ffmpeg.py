@@ -14,6 +14,8 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from unbraid.audio import ends
+from unbraid.audio.calls import undisturbed
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Unreadable, damaged, no_such_track
 from unbraid.audio.tags import canonical
 from unbraid.errors import AudioError
@@ -43,6 +45,7 @@ class FfmpegDecoder:
         try:
             self._stream = _track(self._container, name, track)
             self.info = _describe(self._container, self._stream)
+            self.is_cut = self.info.container == "caf" and _caf_is_cut(source)
         except BaseException:
             self._container.close()
             raise
@@ -63,6 +66,9 @@ class FfmpegDecoder:
 
     def read(self, frames: int) -> Audio:
         """The next frames (C, n)."""
+        return undisturbed(lambda: self._read(frames))
+
+    def _read(self, frames: int) -> Audio:
         parts, have = [self._rest], self._rest.shape[1]
         while have < frames and (block := next(self._blocks, None)) is not None:
             parts.append(block)
@@ -151,6 +157,17 @@ def _track(container: InputContainer, name: str, track: int) -> av.AudioStream:
     if context is None or not context.sample_rate or not context.layout.nb_channels:
         raise Unreadable("its audio coding is unknown here")
     return stream
+
+
+def _caf_is_cut(source: Path | BinaryIO) -> bool:
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return ends.caf_is_cut(file)
+    position = source.tell()  # FFmpeg is reading the same file
+    try:
+        return ends.caf_is_cut(source)
+    finally:
+        source.seek(position)
 
 
 def _protected(name: str) -> AudioError:

@@ -38,6 +38,7 @@ class Decoder(Protocol):
 
     info: AudioInfo
     readable: int | None  # frames known to be there, fewer than info.frames in a file that was cut off; None: unknown
+    is_cut: bool  # whether the file stops before its own end, although nothing states how much is missing
 
     def skip(self, frames: int) -> int:
         """Pass over so many frames; fewer are skipped only when the track ends."""

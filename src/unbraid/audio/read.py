@@ -15,9 +15,12 @@ from typing import BinaryIO, Self
 
 import numpy as np
 
+from unbraid.audio.calls import undisturbed
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Decoder, Unreadable
 from unbraid.audio.source import Source, label, localize
 from unbraid.errors import AudioError, UsageError
+
+LOUDEST = 1e10  # full scale is 1, or 2^31 where integers were stored as floats; squares of more overflow float32
 
 
 class Reader:
@@ -32,12 +35,14 @@ class Reader:
         self._source, self._temporary = localize(source)
         try:
             decoder = _decoder(self._source, self._name, track)
-            self.info, readable = decoder.info, decoder.readable
+            self.info, readable, self._is_cut = decoder.info, decoder.readable, decoder.is_cut
             decoder.close()
             self._start = round(start * self.info.sample_rate)
             self._limit = None if duration is None else round(duration * self.info.sample_rate)
             self.frames = self._range_frames()
             self._check_readable(readable)
+            if self._is_cut and self._reaches(self.info.frames):
+                raise self._end_missing()
         except BaseException:
             self.close()
             raise
@@ -64,7 +69,7 @@ class Reader:
             while wanted is None or done < wanted:
                 size = frames if wanted is None else min(frames, wanted - done)
                 block = decoder.read(size)  # (C, n)
-                self._check_finite(block, self._start + done)
+                self._check_samples(block, self._start + done)
                 done += block.shape[1]
                 if block.shape[1]:
                     yield block
@@ -102,9 +107,15 @@ class Reader:
         if readable is not None and self.frames is not None and self._start + self.frames > readable:
             raise self._cut_short(readable)
 
+    def _reaches(self, end: int | None) -> bool:
+        """Whether more was asked for than lies before this frame of the track (None: before its unknown end)."""
+        return self._limit is None or (end is not None and self._start + self._limit > end)
+
     def _check_end(self, done: int) -> None:
         if self.frames is not None and done < self.frames:
             raise self._cut_short(self._start + done)
+        if self._is_cut and self._reaches(self._start + done):
+            raise self._end_missing()
         if done == 0:
             raise (
                 self._starts_late(self._start)
@@ -112,13 +123,16 @@ class Reader:
                 else AudioError(f"{self._name} holds no samples. Name a file with audio in it.")
             )
 
-    def _check_finite(self, block: Audio, position: int) -> None:
-        finite = np.isfinite(block)
-        if not finite.all():
-            frame = int(np.argmin(finite.all(axis=0)))
-            channel = int(np.argmin(finite[:, frame]))
+    def _check_samples(self, block: Audio, position: int) -> None:
+        sound = np.abs(block) <= LOUDEST  # NaN is not
+        if not sound.all():
+            frame = int(np.argmin(sound.all(axis=0)))
+            channel = int(np.argmin(sound[:, frame]))
             seconds = (position + frame) / self.info.sample_rate
-            what = "NaN" if np.isnan(block[channel, frame]) else "an infinite sample"
+            value = block[channel, frame]
+            what = (
+                "NaN" if np.isnan(value) else f"a sample of {value:.3g}" if np.isfinite(value) else "an infinite sample"
+            )
             raise AudioError(
                 f"{self._name} holds {what} at {seconds:.3f} s (channel {channel + 1}). "
                 f"Repair it, or choose start and duration so that it is left out."
@@ -127,6 +141,12 @@ class Reader:
     def _starts_late(self, frames: int) -> AudioError:
         start, length = self._start / self.info.sample_rate, frames / self.info.sample_rate
         return AudioError(f"{self._name} is {length:.3f} s long; there is nothing at the start of {start:.3f} s.")
+
+    def _end_missing(self) -> AudioError:
+        return AudioError(
+            f"{self._name} is cut short: its end is missing. "
+            f"Get a complete copy, or pass a duration that ends before the cut."
+        )
 
     def _cut_short(self, readable: int) -> AudioError:
         assert self.info.frames is not None
@@ -165,12 +185,12 @@ def _decoder(source: Path | BinaryIO, name: str, track: int) -> Decoder:
     from unbraid.audio.sndfile import SndfileDecoder
 
     try:
-        return SndfileDecoder(source, name, track)
+        return undisturbed(lambda: SndfileDecoder(source, name, track))
     except Unreadable as first:
         from unbraid.audio.ffmpeg import FfmpegDecoder
 
         try:
-            return FfmpegDecoder(source, name, track)
+            return undisturbed(lambda: FfmpegDecoder(source, name, track))
         except Unreadable as second:
             raise AudioError(
                 f"{name} is not audio that can be read (libsndfile: {first}; FFmpeg: {second}). "

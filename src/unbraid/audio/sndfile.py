@@ -14,7 +14,8 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from unbraid.audio import riff
+from unbraid.audio import ends, riff
+from unbraid.audio.calls import undisturbed
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Unreadable, damaged, no_such_track
 from unbraid.audio.tags import canonical
 
@@ -53,6 +54,7 @@ class SndfileDecoder:
             if track != 0:
                 raise no_such_track(name, track, 1)
             self.info, self.readable = _describe(self._file)
+            self.is_cut = self._file.format == "OGG" and _is_cut(file, self._file)
             self._closing = stack.pop_all()
         self._name = name
         self._position = 0
@@ -66,7 +68,7 @@ class SndfileDecoder:
         target = min(self._position + frames, self._file.frames)
         skipped: int = target - self._position
         try:
-            self._position = self._file.seek(target)
+            self._position = undisturbed(lambda: self._file.seek(target))
         except soundfile.LibsndfileError as error:
             raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
         return skipped
@@ -80,7 +82,7 @@ class SndfileDecoder:
     def read(self, frames: int) -> Audio:
         """The next frames (C, n)."""
         try:
-            block = self._file.read(frames, dtype="float32", always_2d=True)  # (n, C)
+            block = undisturbed(lambda: self._file.read(frames, dtype="float32", always_2d=True))  # (n, C)
         except soundfile.LibsndfileError as error:
             raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
         self._position += len(block)
@@ -171,6 +173,15 @@ def _describe(sound: soundfile.SoundFile) -> tuple[AudioInfo, int | None]:
         tags=canonical(sound.copy_metadata()),
     )
     return info, sound.frames
+
+
+def _is_cut(file: BinaryIO, sound: soundfile.SoundFile) -> bool:
+    position = file.tell()  # libsndfile may be reading the same file
+    rate = 48000 if sound.subtype == "OPUS" else sound.samplerate
+    try:
+        return ends.ogg_is_cut(file, sound.frames / sound.samplerate, rate)
+    finally:
+        file.seek(position)
 
 
 def _promised(sound: soundfile.SoundFile, bits: int | None) -> int:

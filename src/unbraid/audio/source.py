@@ -4,16 +4,19 @@ Models read a track more than once (Wiener filter, common gain), so whatever can
 temporary file before anything else happens.
 """
 
+import io
 import os
-import shutil
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from unbraid.errors import AudioError
 
 Source = str | os.PathLike[str] | BinaryIO
+_STANDARD = {"<stdin>": "standard input", "<stdout>": "standard output"}  # how people call them
+_SPOOL_BYTES = 1 << 16  # copied at a time
 
 
 def label(source: Source) -> str:
@@ -21,15 +24,22 @@ def label(source: Source) -> str:
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     name = getattr(source, "name", None)
-    return name if isinstance(name, str) else "the stream"
+    return _STANDARD.get(name, name) if isinstance(name, str) else "the stream"
 
 
-def spool(stream: BinaryIO, folder: str | os.PathLike[str] | None = None) -> Path:
-    """Copy a stream to a new temporary file and return its path; deleting it is the caller's business."""
-    with tempfile.NamedTemporaryFile(prefix="unbraid-", suffix=".spool", dir=folder, delete=False) as file:
+def spool(stream: BinaryIO, progress: Callable[[int, None], None] | None = None) -> Path:
+    """Copy a stream to a new temporary file and return its path; deleting it is the caller's business.
+
+    `progress(bytes so far, None)` is called now and then: nobody knows how much a pipe will bring.
+    """
+    with tempfile.NamedTemporaryFile(prefix="unbraid-", suffix=".spool", delete=False) as file:
         path = Path(file.name)
         try:
-            shutil.copyfileobj(stream, file, 1 << 20)
+            while chunk := stream.read(_SPOOL_BYTES):
+                file.write(chunk)
+                if progress:
+                    progress(file.tell(), None)
+            file.flush()
         except OSError as error:
             path.unlink(missing_ok=True)
             raise AudioError(
@@ -51,6 +61,11 @@ def localize(source: Source) -> tuple[Path | BinaryIO, Path | None]:
         with path.open("rb") as pipe:
             spooled = spool(pipe)
         return spooled, spooled
+    if isinstance(source, io.TextIOBase) or not hasattr(source, "read"):
+        raise AudioError(
+            f"A recording is a path or a file open for reading bytes (an array where arrays are taken), not "
+            f"{type(source).__name__}."
+        )
     if not _seekable(source):
         spooled = spool(source)
         return spooled, spooled
@@ -63,9 +78,12 @@ def localize(source: Source) -> tuple[Path | BinaryIO, Path | None]:
 def _openable(path: Path) -> bool:
     """Whether the path is a file to be read in place (True) or a pipe (False); anything else is refused."""
     try:
-        regular = stat.S_ISREG(path.stat().st_mode)
+        mode = path.stat().st_mode
+        regular = stat.S_ISREG(mode)
         if path.is_dir():
             raise AudioError(f"{path} is a folder. Name an audio file in it.")
+        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+            raise AudioError(f"{path} is a device. Name an audio file, or a pipe with audio in it.")
         if regular:  # a pipe must not be opened just to look: whoever writes into it would see us leave
             with path.open("rb") as file:
                 if not file.read(1):

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -19,9 +20,11 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from unbraid.audio import riff
+from unbraid.audio.calls import undisturbed
 from unbraid.audio.encode import Encoder, open_encoder, pcm_bytes
 from unbraid.audio.formats import OutputFormat, check_format
 from unbraid.audio.info import Audio
+from unbraid.audio.source import label
 from unbraid.errors import AudioError
 
 
@@ -52,25 +55,25 @@ class _Sink:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.error: OSError | None = None
+        self.error: BaseException | None = None
 
     def write(self, data: bytes) -> int:
         if self.error is None:
             try:
                 self._file.write(data)
-            except OSError as error:
+            except BaseException as error:
                 self.error = error
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         try:
             return self._file.seek(offset, whence)
-        except OSError as error:
+        except BaseException as error:
             self.error = self.error or error
             return 0
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self.seek(0, os.SEEK_CUR)
 
     def seekable(self) -> bool:
         return True
@@ -104,7 +107,8 @@ class Writer:
         self._sink = _Sink(self._file)
         self._closed = False
         with self._guarded():
-            self._encoder: Encoder = open_encoder(self._sink, sample_rate, channels, fmt, tags or {}, frames)
+            opening = partial(open_encoder, self._sink, sample_rate, channels, fmt, tags or {}, frames)
+            self._encoder: Encoder = undisturbed(opening)
 
     @property
     def peak(self) -> float:
@@ -119,7 +123,7 @@ class Writer:
     def write(self, block: Audio) -> None:
         """Append a block (C, n)."""
         with self._guarded():
-            self._encoder.write(self._meter.take(block))
+            undisturbed(partial(self._encoder.write, self._meter.take(block)))
 
     def close(self) -> None:
         """Complete the file. Only after this is it all on disk."""
@@ -128,7 +132,7 @@ class Writer:
         with self._guarded():
             if self.frames == 0:
                 raise AudioError(f"No samples were written to {self.path}; there is no such audio file.")
-            self._encoder.close()
+            undisturbed(self._encoder.close)
             self._sink.check()
             self._file.close()
             self._closed = True
@@ -138,12 +142,14 @@ class Writer:
         if self._closed:
             return
         self._closed = True
-        with contextlib.suppress(Exception):
-            self._encoder.close()
-        with contextlib.suppress(OSError):
-            self._file.close()
-        if self.path.is_file():  # never a device
-            self.path.unlink()
+        try:
+            with contextlib.suppress(Exception):
+                undisturbed(self._encoder.close)
+        finally:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            if self.path.is_file():  # never a device
+                self.path.unlink()
 
     def __enter__(self) -> Self:
         return self
@@ -165,8 +171,11 @@ class Writer:
             raise _unwritable(self.path, error) from error
         except BaseException:
             self.abort()
-            if self._sink.error is not None:  # the codec stumbled over what the disk refused
-                raise _unwritable(self.path, self._sink.error) from self._sink.error
+            cause = self._sink.error  # the codec may have stumbled over what the disk refused
+            if isinstance(cause, OSError):
+                raise _unwritable(self.path, cause) from cause
+            if cause is not None:
+                raise cause from None
             raise
 
 
@@ -206,8 +215,8 @@ class StreamWriter:
     def __init__(
         self, stream: BinaryIO, sample_rate: int, channels: int, *, tags: Mapping[str, str] | None = None
     ) -> None:
-        self._stream = stream
-        self._meter = _Meter("the stream", sample_rate, channels)
+        self._stream, self._name = stream, label(stream)
+        self._meter = _Meter(self._name, sample_rate, channels)
         self._send(riff.header(riff.WavLayout(sample_rate, channels, 32), None, tags))
 
     @property
@@ -226,7 +235,8 @@ class StreamWriter:
 
     def close(self) -> None:
         """Flush; the stream stays open."""
-        self._stream.flush()
+        with self._guarded():
+            self._stream.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -237,11 +247,21 @@ class StreamWriter:
 
     def _send(self, data: bytes) -> None:
         view = memoryview(data)
-        while view:  # an unbuffered stream may take only part
-            view = view[self._stream.write(view) :]
+        with self._guarded():
+            while view:  # an unbuffered stream may take only part
+                view = view[self._stream.write(view) :]
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _unwritable(self._name, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> AudioError:
+def _unwritable(path: Path | str, error: OSError) -> AudioError:
     remedy = {
         errno.ENOSPC: "Free some space or choose another folder",
         errno.EDQUOT: "Free some space or choose another folder",

@@ -1,0 +1,49 @@
+"""Calls into C code that calls Python back: where a signal must not raise.
+
+libsndfile and FFmpeg read and write Python files through callbacks. Python runs signal handlers wherever the main
+thread is, also in there; but an exception cannot pass through C, so that Ctrl-C would only be printed, and what should
+have been read or written lost without an error. Signals never raise in other threads: hence such calls run in one,
+for which the main thread waits, and there they may interrupt it.
+"""
+
+import threading
+import time
+from _thread import start_new_thread
+from collections.abc import Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def undisturbed(call: Callable[[], Result]) -> Result:
+    """The result of the call. When a signal raises meanwhile, that is raised as soon as the call is over.
+
+    Made of what is atomic to signals: in `threading.Thread` and `concurrent.futures` they raise between lines.
+    """
+    if threading.get_ident() != threading.main_thread().ident:
+        return call()
+    results: list[Result] = []
+    errors: list[BaseException] = []
+    over = threading.Lock()
+
+    def work() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            over.release()
+
+    over.acquire()
+    try:
+        start_new_thread(work, ())  # signals raise after a call into C, not before it: if one does, this has started
+        over.acquire()
+    except RuntimeError:  # no thread could be started
+        raise
+    except BaseException:  # with the lock or without it, who knows
+        while not (results or errors):
+            time.sleep(0.001)
+        raise
+    if errors:
+        raise errors.pop()
+    return results.pop()

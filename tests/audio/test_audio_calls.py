@@ -1,0 +1,79 @@
+"""Calls into C that calls Python back: signals wait for their end, and nothing else changes."""
+
+import io
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from audio_signals import noise
+
+from unbraid import audio
+from unbraid.audio.calls import undisturbed
+
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="signals are POSIX"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # files that were just being opened
+]
+
+
+@contextmanager
+def interrupts(every_seconds: float) -> Iterator[None]:
+    """Signals that raise KeyboardInterrupt, again and again, as a timer of the operating system sends them."""
+
+    def stop(number: int, frame: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, every_seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def test_results_and_errors_come_through() -> None:
+    assert undisturbed(lambda: 3) == 3
+    with pytest.raises(ValueError, match="no"):
+        undisturbed(lambda: int("no"))
+
+
+def test_an_interrupt_waits_for_the_end_of_the_call() -> None:
+    done = threading.Event()
+    with pytest.raises(KeyboardInterrupt), interrupts(0.05):
+        undisturbed(lambda: time.sleep(0.3) or done.set())
+    assert done.is_set()
+
+
+@pytest.mark.parametrize("name", ["flac", "ogg", "mp3", "opus", "m4a"])
+def test_a_signal_while_encoding_is_never_lost(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    samples, path = noise(2, 96000), tmp_path / f"out.{name}"
+    stop_without_end(lambda: audio.write(path, samples, 48000, audio.choose_format(name)))
+    assert capfd.readouterr().err == ""  # cffi prints what it cannot pass on
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "m4a"])
+def test_a_signal_while_decoding_is_never_lost(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / f"in.{name}"
+    audio.write(path, noise(2, 96000), 48000, audio.choose_format(name))
+    data = path.read_bytes()
+    if name == "wav":  # a stream of unknown length, which libsndfile reads through callbacks
+        data = data[:4] + b"\xff" * 4 + data[8:]
+    stop_without_end(lambda: audio.read(io.BytesIO(data)))
+    assert capfd.readouterr().err == ""
+
+
+def stop_without_end(work: Callable[[], object]) -> None:
+    """Work again and again until the signal comes, wherever it then is; several times."""
+    for delay in np.linspace(0.02, 0.2, 6):
+        with pytest.raises(KeyboardInterrupt), interrupts(delay):
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                work()
