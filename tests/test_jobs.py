@@ -88,3 +88,32 @@ def test_folders_are_walked_in_order_without_what_is_hidden(tmp_path):
 def test_a_file_that_is_named_is_an_input_whatever_it_is_called(tmp_path):
     names = [str(tmp_path / "notes.txt"), "-"]
     assert [item.label for item in collect(names, recursive=False).items] == [names[0], "standard input"]
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.wav").touch()
+    with pytest.raises(UsageError, match=r"^The name of an input is empty; leave it out, or use \. for the current"):
+        collect([""], recursive=False)
+
+
+def test_what_may_not_be_looked_at_is_left_to_its_reader(tmp_path, monkeypatch):
+    real = os.stat
+
+    def stat(path, *arguments, **options):
+        if os.fspath(path).endswith("closed.wav"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    (tmp_path / "open.wav").touch()
+    names = [str(tmp_path / "closed.wav"), str(tmp_path / "open.wav")]
+    assert [item.name for item in collect(names, recursive=False).items] == ["closed.wav", "open.wav"]
+
+
+def test_an_empty_folder_does_not_stop_the_others(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.wav").touch()
+    collected = collect([str(tmp_path / "empty"), str(tmp_path / "a.wav")], recursive=False)
+    assert [item.name for item in collected.items] == ["a.wav"]
+    assert collected.refused == {tmp_path / "empty": f"There are no audio files in {tmp_path / 'empty'}."}

@@ -11,7 +11,7 @@ LAYERS = {
     1: "audio dsp metrics",
     2: "runtime store catalogue download sources hub importers folder card",
     3: "frontends stream separator api",
-    4: "cli tracks jobs receipt __main__",
+    4: "cli tracks disk jobs receipt __main__",
 }
 TORCH_LAYERS = {0: "models losses graph", 2: "export"}
 

@@ -1,8 +1,10 @@
 """One track on disk: all of it or nothing, never clipped, and stems that add up."""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,6 +112,21 @@ def test_whatever_stops_it_nothing_is_left(tmp_path, error):
     assert os.listdir(tmp_path) == []
 
 
+def test_what_killed_runs_left_is_swept_away(tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    for name in ("000000000001", "000000000002", "000000000003"):
+        (tmp_path / f".unbraid-{name}" / "float").mkdir(parents=True)
+        os.utime(tmp_path / f".unbraid-{name}", (0, 0))
+    os.utime(tmp_path / ".unbraid-000000000003")  # just made: its run may not have locked it yet
+    with open(tmp_path / ".unbraid-000000000002" / "lock", "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        os.utime(tmp_path / ".unbraid-000000000002", (0, 0))
+        stems = {"a": noise(1, 1000, 0.5)}
+        write_track(Stems(stems), a_track(tmp_path, stems))
+    left = sorted(path.name for path in tmp_path.glob(".unbraid-*"))
+    assert left == [".unbraid-000000000002", ".unbraid-000000000003"]
+
+
 def test_what_appears_meanwhile_is_not_overwritten(tmp_path):
     stems = {"a": noise(1, 5000, 0.5)}
     track = a_track(tmp_path, stems)
@@ -141,3 +158,45 @@ def test_stems_are_resampled_on_request(tmp_path):
     assert rate == 44100
     assert back.shape == expected.shape
     assert np.abs(back - expected).max() < 1e-4
+
+
+def test_encoding_reports_its_progress_over_all_stems(tmp_path):
+    stems = {"a": noise(1, 4 * RATE, 0.5), "b": noise(1, 4 * RATE, 0.5)}
+    separated, encoded = [], []
+    write_track(
+        Stems(stems), a_track(tmp_path, stems), lambda *at: separated.append(at), lambda *at: encoded.append(at)
+    )
+    assert {total for _, total in separated} == {4.0}
+    assert encoded == sorted(encoded)
+    assert {4.0, 8.0} <= {done for done, _ in encoded}
+    assert {total for _, total in encoded} == {8.0}
+
+
+@pytest.mark.parametrize("name", ["flac", "mp3", "opus"])
+def test_encoding_can_be_cancelled(tmp_path, name):
+    stems = {"a": noise(1, 5000, 0.5), "b": noise(1, 5000, 0.5)}
+
+    def stop(done: float, total: float | None) -> None:
+        if total == 10000 / RATE:  # of both stems
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        write_track(Stems(stems), a_track(tmp_path, stems, audio.choose_format(name)), stop)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("fmt", "needed"),
+    [
+        (audio.OutputFormat("wav", "32f"), 2 * 4),
+        (audio.OutputFormat("wav", "24"), 2 * 4 + 3),
+        (audio.choose_format("mp3"), 2 * 4 + 2),
+    ],
+)
+def test_the_disk_must_hold_all_float_stems_and_one_that_is_encoded(tmp_path, monkeypatch, fmt, needed):
+    stems = {"a": noise(1, 1000, 0.5), "b": noise(1, 1000, 0.5)}
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000 * needed - 1))
+    with pytest.raises(AudioError, match=r"MB free, but the stems need 0 MB while they are written\. Free some space"):
+        write_track(Stems(stems), a_track(tmp_path, stems, fmt))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000 * needed))
+    write_track(Stems(stems), a_track(tmp_path, stems, fmt))

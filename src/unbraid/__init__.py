@@ -6,9 +6,11 @@
     separator = unbraid.Separator("music-4")                # a name, or a model folder
     stems = separator(audio, sample_rate)                   # arrays (C, T) in and out
 
-Importing this loads neither an engine nor a deep-learning framework.
+Importing this loads neither an engine nor a deep-learning framework. Nothing here talks to the network unasked, so it
+also forbids ONNX Runtime, once that is loaded, to report its use to its makers (since 1.32 it does so on Linux too).
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from unbraid.separator import Options, Separator
 
 __version__ = "0.1.0"
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when ONNX Runtime is loaded; a user's own choice stays
 
 __all__ = [
     "AudioError",

@@ -213,7 +213,7 @@ def _present(name: str, cache: Path | None) -> Path | None:
     if not _plain(name):
         return None
     candidates = (parent / folder_name(name) for parent in (PACKAGED, store.models_folder(cache)))
-    return next((folder for folder in candidates if (folder / "spec.json").is_file()), None)
+    return next((folder for folder in candidates if os.path.isfile(folder / "spec.json")), None)
 
 
 def _plain(name: str) -> bool:

@@ -5,7 +5,8 @@
 
 The template is always below the output root. Sub-folders of a folder that was named are kept between the two, unless
 the template itself says where they go ({parent}), so that a/x.mp3 and b/x.mp3 never meet. Nothing here reads audio or
-writes anything.
+writes anything; what may not even be looked at counts as a file, for its reader to complain about (os.path, unlike
+pathlib, raises nothing then).
 """
 
 import os
@@ -59,10 +60,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Collected:
-    """The inputs of a run, and the files of folders that were passed over."""
+    """The inputs of a run, and what cannot be one."""
 
     items: list[Item]
-    skipped: list[Path]
+    skipped: list[Path]  # files of folders that were passed over
+    refused: dict[Path, str]  # folders that gave nothing, and why
 
 
 @dataclass(frozen=True)
@@ -118,20 +120,28 @@ def collect(names: Sequence[str], *, recursive: bool) -> Collected:
     In folders, what is not audio by its extension is skipped, and so are hidden files and our own outputs.
 
     Raises:
-        UsageError: a folder has no audio in it, or may not be read.
+        UsageError: a name is empty, or there is no input at all.
     """
     items: dict[object, Item] = {}
     skipped: list[Path] = []
+    refused: dict[Path, str] = {}
     for name in names:
         path = Path(name)
+        if not name:
+            raise UsageError("The name of an input is empty; leave it out, or use . for the current folder.")
         if name == "-":
             items["-"] = Item(None)
-        elif path.is_dir():
-            for item in _walk(path, recursive, skipped):
-                items.setdefault(_identity(item.path), item)
+        elif os.path.isdir(path):
+            try:
+                for item in _walk(path, recursive, skipped):
+                    items.setdefault(_identity(item.path), item)
+            except UsageError as error:
+                refused[path] = str(error)
         else:
             items.setdefault(_identity(path), Item(path))
-    return Collected(list(items.values()), skipped)
+    if refused and not items:
+        raise UsageError(next(iter(refused.values())))
+    return Collected(list(items.values()), skipped, refused)
 
 
 def refuse_collisions(outputs: Mapping[Item, Iterable[Path]]) -> None:
@@ -153,21 +163,22 @@ def refuse_collisions(outputs: Mapping[Item, Iterable[Path]]) -> None:
                     "or tell them apart with {name} or {parent} in --template."
                 )
             taken[key] = item
-            if path.exists() and (source := inputs.get(_identity(path))):
+            if os.path.exists(path) and (source := inputs.get(_identity(path))):
                 raise UsageError(f"{path} would be written over the input {source.label}; choose another -o.")
             _refuse_file_as_folder(path)
 
 
 def _refuse_file_as_folder(path: Path) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UsageError(f"{path} is a folder, so no file of that name can be written; choose another place with -o.")
     above = next((folder for folder in path.parents if os.path.lexists(folder)), None)
-    if above is not None and not above.is_dir():
+    if above is not None and not os.path.isdir(above):
         raise UsageError(f"{above} is a file, so no folder of that name can be made; choose another place with -o.")
 
 
 def _walk(folder: Path, recursive: bool, skipped: list[Path]) -> list[Item]:
     found, below = [], 0
+    ours = receipt.stems_recorded_for(folder, recursive=recursive)
 
     def fail(error: OSError) -> None:
         raise UsageError(f"{error.filename} may not be searched ({error.strerror}); leave it out, or grant permission.")
@@ -176,10 +187,9 @@ def _walk(folder: Path, recursive: bool, skipped: list[Path]) -> list[Item]:
         below += len(folders)
         folders[:] = sorted(name for name in folders if not name.startswith(".")) if recursive else []
         inside = Path(parent).relative_to(folder).as_posix().removeprefix(".")
-        ours = receipt.stems_recorded_in(Path(parent))
         for name in sorted(files):
             path = Path(parent, name)
-            if name.startswith(".") or path in ours:
+            if name.startswith(".") or Path(os.path.abspath(path)) in ours:
                 continue
             if path.suffix.lower().lstrip(".") in EXTENSIONS:
                 found.append(Item(path, inside))

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,11 +82,24 @@ def name_in(receipt: Path, output: Path) -> str:
     return Path(os.path.relpath(output, receipt.parent)).as_posix()
 
 
-def stems_recorded_in(folder: Path) -> set[Path]:
-    """Files in FOLDER that a record in it says are ours, so that our outputs are not taken for inputs."""
+def stems_recorded_for(folder: Path, *, recursive: bool) -> set[Path]:
+    """Absolute paths that records in or just above FOLDER say are ours, so that outputs are not taken for inputs."""
     here = Path(os.path.abspath(folder))
-    records = [*here.glob(".*unbraid*.json"), *here.glob(".unbraid/*.json"), *here.parent.glob(".unbraid/*.json")]
-    return {folder / file.name for record in records for file in claims(record) if file.parent == here}
+    records = [*_records(here, recursive), *(here.parent / ".unbraid").rglob("*.json")]
+    return {file for record in records for file in claims(record)}
+
+
+def _records(folder: Path, recursive: bool) -> Iterator[Path]:
+    """What may be a record: hidden files (song/.unbraid.json) and all in hidden folders (.unbraid/a/song.json)."""
+    for parent, folders, files in os.walk(folder):
+        yield from (Path(parent, name) for name in files if _is_ours(name) and name.endswith(".json"))
+        for name in filter(_is_ours, folders):
+            yield from Path(parent, name).rglob("*.json")
+        folders[:] = [name for name in folders if not name.startswith(".")] if recursive else []
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(".") and "unbraid" in name
 
 
 def sha256(path: Path) -> str:

@@ -38,7 +38,8 @@ def models_folder(cache: Path | None) -> Path:
 
 def model_folders(parent: Path) -> list[Path]:
     """What may be model folders, by name."""
-    return sorted(f for f in parent.glob("*") if f.is_dir() and not f.name.startswith(".")) if parent.is_dir() else []
+    here = parent.glob("*") if os.path.isdir(parent) else ()
+    return sorted(folder for folder in here if os.path.isdir(folder) and not folder.name.startswith("."))
 
 
 @contextmanager

@@ -7,11 +7,9 @@ moved in one by one, and back again if that fails half-way.
 """
 
 import contextlib
-import errno
 import math
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 
 from unbraid import __version__
 from unbraid.audio import OutputFormat, Resampler, StreamWriter, Writer, check_format, open_reader, open_writer
+from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import AudioError
 from unbraid.receipt import Made, Making, Receipt, name_in, read_receipt, sha256
 
@@ -90,26 +89,31 @@ class Written:
     gain_db: float  # 0 unless it would have clipped
 
 
-def write_track(separator: Separates, track: Track, progress: Progress | None = None) -> Written:
+def write_track(
+    separator: Separates, track: Track, progress: Progress | None = None, encoding: Progress | None = None
+) -> Written:
     """Separate one input and put its stems and their record in place.
+
+    `progress(done, total)` is called while it is separated, and `encoding` (the same function, if none is given) while
+    the stems, one after the other, are brought into their format; both in seconds of audio.
 
     Raises:
         AudioError: it cannot be read or written; nothing of it is left behind.
-        Cancelled, KeyboardInterrupt: by way of `progress`; nothing of it is left behind.
+        Cancelled, KeyboardInterrupt: by way of these; nothing of it is left behind.
     """
     check_format(track.fmt, track.signal.written_rate, track.signal.channels)
     home = Path(os.path.commonpath([os.path.abspath(p.parent) for p in (*track.outputs.values(), track.receipt)]))
-    with _working_folder(home) as work:
+    with working_folder(home) as work:
         _check_room(work, track)
         fresh, kept = _Hidden(work / "track", home, track), _Hidden(work / "float", home, track)
-        with _disk_errors(home):
+        with disk_errors(home):
             for path in (*fresh.stems.values(), fresh.receipt, *kept.stems.values()):
                 path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            written = _write_stems(separator, track, fresh, kept, progress)
+            written = _write_stems(separator, track, fresh, kept, (progress, encoding or progress))
         except AudioError as error:
             raise AudioError(kept.unhidden(fresh.unhidden(str(error)))) from error
-        with _disk_errors(home):
+        with disk_errors(home):
             _write_receipt(track, fresh, written)
             _settle(fresh, home, track)
         return written
@@ -138,15 +142,20 @@ class _Hidden:
 
 
 def _write_stems(
-    separator: Separates, track: Track, fresh: _Hidden, kept: _Hidden, progress: Progress | None
+    separator: Separates,
+    track: Track,
+    fresh: _Hidden,
+    kept: _Hidden,
+    passes: tuple[Progress | None, Progress | None],
 ) -> Written:
+    progress, encoding = passes
     if not track.fmt.clips:
         seconds, _ = _separate(separator, track, fresh.stems, track.fmt, progress)
         return Written(seconds, 0.0)
     seconds, peak = _separate(separator, track, kept.stems, _FLOAT, progress)
     gain = 1.0 / max(peak, 1.0)
-    for stem, path in kept.stems.items():
-        _encode(path, fresh.stems[stem], track, gain)
+    for index, (stem, path) in enumerate(kept.stems.items()):
+        _encode(path, fresh.stems[stem], track, gain, _part(encoding, index, len(kept.stems), seconds))
         path.unlink()
     return Written(seconds, 20 * math.log10(gain))
 
@@ -180,7 +189,12 @@ def _separate(
     return next(iter(writers.values())).frames / signal.written_rate, peak
 
 
-def _encode(source: Path, destination: Path, track: Track, gain: float) -> None:
+def _part(progress: Progress | None, index: int, parts: int, seconds: float) -> Callable[[float], None]:
+    """Progress in one of several parts that last the same, as progress in all of them."""
+    return lambda done: progress(index * seconds + done, parts * seconds) if progress else None
+
+
+def _encode(source: Path, destination: Path, track: Track, gain: float, report: Callable[[float], None]) -> None:
     """Second pass over a float file: turned down, in the format asked for."""
     signal, factor = track.signal, np.float32(gain)
     with (
@@ -191,6 +205,7 @@ def _encode(source: Path, destination: Path, track: Track, gain: float) -> None:
     ):
         for block in reader.blocks():  # (C, n)
             writer.write(block if gain == 1.0 else block * factor)
+            report(writer.frames / signal.written_rate)
 
 
 def _write_receipt(track: Track, fresh: _Hidden, written: Written) -> None:
@@ -201,19 +216,6 @@ def _write_receipt(track: Track, fresh: _Hidden, written: Written) -> None:
         digest = sha256(fresh.stems[stem])
         files[name_in(track.receipt, output)] = Made(digest, written.gain_db, track.name, __version__, track.making)
     fresh.receipt.write_text(Receipt(files).to_json(), encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _working_folder(home: Path) -> Iterator[Path]:
-    """A hidden folder on the disk of HOME, gone afterwards."""
-    above = next(folder for folder in (home, *home.parents) if folder.is_dir())
-    work = above / f".unbraid-{uuid.uuid4().hex[:12]}"
-    try:
-        with _disk_errors(above):
-            work.mkdir()
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _settle(fresh: _Hidden, home: Path, track: Track) -> None:
@@ -250,26 +252,11 @@ def _check_room(work: Path, track: Track) -> None:
         return
     frames = signal.frames * signal.written_rate // signal.sample_rate
     needed = frames * signal.channels * _FLOAT_BYTES * len(track.outputs)
+    if track.fmt.clips:  # each is encoded beside all the others; lossy formats need less than 16 bit
+        needed += frames * signal.channels * int(track.fmt.subtype or 16) // 8
     free = shutil.disk_usage(work).free
     if needed > free:
         raise AudioError(
             f"The disk of {work.parent} has {free / 1e6:.0f} MB free, but the stems need {needed / 1e6:.0f} MB "
             "while they are written. Free some space, or choose another folder with -o."
         )
-
-
-@contextlib.contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Failures of the disk as sentences."""
-    try:
-        yield
-    except OSError as error:
-        remedy = {
-            errno.ENOSPC: "Free some space, or choose another folder with -o",
-            errno.EDQUOT: "Free some space, or choose another folder with -o",
-            errno.EACCES: "Choose a folder you may write to with -o",
-            errno.EPERM: "Choose a folder you may write to with -o",
-            errno.EROFS: "Choose a folder you may write to with -o",
-            errno.ENAMETOOLONG: "Choose shorter names with --template",
-        }.get(error.errno or 0, "Check the disk, or choose another folder with -o")
-        raise AudioError(f"Nothing can be written to {folder}: {error.strerror or error}. {remedy}.") from error

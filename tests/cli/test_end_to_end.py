@@ -1,5 +1,7 @@
 """The whole command with a real, tiny network: nothing is stood in for."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +27,17 @@ def test_stems_add_up_to_the_recording(request, unbraid_command, tone, fixture):
     assert {rate for _, rate in stems} == {11025}
     left = mixture - sum(samples for samples, _ in stems)
     assert np.sqrt((left**2).mean() / (mixture**2).mean()) <= 1e-3
+
+
+def test_a_run_leaves_nothing_in_the_temporary_folder(tone, speech_folder, tmp_path):
+    """ONNX Runtime would file a number there by which it reports its use."""
+    tone("a.wav")
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "TMPDIR": str(tmp_path / "tmp")}
+    subprocess.run(
+        [sys.executable, "-m", "unbraid", "separate", "a.wav", "-m", speech_folder], env=environment, check=True
+    )
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_options_that_do_not_fit_the_model_are_refused(unbraid_command, tone, speech_folder, tree):

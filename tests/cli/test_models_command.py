@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,3 +94,13 @@ def test_a_check_that_breaks_is_a_problem_itself(unbraid_command, monkeypatch):
     outcome = unbraid_command("doctor")
     assert outcome.code == 1
     assert "wrong: the devices cannot be checked: RuntimeError: no devices today" in outcome.out
+
+
+def test_a_narrow_terminal_never_breaks_a_name(unbraid_command, monkeypatch):
+    fake = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(sys.modules["unbraid.cli.models"], "sys", fake)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = unbraid_command("models").out.splitlines()
+    at = lines.index("speechbrain/sepformer-dns4-16k-enhancement  [not here]")
+    assert lines[at + 1 : at + 3] == ["    speech", "    16 kHz, 102.5 MB, Apache-2.0"]
+    assert max(len(line) for line in lines) <= 80

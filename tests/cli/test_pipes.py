@@ -91,3 +91,69 @@ def test_an_interrupt_leaves_no_half_files(tone, here, number):
     assert errors == b"error: interrupted; nothing is kept of the track that was under way.\n"
     assert process.returncode == 130
     assert [path.name for path in here.iterdir()] == ["a.wav"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+@pytest.mark.parametrize("extension", ["mp3", "opus"])
+def test_an_interrupt_while_stems_are_encoded_leaves_nothing(tone, here, extension):
+    tone("a.wav", seconds=200, rate=16000)
+    words = ("separate", "a.wav", "-f", extension)
+    with start(*words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 30
+        while not any(here.glob(f".unbraid-*/track/*.{extension}")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert errors == b"error: interrupted; nothing is kept of the track that was under way.\n"
+    assert process.returncode == 130
+    assert [path.name for path in here.iterdir()] == ["a.wav"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="named pipes are POSIX")
+def test_a_named_pipe_is_read_once(unbraid_command, tone, tree, here):
+    tone("a.wav")
+    os.mkfifo(here / "pipe.wav")
+    with subprocess.Popen(["sh", "-c", "cat a.wav > pipe.wav"], cwd=here):
+        assert unbraid_command("separate", "pipe.wav").code == 0
+    assert tree() == ["a.wav", "pipe/.unbraid.json", "pipe/voice1.wav", "pipe/voice2.wav"]
+    assert list((here.parent / "tmp").iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_standard_output(tone):
+    tone("a.wav")
+    with open("/dev/full", "wb") as full:
+        process = start("separate", "a.wav", "--stems", "voice1", "-o", "-", stdout=full, stderr=subprocess.PIPE)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert errors.decode() == (
+        "error: a.wav: standard output could not be written: No space left on device. "
+        "Free some space or choose another folder.\n"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes file descriptors")
+@pytest.mark.parametrize(
+    ("words", "closed", "message"),
+    [
+        ("-", "<&-", "Standard input is closed; pipe audio into it, or name a file instead of -."),
+        (
+            "a.wav -o - --stems voice1",
+            ">&-",
+            "-o - writes one float32 WAV to standard output, which is closed; redirect it to a file or a pipe.",
+        ),
+    ],
+)
+def test_closed_streams_are_told(tone, words, closed, message):
+    tone("a.wav")
+    shell = f'exec "$@" {words} {closed}'
+    program = PROGRAM.format(folder=str(Path(__file__).parent), pause=0.0)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        ["sh", "-c", shell, "sh", sys.executable, "-c", program, "separate"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr.decode()) == (2, f"error: {message}\n")

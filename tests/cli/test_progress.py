@@ -44,3 +44,12 @@ def test_what_is_quick_or_unseen_shows_nothing(terminal, capsys, monkeypatch):
 
 def test_clocks():
     assert [clock(0.9), clock(61), clock(36000)] == ["0:00", "1:01", "10:00:00"]
+
+
+def test_a_second_phase_takes_the_place_of_the_first(terminal, capsys):
+    with Meter("song.mp3") as meter, Meter("song.mp3, encoding", after=meter) as encoding:
+        meter(30.0, 30.0)
+        encoding(30.0, 120.0)
+        assert meter._bar
+        assert not meter._bar.live.is_started
+    assert "25%" in capsys.readouterr().err

@@ -84,3 +84,12 @@ def test_stems_of_several_runs_lie_side_by_side(statuses, unbraid_command, tone)
     assert statuses("a.wav", "-m", "music-4", "--stems", "drums") == ["skipped"]
     assert statuses("a.wav", "-m", "music-2", "--stems", "vocals") == ["skipped"]
     assert statuses("a.wav", "-m", "music-4") == ["done"]
+
+
+@pytest.mark.parametrize("template", ["{stem}/{parent}/{track}.{ext}", "{track}-{stem}/{parent}/x.{ext}"])
+def test_stems_in_the_tree_they_come_from_are_no_inputs(statuses, tone, template):
+    for name in ("tree/a.wav", "tree/sub/b.wav", "tree/sub/deep/c.wav"):
+        tone(name)
+    words = ("tree", "-r", "-o", "tree", "--template", template)
+    assert statuses(*words) == ["done"] * 3
+    assert statuses(*words) == ["skipped"] * 3

@@ -136,10 +136,12 @@ def models(problems: list[str]) -> Findings:
 def folders(problems: list[str]) -> Findings:
     """Where things are put, and the room there is."""
     cache = cache_folder()
-    size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file()) if cache.is_dir() else 0
+    size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file()) if os.path.isdir(cache) else 0
     found = {"cache": f"{cache}, {size / 1e6:.1f} MB"}
+    if os.path.lexists(cache) and not os.path.isdir(cache):
+        problems.append(f"the cache {cache} is not a folder; remove it, or set UNBRAID_CACHE to another place.")
     for what, folder in {"cache": cache, "temporary": Path(tempfile.gettempdir()), "current": Path.cwd()}.items():
-        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+        there = next(parent for parent in (folder, *folder.absolute().parents) if os.path.isdir(parent))
         free = shutil.disk_usage(there).free
         found[f"{what} disk"] = f"{free / 1e9:.1f} GB free, {folder}"
         if free < LITTLE_BYTES:

@@ -3,6 +3,7 @@
 Exit codes: 0 all done · 1 something failed · 2 a request that cannot be met · 130 interrupted.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -20,16 +21,14 @@ from unbraid.errors import Cancelled, UnbraidError, UsageError
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
-def say(text: str, stream: TextIO | None = None) -> None:
-    """A line for people, on standard output unless a stream is given, whatever characters it has."""
-    stream = stream or sys.stdout
-    encoding = stream.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+def say(text: str) -> None:
+    """A line for people on standard output, whatever characters it has."""
+    _print(text, sys.stdout)
 
 
 def notice(text: str) -> None:
     """A line on standard error."""
-    say(text, sys.stderr)
+    _print(text, sys.stderr)
 
 
 def report_error(message: str) -> None:
@@ -46,9 +45,17 @@ def explain(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "there is not enough memory; close other programs, or cut the input with --duration."
     if isinstance(error, OSError):
-        return f"{error.filename or 'the system'}: {error.strerror or error}."
+        return f"{error.filename or 'the system'}: {error.strerror or error}. {_remedy(error)}."
     what = f"{type(error).__name__}: {error}".rstrip(": .")
     return f"unexpected {what}. This is a bug; set UNBRAID_DEBUG=1 to see where it comes from, and report it."
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Free some space"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "Grant permission, or choose another place"
+    return "Check the path and the disk"
 
 
 @contextmanager
@@ -93,6 +100,12 @@ def hush_stdout() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+def _print(text: str, stream: TextIO | None) -> None:
+    if stream is not None:  # None: closed by whoever started us
+        encoding = stream.encoding or "utf-8"
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

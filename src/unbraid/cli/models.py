@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from unbraid.hub import Entry
 
 models = typer.Typer(rich_markup_mode="rich", help="List the models; fetch, import and remove them.")
-_PIPE_COLUMNS = 200  # of a table that nobody's terminal limits
-_WHERE = {"packaged": "yes, inside unbraid", "cached": "yes", "published": "no"}
+_MANY_COLUMNS = 1000  # more than the table takes
+_WHERE = {"packaged": "here, inside unbraid", "cached": "here", "published": "not here"}
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `unbraid models` lists.")]
 
 
@@ -34,7 +34,7 @@ def list_models(
         if as_json:
             say(json.dumps([_as_json(entry) for entry in entries]))
             return
-        _print_table(entries)
+        _print_list(entries)
         for folder, reason in hub.damaged().items():
             notice(f"damaged, and left out: {folder}: {reason}")
         if any(entry.folder is None for entry in entries):
@@ -103,24 +103,37 @@ def _as_json(entry: "Entry") -> dict[str, Any]:
     }
 
 
-def _print_table(entries: "list[Entry]") -> None:
+def _print_list(entries: "list[Entry]") -> None:
+    """As a table where there is the width for it, else a paragraph per model, so that no name is ever broken."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Name", "Here", "Stems", "Rate", "Size", "Licence", "Scores"):
-        table.add_column(heading, justify="right" if heading in ("Rate", "Size") else "left", overflow="fold")
+    for heading in ("Name", "Where", "Stems", "Rate", "Size", "Licence", "Scores"):
+        table.add_column(heading, justify="right" if heading in ("Rate", "Size") else "left")
     for entry in entries:
-        cells = (
-            entry.name,
-            _WHERE[entry.where],
-            ", ".join(entry.stems),
-            f"{entry.sample_rate / 1000:g} kHz",
-            f"{entry.bytes / 1e6:.1f} MB",
-            entry.licence,
-            "\n".join(f"{value:g} {what}" for what, value in entry.scores.items()),
-        )
-        table.add_row(*(Text(cell) for cell in cells))
-    Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(table)
+        table.add_row(*(Text(cell) for cell in _cells(entry)))
+    console = Console(width=None if sys.stdout and sys.stdout.isatty() else _MANY_COLUMNS)
+    if console.measure(table, options=console.options.update_width(_MANY_COLUMNS)).maximum <= console.width:
+        console.print(table)
+        return
+    for entry in entries:
+        name, here, stems, *facts, scores = _cells(entry)
+        say(f"{name}  [{here}]")
+        for line in (stems, ", ".join(facts), *scores.splitlines()):
+            say(f"    {line}")
+
+
+def _cells(entry: "Entry") -> tuple[str, ...]:
+    """What there is to say of a model."""
+    return (
+        entry.name,
+        _WHERE[entry.where],
+        ", ".join(entry.stems),
+        f"{entry.sample_rate / 1000:g} kHz",
+        f"{entry.bytes / 1e6:.1f} MB",
+        entry.licence,
+        "\n".join(f"{value:g} {what}" for what, value in entry.scores.items()),
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
 from unbraid.cli.console import explain
+from unbraid.cli.pipes import Place, naming
 from unbraid.cli.request import Request
 from unbraid.errors import UsageError
 from unbraid.jobs import Item, Layout, refuse_collisions
@@ -26,9 +27,9 @@ class Job:
 
 
 def make_jobs(
-    request: Request, items: Sequence[Item], separator: Separator, stems: Sequence[str], spooled: Path | None
+    request: Request, items: Sequence[Item], separator: Separator, stems: Sequence[str], place: Place
 ) -> list[Job]:
-    """One job per input, in order. `spooled` is where standard input lies.
+    """One job per input, in order. `place` says where an input is to be read.
 
     Raises:
         UsageError: the request as a whole cannot be met: two stems in one place, outputs that exist already, …
@@ -41,15 +42,15 @@ def make_jobs(
             _refuse_existing(list(outputs.values()), layout.receipt_path(item), request)
     jobs = []
     for item, outputs in places.items():
+        source = None
         try:
-            source = spooled if item.path is None else item.path
-            assert source is not None
+            source = place(item)
             track = _track(request, source, outputs, layout.receipt_path(item), separator)
             jobs.append(Job(item, dataclasses.replace(track, name=item.name)))
         except UsageError:
             raise
         except Exception as error:
-            jobs.append(Job(item, error=explain(error)))
+            jobs.append(Job(item, error=naming(item, explain(error), source)))
     return jobs
 
 

@@ -18,10 +18,11 @@ Unit = Literal["seconds", "bytes"]
 class Meter:
     """Called with what is done and what there is in all (None: unknown); draws when it is worth it."""
 
-    def __init__(self, title: str, unit: Unit = "seconds", *, quiet: bool = False) -> None:
+    def __init__(self, title: str, unit: Unit = "seconds", *, quiet: bool = False, after: Self | None = None) -> None:
         self._title, self._unit = title, unit
         self._silent = quiet or not watched()
         self._started = time.monotonic()
+        self._after = after  # whose bar goes when this one comes
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -29,6 +30,8 @@ class Meter:
         if self._silent or (self._bar is None and time.monotonic() - self._started < PATIENCE_SECONDS):
             return
         if self._bar is None or self._task is None:
+            if self._after is not None:
+                self._after.stop()
             self._bar = _bar(self._unit, counted=total is None)
             self._task = self._bar.add_task(_short(self._title), total=total, done="")
             self._bar.start()
@@ -38,13 +41,17 @@ class Meter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
 
 
 def watched() -> bool:
     """Whether standard error is a terminal."""
-    return sys.stderr.isatty()
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _bar(unit: Unit, counted: bool) -> "Progress":

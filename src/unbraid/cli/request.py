@@ -129,6 +129,8 @@ def check_stdout(request: Request, stems: Sequence[str], inputs: int) -> None:
         raise UsageError(f"{_TO_STDOUT}, so name one stem: --stems {stems[0]} (or {', '.join(stems[1:])}).")
     if (request.coding.format, request.coding.subtype or "32f", request.coding.bitrate) != ("wav", "32f", None):
         raise UsageError(f"{_TO_STDOUT}; leave --format, --subtype and --bitrate out, or choose a folder with -o.")
+    if sys.stdout is None:
+        raise UsageError(f"{_TO_STDOUT}, which is closed; redirect it to a file or a pipe.")
     if sys.stdout.isatty():
         raise UsageError(f"{_TO_STDOUT}, which is the terminal; redirect it to a file or a pipe.")
     if request.resume or request.template != DEFAULT_TEMPLATE:

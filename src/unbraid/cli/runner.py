@@ -7,18 +7,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from unbraid.audio import choose_format, spool
+from unbraid.audio import choose_format
 from unbraid.cli.console import explain, hush_stdout, notice, report_error
+from unbraid.cli.pipes import naming, places
 from unbraid.cli.plan import Job, make_jobs
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, Result
 from unbraid.cli.request import Request, check_stdout, select_stems
-from unbraid.errors import Cancelled, UsageError
-from unbraid.jobs import Item, Layout, collect
+from unbraid.errors import Cancelled
+from unbraid.jobs import Layout, collect
 from unbraid.receipt import holds
 from unbraid.separator import Separator
 from unbraid.tracks import write_stream, write_track
@@ -37,43 +37,44 @@ def run(request: Request, report: Report, *, quiet: bool = False) -> None:
     collected = collect(request.inputs, recursive=request.recursive)
     if collected.skipped and not quiet:
         notice(_skipped(collected.skipped))
-    with _separator(request) as separator, _standard_input(collected.items) as spooled:
+    with _separator(request) as separator, places(quiet=quiet) as place:
         report.device, report.device_reason = separator.device, separator.device_reason
         stems = select_stems(request.stems, separator.stems(), separator.spec.name)
         if request.root is None:
-            check_stdout(request, stems, len(collected.items))
-        jobs = make_jobs(request, collected.items, separator, stems, spooled)
+            check_stdout(request, stems, len(collected.items) + len(collected.refused))
+        jobs = make_jobs(request, collected.items, separator, stems, place)
+        for folder, reason in collected.refused.items():
+            report.results.append(Result(str(folder), "failed", error=reason))
+            report_error(reason)
         for number, job in enumerate(jobs, 1):
             title = f"[{number}/{len(jobs)}] {job.item.name}" if len(jobs) > 1 else job.item.name
-            with Meter(title, quiet=quiet) as meter:
-                result = _do(job, request, separator, meter)
-            if spooled and result.error:
-                result = replace(result, error=result.error.replace(str(spooled), "standard input"))
+            with Meter(title, quiet=quiet) as meter, Meter(f"{title}, encoding", quiet=quiet, after=meter) as encoding:
+                result = _do(job, request, separator, (meter, encoding))
             report.results.append(result)
             if result.error:
                 report_error(result.error)
 
 
-def _do(job: Job, request: Request, separator: Separator, meter: Meter) -> Result:
+def _do(job: Job, request: Request, separator: Separator, meters: tuple[Meter, Meter]) -> Result:
     """One job, with whatever goes wrong in it as a result."""
     label = job.item.label
     if job.track is None:
-        return Result(label, "failed", error=_naming(job.item, job.error or ""))
+        return Result(label, "failed", error=job.error)
     track, started = job.track, time.monotonic()
     try:
         if request.resume and holds(track.receipt, track.making, track.outputs.values()):
             return Result(label, "skipped", track.outputs)
         if request.root is None:
-            written = write_stream(separator, track, sys.stdout.buffer, meter)
+            written = write_stream(separator, track, sys.stdout.buffer, meters[0])
         else:
-            written = write_track(separator, track, meter)
+            written = write_track(separator, track, *meters)
     except (KeyboardInterrupt, Cancelled):
         raise
     except BrokenPipeError:
         hush_stdout()
         return Result(label, "failed")
     except Exception as error:
-        return Result(label, "failed", error=_naming(job.item, explain(error)))
+        return Result(label, "failed", error=naming(job.item, explain(error), track.source))
     elapsed = time.monotonic() - started
     outputs = track.outputs if request.root is not None else {}
     agreement = median(separator.seams.agreement_db) if separator.seams.agreement_db else None
@@ -94,26 +95,6 @@ def _separator(request: Request) -> Iterator[Separator]:
         yield separator
     finally:
         separator.close()
-
-
-@contextmanager
-def _standard_input(items: list[Item]) -> Iterator[Path | None]:
-    """Where standard input lies on disk, if it is among the inputs; deleted afterwards."""
-    if all(item.path is not None for item in items):
-        yield None
-        return
-    if sys.stdin.isatty():
-        raise UsageError("Standard input is the keyboard; pipe audio into it, or name a file instead of -.")
-    spooled = spool(sys.stdin.buffer)
-    try:
-        yield spooled
-    finally:
-        spooled.unlink(missing_ok=True)
-
-
-def _naming(item: Item, message: str) -> str:
-    """The message, which shall name the input."""
-    return message if item.path is None or item.label in message else f"{item.label}: {message}"
 
 
 def _skipped(paths: list[Path]) -> str:

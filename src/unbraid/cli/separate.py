@@ -131,7 +131,8 @@ def _line(result: "Result") -> str:
     speed = result.seconds / max(result.elapsed, 1e-9)
     text = f"{result.input} -> {where} ({result.seconds:.1f} s in {result.elapsed:.1f} s, {speed:.1f} x real time)"
     if result.gain_db:
-        text += f"\n  stems turned down by {-result.gain_db:.1f} dB so that none clips"
+        amount = f"{-result.gain_db:.1f} dB" if result.gain_db < -0.05 else "less than 0.1 dB"
+        text += f"\n  stems turned down by {amount} so that none clips"
     if result.agreement_db is not None:
         text += f"\n  neighbouring windows agree to {result.agreement_db:.0f} dB (median) where they overlap"
     return text
