@@ -3,6 +3,7 @@
 Shown only for what takes over a second, and only where somebody can see it.
 """
 
+import os
 import sys
 import time
 from types import TracebackType
@@ -50,8 +51,8 @@ class Meter:
 
 
 def watched() -> bool:
-    """Whether standard error is a terminal."""
-    return sys.stderr is not None and sys.stderr.isatty()
+    """Whether standard error is a terminal that can draw over what it has drawn."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _bar(unit: Unit, counted: bool) -> "Progress":
