@@ -20,7 +20,7 @@ from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Decoder, Unreadab
 from unbraid.audio.source import Source, label, localize
 from unbraid.errors import AudioError, UsageError
 
-LOUDEST = 1e10  # full scale is 1, or 2^31 where integers were stored as floats; squares of more overflow float32
+LOUDEST = 1e9  # full scale is 1; of what is larger, float32 has no room for sums of squares
 
 
 class Reader:

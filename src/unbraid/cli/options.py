@@ -93,7 +93,9 @@ Residual = Annotated[
 ]
 HighBand = Annotated[
     Literal["share", "drop"],
-    typer.Option(help="What lies above half the model's sample rate: shared among the stems, or dropped.", rich_help_panel=_MODEL),
+    typer.Option(
+        help="What lies above half the model's sample rate: shared among the stems, or dropped.", rich_help_panel=_MODEL
+    ),
 ]
 Raw = Annotated[
     bool,
