@@ -63,10 +63,11 @@ NOT_AUDIO = r"\S+ is not audio that can be read \(libsndfile: .+; FFmpeg: .+\)\.
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "song.wav", "song.mp3", "song.m4a", "song.raw"])
-def test_text(tmp_path: Path, name: str) -> None:
+def test_text(tmp_path: Path, name: str, capfd) -> None:
     path = tmp_path / name
     path.write_text("These are words, not sounds.\n" * 500)
     refused(path, NOT_AUDIO)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_picture(tmp_path: Path) -> None:

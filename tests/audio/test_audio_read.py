@@ -169,6 +169,16 @@ def test_pipes_are_spooled_and_the_spool_is_removed(tmp_path: Path, kind: str, m
     assert list(spools.iterdir()) == []
 
 
+def test_spooling_reports_what_has_come() -> None:
+    seen: list[int] = []
+    path = audio.spool(Pipe(b"x" * 200_000), lambda done, total: seen.append(done))
+    assert path.read_bytes() == b"x" * 200_000
+    path.unlink()
+    assert len(seen) > 1
+    assert seen == sorted(seen)
+    assert seen[-1] == 200_000
+
+
 def test_a_named_pipe_is_a_pipe(tmp_path: Path, wav: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)

@@ -122,7 +122,9 @@ def _open(file: BinaryIO, source: Path | BinaryIO) -> soundfile.SoundFile:
         if _is_mp3_without_index(file):
             raise Unreadable("mp3 without an index")
         file.seek(0)
-        sound = _Sequential(source if isinstance(source, Path) else file)
+        # by a name in .mp3, libsndfile would take anything for one, and complain about it on standard error
+        named = isinstance(source, Path) and source.suffix.lower() != ".mp3"
+        sound = _Sequential(source if named else file)
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
         raise Unreadable(reason.strip().rstrip(".")) from None
