@@ -33,7 +33,7 @@ def test_a_device_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch)
         "Device 'cuda' was asked for, but this ONNX Runtime has only cpu; "
         "install what it needs (for cuda: pip install 'unbraid[gpu]') or use --device auto."
     )
-    with pytest.raises(RuntimeUnavailable) as caught:
+    with pytest.raises(UsageError) as caught:
         choose_device("tpu")
     assert str(caught.value) == ("Device 'tpu' is unknown; choose auto, cuda, rocm, directml, coreml, cpu or torch.")
 

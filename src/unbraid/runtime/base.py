@@ -33,7 +33,7 @@ def open_executor(
     """Load a model folder into the engine for a device.
 
     `device` is auto, torch (the eager modules, when torch is installed), or one of ONNX Runtime's: cpu, cuda, …
-    `threads` is the number of CPU threads; by default, as many as this process may use.
+    `threads` is the number of CPU threads; by default, and at most, as many as this process may use.
 
     Raises:
         RuntimeUnavailable: the device or the engine is not there.

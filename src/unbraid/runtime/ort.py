@@ -25,7 +25,8 @@ def choose_device(device: str) -> tuple[str, str, str]:
     """Provider, name and reason for `auto` or a device's name.
 
     Raises:
-        RuntimeUnavailable: the device is unknown, or was asked for and is not there.
+        UsageError: there is no such device.
+        RuntimeUnavailable: it was asked for and is not there.
     """
     available = set(onnxruntime.get_available_providers())
     here = [name for name, provider in PROVIDERS.items() if provider in available]
@@ -33,7 +34,7 @@ def choose_device(device: str) -> tuple[str, str, str]:
         chosen = next((name for name in AUTO if name in here), "cpu")
         return PROVIDERS[chosen], chosen, "the fastest here" if chosen != "cpu" else "no GPU provider is installed"
     if device not in PROVIDERS:
-        raise RuntimeUnavailable(f"Device {device!r} is unknown; choose auto, {', '.join(PROVIDERS)} or torch.")
+        raise UsageError(f"Device {device!r} is unknown; choose auto, {', '.join(PROVIDERS)} or torch.")
     if device not in here:
         raise RuntimeUnavailable(
             f"Device {device!r} was asked for, but this ONNX Runtime has only {', '.join(here)}; "
@@ -62,7 +63,7 @@ class OrtExecutor:
         precision: Precision = "float32", threads: int | None = None,
     ):  # fmt: skip
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or available_threads()
+        options.intra_op_num_threads = min(threads or available_threads(), available_threads())
         options.enable_mem_pattern = False  # a plan per input shape: lengths vary, and it costs 10 % more memory
         options.log_severity_level = 4  # failures are raised; the rest is noise
         path = int8_graph(spec, folder) if precision == "int8" else folder / "model.onnx"
