@@ -30,7 +30,8 @@ SECTIONS = {
     "speech": (
         "Speech: SepFormer, published geometry (25.7 M parameters), against SpeechBrain",
         "Warm: the model is loaded and has run once. Agreement is the SNR of our output against the peer's, on random "
-        "weights; trained ones have their int8 fidelity in the model card. The first two rows come from a quiet machine; "
+        "weights; trained ones have their int8 fidelity in the model card. The "
+        "first two rows come from a quiet machine; "
         "the others shared it with other work: read their CPU seconds rather than their wall seconds.",
     ),
     "music": (
@@ -38,7 +39,8 @@ SECTIONS = {
         "From a wav file to wav files, start-up included; the peer reads and writes through soundfile, which spares it "
         "its ffmpeg processes. Both aims in CPU seconds are missed on this machine. Profiled, our 180 s are 8 CPU s of "
         "the network (two thirds of it transposed convolutions, the rest convolutions; norms and activations 4 %) and "
-        "1 s of FFT, files and start-up; the peer's TensorFlow needs 20 CPU s for the same convolutions. What is left to "
+        "1 s of FFT, files and start-up; the peer's TensorFlow needs 20 CPU s "
+        "for the same convolutions. What is left to "
         "gain is in the convolutions: fewer, larger ones, or int8.",
     ),
     "length": (
