@@ -7,7 +7,7 @@
 `speech8k` holds `manifest.csv` (path, speaker, split, …) and the audio. Every step draws new pairs of different
 speakers, random offsets, gains of ±2.5 dB around a random level, and speed perturbation of 0.95–1.05. The loss is
 negative SI-SDR under the best permutation, capped at 30 dB as in the SepFormer recipe. A checkpoint with the
-optimiser and the random state is renamed into place at every evaluation on the dev mixtures.
+optimiser is renamed into place at every evaluation on the dev mixtures; a resumed run draws from the step it is at.
 """
 
 import argparse

@@ -6,13 +6,14 @@ Each stem carries its own making, so that stems of several runs can lie side by 
 """
 
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from unbraid.folder import sha256
 
 FORMAT = 1
 
@@ -100,12 +101,6 @@ def _records(folder: Path, recursive: bool) -> Iterator[Path]:
 
 def _is_ours(name: str) -> bool:
     return name.startswith(".") and "unbraid" in name
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hash_if_there(path: Path) -> str | None:

@@ -22,7 +22,8 @@ from unbraid import __version__
 from unbraid.audio import OutputFormat, Resampler, StreamWriter, Writer, check_format, open_reader, open_writer
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import AudioError
-from unbraid.receipt import Made, Making, Receipt, name_in, read_receipt, sha256
+from unbraid.folder import sha256
+from unbraid.receipt import Made, Making, Receipt, name_in, read_receipt
 
 Audio = NDArray[np.float32]  # (C, T)
 Progress = Callable[[float, float | None], None]  # seconds done, seconds in all (None: unknown)
