@@ -57,6 +57,32 @@ class UNetGeometry:
             raise ValueError(f"filters must name at least two levels, got {self.filters}.")
 
 
+@dataclass(frozen=True)
+class ConvTasNetGeometry:
+    """Sizes of a Conv-TasNet; the defaults are the published best ones (5.1 M parameters); never exported.
+
+    Raises:
+        ValueError: a size below 1, or a kernel of an odd number of samples or an even number of frames.
+    """
+
+    sources: int = 2
+    features: int = 512  # N, channels of the learned encoder
+    kernel_samples: int = 16  # L, of the encoder and the decoder; the stride is half of it
+    bottleneck: int = 128  # B, channels between blocks
+    skip: int = 128  # Sc, channels of the skip paths
+    hidden: int = 512  # H, channels inside a block
+    kernel_frames: int = 3  # P, of the depthwise convolutions
+    blocks: int = 8  # X, blocks in a repeat, dilated by 1, 2, 4, …
+    repeats: int = 3  # R
+
+    def __post_init__(self) -> None:
+        _check_positive(dataclasses.asdict(self))
+        if self.kernel_samples % 2:
+            raise ValueError(f"kernel_samples must be even (the stride is half of it), got {self.kernel_samples}.")
+        if not self.kernel_frames % 2:
+            raise ValueError(f"kernel_frames must be odd, got {self.kernel_frames}.")
+
+
 def _check_positive(sizes: dict[str, int]) -> None:
     if bad := [name for name, value in sizes.items() if value < 1]:
         raise ValueError(f"{bad[0]} must be at least 1, got {sizes[bad[0]]}.")
