@@ -1,0 +1,77 @@
+"""Fixed mixtures over a folder of speakers: listed in a CSV, or drawn, always the same ones, where there is no CSV.
+
+A row of `{split}_mix{N}.csv` has id, seconds, and for each source j path_j, start_j (s) and gain_db_j. Source j is
+file[start : start + seconds] at an RMS of 0.05 · 10^(gain / 20); the mixture is the sum of the sources.
+"""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from unbraid.corpora.manifest import read_rows
+from unbraid.corpora.mixtures import Clip, Mixture, read_head
+from unbraid.errors import UsageError
+
+REFERENCE_RMS = 0.05  # of a voice at 0 dB
+DRAWN = 200  # mixtures
+LONGEST_SECONDS, SHORTEST_SECONDS = 5.0, 1.0  # a drawn mixture is as long as its shortest voice, within these
+SPREAD_DB = 2.5  # gains lie within ± this
+TRIES = 20  # to find recordings that are long enough
+_STEP = 1000  # drawn places are whole milliseconds
+
+
+def listed(path: Path, sources: int) -> list[Mixture]:
+    """The mixtures of a CSV beside the recordings."""
+    places = [(f"path_{j}", f"start_{j}", f"gain_db_{j}") for j in range(1, sources + 1)]
+    found = []
+    for number, row in enumerate(read_rows(path, ("id", "seconds", *sum(places, ()))), 2):
+        try:
+            seconds = float(row["seconds"])
+            clips = [
+                Clip(path.parent / row[file], float(row[start]), seconds, _rms(float(row[gain])))
+                for file, start, gain in places
+            ]
+        except ValueError as error:
+            raise UsageError(f"{path}, line {number}: {error}. Seconds, starts and gains are numbers.") from None
+        found.append(Mixture(row["id"], tuple(clips)))
+    return found
+
+
+def drawn(speakers: dict[str, list[Clip]], split: str, sources: int) -> list[Mixture]:
+    """Mixtures of different speakers, a function of the recordings, the split and the number of sources alone."""
+    if len(speakers) < sources:
+        raise UsageError(
+            f"The split {split} has {len(speakers)} speakers; a mixture of {sources} voices needs as many."
+        )
+    random = np.random.default_rng(zlib.crc32(f"{split}_mix{sources}".encode()))
+    recordings = [speakers[name] for name in sorted(speakers)]
+    return [_draw(recordings, f"mix{sources}_{number:04d}", sources, random) for number in range(DRAWN)]
+
+
+def _draw(recordings: list[list[Clip]], name: str, sources: int, random: np.random.Generator) -> Mixture:
+    for _ in range(TRIES):
+        who = random.choice(len(recordings), sources, replace=False)
+        clips = [recordings[i][int(random.integers(len(recordings[i])))] for i in who]
+        lengths = [read_head(clip, _STEP).samples - 1 for clip in clips]  # ms
+        length = min(round(LONGEST_SECONDS * _STEP), *lengths)
+        if length >= SHORTEST_SECONDS * _STEP:
+            return Mixture(
+                name,
+                tuple(
+                    Clip(
+                        clip.path,
+                        int(random.integers(own - length + 1)) / _STEP,
+                        length / _STEP,
+                        _rms(random.uniform(-SPREAD_DB, SPREAD_DB)),
+                    )
+                    for clip, own in zip(clips, lengths, strict=True)
+                ),
+            )
+    raise UsageError(
+        f"Hardly any recording lasts {SHORTEST_SECONDS:g} s, which a mixture to score must; join short ones."
+    )
+
+
+def _rms(gain_db: float) -> float:
+    return float(REFERENCE_RMS * 10 ** (gain_db / 20))

@@ -1,0 +1,44 @@
+"""A folder with a manifest.csv: a row for each recording, with its path in the folder, its speaker and its split."""
+
+import csv
+from pathlib import Path
+
+from unbraid.corpora.mixtures import Clip
+from unbraid.errors import UsageError
+
+NAME = "manifest.csv"
+
+
+def find_speakers(folder: Path, split: str) -> dict[str, list[Clip]]:
+    """The recordings of each speaker of a split."""
+    found: dict[str, list[Clip]] = {}
+    for row in _of_split(folder, split, ("path", "speaker", "split")):
+        found.setdefault(row["speaker"], []).append(Clip(folder / row["path"]))
+    return found
+
+
+def find_clips(folder: Path, split: str) -> list[Clip]:
+    """The recordings of a split, whoever or whatever is heard: for noises."""
+    return [Clip(folder / row["path"]) for row in _of_split(folder, split, ("path", "split"))]
+
+
+def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """The rows of a CSV that has (at least) these columns."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
+            raise UsageError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(columns)}.")
+        rows = list(reader)
+    for number, row in enumerate(rows, 2):
+        if empty := [name for name in columns if not row[name]]:
+            raise UsageError(f"{path} has nothing in column {empty[0]} of line {number}; fill it in.")
+    return rows
+
+
+def _of_split(folder: Path, split: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    rows = read_rows(folder / NAME, columns) if (folder / NAME).is_file() else []
+    found = [row for row in rows if row["split"] == split]
+    if not found:
+        there = ", ".join(sorted({row["split"] for row in rows})) or "nothing"
+        raise UsageError(f"{folder / NAME} has no recording of the split {split!r}; it has {there}.")
+    return found

@@ -1,0 +1,53 @@
+"""A folder with one folder of recordings for each speaker, split by speaker into train, dev and test (80, 10, 10 %).
+
+The order in which speakers (or, among noises, files) go to test, dev and train is that of a hash of their names: it
+depends on nothing but the names, on any machine. dev and test get as many speakers as a mixture needs, at least.
+"""
+
+import zlib
+from pathlib import Path
+
+from unbraid.corpora.mixtures import Clip
+from unbraid.errors import UsageError
+
+SUFFIXES = {".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
+HELD_SHARE = 0.1  # of the names, for test, and again for dev
+
+
+def find_speakers(folder: Path, split: str, sources: int) -> dict[str, list[Clip]]:
+    """The recordings of each speaker of a split."""
+    everyone = speaker_folders(folder)
+    if len(everyone) < 3 * sources:
+        raise UsageError(
+            f"{folder} has {len(everyone)} folders with audio; {3 * sources} speakers are needed, each in a folder of "
+            f"their own, so that train, dev and test have {sources} each."
+        )
+    return {name: [Clip(path) for path in everyone[name]] for name in part(list(everyone), split, sources)}
+
+
+def find_clips(folder: Path, split: str) -> list[Clip]:
+    """The recordings of a split, whoever or whatever is heard: for noises."""
+    files = {path.relative_to(folder).as_posix(): path for path in _audio(folder)}
+    if len(files) < 3:
+        raise UsageError(f"{folder} has {len(files)} audio files; train, dev and test need one each.")
+    return [Clip(files[name]) for name in part(list(files), split, 1)]
+
+
+def speaker_folders(folder: Path) -> dict[str, list[Path]]:
+    """Each sub-folder that has audio files somewhere in it, with them."""
+    places = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
+    return {place.name: files for place in places if (files := _audio(place))}
+
+
+def part(names: list[str], split: str, at_least: int) -> list[str]:
+    """The names of a split, sorted."""
+    ranked = sorted(names, key=lambda name: (zlib.crc32(name.encode()), name))
+    held = max(at_least, round(HELD_SHARE * len(names)))
+    parts = {"test": ranked[:held], "dev": ranked[held : 2 * held], "train": ranked[2 * held :]}
+    if split not in parts:
+        raise UsageError(f"There is no split {split!r}; choose train, dev or test.")
+    return sorted(parts[split])
+
+
+def _audio(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
