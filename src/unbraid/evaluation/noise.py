@@ -1,0 +1,40 @@
+"""Noise from a folder, added to every mixture at one signal-to-noise ratio, the same noise in every run.
+
+The clip and its beginning are drawn by a generator that is seeded by the mixture's name, so neither the other mixtures
+nor their number matter. A clip that is too short is repeated. SNR: power of the mixture over power of the noise.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid.corpora import Clip, read_clip
+from unbraid.corpora.levels import looped, with_noise
+from unbraid.errors import AudioError
+
+_TRIES = 10  # to find a clip that is not silent
+
+
+@dataclass(frozen=True)
+class AddedNoise:
+    """Clips to draw from, and how loud they become."""
+
+    clips: tuple[Clip, ...]
+    snr_db: float
+
+
+def noisy(mixture: NDArray[np.float32], name: str, sample_rate: int, noise: AddedNoise) -> NDArray[np.float32]:
+    """A mixture (T,) and its noise.
+
+    Raises:
+        AudioError: a clip cannot be read, or ten that were drawn are silent.
+    """
+    random = np.random.default_rng(zlib.crc32(name.encode()))
+    for _ in range(_TRIES):
+        clip = read_clip(noise.clips[random.integers(len(noise.clips))], sample_rate)  # (n,)
+        piece = looped(clip, mixture.size, random)  # (T,)
+        if piece.any():
+            return with_noise(mixture, piece, noise.snr_db)
+    raise AudioError(f"{_TRIES} noises drawn for {name} are all silent; take the silent ones out of the folder.")

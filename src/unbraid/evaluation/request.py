@@ -1,0 +1,111 @@
+"""What is to be evaluated, as one value, and the choices that follow from it: mixtures, noise, and words for both."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from unbraid.corpora import Mixture, Wanted, find_mixtures, find_noises
+from unbraid.errors import UsageError
+from unbraid.evaluation.noise import AddedNoise
+from unbraid.evaluation.summary import Setting
+from unbraid.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which mixtures, and what is added to them."""
+
+    dataset: Path
+    split: str = "test"
+    layout: str = "auto"
+    condition: str | None = None  # None: clean; single for models of one voice, which have nothing to do there
+    mode: str = "min"
+    limit: int | None = None  # the first so many
+    noise: Path | None = None  # a folder
+    snr_db: float | None = None
+    noise_split: str | None = None  # None: as the dataset's
+    threads: int | None = None  # None: all
+
+    def __post_init__(self) -> None:
+        if (self.noise is None) != (self.snr_db is None):
+            raise UsageError("--noise and --snr belong together: a folder of noises, and how many dB below the voices.")
+        if self.noise_split is not None and self.noise is None:
+            raise UsageError("--noise-split says which clips of --noise are used; give a folder of noises too.")
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"A limit of {self.limit} mixtures is not possible; give 1 or more.")
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"{self.threads} threads are not possible; give 1 or more, or leave --threads out.")
+        if self.snr_db is not None and not math.isfinite(self.snr_db):
+            raise UsageError(f"An SNR of {self.snr_db:g} dB is not possible; give a number.")
+        for folder in (self.dataset, self.noise):
+            if folder is not None and not folder.is_dir():
+                raise UsageError(f"{folder} is not a folder; name one that holds a dataset.")
+
+    def wanted(self, spec: ModelSpec) -> Wanted:
+        """What a model's mixtures are like."""
+        voices = len(spec.stems)
+        condition = self.condition or ("clean" if voices > 1 else "single")
+        return Wanted(self.layout, voices, spec.sample_rate, condition, self.mode)
+
+    def mixtures(self, spec: ModelSpec) -> list[Mixture]:
+        """The mixtures for a model.
+
+        Raises:
+            UsageError: there are none, or none that is mixed with anything.
+        """
+        found = find_mixtures(self.dataset, self.split, self.wanted(spec))
+        if not found:
+            raise UsageError(f"{self.dataset} has no mixtures of {len(spec.stems)} voices in its split {self.split}.")
+        if len(spec.stems) == 1 and self.noise is None and not any(m.mixture or m.noise for m in found):
+            raise UsageError(
+                f"The voices of {self.dataset} have no noise, which a model of one voice takes away; "
+                "add some by --noise FOLDER --snr DB."
+            )
+        return found[: self.limit]
+
+    def added_noise(self, spec: ModelSpec) -> AddedNoise | None:
+        """The noise for a model.
+
+        Raises:
+            UsageError: the folder has none in the split.
+        """
+        if self.noise is None or self.snr_db is None:
+            return None
+        split = self.noise_split or self.split
+        wanted = Wanted(sources=len(spec.stems), sample_rate=spec.sample_rate, mode=self.mode)
+        clips = find_noises(self.noise, split, wanted)
+        if not clips:
+            raise UsageError(f"{self.noise} has no noises in its split {split}; choose another by --noise-split.")
+        return AddedNoise(tuple(clips), self.snr_db)
+
+    def noise_words(self) -> str | None:
+        """The noise, for people."""
+        if self.noise is None or self.snr_db is None:
+            return None
+        return f"noise of {name_of(self.noise)}, split {self.noise_split or self.split}, at {self.snr_db:g} dB SNR"
+
+    def setting(self, spec: ModelSpec, device: str, precision: str) -> Setting:
+        """All of it in words, for the record."""
+        wanted = self.wanted(spec)
+        dataset, noise = name_of(self.dataset), self.noise_words()
+        return Setting(
+            spec.name, wanted.sources, spec.sample_rate,
+            dataset, self.split, wanted.condition, self.mode, noise,
+            precision, device, self.threads,
+        )  # fmt: skip
+
+    def title(self, spec: ModelSpec) -> str:
+        """A name for the folder of an evaluation: model, dataset, split, and whatever is not as usual."""
+        usual = Wanted(sources=len(spec.stems))
+        wanted = self.wanted(spec)
+        parts = [spec.name.replace("/", "-"), name_of(self.dataset), self.split]
+        parts += [wanted.condition] if self.condition else []
+        parts += [wanted.mode] if wanted.mode != usual.mode else []
+        parts += [f"{name_of(self.noise)}-{self.snr_db:g}dB"] if self.noise else []
+        parts += [f"first-{self.limit}"] if self.limit else []
+        return "-".join(parts)
+
+
+def name_of(folder: Path) -> str:
+    """How a folder is called, `.` too."""
+    return folder.resolve().name or "root"

@@ -1,0 +1,68 @@
+"""Score one mixture: its estimates in their best order against the references, beside the mixture itself.
+
+The order is chosen once, by SI-SDR, and kept for every measure. A voice counts in a measure where both its estimate and
+the mixture can be scored; a silent reference has no score to reach, and a silent estimate none to give, so they are
+left out and counted. What remains is averaged over the voices.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unbraid.evaluation.measures import Measure
+from unbraid.metrics import Array, best_order, si_sdr
+
+SILENCE_RMS = 1e-5  # -100 dBFS, means removed
+
+
+@dataclass(frozen=True)
+class Score:
+    """A measure of one mixture, means over the voices that could be scored; NaN where none could."""
+
+    mixture: float
+    estimate: float
+    left_out: int  # voices
+
+    @property
+    def improvement(self) -> float:
+        return self.estimate - self.mixture
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores of one mixture by the measures' keys, and the estimate (counted from 0) of each reference."""
+
+    scores: dict[str, Score]
+    order: tuple[int, ...]
+    silent_references: int
+    silent_estimates: int
+
+
+def score_mixture(estimates: Array, references: Array, mixture: Array, measures: Sequence[Measure]) -> Scored:
+    """Score estimates (S, T) of references (S, T) in a mixture (T,)."""
+    order = best_order(si_sdr(estimates[:, None], references[None]))
+    pairs = list(zip(estimates[order], references, strict=True))
+    mute = is_silent(mixture)
+    heard = [(e, s) for e, s in pairs if not (mute or is_silent(e) or is_silent(s))]
+    return Scored(
+        {measure.key: _score(measure, heard, mixture, len(pairs)) for measure in measures},
+        tuple(order),
+        sum(is_silent(s) for s in references),
+        sum(is_silent(e) for e in estimates),
+    )
+
+
+def is_silent(signal: Array) -> bool:
+    """Whether a signal (T,) is below -100 dBFS."""
+    return signal.size == 0 or float(np.std(signal, dtype=np.float64)) < SILENCE_RMS
+
+
+def _score(measure: Measure, heard: Sequence[tuple[Array, Array]], mixture: Array, voices: int) -> Score:
+    values = [measure.score(np.stack((mixture, estimate)), reference) for estimate, reference in heard]  # each (2,)
+    values = [pair for pair in values if np.all(np.isfinite(pair))]
+    if not values:
+        return Score(math.nan, math.nan, voices)
+    before, after = np.mean(values, axis=0)
+    return Score(float(before), float(after), voices - len(values))

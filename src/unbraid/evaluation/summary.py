@@ -1,0 +1,171 @@
+"""From scores of many mixtures to a few numbers: mean, median, and how sure the mean is.
+
+The interval is the percentile bootstrap over mixtures (Efron, 1979): the mean of as many mixtures drawn with
+replacement, 2000 times from a fixed seed, from its 2.5th to its 97.5th percentile.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unbraid.evaluation.measures import Measure
+from unbraid.evaluation.run import Evaluation, Result
+
+DRAWS, SEED = 2000, 0
+INTERVAL = f"95 % confidence interval of the mean: percentile bootstrap over mixtures, {DRAWS} draws, seed {SEED}"
+AVERAGE = "best permutation by SI-SDR; mean over the voices of a mixture, then over mixtures"
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A number per mixture, summed up; None where no mixture has one, and no interval for a single mixture."""
+
+    mean: float | None
+    median: float | None
+    interval: tuple[float, float] | None
+    n: int  # mixtures
+
+
+@dataclass(frozen=True)
+class Line:
+    """A measure over all mixtures."""
+
+    measure: Measure
+    mixture: Statistic
+    estimate: Statistic
+    improvement: Statistic
+    left_out: int  # voices
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What was evaluated, and how."""
+
+    model: str
+    voices: int
+    sample_rate: int  # Hz
+    dataset: str
+    split: str
+    condition: str
+    mode: str
+    noise: str | None  # in words
+    precision: str
+    device: str
+    threads: int | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that is said about an evaluation."""
+
+    setting: Setting
+    lines: tuple[Line, ...]
+    mixtures: int  # that were scored
+    failed: tuple[str, ...]
+    seconds: float  # of audio
+    wall_seconds: float
+    cpu_seconds: float
+    peak_memory_bytes: int | None
+    silent_references: int
+    silent_estimates: int
+
+    @property
+    def real_time_factor(self) -> float:
+        return self.wall_seconds / self.seconds
+
+    @property
+    def cpu_factor(self) -> float:
+        return self.cpu_seconds / self.seconds
+
+
+def statistic(values: Sequence[float]) -> Statistic:
+    """Sum numbers up; NaN ones are left out."""
+    known = np.array([value for value in values if math.isfinite(value)])
+    if not known.size:
+        return Statistic(None, None, None, 0)
+    interval = None
+    if known.size > 1:
+        random = np.random.default_rng(SEED)
+        means = [random.choice(known, known.size).mean() for _ in range(DRAWS)]
+        low, high = np.percentile(means, (2.5, 97.5))
+        interval = (float(low), float(high))
+    return Statistic(float(known.mean()), float(np.median(known)), interval, known.size)
+
+
+def summarise(evaluation: Evaluation, setting: Setting, peak_memory_bytes: int | None) -> Summary:
+    """Sum an evaluation up."""
+    results = evaluation.results
+    return Summary(
+        setting=setting,
+        lines=tuple(_line(measure, results) for measure in evaluation.measures),
+        mixtures=len(results),
+        failed=tuple(failure.name for failure in evaluation.failures),
+        seconds=sum(result.seconds for result in results),
+        wall_seconds=sum(result.wall_seconds for result in results),
+        cpu_seconds=sum(result.cpu_seconds for result in results),
+        peak_memory_bytes=peak_memory_bytes,
+        silent_references=sum(result.scored.silent_references for result in results),
+        silent_estimates=sum(result.scored.silent_estimates for result in results),
+    )
+
+
+def _line(measure: Measure, results: Sequence[Result]) -> Line:
+    scores = [result.scored.scores[measure.key] for result in results]
+    return Line(
+        measure,
+        statistic([score.mixture for score in scores]),
+        statistic([score.estimate for score in scores]),
+        statistic([score.improvement for score in scores]),
+        sum(score.left_out for score in scores),
+    )
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """The summary as JSON values."""
+    setting = summary.setting
+    peak = summary.peak_memory_bytes
+    return {
+        "model": setting.model,
+        "voices": setting.voices,
+        "sample_rate": setting.sample_rate,
+        "dataset": setting.dataset,
+        "split": setting.split,
+        "condition": setting.condition,
+        "mode": setting.mode,
+        "noise": setting.noise,
+        "precision": setting.precision,
+        "device": setting.device,
+        "threads": setting.threads,
+        "mixtures": summary.mixtures,
+        "failed": list(summary.failed),
+        "audio_seconds": round(summary.seconds, 3),
+        "scores": [_line_as_json(line) for line in summary.lines],
+        "average": AVERAGE,
+        "interval": INTERVAL,
+        "silent_references": summary.silent_references,
+        "silent_estimates": summary.silent_estimates,
+        "real_time_factor": {"wall": round(summary.real_time_factor, 4), "cpu": round(summary.cpu_factor, 4)},
+        "peak_memory_mb": None if peak is None else round(peak / 1e6, 1),
+    }
+
+
+def _line_as_json(line: Line) -> dict[str, Any]:
+    def plain(statistic: Statistic) -> dict[str, Any]:
+        rounded = {name: None if v is None else round(v, 4) for name, v in
+                   (("mean", statistic.mean), ("median", statistic.median))}  # fmt: skip
+        interval = None if statistic.interval is None else [round(end, 4) for end in statistic.interval]
+        return {**rounded, "interval_95": interval, "n": statistic.n}
+
+    measure = line.measure
+    return {
+        "metric": measure.name,
+        "variant": measure.variant,
+        "unit": measure.unit,
+        "mixture": plain(line.mixture),
+        "estimate": plain(line.estimate),
+        "improvement": plain(line.improvement),
+        "voices_left_out": line.left_out,
+    }
