@@ -9,11 +9,11 @@ from source_tree import FILES, ROOT, imports, name_of
 LAYERS = {
     0: "errors geometry spec weights quantize graphs",
     1: "audio dsp metrics",
-    2: "runtime store catalogue download sources hub importers folder card",
-    3: "frontends stream separator api",
+    2: "runtime store catalogue download sources hub importers folder card corpora",
+    3: "frontends stream separator api evaluation",
     4: "cli tracks disk jobs receipt __main__",
 }
-TORCH_LAYERS = {0: "models losses graph", 2: "export"}
+TORCH_LAYERS = {0: "models graph", 1: "losses data", 2: "export", 3: "train"}
 
 LEVEL = {part: level for level, parts in LAYERS.items() for part in parts.split()}
 TORCH_LEVEL = {part: level for level, parts in TORCH_LAYERS.items() for part in parts.split()}
@@ -26,6 +26,7 @@ DOORS = {
     ("runtime/base.py", "unbraid.runtime.eager"): "function",
     ("graphs.py", "unbraid.graph"): "function",
     ("cli/export.py", "unbraid.export"): "function",
+    ("cli/train.py", "unbraid.train"): "function",
 }
 TORCH_ONLY = {"torch", "torchaudio", "lightning", "onnx", "tensorflow"}
 
@@ -40,6 +41,8 @@ NEVER = {
     "separator": ("", "onnxruntime soundfile av soxr"),
     "models": ("losses export runtime hub audio dsp graph", "onnx onnxruntime numpy"),
     "losses": ("models", "onnx onnxruntime numpy"),
+    "data": ("models losses runtime", "onnx onnxruntime lightning"),
+    "corpora": ("runtime hub", "onnxruntime"),
     "graph": ("models runtime", "torch onnxruntime"),
 }
 EVERY = [pytest.param(path, id=name_of(path)) for path in FILES]

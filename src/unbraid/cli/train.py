@@ -1,0 +1,130 @@
+"""`unbraid train`: a recipe and changes to it in, a run folder out; what comes out is said here and nowhere else."""
+
+import logging
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unbraid.cli.console import guarded, notice, say
+from unbraid.cli.progress import clock, watched
+from unbraid.errors import RuntimeUnavailable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from unbraid.train import Recipe, Rehearsal, Standing
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file of values, such as those in recipes/.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Values to change: optimizer.rate=3e-4 data.folder=/data/x"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="The run's folder. (default: runs/NAME)")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Build everything, run two steps, say what it takes; write nothing.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option("--export", metavar="FOLDER", help="Leave the best weights there as a model folder.")
+    ] = None,
+) -> None:
+    """Train a model by a recipe; the same command again goes on where it stopped. Needs the train extra."""
+    with guarded():
+        try:
+            from unbraid.train import check_export, export_run, is_chief, look, read_recipe, rehearse
+            from unbraid.train import train as run
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("unbraid"):
+                raise
+            raise RuntimeUnavailable(
+                f"Training needs {error.name}, which is not installed; get it with `pip install 'unbraid[train]'`."
+            ) from None
+        for name in ("lightning.fabric", "lightning.pytorch"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        values = read_recipe(recipe, changes or ())
+        if export is not None:
+            check_export(values, export)
+        if dry_run:
+            say(describe(values, rehearse(values)))
+            return
+        place = out or Path("runs") / values.name
+        start = look(values, place)
+        if is_chief():
+            if start.step:
+                notice(f"{values.name}: going on in {place} at step {start.step} of {values.steps}")
+            for change in start.changes:
+                notice(f"changed since: {change}")
+        with Teller(values.name, quiet=not is_chief()) as teller:
+            run(values, place, teller)
+        if is_chief():
+            say(f"{values.name}: {teller.summary}; the run is in {place}")
+            if export is not None:
+                export_run(values, place, export)
+                say(f"{values.name} is at {export}")
+
+
+class Teller:
+    """Tells how training goes: a bar where somebody watches, a line for each scored epoch where nobody does."""
+
+    def __init__(self, name: str, *, quiet: bool) -> None:
+        self._name, self._quiet = name, quiet
+        self._skipped: int | None = None
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self.summary = "nothing was left to do"
+
+    def __call__(self, now: "Standing") -> None:
+        if self._skipped is not None and now.skipped > self._skipped and not self._quiet:
+            notice(f"warning: step {now.step} had gradients that are not finite and was skipped ({now.skipped} so far)")
+        self._skipped = now.skipped
+        best = f", best {now.best:.2f}" if math.isfinite(now.best) else ""
+        scores = "" if math.isnan(now.score) else f" · dev SI-SDRi {now.score:.2f} dB{best}"
+        self.summary = f"step {now.step} of {now.steps}, epoch {now.epoch:.4g}{scores}"
+        if now.part_over and not watched():
+            notice(f"{self._name}: {self.summary} · loss {now.loss:.2f}")
+        if self._bar is not None and self._task is not None:
+            text = f"loss {now.loss:6.2f}{scores}"
+            self._bar.update(self._task, completed=now.step, total=now.steps, text=text)
+
+    def __enter__(self) -> "Teller":
+        if watched() and not self._quiet:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (
+                *(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()),
+                *(TimeRemainingColumn(), TextColumn("{task.fields[text]}", markup=False)),
+            )
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task(self._name, total=None, text="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def describe(recipe: "Recipe", seen: "Rehearsal") -> str:
+    """A dry run in words."""
+    chunks = f", in {seen.chunks[0]} chunks of {seen.chunks[1]}" if seen.chunks else ""
+    steps = recipe.part_steps * recipe.trainer.parts
+    rows = {
+        "device": seen.device,
+        "parameters": f"{seen.parameters:,}",
+        "mixtures": f"{seen.batch[0]} × {seen.batch[1]} samples at {recipe.data.sample_rate} Hz",
+        "encoder": f"{seen.frames} frames{chunks}",
+        "loss": ", ".join(f"{loss:.2f}" for loss in seen.losses),
+        "first dev mixture": f"{seen.score:.2f} dB SI-SDR improvement",
+        "peak memory": f"{seen.memory_bytes / 1e6:,.0f} MB",
+        "an epoch": f"{steps} steps, about {clock(seen.epoch_seconds)}",
+        "all epochs": f"{recipe.steps} steps, about {clock(seen.epoch_seconds * recipe.trainer.epochs)}, scoring aside",
+    }
+    wide = max(map(len, rows))
+    lines = [f"{name:{wide}}  {value}" for name, value in rows.items()]
+    return "\n".join([f"{recipe.name}: {recipe.description}".rstrip(": "), *lines, "nothing was written"])

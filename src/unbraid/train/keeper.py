@@ -1,0 +1,174 @@
+"""What a run leaves behind while it goes on: checkpoints that a kill cannot tear, the best weights, a line of log.
+
+last.ckpt   everything that going on exactly takes, after each part; Lightning's own format
+best.pt     {"model": weights, "config": sizes, "sample_rate": Hz, …}: what `unbraid export` reads; the averaged
+weights where there is an average
+log.csv     one line for each part
+"""
+
+import csv
+import dataclasses
+import io
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import Checkpoint
+
+from unbraid.train.config import Recipe
+from unbraid.train.system import System
+
+LAST, BEST, LOG = "last.ckpt", "best.pt", "log.csv"
+COLUMNS = ("step", "epoch", "train_loss", "dev_si_sdri", "rate", "skipped", "minutes")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands, for whoever watches."""
+
+    step: int
+    steps: int
+    epoch: float  # so many are over
+    loss: float  # of the last batch
+    score: float  # dev SI-SDR improvement in dB, the latest; nan: none yet
+    best: float
+    skipped: int  # steps whose gradients were not finite
+    part_over: bool = False
+
+
+Watch = Callable[[Standing], None]
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Checkpoints are written beside their place and renamed; Lightning's go through the temporary folder's disk."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        save_atomically(checkpoint, Path(path))
+
+
+def save_atomically(saved: dict[str, Any], path: Path) -> None:
+    """Write with torch beside the place, through to the disk, then rename."""
+    buffer = io.BytesIO()
+    torch.save(saved, buffer)
+    write_atomically(buffer.getbuffer(), path)
+
+
+def write_atomically(content: bytes | memoryview, path: Path) -> None:
+    """Write beside the place, through to the disk, then rename."""
+    beside = path.with_name(f".{path.name}.part")
+    with open(beside, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+class Watcher(pl.Callback):
+    """Tells a function where the run stands, after each step and each part; on the first rank only."""
+
+    def __init__(self, recipe: Recipe, watch: Watch):
+        self.recipe, self.watch = recipe, watch
+        self.loss = self.best = math.nan
+        self.told = 0  # steps
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.told = trainer.global_step
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        if trainer.is_global_zero and trainer.global_step != self.told:
+            self.loss = float(outputs["loss"]) * trainer.accumulate_grad_batches  # Lightning has divided by it
+            self.tell(trainer, module)
+
+    def tell(self, trainer: pl.Trainer, module: System, *, part_over: bool = False) -> None:
+        self.told, recipe = trainer.global_step, self.recipe
+        epoch = self.told / (recipe.part_steps * recipe.trainer.parts)
+        self.watch(
+            Standing(self.told, recipe.steps, epoch, self.loss, module.score, self.best, module.skipped, part_over)
+        )
+
+
+class Keeper(Checkpoint):
+    """Writes the files above when a part is over, and stops the run when its minutes are."""
+
+    def __init__(self, recipe: Recipe, out: Path, watcher: Watcher):
+        self.recipe, self.out, self.watcher = recipe, out, watcher
+        self.best = -math.inf
+        self.minutes = 0.0  # of training, earlier runs included
+        self._is_best = False
+        self._started = self._counted = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "minutes": self.minutes}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best, self.minutes = state["best"], state["minutes"]
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._started = self._counted = time.monotonic()
+        self.watcher.best = self.best
+        if trainer.is_global_zero:
+            start_log(self.out / LOG, trainer.global_step)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        assert isinstance(module, System)
+        now = time.monotonic()
+        self.minutes, self._counted = self.minutes + (now - self._counted) / 60, now
+        scored = (trainer.current_epoch + 1) % self.recipe.trainer.parts == 0
+        self._is_best = scored and module.score > self.best
+        if self._is_best:
+            self.best = self.watcher.best = module.score
+        trainer.save_checkpoint(self.out / LAST)
+        if trainer.is_global_zero:
+            append_log(self.out / LOG, self._row(trainer, module, scored))
+            self.watcher.tell(trainer, module, part_over=True)
+        limit = self.recipe.trainer.max_minutes
+        over = bool(limit) and (now - self._started) / 60 >= limit
+        trainer.should_stop = trainer.strategy.broadcast(over)
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Called after the averaging callback, which has put the averaged weights into `state_dict`."""
+        if self._is_best and trainer.is_global_zero:
+            prefix, recipe = "model.", self.recipe
+            tensors = {k.removeprefix(prefix): v.cpu() for k, v in checkpoint["state_dict"].items()}
+            best = {
+                "model": tensors,
+                "config": dataclasses.asdict(recipe.model),
+                "sample_rate": recipe.data.sample_rate,
+            }
+            level = "fitted" if recipe.loss.kind == "si_sdr" else "own"  # does the loss give the outputs a level?
+            record = {"level": level, "recipe": recipe.name, "step": trainer.global_step, "dev_si_sdri": self.best}
+            save_atomically(best | record, self.out / BEST)
+
+    def _row(self, trainer: pl.Trainer, module: System, scored: bool) -> tuple[str, ...]:
+        loss = trainer.callback_metrics.get("train/loss_epoch", math.nan)
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        score = f"{module.score:.4f}" if scored else ""
+        epoch = (trainer.current_epoch + 1) / self.recipe.trainer.parts
+        return (
+            *(str(trainer.global_step), f"{epoch:.4g}", f"{float(loss):.4f}", score),
+            *(f"{rate:.4g}", str(module.skipped), f"{self.minutes:.2f}"),
+        )
+
+
+def start_log(path: Path, step: int) -> None:
+    """Begin the log, or take out the lines of steps that will be done again."""
+    lines: list[tuple[str, ...]] = [COLUMNS]
+    if step and path.is_file():
+        with open(path, newline="") as file:
+            lines += [tuple(line) for line in list(csv.reader(file))[1:] if line and int(line[0]) <= step]
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    write_atomically(text.getvalue().encode(), path)
+
+
+def append_log(path: Path, line: tuple[str, ...]) -> None:
+    """One more line."""
+    with open(path, "a", newline="") as file:
+        csv.writer(file).writerow(line)

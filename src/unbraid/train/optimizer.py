@@ -1,0 +1,44 @@
+"""Muon for the matrices and AdamW for the rest, as one optimiser.
+
+Muon (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; Liu et al., arXiv 2502.16982, for
+the scale that lets AdamW's rate serve both) is defined for the matrices of hidden layers. Everything else, encoders,
+decoders, norms and biases, is AdamW's. Both are torch's own.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import AdamW, Muon, Optimizer
+
+
+class MuonAndAdamW(Optimizer):
+    """Steps both; the groups, and so the rates, are theirs."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float):
+        each = list(parameters)
+        matrices, rest = [p for p in each if p.ndim == 2], [p for p in each if p.ndim != 2]
+        self.parts: tuple[Optimizer, ...] = (
+            Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
+            AdamW(rest, lr=lr, weight_decay=weight_decay),
+        )
+        super().__init__([group for part in self.parts for group in part.param_groups], {})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for part in self.parts:
+            part.step()
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"parts": [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for part, state in zip(self.parts, state_dict["parts"], strict=True):
+            part.load_state_dict(state)
+        self.param_groups = [group for part in self.parts for group in part.param_groups]

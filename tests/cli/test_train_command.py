@@ -1,0 +1,135 @@
+"""`unbraid train`: what it says, what it leaves, and the sentences for what cannot be."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from source_tree import ROOT
+from unbraid.geometry import SepFormerGeometry
+from unbraid.weights import tensor_shapes
+
+SIZES = SepFormerGeometry(features=8, heads=2, chunk_frames=20, blocks=1, layers=1, hidden=8)
+PARAMETERS = sum(math.prod(shape) for shape in tensor_shapes(SIZES).values())
+TRAIN_TESTS = Path(__file__).parents[1] / "train"
+BLOCKED = """
+import sys
+
+class Wall:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == {name!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Wall())
+from unbraid.cli import main
+sys.argv = ["unbraid", "train", "recipe.toml"]
+main()
+"""
+
+
+@pytest.fixture
+def recipe(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recipe and its corpus in the current folder."""
+    for needed in ("torch", "lightning", "tensorboard"):
+        pytest.importorskip(needed)
+    monkeypatch.syspath_prepend(str(TRAIN_TESTS))
+    from train_helpers import RECIPE, write_corpus
+
+    write_corpus(here / "corpus")
+    (here / "tiny.toml").write_text(RECIPE)
+    return here / "tiny.toml"
+
+
+def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(unbraid_command, recipe, tree) -> None:
+    before = tree()
+    outcome = unbraid_command("train", recipe, "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert tree() == before
+    lines = dict(line.split("  ", 1) for line in outcome.out.splitlines()[1:-1])
+    said = {name: value.strip() for name, value in lines.items()}
+    assert outcome.out.splitlines()[0] == "tiny: a test"
+    assert outcome.out.splitlines()[-1] == "nothing was written"
+    assert said["device"] == "cpu"
+    assert said["mixtures"] == "2 × 1600 samples at 8000 Hz"
+    assert said["encoder"] == "199 frames, in 22 chunks of 20"  # (1600 - 16) / 8 + 1
+    assert len(said["loss"].split(", ")) == 2
+    assert said["first dev mixture"].endswith(" dB SI-SDR improvement")
+    assert said["an epoch"].startswith("6 steps, about ")
+    assert said["all epochs"].startswith("12 steps, about ")
+    assert said["parameters"] == f"{PARAMETERS:,}"
+    assert float(said["peak memory"].removesuffix(" MB").replace(",", "")) > 50
+
+
+def test_a_run_ends_in_a_model_and_is_told_line_by_line(unbraid_command, recipe, here) -> None:
+    pytest.importorskip("onnx")
+    import unbraid
+
+    outcome = unbraid_command("train", recipe, "trainer.epochs=1", "--export", "model")
+    assert outcome.code == 0, outcome.err
+    first, last = outcome.errors
+    assert first.startswith("tiny: step 3 of 6, epoch 0.5 · loss ")
+    assert last.startswith("tiny: step 6 of 6, epoch 1 · dev SI-SDRi ")
+    assert outcome.out.splitlines()[0].endswith("; the run is in runs/tiny")
+    assert outcome.out.splitlines()[1] == "tiny is at model"
+    mixture = np.random.default_rng(0).normal(0, 0.1, (1, 3001)).astype(np.float32)
+    assert sorted(unbraid.Separator("model")(mixture, 8000)) == ["voice1", "voice2"]
+    outcome = unbraid_command("export", "runs/tiny/best.pt", "--name", "again", "-o", "again")
+    assert outcome.code == 0, outcome.err
+    outcome = unbraid_command("train", recipe, "trainer.epochs=1", "optimizer.rate=1e-4")
+    assert outcome.code == 0, outcome.err
+    assert outcome.errors == [
+        "tiny: going on in runs/tiny at step 6 of 6",
+        "changed since: optimizer.rate = 0.0001 (was 0.001)",
+    ]
+    assert outcome.out == "tiny: nothing was left to do; the run is in runs/tiny\n"
+
+
+def test_a_bad_batch_is_told(unbraid_command, recipe, monkeypatch) -> None:
+    from unbraid.data import DynamicMixtures
+
+    clean = DynamicMixtures.__getitem__
+    monkeypatch.setattr(
+        DynamicMixtures, "__getitem__", lambda self, k: tuple(x * (np.nan if k == 4 else 1) for x in clean(self, k))
+    )
+    outcome = unbraid_command("train", recipe, "trainer.epochs=1", "trainer.parts=1")
+    assert outcome.code == 0, outcome.err
+    assert outcome.errors[0] == "warning: step 3 had gradients that are not finite and was skipped (1 so far)"
+    assert len(outcome.errors) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["optimizer.rates=1"], 2, "[optimizer] does not know 'rates'; did you mean rate?"),
+        (["data.folder=away"], 2, "The data folder away is not there; say where it is with data.folder=PATH."),
+        (["--export", "corpus"], 2, "corpus exists; choose another place for --export, or remove it first."),
+        (["--out", "corpus"], 2, "corpus is not empty and holds no run; choose another folder with --out."),
+        (
+            ['model={family="conv_tasnet"}', "--export", "model"], 2,
+            "Only SepFormers are exported; a Conv-TasNet stays a checkpoint. Leave out --export.",
+        ),
+        (
+            ["trainer.init=no.pt"], 1,
+            "no.pt cannot be read as a torch checkpoint: [Errno 2] No such file or directory: 'no.pt'",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_one_sentence(unbraid_command, recipe, tree, words, code, message) -> None:
+    before = tree()
+    outcome = unbraid_command("train", recipe, *words)
+    assert (outcome.code, outcome.errors) == (code, [f"error: {message}"])
+    assert tree() == before
+
+
+@pytest.mark.parametrize("name", ["torch", "lightning"])
+def test_without_the_extra_the_sentence_names_it(here: Path, name: str) -> None:
+    pytest.importorskip("torch")
+    env = os.environ | {"PYTHONPATH": str(ROOT.parent)}
+    code = BLOCKED.format(name=name)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    message = f"error: Training needs {name}, which is not installed; get it with `pip install 'unbraid[train]'`.\n"
+    assert (done.returncode, done.stderr) == (2, message)

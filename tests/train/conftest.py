@@ -1,0 +1,38 @@
+"""Fixtures of the training tests: a corpus, a recipe for it, and the makers of the published layouts."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+for needed in ("torch", "lightning", "tensorboard"):
+    pytest.importorskip(needed)
+sys.path.insert(0, str(Path(__file__).parents[1] / "corpora"))  # corpora_trees
+
+from train_helpers import RECIPE, write_corpus  # noqa: E402
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _one_thread() -> Iterator[None]:
+    """The networks are too small for more, and runs in several processes are compared to the last bit."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of speakers with a manifest. Not to be changed."""
+    return write_corpus(tmp_path_factory.mktemp("data") / "corpus")
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path, corpus: Path) -> Path:
+    """A recipe that trains on it."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(RECIPE.replace('"corpus"', f'"{corpus}"'))
+    return path
