@@ -135,6 +135,19 @@ def test_a_flipped_byte(model: Path, name: str, place: int) -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_numbers_are_named_though_the_hash_is_right(model: Path, value: float, dtype: type) -> None:
+    tensors = {name: tensor.astype(dtype) for name, tensor in weights(SPEECH).items()}
+    rewrite(model, tensors)
+    open_model_folder(model)
+    tensors["masknet.gate.bias"][-1] = value
+    rewrite(model, tensors)
+    assert refusal(model) == (
+        "FOLDER: tensor 'masknet.gate.bias' of model.safetensors holds NaN or infinity; pull or import the model again."
+    )
+
+
 def test_a_file_that_was_cut_off(model: Path) -> None:
     path = model / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])

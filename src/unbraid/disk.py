@@ -1,7 +1,6 @@
 """Where a track is written before it appears: a hidden folder on the right disk, and what disks refuse, in words."""
 
 import contextlib
-import errno
 import os
 import shutil
 import time
@@ -9,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from unbraid.errors import AudioError
+from unbraid.errors import AudioError, refused
 
 try:
     import fcntl
@@ -60,12 +59,4 @@ def disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = {
-            errno.ENOSPC: "Free some space, or choose another folder with -o",
-            errno.EDQUOT: "Free some space, or choose another folder with -o",
-            errno.EACCES: "Choose a folder you may write to with -o",
-            errno.EPERM: "Choose a folder you may write to with -o",
-            errno.EROFS: "Choose a folder you may write to with -o",
-            errno.ENAMETOOLONG: "Choose shorter names with --template",
-        }.get(error.errno or 0, "Check the disk, or choose another folder with -o")
-        raise AudioError(f"Nothing can be written to {folder}: {error.strerror or error}. {remedy}.") from error
+        raise AudioError(refused(folder, error, " with -o")) from error

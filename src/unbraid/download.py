@@ -5,7 +5,6 @@ size and hash are the expected ones is renamed to NAME. A server that ignores `R
 up when several attempts in a row bring nothing new, not after a number of attempts: a slow line still gets there.
 """
 
-import errno
 import hashlib
 import os
 import re
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from unbraid.errors import ChecksumError, DownloadError
+from unbraid.errors import ChecksumError, DownloadError, refused
 
 if TYPE_CHECKING:
     import httpx2
@@ -134,11 +133,7 @@ def verify(path: Path, remote: Remote) -> None:
 
 def disk_error(error: OSError, folder: Path) -> DownloadError:
     """The sentence for a disk that cannot take the model."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DownloadError(f"The disk of {folder} is full; free some space, or set UNBRAID_CACHE to another disk.")
-    return DownloadError(
-        f"{folder} cannot be written to ({error.strerror or error}); set UNBRAID_CACHE to a folder that can."
-    )
+    return DownloadError(refused(folder, error, " by UNBRAID_CACHE"))
 
 
 def _client() -> "httpx2.Client":

@@ -11,8 +11,28 @@
         ├── ChecksumError     a file whose bytes are not the expected ones
         └── DownloadError     a model that could not be fetched
 
-Each message is one sentence or two: what is wrong, what is allowed, what to do.
+Each message is one sentence or two: what is wrong, what is allowed, what to do. What a disk refuses is put into words
+here too (`refused`), so that every part of the program says the same.
 """
+
+import errno
+import os
+
+_REMEDIES = {  # {by}: how another place is chosen
+    errno.ENOSPC: "Free some space, or choose another folder{by}",
+    errno.EDQUOT: "Free some space, or choose another folder{by}",
+    errno.EACCES: "Choose a folder you may write to{by}",
+    errno.EPERM: "Choose a folder you may write to{by}",
+    errno.EROFS: "Choose a folder you may write to{by}",
+    errno.ENOENT: "Create the folder first",
+    errno.ENAMETOOLONG: "Choose shorter names",
+}
+
+
+def refused(place: str | os.PathLike[str], error: OSError, by: str = "") -> str:
+    """The sentences for a place that cannot be written to; `by` says how another is chosen (" with -o")."""
+    remedy = _REMEDIES.get(error.errno or 0, "Check the disk, or choose another folder{by}").format(by=by)
+    return f"{place} cannot be written: {error.strerror or error}. {remedy}."
 
 
 class UnbraidError(Exception):

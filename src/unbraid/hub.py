@@ -1,18 +1,19 @@
 """Models by name: find one on this machine, list them, fetch a published one, import or remove one.
 
-Nothing is downloaded unless `pull` is called. A model in the cache is complete or not there at all: it is put in
-its place (see `store`) after every byte of the download was verified (see `download`).
+Nothing is downloaded unless `pull` is called. A model in the cache is complete or not there at all: it gets its place
+(see `store`) after every byte of the download was verified (see `download`).
 """
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from unbraid import store
 from unbraid.catalogue import ASSETS, Published, catalogue, check_import_name, folder_name, nearest
-from unbraid.download import Progress
+from unbraid.download import Progress, disk_error
 from unbraid.errors import DownloadError, ModelError, ModelNotFound, SpecError, UsageError
 from unbraid.spec import Family, ModelSpec, read_spec
 
@@ -40,14 +41,17 @@ class Entry:
     folder: Path | None = None  # None: not on this machine
 
 
-def resolve(name: str | Path, *, cache: Path | None = None) -> Path:
+def resolve(name: str | os.PathLike[str], *, cache: Path | None = None) -> Path:
     """The folder of a model: packaged, then pulled or imported, then a folder at that path.
 
     Raises:
+        UsageError: this is neither a name nor a path.
         ModelNotFound: there is none; the message says how to get a published one, or which names are similar.
     """
-    if isinstance(name, Path):
-        return _model_folder(name)
+    if not isinstance(name, str | os.PathLike):
+        raise UsageError(f"A model is a name that `unbraid models` lists, or the path of a folder, not {name!r}.")
+    if not isinstance(name, str):
+        return _model_folder(Path(name))
     if folder := _present(name, cache):
         return folder
     if name in catalogue().published:
@@ -94,7 +98,7 @@ def is_offline(offline: bool | None = None) -> bool:
 def pull(
     name: str, *, progress: Progress | None = None, offline: bool | None = None, cache: Path | None = None
 ) -> Path:
-    """The folder of a published model, downloaded unless it is here already.
+    """The folder of a published model, downloaded unless it, or another of the same archive, is here already.
 
     Args:
         name: of the model.
@@ -114,6 +118,9 @@ def pull(
     entry = catalogue().published.get(name)
     if entry is None:
         raise _unknown(name, cache)
+    destination = store.models_folder(cache) / folder_name(name)
+    if _made_of_twin(entry, destination, cache):
+        return destination
     if is_offline(offline):
         raise DownloadError(
             f"{name} is not on this machine, and downloads are forbidden; leave out --offline and unset "
@@ -122,7 +129,8 @@ def pull(
     with store.staging(folder_name(entry.archive or entry.name), cache) as staging:
         if folder := _present(name, cache):  # pulled by another process while we waited for the lock
             return folder
-        return _pull(entry, staging, store.models_folder(cache) / folder_name(name), progress)
+        _pull(entry, staging, destination, progress)
+    return destination
 
 
 def import_model(source: Path, name: str, *, overwrite: bool = False, cache: Path | None = None) -> Path:
@@ -141,13 +149,14 @@ def import_model(source: Path, name: str, *, overwrite: bool = False, cache: Pat
         raise ModelNotFound(f"{source} is not a folder; give the folder that holds the checkpoint's files.")
     if (source / "spec.json").exists():
         raise ModelError(f"{source} is a model folder already; use it by its path, there is nothing to import.")
-    checkpoint = _read_checkpoint(source, name)
-    store.install(destination, lambda folder: _write_model_folder(folder, checkpoint.spec, checkpoint.tensors))
+    checkpoint, weights = _read_checkpoint(source, name), store.weights_of(destination)
+    _install(destination, checkpoint.spec, checkpoint.tensors)
+    store.forget_copies(weights, store.model_folders(PACKAGED), cache)
     return destination
 
 
 def remove(name: str, *, cache: Path | None = None) -> None:
-    """Delete a pulled or imported model.
+    """Delete a pulled or imported model, and the int8 copies of its weights unless another model has the same.
 
     Raises:
         UsageError: it is part of the package.
@@ -159,13 +168,15 @@ def remove(name: str, *, cache: Path | None = None) -> None:
     folder = store.models_folder(cache) / folder_name(name)
     if not _plain(name) or not folder.is_dir():
         raise ModelNotFound(f"{name} is not in the cache, so there is nothing to remove.")
+    weights = store.weights_of(folder)
     try:
         store.discard(folder)
     except OSError as error:
         raise ModelError(f"{folder} cannot be removed ({error.strerror or error}); is it in use?") from None
+    store.forget_copies(weights, store.model_folders(PACKAGED), cache)
 
 
-def _pull(entry: Published, staging: Path, destination: Path, progress: Progress | None) -> Path:
+def _pull(entry: Published, staging: Path, destination: Path, progress: Progress | None) -> None:
     """Fetch, convert, install; what was fetched stays for the next attempt unless it cannot be converted."""
     from unbraid.sources import fetch_published
 
@@ -173,27 +184,35 @@ def _pull(entry: Published, staging: Path, destination: Path, progress: Progress
     try:
         checkpoint = _read_checkpoint(fetched.folder, entry.name)
         spec = _as_published(checkpoint.spec, entry, fetched.provenance)
-        store.install(destination, lambda folder: _write_model_folder(folder, spec, checkpoint.tensors))
+        _install(destination, spec, checkpoint.tensors)
     except DownloadError:  # the disk refuses
         raise
     except ModelError:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     shutil.rmtree(staging, ignore_errors=True)
-    return destination
+
+
+def _made_of_twin(entry: Published, destination: Path, cache: Path | None) -> bool:
+    """Make a model of another one here that comes from the same archive: spleeter:4stems-16kHz of spleeter:4stems."""
+    from unbraid.folder import open_model_folder
+    from unbraid.weights import read_weights
+
+    twins = [p.name for p in catalogue().published.values() if p.archive and p.archive == entry.archive]
+    for folder in filter(None, (_present(name, cache) for name in twins)):
+        with suppress(ModelError):  # a damaged one is no source; then the archive is
+            spec = open_model_folder(folder)
+            tensors = read_weights(folder / "model.safetensors")
+            _install(destination, _as_published(spec, entry, spec.provenance), tensors)
+            return True
+    return False
 
 
 def _as_published(spec: ModelSpec, entry: Published, provenance: str) -> ModelSpec:
     """What the checkpoint says of itself, with what the catalogue adds."""
     spectral = replace(spec.spectral, bins=entry.bins) if spec.spectral and entry.bins else spec.spectral
-    return replace(
-        spec,
-        name=entry.name,
-        licence=entry.licence,
-        provenance=provenance,
-        scores=dict(entry.scores),
-        spectral=spectral,
-    )
+    facts = replace(spec, spectral=spectral, scores=dict(entry.scores))
+    return replace(facts, name=entry.name, licence=entry.licence, provenance=provenance)
 
 
 def _read_checkpoint(folder: Path, name: str) -> "Checkpoint":
@@ -202,10 +221,14 @@ def _read_checkpoint(folder: Path, name: str) -> "Checkpoint":
     return read_checkpoint(folder, name)
 
 
-def _write_model_folder(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]") -> None:
+def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]") -> None:
+    """Put a model into its place in the cache, in place of an older one."""
     from unbraid.folder import write_model_folder
 
-    write_model_folder(destination, spec, tensors)
+    try:
+        write_model_folder(destination, spec, tensors, replace=True)
+    except OSError as error:
+        raise disk_error(error, destination.parent) from None
 
 
 def _present(name: str, cache: Path | None) -> Path | None:

@@ -10,6 +10,7 @@ pathlib, raises nothing then).
 """
 
 import os
+import re
 import string
 import sys
 import unicodedata
@@ -208,7 +209,13 @@ def _check_template(template: str, ext: str) -> None:
     except ValueError as error:
         raise UsageError(f"The template {template!r} cannot be read ({error}); its fields are {allowed}.") from None
     for field, spec, how in fields:
-        if field not in FIELDS or spec or how:
+        plain = re.match(r"\w*", field)[0]  # type: ignore[index]  # of {track.upper} or {track[0]} too
+        if plain in FIELDS and (spec or how or f"{{{field}}}" not in template or field != plain):
+            raise UsageError(
+                f"The template {template!r} gives {plain} a format, conversion, attribute or index; "
+                f"its fields are just {allowed}."
+            )
+        if field not in FIELDS:
             raise UsageError(f"The template {template!r} has an unknown field {{{field}}}; its fields are {allowed}.")
     if not template.endswith((".{ext}", "." + ext)):
         raise UsageError(f"The template {template!r} must end in .{{ext}}, so that files are called what they are.")

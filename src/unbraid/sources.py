@@ -1,6 +1,7 @@
 """Where published models come from: the files of one model, fetched into a folder in their publisher's own layout.
 
-SpeechBrain's lie on the Hugging Face hub. `huggingface_hub` resolves the revision, states sizes and hashes, finds
+SpeechBrain's lie on the Hugging Face hub, each at the commit that the catalogue pins; where it pins none, `main` is
+asked once which commit it is, and that one is fetched and recorded. `huggingface_hub` states sizes and hashes, finds
 the user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME); the bytes come through `download.fetch`, because the
 hub's own downloader starts a file again when the program was stopped. Spleeter's are archives of a GitHub release,
 whose `checksum.json` and the hash in our catalogue must say the same.
@@ -20,6 +21,7 @@ from unbraid.catalogue import Published
 from unbraid.download import Progress, Remote
 from unbraid.errors import ChecksumError, DownloadError
 
+COMMIT = re.compile("[0-9a-f]{40}")
 SPEECHBRAIN_FILES = ("hyperparams.yaml", "encoder.ckpt", "decoder.ckpt", "masknet.ckpt")
 SPLEETER_FILES = ("checkpoint", "model.index", "model.data-00000-of-00001")
 SPLEETER_RELEASE = "https://github.com/deezer/spleeter/releases/download/v1.4.0"
@@ -103,7 +105,8 @@ def _fetch_speechbrain(entry: Published, staging: Path, progress: Progress | Non
     for i, (file, remote) in enumerate(remotes.items()):
         _copy_from_hub_cache(entry.name, file, revision, folder / file)
         download.fetch(remote, folder / file, _shifted(progress, sum(sizes[:i]), total))
-    return Fetched(folder, f"SpeechBrain's {entry.name} on the Hugging Face hub, commit {revision}.")
+    newest = "" if entry.revision else ", the newest when it was pulled"
+    return Fetched(folder, f"SpeechBrain's {entry.name} on the Hugging Face hub, commit {revision}{newest}.")
 
 
 def _shifted(progress: Progress | None, before: int, total: int | None) -> Progress | None:
@@ -131,12 +134,14 @@ def _describe(entry: Published, file: str, revision: str) -> tuple[str, Remote]:
     commit, etag, pinned = metadata.commit_hash, metadata.etag or "", entry.sha256.get(file)
     if not commit:
         raise DownloadError(f"{url} is not answered by a Hugging Face hub; check HF_ENDPOINT and any proxy settings.")
-    if re.fullmatch("[0-9a-f]{40}", revision) and commit != revision:
+    if not COMMIT.fullmatch(commit):
+        raise ChecksumError(f"{url} answers with commit {commit!r}, which is none of git's: 40 hexadecimal digits.")
+    if COMMIT.fullmatch(revision) and commit != revision:
         raise ChecksumError(f"{url} answers with commit {commit}, but {revision} was asked for.")
     stated = etag if re.fullmatch("[0-9a-f]{64}", etag) else None
     if pinned and stated and pinned != stated:
         raise ChecksumError(f"{url} is said to have sha256 {stated}, but {pinned} was published.")
-    git_sha1 = etag if re.fullmatch("[0-9a-f]{40}", etag) else None
+    git_sha1 = etag if COMMIT.fullmatch(etag) else None
     at_commit = hub.hf_hub_url(entry.name, file, revision=commit, endpoint=endpoint)
     token = None if hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else hub.get_token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -2,20 +2,23 @@
 
     cache/models/<name>/       pulled and imported models (see `catalogue.folder_name`)
     cache/downloads/<source>/  files under way, kept for the next attempt
+    cache/int8/<weights>-…/    int8 copies of weights with that hash (see `runtime.int8`)
 
-A model folder is written beside its place and renamed into it. Folders under way begin with a dot and are not
-models. There are no symbolic links, so Windows needs no special rights.
+A folder is written beside its place and renamed into it. Folders under way begin with a dot and are not models. There
+are no symbolic links, so Windows needs no special rights.
 """
 
 import os
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unbraid.download import disk_error
+from unbraid.errors import SpecError
+from unbraid.spec import read_spec
 
 
 def cache_folder() -> Path:
@@ -34,6 +37,11 @@ def cache_folder() -> Path:
 def models_folder(cache: Path | None) -> Path:
     """The folder of the cache's models; the default cache when CACHE is None."""
     return (cache or cache_folder()) / "models"
+
+
+def int8_folder(cache: Path | None = None) -> Path:
+    """The folder of the cache's int8 copies."""
+    return (cache or cache_folder()) / "int8"
 
 
 def model_folders(parent: Path) -> list[Path]:
@@ -67,16 +75,17 @@ def staging(key: str, cache: Path | None) -> Iterator[Path]:
         lock.release()
 
 
-def install(destination: Path, write: Callable[[Path], None]) -> None:
-    """Let WRITE make a folder beside its place, then put it there, instead of an older one.
+@contextmanager
+def appearing(destination: Path) -> Iterator[Path]:
+    """A folder to fill beside its place, which it takes, an older one's too, if nothing goes wrong meanwhile.
 
     Raises:
-        DownloadError: the disk refuses.
+        OSError: the disk refuses; what was there is there again.
     """
     fresh = destination.with_name(f".new-{uuid.uuid4().hex}")
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        write(fresh)
+        fresh.mkdir(parents=True)
+        yield fresh
         old = _set_aside(destination) if destination.exists() else None
         try:
             os.replace(fresh, destination)
@@ -86,15 +95,34 @@ def install(destination: Path, write: Callable[[Path], None]) -> None:
             raise
         if old:
             shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise disk_error(error, destination.parent) from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
 def discard(folder: Path) -> None:
-    """Delete a folder so that nobody ever sees half of it."""
+    """Delete a folder so that nobody ever sees half of it.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
     shutil.rmtree(_set_aside(folder), ignore_errors=True)
+
+
+def weights_of(folder: Path) -> str | None:
+    """The hash of a model's weights, as far as its folder tells."""
+    try:
+        return read_spec(folder).files.get("model.safetensors")
+    except SpecError:
+        return None
+
+
+def forget_copies(weights: str | None, others: list[Path], cache: Path | None) -> None:
+    """Delete the int8 copies of weights that no model in the cache, nor one of the OTHERS, has any more."""
+    here = (*others, *model_folders(models_folder(cache)))
+    if weights and weights.isalnum() and weights not in map(weights_of, here):
+        for copy in int8_folder(cache).glob(f"{weights}-*"):
+            with suppress(OSError):  # it is in use
+                discard(copy)
 
 
 def _set_aside(folder: Path) -> Path:

@@ -14,10 +14,9 @@ from typing import Literal
 import numpy as np
 
 from unbraid.audio import Resampler
-from unbraid.dsp import FloatArray
+from unbraid.dsp import Blocks, FloatArray
 
-Blocks = Iterator[FloatArray]
-Progress = Callable[[float, float | None], None]
+Progress = Callable[[float, float | None], None]  # seconds done, seconds in all (None: unknown)
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,15 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unbraid import __version__
-from unbraid.audio import OutputFormat, Resampler, StreamWriter, Writer, check_format, open_reader, open_writer
+from unbraid.audio import Audio, OutputFormat, Resampler, StreamWriter, Writer, check_format, open_reader, open_writer
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import AudioError
 from unbraid.folder import sha256
 from unbraid.receipt import Made, Making, Receipt, name_in, read_receipt
+from unbraid.stream import Progress
 
-Audio = NDArray[np.float32]  # (C, T)
-Progress = Callable[[float, float | None], None]  # seconds done, seconds in all (None: unknown)
 _FLOAT = OutputFormat("wav", "32f")
 _FLOAT_BYTES = 4
 

@@ -14,6 +14,7 @@ import pytest
 from audio_signals import noise
 
 from unbraid import audio
+from unbraid.audio import calls
 from unbraid.audio.calls import undisturbed
 
 pytestmark = [
@@ -52,7 +53,7 @@ def test_an_interrupt_waits_for_the_end_of_the_call() -> None:
     assert done.is_set()
 
 
-@pytest.mark.parametrize("name", ["flac", "ogg", "mp3", "opus", "m4a"])
+@pytest.mark.parametrize("name", ["wav", "flac", "ogg", "mp3", "opus", "m4a"])
 def test_a_signal_while_encoding_is_never_lost(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
     samples, path = noise(2, 96000), tmp_path / f"out.{name}"
     stop_without_end(lambda: audio.write(path, samples, 48000, audio.choose_format(name)))
@@ -68,6 +69,30 @@ def test_a_signal_while_decoding_is_never_lost(tmp_path: Path, name: str, capfd:
         data = data[:4] + b"\xff" * 4 + data[8:]
     stop_without_end(lambda: audio.read(io.BytesIO(data)))
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["wav", "flac", "ogg", "mp3"])
+def test_a_signal_while_a_file_is_decoded_is_never_lost(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"in.{name}"
+    audio.write(path, noise(2, 96000), 48000, audio.choose_format(name))
+    stop_without_end(lambda: audio.read(path))
+    assert capfd.readouterr().err == ""
+
+
+def test_wav_files_need_no_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours is the code that writes them, and libsndfile opens them by their names: nothing calls Python back."""
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("a thread was started")
+
+    monkeypatch.setattr(calls, "start_new_thread", refuse)
+    samples = noise(2, 9600)
+    audio.write(tmp_path / "a.wav", samples, 48000, audio.choose_format("wav", subtype="32f"))
+    assert np.array_equal(audio.read(tmp_path / "a.wav")[0], samples)
+    with pytest.raises(RuntimeError, match="a thread was started"):
+        audio.write(tmp_path / "a.flac", samples, 48000, audio.choose_format("flac"))
 
 
 def stop_without_end(work: Callable[[], object]) -> None:

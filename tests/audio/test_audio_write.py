@@ -209,7 +209,12 @@ def test_a_failing_body_leaves_no_file(tmp_path: Path, name: str, subtype: str |
 @pytest.mark.parametrize(("name", "subtype"), EVERY)
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_told_and_leaves_no_file(tmp_path: Path, name: str, subtype: str | None) -> None:
-    with pytest.raises(AudioError, match=re.escape("/dev/full could not be written: No space left on device. Free")):
+    with pytest.raises(
+        AudioError,
+        match=re.escape(
+            "/dev/full cannot be written: No space left on device. Free some space, or choose another folder."
+        ),
+    ):
         write_blocks(Path("/dev/full"), noise(2, 30000), 48000, audio.choose_format(name, subtype=subtype), 9000)
     assert Path("/dev/full").exists()
 
@@ -236,7 +241,7 @@ def test_a_disk_that_fills_up_later(tmp_path: Path, name: str, subtype: str | No
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / "no" / "out.wav"
-    with pytest.raises(AudioError, match=f"^{re.escape(str(path))} could not be written: .+ Create the folder first.$"):
+    with pytest.raises(AudioError, match=f"^{re.escape(str(path))} cannot be written: .+ Create the folder first.$"):
         audio.open_writer(path, 8000, 1, audio.choose_format("wav"))
     with pytest.raises(AudioError, match="opus cannot hold 44100 Hz"):
         audio.open_writer(tmp_path / "out.opus", 44100, 1, audio.choose_format("opus"))

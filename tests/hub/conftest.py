@@ -9,7 +9,7 @@ import pytest
 from hub_helpers import CHECKPOINT, SPEECH, SPEECH_FILES, a_spec, archive_of, publish_archive
 from hub_server import Publisher, serve
 
-from unbraid import download, hub
+from unbraid import download, hub, store
 from unbraid.errors import ModelError
 from unbraid.spec import ModelSpec
 
@@ -54,12 +54,14 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         family = "unet" if "model.index" in noted.files else "sepformer"
         return SimpleNamespace(spec=a_spec(name, family), tensors={"x": np.zeros(1, np.float32)})
 
-    def write_model_folder(destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray]) -> None:
-        destination.mkdir()
-        (destination / "spec.json").write_text(spec.to_json(), encoding="utf-8")
+    def write_model_folder(
+        destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], *, replace: bool
+    ) -> None:
+        with store.appearing(destination) as fresh:
+            (fresh / "spec.json").write_text(spec.to_json(), encoding="utf-8")
 
     monkeypatch.setattr(hub, "_read_checkpoint", read_checkpoint)
-    monkeypatch.setattr(hub, "_write_model_folder", write_model_folder)
+    monkeypatch.setattr("unbraid.folder.write_model_folder", write_model_folder)
     return noted
 
 

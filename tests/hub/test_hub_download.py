@@ -211,7 +211,8 @@ def test_full_disk_while_writing(remote: Remote, target: Path) -> None:
     with pytest.raises(DownloadError) as error:
         fetch(remote, target, full)
     assert str(error.value) == (
-        f"The disk of {target.parent} is full; free some space, or set UNBRAID_CACHE to another disk."
+        f"{target.parent} cannot be written: No space left on device. Free some space, or choose another folder by "
+        "UNBRAID_CACHE."
     )
 
 
@@ -220,7 +221,8 @@ def test_folder_that_cannot_be_written(remote: Remote, tmp_path: Path) -> None:
     with pytest.raises(DownloadError) as error:
         fetch(remote, tmp_path / "plain" / "file")
     assert str(error.value) == (
-        f"{tmp_path / 'plain'} cannot be written to (Not a directory); set UNBRAID_CACHE to a folder that can."
+        f"{tmp_path / 'plain'} cannot be written: Not a directory. Check the disk, or choose another folder by "
+        "UNBRAID_CACHE."
     )
 
 

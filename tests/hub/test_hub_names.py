@@ -1,5 +1,6 @@
 """Names: what is in the catalogue, where it is found, what is said when it is not, what an import may be called."""
 
+import dataclasses
 import math
 import subprocess
 import sys
@@ -10,10 +11,13 @@ from hub_helpers import PINNED, SPEECH, SPLEETER, a_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import unbraid
 from unbraid import hub, store
 from unbraid.catalogue import catalogue, check_import_name, folder_name, nearest
 from unbraid.errors import ModelError, ModelNotFound, UsageError
+from unbraid.folder import open_model_folder
 from unbraid.geometry import SepFormerGeometry
+from unbraid.sources import COMMIT
 from unbraid.weights import tensor_shapes
 
 
@@ -46,7 +50,8 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert entry.stems == ("speech",) or entry.stems == tuple(f"voice{i + 1}" for i in range(len(entry.stems)))
         shapes = tensor_shapes(SepFormerGeometry(sources=len(entry.stems))).values()
         assert entry.bytes == 4 * sum(math.prod(shape) for shape in shapes)
-        assert entry.revision is None or len(entry.revision) == 40
+        assert COMMIT.fullmatch(entry.revision or "0" * 40)  # the newest of none but those without a pin
+        assert (entry.revision is None) == (entry.name == SPEECH)
     assert all(len(digest) == 64 for digest in entry.sha256.values())
 
 
@@ -221,7 +226,49 @@ def test_remove(cache: Path) -> None:
         hub.remove("speech-2")
 
 
-def test_install_puts_the_old_model_back_when_the_disk_refuses(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_copies_go_with_the_last_model_that_has_the_weights(cache: Path) -> None:
+    def named(name: str, weights: str) -> None:
+        folder = put(cache / "models", name)
+        spec = dataclasses.replace(a_spec(name), files={"model.safetensors": weights})
+        (folder / "spec.json").write_text(spec.to_json(), encoding="utf-8")
+
+    for name, weights in (("one", "a" * 64), ("two", "a" * 64), ("three", "b" * 64)):
+        named(name, weights)
+    copies = [store.int8_folder() / f"{letter * 64}-{making}" for letter in "ab" for making in ("1", "2")]
+    for copy in copies:
+        copy.mkdir(parents=True)
+        (copy / "model.int8.onnx").touch()
+    hub.remove("one")
+    assert sorted(store.int8_folder().iterdir()) == copies
+    hub.remove("two")
+    assert sorted(store.int8_folder().iterdir()) == copies[2:]
+    hub.remove("three")
+    assert list(store.int8_folder().iterdir()) == []
+
+
+def test_importing_over_a_model_deletes_its_int8_copy(goldens: Path, cache: Path) -> None:
+    first = open_model_folder(hub.import_model(goldens / "speechbrain_2spk", "mine"))
+    copy = store.int8_folder() / f"{first.files['model.safetensors']}-x"
+    copy.mkdir(parents=True)
+    hub.import_model(goldens / "speechbrain_2spk", "mine", overwrite=True)  # the same weights
+    assert copy.is_dir()
+    hub.import_model(goldens / "spleeter_2stems", "mine", overwrite=True)
+    assert not copy.exists()
+
+
+@pytest.mark.parametrize("model", [None, 3, b"speech-2", ["speech-2"]])
+def test_what_is_neither_name_nor_path(model: object) -> None:
+    for open_it in (hub.resolve, unbraid.Separator):
+        with pytest.raises(UsageError) as error:
+            open_it(model)  # type: ignore[operator]
+        assert str(error.value) == (
+            f"A model is a name that `unbraid models` lists, or the path of a folder, not {model!r}."
+        )
+
+
+def test_a_folder_that_cannot_appear_leaves_the_old_one_when_the_disk_refuses(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = put(cache / "models", "mine")
     replace = store.os.replace
 
@@ -231,8 +278,8 @@ def test_install_puts_the_old_model_back_when_the_disk_refuses(cache: Path, monk
         replace(source, destination)
 
     monkeypatch.setattr(store.os, "replace", refusing)
-    with pytest.raises(ModelError, match="cannot be written to"):
-        store.install(folder, lambda fresh: fresh.mkdir())
+    with pytest.raises(PermissionError), store.appearing(folder):
+        pass
     assert [file.name for file in (cache / "models").iterdir()] == ["mine"]
     assert (folder / "spec.json").is_file()
 

@@ -33,7 +33,10 @@ def test_speechbrain_becomes_a_model(speech: Publisher, converter: SimpleNamespa
     spec = read_spec(folder)
     assert (spec.name, spec.licence) == (SPEECH, "Apache-2.0")
     assert spec.scores == {"SI-SNR dB, WHAMR! (stated)": 10.59, "PESQ, WHAMR! (stated)": 2.84}
-    assert spec.provenance == f"SpeechBrain's {SPEECH} on the Hugging Face hub, commit {COMMIT}."
+    assert (
+        spec.provenance
+        == f"SpeechBrain's {SPEECH} on the Hugging Face hub, commit {COMMIT}, the newest when it was pulled."
+    )
     total = sum(map(len, SPEECH_FILES.values()))
     assert seen[-1] == (total, total) and seen == sorted(seen)
     asked = [path for _, path, _, _ in speech.requests if "/resolve/" in path]
@@ -106,6 +109,29 @@ def test_pinned_revision_and_hash_must_be_met(
     assert converter.files == SPEECH_FILES
 
 
+@pytest.mark.parametrize("commit", ["main", COMMIT[:12], COMMIT + "0", COMMIT[:-1] + "G"])
+def test_a_commit_that_is_none_is_refused(speech: Publisher, cache: Path, commit: str) -> None:
+    speech.commit = commit
+    with pytest.raises(ChecksumError) as error:
+        hub.pull(SPEECH)
+    assert str(error.value) == (
+        f"{speech.url}/{SPEECH}/resolve/main/hyperparams.yaml answers with commit {commit!r}, which is none of git's: "
+        "40 hexadecimal digits."
+    )
+    assert left_in(cache) == []
+
+
+def test_a_pinned_model_says_which_commit_it_is(
+    speech: Publisher, monkeypatch: pytest.MonkeyPatch, converter: SimpleNamespace
+) -> None:
+    known = catalogue.catalogue().published
+    changed = catalogue.Catalogue((), {SPEECH: dataclasses.replace(known[SPEECH], revision=COMMIT)})
+    monkeypatch.setattr(hub, "catalogue", lambda: changed)
+    spec = read_spec(hub.pull(SPEECH))
+    assert spec.provenance == f"SpeechBrain's {SPEECH} on the Hugging Face hub, commit {COMMIT}."
+    assert not any("/resolve/main/" in path for _, path, _, _ in speech.requests)
+
+
 def test_missing_repository_and_what_is_no_hub(speech: Publisher, cache: Path) -> None:
     with pytest.raises(DownloadError) as error:
         hub.pull(PINNED)
@@ -151,6 +177,9 @@ def test_hub_variables_in_a_fresh_process(speech: Publisher, tmp_path: Path) -> 
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"SpeechBrain's {SPEECH} on the Hugging Face hub, commit {COMMIT}.\n"
+    assert (
+        done.stdout
+        == f"SpeechBrain's {SPEECH} on the Hugging Face hub, commit {COMMIT}, the newest when it was pulled.\n"
+    )
     assert {file.name for file in (tmp_path / "staging" / COMMIT).iterdir()} == set(SPEECH_FILES)
     assert speech.gets("/cdn/masknet.ckpt") == []

@@ -1,5 +1,6 @@
 """Pulling Spleeter's archives, and what holds for every pull: offline, at once, interrupted, refused."""
 
+import dataclasses
 import hashlib
 import threading
 from pathlib import Path
@@ -17,6 +18,8 @@ from hub_server import Fault, Publisher
 
 from unbraid import hub
 from unbraid.errors import ChecksumError, DownloadError, ModelError, ModelNotFound
+from unbraid.folder import open_model_folder
+from unbraid.importers import read_checkpoint
 from unbraid.spec import read_spec
 
 
@@ -40,6 +43,28 @@ def test_the_16khz_variant_has_more_bins(spleeter: Publisher) -> None:
     spec = read_spec(hub.pull(SPLEETER + "-16kHz"))
     assert spec.name == "spleeter:2stems-16kHz"
     assert spec.spectral is not None and spec.spectral.bins == 1536
+
+
+def test_one_download_makes_both_variants(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch, goldens: Path, cache: Path
+) -> None:
+    """They differ in what they see of the spectrogram, not in their weights."""
+    publish_archive(publisher, monkeypatch, archive_of(CHECKPOINT))
+    monkeypatch.setattr(hub, "_read_checkpoint", lambda _, name: read_checkpoint(goldens / "spleeter_2stems", name))
+    first = hub.pull(SPLEETER)
+    publisher.requests.clear()
+    second = hub.pull(SPLEETER + "-16kHz", offline=True)
+    assert publisher.requests == []
+    one, two = open_model_folder(first), open_model_folder(second)
+    assert two.spectral == dataclasses.replace(one.spectral, bins=1536)
+    assert two == dataclasses.replace(one, name=SPLEETER + "-16kHz", scores=two.scores, spectral=two.spectral)
+    assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
+
+    hub.remove(SPLEETER)
+    weights = second / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])  # no source for the other any more
+    assert open_model_folder(hub.pull(SPLEETER)) == one
+    assert publisher.gets("/2stems.tar.gz") == [None]
 
 
 def test_progress_and_resumption_across_calls(spleeter: Publisher, cache: Path) -> None:
@@ -190,5 +215,7 @@ def test_unknown_name_is_not_pulled() -> None:
 
 def test_cache_that_cannot_be_made(spleeter: Publisher, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DownloadError, match=r"cannot be written to \(.*\); set UNBRAID_CACHE to a folder that can\.$"):
+    with pytest.raises(
+        DownloadError, match=r"cannot be written: .+\. Check the disk, or choose another folder by UNBRAID_CACHE\.$"
+    ):
         hub.pull(SPLEETER, cache=tmp_path / "file")

@@ -8,7 +8,7 @@ import pytest
 
 from engine_fakes import music_spec, speech_spec, write_model
 from unbraid.errors import ModelError, RuntimeUnavailable, UsageError
-from unbraid.runtime import open_executor
+from unbraid.runtime import builds, open_executor
 from unbraid.runtime.ort import available_threads, choose_device
 from unbraid.spec import read_spec
 
@@ -30,8 +30,14 @@ def test_a_device_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(RuntimeUnavailable) as caught:
         choose_device("cuda")
     assert str(caught.value) == (
-        "Device 'cuda' was asked for, but this ONNX Runtime has only cpu; "
-        "install what it needs (for cuda: pip install 'unbraid[gpu]') or use --device auto."
+        "Device 'cuda' was asked for, but this ONNX Runtime has only cpu. For cuda, run `pip install 'unbraid[gpu]'`, "
+        "then `pip uninstall --yes onnxruntime`, then `pip install --force-reinstall --no-deps onnxruntime-gpu`, or "
+        "use --device auto."
+    )
+    with pytest.raises(RuntimeUnavailable) as caught:
+        choose_device("coreml")
+    assert str(caught.value) == (
+        "Device 'coreml' was asked for, but this ONNX Runtime has only cpu. Use --device auto."
     )
     with pytest.raises(UsageError) as caught:
         choose_device("tpu")
@@ -82,6 +88,21 @@ def test_weights_of_another_type_than_the_graph_reads_are_refused(tmp_path: Path
     (tmp_path / "half" / "model.onnx").write_bytes((tmp_path / "full" / "model.onnx").read_bytes())
     with pytest.raises(ModelError, match=r"model\.onnx cannot be opened by ONNX Runtime: "):
         open_executor(spec, tmp_path / "half", device="cpu")
+
+
+def test_a_runtime_without_its_files_is_told(speech_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left when one of two builds in one folder is uninstalled."""
+    import sys
+    from types import ModuleType
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
+    monkeypatch.delitem(sys.modules, "unbraid.runtime.ort")
+    monkeypatch.setattr(builds, "what_is_wrong", lambda: "Do this.")
+    with pytest.raises(RuntimeUnavailable) as caught:
+        open_executor(read_spec(speech_folder), speech_folder)
+    assert str(caught.value) == (
+        "ONNX Runtime cannot be loaded (the folder 'onnxruntime' is there, but not what belongs in it). Do this."
+    )
 
 
 def test_torch_as_an_engine_without_torch_is_told(speech_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

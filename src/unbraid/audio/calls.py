@@ -15,6 +15,11 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
+def directly(call: Callable[[], Result]) -> Result:
+    """The result of a call that may be disturbed: nothing calls Python back."""
+    return call()
+
+
 def undisturbed(call: Callable[[], Result]) -> Result:
     """The result of the call. When a signal raises meanwhile, that is raised as soon as the call is over.
 

@@ -185,7 +185,7 @@ def _decoder(source: Path | BinaryIO, name: str, track: int) -> Decoder:
     from unbraid.audio.sndfile import SndfileDecoder
 
     try:
-        return undisturbed(lambda: SndfileDecoder(source, name, track))
+        return SndfileDecoder(source, name, track)
     except Unreadable as first:
         from unbraid.audio.ffmpeg import FfmpegDecoder
 

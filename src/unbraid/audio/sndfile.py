@@ -8,6 +8,7 @@ stops there: left to FFmpeg), and files cut short, whose missing part it only me
 import contextlib
 import math
 import re
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +16,7 @@ import numpy as np
 import soundfile
 
 from unbraid.audio import ends, riff
-from unbraid.audio.calls import undisturbed
+from unbraid.audio.calls import directly, undisturbed
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Unreadable, damaged, no_such_track
 from unbraid.audio.tags import canonical
 
@@ -50,7 +51,9 @@ class SndfileDecoder:
             own = stack.enter_context(source.open("rb")) if isinstance(source, Path) else None
             file = own or source
             assert not isinstance(file, Path)
-            self._file = stack.enter_context(_open(file, source))
+            path = source if isinstance(source, Path) and _may_be_named(file, source) else None
+            self._call = directly if path else undisturbed  # by its name, C code reads a file on its own
+            self._file = stack.enter_context(self._call(partial(_open, file, path)))
             if track != 0:
                 raise no_such_track(name, track, 1)
             self.info, self.readable = _describe(self._file)
@@ -68,7 +71,7 @@ class SndfileDecoder:
         target = min(self._position + frames, self._file.frames)
         skipped: int = target - self._position
         try:
-            self._position = undisturbed(lambda: self._file.seek(target))
+            self._position = self._call(lambda: self._file.seek(target))
         except soundfile.LibsndfileError as error:
             raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
         return skipped
@@ -82,7 +85,7 @@ class SndfileDecoder:
     def read(self, frames: int) -> Audio:
         """The next frames (C, n)."""
         try:
-            block = undisturbed(lambda: self._file.read(frames, dtype="float32", always_2d=True))  # (n, C)
+            block = self._call(lambda: self._file.read(frames, dtype="float32", always_2d=True))  # (n, C)
         except soundfile.LibsndfileError as error:
             raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
         self._position += len(block)
@@ -111,9 +114,15 @@ class _Tail:
         return self._file.read(size)
 
 
-def _open(file: BinaryIO, source: Path | BinaryIO) -> soundfile.SoundFile:
-    """The file in libsndfile, or Unreadable."""
-    stream = riff.open_ended(file)
+def _may_be_named(file: BinaryIO, path: Path) -> bool:
+    """Whether libsndfile may open the file by its name."""
+    # by a name in .mp3, it would take anything for one, and complain about it on standard error
+    return riff.open_ended(file) is None and path.suffix.lower() != ".mp3"
+
+
+def _open(file: BinaryIO, path: Path | None) -> soundfile.SoundFile:
+    """The file in libsndfile, by its name if there is one, or Unreadable."""
+    stream = None if path else riff.open_ended(file)
     try:
         if stream is not None:
             tail = _Tail(file, stream.start)
@@ -122,9 +131,7 @@ def _open(file: BinaryIO, source: Path | BinaryIO) -> soundfile.SoundFile:
         if _is_mp3_without_index(file):
             raise Unreadable("mp3 without an index")
         file.seek(0)
-        # by a name in .mp3, libsndfile would take anything for one, and complain about it on standard error
-        named = isinstance(source, Path) and source.suffix.lower() != ".mp3"
-        sound = _Sequential(source if named else file)
+        sound = _Sequential(path or file)
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
         raise Unreadable(reason.strip().rstrip(".")) from None

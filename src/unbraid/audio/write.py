@@ -9,7 +9,6 @@ away again when anything fails, the closing of it included.
 """
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -20,23 +19,38 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from unbraid.audio import riff
-from unbraid.audio.calls import undisturbed
+from unbraid.audio.calls import directly, undisturbed
 from unbraid.audio.encode import Encoder, open_encoder, pcm_bytes
 from unbraid.audio.formats import OutputFormat, check_format
 from unbraid.audio.info import Audio
 from unbraid.audio.source import label
-from unbraid.errors import AudioError
+from unbraid.errors import AudioError, refused
 
 
-class _Meter:
-    """Counts frames and the peak of the blocks that pass, and refuses those that are no audio."""
+class _Metered:
+    """What all writers do: count the blocks that pass, refuse those that are no audio, and end with their `with`."""
 
     def __init__(self, name: str, sample_rate: int, channels: int) -> None:
         self.name, self.sample_rate, self.channels = name, sample_rate, channels
-        self.frames = 0
-        self.peak = 0.0
+        self.frames = 0  # written so far
+        self.peak = 0.0  # the largest |sample| so far, before any clipping
 
-    def take(self, block: Audio) -> Audio:
+    def close(self) -> None:
+        """Complete what is written."""
+
+    def abort(self) -> None:
+        """Give up."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def _take(self, block: Audio) -> Audio:
         """The block as float32 (C, n)."""
         if block.ndim != 2 or block.shape[0] != self.channels:
             raise AudioError(f"{self.name} takes blocks of shape ({self.channels}, n), not {block.shape}.")
@@ -84,8 +98,8 @@ class _Sink:
             raise self.error
 
 
-class Writer:
-    """A file being written; see open_writer."""
+class Writer(_Metered):
+    """A file being written in float32 blocks; `frames`, if known, lets a WAV do without room for 64-bit lengths."""
 
     def __init__(
         self,
@@ -98,32 +112,21 @@ class Writer:
         frames: int | None = None,
     ) -> None:
         check_format(fmt, sample_rate, channels)
+        super().__init__(str(path), sample_rate, channels)
         self.path, self.format = Path(path), fmt
-        self._meter = _Meter(str(path), sample_rate, channels)
-        try:
+        with _in_words(self.name):
             self._file = self.path.open("wb")
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
         self._sink = _Sink(self._file)
         self._closed = False
+        self._call = directly if fmt.name == "wav" else undisturbed  # all others are written by C code
         with self._guarded():
             opening = partial(open_encoder, self._sink, sample_rate, channels, fmt, tags or {}, frames)
-            self._encoder: Encoder = undisturbed(opening)
-
-    @property
-    def peak(self) -> float:
-        """The largest |sample| so far, before any clipping."""
-        return self._meter.peak
-
-    @property
-    def frames(self) -> int:
-        """Frames written so far."""
-        return self._meter.frames
+            self._encoder: Encoder = self._call(opening)
 
     def write(self, block: Audio) -> None:
         """Append a block (C, n)."""
         with self._guarded():
-            undisturbed(partial(self._encoder.write, self._meter.take(block)))
+            self._call(partial(self._encoder.write, self._take(block)))
 
     def close(self) -> None:
         """Complete the file. Only after this is it all on disk."""
@@ -132,7 +135,7 @@ class Writer:
         with self._guarded():
             if self.frames == 0:
                 raise AudioError(f"No samples were written to {self.path}; there is no such audio file.")
-            undisturbed(self._encoder.close)
+            self._call(self._encoder.close)
             self._sink.check()
             self._file.close()
             self._closed = True
@@ -144,52 +147,28 @@ class Writer:
         self._closed = True
         try:
             with contextlib.suppress(Exception):
-                undisturbed(self._encoder.close)
+                self._call(self._encoder.close)
         finally:
             with contextlib.suppress(OSError):
                 self._file.close()
             if self.path.is_file():  # never a device
                 self.path.unlink()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
-
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
         """Any failure removes the file; failures of the disk become sentences."""
         try:
-            yield
-            self._sink.check()
-        except OSError as error:
-            self.abort()
-            raise _unwritable(self.path, error) from error
+            with _in_words(self.name):
+                try:
+                    yield
+                finally:
+                    self._sink.check()  # first: the codec may have stumbled over what the disk refused
         except BaseException:
             self.abort()
-            cause = self._sink.error  # the codec may have stumbled over what the disk refused
-            if isinstance(cause, OSError):
-                raise _unwritable(self.path, cause) from cause
-            if cause is not None:
-                raise cause from None
             raise
 
 
-def open_writer(
-    path: str | os.PathLike[str],
-    sample_rate: int,
-    channels: int,
-    fmt: OutputFormat,
-    *,
-    tags: Mapping[str, str] | None = None,
-    frames: int | None = None,
-) -> Writer:
-    """A writer of float32 blocks; `frames`, if known, lets a WAV do without room for 64-bit lengths."""
-    return Writer(path, sample_rate, channels, fmt, tags=tags, frames=frames)
+open_writer = Writer
 
 
 def write(
@@ -205,7 +184,7 @@ def write(
         writer.write(audio)
 
 
-class StreamWriter:
+class StreamWriter(_Metered):
     """Float32 WAV of unknown length into a binary stream, such as standard output.
 
     The header holds 0xFFFFFFFF where lengths belong, which ffmpeg, sox, libsndfile and we read as "to the end".
@@ -215,59 +194,32 @@ class StreamWriter:
     def __init__(
         self, stream: BinaryIO, sample_rate: int, channels: int, *, tags: Mapping[str, str] | None = None
     ) -> None:
-        self._stream, self._name = stream, label(stream)
-        self._meter = _Meter(self._name, sample_rate, channels)
+        super().__init__(label(stream), sample_rate, channels)
+        self._stream = stream
         self._send(riff.header(riff.WavLayout(sample_rate, channels, 32), None, tags))
-
-    @property
-    def peak(self) -> float:
-        """The largest |sample| so far."""
-        return self._meter.peak
-
-    @property
-    def frames(self) -> int:
-        """Frames written so far."""
-        return self._meter.frames
 
     def write(self, block: Audio) -> None:
         """Append a block (C, n)."""
-        self._send(pcm_bytes(self._meter.take(block), 32))
+        self._send(pcm_bytes(self._take(block), 32))
 
     def close(self) -> None:
         """Flush; the stream stays open."""
-        with self._guarded():
+        with _in_words(self.name):
             self._stream.flush()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
 
     def _send(self, data: bytes) -> None:
         view = memoryview(data)
-        with self._guarded():
+        with _in_words(self.name):
             while view:  # an unbuffered stream may take only part
                 view = view[self._stream.write(view) :]
 
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
-        try:
-            yield
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise _unwritable(self._name, error) from error
 
-
-def _unwritable(path: Path | str, error: OSError) -> AudioError:
-    remedy = {
-        errno.ENOSPC: "Free some space or choose another folder",
-        errno.EDQUOT: "Free some space or choose another folder",
-        errno.EACCES: "Choose a folder you may write to",
-        errno.EPERM: "Choose a folder you may write to",
-        errno.EROFS: "Choose a folder you may write to",
-        errno.ENOENT: "Create the folder first",
-    }.get(error.errno or 0, "Check the path and the disk")
-    return AudioError(f"{path} could not be written: {error.strerror or error}. {remedy}.")
+@contextlib.contextmanager
+def _in_words(name: str) -> Iterator[None]:
+    """Failures of the disk as sentences; a reader that went away is for the caller to know."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise AudioError(refused(name, error)) from error

@@ -1,7 +1,10 @@
 """Signal processing in NumPy: arrays in, arrays out, nothing of the rest of the package."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+Blocks = Iterator[FloatArray]  # a stream in pieces
 ComplexArray = NDArray[np.complex64]

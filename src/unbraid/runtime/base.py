@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from unbraid.errors import RuntimeUnavailable, UsageError
+from unbraid.runtime import builds
 from unbraid.spec import ModelSpec
 
 Precision = Literal["float32", "int8"]
@@ -51,7 +52,11 @@ def open_executor(
         from unbraid.runtime.eager import EagerExecutor
 
         return EagerExecutor(spec, folder, threads)
-    from unbraid.runtime.ort import OrtExecutor, choose_device
+    try:
+        from unbraid.runtime.ort import OrtExecutor, choose_device
+    except ImportError as error:
+        remedy = builds.what_is_wrong() or "Reinstall unbraid."
+        raise RuntimeUnavailable(f"ONNX Runtime cannot be loaded ({error}). {remedy}") from error
 
     provider, name, reason = choose_device(device)
     try:

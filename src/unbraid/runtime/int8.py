@@ -1,23 +1,21 @@
 """The int8 copy of a model: shipped in its folder, or made on first use and kept in the cache.
 
-A copy is filed under the hash of the weights and of the graph it was made from, and of how it is made, so it is never
-stale; it is checked like any model file whenever it is opened, and made again if it is damaged. The model folder itself
-is never written to (it may belong to somebody else).
+A copy is filed under the hash of the weights, and of the graph it was made from and how it is made, so it is never
+stale, and goes with the last model that has these weights (`store.forget_copies`). It is checked like any model file
+whenever it is opened, and made again if it is damaged. The model folder itself is never written to (it may belong to
+somebody else).
 """
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, refused
 from unbraid.folder import sha256
 from unbraid.graphs import find_graph
 from unbraid.quantize import METHOD, quantize
 from unbraid.spec import ModelSpec
-from unbraid.store import cache_folder
+from unbraid.store import appearing, int8_folder
 from unbraid.weights import read_weights, write_weights
 
 GRAPH, WEIGHTS, SUMS = "model.int8.onnx", "model.int8.safetensors", "sha256.json"
@@ -32,17 +30,15 @@ def int8_graph(spec: ModelSpec, folder: Path) -> Path:
     if GRAPH in spec.files:
         return folder / GRAPH
     graph = find_graph(spec.geometry, "int8")
-    key = hashlib.sha256(graph + spec.files["model.safetensors"].encode() + METHOD.encode()).hexdigest()
-    kept = cache_folder() / "int8" / key
+    making = hashlib.sha256(graph + METHOD.encode()).hexdigest()
+    kept = int8_folder() / f"{spec.files['model.safetensors']}-{making[:16]}"
     if not _is_whole(kept):
         try:
             _make(graph, folder, kept)
         except OSError as error:
             if not _is_whole(kept):  # else another process was first
-                raise ModelError(
-                    f"The int8 copy of {spec.name} cannot be written to {kept.parent}: {error.strerror or error}. "
-                    "Set UNBRAID_CACHE to a folder that can be, or use float32."
-                ) from error
+                place = f"{kept.parent}, for the int8 copy of {spec.name},"
+                raise ModelError(refused(place, error, " by UNBRAID_CACHE")) from error
     return kept / GRAPH
 
 
@@ -56,13 +52,7 @@ def _is_whole(kept: Path) -> bool:
 
 
 def _make(graph: bytes, folder: Path, kept: Path) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".", dir=kept.parent))
-    try:
-        write_weights(temporary / WEIGHTS, quantize(read_weights(folder / "model.safetensors")))
-        (temporary / GRAPH).write_bytes(graph)
-        (temporary / SUMS).write_text(json.dumps({name: sha256(temporary / name) for name in (GRAPH, WEIGHTS)}))
-        shutil.rmtree(kept, ignore_errors=True)
-        os.replace(temporary, kept)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with appearing(kept) as fresh:
+        write_weights(fresh / WEIGHTS, quantize(read_weights(folder / "model.safetensors")))
+        (fresh / GRAPH).write_bytes(graph)
+        (fresh / SUMS).write_text(json.dumps({name: sha256(fresh / name) for name in (GRAPH, WEIGHTS)}))

@@ -1,0 +1,56 @@
+"""Which builds of ONNX Runtime are installed, and how to have the right one alone: all of them are one folder.
+
+`onnxruntime`, which unbraid depends on, `onnxruntime-gpu` and their kin all install the package `onnxruntime`. To pip
+they are different things: each overwrites what another has written, and takes it along when it goes. So the build for
+another device takes some commands more. Errors, `unbraid doctor` and README say the same ones.
+"""
+
+import os
+
+BUILDS = {  # device: distribution
+    "cpu": "onnxruntime",
+    "cuda": "onnxruntime-gpu",
+    "rocm": "onnxruntime-migraphx",
+    "directml": "onnxruntime-directml",
+}
+
+
+def installed_builds() -> dict[str, str]:
+    """The distributions here that install ONNX Runtime, with their versions; one is right."""
+    from importlib import metadata  # 10 ms, and hardly ever needed
+
+    here = {}
+    for name in BUILDS.values():
+        try:
+            here[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return here
+
+
+def commands_for(device: str) -> str:
+    """What to run to have the build for a device, and no other."""
+    build, here = BUILDS[device], installed_builds()
+    extra = ["pip install 'unbraid[gpu]'"] if device == "cuda" and build not in here else []
+    others = [name for name in here if name != build]
+    removal = [f"pip uninstall --yes {' '.join(others)}"] if others else []
+    commands = [*extra, *removal, f"pip install --force-reinstall --no-deps {build}"]
+    return f"For {device}, run " + ", then ".join(f"`{command}`" for command in commands)
+
+
+def what_is_wrong() -> str | None:
+    """What keeps the installed builds from working, and what to run."""
+    from importlib import metadata
+
+    here = installed_builds()
+    devices = [device for device, name in BUILDS.items() if name in here]
+    if not here:
+        return "ONNX Runtime is not installed; reinstall unbraid."
+    if len(here) > 1:
+        names = " and ".join(here)
+        return f"{names} are installed together, but share one folder. {commands_for(devices[-1])}."
+    (name,) = here
+    files = [file for file in metadata.files(name) or () if file.suffix != ".pyc"]
+    if not all(os.path.exists(file.locate()) for file in files):
+        return f"{name} has lost files, as it does when another build is uninstalled. {commands_for(devices[0])}."
+    return None
