@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from unbraid.errors import ModelError, UsageError  # noqa: E402
 from unbraid.export import check_parity, export_checkpoint  # noqa: E402
 from unbraid.folder import open_model_folder  # noqa: E402
-from unbraid.geometry import SepFormerGeometry, UNetGeometry  # noqa: E402
+from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry, UNetGeometry  # noqa: E402
 from unbraid.models.sepformer import SepFormer  # noqa: E402
 from unbraid.models.unet import UNets  # noqa: E402
 from unbraid.weights import read_weights  # noqa: E402
@@ -79,6 +79,9 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(2)}, tmp_path / "other.pt")
     with pytest.raises(ModelError, match="is no training checkpoint: expected the keys 'model' and 'config'.$"):
         export_checkpoint(tmp_path / "other.pt", tmp_path / "x", name="x")
+    torch.save({"model": {}, "config": dataclasses.asdict(ConvTasNetGeometry())}, tmp_path / "tasnet.pt")
+    with pytest.raises(ModelError, match="^This is a Conv-TasNet's checkpoint; only SepFormers and U-Nets can be exp"):
+        export_checkpoint(tmp_path / "tasnet.pt", tmp_path / "x", name="x")
     (tmp_path / "text.pt").write_text("hello")
     with pytest.raises(ModelError, match="text.pt"):
         export_checkpoint(tmp_path / "text.pt", tmp_path / "x", name="x")

@@ -168,6 +168,15 @@ def test_audio_no_longer_than_a_window_is_one_run() -> None:
     np.testing.assert_array_equal(found, expected)
 
 
+def test_a_network_with_a_level_of_its_own_keeps_it() -> None:
+    """One voice alone: a faint second output stays faint, where a fitted level would raise it."""
+    fake = speech_fake(lambda mixture: np.stack((mixture, 1e-3 * np.roll(mixture, 9, -1)), axis=1))
+    mixture = voices(1, WINDOW).sum(0)
+    own = Speech(fake, 16, WINDOW, 0, fits_level=False)
+    (found,) = (block for block in speech_stems(own, cut(mixture), Seams()) if block.size)
+    np.testing.assert_array_equal(found, np.stack((mixture, np.float32(1e-3) * np.roll(mixture, 9, -1))))
+
+
 # --- spectra ---
 
 

@@ -58,7 +58,7 @@ def test_what_is_not_json_is_told(tmp_path: Path, content: bytes) -> None:
 
 
 REQUIRED = ["name", "family", "sample_rate", "channels", "stems", "geometry", "licence", "provenance"]
-KEYS = f"{', '.join(REQUIRED)}, spectral, windows, scores, files, format"
+KEYS = f"{', '.join(REQUIRED)}, spectral, windows, level, scores, files, format"
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"format": 2}, "spec.json: format 2 is not 1; install a newer unbraid."),
     ({"format": None}, "spec.json: format None is not 1; install a newer unbraid."),
@@ -72,6 +72,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"stems": "voice1"}, "spec.json: stems: 'voice1' is not tuple."),
     ({"stems": ["a", 2]}, "spec.json: stems[1]: 2 is not str."),
     ({"stems": ["a"]}, "tiny-speech: the network has 2 outputs, but 1 stems are named."),
+    ({"level": "loud"}, "spec.json: level: 'loud' is not one of ('fitted', 'own')."),
     ({"scores": {"a": "high"}}, "spec.json: scores.a: 'high' is not float."),
     ({"files": ["model.onnx"]}, "spec.json: files: ['model.onnx'] is not dict."),
     ({"windows": {"seconds": 3, "hop": 1}},

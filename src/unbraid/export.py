@@ -50,7 +50,11 @@ def export_checkpoint(
     if stems is not None:
         spec, tensors = _pick(spec, tensors, stems)
     spec = dataclasses.replace(
-        spec, licence=licence, provenance=provenance or f"exported from {checkpoint.name}.", scores=scores or {}
+        spec,
+        level=saved.get("level", "fitted"),
+        licence=licence,
+        provenance=provenance or f"exported from {checkpoint.name}.",
+        scores=scores or {},
     )
     destination.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{destination.name}.", dir=destination.parent) as temporary:
@@ -103,6 +107,8 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
     sizes: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in saved["config"].items()
     }
+    if "bottleneck" in sizes:
+        raise ModelError("This is a Conv-TasNet's checkpoint; only SepFormers and U-Nets can be exported.")
     rate, text = int(saved.get("sample_rate", 0)), ""
     try:
         if "features" in sizes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from unbraid.dsp import ComplexArray, FloatArray
+from unbraid.dsp import Blocks, ComplexArray, FloatArray
 from unbraid.dsp.band import extend, soft_masks
 from unbraid.dsp.overlap import Joiner, windows
 from unbraid.dsp.stft import analysis, synthesis
@@ -20,8 +20,6 @@ from unbraid.spec import Spectral
 
 SLICE_FRAMES = 64  # of a spectrogram, filtered and transformed at a time
 RIDGE = 1e-3  # of the level fit, relative to each output's own power
-
-Blocks = Iterator[FloatArray]
 
 
 def _run(executor: Executor, name: str, items: FloatArray, at_once: int) -> FloatArray:
@@ -42,6 +40,7 @@ class Speech:
     least_samples: int  # the network's kernel: nothing shorter goes through it
     window_samples: int
     overlap_samples: int
+    fits_level: bool = True  # the network has no level of its own
 
 
 @dataclass
@@ -52,10 +51,11 @@ class Seams:
 
 
 def speech_stems(speech: Speech, blocks: Blocks, seams: Seams) -> Blocks:
-    """Voices (S, C, n) of blocks (C, n), level fitted per window, speakers kept in order across windows."""
+    """Voices (S, C, n) of blocks (C, n), speakers in order across windows, levels fitted where the network has none."""
     joiner = Joiner(speech.overlap_samples)
     for window, new in windows(blocks, speech.window_samples, speech.overlap_samples):
-        voices = align_channels(fit_level(run_sepformer(speech, window), window))  # (S, C, T)
+        voices = run_sepformer(speech, window)  # (S, C, T)
+        voices = align_channels(fit_level(voices, window) if speech.fits_level else voices)
         if (pair := joiner.overlap(voices, new)) is not None:
             before, again = pair
             order = best_permutation(before, again)

@@ -18,7 +18,7 @@ from typing import Literal, Self
 import numpy as np
 
 from unbraid.audio import Reader, Source
-from unbraid.dsp import FloatArray
+from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.share import shared
 from unbraid.errors import AudioError, UsageError
 from unbraid.folder import open_model_folder
@@ -28,7 +28,7 @@ from unbraid.hub import resolve
 from unbraid.runtime import Executor, open_executor
 from unbraid.runtime.base import Precision
 from unbraid.spec import ModelSpec
-from unbraid.stream import Blocks, Feed, Progress, Track
+from unbraid.stream import Feed, Progress, Track
 
 BLOCK_SECONDS = 1.0
 MOST_CHANNELS = 64  # an array with more of them, and no more samples than this, is the wrong way round
@@ -72,7 +72,7 @@ class Separator:
         Raises:
             ModelError: there is no such model, or its folder is damaged.
             RuntimeUnavailable: the device is not there.
-            UsageError: the options do not fit the model.
+            UsageError: the options do not fit the model, or `model` is neither a name nor a path.
         """
         folder = resolve(model)
         spec = open_model_folder(folder)
@@ -193,7 +193,7 @@ class Separator:
     def _speech(self) -> Speech:
         assert isinstance(self.spec.geometry, SepFormerGeometry)
         window, overlap = (round(seconds * self.spec.sample_rate) for seconds in _windows(self.spec, self.options))
-        return Speech(self._executor, self.spec.geometry.kernel_samples, window, overlap)
+        return Speech(self._executor, self.spec.geometry.kernel_samples, window, overlap, self.spec.level == "fitted")
 
     def _raw_speech(self, speech: Speech, feed: Feed, track: Track) -> Blocks:
         """The whole file in one window."""

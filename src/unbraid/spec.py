@@ -17,6 +17,7 @@ from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
 
 FORMAT = 1
 Family = Literal["sepformer", "unet"]
+Level = Literal["fitted", "own"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class ModelSpec:
     provenance: str  # where the weights come from, in one sentence
     spectral: Spectral | None = None  # U-Nets
     windows: Windows | None = None  # SepFormers
+    level: Level = "fitted"  # of a SepFormer's outputs: to the mixture, or their own where training gave them one
     scores: dict[str, float] = field(default_factory=dict)  # "SI-SDRi dB, test_mix2": 5.1
     files: dict[str, str] = field(default_factory=dict)  # name: sha256
     format: int = FORMAT
