@@ -133,7 +133,7 @@ def test_missing_packages_are_told_once(unbraid_command, speech_folder, dataset,
     assert [line.split(" ")[0] for line in outcome.errors] == ["PESQ-NB", "STOI"]
     assert "PESQ" not in outcome.out
     outcome = unbraid_command("evaluate", speech_folder, dataset, "--metrics", "pesq", "--out", "other")
-    assert (outcome.code, "other" in below()) == (1, False)
+    assert (outcome.code, "other" in below()) == (2, False)
     assert outcome.errors == [
         "error: PESQ-NB needs the package pesq, which is not installed; get it with `pip install pesq`."
     ]

@@ -9,6 +9,7 @@ import pytest
 
 from unbraid import hub
 from unbraid.cli import checkup
+from unbraid.spec import read_spec
 
 
 def test_the_list_names_what_is_here_and_what_can_be_had(unbraid_command):
@@ -43,9 +44,12 @@ def test_nothing_is_downloaded_offline(unbraid_command):
 
 
 def test_pull_shows_where_the_model_is(unbraid_command, monkeypatch, here):
-    monkeypatch.setattr(hub, "pull", lambda name, *, progress, offline: progress(1, 2) or here / name)
+    folder = hub.resolve("speech-2")
+    monkeypatch.setattr(hub, "pull", lambda name, *, progress, offline: progress(1, 2) or folder)
     outcome = unbraid_command("models", "pull", "some")
-    assert (outcome.code, outcome.out, outcome.err) == (0, f"some is at {here / 'some'}\n", "")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == f"some is at {folder}\n  {read_spec(folder).provenance}\n"  # its commit, if it has one
+    assert unbraid_command("models", "pull", "some", "--quiet").out == ""
 
 
 def test_export_without_torch_names_the_extra(unbraid_command, monkeypatch, here):
@@ -54,7 +58,7 @@ def test_export_without_torch_names_the_extra(unbraid_command, monkeypatch, here
     monkeypatch.setitem(sys.modules, "torch", None)
     (here / "x.pt").touch()
     outcome = unbraid_command("export", "x.pt", "-o", "folder", "--name", "mine")
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert len(outcome.errors) == 1
     assert "unbraid[train]" in outcome.err
 
@@ -91,9 +95,21 @@ def test_a_check_that_breaks_is_a_problem_itself(unbraid_command, monkeypatch):
         raise RuntimeError("no devices today")
 
     monkeypatch.setattr(checkup, "devices", broken)
+    monkeypatch.setattr(checkup.builds, "what_is_wrong", lambda: "Two builds. For cuda, run `this`.")
     outcome = unbraid_command("doctor")
     assert outcome.code == 1
     assert "wrong: the devices cannot be checked: RuntimeError: no devices today" in outcome.out
+    assert "wrong: Two builds. For cuda, run `this`." in outcome.out
+
+
+def test_what_fails_as_json_is_json(unbraid_command, monkeypatch):
+    def broken(**_):
+        raise RuntimeError("no list today")
+
+    monkeypatch.setattr(hub, "entries", broken)
+    outcome = unbraid_command("models", "--json")
+    assert outcome.code == 1
+    assert outcome.errors == [f"error: {json.loads(outcome.out)['error']}"]
 
 
 def test_a_narrow_terminal_never_breaks_a_name(unbraid_command, monkeypatch):

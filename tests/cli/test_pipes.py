@@ -128,8 +128,33 @@ def test_a_full_standard_output(tone):
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert errors.decode() == (
-        "error: a.wav: standard output could not be written: No space left on device. "
-        "Free some space or choose another folder.\n"
+        "error: a.wav: standard output cannot be written: No space left on device. "
+        "Free some space, or choose another folder.\n"
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--version",
+        "--help",
+        "models",
+        "models --json",
+        "models path speech-2",
+        "separate a.wav",
+        "separate a.wav --json",
+    ],
+)
+def test_words_that_nobody_can_take(tone, words):
+    tone("a.wav")
+    with open("/dev/full", "wb") as full:
+        process = start(*words.split(), stdout=full, stderr=subprocess.PIPE)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert errors.decode() == (
+        "error: standard output cannot be written: No space left on device. Free some space, or choose another "
+        "folder.\n"
     )
 
 

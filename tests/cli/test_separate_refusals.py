@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
 
 from unbraid import audio
+from unbraid.separator import Separator
 
 REFUSED = [
     (["--stems", "vocals"], "speech-2 has no stem 'vocals', only voice1, voice2; it is in "),
@@ -22,6 +24,13 @@ REFUSED = [
     (["--speakers", "7"], "There is no model for 7 speakers; --speakers takes 2 or 3."),
     (["--speakers", "2", "-m", "music-2"], "-m and --speakers both choose the model; give one of them."),
     (["--template", "{stem}.{foo}"], "The template '{stem}.{foo}' has an unknown field {foo}; its fields are {track}"),
+    *(
+        (["--template", f"{field}/{{stem}}.{{ext}}"],
+         f"The template '{field}/{{stem}}.{{ext}}' gives track a format, conversion, attribute or index; its fields "
+         "are just {track}, {stem}, {ext}, {name}, {parent}, {model}.")
+        for field in ("{track:>9}", "{track:}", "{track!r}", "{track.upper}", "{track[0]}", "{track:{stem}}")
+    ),
+    (["--template", "{}/{stem}.{ext}"], "The template '{}/{stem}.{ext}' has an unknown field {}; its fields are "),
     (["--template", "{stem"], "The template '{stem' cannot be read (expected '}' before end of string); its fields "),
     (["--template", "{stem}"], "The template '{stem}' must end in .{ext}, so that files are called what they are."),
     (["--template", "../{stem}.{ext}"], "The template '../{stem}.{ext}' must stay below the output folder, with '/' "),
@@ -49,8 +58,46 @@ def test_what_cannot_be_met_is_refused_before_work(unbraid_command, tone, tree, 
 
 
 def test_options_that_do_not_exist_are_usage_errors(unbraid_command):
-    assert unbraid_command("separate", "a.wav", "--nonsense").code == 2
-    assert unbraid_command("separate").code == 2
+    for words in (["a.wav", "--nonsense"], []):
+        outcome = unbraid_command("separate", *words)
+        assert (outcome.code, outcome.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["separate", "a.wav", "--nonsense", "--json"], "No such option: --nonsense"),
+        (["separate", "--json"], "Missing argument"),
+        (["separate", "--json", "a.wav", "--threads", "many"], "Invalid value for '--threads'"),
+        (["models", "--json", "--nonsense"], "No such option: --nonsense"),
+        (["doctor", "--json", "--nonsense"], "No such option: --nonsense"),
+        (["seperate", "a.wav", "--json"], "No such command 'seperate'"),
+    ],
+)
+def test_options_that_cannot_be_parsed_are_json_where_it_was_asked_for(unbraid_command, words, message):
+    outcome = unbraid_command(*words)
+    assert outcome.code == 2
+    found = json.loads(outcome.out)
+    assert found.keys() == {"error"}
+    assert found["error"].startswith(message)
+    assert "Error" in outcome.err
+
+
+def test_json_behind_two_dashes_is_a_file(unbraid_command):
+    outcome = unbraid_command("separate", "--nonsense", "--", "--json")
+    assert (outcome.code, outcome.out) == (2, "")
+
+
+def test_a_device_that_is_not_here_is_a_request_that_cannot_be_met(unbraid_command, tone, tree, monkeypatch):
+    monkeypatch.setattr(sys.modules["unbraid.cli.runner"], "Separator", Separator)
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    tone("a.wav")
+    outcome = unbraid_command("separate", "a.wav", "--device", "cuda", "--json")
+    assert outcome.code == 2
+    assert outcome.errors[0].startswith("error: Device 'cuda' was asked for, but this ONNX Runtime has only cpu. For ")
+    assert outcome.errors == [f"error: {json.loads(outcome.out)['error']}"]
+    assert unbraid_command("separate", "a.wav", "--device", "tpu").code == 2
+    assert tree() == ["a.wav"]
 
 
 def test_an_unknown_model_is_refused(unbraid_command, tone, tree):

@@ -5,20 +5,26 @@ from typing import Annotated
 import typer
 
 from unbraid import __version__
+from unbraid.cli.console import guarded, say, stdout_watched
 from unbraid.cli.doctor import doctor
+from unbraid.cli.evaluate import evaluate
 from unbraid.cli.export import export
+from unbraid.cli.group import Commands
 from unbraid.cli.models import models
 from unbraid.cli.separate import separate
+from unbraid.cli.train import train
 
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"unbraid {__version__}")
+        with guarded():
+            say(f"unbraid {__version__}")
         raise typer.Exit
 
 
 app = typer.Typer(
     name="unbraid",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,10 +44,13 @@ def _unbraid(
 
 app.command()(separate)
 app.add_typer(models, name="models")
+app.command()(train)
 app.command()(export)
+app.command()(evaluate)
 app.command()(doctor)
 
 
 def main() -> None:
     """The entry point of the `unbraid` command."""
-    app(prog_name="unbraid")
+    with stdout_watched():
+        app(prog_name="unbraid")

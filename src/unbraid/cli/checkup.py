@@ -18,6 +18,7 @@ import numpy as np
 from unbraid import __version__, hub
 from unbraid.catalogue import catalogue
 from unbraid.errors import UnbraidError
+from unbraid.runtime import builds
 from unbraid.store import cache_folder
 
 Findings = dict[str, str]
@@ -37,7 +38,6 @@ _REQUIRED = (
     *("numpy", "soundfile", "soxr", "av", "typer", "rich", "safetensors", "pyyaml"),
     *("huggingface_hub", "httpx2", "filelock", "google-crc32c"),
 )
-_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 _RATE = 48000  # Hz; every format can hold it
 
 
@@ -77,12 +77,9 @@ def versions(problems: list[str]) -> Findings:
             found[package] = version
         else:
             problems.append(f"{package} is not installed; reinstall unbraid.")
-    runtimes = {package: version for package in _RUNTIMES if (version := _version(package))}
-    if not runtimes:
-        problems.append("onnxruntime is not installed; reinstall unbraid.")
-    if len(runtimes) > 1:
-        problems.append("onnxruntime and onnxruntime-gpu are both installed and overwrite each other; uninstall one.")
-    found |= runtimes
+    found |= builds.installed_builds()
+    if wrong := builds.what_is_wrong():
+        problems.append(wrong)
     if torch := _version("torch"):
         found["torch"] = torch
     return found | _libraries(problems)

@@ -1,9 +1,11 @@
 """How commands talk: errors as sentences on standard error, exit codes, and signals that interrupt cleanly.
 
-Exit codes: 0 all done · 1 something failed · 2 a request that cannot be met · 130 interrupted.
+Exit codes: 0 all done · 1 something failed · 2 a request that cannot be met, be it for what it says or for a device or
+an extra that is not here · 130 interrupted.
 """
 
 import errno
+import json
 import os
 import signal
 import sys
@@ -16,19 +18,34 @@ from typing import TextIO
 
 import typer
 
-from unbraid.errors import Cancelled, UnbraidError, UsageError
+from unbraid.errors import Cancelled, RuntimeUnavailable, UnbraidError, UsageError, refused
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+_STDOUT = "standard output"
 
 
 def say(text: str) -> None:
     """A line for people on standard output, whatever characters it has."""
-    _print(text, sys.stdout)
+    with telling():
+        _print(text, sys.stdout)
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Standard output that takes nothing more, as a sentence; a reader that went away is another thing."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        hush_stdout()
+        raise UnbraidError(refused(_STDOUT, error)) from error
 
 
 def notice(text: str) -> None:
-    """A line on standard error."""
-    _print(text, sys.stderr)
+    """A line on standard error, if anything can be written there."""
+    with suppress(OSError):
+        _print(text, sys.stderr)
 
 
 def report_error(message: str) -> None:
@@ -58,9 +75,14 @@ def _remedy(error: OSError) -> str:
     return "Check the path and the disk"
 
 
+def exit_code(error: Exception) -> int:
+    """What a command that ends in this error exits with."""
+    return USAGE if isinstance(error, UsageError | RuntimeUnavailable) else FAILED
+
+
 @contextmanager
-def guarded() -> Iterator[None]:
-    """Turn whatever goes wrong in a command into a sentence and an exit code."""
+def guarded(*, as_json: bool = False) -> Iterator[None]:
+    """Turn whatever goes wrong in a command into a sentence, JSON too if that is asked for, and an exit code."""
     try:
         with interruptible():
             yield
@@ -73,8 +95,12 @@ def guarded() -> Iterator[None]:
         hush_stdout()
         raise typer.Exit(FAILED) from None
     except Exception as error:
-        report_error(explain(error))
-        raise typer.Exit(USAGE if isinstance(error, UsageError) else FAILED) from None
+        message = explain(error)
+        report_error(message)
+        if as_json:
+            with suppress(UnbraidError):
+                say(json.dumps({"error": message}))
+        raise typer.Exit(exit_code(error)) from None
 
 
 @contextmanager
@@ -92,6 +118,27 @@ def interruptible() -> Iterator[None]:
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def stdout_watched() -> Iterator[None]:
+    """Tell when standard output takes nothing more, whoever was writing: help, the version, the rest in a buffer."""
+    ending: SystemExit | None = None
+    try:
+        try:
+            yield
+        except SystemExit as exit:
+            ending = exit
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        hush_stdout()
+        if not (ending and ending.code):  # else it is told already
+            if not isinstance(error, BrokenPipeError):
+                report_error(refused(_STDOUT, error))
+            raise SystemExit(FAILED) from None
+    if ending:
+        raise ending
 
 
 def hush_stdout() -> None:

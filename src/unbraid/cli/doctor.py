@@ -13,7 +13,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print what is found as JSON.")] = False,
 ) -> None:
     """Print versions, devices, codecs, models, cache and free disk, and what is wrong."""
-    with guarded():
+    with guarded(as_json=as_json):
         from unbraid.cli.checkup import check_all
 
         checkup = check_all()

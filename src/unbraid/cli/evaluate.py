@@ -95,7 +95,7 @@ def evaluate(
 
     Writes a report to look at and listen to, a table of all mixtures, and a summary.
     """
-    with guarded():
+    with guarded(as_json=as_json):
         from unbraid import hub
         from unbraid.evaluation.measures import choose_measures
         from unbraid.evaluation.request import Request

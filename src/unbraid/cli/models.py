@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unbraid.cli.console import guarded, notice, say
+from unbraid.cli.console import guarded, notice, say, telling
 from unbraid.cli.progress import Meter
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def list_models(
     """List the models: what is here, what can be had, licence, size, stems, rate and scores."""
     if context.invoked_subcommand is not None:
         return
-    with guarded():
+    with guarded(as_json=as_json):
         from unbraid import hub
 
         entries = hub.entries()
@@ -47,14 +47,18 @@ def pull(
     offline: Annotated[bool, typer.Option("--offline", help="Do not download: fail unless it is here.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
-    """Fetch a published model; goes on where an earlier attempt stopped."""
+    """Fetch a published model, at the commit that unbraid pins; goes on where an earlier attempt stopped.
+
+    Where none is pinned, the newest is taken and recorded in the model's provenance.
+    """
     with guarded():
         from unbraid import hub
+        from unbraid.spec import read_spec
 
         with Meter(name, "bytes", quiet=quiet) as meter:
             folder = hub.pull(name, progress=meter, offline=offline or None)
         if not quiet:
-            say(f"{name} is at {folder}")
+            say(f"{name} is at {folder}\n  {read_spec(folder).provenance}")
 
 
 @models.command("import")
@@ -117,7 +121,8 @@ def _print_list(entries: "list[Entry]") -> None:
         table.add_row(*(Text(cell) for cell in _cells(entry)))
     console = Console(width=None if sys.stdout and sys.stdout.isatty() else _MANY_COLUMNS)
     if console.measure(table, options=console.options.update_width(_MANY_COLUMNS)).maximum <= console.width:
-        console.print(table)
+        with telling():
+            console.print(table)
         return
     for entry in entries:
         name, here, stems, *facts, scores = _cells(entry)

@@ -1,6 +1,7 @@
 """`unbraid separate`: from the options to a request, and from what became of it to words and an exit code."""
 
 import json
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from unbraid.cli import options as opt
-from unbraid.cli.console import FAILED, INTERRUPTED, USAGE, explain, guarded, notice, report_error, say
+from unbraid.cli.console import FAILED, INTERRUPTED, exit_code, explain, guarded, notice, report_error, say
 from unbraid.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def separate(
             overwrite=overwrite,
         )
 
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are tiny, its threads cost 50 ms
     with guarded():
         report, code = _carry_out(request, quiet=quiet or as_json)
         if as_json:
@@ -109,7 +111,7 @@ def _carry_out(request: Callable[[], "Request"], *, quiet: bool) -> tuple["Repor
     except Exception as error:
         report.error = explain(error)
         report_error(report.error)
-        return report, USAGE if isinstance(error, UsageError) else FAILED
+        return report, exit_code(error)
 
 
 def summary(report: "Report") -> list[str]:

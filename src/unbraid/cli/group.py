@@ -1,0 +1,26 @@
+"""The commands as a group: options that cannot be parsed are told as JSON too, where that was asked for."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from typer.core import TyperGroup
+
+from unbraid.cli.console import say
+from unbraid.errors import UnbraidError
+
+
+class Commands(TyperGroup):
+    """All commands of the program."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the words name."""
+        words = list(ctx.args)  # behind the command's name; what follows `--` is no option
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            tell = getattr(error, "format_message", None)  # typer's own errors have it, whoever defines them
+            if tell and "--json" in words[: words.index("--") if "--" in words else None]:
+                with suppress(UnbraidError):  # standard output takes nothing; standard error gets its sentence
+                    say(json.dumps({"error": tell()}))
+            raise
