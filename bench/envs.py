@@ -40,6 +40,17 @@ def mend_torchaudio(python: Path) -> None:
         subprocess.run([python, "-c", "import speechbrain"], check=True)
 
 
+class Sides:
+    """Ours and a peer, each in its environment, and a scratch folder with models, audio and our cache."""
+
+    peer: str  # the name of its environment
+
+    def __init__(self, peers: Path, scratch: Path):
+        self.scratch = scratch
+        self.theirs, self.ours = python_of(peers, self.peer), python_of(peers, "unbraid")
+        self.environment = {"UNBRAID_CACHE": str(scratch / "cache")}
+
+
 def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The command line of a bench script, with the folder of environments."""
     parser.add_argument("--peers", type=Path, required=True, metavar="DIR", help="folder of the environments")

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from envs import REPOSITORY, parse_arguments, python_of
+from envs import REPOSITORY, Sides, parse_arguments
 from measure import Job, Measure, in_turn, run, use_cores, versions, write_result
 from synth import write_song
 
@@ -20,14 +20,10 @@ HERE = Path(__file__).parent
 MAKER = REPOSITORY / "tests" / "goldens" / "make_spleeter.py"
 
 
-class Bench:
-    """The two environments, and a scratch folder with models, songs and our cache."""
+class Bench(Sides):
+    """Songs through both, from file to files."""
 
-    def __init__(self, peers: Path, scratch: Path):
-        self.scratch = scratch
-        self.theirs = python_of(peers, "spleeter")
-        self.ours = python_of(peers, "unbraid")
-        self.environment = {"UNBRAID_CACHE": str(scratch / "cache")}
+    peer = "spleeter"
 
     def make_checkpoint(self, stems: int) -> None:
         """A full-size checkpoint of so many stems, and its import."""

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from envs import REPOSITORY, parse_arguments, python_of
+from envs import REPOSITORY, Sides, parse_arguments
 from measure import Job, Measure, Worker, in_turn, run, use_cores, versions, write_result
 from synth import voices, write_voices
 
@@ -22,14 +22,10 @@ MAKER = REPOSITORY / "tests" / "goldens" / "make_speechbrain.py"
 AIMS = {"float32": "peer / ours ≥ 1.6 in wall time", "int8": "peer / ours ≥ 2.2 in wall time"}
 
 
-class Bench:
-    """The two environments, and a scratch folder with models and our cache."""
+class Bench(Sides):
+    """Speech through both, warm and from file to files."""
 
-    def __init__(self, peers: Path, scratch: Path):
-        self.scratch = scratch
-        self.theirs = python_of(peers, "speechbrain")
-        self.ours = python_of(peers, "unbraid")
-        self.environment = {"UNBRAID_CACHE": str(scratch / "cache")}
+    peer = "speechbrain"
 
     def published(self, speakers: int, sample_rate: int) -> tuple[Path, str]:
         """Write a published-geometry folder and import it; returns the folder and our name for it."""
