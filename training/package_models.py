@@ -1,9 +1,9 @@
 """Put trained checkpoints into the package as its default models, float16, with licence, provenance and scores.
 
-    python training/package_models.py --speech runs/speech-2 --music runs/music
+    python training/package_models.py --speech runs/speech-2 runs/speech-3 --music runs/music
 
-Each run's folder holds `best.pt` and `scores.json`, {"score, variant and set": value}, for the card; music scores are
-under the model's name.
+A speech run's folder is called like its model. Each run's folder holds `best.pt` and `scores.json`, {"score, variant and
+set": value}, for the card; music scores are under the model's name.
 """
 
 import argparse
@@ -22,7 +22,7 @@ LICENCE = "CC BY-SA 4.0"
 SPEECH = (
     "Trained by the unbraid authors on mixtures of LibriSpeech, VCTK and Arabic Speech Commands (CC BY 4.0), EmoDB "
     "(CC0), LJ Speech (public domain), speechocean762 (free for any use) and FSDD (CC BY-SA 4.0): 3.1 hours of 279 "
-    "speakers at 8 kHz. See docs/training.md."
+    "speakers at 8 kHz, and noises of ESC-10 (CC0, CC BY 3.0). See docs/training.md."
 )
 MUSIC = (
     "Trained by the unbraid authors on four songs of 'everything is free' (CC0), on Freedoom's songs (BSD) and the "
@@ -49,11 +49,11 @@ def package(run: Path, name: str, provenance: str, scores: dict[str, float], ste
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--speech", type=Path, help="run folder of train_speech.py")
+    parser.add_argument("--speech", type=Path, nargs="*", default=[], help="run folders of `unbraid train`")
     parser.add_argument("--music", type=Path, help="run folder of train_music.py")
     args = parser.parse_args()
-    if args.speech:
-        package(args.speech, "speech-2", SPEECH, json.loads((args.speech / "scores.json").read_text()), None)
+    for run in args.speech:
+        package(run, run.name, SPEECH, json.loads((run / "scores.json").read_text()), None)
     if args.music:
         scores = json.loads((args.music / "scores.json").read_text())
         for name, stems in STEMS.items():

@@ -118,7 +118,7 @@ def test_noise_makes_it_harder(unbraid_command, speech_folder, dataset, tmp_path
     (noises / "manifest.csv").write_text("path,split\nhiss.wav,train\n")
     words = ("evaluate", speech_folder, dataset, "--metrics", "si-sdr", "--json", "--noise", noises, "--snr", 0)
     refused = unbraid_command(*words)
-    assert (refused.code, refused.out) == (2, "")
+    assert (refused.code, refused.out.startswith('{"error": ')) == (2, True)
     told = json.loads(unbraid_command(*words, "--noise-split", "train").out)
     assert told["noise"] == "noise of noises, split train, at 0 dB SNR"
     assert told["scores"][0]["mixture"]["mean"] == pytest.approx(-4.8, abs=0.4)  # 0.1² of voice in 3 × 0.1² … of all

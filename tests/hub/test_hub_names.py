@@ -83,7 +83,7 @@ def test_absent_published_model_is_not_fetched_but_explained() -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("speach-2", "did you mean speech-2? "),
+        ("speach-2", "did you mean speech-2 or speech-3? "),
         ("spleeter:4stems-16khz", "did you mean spleeter:4stems-16kHz or "),
         ("sepformer-wsj02mix", "did you mean speechbrain/sepformer-wsj02mix or "),
         ("zzz", ""),
