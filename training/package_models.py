@@ -2,8 +2,8 @@
 
     python training/package_models.py --speech runs/speech-2 runs/speech-3 --music runs/music
 
-A speech run's folder is called like its model. Each run's folder holds `best.pt` and `scores.json`, {"score, variant and
-set": value}, for the card; music scores are under the model's name.
+A speech run's folder is called like its model. Each run's folder holds `best.pt` and `scores.json`, {"score, variant
+and set": value}, for the card; music scores are under the model's name.
 """
 
 import argparse
