@@ -37,11 +37,10 @@ SECTIONS = {
     "music": (
         "Music: full-size U-Nets against Spleeter, whole commands",
         "From a wav file to wav files, start-up included; the peer reads and writes through soundfile, which spares it "
-        "its ffmpeg processes. Both aims in CPU seconds are missed on this machine. Profiled, our 180 s are 8 CPU s of "
-        "the network (two thirds of it transposed convolutions, the rest convolutions; norms and activations 4 %) and "
-        "1 s of FFT, files and start-up; the peer's TensorFlow needs 20 CPU s "
-        "for the same convolutions. What is left to "
-        "gain is in the convolutions: fewer, larger ones, or int8.",
+        "its ffmpeg processes. The first two rows are of 2 pairs on a quiet machine; the others are older than the "
+        "graphs with transposed convolutions written out, which take a sixth off the network's time, and were taken "
+        "beside other work. Of our 180 s, 6 CPU s are convolutions, at the rate of large matrix products on this "
+        "machine, and 1 s is FFT, files and start-up.",
     ),
     "length": (
         "Hours in the memory of three minutes",
