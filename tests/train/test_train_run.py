@@ -17,6 +17,7 @@ from unbraid.errors import Cancelled, ModelError, RuntimeUnavailable, UsageError
 from unbraid.export import export_checkpoint
 from unbraid.train import Standing, export_run, look, train
 from unbraid.train.keeper import save_atomically
+from unbraid.train.run import first_weights
 
 KILLED = """
 import os, signal, sys
@@ -233,6 +234,13 @@ def test_the_best_weights_become_a_model_that_separates(tmp_path: Path, recipe_f
     assert by_hand.files["model.safetensors"] == spec.files["model.safetensors"]
     with pytest.raises(UsageError, match="model exists; choose another place for --export, or remove it first.$"):
         export_run(recipe, out, tmp_path / "model")
+
+
+def test_a_model_folder_can_be_gone_on_from(tmp_path: Path, recipe_file: Path) -> None:
+    recipe = recipe_of(recipe_file)
+    train(recipe, tmp_path / "run", silent)
+    export_run(recipe, tmp_path / "run", tmp_path / "model")
+    same(first_weights(tmp_path / "model"), load(tmp_path / "run" / "best.pt")["model"])
 
 
 def test_the_record_holds_every_value(tmp_path: Path, recipe_file: Path) -> None:

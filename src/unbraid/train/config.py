@@ -100,7 +100,7 @@ class Running:
     compile: bool = False
     ema: float = 0.0  # decay of the averaged weights, which are the ones scored and exported; 0: no average
     seed: int = 0
-    init: str = ""  # a best.pt whose weights are the first ones; it may have another number of sources
+    init: str = ""  # a best.pt or a model folder whose weights are the first ones; its number of sources may differ
 
     def __post_init__(self) -> None:
         _check_least(self, 1, "epochs", "batch", "accumulate", "parts", "devices", "nodes")

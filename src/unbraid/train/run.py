@@ -24,8 +24,10 @@ from unbraid.train.batches import Batches
 from unbraid.train.config import Recipe
 from unbraid.train.keeper import BEST, LAST, AtomicCheckpoints, Keeper, Watch, Watcher, write_atomically
 from unbraid.train.system import System, start_from
+from unbraid.weights import read_weights
 
 RECORD = "recipe.json"
+WEIGHTS = "model.safetensors"
 FIXED = (  # what may not change between two halves of a run
     *("name", "model.", "data.sample_rate", "data.dynamic", "data.epoch_mixtures", "optimizer.kind", "schedule.kind"),
     *("trainer.parts", "trainer.seed", "trainer.init"),
@@ -85,12 +87,24 @@ def train(recipe: Recipe, out: Path, watch: Watch) -> Start:
     logger = TensorBoardLogger(out, name="", version="tensorboard", purge_step=start.step or None)
     trainer = make_trainer(recipe, [*averaging(recipe), watcher, keeper], logger=logger)
     if recipe.trainer.init and not start.step:
-        start_from(system.model, read_checkpoint(Path(recipe.trainer.init))["model"], recipe.trainer.init)
+        start_from(system.model, first_weights(Path(recipe.trainer.init)), recipe.trainer.init)
     if is_chief():
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(json.dumps(recipe.values(), indent=1).encode(), out / RECORD)
     fit(trainer, system, batches, out / LAST if start.step else None)
     return start
+
+
+def first_weights(place: Path) -> dict[str, torch.Tensor]:
+    """The weights of a best.pt, or of a model folder.
+
+    Raises:
+        ModelError: it is neither.
+    """
+    if not place.is_dir():
+        tensors: dict[str, torch.Tensor] = read_checkpoint(place)["model"]
+        return tensors
+    return {name: torch.from_numpy(value).float() for name, value in read_weights(place / WEIGHTS).items()}
 
 
 def make_trainer(recipe: Recipe, callbacks: list[pl.Callback], **options: Any) -> pl.Trainer:
