@@ -1,18 +1,7 @@
-"""What the training programs share: checkpoints renamed into place, and a schedule in CPU time or by the clock."""
+"""A schedule in CPU time or by the clock."""
 
-import os
 import time
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
-
-import torch
-
-
-def save(tensors: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint beside its place and rename it."""
-    torch.save(tensors, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
 
 
 def deadline(until: str | None) -> float:

@@ -27,11 +27,12 @@ from pathlib import Path
 import numpy as np
 import soxr
 import torch
-from runs import Clock, save
+from runs import Clock
 from torch import Tensor
 
 from unbraid.geometry import UNetGeometry
 from unbraid.models.unet import UNets
+from unbraid.train.keeper import save_atomically
 
 RATE, FRAME, HOP, BINS = 44100, 4096, 1024, 1024
 STEMS = ("vocals", "drums", "bass", "other", "accompaniment")
@@ -246,9 +247,9 @@ class Trainer:
         self.state["best"] = max(score, self.state["best"])
         shared = {"state": self.state, "config": dataclasses.asdict(self.config), "stems": list(STEMS)}
         tensors = {"model": self.model.state_dict(), "ema": self.ema.state_dict()}
-        save(tensors | {"optimizer": self.optimizer.state_dict()} | shared, self.args.out / "last.pt")
+        save_atomically(tensors | {"optimizer": self.optimizer.state_dict()} | shared, self.args.out / "last.pt")
         if best:
-            save({"model": self.ema.module.state_dict()} | shared, self.args.out / "best.pt")
+            save_atomically({"model": self.ema.module.state_dict()} | shared, self.args.out / "best.pt")
 
 
 def main() -> None:

@@ -157,3 +157,20 @@ def _print(text: str, stream: TextIO | None) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+@contextmanager
+def train_extra(what: str) -> Iterator[None]:
+    """Imports that need the train extra: the sentence that names it where they fail.
+
+    Raises:
+        RuntimeUnavailable: a package that is not ours is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("unbraid"):
+            raise
+        raise RuntimeUnavailable(
+            f"{what} needs {error.name}, which is not installed; get it with `pip install 'unbraid[train]'`."
+        ) from None

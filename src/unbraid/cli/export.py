@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from unbraid.cli.console import guarded, say
-from unbraid.errors import RuntimeUnavailable
+from unbraid.cli.console import guarded, say, train_extra
 
 
 def export(
@@ -24,14 +23,8 @@ def export(
 ) -> None:
     """Make a model folder of a training checkpoint; needs the train extra, which brings PyTorch."""
     with guarded():
-        try:
+        with train_extra("Exporting"):
             from unbraid.export import export_checkpoint
-        except ModuleNotFoundError as error:
-            if (error.name or "").startswith("unbraid"):
-                raise
-            raise RuntimeUnavailable(
-                f"Exporting needs {error.name}, which is not installed; get it with `pip install 'unbraid[train]'`."
-            ) from None
         from unbraid.cli.request import split_stems
 
         spec = export_checkpoint(

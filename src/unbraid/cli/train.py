@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unbraid.cli.console import guarded, notice, say
+from unbraid.cli.console import guarded, notice, say, train_extra
 from unbraid.cli.progress import clock, watched
-from unbraid.errors import RuntimeUnavailable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -35,15 +34,9 @@ def train(
 ) -> None:
     """Train a model by a recipe; the same command again goes on where it stopped. Needs the train extra."""
     with guarded():
-        try:
+        with train_extra("Training"):
             from unbraid.train import check_export, export_run, is_chief, look, read_recipe, rehearse
             from unbraid.train import train as run
-        except ModuleNotFoundError as error:
-            if (error.name or "").startswith("unbraid"):
-                raise
-            raise RuntimeUnavailable(
-                f"Training needs {error.name}, which is not installed; get it with `pip install 'unbraid[train]'`."
-            ) from None
         for name in ("lightning.fabric", "lightning.pytorch"):
             logging.getLogger(name).setLevel(logging.WARNING)
         values = read_recipe(recipe, changes or ())

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from unbraid.corpora.levels import REFERENCE_RMS
 from unbraid.corpora.manifest import read_rows
 from unbraid.corpora.mixtures import Clip, Mixture, read_head
 from unbraid.errors import UsageError
 
-REFERENCE_RMS = 0.05  # of a voice at 0 dB
 DRAWN = 200  # mixtures
 LONGEST_SECONDS, SHORTEST_SECONDS = 5.0, 1.0  # a drawn mixture is as long as its shortest voice, within these
 SPREAD_DB = 2.5  # gains lie within ± this

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
+REFERENCE_RMS = 0.05  # of a voice at 0 dB
+
 
 def scaled_to(audio: Array, rms: float) -> Array:
     """Audio at an RMS; silence stays silence."""

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
-from unbraid.corpora.levels import Array, cropped, looped, scaled_to, with_noise
+from unbraid.corpora.levels import REFERENCE_RMS, Array, cropped, looped, scaled_to, with_noise
 from unbraid.data.rooms import draw_room, in_room
 
-REFERENCE_RMS = 0.05  # of a voice at level 0 dB
 PAUSE_RMS = 1e-3  # a crop below this (-60 dBFS) is a pause: a silent target, not one brought to a level
 SLOWEST, FASTEST = 0.5, 2.0
 

@@ -1,7 +1,6 @@
 """A dry run: everything is built, two steps and one dev mixture are run, and nothing is written."""
 
 import dataclasses
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from unbraid.evaluation.run import peak_memory_bytes
 from unbraid.geometry import SepFormerGeometry
 from unbraid.models.sepformer import chunk
 from unbraid.train.batches import Batches
@@ -96,9 +96,4 @@ def peak_memory() -> int:
     """Bytes: of the GPU where there is one, else of this process; 0 where the system does not tell."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else 1024 * most
+    return peak_memory_bytes() or 0
