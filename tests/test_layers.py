@@ -9,8 +9,8 @@ from source_tree import FILES, ROOT, imports, name_of
 LAYERS = {
     0: "errors geometry spec weights quantize graphs",
     1: "audio dsp metrics",
-    2: "runtime store catalogue download sources hub importers folder card corpora",
-    3: "frontends stream separator api evaluation",
+    2: "runtime store catalogue download sources hub importers folder card corpora rendering",
+    3: "frontends stream separator api evaluation visual",
     4: "cli tracks disk jobs receipt __main__",
 }
 TORCH_LAYERS = {0: "models graph", 1: "losses data", 2: "export", 3: "train"}
@@ -43,6 +43,7 @@ NEVER = {
     "losses": ("models", "onnx onnxruntime numpy"),
     "data": ("models losses runtime", "onnx onnxruntime lightning"),
     "corpora": ("runtime hub", "onnxruntime"),
+    "rendering": ("runtime hub", "onnxruntime"),
     "graph": ("models runtime", "torch onnxruntime"),
 }
 EVERY = [pytest.param(path, id=name_of(path)) for path in FILES]

@@ -50,11 +50,22 @@ class UNetGeometry:
     encoder_activation: Activation = "leaky_relu"
     decoder_activation: Activation = "relu"  # the four- and five-stem models: elu, both ways
     output: Literal["sigmoid", "softmax"] = "sigmoid"  # softmax over stems: the five-stem model
+    trunk: Literal["own", "shared"] = "own"  # a network for each stem, as published, or one that makes all masks
 
     def __post_init__(self) -> None:
         _check_positive({"stems": self.stems, "channels": self.channels, "filters": min(self.filters, default=0)})
         if len(self.filters) < 2:
             raise ValueError(f"filters must name at least two levels, got {self.filters}.")
+
+    @property
+    def nets(self) -> int:
+        """How many networks there are."""
+        return self.stems if self.trunk == "own" else 1
+
+    @property
+    def planes(self) -> int:
+        """Channels of the outermost transposed convolution: one, or with a shared trunk one for each mask."""
+        return 1 if self.trunk == "own" else self.stems * self.channels
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,9 @@ def _batch_norm(name: str, size: int) -> Shapes:
 
 def _unets(g: UNetGeometry) -> Shapes:
     shapes: Shapes = {}
-    outputs = (*g.filters[-2::-1], 1)
-    for k in range(g.stems):
+    outputs = (*g.filters[-2::-1], g.planes)
+    masks = g.channels * g.stems // g.nets
+    for k in range(g.nets):
         for i, (inner, outer) in enumerate(zip((g.channels, *g.filters[:-1]), g.filters, strict=True)):
             shapes |= {f"nets.{k}.down.{i}.weight": (outer, inner, 5, 5), f"nets.{k}.down.{i}.bias": (outer,)}
             if i < len(g.filters) - 1:
@@ -77,7 +78,7 @@ def _unets(g: UNetGeometry) -> Shapes:
             inputs = g.filters[-1] if i == 0 else 2 * outputs[i - 1]
             shapes |= {f"nets.{k}.up.{i}.weight": (inputs, out, 5, 5), f"nets.{k}.up.{i}.bias": (out,)}
             shapes |= _batch_norm(f"nets.{k}.up_norm.{i}", out)
-        shapes |= {f"nets.{k}.last.weight": (g.channels, 1, 4, 4), f"nets.{k}.last.bias": (g.channels,)}
+        shapes |= {f"nets.{k}.last.weight": (masks, g.planes, 4, 4), f"nets.{k}.last.bias": (masks,)}
     return shapes
 
 

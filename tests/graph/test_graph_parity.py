@@ -32,6 +32,7 @@ MUSICS = {
     "one stem": dataclasses.replace(MUSIC, stems=1),
     "elu": UNetGeometry(4, 2, (3, 2, 5), "elu", "elu"),
     "softmax": UNetGeometry(5, 2, (2, 3), "elu", "elu", "softmax"),
+    "one trunk": UNetGeometry(3, 2, (2, 3, 4), "elu", "elu", "softmax", "shared"),
     "mixed activations": UNetGeometry(2, 1, (2, 3, 4), "relu", "leaky_relu"),
 }
 

@@ -15,8 +15,13 @@ UNEVEN = [1, 1, 2, 2]  # before (frames, bins), after (frames, bins)
 def unet_graph(geometry: UNetGeometry, tensors: Tensors, location: str) -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
     graph = Graph(tensors, location)
-    nets = [_net(graph, geometry, f"nets.{k}") for k in range(geometry.stems)]
-    logits = graph.op("Concat", *(graph.op("Unsqueeze", net, graph.constant([1])) for net in nets), axis=1)
+    nets = [_net(graph, geometry, f"nets.{k}") for k in range(geometry.nets)]
+    if geometry.trunk == "own":
+        logits = graph.op("Concat", *(graph.op("Unsqueeze", net, graph.constant([1])) for net in nets), axis=1)
+    else:
+        lengths = (graph.size("magnitude", axis) for axis in (2, 3))
+        shape = graph.op("Concat", graph.constant([0, geometry.stems, geometry.channels]), *lengths, axis=0)
+        logits = graph.op("Reshape", nets[0], shape)
     magnitude = graph.op("Unsqueeze", "magnitude", graph.constant([1]))
     if geometry.output == "softmax":
         magnitudes = graph.op("Mul", graph.op("Softmax", logits, axis=1), magnitude)
@@ -28,7 +33,7 @@ def unet_graph(geometry: UNetGeometry, tensors: Tensors, location: str) -> bytes
 
 
 def _net(graph: Graph, g: UNetGeometry, name: str) -> str:
-    """One stem's mask logits (B, C, N, F)."""
+    """A network's mask logits (B, masks, N, F)."""
     x, skips = "magnitude", []
     for i in range(len(g.filters)):
         x = graph.op("Conv", x, *_kernel(graph, f"{name}.down.{i}"), strides=[2, 2], pads=UNEVEN)
@@ -36,7 +41,7 @@ def _net(graph: Graph, g: UNetGeometry, name: str) -> str:
             skips.append(x)
             x = _activate(graph, g.encoder_activation, _norm(graph, f"{name}.down_norm.{i}", x))
     for i in range(len(g.filters)):
-        if i < len(g.filters) - 1:
+        if i < len(g.filters) - 1 or g.planes > 1:
             x = _up(graph, x, f"{name}.up.{i}")
         else:  # one channel: plain convolutions are done sixteen at a time
             x = graph.op("ConvTranspose", x, *_kernel(graph, f"{name}.up.{i}"), strides=[2, 2], pads=UNEVEN)

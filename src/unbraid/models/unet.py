@@ -4,6 +4,8 @@ Hennequin et al., "Spleeter" (JOSS 5(50), 2020), after Jansson et al. (ISMIR 201
 strided 5×5 convolutions down, six transposed ones up, skips in between. Axes here are (B, C, N, F): the published
 network's (time, frequency, channel) with the channel first. Two details are the published ones and easily missed:
 a skip carries the convolution before its norm and activation, and the deepest one goes up as it is.
+
+With a shared trunk (ours) one network makes the masks of all stems, at the cost of one.
 """
 
 from collections.abc import Callable
@@ -23,7 +25,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class UNet(nn.Module):
-    """One stem's network: magnitude (B, C, N, F) -> mask logits (B, C, N, F); N and F multiples of 2^levels."""
+    """Magnitude (B, C, N, F) -> mask logits (B, masks, N, F), C masks for each stem; N, F multiples of 2^levels."""
 
     def __init__(self, geometry: UNetGeometry):
         super().__init__()
@@ -33,13 +35,14 @@ class UNet(nn.Module):
         inputs = (geometry.channels, *filters[:-1])
         self.down = nn.ModuleList(nn.Conv2d(i, o, 5, stride=2) for i, o in zip(inputs, filters, strict=True))
         self.down_norm = nn.ModuleList(nn.BatchNorm2d(o, NORM_EPS, momentum=0.01) for o in filters[:-1])
-        outputs = (*filters[-2::-1], 1)
+        outputs = (*filters[-2::-1], geometry.planes)
         inputs = (filters[-1], *(2 * o for o in outputs[:-1]))
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(i, o, 5, stride=2, padding=1) for i, o in zip(inputs, outputs, strict=True)
         )
         self.up_norm = nn.ModuleList(nn.BatchNorm2d(o, NORM_EPS, momentum=0.01) for o in outputs)
-        self.last = nn.Conv2d(1, geometry.channels, 4, padding=3, dilation=2)
+        masks = geometry.channels * geometry.stems // geometry.nets
+        self.last = nn.Conv2d(geometry.planes, masks, 4, padding=3, dilation=2)
 
     def forward(self, x: Tensor) -> Tensor:
         skips: list[Tensor] = []
@@ -53,7 +56,7 @@ class UNet(nn.Module):
             if skips:
                 x = torch.cat((skips.pop(), x), dim=1)
         logits: Tensor = self.last(x)
-        return logits  # (B, C, N, F)
+        return logits  # (B, masks, N, F)
 
 
 class UNets(nn.Module):
@@ -62,9 +65,10 @@ class UNets(nn.Module):
     def __init__(self, geometry: UNetGeometry):
         super().__init__()
         self.geometry = geometry
-        self.nets = nn.ModuleList(UNet(geometry) for _ in range(geometry.stems))
+        self.nets = nn.ModuleList(UNet(geometry) for _ in range(geometry.nets))
 
     def forward(self, magnitude: Tensor) -> Tensor:
-        logits = torch.stack([net(magnitude) for net in self.nets], dim=1)  # (B, stems, C, N, F)
+        logits = torch.cat([net(magnitude) for net in self.nets], dim=1)  # (B, stems · C, N, F)
+        logits = logits.unflatten(1, (self.geometry.stems, self.geometry.channels))
         masks = logits.softmax(1) if self.geometry.output == "softmax" else logits.sigmoid()
         return masks * magnitude[:, None]
