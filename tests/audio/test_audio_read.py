@@ -259,3 +259,17 @@ def test_importing_loads_no_decoder() -> None:
     code = "import sys, unbraid.audio; print(sorted({'av', 'soundfile', 'torch', 'onnxruntime'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_an_mp3_is_entered_in_the_middle_to_the_sample(tmp_path: Path) -> None:
+    """Frames of loud bursts after near-silence borrow bits of the frames before them."""
+    random = np.random.default_rng(0)
+    signal = 1e-4 * random.standard_normal(20 * 44100).astype(np.float32)
+    for at in random.integers(0, signal.size - 3000, 60):
+        signal[at : at + 3000] = 0.3 * random.standard_normal(3000)
+    path = tmp_path / "bursts.mp3"
+    soundfile.write(path, signal, 44100)
+    whole, rate = audio.read(path)
+    for start in random.integers(0, whole.shape[1] - 4410, 60):
+        piece, _ = audio.read(path, start=start / rate, duration=0.1)
+        np.testing.assert_allclose(piece, whole[:, start : start + 4410], atol=1e-4)

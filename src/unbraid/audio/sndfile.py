@@ -23,6 +23,8 @@ from unbraid.audio.tags import canonical
 _LOSSY = ("ULAW", "ALAW", "ADPCM", "GSM", "G72", "NMS", "VOX", "VORBIS", "OPUS", "MPEG")
 # Seeking lands on the sample in these; in the last page of a Vorbis or Opus file libsndfile 1.2.2 misses it.
 _EXACT_SEEK = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "MPEG")
+# An mp3 frame may need bits of up to nine frames before it (the bit reservoir); libsndfile makes zeros without them.
+_RESERVOIR_FRAMES = 10 * 1152
 _SHORT_BYTES = re.compile(r"(?:data|SSND|riff|Data Size)\s*: (\d+) \(should be (\d+)\)")
 _SHORT_FRAMES = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
 # Vorbis and Opus order surround channels their own way: wave[k] = vorbis[order[k]] (Vorbis I specification, 4.3.9).
@@ -68,13 +70,16 @@ class SndfileDecoder:
         """Jump ahead where libsndfile lands on the sample, else decode and drop."""
         if not self._file.subtype.startswith(_EXACT_SEEK):
             return self._drop(frames)
-        target = min(self._position + frames, self._file.frames)
-        skipped: int = target - self._position
-        try:
-            self._position = self._call(lambda: self._file.seek(target))
-        except soundfile.LibsndfileError as error:
-            raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
-        return skipped
+        start = self._position
+        target = min(start + frames, self._file.frames)
+        entry = target - _RESERVOIR_FRAMES if self._file.subtype.startswith("MPEG") else target
+        if entry > start:
+            try:
+                self._position = self._call(lambda: self._file.seek(entry))
+            except soundfile.LibsndfileError as error:
+                raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
+        self._drop(target - self._position)
+        return self._position - start
 
     def _drop(self, frames: int) -> int:
         dropped = 0
