@@ -14,3 +14,13 @@ def speech8k() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real speech: {folder} is absent (set UNBRAID_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def songs() -> Path:
+    """A folder of real songs as stems."""
+    shared = Path(os.environ.get("UNBRAID_SHARED", Path(__file__).parents[3] / "shared"))
+    folder = shared / "data" / "music"
+    if not folder.is_dir():
+        pytest.skip(f"no real songs: {folder} is absent (set UNBRAID_SHARED)")
+    return folder

@@ -26,9 +26,14 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """The rows of a CSV that has (at least) these columns."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
-            raise UsageError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(columns)}.")
-        rows = list(reader)
+        try:
+            names = reader.fieldnames or ()
+            rows = list(reader)
+        except (csv.Error, UnicodeDecodeError) as error:
+            reason = "not in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+            raise UsageError(f"{path} cannot be read after line {reader.line_num}: {reason}. Repair it.") from None
+    if missing := [name for name in columns if name not in names]:
+        raise UsageError(f"{path} lacks the columns {', '.join(missing)}; it needs {', '.join(columns)}.")
     for number, row in enumerate(rows, 2):
         if empty := [name for name in columns if not row[name]]:
             raise UsageError(f"{path} has nothing in column {empty[0]} of line {number}; fill it in.")

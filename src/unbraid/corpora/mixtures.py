@@ -13,16 +13,17 @@ from unbraid.errors import AudioError
 
 @dataclass(frozen=True)
 class Clip:
-    """A piece of a mono recording."""
+    """A piece of a recording."""
 
     path: Path
     start_seconds: float = 0.0
     seconds: float | None = None  # None: to the end
     rms: float | None = None  # None: the level as stored; else the piece is scaled to this RMS
+    track: int = 0  # which audio track of the file
 
     def part(self, start_seconds: float, seconds: float) -> Self:
         """A piece of the piece, as stored."""
-        return type(self)(self.path, self.start_seconds + start_seconds, seconds)
+        return type(self)(self.path, self.start_seconds + start_seconds, seconds, track=self.track)
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,15 @@ class Head:
     lossy: bool  # costs more to decode, and cannot always be entered in the middle
 
 
-def read_head(clip: Clip, sample_rate: int) -> Head:
-    """Length and kind of a clip; only where the header does not tell the length is it decoded."""
-    with _opened(clip) as reader:
-        frames = reader.frames if reader.frames is not None else reader.read().shape[1]
-        return Head(resampled_length(frames, reader.info.sample_rate, sample_rate), reader.info.lossy)
+def read_head(clip: Clip, sample_rate: int, most_channels: int = 1) -> Head:
+    """Length and kind of a clip."""
+    with opened(clip, most_channels) as reader:
+        return Head(resampled_length(frames_in(reader), reader.info.sample_rate, sample_rate), reader.info.lossy)
+
+
+def frames_in(reader: Reader) -> int:
+    """How many frames a reader is going to read; only where the header does not tell are they decoded to be counted."""
+    return reader.frames if reader.frames is not None else sum(block.shape[1] for block in reader.blocks())
 
 
 def read_clip(clip: Clip, sample_rate: int) -> Array:
@@ -67,7 +72,7 @@ def read_clip(clip: Clip, sample_rate: int) -> Array:
     Raises:
         AudioError: the file is missing, cannot be read, ends too soon, or is not mono.
     """
-    with _opened(clip) as reader:
+    with opened(clip) as reader:
         audio = resample(reader.read(), reader.info.sample_rate, sample_rate)[0]  # (T,)
     if clip.seconds is not None:
         audio = _of_length(audio, clip, sample_rate)
@@ -92,12 +97,18 @@ def read_mixture(mixture: Mixture, sample_rate: int) -> tuple[Array, Array]:
     return rest[0] if mixture.mixture else np.sum([*voices, *rest], 0, np.float32), sources
 
 
-def _opened(clip: Clip) -> Reader:
-    reader = Reader(clip.path, start=clip.start_seconds, duration=clip.seconds)
-    if reader.info.channels != 1:
+def opened(clip: Clip, most_channels: int = 1) -> Reader:
+    """A reader of a clip.
+
+    Raises:
+        AudioError: the file is missing, cannot be read, or has more channels.
+    """
+    reader = Reader(clip.path, start=clip.start_seconds, duration=clip.seconds, track=clip.track)
+    if reader.info.channels > most_channels:
         reader.close()
+        allowed = "mono" if most_channels == 1 else "mono or stereo"
         raise AudioError(
-            f"{clip.path} has {reader.info.channels} channels; the recordings of a corpus must be mono. "
+            f"{clip.path} has {reader.info.channels} channels; the recordings of a corpus must be {allowed}. "
             f"Convert it, or take it out."
         )
     return reader

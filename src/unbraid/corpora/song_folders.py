@@ -1,0 +1,97 @@
+"""Songs as folders of stems: [SPLIT/]SONG/{vocals,drums,bass,piano,other}.{wav,flac,ogg,…}, and mixture.* if need be.
+
+`accompaniment` is everything but the vocals. It counts as `other` where nothing else is told apart. Without folders of
+splits, songs are divided by a hash of their names (see speakers.py).
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from unbraid.corpora.mixtures import Clip
+from unbraid.corpora.songs import PARTS, Song
+from unbraid.corpora.speakers import SUFFIXES, part
+from unbraid.errors import UsageError
+
+SPLITS = {
+    "train": ("train", "training"),
+    "dev": ("dev", "valid", "validation", "val"),
+    "test": ("test",),
+}  # our name: what folders are called, of which the first one that is there is taken
+MIXTURE, REST = "mixture", "accompaniment"
+_NAMES = (*PARTS, REST, MIXTURE)
+
+
+def holds(folder: Path) -> bool:
+    """Whether songs are there in this layout."""
+    return has_places(folder, is_song)
+
+
+def find_songs(folder: Path, split: str) -> list[Song]:
+    """The songs of a split, by name."""
+    return [song_of(place) for place in places_of(folder, split, is_song)]
+
+
+def is_song(folder: Path) -> bool:
+    """Whether a folder holds the parts of a song, and not only its mixture."""
+    return any(path.stem.lower() != MIXTURE for path in _recordings(folder))
+
+
+def song_of(folder: Path) -> Song:
+    """The song in a folder."""
+    found: dict[str, Clip] = {}
+    for path in _recordings(folder):
+        name = path.stem.lower()
+        if name in found:
+            raise UsageError(
+                f"{folder} holds both {found[name].path.name} and {path.name}; each part is one recording. Take one "
+                f"of them out."
+            )
+        found[name] = Clip(path)
+    return Song(folder.name, parts_of(found), found.get(MIXTURE))
+
+
+def parts_of(found: Mapping[str, Clip]) -> dict[str, tuple[Clip, ...]]:
+    """The parts among what was found by name: the accompaniment counts where only vocals are told apart."""
+    parts: dict[str, tuple[Clip, ...]] = {name: (found[name],) for name in PARTS if name in found}
+    return parts if REST not in found or parts.keys() - {"vocals"} else parts | {"other": (found[REST],)}
+
+
+def has_places(folder: Path, is_song: Callable[[Path], bool]) -> bool:
+    """Whether a folder, or one of its folders of splits, has folders of songs."""
+    splits = [folder / name for names in SPLITS.values() for name in names]
+    return any(places_in(place, is_song) for place in (folder, *splits))
+
+
+def places_in(folder: Path, is_song: Callable[[Path], bool]) -> list[Path]:
+    """The folders of songs in a folder, by name; hidden ones may be half-written."""
+    if not folder.is_dir():
+        return []
+    shown = (place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
+    return sorted(place for place in shown if is_song(place))
+
+
+def places_of(folder: Path, split: str, is_song: Callable[[Path], bool]) -> list[Path]:
+    """The folders of a split's songs, by name; none if the split is not there."""
+    every = dict.fromkeys((split, *(name for names in SPLITS.values() for name in names)))
+    if any(places_in(folder / name, is_song) for name in every):
+        names = dict.fromkeys((split, *SPLITS.get(split, ())))
+        return next((songs for name in names if (songs := places_in(folder / name, is_song))), [])
+    places = {place.name: place for place in places_in(folder, is_song)}
+    return [places[name] for name in divided(list(places), split, folder, "songs")]
+
+
+def divided(names: list[str], split: str, folder: Path, what: str) -> list[str]:
+    """The names that belong to a split where no folders say so."""
+    found = part(names, split, 1)
+    if names and not found:
+        raise UsageError(
+            f"{folder} has too few {what} ({len(names)}) for train, dev and test to have one each; nothing is left for "
+            f"{split}. Add some, or ask for test, which is filled first."
+        )
+    return found
+
+
+def _recordings(folder: Path) -> list[Path]:
+    """The audio files of a folder that are called as parts are."""
+    paths = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in paths if path.stem.lower() in _NAMES)
