@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from unbraid.corpora import Clip, Mixture, read_clip  # noqa: E402
+from unbraid.corpora import Clip, Mixture  # noqa: E402
 from unbraid.data import DynamicMixtures, FixedMixtures, Mixing, Positions  # noqa: E402
-from unbraid.data.shelf import Shelf  # noqa: E402
 from unbraid.errors import UsageError  # noqa: E402
 
 RATE = 8000
@@ -123,27 +122,6 @@ def test_fixed_mixtures_come_as_crops(mixtures, scaled: bool) -> None:
     torch.testing.assert_close(sources[:, :800], whole[1][1])
     assert not mixture[800:].any()
     assert not sources[:, 800:].any()
-
-
-def test_a_shelf_reads_what_is_there(speakers) -> None:
-    clips = [clip for own in speakers.values() for clip in own]
-    for room_bytes in (0, 100_000, 1 << 20):
-        shelf = Shelf(RATE, room_bytes)
-        for clip in clips * 2:
-            whole = read_clip(clip, RATE)
-            assert shelf.samples(clip) == len(whole)
-            np.testing.assert_allclose(shelf.piece(clip, 700, 5000), whole[700:5700], atol=1e-4)
-        assert shelf._bytes == sum(audio.nbytes for audio in shelf._kept.values()) <= room_bytes
-        assert all(clip.path.suffix == ".ogg" for clip in shelf._kept)
-    assert len(shelf._kept) == 5
-
-
-def test_a_shelf_forgets_what_was_longest_unused(speakers) -> None:
-    clips = [own[1] for own in speakers.values()]  # 48 kB each
-    shelf = Shelf(RATE, 100_000)
-    for i in (0, 1, 0, 2):
-        shelf.piece(clips[i], 0, 10)
-    assert list(shelf._kept) == [clips[0], clips[2]]
 
 
 @given(st.integers(0, 50), st.integers(0, 60), st.integers(1, 5))

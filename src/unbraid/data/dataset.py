@@ -59,7 +59,8 @@ class DynamicMixtures(Dataset[Item]):
         """(≤ samples,) from a random place of one of the clips."""
         clip = clips[int(random.integers(len(clips)))]
         start = int(random.integers(max(0, self._shelf.samples(clip) - samples) + 1))
-        return self._shelf.piece(clip, start, samples)
+        (voice,) = self._shelf.piece(clip, start, samples)  # (1, ≤ samples)
+        return np.asarray(voice)
 
 
 class FixedMixtures(Dataset[Item]):

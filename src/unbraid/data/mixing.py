@@ -13,10 +13,10 @@ import numpy as np
 import soxr
 
 from unbraid.corpora.levels import REFERENCE_RMS, Array, cropped, looped, scaled_to, with_noise
+from unbraid.data.checks import FASTEST, SLOWEST, check_probabilities, check_ranges, check_within
 from unbraid.data.rooms import draw_room, in_room
 
 PAUSE_RMS = 1e-3  # a crop below this (-60 dBFS) is a pause: a silent target, not one brought to a level
-SLOWEST, FASTEST = 0.5, 2.0
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,9 @@ class Mixing:
     reverberant_targets: bool = False  # targets are the voices as heard in the room, not their direct paths
 
     def __post_init__(self) -> None:
-        for name in ("one_voice_probability", "noise_probability", "room_probability", "latest_start"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be from 0 to 1, got {getattr(self, name)}.")
-        for name in ("speed", "level_db", "noise_snr_db", "reverberation_seconds"):
-            low, high = getattr(self, name)
-            if not -np.inf < low <= high < np.inf:
-                raise ValueError(f"{name} must be a low end and a high end, got {low}, {high}.")
-        if self.speed[0] < SLOWEST or self.speed[1] > FASTEST:
-            raise ValueError(f"speed must lie between {SLOWEST} and {FASTEST}, got {self.speed[0]}, {self.speed[1]}.")
+        check_probabilities(self, "one_voice_probability", "noise_probability", "room_probability", "latest_start")
+        check_ranges(self, "speed", "level_db", "noise_snr_db", "reverberation_seconds")
+        check_within(self, SLOWEST, FASTEST, "speed")
         for name, value in (
             ("crop_seconds", self.crop_seconds),
             ("reverberation_seconds", self.reverberation_seconds[0]),
@@ -88,7 +82,7 @@ def mix(
 
 
 def change_speed(voice: Array, speed: float) -> Array:
-    """(t,) played `speed` times as fast, higher by as much: (t / speed,)."""
+    """(t,) or (t, C) played `speed` times as fast, higher by as much: (t / speed, …)."""
     return voice if speed == 1 else np.asarray(soxr.resample(voice, speed, 1.0, "HQ"), np.float32)
 
 

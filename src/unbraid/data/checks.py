@@ -1,0 +1,28 @@
+"""What the numbers of a recipe may be: the checks that dataclasses of draws have in common."""
+
+import math
+
+SLOWEST, FASTEST = 0.5, 2.0  # of speeds and tempos; beyond it, nothing sounds like what it was
+
+
+def check_probabilities(values: object, *names: str) -> None:
+    """Each of these fields lies from 0 to 1, or a ValueError says so."""
+    for name in names:
+        if not 0 <= getattr(values, name) <= 1:
+            raise ValueError(f"{name} must be from 0 to 1, got {getattr(values, name)}.")
+
+
+def check_ranges(values: object, *names: str) -> None:
+    """Each of these fields is a low end and a high end, or a ValueError says so."""
+    for name in names:
+        low, high = getattr(values, name)
+        if not -math.inf < low <= high < math.inf:
+            raise ValueError(f"{name} must be a low end and a high end, got {low}, {high}.")
+
+
+def check_within(values: object, least: float, most: float, *names: str) -> None:
+    """Each of these ranges lies between two bounds, or a ValueError says so."""
+    for name in names:
+        low, high = getattr(values, name)
+        if low < least or high > most:
+            raise ValueError(f"{name} must lie between {least:.1f} and {most:.1f}, got {low}, {high}.")

@@ -1,0 +1,32 @@
+"""Pitch and tempo, each on its own: Signalsmith Stretch (Geraint Luff, MIT), a phase vocoder that follows peaks.
+
+It is 50 times as fast as real time, keeps a stereo picture, and its own randomness is seeded: the same piece always
+becomes the same. Transients are where they should be; a tone is off by less than a tenth of a semitone.
+"""
+
+import numpy as np
+
+from unbraid.corpora.levels import Array
+from unbraid.errors import RuntimeUnavailable
+
+
+def stretched(audio: Array, semitones: float, tempo: float, sample_rate: int) -> Array:
+    """(C, T) so many semitones higher and `tempo` times as fast: (C, T / tempo).
+
+    The last tenth of a second fades, as if silence followed.
+
+    Raises:
+        RuntimeUnavailable: python-stretch is not installed.
+    """
+    try:
+        from python_stretch import Signalsmith
+    except ImportError as error:
+        raise RuntimeUnavailable(
+            "Changes of pitch and tempo need python-stretch: `pip install python-stretch`, or set stretch_probability "
+            "to 0."
+        ) from error
+    stretch = Signalsmith.Stretch(0)
+    stretch.preset(audio.shape[0], float(sample_rate))
+    stretch.setTransposeSemitones(semitones)
+    stretch.setTimeFactor(tempo)
+    return np.asarray(stretch.process(np.ascontiguousarray(audio)), np.float32)
