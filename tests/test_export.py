@@ -14,6 +14,7 @@ from unbraid.folder import open_model_folder  # noqa: E402
 from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry, UNetGeometry  # noqa: E402
 from unbraid.models.sepformer import SepFormer  # noqa: E402
 from unbraid.models.unet import UNets  # noqa: E402
+from unbraid.spec import Spectral  # noqa: E402
 from unbraid.weights import read_weights  # noqa: E402
 
 SPEECH = SepFormerGeometry(
@@ -30,10 +31,10 @@ def speech_checkpoint(folder: Path, **changes: object) -> Path:
     return folder / "best.pt"
 
 
-def music_checkpoint(folder: Path) -> Path:
+def music_checkpoint(folder: Path, geometry: UNetGeometry = MUSIC, **more: object) -> Path:
     torch.manual_seed(2)
-    saved = {"model": UNets(MUSIC).state_dict(), "config": dataclasses.asdict(MUSIC), "stems": list(STEMS)}
-    torch.save(saved, folder / "best.pt")
+    saved = {"model": UNets(geometry).state_dict(), "config": dataclasses.asdict(geometry), "stems": list(STEMS)}
+    torch.save(saved | more, folder / "best.pt")
     return folder / "best.pt"
 
 
@@ -61,6 +62,26 @@ def test_stems_are_picked_in_the_order_asked_for(tmp_path: Path) -> None:
             name.replace("nets.0.", "nets.2.") if name.startswith("nets.0.") else name.replace("nets.1.", "nets.0.")
         )
         np.testing.assert_array_equal(value, everything[source])
+
+
+def test_the_spectrogram_of_a_music_checkpoint_is_its_own(tmp_path: Path) -> None:
+    seen = Spectral(2048, 512, bins=512, exponent=1.0, extension="average")
+    assert export_checkpoint(music_checkpoint(tmp_path), tmp_path / "old", name="old").spectral == Spectral()
+    checkpoint = music_checkpoint(tmp_path, spectral=dataclasses.asdict(seen), sample_rate=22050)
+    spec = export_checkpoint(checkpoint, tmp_path / "new", name="new")
+    assert (spec.spectral, spec.sample_rate) == (seen, 22050)
+    checkpoint = music_checkpoint(tmp_path, spectral={"bin": 512})
+    with pytest.raises(ModelError, match="^The checkpoint's sizes do not describe a network: .*'bin'"):
+        export_checkpoint(checkpoint, tmp_path / "bad", name="bad")
+
+
+def test_a_shared_trunk_is_exported_whole(tmp_path: Path) -> None:
+    checkpoint = music_checkpoint(tmp_path, dataclasses.replace(MUSIC, trunk="shared", output="softmax"))
+    assert export_checkpoint(checkpoint, tmp_path / "whole", name="whole").stems == STEMS
+    message = "^some is one network for all its stems, of which none can be picked; leave out --stems.$"
+    with pytest.raises(UsageError, match=message):
+        export_checkpoint(checkpoint, tmp_path / "some", name="some", stems=("vocals",))
+    assert not (tmp_path / "some").exists()
 
 
 def test_a_stem_that_is_not_there_is_named(tmp_path: Path) -> None:

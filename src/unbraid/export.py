@@ -1,7 +1,7 @@
 """From a training checkpoint to a model folder: write it, run it in both engines, keep it only if they agree.
 
-A checkpoint is what the programs in `training/` save: {"model": state dict, "config": sizes of the network, …},
-with "stems" for music.
+A checkpoint is what training saves as best.pt: {"model": state dict, "config": sizes of the network, …}, with "stems"
+and "spectral" for music.
 """
 
 import dataclasses
@@ -115,11 +115,11 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
             speech = SepFormerGeometry(**sizes)
             voices = tuple(f"voice{i + 1}" for i in range(speech.sources)) if speech.sources > 1 else ("speech",)
             return ModelSpec(name, "sepformer", rate or 8000, 1, voices, speech, text, text, windows=Windows())
-        music = UNetGeometry(**sizes)
+        music, spectral = UNetGeometry(**sizes), Spectral(**saved.get("spectral", {}))
     except (TypeError, ValueError) as error:
         raise ModelError(f"The checkpoint's sizes do not describe a network: {error}") from None
     stems = tuple(saved.get("stems") or (f"stem{i + 1}" for i in range(music.stems)))
-    return ModelSpec(name, "unet", rate or 44100, music.channels, stems, music, text, text, spectral=Spectral())
+    return ModelSpec(name, "unet", rate or 44100, music.channels, stems, music, text, text, spectral=spectral)
 
 
 def _pick(
@@ -130,6 +130,10 @@ def _pick(
         raise UsageError(f"The checkpoint has no stem {unknown[0]!r}; it has {', '.join(spec.stems)}.")
     if not isinstance(spec.geometry, UNetGeometry):
         raise UsageError("Stems are picked from music checkpoints; a SepFormer is one network.")
+    if spec.geometry.trunk == "shared":
+        raise UsageError(
+            f"{spec.name} is one network for all its stems, of which none can be picked; leave out --stems."
+        )
     picked: dict[str, np.ndarray] = {}
     for k, stem in enumerate(stems):
         old = f"nets.{spec.stems.index(stem)}."

@@ -88,6 +88,47 @@ def test_a_run_ends_in_a_model_and_is_told_line_by_line(unbraid_command, recipe,
     assert outcome.out == "tiny: nothing was left to do; the run is in runs/tiny\n"
 
 
+@pytest.fixture
+def songs_recipe(recipe: Path, here: Path) -> Path:
+    """A recipe for songs and a folder of them in the current folder."""
+    from train_helpers import SONGS_RECIPE, write_songs
+
+    write_songs(here / "songs")
+    (here / "songs.toml").write_text(SONGS_RECIPE)
+    return here / "songs.toml"
+
+
+def test_a_dry_run_on_songs(unbraid_command, songs_recipe, tree) -> None:
+    before = tree()
+    outcome = unbraid_command("train", songs_recipe, "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert tree() == before
+    lines = dict(line.split("  ", 1) for line in outcome.out.splitlines()[1:-1])
+    said = {name: value.strip() for name, value in lines.items()}
+    assert said["crops"] == "2 × 1600 samples at 8000 Hz"
+    assert said["spectrogram"] == "24 frames of 64 bins"  # (1600 - 256) // 64 + 1 = 22, and 24 is a multiple of 8
+    assert said["first dev song"].endswith(" dB uSDR improvement")
+
+
+def test_songs_end_in_a_model_that_needs_no_flags(unbraid_command, songs_recipe, here) -> None:
+    pytest.importorskip("onnx")
+    import unbraid
+
+    outcome = unbraid_command("train", songs_recipe, "trainer.epochs=1", "--export", "model")
+    assert outcome.code == 0, outcome.err
+    assert outcome.errors[-1].startswith("songs: step 6 of 6, epoch 1 · dev uSDRi ")
+    song = np.random.default_rng(0).normal(0, 0.1, (2, 9001)).astype(np.float32)
+    stems = unbraid.Separator("model")(song, 8000)
+    assert sorted(stems) == ["drums", "other", "vocals"]
+    np.testing.assert_allclose(sum(stems.values()), song, atol=1e-4)
+    outcome = unbraid_command("export", "runs/songs/best.pt", "--name", "songs", "-o", "again")
+    assert outcome.code == 0, outcome.err
+    assert (here / "again/model.safetensors").read_bytes() == (here / "model/model.safetensors").read_bytes()
+    outcome = unbraid_command("export", "runs/songs/best.pt", "--name", "v", "--stems", "vocals", "-o", "v")
+    message = "error: v is one network for all its stems, of which none can be picked; leave out --stems."
+    assert (outcome.code, outcome.errors) == (2, [message])
+
+
 def test_a_bad_batch_is_told(unbraid_command, recipe, monkeypatch) -> None:
     from unbraid.data import DynamicMixtures
 

@@ -8,9 +8,10 @@ import pytest
 
 for needed in ("torch", "lightning", "tensorboard"):
     pytest.importorskip(needed)
-sys.path.insert(0, str(Path(__file__).parents[1] / "corpora"))  # corpora_trees
+for neighbour in ("corpora", "importers"):  # corpora_trees, published_writers
+    sys.path.insert(0, str(Path(__file__).parents[1] / neighbour))
 
-from train_helpers import RECIPE, write_corpus  # noqa: E402
+from train_helpers import RECIPE, SONGS_RECIPE, write_corpus, write_songs  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -35,4 +36,18 @@ def recipe_file(tmp_path: Path, corpus: Path) -> Path:
     """A recipe that trains on it."""
     path = tmp_path / "tiny.toml"
     path.write_text(RECIPE.replace('"corpus"', f'"{corpus}"'))
+    return path
+
+
+@pytest.fixture(scope="session")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of songs. Not to be changed."""
+    return write_songs(tmp_path_factory.mktemp("music") / "songs")
+
+
+@pytest.fixture
+def songs_recipe_file(tmp_path: Path, songs: Path) -> Path:
+    """A recipe that trains on them."""
+    path = tmp_path / "songs.toml"
+    path.write_text(SONGS_RECIPE.replace('"songs"]', f'"{songs}"]'))
     return path

@@ -9,10 +9,13 @@ import torch
 from train_helpers import read_log, silent
 
 from source_tree import ROOT
-from unbraid.geometry import SepFormerGeometry
+from unbraid.geometry import SepFormerGeometry, UNetGeometry
+from unbraid.importers.spleeter_config import shipped_config
 from unbraid.models.sepformer import SepFormer
+from unbraid.spec import Spectral
 from unbraid.train import read_recipe, train
-from unbraid.train.config import Plateau
+from unbraid.train.config import Constant, Plateau
+from unbraid.train.music import SpectralLoss, frame_count
 
 FOLDER = ROOT.parents[1] / "recipes"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -24,6 +27,9 @@ PUBLISHED = {
     "sepformer-wham": trees.wham,
     "sepformer-whamr": trees.whamr,
 }
+SPLEETER = {"spleeter-2stems": 2, "spleeter-4stems": 4, "spleeter-5stems": 5}
+MUSIC = {"music-2": 2, "music-4": 4, "music-5": 5}
+VOICES = sorted(PUBLISHED.keys() | {"speech-2", "speech-3", "conv-tasnet-2"})
 SMALL = {
     "sepformer": ("features=8", "heads=2", "layers=1", "blocks=1", "hidden=8", "chunk_frames=10"),
     "conv_tasnet": ("features=8", "bottleneck=4", "skip=4", "hidden=4", "blocks=2", "repeats=1"),
@@ -31,7 +37,7 @@ SMALL = {
 
 
 def test_every_recipe_is_known_here() -> None:
-    assert set(NAMES) == PUBLISHED.keys() | {"speech-2", "speech-3", "conv-tasnet-2"}
+    assert set(NAMES) == {*VOICES, *SPLEETER, *MUSIC}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,32 +53,75 @@ def test_a_recipe_is_short_and_called_like_its_file(name: str) -> None:
 def test_the_papers_settings(name: str) -> None:
     """Subakan et al., section 3.2, and SpeechBrain's recipes."""
     recipe = read_recipe(FOLDER / f"{name}.toml")
-    assert recipe.model == SepFormerGeometry(sources=3 if "3mix" in name else 2)
+    assert recipe.task.model == SepFormerGeometry(sources=3 if "3mix" in name else 2)
     assert recipe.schedule == Plateau(factor=0.5, patience=2, hold_epochs=85)
     assert (recipe.trainer.epochs, recipe.trainer.batch) == (200, 1)
     assert (recipe.optimizer.rate, recipe.optimizer.weight_decay, recipe.optimizer.clip) == (1.5e-4, 0, 5)
-    assert (recipe.loss.kind, recipe.loss.threshold_db) == ("si_sdr", -30)
-    assert (recipe.data.dynamic, recipe.mixing.speed, recipe.mixing.crop_seconds) == (True, (0.95, 1.05), 4)
+    assert (recipe.task.loss.kind, recipe.task.loss.threshold_db) == ("si_sdr", -30)
+    assert (recipe.task.data.dynamic, recipe.task.mixing.speed, recipe.task.mixing.crop_seconds) == (
+        True,
+        (0.95, 1.05),
+        4,
+    )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SPLEETER)
+def test_spleeters_settings(name: str) -> None:
+    """configs/*/base_config.json of deezer/spleeter, and what its importer knows of them."""
+    recipe, published = read_recipe(FOLDER / f"{name}.toml"), shipped_config(SPLEETER[name])
+    task, steps = recipe.task, {2: 1_000_000, 4: 1_500_000, 5: 2_500_000}
+    assert (task.model, task.data.stems, task.spectral) == (published.geometry, published.stems, published.spectral)
+    assert frame_count(task.mixing.crop_samples(44100), task.spectral, 64) == 512
+    assert (recipe.optimizer.rate, recipe.optimizer.weight_decay, recipe.optimizer.clip) == (1e-4, 0, 0)
+    assert (recipe.trainer.batch, recipe.steps, recipe.schedule) == (4, steps[SPLEETER[name]], Constant())
+    assert (task.loss, recipe.trainer.hold_norm) == (SpectralLoss("l1"), 0)
+
+
+@pytest.mark.parametrize("name", MUSIC)
+def test_our_songs_settings(name: str) -> None:
+    recipe = read_recipe(FOLDER / f"{name}.toml")
+    assert recipe.task.model == UNetGeometry(
+        MUSIC[name], 2, (16, 32, 64, 96, 128, 192), "elu", "elu", output="softmax", trunk="shared"
+    )
+    assert recipe.task.spectral == Spectral(exponent=1.0, extension="average")
+    assert (recipe.trainer.batch, recipe.trainer.ema, recipe.trainer.hold_norm) == (2, 0.998, 0.4)
+
+
+@pytest.mark.parametrize("name", [*SPLEETER, *MUSIC])
+def test_two_steps_of_songs(name: str, songs: Path, tmp_path: Path) -> None:
+    whole = read_recipe(FOLDER / f"{name}.toml")
+    changes = [
+        f"data.folders={songs}", "data.workers=0", f"data.epoch_crops={2 * whole.step_items}", "data.sample_rate=8000",
+        "data.dev_seconds=1", "model.filters=[2,3]", "spectral.frame_samples=256", "spectral.hop_samples=64",
+        "spectral.bins=64", "spectral.frames=16", "mixing.crop_seconds=0.2", "trainer.epochs=1", "trainer.parts=1",
+        "trainer.accelerator=cpu",
+    ]  # fmt: skip
+    train(read_recipe(FOLDER / f"{name}.toml", changes), tmp_path / "run", silent)
+    (line,) = read_log(tmp_path / "run")
+    assert (line["step"], line["epoch"], line["skipped"]) == ("2", "1", "0")
+    assert 0 < float(line["train_loss"]) < 60
+    assert -60 < float(line["dev_usdri"]) < 60
+    assert (tmp_path / "run" / "best.pt").is_file()
+
+
+@pytest.mark.parametrize("name", VOICES)
 def test_two_steps(name: str, corpus: Path, tmp_path: Path) -> None:
     file = FOLDER / f"{name}.toml"
     whole = read_recipe(file)
     folder = PUBLISHED[name](tmp_path / "corpus") if name in PUBLISHED else corpus
-    family = "sepformer" if isinstance(whole.model, SepFormerGeometry) else "conv_tasnet"
+    family = "sepformer" if isinstance(whole.task.model, SepFormerGeometry) else "conv_tasnet"
     changes = [f"model.{size}" for size in SMALL[family]]
     changes += [
         f"data.folder={folder}",
         f"data.noise={folder}",
         "data.workers=0",
-        f"data.epoch_mixtures={2 * whole.step_mixtures}",
+        f"data.epoch_mixtures={2 * whole.step_items}",
     ]
     changes += ["mixing.crop_seconds=0.05", "trainer.epochs=1", "trainer.parts=1", "trainer.accelerator=cpu"]
-    if whole.data.train == "train-360":
+    if whole.task.data.train == "train-360":
         changes.append("data.train=train-100")
     if whole.trainer.init:
-        sizes = dataclasses.replace(read_recipe(file, changes).model, sources=2)
+        sizes = dataclasses.replace(read_recipe(file, changes).task.model, sources=2)
         torch.save({"model": SepFormer(sizes).state_dict(), "config": dataclasses.asdict(sizes)}, tmp_path / "two.pt")
         changes.append(f"trainer.init={tmp_path / 'two.pt'}")
     train(read_recipe(file, changes), tmp_path / "run", silent)

@@ -17,10 +17,10 @@ from unbraid.train.reader import fill
 
 def test_a_recipe_is_read_into_dataclasses(recipe_file: Path) -> None:
     recipe = recipe_of(recipe_file)
-    assert recipe.model == SepFormerGeometry(features=8, heads=2, chunk_frames=20, blocks=1, layers=1, hidden=8)
+    assert recipe.task.model == SepFormerGeometry(features=8, heads=2, chunk_frames=20, blocks=1, layers=1, hidden=8)
     assert recipe.optimizer == Optimizer(1e-3, weight_decay=0.01, clip=5.0)
     assert recipe.schedule == Cosine(warmup_steps=2)
-    assert (recipe.part_steps, recipe.step_mixtures, recipe.steps) == (3, 2, 12)
+    assert (recipe.part_steps, recipe.step_items, recipe.steps) == (3, 2, 12)
     json.dumps(recipe.values())
 
 
@@ -30,16 +30,16 @@ def test_values_can_be_changed_from_outside(recipe_file: Path) -> None:
         "optimizer.rate=3e-4", "data.folder=/a place/x=y", "mixing.speed=[1, 1]", "trainer.precision=32",
         "schedule={kind='constant'}", 'name="other"', "loss.stft_weight=1", "trainer.devices=4",
     )  # fmt: skip
-    assert (recipe.name, recipe.optimizer.rate, recipe.data.folder) == ("other", 3e-4, "/a place/x=y")
-    assert (recipe.mixing.speed, recipe.trainer.precision, recipe.schedule) == ((1.0, 1.0), "32", Constant())
-    assert recipe.loss.stft_weight == 1.0
-    assert recipe.step_mixtures == 8
+    assert (recipe.name, recipe.optimizer.rate, recipe.task.data.folder) == ("other", 3e-4, "/a place/x=y")
+    assert (recipe.task.mixing.speed, recipe.trainer.precision, recipe.schedule) == ((1.0, 1.0), "32", Constant())
+    assert recipe.task.loss.stft_weight == 1.0
+    assert recipe.step_items == 8
 
 
 def test_a_family_brings_its_own_sizes(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text(RECIPE)
     recipe = recipe_of(tmp_path / "r.toml", 'model={family="conv_tasnet",features=12,skip=4}')
-    assert recipe.model == ConvTasNetGeometry(features=12, skip=4)
+    assert recipe.task.model == ConvTasNetGeometry(features=12, skip=4)
     with pytest.raises(UsageError, match=r"^\[model\] does not know 'skip'; it knows sources, features, "):
         recipe_of(tmp_path / "r.toml", "model.skip=3")
 
@@ -62,7 +62,7 @@ def test_a_family_brings_its_own_sizes(tmp_path: Path) -> None:
         ("data.folder=3", "[data] folder must be a text, got 3."),
         ("mixing.speed=1.0", "[mixing] speed must be a list of 2, got 1.0."),
         ("mixing.speed=[1]", "[mixing] speed must be a list of 2, got [1]."),
-        ("model.family=unet", "[model] family must be one of sepformer, conv_tasnet, got 'unet'."),
+        ("model.family=rnn", "[model] family must be one of sepformer, conv_tasnet, unet, got 'rnn'."),
         ("model.features=9", "[model]: features must be even (positions are pairs of sin and cos), got 9."),
         ("schedule={}", "[schedule] lacks kind; it is one of plateau, cosine, constant."),
         ("schedule.hold_epochs=3", "[schedule] does not know 'hold_epochs'; it knows warmup_steps, floor."),

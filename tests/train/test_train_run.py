@@ -2,55 +2,19 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from train_helpers import STEPS, read_log, recipe_of, silent
+from train_helpers import STEPS, kill_at, load, read_log, recipe_of, same, silent
 
 import unbraid
-from source_tree import ROOT
 from unbraid.errors import Cancelled, ModelError, RuntimeUnavailable, UsageError
 from unbraid.export import export_checkpoint
 from unbraid.train import Standing, export_run, look, train
+from unbraid.train.inherit import read_first
 from unbraid.train.keeper import save_atomically
-from unbraid.train.run import first_weights
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from unbraid.train import read_recipe, train
-
-def watch(now):
-    if now.step == int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-train(read_recipe(Path(sys.argv[1]), sys.argv[4:]), Path(sys.argv[2]), watch)
-"""
-
-
-def load(path: Path) -> dict:
-    return torch.load(path, weights_only=True)
-
-
-def same(one: object, two: object, at: str = "") -> None:
-    """Equal to the last bit, all the way down."""
-    assert type(one) is type(two), at
-    if isinstance(one, dict):
-        assert one.keys() == two.keys(), at
-        for key in one:
-            same(one[key], two[key], f"{at}.{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(two), at
-        for k, (a, b) in enumerate(zip(one, two, strict=True)):
-            same(a, b, f"{at}.{k}")
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, two), at
-    else:
-        assert one == two or one != one, at
 
 
 def test_a_run_leaves_checkpoints_best_weights_and_a_log(tmp_path: Path, recipe_file: Path) -> None:
@@ -94,12 +58,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, recipe_
     recipe = recipe_of(recipe_file, *changes)
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     train(recipe, straight, silent)
-    at = 11  # of 12 steps, three in a part
     assert (recipe.steps, recipe.part_steps) == (STEPS, 3)
-    script = [sys.executable, "-c", KILLED, recipe_file, broken, at, *changes]
-    env = os.environ | {"PYTHONPATH": str(ROOT.parent), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([str(word) for word in script], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == -9, done.stderr
+    kill_at(11, recipe_file, broken, *changes)
     assert train(recipe, broken, silent).step == 9
     for name in ("last.ckpt", "best.pt"):
         ours, theirs = load(broken / name), load(straight / name)
@@ -180,7 +140,7 @@ def test_data_that_is_not_there_is_named(tmp_path: Path, recipe_file: Path, chan
 
 
 def test_dev_needs_mixtures(tmp_path: Path, recipe_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unbraid.train.batches.find_mixtures", lambda *_: [])
+    monkeypatch.setattr("unbraid.train.speech.find_mixtures", lambda *_: [])
     with pytest.raises(UsageError, match="corpus has no dev mixtures: nothing is in its split dev.$"):
         train(recipe_of(recipe_file), tmp_path / "run", silent)
 
@@ -240,7 +200,7 @@ def test_a_model_folder_can_be_gone_on_from(tmp_path: Path, recipe_file: Path) -
     recipe = recipe_of(recipe_file)
     train(recipe, tmp_path / "run", silent)
     export_run(recipe, tmp_path / "run", tmp_path / "model")
-    same(first_weights(tmp_path / "model"), load(tmp_path / "run" / "best.pt")["model"])
+    same(read_first(tmp_path / "model")["model"], load(tmp_path / "run" / "best.pt")["model"])
 
 
 def test_the_record_holds_every_value(tmp_path: Path, recipe_file: Path) -> None:

@@ -14,8 +14,10 @@ from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry
 from unbraid.losses import pit_si_sdr
 from unbraid.models.sepformer import SepFormer
 from unbraid.train import Standing, train
-from unbraid.train.config import Constant, Cosine, Loss, Plateau
-from unbraid.train.system import System, build_model, improvement, loss_of, rate_factor, start_from
+from unbraid.train.config import Constant, Cosine, Plateau
+from unbraid.train.inherit import voices_taken
+from unbraid.train.speech import PER_SOURCE, Loss, build_model, improvement, loss_of
+from unbraid.train.system import System, rate_factor
 
 SIZES = SepFormerGeometry(features=8, heads=2, chunk_frames=20, blocks=1, layers=1, hidden=8)
 
@@ -131,7 +133,7 @@ def test_the_sepformer_loss_leaves_out_what_is_separated_well() -> None:
 def test_three_voices_start_from_two() -> None:
     two, three = SepFormer(SIZES), SepFormer(dataclasses.replace(SIZES, sources=3))
     before = {name: value.clone() for name, value in three.state_dict().items()}
-    start_from(three, two.state_dict(), "best.pt")
+    three.load_state_dict(voices_taken(three.state_dict(), two.state_dict(), PER_SOURCE, "best.pt"))
     after, given = three.state_dict(), two.state_dict()
     for name in ("masknet.split.weight", "masknet.split.bias"):
         assert torch.equal(after[name][:16], given[name])
@@ -143,10 +145,10 @@ def test_a_start_of_other_sizes_is_refused() -> None:
     wide = SepFormer(dataclasses.replace(SIZES, hidden=12))
     message = r"^trainer.init: best.pt is of other sizes \(masknet.*feed_in.weight is \(12, 8\), not \(8, 8\)\).$"
     with pytest.raises(ModelError, match=message):
-        start_from(SepFormer(SIZES), wide.state_dict(), "best.pt")
+        voices_taken(SepFormer(SIZES).state_dict(), wide.state_dict(), PER_SOURCE, "best.pt")
     convolutional = build_model(ConvTasNetGeometry(features=8, bottleneck=4, skip=4, hidden=4, blocks=1, repeats=1))
     with pytest.raises(ModelError, match="^trainer.init: best.pt is of another kind of model"):
-        start_from(SepFormer(SIZES), convolutional.state_dict(), "best.pt")
+        voices_taken(SepFormer(SIZES).state_dict(), convolutional.state_dict(), PER_SOURCE, "best.pt")
 
 
 def test_a_run_starts_from_another_one(tmp_path, recipe_file) -> None:

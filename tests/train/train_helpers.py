@@ -1,11 +1,16 @@
-"""A tiny corpus of tones, and a recipe that trains on it in a second."""
+"""Tiny corpora of tones and songs, recipes that train on them in a second, and a run that is killed."""
 
 import csv
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 
+from source_tree import ROOT
 from unbraid.train import Recipe, Standing, read_recipe
 
 RECIPE = """\
@@ -38,7 +43,61 @@ parts = 2
 ema = 0.9
 accelerator = "cpu"
 """
-STEPS = 12  # of that recipe, three in a part
+SONGS_RECIPE = """\
+name = "songs"
+description = "a test"
+[model]
+family = "unet"
+stems = 3
+filters = [2, 3, 4]
+output = "softmax"
+trunk = "shared"
+[spectral]
+frame_samples = 256
+hop_samples = 64
+frames = 32
+bins = 64
+exponent = 1.0
+extension = "average"
+[data]
+folders = ["songs"]
+stems = ["vocals", "drums", "other"]
+sample_rate = 8000
+epoch_crops = 12
+dev_seconds = 1.0
+[mixing]
+crop_seconds = 0.2
+stretch_probability = 0.0
+[loss]
+relative = true
+[optimizer]
+rate = 1e-2
+clip = 1.0
+[schedule]
+kind = "cosine"
+warmup_steps = 2
+[trainer]
+epochs = 2
+batch = 2
+parts = 2
+ema = 0.9
+hold_norm = 0.4
+accelerator = "cpu"
+"""
+STEPS = 12  # of these recipes, three in a part
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from unbraid.train import read_recipe, train
+
+def watch(now):
+    if now.step == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train(read_recipe(Path(sys.argv[1]), sys.argv[4:]), Path(sys.argv[2]), watch)
+"""
 
 
 def write_corpus(root: Path, seconds: float = 0.5) -> Path:
@@ -63,6 +122,19 @@ def write_corpus(root: Path, seconds: float = 0.5) -> Path:
     return root
 
 
+def write_songs(root: Path, parts: tuple[str, ...] = ("vocals", "drums", "bass", "piano", "other")) -> Path:
+    """Three songs to train on and two for dev, stereo; tones for all parts, the drums' in bursts."""
+    time = np.arange(9600) / 8000
+    for k, split in enumerate(("train", "train", "train", "dev", "dev")):
+        folder = root / split / f"song{k}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for j, part in enumerate(parts):
+            tone = 0.2 * np.sin(2 * np.pi * 150 * (j + 1) * (1 + 0.1 * k) * time)
+            tone = tone * (time % 0.25 < 0.05) if part == "drums" else tone
+            soundfile.write(folder / f"{part}.wav", np.stack((tone, 0.5 * tone), axis=-1), 8000)
+    return root
+
+
 def write_csv(path: Path, lines: list) -> None:
     with open(path, "w", newline="") as file:
         csv.writer(file).writerows(lines)
@@ -79,3 +151,32 @@ def silent(_: Standing) -> None:
 
 def recipe_of(file: Path, *changes: str) -> Recipe:
     return read_recipe(file, changes)
+
+
+def load(path: Path) -> dict:
+    return torch.load(path, weights_only=True)
+
+
+def same(one: object, two: object, at: str = "") -> None:
+    """Equal to the last bit, all the way down."""
+    assert type(one) is type(two), at
+    if isinstance(one, dict):
+        assert one.keys() == two.keys(), at
+        for key in one:
+            same(one[key], two[key], f"{at}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(two), at
+        for k, (a, b) in enumerate(zip(one, two, strict=True)):
+            same(a, b, f"{at}.{k}")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, two), at
+    else:
+        assert one == two or one != one, at
+
+
+def kill_at(step: int, recipe_file: Path, out: Path, *changes: str) -> None:
+    """Train in another process, and SIGKILL it after a step."""
+    script = [sys.executable, "-c", KILLED, recipe_file, out, step, *changes]
+    env = os.environ | {"PYTHONPATH": str(ROOT.parent), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([str(word) for word in script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == -9, done.stderr

@@ -52,7 +52,7 @@ def train(
                 notice(f"{values.name}: going on in {place} at step {start.step} of {values.steps}")
             for change in start.changes:
                 notice(f"changed since: {change}")
-        with Teller(values.name, quiet=not is_chief()) as teller:
+        with Teller(values.name, values.task.measure, quiet=not is_chief()) as teller:
             run(values, place, teller)
         if is_chief():
             say(f"{values.name}: {teller.summary}; the run is in {place}")
@@ -64,8 +64,8 @@ def train(
 class Teller:
     """Tells how training goes: a bar where somebody watches, a line for each scored epoch where nobody does."""
 
-    def __init__(self, name: str, *, quiet: bool) -> None:
-        self._name, self._quiet = name, quiet
+    def __init__(self, name: str, measure: str, *, quiet: bool) -> None:
+        self._name, self._measure, self._quiet = name, measure, quiet
         self._skipped: int | None = None
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -76,7 +76,7 @@ class Teller:
             notice(f"warning: step {now.step} had gradients that are not finite and was skipped ({now.skipped} so far)")
         self._skipped = now.skipped
         best = f", best {now.best:.2f}" if math.isfinite(now.best) else ""
-        scores = "" if math.isnan(now.score) else f" · dev SI-SDRi {now.score:.2f} dB{best}"
+        scores = "" if math.isnan(now.score) else f" · dev {self._measure}i {now.score:.2f} dB{best}"
         self.summary = f"step {now.step} of {now.steps}, epoch {now.epoch:.4g}{scores}"
         if now.part_over and not watched():
             notice(f"{self._name}: {self.summary} · loss {now.loss:.2f}")
@@ -105,15 +105,13 @@ class Teller:
 
 def describe(recipe: "Recipe", seen: "Rehearsal") -> str:
     """A dry run in words."""
-    chunks = f", in {seen.chunks[0]} chunks of {seen.chunks[1]}" if seen.chunks else ""
     steps = recipe.part_steps * recipe.trainer.parts
     rows = {
         "device": seen.device,
         "parameters": f"{seen.parameters:,}",
-        "mixtures": f"{seen.batch[0]} × {seen.batch[1]} samples at {recipe.data.sample_rate} Hz",
-        "encoder": f"{seen.frames} frames{chunks}",
+        **seen.rows,
         "loss": ", ".join(f"{loss:.2f}" for loss in seen.losses),
-        "first dev mixture": f"{seen.score:.2f} dB SI-SDR improvement",
+        f"first dev {recipe.task.item}": f"{seen.score:.2f} dB {recipe.task.measure} improvement",
         "peak memory": f"{seen.memory_bytes / 1e6:,.0f} MB",
         "an epoch": f"{steps} steps, about {clock(seen.epoch_seconds)}",
         "all epochs": f"{recipe.steps} steps, about {clock(seen.epoch_seconds * recipe.trainer.epochs)}, scoring aside",

@@ -69,6 +69,6 @@ class UNets(nn.Module):
 
     def forward(self, magnitude: Tensor) -> Tensor:
         logits = torch.cat([net(magnitude) for net in self.nets], dim=1)  # (B, stems · C, N, F)
-        logits = logits.unflatten(1, (self.geometry.stems, self.geometry.channels))
+        logits = logits.view(len(logits), self.geometry.stems, *magnitude.shape[1:])  # (B, stems, C, N, F)
         masks = logits.softmax(1) if self.geometry.output == "softmax" else logits.sigmoid()
         return masks * magnitude[:, None]

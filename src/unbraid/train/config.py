@@ -1,49 +1,21 @@
-"""A recipe: all the values of a training run, as frozen dataclasses, one for each table of its TOML file."""
+"""A recipe: all the values of a training run, as frozen dataclasses, one for each table of its TOML file.
+
+`optimizer`, `schedule` and `trainer` are the same for all; the other tables are those of the task that [model] family
+chooses, and fill its fields.
+"""
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
-from unbraid.data.mixing import Mixing
 from unbraid.errors import UsageError
-from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry
-from unbraid.train.reader import check_name, choose, fill, read_tables
-
-
-@dataclass(frozen=True)
-class Data:
-    """What is trained and chosen on."""
-
-    folder: str
-    layout: str = "auto"
-    train: str = "train"  # splits
-    dev: str = "dev"
-    sample_rate: int = 8000
-    condition: str = "clean"
-    mode: str = "min"
-    dynamic: bool = True  # mixtures are drawn anew, never twice the same; else those of the folder
-    speakers: float = 1.0  # share of the training speakers to use, spread evenly over the list
-    epoch_mixtures: int = 20000
-    dev_mixtures: int = 0  # the first so many; 0: all
-    workers: int = 0  # processes that read and mix; 0: the training process itself
-    noise: str = ""  # folder of noises for dynamic mixing; empty: the data folder's own
-
-    def __post_init__(self) -> None:
-        _check_least(self, 1, "sample_rate", "epoch_mixtures")
-        _check_least(self, 0, "dev_mixtures", "workers")
-        if not 0 < self.speakers <= 1:
-            raise ValueError(f"speakers must be above 0 and at most 1, got {self.speakers}.")
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What is made small; always under the best order of the voices."""
-
-    kind: Literal["si_sdr", "snr", "active_snr"] = "si_sdr"  # active_snr knows silent voices
-    threshold_db: float = -30.0  # mixtures that are separated better than this are left alone
-    stft_weight: float = 0.0  # of a multi-resolution STFT loss that is added
+from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry, UNetGeometry
+from unbraid.train.music import Music
+from unbraid.train.reader import check_least, check_name, choose, fill, read_tables
+from unbraid.train.speech import Speech
+from unbraid.train.task import Task
 
 
 @dataclass(frozen=True)
@@ -56,7 +28,7 @@ class Optimizer:
     clip: float = 5.0  # norm of all gradients; 0: no clipping
 
     def __post_init__(self) -> None:
-        _check_least(self, 0, "rate", "weight_decay", "clip")
+        check_least(self, 0, "rate", "weight_decay", "clip")
 
 
 @dataclass(frozen=True)
@@ -89,7 +61,7 @@ class Running:
     """How long, how many at a time and on what; the table `trainer`."""
 
     epochs: int
-    batch: int = 1  # mixtures on each device
+    batch: int = 1  # items on each device
     accumulate: int = 1  # batches in a step
     parts: int = 1  # of an epoch; a checkpoint is written after each
     max_minutes: float = 0.0  # stop after the part in which so many are over; 0: never
@@ -100,19 +72,34 @@ class Running:
     compile: bool = False
     ema: float = 0.0  # decay of the averaged weights, which are the ones scored and exported; 0: no average
     seed: int = 0
-    init: str = ""  # a best.pt or a model folder whose weights are the first ones; its number of sources may differ
+    hold_norm: float = 1.0  # share of the run after which batch norms keep their statistics; 0: at all times, 1: never
+    init: str = ""  # a best.pt or a model folder whose weights are the first ones; its sources or stems may be others
 
     def __post_init__(self) -> None:
-        _check_least(self, 1, "epochs", "batch", "accumulate", "parts", "devices", "nodes")
-        _check_least(self, 0, "max_minutes", "seed", "ema")
+        check_least(self, 1, "epochs", "batch", "accumulate", "parts", "devices", "nodes")
+        check_least(self, 0, "max_minutes", "seed", "ema", "hold_norm")
         if self.ema >= 1:
             raise ValueError(f"ema must be below 1, got {self.ema}.")
+        if self.hold_norm > 1:
+            raise ValueError(f"hold_norm must be at most 1, got {self.hold_norm}.")
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the recipes of a family of networks are made of."""
+
+    sizes: type  # [model]
+    task: type  # its fields are the other tables
 
 
 Schedule = Plateau | Cosine | Constant
-ModelGeometry = SepFormerGeometry | ConvTasNetGeometry
-FAMILIES: dict[str, type[ModelGeometry]] = {"sepformer": SepFormerGeometry, "conv_tasnet": ConvTasNetGeometry}
+FAMILIES = {
+    "sepformer": Family(SepFormerGeometry, Speech),
+    "conv_tasnet": Family(ConvTasNetGeometry, Speech),
+    "unet": Family(UNetGeometry, Music),
+}
 SCHEDULES: dict[str, type[Schedule]] = {"plateau": Plateau, "cosine": Cosine, "constant": Constant}
+TABLES = ("name", "model", "data", "optimizer", "schedule", "trainer")  # that every recipe has
 
 
 @dataclass(frozen=True)
@@ -120,23 +107,20 @@ class Recipe:
     """All of it."""
 
     name: str
-    model: ModelGeometry
-    data: Data
+    task: Task
     optimizer: Optimizer
     schedule: Schedule
     trainer: Running
-    mixing: Mixing = field(default_factory=Mixing)
-    loss: Loss = field(default_factory=Loss)
     description: str = ""
 
     @property
     def part_steps(self) -> int:
         """Optimizer steps between two checkpoints; what an epoch has over goes unused."""
-        return max(1, self.data.epoch_mixtures // self.trainer.parts // self.step_mixtures)
+        return max(1, self.task.epoch_items // self.trainer.parts // self.step_items)
 
     @property
-    def step_mixtures(self) -> int:
-        """Mixtures that one step sees, on all devices."""
+    def step_items(self) -> int:
+        """Items that one step sees, on all devices."""
         t = self.trainer
         return t.batch * t.accumulate * t.devices * t.nodes
 
@@ -148,8 +132,9 @@ class Recipe:
     def values(self) -> dict[str, Any]:
         """Every value by its dotted name, for a record of the run."""
         tables = dataclasses.asdict(self)
+        tables |= tables.pop("task")
         kinds: dict[str, Any] = {
-            "model.family": next(name for name, kind in FAMILIES.items() if kind is type(self.model)),
+            "model.family": next(name for name, kind in FAMILIES.items() if kind.sizes is type(self.task.model)),
             "schedule.kind": next(name for name, kind in SCHEDULES.items() if kind is type(self.schedule)),
         }
         for section, table in tables.items():
@@ -165,30 +150,61 @@ def read_recipe(path: Path, overrides: Iterable[str] = ()) -> Recipe:
         UsageError: no such file, or a value that does not fit: what is wrong, where, and the nearest right name.
     """
     tables = read_tables(path, overrides)
-    names = [part.name for part in dataclasses.fields(Recipe)]
+    where = f"The recipe {path.name}"
+    sections = {name: None for family in FAMILIES.values() for name in _sections(family)}
     for key in tables:
-        check_name(key, names, f"The recipe {path.name}")
-    if missing := [
-        name for name in ("name", "model", "data", "optimizer", "schedule", "trainer") if name not in tables
-    ]:
-        raise UsageError(f"The recipe {path.name} lacks {', '.join(missing)}.")
+        check_name(key, (*TABLES, *sections, "description"), where)
+    if missing := [name for name in TABLES if name not in tables]:
+        raise UsageError(f"{where} lacks {', '.join(missing)}.")
     for key in ("name", "description"):
         if not isinstance(tables.get(key, ""), str):
             raise UsageError(f"{key} must be a text, got {tables[key]!r}.")
     return Recipe(
         name=tables["name"],
         description=tables.get("description", ""),
-        model=choose(FAMILIES, tables["model"], "family", "[model]"),
-        data=fill(Data, tables["data"], "[data]"),
-        mixing=fill(Mixing, tables.get("mixing", {}), "[mixing]"),
-        loss=fill(Loss, tables.get("loss", {}), "[loss]"),
+        task=_read_task(tables, where),
         optimizer=fill(Optimizer, tables["optimizer"], "[optimizer]"),
         schedule=choose(SCHEDULES, tables["schedule"], "kind", "[schedule]"),
         trainer=fill(Running, tables["trainer"], "[trainer]"),
     )
 
 
-def _check_least(values: object, least: int, *names: str) -> None:
-    for name in names:
-        if not getattr(values, name) >= least:
-            raise ValueError(f"{name} must be at least {least}, got {getattr(values, name)}.")
+def _read_task(tables: dict[str, Any], where: str) -> Task:
+    """The task of a recipe's family, of the tables that are its own."""
+    sizes: dict[str, type[Any]] = {name: family.sizes for name, family in FAMILIES.items()}
+    model = choose(sizes, tables["model"], "family", "[model]")
+    name = tables["model"]["family"]
+    for section in tables:
+        _check_family(name, section, tables[section])
+    family = FAMILIES[name]
+    values: dict[str, Any] = {
+        section: fill(kind, tables[section], f"[{section}]")
+        for section, kind in _sections(family).items()
+        if section in tables
+    }
+    try:
+        task: Task = family.task(model=model, **values)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from None
+    return task
+
+
+def _sections(family: Family) -> dict[str, type]:
+    """The tables of a task and the dataclasses they fill, [model] left out."""
+    hints = get_type_hints(family.task)
+    return {f.name: hints[f.name] for f in dataclasses.fields(family.task) if f.name != "model"}
+
+
+def _check_family(name: str, section: str, table: object) -> None:
+    """Refuse a table, or a key in one, that only recipes of other families have."""
+    known = {other: _sections(family) for other, family in FAMILIES.items()}
+    owners = [other for other, sections in known.items() if section in sections]
+    if owners and name not in owners:
+        raise UsageError(f"[{section}] is for the family {' or '.join(owners)}, not for {name}; take it out.")
+    for key in table if isinstance(table, dict) and owners else ():
+        keys = {other: [f.name for f in dataclasses.fields(known[other][section])] for other in owners}
+        if key not in keys[name] and (theirs := [other for other in owners if key in keys[other]]):
+            raise UsageError(
+                f"[{section}] {key} is for the family {' or '.join(theirs)}, not for {name}, "
+                f"which knows {', '.join(keys[name])}."
+            )

@@ -1,7 +1,7 @@
 """What a run leaves behind while it goes on: checkpoints that a kill cannot tear, the best weights, a line of log.
 
 last.ckpt   everything that going on exactly takes, after each part; Lightning's own format
-best.pt     {"model": weights, "config": sizes, "sample_rate": Hz, …}: what `unbraid export` reads; the averaged
+best.pt     {"model": weights, "config": sizes, and what the task records}: what `unbraid export` reads; the averaged
 weights where there is an average
 log.csv     one line for each part
 """
@@ -23,10 +23,10 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
 from unbraid.train.config import Recipe
-from unbraid.train.system import System
+from unbraid.train.system import System, told_apart
+from unbraid.train.task import Task
 
 LAST, BEST, LOG = "last.ckpt", "best.pt", "log.csv"
-COLUMNS = ("step", "epoch", "train_loss", "dev_si_sdri", "rate", "skipped", "minutes")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Standing:
     steps: int
     epoch: float  # so many are over
     loss: float  # of the last batch
-    score: float  # dev SI-SDR improvement in dB, the latest; nan: none yet
+    score: float  # improvement on dev in dB, the latest; nan: none yet
     best: float
     skipped: int  # steps whose gradients were not finite
     part_over: bool = False
@@ -114,7 +114,7 @@ class Keeper(Checkpoint):
         self._started = self._counted = time.monotonic()
         self.watcher.best = self.best
         if trainer.is_global_zero:
-            start_log(self.out / LOG, trainer.global_step)
+            start_log(self.out / LOG, trainer.global_step, columns(self.recipe.task))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, System)
@@ -137,29 +137,38 @@ class Keeper(Checkpoint):
         if self._is_best and trainer.is_global_zero:
             prefix, recipe = "model.", self.recipe
             tensors = {k.removeprefix(prefix): v.cpu() for k, v in checkpoint["state_dict"].items()}
-            best = {
-                "model": tensors,
-                "config": dataclasses.asdict(recipe.model),
-                "sample_rate": recipe.data.sample_rate,
-            }
-            level = "fitted" if recipe.loss.kind == "si_sdr" else "own"  # does the loss give the outputs a level?
-            record = {"level": level, "recipe": recipe.name, "step": trainer.global_step, "dev_si_sdri": self.best}
-            save_atomically(best | record, self.out / BEST)
+            best = {"model": tensors, "config": dataclasses.asdict(recipe.task.model)}
+            record = {"recipe": recipe.name, "step": trainer.global_step, recipe.task.score: self.best}
+            save_atomically(best | recipe.task.record() | record, self.out / BEST)
 
     def _row(self, trainer: pl.Trainer, module: System, scored: bool) -> tuple[str, ...]:
-        loss = trainer.callback_metrics.get("train/loss_epoch", math.nan)
+        seen = trainer.callback_metrics
         rate = trainer.optimizers[0].param_groups[0]["lr"]
-        score = f"{module.score:.4f}" if scored else ""
         epoch = (trainer.current_epoch + 1) / self.recipe.trainer.parts
-        return (
-            *(str(trainer.global_step), f"{epoch:.4g}", f"{float(loss):.4f}", score),
-            *(f"{rate:.4g}", str(module.skipped), f"{self.minutes:.2f}"),
-        )
+        values = {
+            "step": str(trainer.global_step),
+            "epoch": f"{epoch:.4g}",
+            "train_loss": f"{float(seen.get('train/loss_epoch', math.nan)):.4f}",
+            self.recipe.task.score: f"{module.score:.4f}" if scored else "",
+            "rate": f"{rate:.4g}",
+            "skipped": str(module.skipped),
+            "minutes": f"{self.minutes:.2f}",
+        }
+        for part in told_apart(self.recipe.task):
+            values[f"loss_{part}"] = f"{float(seen.get(f'train/{part}_epoch', math.nan)):.4f}"
+            values[f"dev_{part}"] = f"{module.part_scores[part]:.4f}" if scored else ""
+        return tuple(values[column] for column in columns(self.recipe.task))
 
 
-def start_log(path: Path, step: int) -> None:
+def columns(task: Task) -> tuple[str, ...]:
+    """The columns of the log: of parts too, where there is more than one."""
+    parts = (f"{what}_{part}" for part in told_apart(task) for what in ("loss", "dev"))
+    return ("step", "epoch", "train_loss", task.score, "rate", "skipped", "minutes", *parts)
+
+
+def start_log(path: Path, step: int, columns: tuple[str, ...]) -> None:
     """Begin the log, or take out the lines of steps that will be done again."""
-    lines: list[tuple[str, ...]] = [COLUMNS]
+    lines: list[tuple[str, ...]] = [columns]
     if step and path.is_file():
         with open(path, newline="") as file:
             lines += [tuple(line) for line in list(csv.reader(file))[1:] if line and int(line[0]) <= step]

@@ -76,6 +76,13 @@ def check_name(key: str, known: Iterable[str], name: str) -> None:
     raise UsageError(f"{name} does not know {key!r}; {hint}")
 
 
+def check_least(values: object, least: float, *names: str) -> None:
+    """Refuse a dataclass with a field below the least."""
+    for name in names:
+        if not getattr(values, name) >= least:
+            raise ValueError(f"{name} must be at least {least}, got {getattr(values, name)}.")
+
+
 def _override(tables: dict[str, Any], word: str) -> None:
     dotted, equals, text = word.partition("=")
     *sections, key = dotted.split(".")
@@ -105,6 +112,8 @@ def _fit(hint: Any, value: Any, name: str) -> Any:
         return str(value)
     if origin is tuple:
         many = arguments[1:] == (...,)
+        if many and arguments[0] is str and isinstance(value, str):
+            value = [value]  # from the command line, a list of one
         if not isinstance(value, list | tuple) or not (many or len(value) == len(arguments)):
             raise UsageError(f"{name} must be a list{'' if many else f' of {len(arguments)}'}, got {value!r}.")
         kinds = arguments[:1] * len(value) if many else arguments

@@ -17,21 +17,17 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from unbraid.errors import Cancelled, ModelError, RuntimeUnavailable, UsageError
-from unbraid.export import export_checkpoint, read_checkpoint
-from unbraid.geometry import SepFormerGeometry
+from unbraid.export import export_checkpoint
 from unbraid.spec import ModelSpec
 from unbraid.train.batches import Batches
 from unbraid.train.config import Recipe
+from unbraid.train.inherit import read_first
 from unbraid.train.keeper import BEST, LAST, AtomicCheckpoints, Keeper, Watch, Watcher, write_atomically
-from unbraid.train.system import System, start_from
-from unbraid.weights import read_weights
+from unbraid.train.system import System
 
 RECORD = "recipe.json"
-WEIGHTS = "model.safetensors"
-FIXED = (  # what may not change between two halves of a run
-    *("name", "model.", "data.sample_rate", "data.dynamic", "data.epoch_mixtures", "optimizer.kind", "schedule.kind"),
-    *("trainer.parts", "trainer.seed", "trainer.init"),
-)
+# What may not change between two halves of a run, besides the task's own.
+FIXED = ("name", "model.", "optimizer.kind", "schedule.kind", "trainer.parts", "trainer.seed", "trainer.init")
 
 
 @dataclass(frozen=True)
@@ -61,10 +57,11 @@ def look(recipe: Recipe, out: Path) -> Start:
         raise UsageError(f"{out} holds a run of {before['name']}, not of {recipe.name}; choose another with --out.")
     if not (out / LAST).is_file():
         return Start(0, ())
-    changed = [key for key in sorted(now.keys() | before.keys()) if now.get(key) != before.get(key)]
+    shared = now.keys() & before.keys()  # a run of an older release lacks some
+    changed = [key for key in sorted(shared) if now[key] != before[key]]
     switched = {"trainer.ema"} if bool(now["trainer.ema"]) != bool(before["trainer.ema"]) else set()
     for key in changed:
-        if key.startswith(FIXED) or key in switched:
+        if key.startswith((*FIXED, *recipe.task.fixed)) or key in switched:
             raise UsageError(
                 f"The run in {out} has {key} = {before.get(key)}, and {now.get(key)} cannot take it up; "
                 f"set it back, or choose another folder with --out."
@@ -87,24 +84,12 @@ def train(recipe: Recipe, out: Path, watch: Watch) -> Start:
     logger = TensorBoardLogger(out, name="", version="tensorboard", purge_step=start.step or None)
     trainer = make_trainer(recipe, [*averaging(recipe), watcher, keeper], logger=logger)
     if recipe.trainer.init and not start.step:
-        start_from(system.model, first_weights(Path(recipe.trainer.init)), recipe.trainer.init)
+        recipe.task.start(system.model, read_first(Path(recipe.trainer.init)), recipe.trainer.init)
     if is_chief():
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(json.dumps(recipe.values(), indent=1).encode(), out / RECORD)
     fit(trainer, system, batches, out / LAST if start.step else None)
     return start
-
-
-def first_weights(place: Path) -> dict[str, torch.Tensor]:
-    """The weights of a best.pt, or of a model folder.
-
-    Raises:
-        ModelError: it is neither.
-    """
-    if not place.is_dir():
-        tensors: dict[str, torch.Tensor] = read_checkpoint(place)["model"]
-        return tensors
-    return {name: torch.from_numpy(value).float() for name, value in read_weights(place / WEIGHTS).items()}
 
 
 def make_trainer(recipe: Recipe, callbacks: list[pl.Callback], **options: Any) -> pl.Trainer:
@@ -167,19 +152,18 @@ def export_run(recipe: Recipe, out: Path, folder: Path) -> ModelSpec:
     if not (out / BEST).is_file():
         raise ModelError(f"{out} has no {BEST} yet: it is written after the first epoch.")
     best = torch.load(out / BEST, map_location="cpu", weights_only=True)
-    data = f"{Path(recipe.data.folder).name} ({recipe.data.train})"
+    task = recipe.task
     return export_checkpoint(
         out / BEST,
         folder,
         name=recipe.name,
-        provenance=f"trained by the recipe {recipe.name} on {data}, step {best['step']} of {recipe.steps}.",
-        scores={"dev SI-SDRi (dB)": round(best["dev_si_sdri"], 2)},
+        provenance=f"trained by the recipe {recipe.name} on {task.source}, step {best['step']} of {recipe.steps}.",
+        scores={f"dev {task.measure}i (dB)": round(best[task.score], 2)},
     )
 
 
 def check_export(recipe: Recipe, folder: Path) -> None:
     """Refuse before training what could not be exported after it."""
-    if not isinstance(recipe.model, SepFormerGeometry):
-        raise UsageError("Only SepFormers are exported; a Conv-TasNet stays a checkpoint. Leave out --export.")
+    recipe.task.check_export()
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another place for --export, or remove it first.")

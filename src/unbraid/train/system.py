@@ -6,40 +6,38 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from unbraid import losses
 from unbraid.errors import ModelError
-from unbraid.geometry import SepFormerGeometry
-from unbraid.models.conv_tasnet import ConvTasNet
-from unbraid.models.sepformer import SepFormer
-from unbraid.train.config import Cosine, Loss, ModelGeometry, Plateau, Recipe, Schedule
+from unbraid.train.config import Cosine, Plateau, Recipe, Schedule
 from unbraid.train.optimizer import MuonAndAdamW
+from unbraid.train.task import Batch, Task
 
 MOST_SKIPPED = 100  # steps in a row
-PER_SOURCE = ("masknet.split.", "outlet.1.")  # of a SepFormer, of a Conv-TasNet: one block of rows for each source
-
-Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
 
 
 class System(pl.LightningModule):
     """Steps of training and of scoring.
 
-    A step whose gradients are not finite changes no weight; it is counted in `skipped`. All ranks see the same summed
-    gradients, so they skip together.
+    A step whose gradients are not finite changes no weight, and nothing that a batch norm has learnt; it is counted in
+    `skipped`. All ranks see the same summed gradients, so they skip together.
     """
 
     def __init__(self, recipe: Recipe):
         super().__init__()
         torch.manual_seed(recipe.trainer.seed)
-        self.recipe = recipe
-        self.model = build_model(recipe.model)
+        self.recipe, self.task = recipe, recipe.task
+        self.model = self.task.network()
         if recipe.trainer.compile:
             self.model.compile()
         self.skipped = self.skipped_in_a_row = 0
-        self.score = math.nan  # dev SI-SDR improvement in dB, the latest
-        self._gains: list[Tensor] = []
+        self.score = math.nan  # improvement on dev in dB, the latest
+        self.part_scores = dict.fromkeys(self.task.parts, math.nan)
+        self._gains: dict[str, list[Tensor]] = {}
+        self._norms = [module for module in self.model.modules() if isinstance(module, _BatchNorm)]
+        self._learnt: list[Tensor] = []  # by the norms before the step
         self._plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] = {}
 
@@ -57,21 +55,33 @@ class System(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(self.recipe.trainer.seed + self.current_epoch)  # chance, too, follows from the position
 
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        held = self.global_step >= self.recipe.trainer.hold_norm * self.recipe.steps
+        for norm in self._norms:
+            norm.train(not held)
+        if batch_idx % self.recipe.trainer.accumulate == 0:
+            self._learnt = [buffer.clone() for norm in self._norms for buffer in norm.buffers()]
+
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        mixture, sources = batch
-        loss = loss_of(self.recipe.loss, self.model(mixture), sources, mixture)
+        losses = self.task.losses(self.model, batch)
+        loss = torch.stack(list(losses.values())).sum()
         if torch.isfinite(loss):
             self.log("train/loss", loss, on_step=True, on_epoch=True)
+            for part in told_apart(self.task):
+                self.log(f"train/{part}", losses[part], on_step=True, on_epoch=True)
         return loss
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        parameters = list(self.model.parameters())
-        norm = nn.utils.clip_grad_norm_(parameters, self.recipe.optimizer.clip or math.inf)
+        clip = self.recipe.optimizer.clip or math.inf
+        norms = [nn.utils.clip_grad_norm_(net.parameters(), clip) for net in self.task.clipped(self.model)]
+        norm = torch.linalg.vector_norm(torch.stack(norms))
         if torch.isfinite(norm):
             self.skipped_in_a_row = 0
         else:
-            for parameter in parameters:
+            for parameter in self.model.parameters():
                 parameter.grad = None  # the optimiser passes over what has no gradient
+            for buffer, before in zip((b for n in self._norms for b in n.buffers()), self._learnt, strict=True):
+                buffer.copy_(before)
             self.skipped += 1
             self.skipped_in_a_row += 1
         self.log("train/skipped", float(self.skipped))
@@ -83,16 +93,21 @@ class System(pl.LightningModule):
             )
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        mixture, sources = batch
-        estimates = self.model.forward(mixture)  # not the compiled one: each mixture has another length
-        self._gains.append(improvement(estimates, sources, mixture))
+        for part, gains in self.task.gains(self.model, batch).items():
+            self._gains.setdefault(part, []).append(gains)
 
     def on_validation_epoch_end(self) -> None:
-        gains = torch.cat(self._gains) if self._gains else torch.zeros(0, device=self.device)
-        mine = torch.stack((gains.sum(), gains.new_tensor(len(gains))))
-        total, count = self.all_gather(mine).view(-1, 2).sum(0)  # type: ignore[union-attr]
-        self._gains, self.score = [], float(total / count)
-        self.log("dev/si_sdri", self.score, rank_zero_only=True)
+        none = torch.zeros(0, device=self.device)
+        each = [torch.cat(self._gains.get(part, [none])) for part in self.task.parts]
+        mine = torch.stack([torch.stack((gains.sum(), gains.new_tensor(len(gains)))) for gains in each])  # (parts, 2)
+        sums = self.all_gather(mine).view(-1, *mine.shape).sum(0)  # type: ignore[union-attr]
+        total, count = sums.sum(0)
+        self._gains, self.score = {}, float(total / count)
+        self.part_scores = dict(zip(self.task.parts, (sums[:, 0] / sums[:, 1]).tolist(), strict=True))
+        place = self.task.score.replace("_", "/", 1)
+        self.log(place, self.score, rank_zero_only=True)
+        for part in told_apart(self.task):
+            self.log(f"{place}_{part}", self.part_scores[part], rank_zero_only=True)
         if self._plateau is not None:
             self._halve(self._plateau)
 
@@ -114,31 +129,9 @@ class System(pl.LightningModule):
             plateau.step(self.score)
 
 
-def build_model(geometry: ModelGeometry) -> SepFormer | ConvTasNet:
-    """The network of a geometry."""
-    return SepFormer(geometry) if isinstance(geometry, SepFormerGeometry) else ConvTasNet(geometry)
-
-
-def loss_of(values: Loss, estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
-    """The recipe's loss: (B, S, T) twice and the mixture (B, T) -> ()."""
-    with torch.autocast(estimates.device.type, enabled=False):
-        estimates = estimates.float()
-        if values.kind == "active_snr":
-            each = losses.pit_active_snr(estimates, sources, mixture, most_db=-values.threshold_db)
-        else:
-            each = (losses.pit_si_sdr if values.kind == "si_sdr" else losses.pit_snr)(estimates, sources)
-        loss = losses.above_threshold(each, values.threshold_db)
-        if values.stft_weight:
-            order = losses.best_order(losses.pairwise(losses.si_sdr, estimates, sources))
-            spectral = losses.multi_resolution_stft(estimates, losses.in_order_of(sources, order))
-            loss = loss + values.stft_weight * spectral.mean()
-        return loss
-
-
-def improvement(estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
-    """SI-SDR improvement in dB, mean over the sources in their best order: (B, S, T) twice, (B, T) -> (B,)."""
-    before = losses.si_sdr(mixture[:, None].expand_as(sources), sources).mean(-1)
-    return -losses.pit_si_sdr(estimates, sources) - before
+def told_apart(task: Task) -> tuple[str, ...]:
+    """The parts that have lines of their own in logs."""
+    return task.parts if len(task.parts) > 1 else ()
 
 
 def rate_factor(schedule: Schedule, step: int, steps: int) -> float:
@@ -150,25 +143,3 @@ def rate_factor(schedule: Schedule, step: int, steps: int) -> float:
         return warm
     falling = 0.5 + 0.5 * math.cos(math.pi * min(1.0, step / steps))
     return warm * (schedule.floor + (1 - schedule.floor) * falling)
-
-
-def start_from(model: nn.Module, tensors: dict[str, Tensor], path: str) -> None:
-    """Take over the weights of another model; what belongs to sources that it lacks stays as it is.
-
-    A layer with one block of rows for each source gets the blocks that are there.
-
-    Raises:
-        ModelError: the other model is of other sizes.
-    """
-    own = model.state_dict()
-    if own.keys() != tensors.keys():
-        name = sorted(own.keys() ^ tensors.keys())[0]
-        raise ModelError(f"trainer.init: {path} is of another kind of model ({name} is in one of them only).")
-    for name, tensor in tensors.items():
-        mine = own[name]
-        if mine.shape[1:] != tensor.shape[1:] or (len(mine) != len(tensor) and not name.startswith(PER_SOURCE)):
-            sizes = f"{tuple(tensor.shape)}, not {tuple(mine.shape)}"
-            raise ModelError(f"trainer.init: {path} is of other sizes ({name} is {sizes}).")
-        rows = min(len(mine), len(tensor))
-        mine[:rows] = tensor[:rows]
-    model.load_state_dict(own)

@@ -1,0 +1,131 @@
+"""Where a run's first weights come from: another model's, and what of them a network of other outputs takes over.
+
+Voices have no names: the first rows are taken, as many as there are. Stems have, and are matched by them.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unbraid.errors import ModelError
+from unbraid.export import read_checkpoint
+from unbraid.folder import WEIGHTS
+from unbraid.spec import read_spec
+from unbraid.weights import read_weights
+
+State = dict[str, Tensor]
+REST = ("other", "accompaniment")  # a new one of these may start from an old one of these
+COUNTER = "num_batches_tracked"  # of a batch norm; not in model folders, and of no use
+
+
+def read_first(place: Path) -> dict[str, Any]:
+    """A best.pt, or a model folder as if it were one: "model" and, for music, "stems".
+
+    Raises:
+        ModelError: it is neither.
+    """
+    if not place.is_dir():
+        return read_checkpoint(place)
+    weights = read_weights(place / WEIGHTS)
+    tensors = {name: torch.from_numpy(value).float() for name, value in weights.items()}
+    return {"model": tensors, "stems": list(read_spec(place).stems)}
+
+
+def voices_taken(own: State, given: Mapping[str, Tensor], per_source: tuple[str, ...], path: str) -> State:
+    """The weights of a model of voices; what belongs to sources that the other lacks stays as it is.
+
+    A layer that begins like one of `per_source` has one block of rows for each source, and gets the blocks there are.
+
+    Raises:
+        ModelError: the other model is of other sizes.
+    """
+    _check_names(own, given, path)
+    for name, tensor in given.items():
+        mine = own[name]
+        if mine.shape[1:] != tensor.shape[1:] or (len(mine) != len(tensor) and not name.startswith(per_source)):
+            raise _misfit(name, tensor, mine, path)
+        rows = min(len(mine), len(tensor))
+        mine[:rows] = tensor[:rows]
+    return own
+
+
+def ancestors(stems: Sequence[str], given: Sequence[str]) -> list[int | None]:
+    """For each stem, the place of the one it starts from: its namesake, or for the rest of a song another's rest."""
+    found: list[int | None] = []
+    for stem in stems:
+        names = (stem, *REST) if stem in REST else (stem,)
+        found.append(next((given.index(name) for name in names if name in given), None))
+    return found
+
+
+def nets_taken(own: State, given: Mapping[str, Tensor], places: Sequence[int | None], path: str) -> State:
+    """A network for each stem: each one's from its ancestor's, or as it is.
+
+    Raises:
+        ModelError: no stem has an ancestor, or the networks are of other sizes.
+    """
+    if all(place is None for place in places):
+        raise ModelError(f"trainer.init: {path} has none of the recipe's stems; leave trainer.init out.")
+    for k, place in enumerate(places):
+        if place is not None:
+            old, new = f"nets.{place}.", f"nets.{k}."
+            theirs = {new + n.removeprefix(old): v for n, v in given.items() if n.startswith(old)}
+            mine = {n: v for n, v in own.items() if n.startswith(new)}
+            _check_names(mine, theirs, path)
+            for name in _weights(theirs):
+                _copy(own[name], theirs[name], name, path)
+    return own
+
+
+def trunk_taken(own: State, given: Mapping[str, Tensor], places: Sequence[int | None], levels: int, path: str) -> State:
+    """A shared trunk: all of it, and of the layers that have planes for every stem those of the ancestors.
+
+    Planes are C for each stem, stem after stem. The masks of a stem that is taken over do not hear the planes of one
+    that is not, so they begin as they ended.
+
+    Raises:
+        ModelError: the network is of other sizes.
+    """
+    _check_names(own, given, path)
+    channels = len(own["nets.0.last.bias"]) // len(places)
+    planes = [(k * channels + c, place * channels + c) for k, place in enumerate(places) if place is not None
+              for c in range(channels)]  # fmt: skip
+    mine, theirs = (torch.tensor([pair[i] for pair in planes], dtype=torch.long) for i in (0, 1))
+    outermost = (f"nets.0.up.{levels - 1}.", f"nets.0.up_norm.{levels - 1}.")
+    if len(given[f"{outermost[0]}bias"]) != len(given["nets.0.last.bias"]):
+        raise ModelError(f"trainer.init: {path} has a network for each stem, and the recipe's trunk is shared.")
+    for name in _weights(given):
+        new, old = own[name], given[name]
+        if name == "nets.0.last.weight" and new.shape[2:] == old.shape[2:]:  # (masks, planes, 4, 4)
+            new[mine] = 0
+            new[mine[:, None], mine] = old[theirs[:, None], theirs]
+        elif name == f"{outermost[0]}weight" and new.shape[0] == old.shape[0]:  # (inner, planes, 5, 5)
+            new[:, mine] = old[:, theirs]
+        elif name == "nets.0.last.bias" or (name.startswith(outermost) and new.ndim == 1):
+            new[mine] = old[theirs]
+        else:
+            _copy(new, old, name, path)
+    return own
+
+
+def _weights(tensors: Mapping[str, Tensor]) -> list[str]:
+    return [name for name in tensors if not name.endswith(COUNTER)]
+
+
+def _check_names(own: Mapping[str, Tensor], given: Mapping[str, Tensor], path: str) -> None:
+    if odd := sorted(set(_weights(own)) ^ set(_weights(given))):
+        raise ModelError(f"trainer.init: {path} is of another kind of model ({odd[0]} is in one of them only).")
+
+
+def _copy(mine: Tensor, theirs: Tensor, name: str, path: str) -> None:
+    if mine.shape != theirs.shape:
+        raise _misfit(name, theirs, mine, path)
+    mine.copy_(theirs)
+
+
+def _misfit(name: str, theirs: Tensor, mine: Tensor, path: str) -> ModelError:
+    sizes = f"{tuple(theirs.shape)}, not {tuple(mine.shape)}"
+    return ModelError(f"trainer.init: {path} is of other sizes ({name} is {sizes}).")

@@ -1,0 +1,210 @@
+"""Training on voices that talk at once: SepFormer (Subakan et al., arXiv 2010.13154) and Conv-TasNet (Luo & Mesgarani,
+arXiv 1809.07454), on mixtures drawn anew or on those of a corpus, under the best order of the voices.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from unbraid import losses
+from unbraid.corpora import Clip, Wanted, find_mixtures, find_noises, find_speakers
+from unbraid.data import DynamicMixtures, FixedMixtures, Mixing
+from unbraid.errors import UsageError
+from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry
+from unbraid.models.conv_tasnet import ConvTasNet
+from unbraid.models.sepformer import SepFormer, chunk
+from unbraid.train.inherit import voices_taken
+from unbraid.train.reader import check_least
+
+PER_SOURCE = ("masknet.split.", "outlet.1.")  # of a SepFormer, of a Conv-TasNet: one block of rows for each source
+
+Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is trained and chosen on."""
+
+    folder: str
+    layout: str = "auto"
+    train: str = "train"  # splits
+    dev: str = "dev"
+    sample_rate: int = 8000
+    condition: str = "clean"
+    mode: str = "min"
+    dynamic: bool = True  # mixtures are drawn anew, never twice the same; else those of the folder
+    speakers: float = 1.0  # share of the training speakers to use, spread evenly over the list
+    epoch_mixtures: int = 20000
+    dev_mixtures: int = 0  # the first so many; 0: all
+    workers: int = 0  # processes that read and mix; 0: the training process itself
+    noise: str = ""  # folder of noises for dynamic mixing; empty: the data folder's own
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "sample_rate", "epoch_mixtures")
+        check_least(self, 0, "dev_mixtures", "workers")
+        if not 0 < self.speakers <= 1:
+            raise ValueError(f"speakers must be above 0 and at most 1, got {self.speakers}.")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is made small; always under the best order of the voices."""
+
+    kind: Literal["si_sdr", "snr", "active_snr"] = "si_sdr"  # active_snr knows silent voices
+    threshold_db: float = -30.0  # mixtures that are separated better than this are left alone
+    stft_weight: float = 0.0  # of a multi-resolution STFT loss that is added
+
+
+@dataclass(frozen=True)
+class Speech:
+    """The task (see task.py): mixture (B, T) -> voices (B, S, T)."""
+
+    score: ClassVar[str] = "dev_si_sdri"
+    measure: ClassVar[str] = "SI-SDR"
+    item: ClassVar[str] = "mixture"
+    fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.dynamic", "data.epoch_mixtures")
+    parts: ClassVar[tuple[str, ...]] = ("voices",)
+
+    model: SepFormerGeometry | ConvTasNetGeometry
+    data: Data
+    mixing: Mixing = field(default_factory=Mixing)
+    loss: Loss = field(default_factory=Loss)
+
+    @property
+    def epoch_items(self) -> int:
+        return self.data.epoch_mixtures
+
+    @property
+    def workers(self) -> int:
+        return self.data.workers
+
+    @property
+    def source(self) -> str:
+        return f"{Path(self.data.folder).name} ({self.data.train})"
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is looked for in the folder."""
+        data = self.data
+        return Wanted(data.layout, self.model.sources, data.sample_rate, data.condition, data.mode)
+
+    def network(self) -> SepFormer | ConvTasNet:
+        return build_model(self.model)
+
+    def training_data(self, seed: int) -> Dataset[Any]:
+        data, folder = self.data, self._folder()
+        if not data.dynamic:
+            mixtures = find_mixtures(folder, data.train, self.wanted)
+            if not mixtures:
+                raise UsageError(
+                    f"{folder} has no mixtures in its split {data.train}; set data.train, or data.dynamic=true."
+                )
+            crop = self.mixing.crop_seconds
+            return FixedMixtures(mixtures, sample_rate=data.sample_rate, crop_seconds=crop, seed=seed)
+        speakers = find_speakers(folder, data.train, self.wanted)
+        names = list(speakers)
+        kept = np.unique(np.arange(0, len(names), 1 / data.speakers).astype(int))
+        return DynamicMixtures(
+            {names[i]: speakers[names[i]] for i in kept},
+            self.mixing,
+            sources=self.model.sources,
+            sample_rate=data.sample_rate,
+            seed=seed,
+            noises=self._noises(folder),
+        )
+
+    def dev_data(self) -> FixedMixtures:
+        folder = self._folder()
+        mixtures = find_mixtures(folder, self.data.dev, self.wanted)
+        if not mixtures:
+            raise UsageError(f"{folder} has no dev mixtures: nothing is in its split {self.data.dev}.")
+        return FixedMixtures(mixtures[: self.data.dev_mixtures or None], sample_rate=self.data.sample_rate)
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        mixture, sources = batch
+        return {"voices": loss_of(self.loss, model(mixture), sources, mixture)}
+
+    def gains(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        mixture, sources = batch
+        estimates = model.forward(mixture)  # not the compiled one: each mixture has another length
+        return {"voices": improvement(estimates, sources, mixture)}
+
+    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
+        return (model,)
+
+    def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], PER_SOURCE, path))
+
+    def record(self) -> dict[str, Any]:
+        level = "fitted" if self.loss.kind == "si_sdr" else "own"  # does the loss give the outputs a level?
+        return {"sample_rate": self.data.sample_rate, "level": level}
+
+    def rows(self, batch: Batch) -> dict[str, str]:
+        count, samples = batch[0].shape
+        frames, chunks = shapes(self.model, samples)
+        cut = f", in {chunks[0]} chunks of {chunks[1]}" if chunks else ""
+        mixtures = f"{count} × {samples} samples at {self.data.sample_rate} Hz"
+        return {"mixtures": mixtures, "encoder": f"{frames} frames{cut}"}
+
+    def check_export(self) -> None:
+        if not isinstance(self.model, SepFormerGeometry):
+            raise UsageError("Only SepFormers are exported; a Conv-TasNet stays a checkpoint. Leave out --export.")
+
+    def _folder(self) -> Path:
+        folder = Path(self.data.folder)
+        if not folder.is_dir():
+            raise UsageError(f"The data folder {folder} is not there; say where it is with data.folder=PATH.")
+        return folder
+
+    def _noises(self, folder: Path) -> Sequence[Clip]:
+        if self.mixing.noise_probability == 0:
+            return ()
+        place = Path(self.data.noise) if self.data.noise else folder
+        if not place.is_dir():
+            raise UsageError(f"The noise folder {place} is not there; say where it is with data.noise=PATH.")
+        layout = self.data.layout if place == folder else "auto"
+        split = self.data.train if place == folder else "train"
+        return find_noises(place, split, dataclasses.replace(self.wanted, layout=layout))
+
+
+def build_model(geometry: SepFormerGeometry | ConvTasNetGeometry) -> SepFormer | ConvTasNet:
+    """The network of a geometry."""
+    return SepFormer(geometry) if isinstance(geometry, SepFormerGeometry) else ConvTasNet(geometry)
+
+
+def loss_of(values: Loss, estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
+    """The recipe's loss: (B, S, T) twice and the mixture (B, T) -> ()."""
+    with torch.autocast(estimates.device.type, enabled=False):
+        estimates = estimates.float()
+        if values.kind == "active_snr":
+            each = losses.pit_active_snr(estimates, sources, mixture, most_db=-values.threshold_db)
+        else:
+            each = (losses.pit_si_sdr if values.kind == "si_sdr" else losses.pit_snr)(estimates, sources)
+        loss = losses.above_threshold(each, values.threshold_db)
+        if values.stft_weight:
+            order = losses.best_order(losses.pairwise(losses.si_sdr, estimates, sources))
+            spectral = losses.multi_resolution_stft(estimates, losses.in_order_of(sources, order))
+            loss = loss + values.stft_weight * spectral.mean()
+        return loss
+
+
+def improvement(estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
+    """SI-SDR improvement in dB, mean over the sources in their best order: (B, S, T) twice, (B, T) -> (B,)."""
+    before = losses.si_sdr(mixture[:, None].expand_as(sources), sources).mean(-1)
+    return -losses.pit_si_sdr(estimates, sources) - before
+
+
+def shapes(geometry: SepFormerGeometry | ConvTasNetGeometry, samples: int) -> tuple[int, tuple[int, int] | None]:
+    """Frames that the encoder makes of so many samples, and the chunks they are cut into."""
+    stride = geometry.stride_samples if isinstance(geometry, SepFormerGeometry) else geometry.kernel_samples // 2
+    frames = (samples - geometry.kernel_samples) // stride + 1
+    if not isinstance(geometry, SepFormerGeometry):
+        return frames, None
+    return frames, (chunk(torch.empty(1, frames, 1), geometry.chunk_frames).shape[1], geometry.chunk_frames)

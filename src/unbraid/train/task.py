@@ -1,0 +1,106 @@
+"""What differs between kinds of models, and nothing else does: the seam between training and what is trained.
+
+Everything else here (system, batches, keeper, rehearsal, run) knows a Task and no family. A task is a frozen dataclass
+of those tables of a recipe that are its own, `model` and `data` first; its methods say what becomes of them. A new
+kind of model is one such file and a line in config.FAMILIES.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+Batch = Any  # what the task's datasets hold, one axis more in front
+
+
+class Task(Protocol):
+    """A network, what it learns from, and how it is judged."""
+
+    score: ClassVar[str]  # the column of log.csv and the key of best.pt: mean improvement on dev
+    measure: ClassVar[str]  # its name in sentences
+    item: ClassVar[str]  # what dev consists of, one of them
+    fixed: ClassVar[tuple[str, ...]]  # values that may not change between two halves of a run, by how they begin
+
+    @property
+    def model(self) -> Any:
+        """The sizes of the network, a dataclass; best.pt's "config"."""
+        ...
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What losses and gains are told apart by; where it is more than one, each is logged too."""
+        ...
+
+    @property
+    def epoch_items(self) -> int:
+        """How many items of the training data make an epoch."""
+        ...
+
+    @property
+    def workers(self) -> int:
+        """Processes that read and mix; 0: the training process itself."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """What is trained on, in a word or two, for the model's card."""
+        ...
+
+    def network(self) -> nn.Module:
+        """The network, its weights drawn from torch's generator."""
+        ...
+
+    def training_data(self, seed: int) -> Dataset[Any]:
+        """What is trained on, an item for every position; data with a length come again, shuffled.
+
+        Raises:
+            UsageError: it is not there.
+        """
+        ...
+
+    def dev_data(self) -> Dataset[Any]:
+        """What chooses: it has a length.
+
+        Raises:
+            UsageError: it is not there.
+        """
+        ...
+
+    def losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """What is made small, for each part; their sum is."""
+        ...
+
+    def gains(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """Improvements in dB (n,) of each part on one dev item, with whatever the network is run with; not of a part
+        that the item lacks.
+        """
+        ...
+
+    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
+        """The networks whose gradients are clipped, each by its own norm."""
+        ...
+
+    def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        """Take over the weights of another model; `saved` is what best.pt holds.
+
+        Raises:
+            ModelError: the other model is of another kind or of other sizes.
+        """
+        ...
+
+    def record(self) -> dict[str, Any]:
+        """What best.pt holds besides weights and sizes."""
+        ...
+
+    def rows(self, batch: Batch) -> dict[str, str]:
+        """What a dry run says of a batch, and of what the network makes of it."""
+        ...
+
+    def check_export(self) -> None:
+        """Refuse before training what could not be exported after it.
+
+        Raises:
+            UsageError: this kind of network has no model folder.
+        """
+        ...
