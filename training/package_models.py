@@ -1,9 +1,9 @@
 """Put trained checkpoints into the package as its default models, float16, with licence, provenance and scores.
 
-    python training/package_models.py --speech runs/speech-2 runs/speech-3 --music runs/music
+    python training/package_models.py runs/speech-2 runs/speech-3 runs/music-2 runs/music-4 runs/music-5
 
-A speech run's folder is called like its model. Each run's folder holds `best.pt` and `scores.json`, {"score, variant
-and set": value}, for the card; music scores are under the model's name.
+A run's folder is called like its model and holds `best.pt`. The scores for the card are `scores.json` of a speech run,
+{"score, variant and set": value}; of a music run they are what `unbraid evaluate` has put under `scores/`.
 """
 
 import argparse
@@ -29,17 +29,22 @@ MUSIC = (
     "Groove MIDI Dataset (CC BY 4.0) rendered with FluidR3 GM and MuseScore General (MIT), and on a little speech from "
     "LibriSpeech and Arabic Speech Commands (CC BY 4.0), EmoDB (CC0) and FSDD (CC BY-SA 4.0). See docs/training.md."
 )
-STEMS = {"music-4": ("vocals", "drums", "bass", "other"), "music-2": ("vocals", "accompaniment")}
 
 
-def package(run: Path, name: str, provenance: str, scores: dict[str, float], stems: tuple[str, ...] | None) -> None:
+def package(run: Path) -> None:
     """Export one model over the one that is there."""
-    destination = MODELS / name
-    fresh = destination.with_name(f"{name}.new")
+    destination = MODELS / run.name
+    fresh = destination.with_name(f"{run.name}.new")
+    music = run.name.startswith("music")
     spec = export_checkpoint(
-        run / "best.pt", fresh, name=name, dtype="float16", stems=stems, licence=LICENCE, provenance=provenance,
-        scores=scores,
-    )  # fmt: skip
+        run / "best.pt",
+        fresh,
+        name=run.name,
+        dtype="float16",
+        licence=LICENCE,
+        provenance=MUSIC if music else SPEECH,
+        scores=music_scores(run) if music else json.loads((run / "scores.json").read_text()),
+    )
     shutil.rmtree(destination, ignore_errors=True)
     fresh.rename(destination)
     if isinstance(spec.geometry, SepFormerGeometry):
@@ -47,17 +52,23 @@ def package(run: Path, name: str, provenance: str, scores: dict[str, float], ste
     print(f"{destination}: {sum(f.stat().st_size for f in destination.iterdir()) / 1e6:.1f} MB")
 
 
+def music_scores(run: Path) -> dict[str, float]:
+    """Mean uSDR and improvement of each stem over the songs of each evaluation."""
+    scores = {}
+    for path in sorted(run.glob("scores/*/summary.json")):
+        for score in json.loads(path.read_text())["scores"]:
+            if score["metric"] == "uSDR" and score["improvement"]["n"]:
+                what = f"{score['stem']}, {path.parent.name} songs of test"
+                scores[f"uSDR dB, {what}"] = round(score["estimate"]["mean"], 2)
+                scores[f"uSDR improvement dB, {what}"] = round(score["improvement"]["mean"], 2)
+    return scores
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--speech", type=Path, nargs="*", default=[], help="run folders of `unbraid train`")
-    parser.add_argument("--music", type=Path, help="run folder of train_music.py")
-    args = parser.parse_args()
-    for run in args.speech:
-        package(run, run.name, SPEECH, json.loads((run / "scores.json").read_text()), None)
-    if args.music:
-        scores = json.loads((args.music / "scores.json").read_text())
-        for name, stems in STEMS.items():
-            package(args.music, name, MUSIC, scores[name], stems)
+    parser.add_argument("runs", type=Path, nargs="+")
+    for run in parser.parse_args().runs:
+        package(run)
 
 
 if __name__ == "__main__":

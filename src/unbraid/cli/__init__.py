@@ -6,6 +6,7 @@ import typer
 
 from unbraid import __version__
 from unbraid.cli.console import guarded, say, stdout_watched
+from unbraid.cli.data import data
 from unbraid.cli.doctor import doctor
 from unbraid.cli.evaluate import evaluate
 from unbraid.cli.export import export
@@ -44,6 +45,7 @@ def _unbraid(
 
 app.command()(separate)
 app.add_typer(models, name="models")
+app.add_typer(data, name="data")
 app.command()(train)
 app.command()(export)
 app.command()(evaluate)

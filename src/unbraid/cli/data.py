@@ -1,0 +1,137 @@
+"""`unbraid data`: make songs for training."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from unbraid.cli.console import FAILED, guarded, notice, report_error, say
+from unbraid.cli.progress import Meter, clock
+
+if TYPE_CHECKING:
+    from unbraid.rendering import Outcome
+
+data = typer.Typer(rich_markup_mode="rich", no_args_is_help=True, help="Make data for training.")
+_MATERIAL, _OUTPUT = "Material", "Output"
+
+_Midi = Annotated[
+    list[Path], typer.Option(metavar="FOLDER", help="MIDI files; can be given again.", rich_help_panel=_MATERIAL)
+]
+_SoundFont = Annotated[
+    list[Path], typer.Option(metavar="FILE", help="A .sf2 or .sf3; can be given again.", rich_help_panel=_MATERIAL)
+]
+_Kits = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FOLDER", help="Hydrogen drum kits; can be given again.", rich_help_panel=_MATERIAL),
+]
+_Voices = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FOLDER", help="Speech or singing; can be given again.", rich_help_panel=_MATERIAL),
+]
+_Sung = Annotated[
+    float, typer.Option(metavar="SHARE", help="Of the songs that speech is made to sing.", rich_help_panel=_MATERIAL)
+]
+_Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The corpus.", rich_help_panel=_OUTPUT)]
+_Split = Annotated[
+    Literal["train", "dev", "test"], typer.Option(help="What the songs are for.", rich_help_panel=_OUTPUT)
+]
+_Songs = Annotated[int, typer.Option(metavar="N", min=1, help="How many.", rich_help_panel=_OUTPUT)]
+_Seconds = Annotated[float, typer.Option(metavar="S", help="Length of a song.", rich_help_panel=_OUTPUT)]
+_Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Other songs.", rich_help_panel=_OUTPUT)]
+_Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Songs at a time.", rich_help_panel=_OUTPUT)]
+_Format = Annotated[Literal["flac", "wav"], typer.Option("--format", help="16 bit.", rich_help_panel=_OUTPUT)]
+
+
+@data.callback()
+def _data() -> None:
+    """Make data for training."""
+
+
+@data.command()
+def render(
+    midi: _Midi,
+    soundfont: _SoundFont,
+    out: _Out = Path("songs"),
+    kits: _Kits = None,
+    voices: _Voices = None,
+    sung: _Sung = 0.6,
+    split: _Split = "train",
+    songs: _Songs = 100,
+    seconds: _Seconds = 30.0,
+    seed: _Seed = 0,
+    workers: _Workers = 2,
+    fmt: _Format = "flac",
+) -> None:
+    """Render songs, stem by stem, out of MIDI files, SoundFonts, drum kits and voices; go on where it stopped.
+
+    Writes OUT/SPLIT/song-SEED-NUMBER/{vocals,drums,bass,piano,other}.flac and song.json. Needs the program fluidsynth
+    and the train extra.
+    """
+    with guarded():
+        from unbraid.errors import UsageError
+        from unbraid.rendering import Material, Rendering, find_stock, render_songs
+
+        try:
+            how = Rendering(seconds, seed, sung, fmt)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        material = Material(tuple(midi), tuple(soundfont), tuple(kits or ()), tuple(voices or ()))
+        stock = find_stock(material, split)
+        tally = Tally()
+        with Meter("songs") as meter:
+            for outcome in render_songs(stock, how, out / split, range(songs), workers):
+                tally.add(outcome)
+                meter(tally.done * seconds, songs * seconds)
+        say(f"{tally.words()} in {out / split}")
+        if tally.failed:
+            raise typer.Exit(FAILED)
+
+
+@data.command()
+def speak(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The new folder.")],
+    utterances: Annotated[int, typer.Option("--utterances", "-n", metavar="N", min=1, help="How many.")] = 200,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Other words and voices.")] = 0,
+) -> None:
+    """Let espeak-ng say made-up words in a hundred voices, as material for `render --voices`."""
+    with guarded():
+        from unbraid import rendering
+
+        with Meter("utterances") as meter:
+            for done, _ in enumerate(rendering.speak(out, utterances, seed), 1):
+                meter(done, utterances)
+        say(f"{utterances} utterances are in {out}")
+
+
+class Tally:
+    """Counts what became of the songs, and tells what went wrong, once each."""
+
+    def __init__(self) -> None:
+        self.done = self.skipped = self.failed = 0
+        self._seconds = 0.0
+        self._parts: dict[str, int] = {}
+        self._told: set[str] = set()
+
+    def add(self, outcome: "Outcome") -> None:
+        """One more."""
+        self.done += 1
+        self.skipped += outcome.skipped
+        self.failed += outcome.error is not None
+        self._seconds += outcome.seconds
+        for part in outcome.parts:
+            self._parts[part] = self._parts.get(part, 0) + 1
+        for trouble in outcome.troubles:
+            if trouble not in self._told:
+                self._told.add(trouble)
+                notice(f"warning: {trouble}")
+        if outcome.error is not None:
+            report_error(f"song {outcome.number}: {outcome.error}")
+
+    def words(self) -> str:
+        """The sum of it."""
+        made = self.done - self.skipped - self.failed
+        counts = [f"{made} songs rendered"]
+        counts += [f"{self.skipped} were there"] if self.skipped else []
+        counts += [f"{self.failed} failed"] if self.failed else []
+        parts = ", ".join(f"{name} {count}" for name, count in sorted(self._parts.items()))
+        return f"{', '.join(counts)} ({clock(self._seconds)} of music{'; ' if parts else ''}{parts})"

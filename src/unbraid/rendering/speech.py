@@ -1,0 +1,94 @@
+"""Voices without recordings: espeak-ng says made-up words, as full-band material for singing.
+
+A formant synthesizer is no person, but it has highs that telephone speech lacks, and with its languages and variants
+it is a hundred different voices. Words are made of open syllables, because vowels are what is sung.
+(https://github.com/espeak-ng/espeak-ng)
+"""
+
+import csv
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from unbraid import audio
+from unbraid.corpora import manifest
+from unbraid.errors import RuntimeUnavailable, UnbraidError, UsageError
+from unbraid.rendering.stock import split_of
+
+LANGUAGES = ("en-us", "en-gb", "de", "es", "it", "fr-fr", "sv", "pt", "nl")
+VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4", "f5")
+_ONSETS = (
+    *("b", "bl", "br", "d", "dr", "f", "fl", "fr", "g", "gr", "h", "k", "kl", "l"),
+    *("m", "n", "p", "pl", "r", "s", "sh", "st", "str", "t", "tr", "v", "w", "z"),
+)
+_VOWELS = ("a", "e", "i", "o", "u", "ai", "au", "ea", "ee", "oa", "oo")
+_CODAS = ("", "", "", "", "n", "m", "l", "r", "s", "t", "nd")
+_WORDS = (6, 13)
+_COLUMNS = ("path", "speaker", "split", "text")
+
+
+def speak(folder: Path, utterances: int, seed: int = 0) -> Iterator[Path]:
+    """Write utterances and their manifest.csv into a new folder; each path is told when it is there.
+
+    Raises:
+        RuntimeUnavailable: espeak-ng is not installed.
+        UsageError: the folder is there already.
+    """
+    program = espeak()
+    if folder.exists():
+        raise UsageError(f"{folder} is there already; name a new folder, or remove it.")
+    hidden = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(hidden, ignore_errors=True)
+    hidden.mkdir(parents=True)
+    rows = []
+    for number in range(utterances):
+        random = np.random.default_rng((seed, number))
+        voice = f"{random.choice(LANGUAGES)}+{random.choice(VARIANTS)}"
+        text = words(int(random.integers(*_WORDS)), random)
+        path = Path(voice, f"{number:05d}.flac")
+        (hidden / voice).mkdir(exist_ok=True)
+        _say(program, text, voice, hidden / path, random)
+        rows.append((path.as_posix(), voice, split_of(voice.encode()), text))
+        yield folder / path
+    with (hidden / manifest.NAME).open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([_COLUMNS, *rows])
+    hidden.rename(folder)
+
+
+def words(count: int, random: np.random.Generator) -> str:
+    """So many made-up words."""
+    return " ".join("".join(_syllable(random) for _ in range(random.integers(1, 4))) for _ in range(count))
+
+
+def espeak() -> str:
+    """The program.
+
+    Raises:
+        RuntimeUnavailable: it is not installed.
+    """
+    program = shutil.which("espeak-ng")
+    if program is None:
+        raise RuntimeUnavailable(
+            "Speaking needs the program espeak-ng, which is not installed; get it with `apt install espeak-ng` "
+            "(Debian, Ubuntu) or `brew install espeak-ng` (macOS)."
+        )
+    return program
+
+
+def _syllable(random: np.random.Generator) -> str:
+    return str(random.choice(_ONSETS)) + str(random.choice(_VOWELS)) + str(random.choice(_CODAS))
+
+
+def _say(program: str, text: str, voice: str, path: Path, random: np.random.Generator) -> None:
+    pitch, words_a_minute = str(random.integers(20, 80)), str(random.integers(90, 160))
+    wav = path.with_suffix(".wav")
+    command = [program, "-v", voice, "-p", pitch, "-s", words_a_minute, "-w", str(wav), text]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode or not wav.is_file():
+        raise UnbraidError(f"espeak-ng failed with the voice {voice}: {done.stderr.strip() or 'it said nothing'}.")
+    sound, rate = audio.read(wav)
+    audio.write(path, sound, rate, audio.choose_format("flac", subtype="16"))
+    wav.unlink()
