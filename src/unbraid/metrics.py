@@ -16,13 +16,13 @@ def si_sdr(estimate: Array, reference: Array) -> Array:
     power = np.sum(s * s, -1, keepdims=True)
     target = np.sum(e * s, -1, keepdims=True) / np.where(power > 0, power, 1.0) * s
     noise = np.where(np.any(e != 0, -1), np.sum((e - target) ** 2, -1), power[..., 0])  # a silent estimate misses all
-    return _ratio_db(np.sum(target**2, -1), noise)
+    return ratio_db(np.sum(target**2, -1), noise)
 
 
 def sdr(estimate: Array, reference: Array) -> Array:
     """Plain SDR, 10 log10(Σ s² / Σ (s − ŝ)²), over channels and samples together (uSDR): (…, C, T) twice -> (…)."""
     s, e = np.asarray(reference, np.float64), np.asarray(estimate, np.float64)
-    return _ratio_db(np.sum(s * s, (-2, -1)), np.sum((s - e) ** 2, (-2, -1)))
+    return ratio_db(np.sum(s * s, (-2, -1)), np.sum((s - e) ** 2, (-2, -1)))
 
 
 def si_sdr_improvement(estimates: Array, references: Array, mixture: Array) -> float:
@@ -48,6 +48,7 @@ def best_order(score: Array) -> list[int]:
     return list(max(orders, key=lambda order: sum(score[i, j] for j, i in enumerate(order))))
 
 
-def _ratio_db(signal: Array, noise: Array) -> Array:
+def ratio_db(signal: Array, noise: Array) -> Array:
+    """10 log10(signal / noise) of energies, within ±120 dB; 0 dB where there is neither."""
     floor = EPS * (signal + noise) + np.finfo(np.float64).tiny
     return 10 * np.log10(np.maximum(signal, floor) / np.maximum(noise, floor))

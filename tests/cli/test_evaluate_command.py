@@ -161,9 +161,8 @@ def test_requests_that_cannot_be_met(unbraid_command, speech_folder, dataset, he
 
 def test_datasets_and_models_that_will_not_do(unbraid_command, speech_folder, music_folder, dataset, below):
     music = unbraid_command("evaluate", music_folder, dataset)
-    assert (music.code, music.errors) == (
-        2, ["error: tiny-music is a music model; so far only speech models can be evaluated."],
-    )  # fmt: skip
+    assert (music.code, len(music.errors)) == (2, 1)
+    assert "holds no songs in a layout that is known" in music.err
     nowhere = unbraid_command("evaluate", speech_folder, "nowhere")
     assert (nowhere.code, nowhere.errors) == (
         2, ["error: nowhere is not a folder; name one that holds a dataset."],
@@ -180,3 +179,92 @@ def test_a_folder_that_may_not_be_written_to_is_refused_before_work(unbraid_comm
     outcome = unbraid_command("evaluate", speech_folder, dataset, "--out", "locked/x")
     assert outcome.code == 1
     assert outcome.err.startswith("error: Nothing can be written to locked: ")
+
+
+# --- songs
+
+
+@pytest.fixture
+def songs(tmp_path: Path) -> Path:
+    """Two songs of a second as folders of stems, the second one mono and without drums."""
+    top = tmp_path / "tinysongs"
+    for name, channels, parts in (("one", 2, ("vocals", "drums", "bass")), ("two", 1, ("vocals", "other"))):
+        for seed, part in enumerate(parts):
+            samples = np.random.default_rng(seed).normal(0, 0.1, (channels, 8000)).astype(np.float32)
+            path = top / "test" / name / f"{part}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            audio.write(path, samples, 8000, audio.choose_format("wav", subtype="32f"))
+    return top
+
+
+def test_songs_get_the_same_folder(unbraid_command, music_folder, songs, below, tmp_path):
+    outcome = unbraid_command("evaluate", music_folder, songs)
+    folder = "evaluation/tiny-music-tinysongs-test"
+    assert (outcome.code, outcome.err) == (0, "")
+    assert below() == [
+        "evaluation",
+        folder,
+        *(f"{folder}/{name}" for name in ("report.html", "songs.csv", "summary.json")),
+    ]
+    assert outcome.out.startswith("tiny-music on tinysongs, split test: 2 songs, 0.0 min at 8000 Hz, soft masks\n")
+    assert "drums: 1 of 2 songs left out (1 without it)" in outcome.out
+    rows = list(csv.DictReader(Path(folder, "songs.csv").read_text(encoding="utf-8").splitlines()))
+    summary = json.loads(Path(folder, "summary.json").read_text(encoding="utf-8"))
+    gains = [float(row["usdr_db_improvement"]) for row in rows if row["stem"] == "vocals"]
+    assert len(gains) == 2
+    assert summary["scores"][0]["improvement"]["mean"] == pytest.approx(np.mean(gains), abs=1e-3)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_songs_with_a_wiener_filter_and_bss_eval(unbraid_command, music_folder, songs):
+    words = ("--metrics", "usdr,museval", "--wiener", "--limit", 1, "--json", "--layout", "stems")
+    told = json.loads(unbraid_command("evaluate", music_folder, songs, *words).out)
+    assert (told["songs"], told["wiener"], told["bss_eval_frames"]) == (1, 1, {"scored": 1, "all": 1})
+    assert [score["metric"] for score in told["scores"]] == ["uSDR", "SDR", "ISR", "SIR", "SAR"] * 2
+    assert Path(told["report"]).parent.name == "tiny-music-tinysongs-test-wiener-1-first-1"
+
+
+def test_a_song_that_fails_is_named_and_the_others_are_scored(unbraid_command, music_folder, songs, below):
+    (songs / "test/one/bass.wav").write_bytes(b"not audio")
+    outcome = unbraid_command("evaluate", music_folder, songs, "--json")
+    assert (outcome.code, len(outcome.errors)) == (1, 1)
+    assert outcome.errors[0].startswith("error: one: ")
+    assert json.loads(outcome.out)["failed"] == ["one"]
+    (songs / "test/two/vocals.wav").write_bytes(b"not audio")
+    outcome = unbraid_command("evaluate", music_folder, songs, "--out", "x")
+    assert (outcome.code, outcome.out, "x" in below()) == (1, "", False)
+    assert outcome.errors[-1] == "error: None of the 2 songs could be scored; nothing is written."
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--metrics", "pesq"], "There is no metric 'pesq' for music models; choose among usdr, museval."),
+        (["--metrics", ""], "No metric is named; choose among usdr, museval."),
+        (
+            ["--condition", "noisy", "--mode", "max"],
+            "--condition, --mode can be had with speech models only, and tiny-music is a music model; leave that out.",
+        ),
+        (
+            ["--noise", ".", "--snr", "5"],
+            "--noise and --snr can be had with speech models only, and tiny-music is a music model; leave that out.",
+        ),
+        (["--limit", "0"], "A limit of 0 mixtures is not possible; give 1 or more."),
+        (
+            ["--layout", "wsj0mix"],
+            "There is no layout 'wsj0mix' of songs; choose auto, musdb18, musdb18hq, medleydb, slakh, stems, spleeter.",
+        ),
+    ],
+)
+def test_requests_that_do_not_fit_songs(unbraid_command, music_folder, songs, below, words, sentence):
+    outcome = unbraid_command("evaluate", music_folder, songs, *words)
+    assert (outcome.code, outcome.out, below()) == (2, "", [])
+    assert outcome.errors == [f"error: {sentence}"]
+
+
+def test_a_wiener_filter_does_not_fit_speech(unbraid_command, speech_folder, dataset, below):
+    outcome = unbraid_command("evaluate", speech_folder, dataset, "--wiener")
+    assert (outcome.code, below()) == (2, [])
+    assert outcome.errors == [
+        "error: --wiener can be had with music models only, and tiny-speech is a speech model; leave that out."
+    ]

@@ -1,7 +1,8 @@
-"""`unbraid evaluate`: a model over the mixtures of a dataset, into a folder with a report, or nothing at all."""
+"""`unbraid evaluate`: a model over the mixtures or songs of a dataset, into a folder with a report, or not at all."""
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,37 +15,48 @@ from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import UnbraidError, UsageError
 
 if TYPE_CHECKING:
-    from unbraid.evaluation.request import Request
-    from unbraid.evaluation.run import Evaluation
-    from unbraid.evaluation.summary import Summary
+    from unbraid.evaluation.jobs import Job
     from unbraid.separator import Separator
 
-REPORT, TABLE, SUMMARY = "report.html", "mixtures.csv", "summary.json"
 _DATA, _NOISE, _OUTPUT = "Data", "Noise", "Output"
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `unbraid models` lists, or a model folder.")]
-_Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of speech, in any of the layouts.")]
+_Dataset = Annotated[
+    Path, typer.Argument(metavar="DATASET", help="A folder of speech or of songs, in any of the layouts.")
+]
 _Split = Annotated[
     str, typer.Option(metavar="NAME", help="train, dev, test, or the layout's own name.", rich_help_panel=_DATA)
 ]
 _Layout = Annotated[
-    str, typer.Option(help="auto, wsj0mix, librimix, wham, whamr, manifest or speakers.", rich_help_panel=_DATA)
+    str,
+    typer.Option(
+        help="auto; of speech wsj0mix, librimix, wham, whamr, manifest, speakers; of songs musdb18, musdb18hq, "
+        "medleydb, slakh, stems, spleeter.",
+        rich_help_panel=_DATA,
+    ),
 ]
 _Condition = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Which mixtures: clean, noisy, single, reverb, ... (default: clean; single for models of one voice)",
+        help="Which mixtures of speech: clean, noisy, single, reverb, ... "
+        "(default: clean; single for models of one voice)",
         rich_help_panel=_DATA,
     ),
 ]
 _Mode = Annotated[
-    Literal["min", "max"],
-    typer.Option(help="Mixtures as long as their shortest voice, or as their longest.", rich_help_panel=_DATA),
+    Literal["min", "max"] | None,
+    typer.Option(
+        help="Mixtures of speech as long as their shortest voice, or as their longest. (default: min)",
+        rich_help_panel=_DATA,
+    ),
 ]
-_Limit = Annotated[int | None, typer.Option(metavar="N", help="Only the first N mixtures.", rich_help_panel=_DATA)]
+_Limit = Annotated[
+    int | None, typer.Option(metavar="N", help="Only the first N mixtures or songs.", rich_help_panel=_DATA)
+]
 _NoiseFolder = Annotated[
-    Path | None, typer.Option("--noise", metavar="FOLDER", help="Add noises of this folder.", rich_help_panel=_NOISE)
+    Path | None,
+    typer.Option("--noise", metavar="FOLDER", help="Add noises of this folder to speech.", rich_help_panel=_NOISE),
 ]
 _Snr = Annotated[
     float | None, typer.Option(metavar="DB", help="How far the noise is below the mixture.", rich_help_panel=_NOISE)
@@ -63,7 +75,10 @@ _Out = Annotated[
 _Metrics = Annotated[
     str | None,
     typer.Option(
-        metavar="A,B", help="si-sdr, sdr, pesq, stoi. (default: those that are installed)", rich_help_panel=_OUTPUT
+        metavar="A,B",
+        help="Speech: si-sdr, sdr, pesq, stoi (default: those that are installed). "
+        "Music: usdr, museval (default: usdr; museval takes minutes).",
+        rich_help_panel=_OUTPUT,
     ),
 ]
 _Overwrite = Annotated[
@@ -77,7 +92,7 @@ def evaluate(
     split: _Split = "test",
     layout: _Layout = "auto",
     condition: _Condition = None,
-    mode: _Mode = "min",
+    mode: _Mode = None,
     limit: _Limit = None,
     noise: _NoiseFolder = None,
     snr: _Snr = None,
@@ -85,50 +100,45 @@ def evaluate(
     output: _Out = None,
     metrics: _Metrics = None,
     overwrite: _Overwrite = False,
+    wiener: opt.Wiener = False,
+    wiener_iterations: opt.WienerIterations = None,
     precision: opt.Precision = "float32",
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Score a speech model on the mixtures of a dataset: SI-SDRi, SDRi, PESQ, STOI, and what it costs.
+    """Score a model on a dataset. Speech: SI-SDRi, SDRi, PESQ, STOI. Music: uSDR, BSS Eval 4. And what it costs.
 
-    Writes a report to look at and listen to, a table of all mixtures, and a summary.
+    Writes a report to look at and listen to, a table of all mixtures or songs, and a summary.
     """
     with guarded(as_json=as_json):
         from unbraid import hub
-        from unbraid.evaluation.measures import choose_measures
-        from unbraid.evaluation.request import Request
-        from unbraid.evaluation.run import Evaluation, peak_memory_bytes
-        from unbraid.evaluation.summary import as_json as summary_as_json
-        from unbraid.evaluation.summary import summarise
-        from unbraid.evaluation.words import lines
+        from unbraid.evaluation.jobs import REPORT, job_of
+        from unbraid.evaluation.request import Request, name_of
         from unbraid.separator import Separator
         from unbraid.spec import read_spec
 
-        request = Request(dataset, split, layout, condition, mode, limit, noise, snr, noise_split, threads)
+        iterations = int(wiener) if wiener_iterations is None else wiener_iterations
+        request = Request(dataset, split, layout, condition, mode, limit, noise, snr, noise_split, threads, iterations)
         spec = read_spec(hub.resolve(model))
-        if spec.spectral:
-            raise UsageError(f"{spec.name} is a music model; so far only speech models can be evaluated.")
-        measures, skipped = choose_measures(_names(metrics), spec.sample_rate)
-        for sentence in () if quiet else skipped:
+        job = job_of(spec, request, _names(metrics))
+        for sentence in () if quiet else job.skipped:
             notice(sentence)
         folder = output or Path("evaluation", request.title(spec))
         _refuse_folder(folder, overwrite)
-        evaluation = Evaluation(measures)
         with working_folder(folder) as work:
-            with Separator(model, device=device, precision=precision, threads=threads) as separator:
-                _run(separator, request, evaluation, quiet=quiet or as_json)
-                setting = request.setting(spec, separator.device, precision)
-            summary = summarise(evaluation, setting, peak_memory_bytes())
+            with Separator(model, device=device, precision=precision, threads=threads, wiener=iterations) as separator:
+                failed = _run(separator, job, f"{spec.name} on {name_of(dataset)}", quiet=quiet or as_json)
+                told = job.told(separator.device, precision)
             with disk_errors(folder):
-                _settle(_written(evaluation, summary, work), folder)
+                _settle(_written(told.files, work), folder)
         if as_json:
-            say(json.dumps(summary_as_json(summary) | {"report": str(folder / REPORT)}))
+            say(json.dumps(told.values | {"report": str(folder / REPORT)}))
         elif not quiet:
-            for line in (*lines(summary), f"report: {folder / REPORT}"):
+            for line in (*told.lines, f"report: {folder / REPORT}"):
                 say(line)
-        raise typer.Exit(FAILED if evaluation.failures else 0)
+        raise typer.Exit(FAILED if failed else 0)
 
 
 def _names(metrics: str | None) -> list[str] | None:
@@ -145,37 +155,27 @@ def _refuse_folder(folder: Path, overwrite: bool) -> None:
         raise UsageError(f"{folder} exists already; choose another place with --out, or use --overwrite.")
 
 
-def _run(separator: "Separator", request: "Request", evaluation: "Evaluation", *, quiet: bool) -> None:
-    """Fill an evaluation, reporting what fails as it fails.
+def _run(separator: "Separator", job: "Job", title: str, *, quiet: bool) -> int:
+    """Do a job, reporting what fails as it fails; how many did.
 
     Raises:
         UnbraidError: nothing at all could be scored.
     """
-    from unbraid.evaluation.request import name_of
-    from unbraid.evaluation.run import Failure, outcomes
+    failed = 0
+    count, outcomes = job.start(separator)
+    with Meter(title, quiet=quiet) as meter:
+        for done, failure in enumerate(outcomes, 1):
+            if failure:
+                failed += 1
+                report_error(f"{failure.name}: {explain(failure.error)}")
+            meter(done, count)
+    if failed == count:
+        raise UnbraidError(f"None of the {count} {job.noun} could be scored; nothing is written.")
+    return failed
 
-    mixtures, noise = request.mixtures(separator.spec), request.added_noise(separator.spec)
-    with Meter(f"{separator.spec.name} on {name_of(request.dataset)}", quiet=quiet) as meter:
-        for done, outcome in enumerate(outcomes(separator, mixtures, evaluation.measures, noise), 1):
-            evaluation.add(outcome)
-            if isinstance(outcome, Failure):
-                report_error(f"{outcome.name}: {explain(outcome.error)}")
-            meter(done, len(mixtures))
-    if not evaluation.results:
-        raise UnbraidError(f"None of the {len(mixtures)} mixtures could be scored; nothing is written.")
 
-
-def _written(evaluation: "Evaluation", summary: "Summary", work: Path) -> Path:
+def _written(texts: Mapping[str, str], work: Path) -> Path:
     """A folder with all that is written of an evaluation."""
-    from unbraid.evaluation.report import report_html
-    from unbraid.evaluation.summary import as_json
-    from unbraid.evaluation.words import csv_text
-
-    texts = {
-        SUMMARY: json.dumps(as_json(summary), indent=2) + "\n",
-        TABLE: csv_text(evaluation.results, evaluation.measures),
-        REPORT: report_html(evaluation, summary),
-    }
     fresh = work / "evaluation"
     fresh.mkdir()
     for name, text in texts.items():

@@ -5,21 +5,22 @@ Backgrounds are transparent and inks of a middle lightness, so that a page may b
 
 import importlib.util
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.dsp.stft import stft
 from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.run import Case, Result
+from unbraid.evaluation.run import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Wave = NDArray[np.float32]
 INK, BLUE, ORANGE = "#8a929b", "#4a90d9", "#e08a3c"
 RANGE_DB = 70  # of spectrograms, below the loudest spot of the mixture
 _FRAME_SECONDS, _DOTS_PER_INCH = 0.032, 110
@@ -28,6 +29,17 @@ _STYLE: Any = {
     "xtick.color": INK, "ytick.color": INK, "text.color": INK, "axes.spines.top": False, "axes.spines.right": False,
     "font.family": "DejaVu Sans",
 }  # fmt: skip
+
+
+class Sounds(Protocol):
+    """What was pulled apart, into what, and what should have become of it; all (T,) or (C, T)."""
+
+    @property
+    def mixture(self) -> Wave: ...
+    @property
+    def references(self) -> Wave | Sequence[Wave]: ...  # one for each source
+    @property
+    def estimates(self) -> Wave | Sequence[Wave]: ...
 
 
 def available() -> bool:
@@ -63,7 +75,23 @@ def scatter(results: Sequence[Result], measure: Measure) -> bytes:
         return _png(figure)
 
 
-def spectrograms(case: Case, sample_rate: int) -> bytes:
+def strips(gains: Mapping[str, Sequence[float]], label: str) -> bytes:
+    """How gains are spread, a row of dots for each name, with their mean."""
+    with _figure(7.2, 1.2 + 0.55 * len(gains)) as figure:
+        axes = figure.subplots()
+        axes.axvline(0, color=INK, linewidth=0.8)
+        for row, values in enumerate(gains.values()):
+            known = _known(values)
+            axes.scatter(known, np.full(known.size, row), s=26, color=BLUE, alpha=0.6, lw=0)
+            if known.size:
+                axes.plot([known.mean()] * 2, [row - 0.3, row + 0.3], color=ORANGE, linewidth=1.8)
+        axes.set_yticks(range(len(gains)), list(gains))
+        axes.set_ylim(len(gains) - 0.5, -0.5)
+        _label(axes, "Every song, and the mean", label, "")
+        return _png(figure)
+
+
+def spectrograms(case: Sounds, sample_rate: int) -> bytes:
     """The mixture, the references and below them their estimates, on one scale."""
     voices = len(case.references)
     frame = int(2 ** round(np.log2(_FRAME_SECONDS * sample_rate)))
@@ -73,7 +101,7 @@ def spectrograms(case: Case, sample_rate: int) -> bytes:
         pictures[1, i + 1] = (f"estimate {i + 1}", case.estimates[i])
     powers = {place: _power(signal, frame) for place, (_, signal) in pictures.items()}
     top = 10 * np.log10(max(powers[0, 0].max(), 1e-20))
-    seconds, nyquist = case.mixture.size / sample_rate, sample_rate / 2000
+    seconds, nyquist = case.mixture.shape[-1] / sample_rate, sample_rate / 2000
     with _figure(1.2 + 3.4 * (voices + 1), 4.8) as figure:
         grid: NDArray[Any] = figure.subplots(2, voices + 1, sharex=True, sharey=True, squeeze=False)
         for place, axes in np.ndenumerate(grid):
@@ -138,7 +166,7 @@ def _label(axes: "Axes", title: str, x: str, y: str) -> None:
     axes.set_ylabel(y)
 
 
-def _power(signal: NDArray[np.float32], frame: int) -> NDArray[np.float32]:
-    """(T,) -> (N, F)."""
-    padded = np.pad(signal, (frame // 2, frame))
-    return np.asarray(np.abs(stft(padded, frame, frame // 4)) ** 2)
+def _power(signal: Wave, frame: int) -> Wave:
+    """(T,) or (C, T) -> (N, F), the mean over channels."""
+    padded = np.pad(np.atleast_2d(signal), ((0, 0), (frame // 2, frame)))  # (C, T)
+    return np.asarray(np.mean(np.abs(stft(padded, frame, frame // 4)) ** 2, axis=0))

@@ -1,28 +1,14 @@
-"""The report of an evaluation: one HTML file with numbers, pictures and sound, for a browser and nobody else.
-
-Sounds of a case share one gain, so that they compare as they are, and the loudest of them just does not clip.
-"""
+"""The report of an evaluation: one HTML file with numbers, pictures and sound, for a browser and nobody else."""
 
 import math
-import tempfile
 from html import escape
-from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from unbraid import audio
 from unbraid.evaluation import pictures
-from unbraid.evaluation.page import image, page, player, table, tile
+from unbraid.evaluation.page import image, page, table, tile
+from unbraid.evaluation.parts import WITHOUT, cell, failures, notes, players, price_tiles
 from unbraid.evaluation.run import Case, Evaluation, Result
 from unbraid.evaluation.summary import AVERAGE, INTERVAL, Line, Summary
-from unbraid.evaluation.words import DASH, interval, left_out, number, permutation, subject
-
-_PEAK = 0.9
-_LISTEN_SECONDS = 30.0  # of each sound, so that the file stays small
-_WITHOUT = (
-    "There are no pictures, for matplotlib is not installed; get it with `pip install matplotlib`, and run again."
-)
+from unbraid.evaluation.words import interval, left_out, number, permutation, subject
 
 
 def report_html(evaluation: Evaluation, summary: Summary) -> str:
@@ -36,19 +22,14 @@ def report_html(evaluation: Evaluation, summary: Summary) -> str:
         _pictures(evaluation),
         _cases(evaluation, summary.setting.sample_rate),
         _mixtures(evaluation),
-        _failures(evaluation),
+        failures(evaluation.failures, "mixtures"),
     ]
     return page(f"{title} · unbraid evaluate", "\n".join(filter(None, sections)))
 
 
 def _tiles(summary: Summary) -> str:
     shown = [_headline(line) for line in summary.lines]
-    engine = f"{summary.setting.device}, {summary.setting.precision}"
-    factor = f"{summary.cpu_factor:.3f} in CPU time; {engine}"
-    shown.append(tile("Real-time factor, wall clock", f"{summary.real_time_factor:.3f}", factor, "separation only"))
-    peak = summary.peak_memory_bytes
-    memory = DASH if peak is None else f"{peak / 1e6:.0f} MB"
-    shown.append(tile("Peak memory", memory, "of the whole process, scoring included"))
+    shown += price_tiles(summary.cost)
     return f'<div class="tiles">{"".join(shown)}</div>'
 
 
@@ -70,17 +51,12 @@ def _lines(summary: Summary) -> str:
             str(gain.n),
         ]  # fmt: skip
         rows.append([(cell, cell) for cell in cells])
-    notes = [AVERAGE, INTERVAL, *left_out(summary)]
-    return (
-        "<h2>Scores</h2>"
-        + table(heads, rows)
-        + "".join(f'<p class="note">{escape(note[:1].upper() + note[1:])}.</p>' for note in notes)
-    )
+    return "<h2>Scores</h2>" + table(heads, rows) + notes([AVERAGE, INTERVAL, *left_out(summary)])
 
 
 def _pictures(evaluation: Evaluation) -> str:
     if not pictures.available():
-        return f'<p class="note">{escape(_WITHOUT)}</p>'
+        return f'<p class="note">{escape(WITHOUT)}</p>'
     measure = evaluation.measures[0]
     if not any(math.isfinite(result.scored.scores[measure.key].improvement) for result in evaluation.results):
         return ""
@@ -127,21 +103,7 @@ def _players(case: Case, sample_rate: int) -> str:
     signals = {"mixture": case.mixture}
     signals |= {f"reference {i + 1}": reference for i, reference in enumerate(case.references)}
     signals |= {f"estimate {i + 1}": estimate for i, estimate in enumerate(case.estimates)}
-    loudest = max(float(np.abs(signal).max(initial=0)) for signal in signals.values())
-    gain = _PEAK / loudest if loudest else 1.0
-    most = round(_LISTEN_SECONDS * sample_rate)
-    cut = f" (first {_LISTEN_SECONDS:.0f} s)" if case.mixture.size > most else ""
-    return "".join(
-        player(_flac(signal[:most] * np.float32(gain), sample_rate), name + cut) for name, signal in signals.items()
-    )
-
-
-def _flac(signal: NDArray[np.float32], sample_rate: int) -> bytes:
-    """A signal (T,) as a FLAC file of 16 bits."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "sound.flac")
-        audio.write(path, signal[None], sample_rate, audio.choose_format("flac", subtype="16"))
-        return path.read_bytes()
+    return players({name: signal[None] for name, signal in signals.items()}, sample_rate)
 
 
 def _mixtures(evaluation: Evaluation) -> str:
@@ -157,20 +119,9 @@ def _mixtures(evaluation: Evaluation) -> str:
 
 
 def _row(result: Result, evaluation: Evaluation) -> list[tuple[str, str]]:
-    cells = [(result.name, result.name), _cell(result.seconds, 2)]
+    cells = [(result.name, result.name), cell(result.seconds, 2)]
     for measure in evaluation.measures:
         score = result.scored.scores[measure.key]
-        cells += [_cell(value, measure.digits) for value in (score.mixture, score.estimate)]
-        cells.append(_cell(score.improvement, measure.digits, sign=True))
-    return [*cells, (permutation(result), permutation(result)), _cell(result.wall_seconds, 2)]
-
-
-def _cell(value: float, digits: int, sign: bool = False) -> tuple[str, str]:
-    return number(value, digits, sign), f"{value:.6f}" if math.isfinite(value) else ""
-
-
-def _failures(evaluation: Evaluation) -> str:
-    if not evaluation.failures:
-        return ""
-    items = "".join(f"<li>{escape(f'{failure.name}: {failure.error}')}</li>" for failure in evaluation.failures)
-    return f"<h2>Failed</h2><p>These mixtures could not be scored.</p><ul>{items}</ul>"
+        cells += [cell(value, measure.digits) for value in (score.mixture, score.estimate)]
+        cells.append(cell(score.improvement, measure.digits, sign=True))
+    return [*cells, (permutation(result), permutation(result)), cell(result.wall_seconds, 2)]

@@ -1,10 +1,12 @@
-"""What is to be evaluated, as one value, and the choices that follow from it: mixtures, noise, and words for both."""
+"""What is to be evaluated, as one value, and the choices that follow from it: mixtures or songs, noise, and words."""
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from unbraid.corpora import Mixture, Wanted, find_mixtures, find_noises
+from unbraid.corpora.song_layouts import find_songs
+from unbraid.corpora.songs import Song
 from unbraid.errors import UsageError
 from unbraid.evaluation.noise import AddedNoise
 from unbraid.evaluation.summary import Setting
@@ -13,18 +15,19 @@ from unbraid.spec import ModelSpec
 
 @dataclass(frozen=True)
 class Request:
-    """Which mixtures, and what is added to them."""
+    """Which mixtures or songs, and what is added to them; some of it is for speech alone, some for music."""
 
     dataset: Path
     split: str = "test"
     layout: str = "auto"
     condition: str | None = None  # None: clean; single for models of one voice, which have nothing to do there
-    mode: str = "min"
+    mode: str | None = None  # None: min
     limit: int | None = None  # the first so many
     noise: Path | None = None  # a folder
     snr_db: float | None = None
     noise_split: str | None = None  # None: as the dataset's
     threads: int | None = None  # None: all
+    wiener: int = 0  # iterations, of music models
 
     def __post_init__(self) -> None:
         if (self.noise is None) != (self.snr_db is None):
@@ -41,11 +44,38 @@ class Request:
             if folder is not None and not folder.is_dir():
                 raise UsageError(f"{folder} is not a folder; name one that holds a dataset.")
 
+    def check(self, spec: ModelSpec) -> None:
+        """Refuse what is for the other kind of models.
+
+        Raises:
+            UsageError: something is.
+        """
+        speech = {
+            "--condition": self.condition is not None,
+            "--mode": self.mode is not None,
+            "--noise and --snr": self.noise is not None,
+        }
+        others = speech if spec.spectral else {"--wiener": self.wiener > 0}
+        if given := [name for name, is_given in others.items() if is_given]:
+            kinds = ("speech", "music") if spec.spectral else ("music", "speech")
+            raise UsageError(
+                f"{', '.join(given)} can be had with {kinds[0]} models only, and {spec.name} is a {kinds[1]} model; "
+                "leave that out."
+            )
+
+    def songs(self) -> list[Song]:
+        """The songs for any music model.
+
+        Raises:
+            UsageError: there are none.
+        """
+        return find_songs(self.dataset, self.split, self.layout)[: self.limit]
+
     def wanted(self, spec: ModelSpec) -> Wanted:
         """What a model's mixtures are like."""
         voices = len(spec.stems)
         condition = self.condition or ("clean" if voices > 1 else "single")
-        return Wanted(self.layout, voices, spec.sample_rate, condition, self.mode)
+        return Wanted(self.layout, voices, spec.sample_rate, condition, self.mode or "min")
 
     def mixtures(self, spec: ModelSpec) -> list[Mixture]:
         """The mixtures for a model.
@@ -72,7 +102,7 @@ class Request:
         if self.noise is None or self.snr_db is None:
             return None
         split = self.noise_split or self.split
-        wanted = Wanted(sources=len(spec.stems), sample_rate=spec.sample_rate, mode=self.mode)
+        wanted = Wanted(sources=len(spec.stems), sample_rate=spec.sample_rate, mode=self.mode or "min")
         clips = find_noises(self.noise, split, wanted)
         if not clips:
             raise UsageError(f"{self.noise} has no noises in its split {split}; choose another by --noise-split.")
@@ -90,18 +120,17 @@ class Request:
         dataset, noise = name_of(self.dataset), self.noise_words()
         return Setting(
             spec.name, wanted.sources, spec.sample_rate,
-            dataset, self.split, wanted.condition, self.mode, noise,
+            dataset, self.split, wanted.condition, wanted.mode, noise,
             precision, device, self.threads,
         )  # fmt: skip
 
     def title(self, spec: ModelSpec) -> str:
         """A name for the folder of an evaluation: model, dataset, split, and whatever is not as usual."""
-        usual = Wanted(sources=len(spec.stems))
-        wanted = self.wanted(spec)
         parts = [spec.name.replace("/", "-"), name_of(self.dataset), self.split]
-        parts += [wanted.condition] if self.condition else []
-        parts += [wanted.mode] if wanted.mode != usual.mode else []
+        parts += [self.condition] if self.condition else []
+        parts += [self.mode] if self.mode not in (None, "min") else []
         parts += [f"{name_of(self.noise)}-{self.snr_db:g}dB"] if self.noise else []
+        parts += [f"wiener-{self.wiener}"] if self.wiener else []
         parts += [f"first-{self.limit}"] if self.limit else []
         return "-".join(parts)
 

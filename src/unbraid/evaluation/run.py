@@ -6,10 +6,10 @@ Time is that of the separation alone, wall clock and CPU (of all threads), neith
 import heapq
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,17 @@ class Separates(Protocol):
     def __call__(self, audio: Array, sample_rate: int) -> dict[str, Array]:
         """An array (C, T) as its stems, each (C, T)."""
         ...
+
+
+class Named(Protocol):
+    """What has a name to fail under."""
+
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T")
+Item = TypeVar("Item", bound=Named)
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,27 @@ class Failure:
     error: Exception
 
 
+class Worst(Generic[T]):
+    """The few cases that gained least, of however many."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, T]] = []  # the least bad one on top
+        self._added = 0
+
+    def add(self, gain: float, case: T) -> None:
+        """Take a case in, if it is bad enough; one without a gain is not."""
+        self._added += 1
+        if np.isfinite(gain):
+            heapq.heappush(self._heap, (-gain, -self._added, case))
+            if len(self._heap) > WORST:
+                heapq.heappop(self._heap)
+
+    @property
+    def cases(self) -> list[T]:
+        """The very worst first."""
+        return [case for _, _, case in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
+
+
 @dataclass
 class Evaluation:
     """Results as they come in, with the signals of the worst of them."""
@@ -71,7 +103,7 @@ class Evaluation:
     measures: tuple[Measure, ...]  # the first one decides what is worst
     results: list[Result] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    _worst: list[tuple[float, int, Case]] = field(default_factory=list)  # a heap; the least bad one on top
+    _worst: Worst[Case] = field(default_factory=Worst)
 
     def add(self, outcome: Case | Failure) -> None:
         """Take the next mixture in."""
@@ -79,29 +111,30 @@ class Evaluation:
             self.failures.append(outcome)
             return
         self.results.append(outcome.result)
-        gain = outcome.result.scored.scores[self.measures[0].key].improvement
-        if np.isfinite(gain):
-            heapq.heappush(self._worst, (-gain, -len(self.results), outcome))
-            if len(self._worst) > WORST:
-                heapq.heappop(self._worst)
+        self._worst.add(outcome.result.scored.scores[self.measures[0].key].improvement, outcome)
 
     @property
     def worst(self) -> list[Case]:
         """The cases that gained least, the very worst first."""
-        return [case for _, _, case in sorted(self._worst, key=lambda entry: entry[:2], reverse=True)]
+        return self._worst.cases
+
+
+def attempts(items: Sequence[Item], work: Callable[[Item], T]) -> Iterator[T | Failure]:
+    """One after the other: what became of each, or why nothing did."""
+    for item in items:
+        try:
+            yield work(item)
+        except (KeyboardInterrupt, Cancelled):
+            raise
+        except Exception as error:
+            yield Failure(item.name, error)
 
 
 def outcomes(
     separator: Separates, mixtures: Sequence[Mixture], measures: Sequence[Measure], noise: AddedNoise | None = None
 ) -> Iterator[Case | Failure]:
     """One after the other: each mixture separated and scored, or why not."""
-    for mixture in mixtures:
-        try:
-            yield separate_and_score(separator, mixture, measures, noise)
-        except (KeyboardInterrupt, Cancelled):
-            raise
-        except Exception as error:
-            yield Failure(mixture.name, error)
+    return attempts(mixtures, lambda mixture: separate_and_score(separator, mixture, measures, noise))
 
 
 def separate_and_score(

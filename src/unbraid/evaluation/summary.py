@@ -7,7 +7,7 @@ replacement, 2000 times from a fixed seed, from its 2.5th to its 97.5th percenti
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -57,20 +57,39 @@ class Setting:
     threads: int | None
 
 
-@dataclass(frozen=True)
-class Summary:
-    """Everything that is said about an evaluation."""
+class Engine(Protocol):
+    """What a model ran on."""
 
-    setting: Setting
-    lines: tuple[Line, ...]
-    mixtures: int  # that were scored
-    failed: tuple[str, ...]
+    @property
+    def precision(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def threads(self) -> int | None: ...
+
+
+class Timed(Protocol):
+    """What separation took time for."""
+
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def wall_seconds(self) -> float: ...
+    @property
+    def cpu_seconds(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an evaluation took, and where."""
+
     seconds: float  # of audio
-    wall_seconds: float
+    wall_seconds: float  # of separation
     cpu_seconds: float
-    peak_memory_bytes: int | None
-    silent_references: int
-    silent_estimates: int
+    peak_memory_bytes: int | None  # None: the system does not tell
+    precision: str
+    device: str
+    threads: int | None  # None: all
 
     @property
     def real_time_factor(self) -> float:
@@ -79,6 +98,19 @@ class Summary:
     @property
     def cpu_factor(self) -> float:
         return self.cpu_seconds / self.seconds
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that is said about an evaluation."""
+
+    setting: Setting
+    lines: tuple[Line, ...]
+    mixtures: int  # that were scored
+    failed: tuple[str, ...]
+    cost: Cost
+    silent_references: int
+    silent_estimates: int
 
 
 def statistic(values: Sequence[float]) -> Statistic:
@@ -103,13 +135,20 @@ def summarise(evaluation: Evaluation, setting: Setting, peak_memory_bytes: int |
         lines=tuple(_line(measure, results) for measure in evaluation.measures),
         mixtures=len(results),
         failed=tuple(failure.name for failure in evaluation.failures),
-        seconds=sum(result.seconds for result in results),
-        wall_seconds=sum(result.wall_seconds for result in results),
-        cpu_seconds=sum(result.cpu_seconds for result in results),
-        peak_memory_bytes=peak_memory_bytes,
+        cost=total_cost(results, setting, peak_memory_bytes),
         silent_references=sum(result.scored.silent_references for result in results),
         silent_estimates=sum(result.scored.silent_estimates for result in results),
     )
+
+
+def total_cost(results: Sequence[Timed], engine: Engine, peak_memory_bytes: int | None) -> Cost:
+    """What all results took together."""
+    return Cost(
+        sum(result.seconds for result in results),
+        sum(result.wall_seconds for result in results),
+        sum(result.cpu_seconds for result in results),
+        peak_memory_bytes, engine.precision, engine.device, engine.threads,
+    )  # fmt: skip
 
 
 def _line(measure: Measure, results: Sequence[Result]) -> Line:
@@ -126,7 +165,6 @@ def _line(measure: Measure, results: Sequence[Result]) -> Line:
 def as_json(summary: Summary) -> dict[str, Any]:
     """The summary as JSON values."""
     setting = summary.setting
-    peak = summary.peak_memory_bytes
     return {
         "model": setting.model,
         "voices": setting.voices,
@@ -141,31 +179,41 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "threads": setting.threads,
         "mixtures": summary.mixtures,
         "failed": list(summary.failed),
-        "audio_seconds": round(summary.seconds, 3),
+        "audio_seconds": round(summary.cost.seconds, 3),
         "scores": [_line_as_json(line) for line in summary.lines],
         "average": AVERAGE,
         "interval": INTERVAL,
         "silent_references": summary.silent_references,
         "silent_estimates": summary.silent_estimates,
-        "real_time_factor": {"wall": round(summary.real_time_factor, 4), "cpu": round(summary.cpu_factor, 4)},
+        **price(summary.cost),
+    }
+
+
+def numbers(statistic: Statistic) -> dict[str, Any]:
+    """A statistic as JSON values."""
+    rounded = {name: None if v is None else round(v, 4) for name, v in
+               (("mean", statistic.mean), ("median", statistic.median))}  # fmt: skip
+    interval = None if statistic.interval is None else [round(end, 4) for end in statistic.interval]
+    return {**rounded, "interval_95": interval, "n": statistic.n}
+
+
+def price(cost: Cost) -> dict[str, Any]:
+    """What an evaluation cost as JSON values."""
+    peak = cost.peak_memory_bytes
+    return {
+        "real_time_factor": {"wall": round(cost.real_time_factor, 4), "cpu": round(cost.cpu_factor, 4)},
         "peak_memory_mb": None if peak is None else round(peak / 1e6, 1),
     }
 
 
 def _line_as_json(line: Line) -> dict[str, Any]:
-    def plain(statistic: Statistic) -> dict[str, Any]:
-        rounded = {name: None if v is None else round(v, 4) for name, v in
-                   (("mean", statistic.mean), ("median", statistic.median))}  # fmt: skip
-        interval = None if statistic.interval is None else [round(end, 4) for end in statistic.interval]
-        return {**rounded, "interval_95": interval, "n": statistic.n}
-
     measure = line.measure
     return {
         "metric": measure.name,
         "variant": measure.variant,
         "unit": measure.unit,
-        "mixture": plain(line.mixture),
-        "estimate": plain(line.estimate),
-        "improvement": plain(line.improvement),
+        "mixture": numbers(line.mixture),
+        "estimate": numbers(line.estimate),
+        "improvement": numbers(line.improvement),
         "voices_left_out": line.left_out,
     }

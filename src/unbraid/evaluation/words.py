@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from unbraid.evaluation.measures import Measure
 from unbraid.evaluation.run import Result
-from unbraid.evaluation.summary import AVERAGE, INTERVAL, Line, Statistic, Summary
+from unbraid.evaluation.summary import AVERAGE, INTERVAL, Cost, Line, Statistic, Summary
 
 DASH = "–"
 
@@ -36,18 +36,18 @@ def subject(summary: Summary) -> str:
     noise = f", with {setting.noise}" if setting.noise else ""
     return (
         f"{setting.model} on {setting.dataset}, split {setting.split}: {mixtures} of {voices}, "
-        f"{summary.seconds / 60:.1f} min at {setting.sample_rate} Hz{noise}"
+        f"{summary.cost.seconds / 60:.1f} min at {setting.sample_rate} Hz{noise}"
     )
 
 
-def cost(summary: Summary) -> str:
+def price(cost: Cost) -> str:
     """What it cost."""
-    setting, peak = summary.setting, summary.peak_memory_bytes
-    threads = "all threads" if setting.threads is None else f"--threads {setting.threads}"
+    peak = cost.peak_memory_bytes
+    threads = "all threads" if cost.threads is None else f"--threads {cost.threads}"
     memory = "" if peak is None else f"; peak memory {peak / 1e6:.0f} MB (whole process, scoring included)"
     return (
-        f"real-time factor {summary.real_time_factor:.3f} wall, {summary.cpu_factor:.3f} CPU "
-        f"(separation only; {setting.device}, {setting.precision}, {threads}){memory}"
+        f"real-time factor {cost.real_time_factor:.3f} wall, {cost.cpu_factor:.3f} CPU "
+        f"(separation only; {cost.device}, {cost.precision}, {threads}){memory}"
     )
 
 
@@ -70,15 +70,19 @@ def lines(summary: Summary) -> list[str]:
     """The whole summary for a terminal."""
     heads = ("metric", "mixture", "estimate", "improvement", "95 % interval", "median", "n")
     rows = [heads, *(_row(line) for line in summary.lines)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-    table = [
+    return [subject(summary), *aligned(rows), AVERAGE, INTERVAL, *left_out(summary), price(summary.cost)]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table for a terminal, its first column on the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
         "  ".join(
             cell.rjust(width) if i else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
     ]
-    return [subject(summary), *table, AVERAGE, INTERVAL, *left_out(summary), cost(summary)]
 
 
 def _row(line: Line) -> tuple[str, ...]:

@@ -1,0 +1,132 @@
+"""An evaluation from the request to what is told of it, whichever kind of model it is of: speech or music."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from unbraid.errors import UsageError
+from unbraid.evaluation import summary, words
+from unbraid.evaluation.measures import choose_measures
+from unbraid.evaluation.music.report import songs_report_html
+from unbraid.evaluation.music.run import MusicEvaluation, song_outcomes
+from unbraid.evaluation.music.summary import MusicSetting, songs_as_json, summarise_songs
+from unbraid.evaluation.music.words import csv_text as songs_csv_text
+from unbraid.evaluation.music.words import lines as songs_lines
+from unbraid.evaluation.report import report_html
+from unbraid.evaluation.request import Request, name_of
+from unbraid.evaluation.run import Evaluation, Failure, outcomes, peak_memory_bytes
+from unbraid.separator import Separator
+from unbraid.spec import ModelSpec
+
+Outcome = TypeVar("Outcome", contravariant=True)
+REPORT, SUMMARY = "report.html", "summary.json"
+_MUSIC_METRICS = ("usdr", "museval")
+
+
+@dataclass(frozen=True)
+class Told:
+    """All that is said of an evaluation."""
+
+    values: dict[str, Any]  # as JSON
+    lines: Sequence[str]  # for a terminal
+    files: Mapping[str, str]  # their names and texts
+
+
+class Job(Protocol):
+    """An evaluation to do."""
+
+    noun: str  # what is scored, many of them
+    skipped: list[str]  # a sentence for each metric that is left out
+
+    def start(self, separator: Separator) -> tuple[int, Iterator[Failure | None]]:
+        """How many there are to score, and one after the other being scored, or failing."""
+        ...
+
+    def told(self, device: str, precision: str) -> Told:
+        """What came of it, on a device."""
+        ...
+
+
+def job_of(spec: ModelSpec, request: Request, metrics: Sequence[str] | None) -> Job:
+    """The evaluation of a model.
+
+    Raises:
+        UsageError: the request is for another kind of model, or there is no such metric.
+        RuntimeUnavailable: a metric that was asked for needs a package that is not installed.
+    """
+    request.check(spec)
+    return MusicJob(spec, request, metrics) if spec.spectral else SpeechJob(spec, request, metrics)
+
+
+class SpeechJob:
+    """Mixtures of voices."""
+
+    noun = "mixtures"
+
+    def __init__(self, spec: ModelSpec, request: Request, metrics: Sequence[str] | None) -> None:
+        self._spec, self._request = spec, request
+        measures, self.skipped = choose_measures(metrics, spec.sample_rate)
+        self._evaluation = Evaluation(measures)
+
+    def start(self, separator: Separator) -> tuple[int, Iterator[Failure | None]]:
+        mixtures, noise = self._request.mixtures(self._spec), self._request.added_noise(self._spec)
+        return len(mixtures), _added(self._evaluation, outcomes(separator, mixtures, self._evaluation.measures, noise))
+
+    def told(self, device: str, precision: str) -> Told:
+        setting = self._request.setting(self._spec, device, precision)
+        found = summary.summarise(self._evaluation, setting, peak_memory_bytes())
+        values = summary.as_json(found)
+        table = words.csv_text(self._evaluation.results, self._evaluation.measures)
+        files = _files(values, "mixtures.csv", table, report_html(self._evaluation, found))
+        return Told(values, words.lines(found), files)
+
+
+class MusicJob:
+    """Songs."""
+
+    noun = "songs"
+
+    def __init__(self, spec: ModelSpec, request: Request, metrics: Sequence[str] | None) -> None:
+        if metrics is not None and (not metrics or set(metrics) - set(_MUSIC_METRICS)):
+            wrong = next((name for name in metrics if name not in _MUSIC_METRICS), None)
+            what = "No metric is named" if wrong is None else f"There is no metric {wrong!r} for music models"
+            raise UsageError(f"{what}; choose among {', '.join(_MUSIC_METRICS)}.")
+        self.skipped: list[str] = []
+        self._spec, self._request = spec, request
+        self._evaluation = MusicEvaluation("museval" in (metrics or ()))
+
+    def start(self, separator: Separator) -> tuple[int, Iterator[Failure | None]]:
+        songs = self._request.songs()
+        return len(songs), _added(self._evaluation, song_outcomes(separator, songs, self._evaluation.with_bss))
+
+    def told(self, device: str, precision: str) -> Told:
+        spec, request = self._spec, self._request
+        setting = MusicSetting(
+            spec.name, spec.stems, spec.sample_rate,
+            name_of(request.dataset), request.split, request.wiener, precision, device, request.threads,
+        )  # fmt: skip
+        found = summarise_songs(self._evaluation, setting, peak_memory_bytes())
+        values = songs_as_json(found)
+        table = songs_csv_text(self._evaluation.results, self._evaluation.with_bss)
+        files = _files(values, "songs.csv", table, songs_report_html(self._evaluation, found))
+        return Told(values, songs_lines(found), files)
+
+
+def _files(values: dict[str, Any], table_name: str, table: str, report: str) -> dict[str, str]:
+    return {SUMMARY: json.dumps(values, indent=2) + "\n", table_name: table, REPORT: report}
+
+
+class _Takes(Protocol[Outcome]):
+    """An evaluation that results are added to."""
+
+    def add(self, outcome: Outcome | Failure) -> None:
+        """Take the next one in."""
+        ...
+
+
+def _added(evaluation: _Takes[Outcome], found: Iterator[Outcome | Failure]) -> Iterator[Failure | None]:
+    """Add each outcome as it comes, and tell of failures."""
+    for outcome in found:
+        evaluation.add(outcome)
+        yield outcome if isinstance(outcome, Failure) else None

@@ -1,0 +1,1 @@
+"""Score music models on songs: uSDR and its gain over the mixture, and BSS Eval 4 on request, stem by stem."""

@@ -1,0 +1,179 @@
+"""Run a model over songs and score its stems; in flat memory, and a song that fails stops no other.
+
+A song is separated as by `unbraid separate`, block by block, at the model's rate: its mixture, or the sum of its parts,
+is written to a temporary file first (8 bytes a sample). For BSS Eval 4, which needs a song twice, stems and references
+go to the same folder (16 bytes a sample and stem). In memory are ten seconds of everything at a time. Time is that of
+the separation, wall clock and CPU, reading the mixture included, scoring and loading not.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from unbraid.audio import Reader
+from unbraid.corpora.mixtures import Clip
+from unbraid.corpora.songs import Song, read_stereo, song_seconds, stems_of
+from unbraid.errors import AudioError
+from unbraid.evaluation.bss4 import NAMES, bss_eval_4
+from unbraid.evaluation.music.scoring import Array, Excerpt, StemScore, StemSums
+from unbraid.evaluation.music.spool import Spool, rejoined, write_mixture
+from unbraid.evaluation.run import Failure, Worst, attempts
+from unbraid.spec import ModelSpec
+
+T = TypeVar("T")
+PIECE_SECONDS = 10  # scored at a time, and heard of a worst case
+
+
+class SeparatesFiles(Protocol):
+    """What is needed of a Separator here."""
+
+    spec: ModelSpec
+
+    def blocks(self, source: Path) -> Iterator[dict[str, Array]]:
+        """A file as its stems, block by block, each (C, n)."""
+        ...
+
+
+@dataclass(frozen=True)
+class SongResult:
+    """What became of one song."""
+
+    name: str
+    seconds: float  # of audio
+    wall_seconds: float  # of separation
+    cpu_seconds: float
+    stems: tuple[StemScore, ...]  # all of the model's
+    bss_frames: tuple[int, int] = (0, 0)  # scored by BSS Eval, and in all
+
+
+@dataclass(frozen=True)
+class StemCase:
+    """A stem of a song, and the piece of it that came out worst."""
+
+    song: str
+    score: StemScore
+    excerpt: Excerpt
+
+
+@dataclass
+class MusicEvaluation:
+    """Results as they come in, with the sounds of the worst stems."""
+
+    with_bss: bool
+    results: list[SongResult] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    worst: Worst[StemCase] = field(default_factory=Worst)  # by improvement of uSDR
+
+    def add(self, outcome: "tuple[SongResult, list[StemCase]] | Failure") -> None:
+        """Take the next song in."""
+        if isinstance(outcome, Failure):
+            self.failures.append(outcome)
+            return
+        result, cases = outcome
+        self.results.append(result)
+        for case in cases:
+            self.worst.add(case.score.improvement, case)
+
+
+@dataclass
+class _Clock:
+    """Time spent in an iterator."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def timed(self, items: Iterator[T]) -> Iterator[T]:
+        while True:
+            wall, cpu = time.perf_counter(), time.process_time()
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            finally:
+                self.wall += time.perf_counter() - wall
+                self.cpu += time.process_time() - cpu
+            yield item
+
+
+def song_outcomes(
+    separator: SeparatesFiles, songs: Sequence[Song], with_bss: bool = False
+) -> Iterator[tuple[SongResult, list[StemCase]] | Failure]:
+    """One after the other: each song separated and scored, or why not."""
+    return attempts(songs, lambda song: separate_and_score_song(separator, song, with_bss))
+
+
+def separate_and_score_song(
+    separator: SeparatesFiles, song: Song, with_bss: bool = False
+) -> tuple[SongResult, list[StemCase]]:
+    """Separate one song at the model's rate, as a user would, and score each stem that it has.
+
+    Raises:
+        AudioError: a recording cannot be read, or the recordings of a song differ in length.
+    """
+    rate, clock = separator.spec.sample_rate, _Clock()
+    references = stems_of(song, separator.spec.stems)
+    seconds = song_seconds(song)
+    samples = round(seconds * rate)
+    if not samples:
+        raise AudioError(f"{song.name} has not a single sample at {rate} Hz; take it out.")
+    sums = {stem: StemSums(stem) for stem in references}
+    with tempfile.TemporaryDirectory(prefix="unbraid-") as folder:
+        path = Path(folder, "mixture.wav")
+        clips = (song.mixture,) if song.mixture else tuple(clip for part in song.parts.values() for clip in part)
+        write_mixture(path, clips, rate, samples, PIECE_SECONDS * rate)
+        spool = Spool(Path(folder, "stems.raw")) if with_bss and references else None
+        try:
+            for piece in _pieces(separator, path, references, clock):
+                for stem, excerpt in piece.items():
+                    sums[stem].add(excerpt)
+                if spool:
+                    pairs = [(excerpt.reference, excerpt.estimate) for excerpt in piece.values()]
+                    spool.add(*(np.stack(waves) for waves in zip(*pairs, strict=True)))
+            bss, frames = _bss(spool, list(sums.values()), rate) if spool else ({}, (0, 0))
+        finally:
+            if spool:
+                spool.close()
+    scores = tuple(
+        sums[stem].score(bss.get(stem, {})) if stem in sums else StemScore(stem, "absent")
+        for stem in separator.spec.stems
+    )
+    result = SongResult(song.name, samples / rate, clock.wall, clock.cpu, scores, frames)
+    found = ((score, sums[score.stem].excerpt) for score in scores if score.state == "scored")
+    return result, [StemCase(song.name, score, excerpt) for score, excerpt in found if excerpt]
+
+
+def _pieces(
+    separator: SeparatesFiles, mixture: Path, references: dict[str, tuple[Clip, ...]], clock: _Clock
+) -> Iterator[dict[str, Excerpt]]:
+    """Each stem that the song has, ten seconds at a time."""
+    rate = separator.spec.sample_rate
+    size = PIECE_SECONDS * rate
+    stems = clock.timed(rejoined(separator.blocks(mixture), size))
+    with Reader(mixture) as reader:
+        for number, (whole, estimates) in enumerate(zip(reader.blocks(size), stems, strict=True)):
+            start, seconds = float(number * PIECE_SECONDS), whole.shape[1] / rate
+            yield {
+                stem: Excerpt(start, whole, read_stereo(clips, rate, start, seconds), estimates[stem])
+                for stem, clips in references.items()
+            }
+
+
+def _bss(spool: Spool, sums: Sequence[StemSums], rate: int) -> tuple[dict[str, dict[str, float]], tuple[int, int]]:
+    """Medians over frames of a second, by stem and name, for the stems that can be heard; frames scored and in all."""
+    heard = [index for index, stem in enumerate(sums) if not stem.is_silent]
+    if not heard:
+        return {}, (0, 0)
+    scores = bss_eval_4(partial(spool.frames, rate, heard))  # (4, S, N)
+    known = np.isfinite(scores)
+    medians = np.full(known.shape[:2], np.nan)  # (4, S)
+    some = known.any(-1)
+    medians[some] = np.nanmedian(scores[some], axis=-1)
+    values = [dict(zip(NAMES, map(float, column), strict=True)) for column in medians.T]
+    by_stem = {sums[index].stem: found for index, found in zip(heard, values, strict=True)}
+    return by_stem, (int(known.any((0, 1)).sum()), known.shape[-1])
