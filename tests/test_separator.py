@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, snr, speech_fake, speech_spec
-from unbraid import Cancelled, UsageError, separator
+from unbraid import Cancelled, UsageError, frontends, separator
 from unbraid.audio import read
 from unbraid.errors import AudioError
 from unbraid.separator import Options, Separator
@@ -45,6 +45,8 @@ ENGINES = {
     "residual": lambda: music(residual=True),
     "drop": lambda: speech(high_band="drop"),
     "raw": lambda: music(raw=True),
+    "removed": lambda: music(remove=("drums",)),
+    "exponent": lambda: music(mask_exponent=1.0),
 }
 
 
@@ -103,6 +105,51 @@ def test_windows_can_be_chosen() -> None:
     fake = speech_fake(even_and_odd)
     Separator.over(fake, speech_spec(), Options(window_seconds=0.5, overlap_seconds=0.1))(noise(1, 8000), 8000)
     assert fake.shapes == [(1, 4000)] * 3
+
+
+# --- removing, and harder masks ---
+
+
+@pytest.mark.parametrize("options", [{}, {"wiener": 1}, {"raw": True}, {"residual": True}, {"high_band": "drop"}])
+def test_what_is_left_without_a_stem_is_the_sum_of_the_others(options: dict[str, object]) -> None:
+    def four(**more: object) -> dict[str, np.ndarray]:
+        fake = music_fake(bands(4))
+        return Separator.over(fake, music_spec(4), Options(**options, **more))(x, 22050)  # type: ignore[arg-type]
+
+    x = noise(2, 9000)
+    stems, without = four(), four(remove=("bass", "vocals"))
+    assert list(without) == ["no-vocals-bass"]  # in the model's order
+    others = [stem for name, stem in stems.items() if name not in ("bass", "vocals")]
+    np.testing.assert_allclose(without["no-vocals-bass"], sum(others), atol=1e-6)
+
+
+def test_without_its_one_source_a_model_leaves_the_residual() -> None:
+    def half(mixture: np.ndarray) -> np.ndarray:
+        return even_and_odd(mixture)[:, :1]
+
+    x = noise(1, 2000)
+    (left,) = Separator.over(speech_fake(half), speech_spec(1), Options(remove=("speech",)))(x, 8000).values()
+    assert snr(even_and_odd(x)[0, 1], left[0]) > 50
+
+
+@pytest.mark.parametrize("level", [1e-5, 1.0, 1e6])
+def test_masks_of_any_exponent_are_ratios_at_any_level(level: float) -> None:
+    """Two stems of which one is twice as loud get 2^x to 1, however loud they are."""
+
+    def network(magnitude: np.ndarray) -> np.ndarray:
+        return np.stack((2 * magnitude, magnitude), axis=1)
+
+    x = level * noise(2, 4000)
+    for exponent in (0.5, 1.0, 2.0, 20.0, 300.0):
+        options = Options(mask_exponent=exponent)
+        vocals = Separator.over(music_fake(network), music_spec(), options)(x, 8000)["vocals"]
+        assert snr(x / (1 + 2**-exponent), vocals) > 60
+
+
+def test_the_models_own_exponent_is_what_is_not_asked_for() -> None:
+    x = noise(2, 4000)
+    own, two = music()(x, 8000), music(mask_exponent=2.0)(x, 8000)
+    assert all(snr(own[stem], two[stem]) > 60 for stem in own)
 
 
 # --- closing ---
@@ -237,6 +284,16 @@ def test_other_floats_are_taken(dtype: type) -> None:
 
 
 BAD_OPTIONS = [
+    ("music", {"remove": ("vocals", "piano")},
+     "tiny-music has no stem 'piano', only vocals, drums; it is in spleeter:5stems, spleeter:5stems-16kHz."),
+    ("music", {"remove": ("drums", "vocals")},
+     "Without vocals, drums nothing is left of tiny-music; remove fewer stems."),
+    ("speech", {"remove": ("residual",)},
+     "tiny-speech has no stem 'residual', only voice1, voice2; no model has it."),
+    ("music", {"mask_exponent": 0.0}, "Masks take an exponent above 0 (Spleeter's is 2), got 0."),
+    ("music", {"mask_exponent": 1.0, "wiener": 1},
+     "The Wiener filter has masks of its own; leave it out, or the exponent of the masks."),
+    ("speech", {"mask_exponent": 1.0}, "Exponents of masks are for music models; tiny-speech is a sepformer."),
     ("music", {"wiener": -1}, "Iterations of the Wiener filter are counted from 0, got -1."),
     ("speech", {"wiener": 1}, "The Wiener filter is for music models; tiny-speech is a sepformer."),
     ("speech", {"raw": True, "residual": True}, "Raw returns just what the network gives: it has no residual."),
@@ -261,9 +318,9 @@ def test_options_that_do_not_fit_are_refused(kind: str, options: dict[str, objec
 
 
 def test_a_long_raw_run_of_speech_needs_force(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(separator, "RAW_LIMIT_SECONDS", 60.0)
+    monkeypatch.setattr(frontends, "RAW_LIMIT_SECONDS", 60.0)
     x = noise(1, 120 * 100)
-    gigabytes = 120 * separator.RAW_BYTES_PER_8000 / 1e9
+    gigabytes = 120 * frontends.RAW_BYTES_PER_8000 / 1e9
     told = (
         f"Raw runs the whole file in one window: 2 minutes take about {gigabytes:.0f} GB of memory. "
         "Use --force (force=True) to do it all the same, or leave raw out."

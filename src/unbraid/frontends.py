@@ -1,9 +1,10 @@
 """What stands between a stream of audio at the model's rate and its network, per family: blocks in, stems out.
 
 A SepFormer gets windows of waveform, a U-Net gets segments of a spectrogram. Both return blocks (S, C, n) that add
-up to the length of what came in (a U-Net's may have some samples more at the end).
+up to the length of what came in (a U-Net's may have some samples more at the end). Arrays are checked here too.
 """
 
+import numbers
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -14,11 +15,17 @@ from unbraid.dsp.band import extend, soft_masks
 from unbraid.dsp.overlap import Joiner, windows
 from unbraid.dsp.stft import analysis, synthesis
 from unbraid.dsp.wiener import Spatial, Sums, estimate
+from unbraid.errors import AudioError, UsageError
 from unbraid.metrics import best_order, best_permutation
 from unbraid.runtime.base import Executor
 from unbraid.spec import Spectral
 
+MOST_CHANNELS = 64  # an array with more of them, and no more samples than this, is the wrong way round
+LOUDEST = 1e9  # float32 has room for its square, and for sums of those; full scale is 1
+RAW_LIMIT_SECONDS = 300.0
+RAW_BYTES_PER_8000 = 27_000_000  # samples, of a published SepFormer: measured up to a minute
 SLICE_FRAMES = 64  # of a spectrogram, filtered and transformed at a time
+QUIETEST = 1e-20  # magnitude that counts as more than nothing
 RIDGE = 1e-3  # of the level fit, relative to each output's own power
 
 
@@ -64,6 +71,32 @@ def speech_stems(speech: Speech, blocks: Blocks, seams: Seams) -> Blocks:
         yield joiner.add(voices, new)
     if (rest := joiner.finish()) is not None:
         yield rest
+
+
+def raw_speech(speech: Speech, blocks: Blocks, sample_rate: int, seconds: float | None, *, force: bool) -> Blocks:
+    """The network's own output (S, C, T) of blocks (C, n) in one window; `seconds`: how long it is, if that is known.
+
+    Raises:
+        UsageError: it is long, which takes much memory, and nobody insists (`force`).
+    """
+    pieces: list[FloatArray] = []
+    samples = 0
+    for block in blocks:
+        pieces.append(block)
+        samples += block.shape[1]
+        if not force:
+            _check_raw_length(seconds or samples / sample_rate, sample_rate)
+    if pieces:
+        yield run_sepformer(speech, np.concatenate(pieces, axis=1))
+
+
+def _check_raw_length(seconds: float, sample_rate: int) -> None:
+    if seconds > RAW_LIMIT_SECONDS:
+        gigabytes = seconds * sample_rate / 8000 * RAW_BYTES_PER_8000 / 1e9
+        raise UsageError(
+            f"Raw runs the whole file in one window: {seconds / 60:.0f} minutes take about {gigabytes:.0f} GB of "
+            "memory. Use --force (force=True) to do it all the same, or leave raw out."
+        )
 
 
 def run_sepformer(speech: Speech, audio: FloatArray) -> FloatArray:
@@ -136,6 +169,7 @@ class Music:
     spectral: Spectral
     wiener_iterations: int = 0  # 0: soft masks
     full_band: bool = True  # masks go on above the network's last bin, whatever the published system does
+    exponent: float | None = None  # of the masks; None: the model's
 
 
 def music_stems(music: Music, open_blocks: Callable[[], Blocks]) -> Blocks:
@@ -178,8 +212,12 @@ def _segments(music: Music, blocks: Blocks) -> Iterator[tuple[ComplexArray, Floa
 
 def _masks(music: Music, stems: FloatArray) -> FloatArray:
     """Ratio masks (S, B, 2, N, bins) over all bins."""
+    if music.exponent is None:
+        masks = soft_masks(stems, music.spectral.exponent)
+    else:  # of the loudest stem 1, so that no power is too large or too small for float32
+        masks = soft_masks(stems / np.maximum(stems.max(0), QUIETEST), music.exponent)
     extension = "average" if music.full_band else music.spectral.extension
-    return extend(soft_masks(stems, music.spectral.exponent), music.spectral.frame_samples // 2 + 1, extension)
+    return extend(masks, music.spectral.frame_samples // 2 + 1, extension)
 
 
 def _magnitudes(music: Music, mixture: ComplexArray, stems: FloatArray) -> FloatArray:
@@ -204,3 +242,36 @@ def from_pairs(stems: FloatArray, channels: int) -> FloatArray:
     if channels % 2:
         flat[:, channels - 1] = (flat[:, channels - 1] + flat[:, channels]) / 2
     return flat[:, :channels]
+
+
+# --- arrays as they come ------------------------------------------------------------------------------------------
+
+
+def checked_rate(sample_rate: float) -> int:
+    """The sample rate as a whole number of Hz, or the reason why not."""
+    number = isinstance(sample_rate, numbers.Real) and not isinstance(sample_rate, bool)
+    if not number or not float(sample_rate).is_integer() or sample_rate < 1:
+        raise AudioError(f"The sample rate must be a whole number of Hz above 0, got {sample_rate!r}.")
+    return int(sample_rate)
+
+
+def checked_audio(audio: FloatArray) -> FloatArray:
+    """The array as float32 (C, T), or the reason why not."""
+    array = np.asarray(audio)
+    if array.ndim != 2:
+        raise AudioError(
+            f"Audio must be an array (channels, samples), got shape {array.shape}; for mono use audio[None]."
+        )
+    if array.dtype.kind != "f":
+        raise AudioError(f"Audio must be floating point, got {array.dtype}; scale integers to -1 … 1 first.")
+    if 0 in array.shape:
+        raise AudioError(f"Audio of shape {array.shape} is empty.")
+    if array.shape[0] > MOST_CHANNELS >= array.shape[1]:
+        raise AudioError(f"Audio of shape {array.shape} looks like (samples, channels); pass audio.T.")
+    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes the infinity refused below
+        array = array.astype(np.float32, copy=False)
+    if not np.isfinite(array).all():
+        raise AudioError("Audio holds NaN or infinity; repair it first.")
+    if np.abs(array).max() > LOUDEST:
+        raise AudioError(f"Audio holds samples above {LOUDEST:g}, where full scale is 1; scale it down first.")
+    return array

@@ -9,8 +9,8 @@ stems back to the input's rate and length, share out what they leave over of the
 """
 
 import dataclasses
-import numbers
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -20,21 +20,28 @@ import numpy as np
 from unbraid.audio import Reader, Source
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.share import shared
-from unbraid.errors import AudioError, UsageError
+from unbraid.errors import UsageError
 from unbraid.folder import open_model_folder
-from unbraid.frontends import Music, Seams, Speech, as_pairs, from_pairs, music_stems, run_sepformer, speech_stems
+from unbraid.frontends import (
+    Music,
+    Seams,
+    Speech,
+    as_pairs,
+    checked_audio,
+    checked_rate,
+    from_pairs,
+    music_stems,
+    raw_speech,
+    speech_stems,
+)
 from unbraid.geometry import SepFormerGeometry
-from unbraid.hub import resolve
+from unbraid.hub import models_with_stem, resolve
 from unbraid.runtime import Executor, open_executor
 from unbraid.runtime.base import Precision
 from unbraid.spec import ModelSpec
 from unbraid.stream import Feed, Progress, Track
 
 BLOCK_SECONDS = 1.0
-MOST_CHANNELS = 64  # an array with more of them, and no more samples than this, is the wrong way round
-LOUDEST = 1e9  # float32 has room for its square, and for sums of those; full scale is 1
-RAW_LIMIT_SECONDS = 300.0
-RAW_BYTES_PER_8000 = 27_000_000  # samples, of a published SepFormer: measured up to a minute
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class Options:
     raw: bool = False  # just what the published system returns, at the model's rate
     residual: bool = False  # a stem for what the others leave over, which is then not shared out
     high_band: Literal["share", "drop"] = "share"  # what lies above half the model's sample rate
+    mask_exponent: float | None = None  # music: of the soft masks; None: the model's own
+    remove: tuple[str, ...] = ()  # one stem, of all others: ("vocals",) leaves no-vocals
     window_seconds: float | None = None  # speech; the model's own by default
     overlap_seconds: float | None = None
     force: bool = False  # run a raw SepFormer however long the file is
@@ -107,11 +116,13 @@ class Separator:
     @property
     def has_residual(self) -> bool:
         """Whether a run adds a `residual` stem: on request, and always where there is one source."""
-        return not self.options.raw and (self.options.residual or len(self.spec.stems) == 1)
+        return _has_residual(self.spec, self.options)
 
     def stems(self) -> tuple[str, ...]:
         """Names of the stems a run returns."""
-        return (*self.spec.stems, "residual") if self.has_residual else self.spec.stems
+        stems = _all_stems(self.spec, self.options)
+        removed = [stem for stem in stems if stem in self.options.remove]
+        return ("-".join(("no", *removed)),) if removed else stems
 
     def output_rate(self, sample_rate: int) -> int:
         """The sample rate of the stems of audio at `sample_rate`."""
@@ -129,7 +140,7 @@ class Separator:
         Raises:
             AudioError: the array is not float (C, T), is empty, or holds NaN or infinity.
         """
-        audio, sample_rate = _checked(audio), _checked_rate(sample_rate)
+        audio, sample_rate = checked_audio(audio), checked_rate(sample_rate)
         block = max(1, round(BLOCK_SECONDS * sample_rate))
         track = Track(
             sample_rate, audio.shape[0], audio.shape[1],
@@ -163,7 +174,15 @@ class Separator:
                 yield dict(zip(self.stems(), stems, strict=True))
 
     def _stream(self, track: Track, progress: Progress | None) -> Blocks:
-        """Stems (S, C, n) of a track, residual included."""
+        """Stems (S, C, n) of a track, or the sum of those that are not removed."""
+        blocks = self._parts(track, progress)
+        if not self.options.remove:
+            return blocks
+        kept = [i for i, stem in enumerate(_all_stems(self.spec, self.options)) if stem not in self.options.remove]
+        return (block[kept].sum(0, keepdims=True) for block in blocks)
+
+    def _parts(self, track: Track, progress: Progress | None) -> Blocks:
+        """All stems (S, C, n) of a track, residual included."""
         self.seams = Seams()  # a run that is still going keeps its own
         rate, passes = self.spec.sample_rate, 1 + self.options.wiener
         if self.options.raw:
@@ -181,13 +200,15 @@ class Separator:
     def _network(self, feed: Feed, track: Track) -> Blocks:
         """What the network makes of a track, at the model's rate."""
         if self.spec.spectral:
-            music = Music(self._executor, self.spec.spectral, self.options.wiener, full_band=not self.options.raw)
+            options = self.options
+            music = Music(self._executor, self.spec.spectral, options.wiener, not options.raw, options.mask_exponent)
             stems = music_stems(music, lambda: (as_pairs(block) for block in feed.open()))
             channels = self.output_channels(track.channels)
             return (from_pairs(block, channels) for block in stems)
         speech = self._speech()
         if self.options.raw:
-            return self._raw_speech(speech, feed, track)
+            known = None if track.frames is None else track.frames / track.sample_rate
+            return raw_speech(speech, feed.open(), self.spec.sample_rate, known, force=self.options.force)
         return speech_stems(speech, feed.open(), self.seams)
 
     def _speech(self) -> Speech:
@@ -195,41 +216,41 @@ class Separator:
         window, overlap = (round(seconds * self.spec.sample_rate) for seconds in _windows(self.spec, self.options))
         return Speech(self._executor, self.spec.geometry.kernel_samples, window, overlap, self.spec.level == "fitted")
 
-    def _raw_speech(self, speech: Speech, feed: Feed, track: Track) -> Blocks:
-        """The whole file in one window."""
-        pieces: list[FloatArray] = []
-        samples = 0
-        for block in feed.open():
-            pieces.append(block)
-            samples += block.shape[1]
-            known = None if track.frames is None else track.frames / track.sample_rate
-            self._check_raw_length(known or samples / self.spec.sample_rate)
-        if pieces:
-            yield run_sepformer(speech, np.concatenate(pieces, axis=1))
 
-    def _check_raw_length(self, seconds: float) -> None:
-        if seconds > RAW_LIMIT_SECONDS and not self.options.force:
-            gigabytes = seconds * self.spec.sample_rate / 8000 * RAW_BYTES_PER_8000 / 1e9
-            raise UsageError(
-                f"Raw runs the whole file in one window: {seconds / 60:.0f} minutes take about {gigabytes:.0f} GB of "
-                "memory. Use --force (force=True) to do it all the same, or leave raw out."
-            )
+def check_stem(stem: str, available: Sequence[str], model: str) -> None:
+    """Refuse a stem that a model lacks, saying which it has and which models have it."""
+    if stem not in available:
+        others = models_with_stem(stem)
+        hint = f"it is in {', '.join(others)}" if others else "no model has it"
+        raise UsageError(f"{model} has no stem {stem!r}, only {', '.join(available)}; {hint}.")
+
+
+def _has_residual(spec: ModelSpec, options: Options) -> bool:
+    return not options.raw and (options.residual or len(spec.stems) == 1)
+
+
+def _all_stems(spec: ModelSpec, options: Options) -> tuple[str, ...]:
+    """Names of all stems, before any is removed."""
+    return (*spec.stems, "residual") if _has_residual(spec, options) else spec.stems
 
 
 def _check_options(spec: ModelSpec, options: Options) -> None:
     """Refuse what does not fit the model."""
-    if spec.family == "unet" and spec.channels != 2:
-        raise UsageError(f"{spec.name} takes {spec.channels} channels; U-Nets are run on pairs of channels only.")
     if options.wiener < 0:
         raise UsageError(f"Iterations of the Wiener filter are counted from 0, got {options.wiener}.")
-    if options.wiener and spec.family != "unet":
-        raise UsageError(f"The Wiener filter is for music models; {spec.name} is a {spec.family}.")
     if options.high_band not in (bands := ("share", "drop")):
         raise UsageError(f"high_band is one of {', '.join(bands)}, not {options.high_band!r}.")
-    if spec.family == "unet" and (options.window_seconds, options.overlap_seconds) != (None, None):
-        raise UsageError(f"Windows are for speech models; {spec.name} is a {spec.family}.")
+    exponent = options.mask_exponent
+    if exponent is not None and not 0 < exponent < math.inf:
+        raise UsageError(f"Masks take an exponent above 0 (Spleeter's is 2), got {exponent:g}.")
     if options.raw and options.residual:
         raise UsageError("Raw returns just what the network gives: it has no residual.")
+    _check_removed(spec, options)
+    if spec.family == "unet":
+        _check_music(spec, options)
+    elif options.wiener or exponent is not None:
+        what = "The Wiener filter is" if options.wiener else "Exponents of masks are"
+        raise UsageError(f"{what} for music models; {spec.name} is a {spec.family}.")
     if spec.windows:
         seconds, overlap = _windows(spec, options)
         if not 0 <= overlap <= seconds / 2:
@@ -244,6 +265,25 @@ def _check_options(spec: ModelSpec, options: Options) -> None:
             )
 
 
+def _check_music(spec: ModelSpec, options: Options) -> None:
+    """Refuse what does not fit a U-Net."""
+    if spec.channels != 2:
+        raise UsageError(f"{spec.name} takes {spec.channels} channels; U-Nets are run on pairs of channels only.")
+    if (options.window_seconds, options.overlap_seconds) != (None, None):
+        raise UsageError(f"Windows are for speech models; {spec.name} is a {spec.family}.")
+    if options.wiener and options.mask_exponent is not None:
+        raise UsageError("The Wiener filter has masks of its own; leave it out, or the exponent of the masks.")
+
+
+def _check_removed(spec: ModelSpec, options: Options) -> None:
+    """Refuse to remove what is not there, and all that is."""
+    stems = _all_stems(spec, options)
+    for stem in options.remove:
+        check_stem(stem, stems, spec.name)
+    if set(stems) <= set(options.remove):
+        raise UsageError(f"Without {', '.join(stems)} nothing is left of {spec.name}; remove fewer stems.")
+
+
 def _windows(spec: ModelSpec, options: Options) -> tuple[float, float]:
     """Seconds of a speech window and of the overlap of two."""
     assert spec.windows is not None
@@ -253,33 +293,3 @@ def _windows(spec: ModelSpec, options: Options) -> tuple[float, float]:
         spec.windows.seconds if window is None else window,
         spec.windows.overlap_seconds if overlap is None else overlap,
     )
-
-
-def _checked_rate(sample_rate: float) -> int:
-    """The sample rate as a whole number of Hz, or the reason why not."""
-    number = isinstance(sample_rate, numbers.Real) and not isinstance(sample_rate, bool)
-    if not number or not float(sample_rate).is_integer() or sample_rate < 1:
-        raise AudioError(f"The sample rate must be a whole number of Hz above 0, got {sample_rate!r}.")
-    return int(sample_rate)
-
-
-def _checked(audio: FloatArray) -> FloatArray:
-    """The array as float32 (C, T), or the reason why not."""
-    array = np.asarray(audio)
-    if array.ndim != 2:
-        raise AudioError(
-            f"Audio must be an array (channels, samples), got shape {array.shape}; for mono use audio[None]."
-        )
-    if array.dtype.kind != "f":
-        raise AudioError(f"Audio must be floating point, got {array.dtype}; scale integers to -1 … 1 first.")
-    if 0 in array.shape:
-        raise AudioError(f"Audio of shape {array.shape} is empty.")
-    if array.shape[0] > MOST_CHANNELS >= array.shape[1]:
-        raise AudioError(f"Audio of shape {array.shape} looks like (samples, channels); pass audio.T.")
-    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes the infinity refused below
-        array = array.astype(np.float32, copy=False)
-    if not np.isfinite(array).all():
-        raise AudioError("Audio holds NaN or infinity; repair it first.")
-    if np.abs(array).max() > LOUDEST:
-        raise AudioError(f"Audio holds samples above {LOUDEST:g}, where full scale is 1; scale it down first.")
-    return array

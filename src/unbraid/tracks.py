@@ -2,14 +2,17 @@
 
 Stems are written block by block into one hidden folder beside their destination (so on the same disk). Where the
 format would clip, they are first kept as float32; if their peak passes 1, one common gain for all stems is applied
-while they are encoded. Then the folder is renamed into its place, or, where that place exists already, its files are
-moved in one by one, and back again if that fails half-way.
+while they are encoded. A page about them, where one is wanted, is made of the same floats. Then the folder is renamed
+into its place, or, where that place exists already, its files are moved in one by one, and back again if that fails
+half-way.
 """
 
 import contextlib
+import dataclasses
 import math
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +25,9 @@ from unbraid.audio import Audio, OutputFormat, Resampler, StreamWriter, Writer, 
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import AudioError
 from unbraid.folder import sha256
-from unbraid.receipt import Made, Making, Receipt, name_in, read_receipt
+from unbraid.receipt import Made, Making, Receipt, holds, name_in, read_receipt
 from unbraid.stream import Progress
+from unbraid.visual import Facts, Recording, gather, report_page
 
 _FLOAT = OutputFormat("wav", "32f")
 _FLOAT_BYTES = 4
@@ -78,6 +82,20 @@ class Track:
     name: str = ""  # of the input, for people
     replace: bool = False  # whether outputs may exist already
     tags: dict[str, str] = field(default_factory=dict)
+    report: Path | None = None  # the page about the stems
+
+    @property
+    def files(self) -> list[tuple[Path, Making]]:
+        """All that is written, but for the record, and what each depends on: a page also on which stems it shows."""
+        stems = [(path, self.making) for path in self.outputs.values()]
+        if self.report is None:
+            return stems
+        options = {**self.making.options, "report": list(self.outputs)}
+        return [*stems, (self.report, dataclasses.replace(self.making, options=options))]
+
+    def is_done(self) -> bool:
+        """Whether all of it is there, just as it would be written now."""
+        return all(holds(self.receipt, making, [path]) for path, making in self.files)
 
 
 @dataclass(frozen=True)
@@ -101,12 +119,13 @@ def write_track(
         Cancelled, KeyboardInterrupt: by way of these; nothing of it is left behind.
     """
     check_format(track.fmt, track.signal.written_rate, track.signal.channels)
-    home = Path(os.path.commonpath([os.path.abspath(p.parent) for p in (*track.outputs.values(), track.receipt)]))
+    places = (*(path for path, _ in track.files), track.receipt)
+    home = Path(os.path.commonpath([os.path.abspath(path.parent) for path in places]))
     with working_folder(home) as work:
         _check_room(work, track)
         fresh, kept = _Hidden(work / "track", home, track), _Hidden(work / "float", home, track)
         with disk_errors(home):
-            for path in (*fresh.stems.values(), fresh.receipt, *kept.stems.values()):
+            for path in (*fresh.files, fresh.receipt, *kept.files):
                 path.parent.mkdir(parents=True, exist_ok=True)
         try:
             written = _write_stems(separator, track, fresh, kept, (progress, encoding or progress))
@@ -132,7 +151,8 @@ class _Hidden:
 
     def __init__(self, folder: Path, home: Path, track: Track) -> None:
         self.folder, self.home = folder, home
-        self.stems = {stem: folder / os.path.relpath(path, home) for stem, path in track.outputs.items()}
+        self.files = [folder / os.path.relpath(path, home) for path, _ in track.files]
+        self.stems = dict(zip(track.outputs, self.files, strict=False))  # the page comes last
         self.receipt = folder / os.path.relpath(track.receipt, home)
 
     def unhidden(self, message: str) -> str:
@@ -148,15 +168,30 @@ def _write_stems(
     passes: tuple[Progress | None, Progress | None],
 ) -> Written:
     progress, encoding = passes
-    if not track.fmt.clips:
-        seconds, _ = _separate(separator, track, fresh.stems, track.fmt, progress)
-        return Written(seconds, 0.0)
-    seconds, peak = _separate(separator, track, kept.stems, _FLOAT, progress)
-    gain = 1.0 / max(peak, 1.0)
-    for index, (stem, path) in enumerate(kept.stems.items()):
-        _encode(path, fresh.stems[stem], track, gain, _part(encoding, index, len(kept.stems), seconds))
-        path.unlink()
-    return Written(seconds, 20 * math.log10(gain))
+    floats, started = kept if track.fmt.clips else fresh, time.monotonic()
+    seconds, peak = _separate(separator, track, floats.stems, _FLOAT, progress)
+    elapsed, gain = time.monotonic() - started, 1.0 / max(peak, 1.0)
+    written = Written(seconds, 20 * math.log10(gain) if track.fmt.clips else 0.0)
+    encoded = list(fresh.stems.items()) if track.fmt.clips else []
+    parts = len(encoded) + (track.report is not None)
+    if track.report is not None:
+        facts = Facts(track.name, track.making.model, elapsed, written.gain_db)
+        _write_page(fresh.files[-1], track, floats.stems, facts, (gain, _part(encoding, 0, parts, seconds)))
+    for index, (stem, path) in enumerate(encoded, parts - len(encoded)):
+        _encode(kept.stems[stem], path, track, gain, _part(encoding, index, parts, seconds))
+        kept.stems[stem].unlink()
+    return written
+
+
+def _write_page(
+    page: Path, track: Track, stems: Mapping[str, Path], facts: Facts, how: tuple[float, Callable[[float], None]]
+) -> None:
+    """The page about float stems; `how`: what its sound is multiplied by, and who is told of the seconds done."""
+    cut = track.cut
+    recording = Recording(track.source, cut.start, cut.duration, cut.track)
+    text = report_page(gather(recording, stems, page.parent, *how), facts)
+    with disk_errors(page.parent):
+        page.write_text(text, encoding="utf-8", errors="replace")
 
 
 def _blocks(separator: Separates, track: Track, progress: Progress | None) -> Iterator[dict[str, Audio]]:
@@ -211,9 +246,9 @@ def _write_receipt(track: Track, fresh: _Hidden, written: Written) -> None:
     """The record of the stems, which goes on naming those of earlier runs."""
     files = {name: made for name, made in read_receipt(track.receipt).files.items()
              if (track.receipt.parent / name).is_file()}  # fmt: skip
-    for stem, output in track.outputs.items():
-        digest = sha256(fresh.stems[stem])
-        files[name_in(track.receipt, output)] = Made(digest, written.gain_db, track.name, __version__, track.making)
+    for hidden, (path, making) in zip(fresh.files, track.files, strict=True):
+        made = Made(sha256(hidden), written.gain_db, track.name, __version__, making)
+        files[name_in(track.receipt, path)] = made
     fresh.receipt.write_text(Receipt(files).to_json(), encoding="utf-8")
 
 
@@ -223,8 +258,9 @@ def _settle(fresh: _Hidden, home: Path, track: Track) -> None:
         home.parent.mkdir(parents=True, exist_ok=True)
         os.rename(fresh.folder, home)
         return
-    moves = [*zip(fresh.stems.values(), track.outputs.values(), strict=True), (fresh.receipt, track.receipt)]
-    if not track.replace and (there := next((p for p in track.outputs.values() if os.path.lexists(p)), None)):
+    places = [path for path, _ in track.files]
+    moves = [*zip(fresh.files, places, strict=True), (fresh.receipt, track.receipt)]
+    if not track.replace and (there := next((path for path in places if os.path.lexists(path)), None)):
         raise AudioError(f"{there} has appeared meanwhile; nothing was written. Use --overwrite to replace it.")
     aside = fresh.folder.with_name("aside")
     aside.mkdir()

@@ -91,7 +91,8 @@ def test_no_other_graphs_are_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_names_of_graphs_tell_every_size() -> None:
     assert graph_name(SepFormerGeometry(), "int8") == "sepformer-2-256-16-8-250-2-8-8-1024.int8.onnx"
-    assert graph_name(UNetGeometry(), "float32") == "unet-2-2-16x32x64x128x256x512-leaky_relu-relu-sigmoid-own.float32.onnx"
+    name = "unet-2-2-16x32x64x128x256x512-leaky_relu-relu-sigmoid-own.float32.onnx"
+    assert graph_name(UNetGeometry(), "float32") == name
     for changed in ({"heads": 4}, {"chunk_frames": 100}, {"stride_samples": 4}):
         assert graph_name(dataclasses.replace(SepFormerGeometry(), **changed), "int8") != graph_name(
             SepFormerGeometry(), "int8"

@@ -20,6 +20,14 @@ Output = Annotated[
     typer.Option("--output", "-o", metavar="DIR|-", help="Where outputs go; - writes one stem to standard output."),
 ]
 Stems = Annotated[str | None, typer.Option(metavar="A,B", help="Only these stems: vocals,drums. (default: all)")]
+Remove = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="One stem without these: --remove vocals writes no-vocals, all else in one."),
+]
+Report = Annotated[
+    bool,
+    typer.Option("--report", help="A page beside the stems to look at them and listen: report.html, works offline."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object at the end instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 
@@ -86,6 +94,14 @@ Wiener = Annotated[
 WienerIterations = Annotated[
     int | None,
     typer.Option(metavar="N", min=0, help="Its iterations. (default: 1 with --wiener)", rich_help_panel=_MODEL),
+]
+MaskExponent = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="Of music's soft masks; a larger one separates harder. (default: the model's own, 2 in Spleeter's)",
+        rich_help_panel=_MODEL,
+    ),
 ]
 Residual = Annotated[
     bool,

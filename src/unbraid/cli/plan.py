@@ -36,22 +36,32 @@ def make_jobs(
     """
     layout = Layout(request.root or Path(), request.template, request.coding.format, separator.spec.name)
     places = {item: {stem: layout.stem_path(item, stem) for stem in stems} for item in items}
+    pages = {item: _page(layout, item) for item in items if request.report}
     if request.root is not None:
-        refuse_collisions({item: outputs.values() for item, outputs in places.items()})
-        for item, outputs in places.items():
-            _refuse_existing(list(outputs.values()), layout.receipt_path(item), request)
+        files = {
+            item: [*outputs.values(), *([pages[item]] if item in pages else [])] for item, outputs in places.items()
+        }
+        refuse_collisions(files)
+        for item, paths in files.items():
+            _refuse_existing(paths, layout.receipt_path(item), request)
     jobs = []
     for item, outputs in places.items():
         source = None
         try:
             source = place(item)
             track = _track(request, source, outputs, layout.receipt_path(item), separator)
-            jobs.append(Job(item, dataclasses.replace(track, name=item.name)))
+            jobs.append(Job(item, dataclasses.replace(track, name=item.name, report=pages.get(item))))
         except UsageError:
             raise
         except Exception as error:
             jobs.append(Job(item, error=naming(item, explain(error), source)))
     return jobs
+
+
+def _page(layout: Layout, item: Item) -> Path:
+    """Where the page about an input's stems goes: as a stem's file would, but it is called report and ends in .html."""
+    template = layout.template.rpartition(".")[0] + ".{ext}"
+    return dataclasses.replace(layout, template=template, ext="html").stem_path(item, "report")
 
 
 def _track(request: Request, source: Path, outputs: dict[str, Path], receipt: Path, separator: Separator) -> Track:

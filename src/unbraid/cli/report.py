@@ -20,6 +20,7 @@ class Result:
     elapsed: float | None = None  # seconds it took
     gain_db: float | None = None
     agreement_db: float | None = None  # of neighbouring windows of speech, the median
+    report: Path | None = None  # the page about it
     error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -29,6 +30,7 @@ class Result:
             "input": self.input,
             "status": self.status,
             "outputs": {stem: str(path) for stem, path in self.outputs.items()},
+            "report": str(self.report) if self.report else None,
             "seconds": self.seconds,
             "elapsed_seconds": self.elapsed,
             "realtime_factor": speed,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from unbraid import hub
 from unbraid.errors import ModelNotFound, UsageError
 from unbraid.jobs import DEFAULT_TEMPLATE
-from unbraid.separator import Options
+from unbraid.separator import Options, check_stem
 from unbraid.tracks import Cut
 
 DEFAULT_MODEL = "speech-2"
@@ -53,8 +53,13 @@ class Request:
     recursive: bool = False
     resume: bool = False
     overwrite: bool = False
+    report: bool = False  # a page beside the stems
 
     def __post_init__(self) -> None:
+        if self.stems is not None and self.options.remove:
+            raise UsageError("--stems writes the stems it names, --remove the sum of all others; give one of them.")
+        if self.report and self.root is None:
+            raise UsageError("--report writes a page beside the stems, so choose a folder with -o instead of -.")
         if self.resume and "-" in self.inputs:
             raise UsageError("--resume needs files: whether standard input is what it was cannot be told.")
         if self.engine.threads is not None and self.engine.threads < 1:
@@ -70,7 +75,8 @@ class Request:
         """All that decides what the stems' files hold, but for input and model; as JSON values."""
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "force"}
         coding, cut = dataclasses.asdict(self.coding), dataclasses.asdict(self.cut)
-        return {**options, **coding, **cut, "precision": self.engine.precision}
+        removed = list(self.options.remove)  # JSON knows no tuples
+        return {**options, "remove": removed, **coding, **cut, "precision": self.engine.precision}
 
 
 def choose_model(model: str | None, speakers: int | None) -> str:
@@ -97,13 +103,13 @@ def choose_model(model: str | None, speakers: int | None) -> str:
     )
 
 
-def split_stems(text: str | None) -> tuple[str, ...] | None:
-    """The names in "vocals, drums", each once."""
+def split_stems(text: str | None, option: str = "--stems", absent: str = "for all") -> tuple[str, ...] | None:
+    """The names in "vocals, drums", each once; `absent` is what no names at all would mean."""
     if text is None:
         return None
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
-        raise UsageError("--stems names no stem; give names with commas between them, or leave it out for all.")
+        raise UsageError(f"{option} names no stem; give names with commas between them, or leave it out {absent}.")
     return names
 
 
@@ -114,10 +120,7 @@ def select_stems(wanted: Sequence[str] | None, available: Sequence[str], model: 
         UsageError: the model lacks one; the message lists its stems and the models that have it.
     """
     for stem in wanted or ():
-        if stem not in available:
-            others = hub.models_with_stem(stem)
-            hint = f"it is in {', '.join(others)}" if others else "no model has it"
-            raise UsageError(f"{model} has no stem {stem!r}, only {', '.join(available)}; {hint}.")
+        check_stem(stem, available, model)
     return tuple(stem for stem in available if wanted is None or stem in wanted)
 
 

@@ -19,7 +19,6 @@ from unbraid.cli.report import Report, Result
 from unbraid.cli.request import Request, check_stdout, select_stems
 from unbraid.errors import Cancelled
 from unbraid.jobs import Layout, collect
-from unbraid.receipt import holds
 from unbraid.separator import Separator
 from unbraid.tracks import write_stream, write_track
 
@@ -62,8 +61,8 @@ def _do(job: Job, request: Request, separator: Separator, meters: tuple[Meter, M
         return Result(label, "failed", error=job.error)
     track, started = job.track, time.monotonic()
     try:
-        if request.resume and holds(track.receipt, track.making, track.outputs.values()):
-            return Result(label, "skipped", track.outputs)
+        if request.resume and track.is_done():
+            return Result(label, "skipped", track.outputs, report=track.report)
         if request.root is None:
             written = write_stream(separator, track, sys.stdout.buffer, meters[0])
         else:
@@ -78,7 +77,7 @@ def _do(job: Job, request: Request, separator: Separator, meters: tuple[Meter, M
     elapsed = time.monotonic() - started
     outputs = track.outputs if request.root is not None else {}
     agreement = median(separator.seams.agreement_db) if separator.seams.agreement_db else None
-    return Result(label, "done", outputs, written.seconds, elapsed, written.gain_db, agreement)
+    return Result(label, "done", outputs, written.seconds, elapsed, written.gain_db, agreement, track.report)
 
 
 @contextmanager

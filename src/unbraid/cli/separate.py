@@ -23,6 +23,8 @@ def separate(
     model: opt.Model = None,
     output: opt.Output = ".",
     stems: opt.Stems = None,
+    remove: opt.Remove = None,
+    report: opt.Report = False,
     format: opt.Format = "wav",
     subtype: opt.Subtype = None,
     bitrate: opt.Bitrate = None,
@@ -37,6 +39,7 @@ def separate(
     speakers: opt.Speakers = None,
     wiener: opt.Wiener = False,
     wiener_iterations: opt.WienerIterations = None,
+    mask_exponent: opt.MaskExponent = None,
     residual: opt.Residual = False,
     high_band: opt.HighBand = "share",
     raw: opt.Raw = False,
@@ -59,7 +62,7 @@ def separate(
 
         if as_json and output == "-":
             raise UsageError("--json and -o - both write to standard output; choose one of them.")
-        wanted = split_stems(stems)
+        wanted, removed = split_stems(stems), split_stems(remove, "--remove", "to remove none") or ()
         return Request(
             inputs=tuple(inputs),
             model=choose_model(model, speakers),
@@ -72,22 +75,25 @@ def separate(
             options=Options(
                 wiener=int(wiener) if wiener_iterations is None else wiener_iterations,
                 raw=raw,
-                residual=residual or "residual" in (wanted or ()),
+                residual=residual or "residual" in (*(wanted or ()), *removed),
                 high_band=high_band,
+                mask_exponent=mask_exponent,
+                remove=removed,
                 force=force,
             ),
             recursive=recursive,
             resume=resume,
             overwrite=overwrite,
+            report=report,
         )
 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are tiny, its threads cost 50 ms
     with guarded():
-        report, code = _carry_out(request, quiet=quiet or as_json)
+        done, code = _carry_out(request, quiet=quiet or as_json)
         if as_json:
-            say(json.dumps(report.as_json()))
+            say(json.dumps(done.as_json()))
         elif not quiet:
-            for line in summary(report):
+            for line in summary(done):
                 (notice if output == "-" else say)(line)
         raise typer.Exit(code)
 
@@ -127,8 +133,9 @@ def summary(report: "Report") -> list[str]:
 
 def _line(result: "Result") -> str:
     where = " ".join(shlex.quote(str(path)) for path in result.outputs.values()) or "standard output"
+    page = f"\n  report: {shlex.quote(str(result.report))}" if result.report else ""
     if result.status == "skipped":
-        return f"{result.input} was done already: {where}"
+        return f"{result.input} was done already: {where}{page}"
     assert result.seconds is not None and result.elapsed is not None
     speed = result.seconds / max(result.elapsed, 1e-9)
     text = f"{result.input} -> {where} ({result.seconds:.1f} s in {result.elapsed:.1f} s, {speed:.1f} x real time)"
@@ -137,4 +144,4 @@ def _line(result: "Result") -> str:
         text += f"\n  stems turned down by {amount} so that none clips"
     if result.agreement_db is not None:
         text += f"\n  neighbouring windows agree to {result.agreement_db:.0f} dB (median) where they overlap"
-    return text
+    return text + page

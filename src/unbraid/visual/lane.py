@@ -1,0 +1,126 @@
+"""What a page shows of one signal: spectrogram and level over time, gathered block by block.
+
+Memory does not grow with length: time goes into a bounded number of columns, and whenever they are full, neighbours are
+joined and each stands for twice as much. Frequencies are in rows of equal ratio, as ears and musicians count them.
+"""
+
+import math
+
+import numpy as np
+
+from unbraid.dsp import FloatArray
+from unbraid.dsp.stft import stft
+
+MOST_COLUMNS = 1200
+ROWS = 144
+LOWEST_HZ, HIGHEST_HZ = 40.0, 20000.0
+FRAME_SECONDS = 0.09
+LEAST_BINS = 1.5  # that a row spans: below, where rows are narrower than bins, they overlap and so stay smooth
+SILENCE_DB = -120.0
+
+
+def decibels(power: FloatArray | float) -> FloatArray:
+    """Power in dB, never below `SILENCE_DB`."""
+    return np.asarray(10 * np.log10(np.maximum(power, 10 ** (SILENCE_DB / 10))), np.float32)
+
+
+def top_hz(sample_rate: int) -> float:
+    """The highest frequency that is shown."""
+    return min(HIGHEST_HZ, sample_rate / 2)
+
+
+def row_weights(frame_samples: int, sample_rate: int) -> FloatArray:
+    """(F, R): the mean over the bins of each row, the lowest first."""
+    lowest = min(LOWEST_HZ, top_hz(sample_rate) / 4)
+    edges = np.geomspace(lowest, top_hz(sample_rate), ROWS + 1) * frame_samples / sample_rate  # in bins
+    middle, width = (edges[1:] + edges[:-1]) / 2, np.maximum(np.diff(edges), LEAST_BINS)
+    bins = np.arange(frame_samples // 2 + 1)[:, None]
+    shared = np.minimum(middle + width / 2, bins + 0.5) - np.maximum(middle - width / 2, bins - 0.5)
+    return np.asarray(np.maximum(shared, 0) / width, np.float32)
+
+
+class Columns:
+    """Means over time of values (R, n), in at most `MOST_COLUMNS` columns."""
+
+    def __init__(self, rows: int) -> None:
+        self._sums = np.zeros((rows, MOST_COLUMNS))
+        self._count, self._each = 0, 1  # values so far, and in each column
+
+    def add(self, values: FloatArray) -> None:
+        """Take in the next values (R, n)."""
+        new = values.shape[1]
+        while self._count + new > MOST_COLUMNS * self._each:
+            self._sums[:, : MOST_COLUMNS // 2] = self._sums[:, ::2] + self._sums[:, 1::2]
+            self._sums[:, MOST_COLUMNS // 2 :] = 0
+            self._each *= 2
+        columns = np.arange(self._count, self._count + new) // self._each
+        first = np.flatnonzero(np.diff(columns, prepend=-1))
+        self._sums[:, columns[first]] += np.add.reduceat(values, first, axis=1)
+        self._count += new
+
+    @property
+    def span(self) -> int:
+        """How many values would fill the columns in use."""
+        return -(-self._count // self._each) * self._each
+
+    def means(self) -> FloatArray:
+        """(R, columns); the last one may stand for less time than the others."""
+        columns = -(-self._count // self._each)
+        counts = np.minimum(self._each, self._count - self._each * np.arange(columns))
+        return np.asarray(self._sums[:, :columns] / counts, np.float32)
+
+
+class Lane:
+    """A signal (C, T) seen in blocks: `spectrogram` and `level` are power (mean over channels) in columns of time."""
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self._frame: int = 2 ** round(math.log2(max(8.0, FRAME_SECONDS * sample_rate)))
+        self._hop = self._frame // 4
+        self._weights = row_weights(self._frame, sample_rate)
+        self._waiting = np.zeros((channels, self._frame // 2), np.float32)  # frame n is centred on sample n · hop
+        self._spectrogram, self._level = Columns(ROWS), Columns(1)
+        self._energy = 0.0
+        self.frames = 0
+
+    def add(self, block: FloatArray) -> None:
+        """Take in a block (C, n)."""
+        self._energy += float(np.square(block, dtype=np.float64).mean(0).sum())
+        self.frames += block.shape[1]
+        self._see(np.concatenate((self._waiting, block), axis=1))
+
+    def finish(self) -> None:
+        """Take in what is left at the end."""
+        left = self._waiting.shape[1] - self._frame // 2  # samples whose hop is still to come
+        if left > 0:
+            missing = (-(-left // self._hop) - 1) * self._hop + self._frame - self._waiting.shape[1]
+            self._see(np.pad(self._waiting, ((0, 0), (0, missing))))
+
+    @property
+    def power(self) -> float:
+        """The mean square over all samples."""
+        return self._energy / max(1, self.frames)
+
+    @property
+    def span(self) -> float:
+        """What the columns stand for, as a multiple of the signal's length: the last one may reach past the end."""
+        return float(self._level.span * self._hop / max(1, self.frames))
+
+    def spectrogram(self) -> FloatArray:
+        """(R, columns), the lowest frequencies first; a full-scale sine has a power of about 1/4."""
+        return self._spectrogram.means()
+
+    def level(self) -> FloatArray:
+        """(columns,)."""
+        level: FloatArray = self._level.means()[0]
+        return level
+
+    def _see(self, samples: FloatArray) -> None:
+        count = (samples.shape[1] - self._frame) // self._hop + 1
+        if count > 0:
+            seen = samples[:, : (count - 1) * self._hop + self._frame]
+            power = np.square(np.abs(stft(seen, self._frame, self._hop))).mean(0)  # (N, F)
+            self._spectrogram.add((power @ self._weights / (self._frame / 2) ** 2).T)
+            middle = samples[:, self._frame // 2 :][:, : count * self._hop]
+            self._level.add(np.square(middle).reshape(len(middle), count, self._hop).mean((0, 2))[None])
+            samples = samples[:, count * self._hop :]
+        self._waiting = samples
