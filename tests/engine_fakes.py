@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from unbraid.folder import write_model_folder
-from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
-from unbraid.spec import ModelSpec, Spectral, Windows
+from unbraid.geometry import AudioTransformerGeometry, Geometry, SepFormerGeometry, TextSide, UNetGeometry
+from unbraid.spec import ModelSpec, Spectral, Vocabularies, Windows
+from unbraid.vocabulary import SPECIAL
 from unbraid.weights import tensor_shapes
 
 Network = Callable[[np.ndarray], np.ndarray]
 
 SPEECH = SepFormerGeometry(features=12, chunk_frames=10, blocks=2, layers=2, heads=3, hidden=20)
 MUSIC = UNetGeometry(stems=2, filters=(2, 3, 4, 5, 6, 7))
+TEXT = AudioTransformerGeometry(TextSide(9), TextSide(11), 24, 3, 40, encoder_layers=2, decoder_layers=3)
 SPECTRAL = Spectral(frame_samples=256, hop_samples=64, frames=64, bins=64)
 
 
@@ -86,6 +88,17 @@ def music_spec(stems: int = 2, sample_rate: int = 8000, spectral: Spectral = SPE
     names = ("vocals", "drums", "bass", "other", "piano")[:stems]
     geometry = dataclasses.replace(MUSIC, stems=stems)
     return ModelSpec("tiny-music", "unet", sample_rate, 2, names, geometry, "MIT", "a test", spectral=spectral)
+
+
+def text_spec(geometry: AudioTransformerGeometry = TEXT) -> ModelSpec:
+    """A model that writes texts of capital letters for texts of small ones, of any sizes."""
+    ends = [ord(first) for first in "aA"]
+    symbols = [
+        (*SPECIAL, *(chr(end + i) for i in range(side.symbols - len(SPECIAL))))
+        for end, side in zip(ends, (geometry.source, geometry.target), strict=True)
+    ]
+    vocabularies = Vocabularies(*symbols)
+    return ModelSpec("tiny-text", "audio_transformer", 0, 0, (), geometry, "MIT", "a test", vocabularies=vocabularies)
 
 
 def weights(geometry: Geometry, seed: int = 0) -> dict[str, np.ndarray]:

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine_fakes import TEXT, text_spec
+
 torch = pytest.importorskip("torch")
 
 from unbraid.errors import ModelError, UsageError  # noqa: E402
 from unbraid.export import check_parity, export_checkpoint  # noqa: E402
 from unbraid.folder import open_model_folder  # noqa: E402
-from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry, UNetGeometry  # noqa: E402
+from unbraid.geometry import AudioTransformerGeometry, ConvTasNetGeometry, SepFormerGeometry, UNetGeometry  # noqa: E402
+from unbraid.models.audio_transformer import AudioTransformer  # noqa: E402
 from unbraid.models.sepformer import SepFormer  # noqa: E402
 from unbraid.models.unet import UNets  # noqa: E402
 from unbraid.spec import Spectral  # noqa: E402
@@ -35,6 +38,14 @@ def music_checkpoint(folder: Path, geometry: UNetGeometry = MUSIC, **more: objec
     torch.manual_seed(2)
     saved = {"model": UNets(geometry).state_dict(), "config": dataclasses.asdict(geometry), "stems": list(STEMS)}
     torch.save(saved | more, folder / "best.pt")
+    return folder / "best.pt"
+
+
+def text_checkpoint(folder: Path, geometry: AudioTransformerGeometry = TEXT, **changes: object) -> Path:
+    torch.manual_seed(3)
+    vocabularies = {side: list(symbols) for side, symbols in vars(text_spec(geometry).vocabularies).items()}
+    saved = {"model": AudioTransformer(geometry).state_dict(), "config": dataclasses.asdict(geometry)}
+    torch.save(saved | {"vocabularies": vocabularies} | changes, folder / "best.pt")
     return folder / "best.pt"
 
 
@@ -84,6 +95,33 @@ def test_a_shared_trunk_is_exported_whole(tmp_path: Path) -> None:
     assert not (tmp_path / "some").exists()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
+def test_a_text_checkpoint_becomes_a_folder_that_opens(tmp_path: Path, dtype: str, positions: str) -> None:
+    geometry = dataclasses.replace(TEXT, positions=positions)
+    spec = export_checkpoint(text_checkpoint(tmp_path, geometry), tmp_path / "letters", name="letters", dtype=dtype)
+    assert open_model_folder(tmp_path / "letters") == spec
+    assert (spec.family, spec.stems, spec.sample_rate, spec.geometry) == ("audio_transformer", (), 0, geometry)
+    assert spec.vocabularies == text_spec().vocabularies
+    assert check_parity(spec, tmp_path / "letters") <= 1e-5
+
+
+def test_a_text_checkpoint_without_its_symbols_is_refused(tmp_path: Path) -> None:
+    torch.save({"model": {}, "config": dataclasses.asdict(TEXT)}, tmp_path / "best.pt")
+    message = "^The checkpoint has no vocabularies, without which its network's symbols mean nothing.$"
+    with pytest.raises(ModelError, match=message):
+        export_checkpoint(tmp_path / "best.pt", tmp_path / "x", name="x")
+    few = {"source": ["<padding>", "<begin>", "<end>", "<unknown>", "a"], "target": ["A"]}
+    with pytest.raises(ModelError, match="^The checkpoint's sizes do not describe a network: a vocabulary begins with"):
+        export_checkpoint(text_checkpoint(tmp_path, vocabularies=few), tmp_path / "x", name="x")
+    few["target"] = few["source"]
+    with pytest.raises(ModelError, match="^x: the network's source has 9 symbols, its vocabulary 5.$"):
+        export_checkpoint(text_checkpoint(tmp_path, vocabularies=few), tmp_path / "x", name="x")
+    with pytest.raises(UsageError, match="^Stems are picked from music checkpoints; this one is a single network, so"):
+        export_checkpoint(text_checkpoint(tmp_path), tmp_path / "x", name="x", stems=("vocals",))
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_stem_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="^The checkpoint has no stem 'piano'; it has vocals, drums, other.$"):
         export_checkpoint(music_checkpoint(tmp_path), tmp_path / "x", name="x", stems=("piano",))
@@ -101,7 +139,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is no training checkpoint: expected the keys 'model' and 'config'.$"):
         export_checkpoint(tmp_path / "other.pt", tmp_path / "x", name="x")
     torch.save({"model": {}, "config": dataclasses.asdict(ConvTasNetGeometry())}, tmp_path / "tasnet.pt")
-    with pytest.raises(ModelError, match="^This is a Conv-TasNet's checkpoint; only SepFormers and U-Nets can be exp"):
+    with pytest.raises(ModelError, match="^This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio"):
         export_checkpoint(tmp_path / "tasnet.pt", tmp_path / "x", name="x")
     (tmp_path / "text.pt").write_text("hello")
     with pytest.raises(ModelError, match="text.pt"):

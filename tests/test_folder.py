@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine_fakes import SPEECH, music_spec, speech_spec, weights, write_model
+from engine_fakes import SPEECH, music_spec, speech_spec, text_spec, weights, write_model
 from unbraid import Separator, folder
 from unbraid.errors import ChecksumError, ModelError, ModelNotFound, SpecError
 from unbraid.folder import open_model_folder, sha256, write_model_folder
@@ -25,14 +25,19 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def refusal(path: Path, error: type[ModelError] = ModelError) -> str:
+def refused(path: Path, error: type[ModelError] = ModelError) -> str:
     with pytest.raises(error) as caught:
         open_model_folder(path)
     assert type(caught.value) is error
+    return str(caught.value).replace(str(path), "FOLDER")
+
+
+def refusal(path: Path, error: type[ModelError] = ModelError) -> str:
+    message = refused(path, error)
     with pytest.raises(error) as again:  # the way users come
         Separator(path)
-    assert str(again.value) == str(caught.value)
-    return str(caught.value).replace(str(path), "FOLDER")
+    assert str(again.value).replace(str(path), "FOLDER") == message
+    return message
 
 
 def rewrite(path: Path, tensors: dict[str, np.ndarray]) -> None:
@@ -54,6 +59,33 @@ def test_a_folder_holds_four_files_and_is_read_back(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o755 == 0o755
     for name, value in weights(SPEECH).items():
         np.testing.assert_array_equal(read_weights(path / "model.safetensors")[name], value, strict=True)
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """A model folder of two graphs, to be damaged."""
+    write_model(tmp_path / "text", text_spec())
+    return tmp_path / "text"
+
+
+def test_a_network_of_two_graphs_has_both_over_the_same_weights(text: Path) -> None:
+    files = ["decoder.onnx", "encoder.onnx", "model.safetensors"]
+    assert sorted(os.listdir(text)) == sorted(["README.md", *files, "spec.json"])
+    assert sorted(open_model_folder(text).files) == files
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "decoder.onnx"])
+def test_each_of_two_graphs_is_checked(text: Path, name: str) -> None:
+    content = bytearray((text / name).read_bytes())
+    content[-1] ^= 1
+    (text / name).write_bytes(content)
+    assert refused(text, ChecksumError).startswith(f"FOLDER: {name} is damaged (sha256 ")
+    (text / name).unlink()
+    assert refused(text) == f"FOLDER: {name} is missing; pull or import the model again."
+    spec = json.loads((text / "spec.json").read_text())
+    del spec["files"][name]
+    (text / "spec.json").write_text(json.dumps(spec))
+    assert refused(text) == f"FOLDER: spec.json does not name {name}."
 
 
 def test_the_same_model_is_the_same_bytes(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ import pytest
 from source_tree import FILES, ROOT, imports, name_of
 
 LAYERS = {
-    0: "errors geometry spec weights quantize graphs",
-    1: "audio dsp metrics",
+    0: "errors geometry spec weights quantize graphs vocabulary",
+    1: "audio dsp metrics search",
     2: "runtime store catalogue download sources hub importers folder card corpora rendering",
-    3: "frontends stream separator api evaluation visual",
+    3: "frontends stream separator api evaluation visual generate phonemizer",
     4: "cli tracks disk jobs receipt __main__",
 }
 TORCH_LAYERS = {0: "models graph", 1: "losses data", 2: "export", 3: "train"}
@@ -22,6 +22,7 @@ TORCH_LEVEL = {part: level for level, parts in TORCH_LAYERS.items() for part in 
 DOORS = {
     ("runtime/eager.py", "unbraid.models.sepformer"): "module",
     ("runtime/eager.py", "unbraid.models.unet"): "module",
+    ("runtime/eager.py", "unbraid.models.audio_transformer"): "module",
     ("runtime/eager.py", "torch"): "module",
     ("runtime/base.py", "unbraid.runtime.eager"): "function",
     ("graphs.py", "unbraid.graph"): "function",

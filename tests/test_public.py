@@ -15,12 +15,14 @@ PUBLIC = [
     "ModelError",
     "ModelNotFound",
     "Options",
+    "Phonemizer",
     "RuntimeUnavailable",
     "Separator",
     "SpecError",
     "UnbraidError",
     "UsageError",
     "__version__",
+    "phonemize",
     "separate",
 ]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, snr, speech_fake, speech_spec
+from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, snr, speech_fake, speech_spec, text_spec
 from unbraid import Cancelled, UsageError, frontends, separator
 from unbraid.audio import read
 from unbraid.errors import AudioError
@@ -364,3 +364,10 @@ def test_options_are_checked_before_the_network_is_loaded(speech_folder: Path, m
     monkeypatch.setattr(separator, "open_executor", None)
     with pytest.raises(UsageError, match=r"^The Wiener filter is for music models; tiny-speech is a sepformer\.$"):
         Separator(speech_folder, wiener=True)
+
+
+def test_a_model_that_writes_text_separates_nothing() -> None:
+    with pytest.raises(UsageError) as caught:
+        Separator.over(speech_fake(even_and_odd), text_spec())
+    name = text_spec().name
+    assert str(caught.value) == (f"{name} pulls nothing apart: it writes text; `unbraid models` lists those that do.")

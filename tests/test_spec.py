@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine_fakes import SPEECH, music_spec, speech_spec
+from engine_fakes import SPEECH, TEXT, music_spec, speech_spec, text_spec
 from unbraid.card import model_card
 from unbraid.errors import SpecError
 from unbraid.spec import ModelSpec, parse_spec, read_spec
@@ -29,6 +29,8 @@ def refusal(value: Any) -> str:
         speech_spec(1),
         speech_spec(3, 16000),
         music_spec(5, 44100),
+        text_spec(),
+        text_spec(dataclasses.replace(TEXT, positions="rotary")),
         dataclasses.replace(music_spec(), scores={"uSDR dB": 5.25}, files={"model.onnx": "ab"}, name="Ünï/ço"),
     ],
     ids=lambda spec: spec.name,
@@ -58,12 +60,12 @@ def test_what_is_not_json_is_told(tmp_path: Path, content: bytes) -> None:
 
 
 REQUIRED = ["name", "family", "sample_rate", "channels", "stems", "geometry", "licence", "provenance"]
-KEYS = f"{', '.join(REQUIRED)}, spectral, windows, level, scores, files, format"
+KEYS = f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, level, scores, files, format"
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"format": 2}, "spec.json: format 2 is not 1; install a newer unbraid."),
     ({"format": None}, "spec.json: format None is not 1; install a newer unbraid."),
-    ({"family": "lstm"}, "spec.json: family 'lstm' is not one of sepformer, unet."),
-    ({"family": ["unet"]}, "spec.json: family ['unet'] is not one of sepformer, unet."),
+    ({"family": "lstm"}, "spec.json: family 'lstm' is not one of sepformer, unet, audio_transformer."),
+    ({"family": ["unet"]}, "spec.json: family ['unet'] is not one of sepformer, unet, audio_transformer."),
     ({"colour": 1}, f"spec.json: unknown key 'colour'; allowed are {KEYS}."),
     ({"sample_rate": "8000"}, "spec.json: sample_rate: '8000' is not int."),
     ({"sample_rate": 8000.0}, "spec.json: sample_rate: 8000.0 is not int."),
@@ -79,15 +81,19 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
      "spec.json: windows: unknown key 'hop'; allowed are seconds, overlap_seconds."),
     ({"windows": {"seconds": None}}, "spec.json: windows: seconds: None is not float."),
     ({"windows": 12}, "spec.json: windows: expected an object with the fields of Windows, found 12."),
-    ({"windows": None}, "tiny-speech: a unet needs 'spectral', a sepformer needs 'windows', and neither both."),
-    ({"spectral": {}}, "tiny-speech: a unet needs 'spectral', a sepformer needs 'windows', and neither both."),
+    ({"windows": None},
+     "tiny-speech: sepformer needs 'windows', unet needs 'spectral', audio_transformer needs 'vocabularies', "
+     "and none has another's; found none of them."),
+    ({"spectral": {}},
+     "tiny-speech: sepformer needs 'windows', unet needs 'spectral', audio_transformer needs 'vocabularies', "
+     "and none has another's; found windows, spectral."),
     ({"geometry": 5}, "spec.json: geometry: expected an object with the fields of UNetGeometry, found 5."),
     ({"geometry": None}, "spec.json: geometry: expected an object with the fields of UNetGeometry, found None."),
     ({"geometry": {"features": 12, "layers": 1, "depth": 3}},
      "spec.json: geometry: unknown key 'depth'; allowed are sources, features, kernel_samples, stride_samples, "
      "chunk_frames, blocks, layers, heads, hidden."),
     ({"geometry": {"features": 12, "heads": 5}}, "spec.json: geometry: features (12) must be a multiple of heads (5)."),
-    ({"geometry": data(music_spec())["geometry"]}, "tiny-speech: the geometry is not that of a sepformer."),
+    ({"geometry": data(music_spec())["geometry"]}, "tiny-speech: the geometry is not that of the family sepformer."),
 ]  # fmt: skip
 
 
@@ -104,13 +110,40 @@ def test_a_music_spec_is_as_strict() -> None:
     assert refusal(good | {"geometry": good["geometry"] | {"filters": [2, 3.5]}}) == (
         "spec.json: geometry: filters[1]: 3.5 is not int."
     )
-    assert refusal(good | {"geometry": dataclasses.asdict(SPEECH)}) == "tiny-music: the geometry is not that of a unet."
+    assert (
+        refusal(good | {"geometry": dataclasses.asdict(SPEECH)})
+        == "tiny-music: the geometry is not that of the family unet."
+    )
+
+
+TEXT_CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({"sample_rate": 8000}, "tiny-text: text has no sample rate, no channels and no stems; write 0, 0 and []."),
+    ({"stems": ["a"]}, "tiny-text: text has no sample rate, no channels and no stems; write 0, 0 and []."),
+    ({"windows": {}},
+     "tiny-text: sepformer needs 'windows', unet needs 'spectral', audio_transformer needs 'vocabularies', "
+     "and none has another's; found windows, vocabularies."),
+    ({"vocabularies": {"source": ["a"]}}, "spec.json: vocabularies: key 'target' is missing."),
+    ({"vocabularies": {"source": ["a"], "target": ["b"]}},
+     "spec.json: vocabularies: a vocabulary begins with <padding>, <begin>, <end>, <unknown>, not with ['a']."),
+    ({"vocabularies": data(text_spec())["vocabularies"] | {"target": data(text_spec())["vocabularies"]["source"]}},
+     "tiny-text: the network's target has 11 symbols, its vocabulary 9."),
+    ({"geometry": dataclasses.asdict(TEXT) | {"source": {"symbols": 9, "kind": "smell"}}},
+     "spec.json: geometry: source: kind: 'smell' is not one of ('text',)."),
+    ({"geometry": dataclasses.asdict(TEXT) | {"source": {"symbols": 3}}},
+     "spec.json: geometry: source: symbols must be at least 5 (four special ones and one more), got 3."),
+    ({"geometry": dataclasses.asdict(SPEECH)}, "tiny-text: the geometry is not that of the family audio_transformer."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), TEXT_CHANGES, ids=[str(change)[:40] for change, _ in TEXT_CHANGES])
+def test_a_text_spec_is_as_strict(change: dict[str, Any], message: str) -> None:
+    assert refusal(data(text_spec()) | change) == message
 
 
 @pytest.mark.parametrize("key", REQUIRED)
 def test_a_missing_key_is_named(key: str) -> None:
     left = {name: value for name, value in data().items() if name != key}
-    told = {"family": "spec.json: family None is not one of sepformer, unet."}
+    told = {"family": "spec.json: family None is not one of sepformer, unet, audio_transformer."}
     assert refusal(left) == told.get(key, f"spec.json: key {key!r} is missing.")
 
 
@@ -130,3 +163,9 @@ def test_the_card_says_what_there_is_to_know() -> None:
         "| uSDR dB, test | 5.5 |",
     ):
         assert part in card
+
+
+def test_the_card_of_a_text_model_says_how_to_use_it() -> None:
+    card = model_card(text_spec())
+    assert "Writes one text for another, symbol by symbol." in card
+    assert "    unbraid phonemize words -m tiny-text" in card

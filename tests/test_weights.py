@@ -10,7 +10,7 @@ import safetensors.numpy
 
 from engine_fakes import MUSIC, SPEECH, weights
 from unbraid.errors import ModelError
-from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.geometry import AudioTransformerGeometry, Geometry, SepFormerGeometry, TextSide, UNetGeometry
 from unbraid.weights import check_tensors, read_weights, tensor_offsets, tensor_shapes, write_weights
 
 
@@ -20,9 +20,10 @@ from unbraid.weights import check_tensors, read_weights, tensor_offsets, tensor_
         (SepFormerGeometry(), 413, 25_679_361),
         (UNetGeometry(), 2 * 70, 2 * (9_826_759 - 4 * 512)),
         (UNetGeometry(stems=5), 5 * 70, 5 * (9_826_759 - 4 * 512)),
+        (AudioTransformerGeometry(TextSide(30), TextSide(43)), 98, 3_115_776 + (30 + 2 * 43) * 192 + 43),
     ],
 )
-def test_published_networks_have_their_published_size(geometry: Geometry, count: int, numbers: int) -> None:
+def test_networks_have_their_published_size(geometry: Geometry, count: int, numbers: int) -> None:
     shapes = tensor_shapes(geometry)
     assert list(shapes) == sorted(shapes)
     assert (len(shapes), sum(math.prod(shape) for shape in shapes.values())) == (count, numbers)

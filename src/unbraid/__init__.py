@@ -5,6 +5,7 @@
     stems = unbraid.separate("mix.wav")                     # {"voice1": (C, T) float32, …}
     separator = unbraid.Separator("music-4")                # a name, or a model folder
     stems = separator(audio, sample_rate)                   # arrays (C, T) in and out
+    unbraid.phonemize("cat")                                # "K AE T"
 
 Importing this loads neither an engine nor a deep-learning framework. Nothing here talks to the network unasked, so it
 also forbids ONNX Runtime, once that is loaded, to report its use to its makers (since 1.32 it does so on Linux too).
@@ -15,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unbraid.api import separate
+    from unbraid.api import phonemize, separate
     from unbraid.errors import (
         AudioError,
         Cancelled,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         UnbraidError,
         UsageError,
     )
+    from unbraid.phonemizer import Phonemizer
     from unbraid.separator import Options, Separator
 
 __version__ = "0.1.0"
@@ -42,16 +44,24 @@ __all__ = [
     "ModelError",
     "ModelNotFound",
     "Options",
+    "Phonemizer",
     "RuntimeUnavailable",
     "Separator",
     "SpecError",
     "UnbraidError",
     "UsageError",
     "__version__",
+    "phonemize",
     "separate",
 ]
 
-_HOMES = {"separate": "unbraid.api", "Options": "unbraid.separator", "Separator": "unbraid.separator"}
+_HOMES = {
+    "phonemize": "unbraid.api",
+    "separate": "unbraid.api",
+    "Options": "unbraid.separator",
+    "Phonemizer": "unbraid.phonemizer",
+    "Separator": "unbraid.separator",
+}
 
 
 def __getattr__(name: str) -> object:

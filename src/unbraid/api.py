@@ -1,4 +1,4 @@
-"""One call from a recording to its stems."""
+"""One call from a recording to its stems, or from words to how they are spoken."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import numpy as np
 from unbraid.audio import Source, read
 from unbraid.dsp import FloatArray
 from unbraid.errors import UsageError
+from unbraid.phonemizer import MODEL, Phonemizer
 from unbraid.separator import Separator
 
 
@@ -37,3 +38,16 @@ def separate(
             return separator(recording, sample_rate or 0)
         audio, rate = read(recording)
         return separator(audio, rate)
+
+
+def phonemize(text: str, model: str | Path = MODEL, *, device: str = "auto") -> str:
+    """Say how English words are spoken: phonemes in ARPAbet, without stress, words apart by " | ".
+
+    `phonemize("cat") == "K AE T"`. For alternatives and probabilities, and for many texts, make one `Phonemizer`.
+
+    Raises:
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: there are no words, or one has characters that the model does not know.
+    """
+    with Phonemizer(model, device=device) as phonemizer:
+        return " | ".join(str(word.best) for word in phonemizer(text))

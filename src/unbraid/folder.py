@@ -1,4 +1,4 @@
-"""A model is a folder: spec.json, model.safetensors, model.onnx, README.md; written whole or not at all."""
+"""A model is a folder: spec.json, model.safetensors, its graphs, README.md; written whole or not at all."""
 
 import dataclasses
 import hashlib
@@ -9,12 +9,12 @@ import safetensors
 
 from unbraid.card import model_card
 from unbraid.errors import ChecksumError, ModelError, ModelNotFound
-from unbraid.graphs import find_graph
+from unbraid.graphs import find_graph, graph_parts
 from unbraid.spec import ModelSpec, read_spec
 from unbraid.store import appearing
 from unbraid.weights import check_tensors, is_finite, write_weights
 
-WEIGHTS, GRAPH = "model.safetensors", "model.onnx"
+WEIGHTS = "model.safetensors"
 
 
 def write_model_folder(
@@ -27,7 +27,7 @@ def write_model_folder(
 
     Raises:
         ModelError: a tensor is missing, extra, misshapen or not finite, or the folder exists.
-        RuntimeUnavailable: the graph has to be built and cannot be here.
+        RuntimeUnavailable: a graph has to be built and cannot be here.
     """
     check_tensors({name: value.shape for name, value in tensors.items()}, spec.geometry, spec.name)
     if bad := sorted(name for name, value in tensors.items() if not is_finite(value)):
@@ -38,11 +38,12 @@ def write_model_folder(
         raise ModelError(f"{spec.name}: tensor {bad[0]!r} does not fit {dtype}; write float32.")
     if destination.exists() and not replace:
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
-    graph = find_graph(spec.geometry, dtype)
+    graphs = {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in graph_parts(spec.geometry)}
     with appearing(destination) as fresh:
         write_weights(fresh / WEIGHTS, stored)
-        (fresh / GRAPH).write_bytes(graph)
-        spec = dataclasses.replace(spec, files={name: sha256(fresh / name) for name in (WEIGHTS, GRAPH)})
+        for name, graph in graphs.items():
+            (fresh / name).write_bytes(graph)
+        spec = dataclasses.replace(spec, files={name: sha256(fresh / name) for name in (WEIGHTS, *graphs)})
         write_texts(fresh, spec)
     return spec
 
@@ -63,7 +64,7 @@ def open_model_folder(folder: Path) -> ModelSpec:
     if not folder.is_dir():
         raise ModelNotFound(f"{folder} is not a model folder; see `unbraid models` for what is here.")
     spec = read_spec(folder)
-    for name in (WEIGHTS, GRAPH):
+    for name in (WEIGHTS, *(f"{part}.onnx" for part in graph_parts(spec.geometry))):
         if name not in spec.files:
             raise ModelError(f"{folder}: spec.json does not name {name}.")
     for name, expected in spec.files.items():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Activation = Literal["leaky_relu", "relu", "elu"]
+Positions = Literal["sinusoidal", "rotary"]
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,53 @@ class ConvTasNetGeometry:
             raise ValueError(f"kernel_frames must be odd, got {self.kernel_frames}.")
 
 
+@dataclass(frozen=True)
+class TextSide:
+    """One side of an audio Transformer that is text: symbols in, or symbols out.
+
+    Raises:
+        ValueError: too few symbols to hold the special ones (padding, begin, end, unknown) and one more.
+    """
+
+    symbols: int  # V, size of the vocabulary, special symbols included
+    kind: Literal["text"] = "text"
+
+    def __post_init__(self) -> None:
+        if self.symbols < 5:
+            raise ValueError(f"symbols must be at least 5 (four special ones and one more), got {self.symbols}.")
+
+
+@dataclass(frozen=True)
+class AudioTransformerGeometry:
+    """Sizes of an encoder-decoder Transformer; the defaults make 3.1 M parameters and two embeddings.
+
+    Raises:
+        ValueError: a size below 1, features that the heads do not divide, or an odd number of what positions pair up.
+    """
+
+    source: TextSide  # what the encoder reads
+    target: TextSide  # what the decoder writes
+    features: int = 192  # D
+    heads: int = 4  # H
+    hidden: int = 768  # inner width of the feed-forward halves
+    encoder_layers: int = 3
+    decoder_layers: int = 3
+    positions: Positions = "sinusoidal"  # added to embeddings, or turned into q and k
+
+    def __post_init__(self) -> None:
+        sizes = ("features", "heads", "hidden", "encoder_layers", "decoder_layers")
+        _check_positive({name: getattr(self, name) for name in sizes})
+        if self.features % self.heads:
+            raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
+        if self.positions == "sinusoidal" and self.features % 2:
+            raise ValueError(f"features must be even (positions are pairs of sin and cos), got {self.features}.")
+        if self.positions == "rotary" and (width := self.features // self.heads) % 2:
+            raise ValueError(f"features of a head must be even (rotary positions turn pairs of them), got {width}.")
+
+
 def _check_positive(sizes: dict[str, int]) -> None:
     if bad := [name for name, value in sizes.items() if value < 1]:
         raise ValueError(f"{bad[0]} must be at least 1, got {sizes[bad[0]]}.")
 
 
-Geometry = SepFormerGeometry | UNetGeometry
+Geometry = SepFormerGeometry | UNetGeometry | AudioTransformerGeometry

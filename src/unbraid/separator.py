@@ -236,6 +236,8 @@ def _all_stems(spec: ModelSpec, options: Options) -> tuple[str, ...]:
 
 def _check_options(spec: ModelSpec, options: Options) -> None:
     """Refuse what does not fit the model."""
+    if not spec.stems:
+        raise UsageError(f"{spec.name} pulls nothing apart: it writes text; `unbraid models` lists those that do.")
     if options.wiener < 0:
         raise UsageError(f"Iterations of the Wiener filter are counted from 0, got {options.wiener}.")
     if options.high_band not in (bands := ("share", "drop")):

@@ -13,11 +13,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unbraid.errors import SpecError
-from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.geometry import AudioTransformerGeometry, Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.vocabulary import Vocabulary
 
 FORMAT = 1
-Family = Literal["sepformer", "unet"]
+Family = Literal["sepformer", "unet", "audio_transformer"]
 Level = Literal["fitted", "own"]
+_FAMILIES: dict[type[Geometry], Family] = {
+    SepFormerGeometry: "sepformer",
+    UNetGeometry: "unet",
+    AudioTransformerGeometry: "audio_transformer",
+}
+_NEEDED: dict[Family, str] = {"sepformer": "windows", "unet": "spectral", "audio_transformer": "vocabularies"}
 
 
 @dataclass(frozen=True)
@@ -41,45 +48,86 @@ class Windows:
 
 
 @dataclass(frozen=True)
+class Vocabularies:
+    """The symbols of a Transformer's texts, special ones included, in the order of the rows of its embeddings.
+
+    Raises:
+        ValueError: one of them is no vocabulary.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for symbols in (self.source, self.target):
+            Vocabulary(symbols)
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """Everything a run needs to know about a model, but for its weights."""
 
     name: str
     family: Family
-    sample_rate: int  # Hz
-    channels: int  # that the network takes: 1 or 2
-    stems: tuple[str, ...]  # in the order of the network's outputs
+    sample_rate: int  # Hz; 0 where there is no audio
+    channels: int  # that the network takes: 1 or 2; 0 where there is no audio
+    stems: tuple[str, ...]  # in the order of the network's outputs; none where nothing is pulled apart
     geometry: Geometry
     licence: str
     provenance: str  # where the weights come from, in one sentence
     spectral: Spectral | None = None  # U-Nets
     windows: Windows | None = None  # SepFormers
+    vocabularies: Vocabularies | None = None  # audio Transformers
     level: Level = "fitted"  # of a SepFormer's outputs: to the mixture, or their own where training gave them one
     scores: dict[str, float] = field(default_factory=dict)  # "SI-SDRi dB, test_mix2": 5.1
     files: dict[str, str] = field(default_factory=dict)  # name: sha256
     format: int = FORMAT
 
     def __post_init__(self) -> None:
-        speech = isinstance(self.geometry, SepFormerGeometry)
-        if speech != (self.family == "sepformer"):
-            raise SpecError(f"{self.name}: the geometry is not that of a {self.family}.")
-        outputs = self.geometry.sources if isinstance(self.geometry, SepFormerGeometry) else self.geometry.stems
+        if family_of(self.geometry) != self.family:
+            raise SpecError(f"{self.name}: the geometry is not that of the family {self.family}.")
+        given = [key for key in _NEEDED.values() if getattr(self, key) is not None]
+        if given != [_NEEDED[self.family]]:
+            needs = ", ".join(f"{family} needs {key!r}" for family, key in _NEEDED.items())
+            raise SpecError(
+                f"{self.name}: {needs}, and none has another's; found {', '.join(given) or 'none of them'}."
+            )
+        if isinstance(self.geometry, AudioTransformerGeometry):
+            self._check_text(self.geometry)
+        else:
+            self._check_audio(self.geometry)
+
+    def _check_audio(self, geometry: SepFormerGeometry | UNetGeometry) -> None:
+        if isinstance(geometry, SepFormerGeometry):
+            outputs, channels = geometry.sources, 1
+        else:
+            outputs, channels = geometry.stems, geometry.channels
         if outputs != len(self.stems):
             raise SpecError(f"{self.name}: the network has {outputs} outputs, but {len(self.stems)} stems are named.")
-        if (self.family == "unet") != (self.spectral is not None) or (self.family == "unet") == (
-            self.windows is not None
-        ):
-            raise SpecError(f"{self.name}: a unet needs 'spectral', a sepformer needs 'windows', and neither both.")
         if self.sample_rate < 1:
             raise SpecError(f"{self.name}: the sample rate must be above 0 Hz, got {self.sample_rate}.")
-        if self.channels != (channels := 1 if isinstance(self.geometry, SepFormerGeometry) else self.geometry.channels):
+        if self.channels != channels:
             raise SpecError(f"{self.name}: its network takes {channels} channels, not {self.channels}.")
         if len({*self.stems, "residual"}) <= len(self.stems):
             raise SpecError(f"{self.name}: stems must differ, and none is called 'residual'; got {self.stems}.")
 
+    def _check_text(self, geometry: AudioTransformerGeometry) -> None:
+        assert self.vocabularies is not None
+        for side in ("source", "target"):
+            rows, symbols = getattr(geometry, side).symbols, getattr(self.vocabularies, side)
+            if rows != len(symbols):
+                raise SpecError(f"{self.name}: the network's {side} has {rows} symbols, its vocabulary {len(symbols)}.")
+        if (self.sample_rate, self.channels, self.stems) != (0, 0, ()):
+            raise SpecError(f"{self.name}: text has no sample rate, no channels and no stems; write 0, 0 and [].")
+
     def to_json(self) -> str:
         """The text of spec.json."""
         return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def family_of(geometry: Geometry) -> Family:
+    """The family whose networks have such sizes."""
+    return _FAMILIES[type(geometry)]
 
 
 def read_spec(folder: Path) -> ModelSpec:
@@ -127,6 +175,14 @@ def _build(kind: Any, value: Any, where: str) -> Any:
     raise SpecError(f"{where}: {value!r} is not {expected}.")
 
 
+def _geometry_of(item: Any) -> type[Geometry]:
+    """The geometry that an object with these keys means."""
+    keys = item.keys() if isinstance(item, dict) else ()
+    if "source" in keys:
+        return AudioTransformerGeometry
+    return SepFormerGeometry if "features" in keys else UNetGeometry
+
+
 def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise SpecError(f"{where}: expected an object with the fields of {kind.__name__}, found {value!r}.")
@@ -141,7 +197,7 @@ def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
     for name, item in value.items():
         hint = hints[name]
         if name == "geometry":
-            hint = SepFormerGeometry if isinstance(item, dict) and "features" in item else UNetGeometry
+            hint = _geometry_of(item)
         elif typing.get_origin(hint) is types.UnionType:  # `X | None`
             hint = types.NoneType if item is None else typing.get_args(hint)[0]
         built[name] = _build(hint, item, f"{where}: {name}")

@@ -14,7 +14,7 @@ import safetensors
 import safetensors.numpy
 
 from unbraid.errors import ModelError
-from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.geometry import AudioTransformerGeometry, Geometry, SepFormerGeometry, TextSide, UNetGeometry
 
 DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8"}  # NumPy's names: safetensors' names
 Shapes = dict[str, tuple[int, ...]]
@@ -22,7 +22,10 @@ Shapes = dict[str, tuple[int, ...]]
 
 def tensor_shapes(geometry: Geometry) -> Shapes:
     """Name and shape of every weight of a network: those of its torch module's parameters and buffers."""
-    shapes = _sepformer(geometry) if isinstance(geometry, SepFormerGeometry) else _unets(geometry)
+    if isinstance(geometry, AudioTransformerGeometry):
+        shapes = _audio_transformer(geometry)
+    else:
+        shapes = _sepformer(geometry) if isinstance(geometry, SepFormerGeometry) else _unets(geometry)
     return dict(sorted(shapes.items()))
 
 
@@ -34,17 +37,42 @@ def _linear(name: str, outputs: int, inputs: int) -> Shapes:
     return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
 
 
-def _transformer(name: str, g: SepFormerGeometry) -> Shapes:
+def _attention(name: str, features: int) -> Shapes:
+    return _linear(f"{name}.in_proj", 3 * features, features) | _linear(f"{name}.out_proj", features, features)
+
+
+def _feed_forward(layer: str, features: int, hidden: int) -> Shapes:
+    shapes = _affine(f"{layer}.feed_norm", features)
+    return shapes | _linear(f"{layer}.feed_in", hidden, features) | _linear(f"{layer}.feed_out", features, hidden)
+
+
+def _encoder(name: str, layers: int, g: SepFormerGeometry | AudioTransformerGeometry) -> Shapes:
     shapes = _affine(f"{name}.norm", g.features)
-    for j in range(g.layers):
-        layer = f"{name}.layers.{j}"
-        shapes |= _affine(f"{layer}.attention_norm", g.features)
-        shapes |= _linear(f"{layer}.attention.in_proj", 3 * g.features, g.features)
-        shapes |= _linear(f"{layer}.attention.out_proj", g.features, g.features)
-        shapes |= _affine(f"{layer}.feed_norm", g.features)
-        shapes |= _linear(f"{layer}.feed_in", g.hidden, g.features)
-        shapes |= _linear(f"{layer}.feed_out", g.features, g.hidden)
+    for i in range(layers):
+        layer = f"{name}.layers.{i}"
+        shapes |= _affine(f"{layer}.attention_norm", g.features) | _attention(f"{layer}.attention", g.features)
+        shapes |= _feed_forward(layer, g.features, g.hidden)
     return shapes
+
+
+def _decoder(name: str, layers: int, g: AudioTransformerGeometry) -> Shapes:
+    shapes = _affine(f"{name}.norm", g.features)
+    for i in range(layers):
+        layer = f"{name}.layers.{i}"
+        for kind in ("self", "cross"):
+            shapes |= _affine(f"{layer}.{kind}_norm", g.features) | _attention(f"{layer}.{kind}_attention", g.features)
+        shapes |= _feed_forward(layer, g.features, g.hidden)
+    return shapes
+
+
+def _text_back(side: TextSide, features: int) -> Shapes:
+    return {"back.embedding.weight": (side.symbols, features)} | _linear("back.symbols", side.symbols, features)
+
+
+def _audio_transformer(g: AudioTransformerGeometry) -> Shapes:
+    shapes: Shapes = {"front.embedding.weight": (g.source.symbols, g.features)}
+    shapes |= _encoder("encoder", g.encoder_layers, g) | _decoder("decoder", g.decoder_layers, g)
+    return shapes | _text_back(g.target, g.features)
 
 
 def _sepformer(g: SepFormerGeometry) -> Shapes:
@@ -56,7 +84,7 @@ def _sepformer(g: SepFormerGeometry) -> Shapes:
     shapes |= _linear("masknet.value", d, d) | _linear("masknet.gate", d, d)
     for i in range(g.blocks):
         for half in ("intra", "inter"):
-            shapes |= _transformer(f"masknet.blocks.{i}.{half}", g)
+            shapes |= _encoder(f"masknet.blocks.{i}.{half}", g.layers, g)
             shapes |= _affine(f"masknet.blocks.{i}.{half}_norm", d)
     return shapes
 

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from unbraid import hub
+from engine_fakes import text_spec, write_model
+from unbraid import hub, store
 from unbraid.cli import checkup
 from unbraid.spec import read_spec
 
@@ -110,6 +111,23 @@ def test_what_fails_as_json_is_json(unbraid_command, monkeypatch):
     outcome = unbraid_command("models", "--json")
     assert outcome.code == 1
     assert outcome.errors == [f"error: {json.loads(outcome.out)['error']}"]
+
+
+def test_a_model_of_texts_has_neither_stems_nor_a_rate(unbraid_command, monkeypatch):
+    write_model(store.models_folder(None) / "tiny-text", text_spec())
+    (line,) = [line for line in unbraid_command("models").out.splitlines() if "tiny-text" in line]
+    assert line.split()[:3] == ["tiny-text", "here", "text"]
+    assert "kHz" not in line
+    entries = {entry["name"]: entry for entry in json.loads(unbraid_command("models", "--json").out)}
+    assert (entries["tiny-text"]["stems"], entries["tiny-text"]["sample_rate"]) == ([], 0)
+    fake = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(sys.modules["unbraid.cli.models"], "sys", fake)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = unbraid_command("models").out.splitlines()
+    at = lines.index("tiny-text  [here]")
+    assert lines[at + 1] == "    text"
+    assert lines[at + 2].endswith(" MB, MIT")
+    assert lines[at + 2].startswith("    0.")
 
 
 def test_a_narrow_terminal_never_breaks_a_name(unbraid_command, monkeypatch):

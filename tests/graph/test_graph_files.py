@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from engine_fakes import MUSIC, SPEECH, weights
+from engine_fakes import MUSIC, SPEECH, TEXT, weights
 from unbraid import graphs
 from unbraid.errors import RuntimeUnavailable
 from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
-from unbraid.graphs import WEIGHTS_FILES, find_graph, graph_name
+from unbraid.graphs import WEIGHTS_FILES, find_graph, graph_name, graph_parts
 from unbraid.quantize import quantize, quantized_signature
 from unbraid.spec import ModelSpec, parse_spec
 from unbraid.weights import tensor_offsets, tensor_shapes, write_weights
@@ -74,8 +74,9 @@ def test_packaged_models_have_the_graphs_that_the_code_writes_today() -> None:
     for geometry in packaged_int8():
         assert (graphs / graph_name(geometry, "int8")).read_bytes() == build_graph(geometry, "int8")
     for folder, spec in packaged().items():
-        kept = (folder / "model.onnx").read_bytes()
-        assert kept in [build_graph(spec.geometry, dtype) for dtype in ("float32", "float16")], folder.name
+        for part in graph_parts(spec.geometry):
+            kept = (folder / f"{part}.onnx").read_bytes()
+            assert kept in [build_graph(spec.geometry, dtype, part) for dtype in ("float32", "float16")], folder.name
         if "model.int8.onnx" in spec.files:
             assert (folder / "model.int8.onnx").read_bytes() == build_graph(spec.geometry, "int8"), folder.name
 
@@ -93,6 +94,8 @@ def test_names_of_graphs_tell_every_size() -> None:
     assert graph_name(SepFormerGeometry(), "int8") == "sepformer-2-256-16-8-250-2-8-8-1024.int8.onnx"
     name = "unet-2-2-16x32x64x128x256x512-leaky_relu-relu-sigmoid-own.float32.onnx"
     assert graph_name(UNetGeometry(), "float32") == name
+    name = "audio_transformer-decoder-9xtext-11xtext-24-3-40-2-3-sinusoidal.float16.onnx"
+    assert graph_name(TEXT, "float16", "decoder") == name
     for changed in ({"heads": 4}, {"chunk_frames": 100}, {"stride_samples": 4}):
         assert graph_name(dataclasses.replace(SepFormerGeometry(), **changed), "int8") != graph_name(
             SepFormerGeometry(), "int8"
@@ -141,11 +144,25 @@ def test_a_graph_uses_every_tensor_and_holds_none() -> None:
     assert sum(len(proto.raw_data) for proto in inside) < 2000
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_two_graphs_share_a_weights_file_and_use_all_of_it(dtype: str) -> None:
+    shapes = tensor_shapes(TEXT)
+    offsets = tensor_offsets({name: (dtype, shape) for name, shape in shapes.items()})
+    places = [external(build_graph(TEXT, dtype, part)) for part in graph_parts(TEXT)]
+    assert places[0].keys() | places[1].keys() == shapes.keys()
+    crossed = {f"decoder.layers.{i}.cross_attention.in_proj.{kind}" for i in range(3) for kind in ("weight", "bias")}
+    assert places[0].keys() & places[1].keys() == crossed
+    for name, place in (places[0] | places[1]).items():
+        start, size = offsets[name]
+        assert place == {"location": "model.safetensors", "offset": str(start), "length": str(size)}
+
+
 def test_graphs_pass_the_checker(tmp_path: Path) -> None:
-    for geometry in (SPEECH, MUSIC):
+    for geometry in (SPEECH, MUSIC, TEXT):
         write_weights(tmp_path / "model.safetensors", weights(geometry))
-        (tmp_path / "model.onnx").write_bytes(build_graph(geometry, "float32"))
-        onnx.checker.check_model(tmp_path / "model.onnx")
+        for part in graph_parts(geometry):
+            (tmp_path / f"{part}.onnx").write_bytes(build_graph(geometry, "float32", part))
+            onnx.checker.check_model(tmp_path / f"{part}.onnx")
 
 
 @pytest.mark.parametrize("geometry", [SPEECH, SepFormerGeometry()], ids=["tiny", "published"])

@@ -6,9 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine_fakes import MUSIC, SPEECH, music_spec, peak_error, snr, speech_spec, weights, write_model
+from engine_fakes import (
+    MUSIC,
+    SPEECH,
+    TEXT,
+    music_spec,
+    peak_error,
+    snr,
+    speech_spec,
+    text_spec,
+    weights,
+    write_model,
+)
 from unbraid.folder import write_model_folder
-from unbraid.geometry import SepFormerGeometry, UNetGeometry
+from unbraid.generate import Steps
+from unbraid.geometry import AudioTransformerGeometry, SepFormerGeometry, TextSide, UNetGeometry
 from unbraid.runtime import Executor, open_executor
 from unbraid.spec import ModelSpec
 
@@ -102,6 +114,61 @@ def test_float16_weights_are_the_same_in_both_engines_and_close_to_float32(tmp_p
         assert snr(full, half) > 40
         small, large = ((tmp_path / f"{name}{bits}" / "model.safetensors").stat().st_size for bits in (16, 32))
         assert small < 0.75 * large
+
+
+TEXTS = {
+    "sinusoidal": TEXT,
+    "rotary": dataclasses.replace(TEXT, positions="rotary"),
+    "one layer, one head": AudioTransformerGeometry(TextSide(5), TextSide(6), 10, 1, 7, 1, 1),
+    "rotary, more heads": AudioTransformerGeometry(TextSide(30), TextSide(50), 32, 8, 64, 1, 2, "rotary"),
+}
+
+
+def text_engines(folder: Path, geometry: AudioTransformerGeometry, dtype: str) -> list[tuple[Executor, Executor]]:
+    """Encoder and decoder, on ONNX Runtime and on torch."""
+    spec = write_model(folder, text_spec(geometry), dtype)
+    return [
+        tuple(open_executor(spec, folder, graph=graph, device=device, threads=1) for graph in ("encoder", "decoder"))
+        for device in ("cpu", "torch")
+    ]
+
+
+def written(encoder: Executor, decoder: Executor, geometry: AudioTransformerGeometry, batch: int) -> np.ndarray:
+    """Logits (B, M, V) of a text, step by step."""
+    random = np.random.default_rng(batch)
+    items = [random.integers(1, geometry.source.symbols, 3 + 11 * i % 17).tolist() for i in range(batch)]
+    steps = Steps(encoder, decoder, geometry, items)
+    target = random.integers(1, geometry.target.symbols, (batch, 23))  # (B, M)
+    return np.stack([steps.logits(symbols) for symbols in target.T], 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("kind", TEXTS)
+def test_audio_transformer(tmp_path: Path, kind: str, dtype: str) -> None:
+    """The same logits, keys and values, whatever the batch; teacher forcing is compared by `export.check_parity`."""
+    geometry = TEXTS[kind]
+    ours, theirs = text_engines(tmp_path / "model", geometry, dtype)
+    for batch in (1, 2, 7):
+        found, expected = (written(*engine, geometry, batch) for engine in (ours, theirs))
+        assert found.dtype == np.float32
+        assert found.shape == expected.shape == (batch, 23, geometry.target.symbols)
+        assert peak_error(expected, found) <= TOLERANCE
+    inputs = {"symbols": np.array([[4, 3, 1, 4, 2]]), "lengths": np.array([4])}
+    memories = [engine[0].run(inputs) for engine in (ours, theirs)]
+    for name in ("cross_keys", "cross_values"):
+        assert peak_error(memories[1][name][..., :4, :], memories[0][name][..., :4, :]) <= TOLERANCE
+
+
+@pytest.mark.parametrize("kind", ["sinusoidal", "rotary"])
+def test_padding_changes_nothing(tmp_path: Path, kind: str) -> None:
+    """What stands behind a text does not reach its logits, however much there is of it."""
+    (encoder, decoder), _ = text_engines(tmp_path / "model", TEXTS[kind], "float32")
+    steps = Steps(encoder, decoder, TEXT, [[5, 7, 4, 2], [8] * 40, [6]])
+    for i, item in enumerate(([5, 7, 4, 2], [8] * 40, [6])):
+        alone = Steps(encoder, decoder, TEXT, [item])
+        steps.keep([i])
+        np.testing.assert_allclose(steps.logits([1]), alone.logits([1]), atol=2e-6)
+        steps = Steps(encoder, decoder, TEXT, [[5, 7, 4, 2], [8] * 40, [6]])
 
 
 @pytest.mark.parametrize("bias", [-12.0, -20.0, -40.0])

@@ -12,8 +12,9 @@ from unbraid.weights import tensor_shapes
 torch = pytest.importorskip("torch")
 
 from unbraid.models.attention import MultiHeadAttention  # noqa: E402
+from unbraid.models.positions import sinusoidal_positions  # noqa: E402
 from unbraid.models.sepformer import GlobalNorm, SepFormer, chunk, unchunk  # noqa: E402
-from unbraid.models.transformer import EncoderLayer, TransformerEncoder, sinusoidal_positions  # noqa: E402
+from unbraid.models.transformer import EncoderLayer, TransformerEncoder  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from engine_fakes import music_spec, speech_spec, write_model
+from engine_fakes import music_spec, speech_spec, text_spec, write_model
 from unbraid.errors import ModelError, RuntimeUnavailable, UsageError
-from unbraid.runtime import builds, open_executor
+from unbraid.runtime import Executor, builds, open_executor
 from unbraid.runtime.ort import available_threads, choose_device
 from unbraid.spec import read_spec
 
@@ -47,7 +47,16 @@ def test_a_device_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch)
 def test_int8_is_for_sepformers(music_folder: Path) -> None:
     with pytest.raises(UsageError) as caught:
         open_executor(read_spec(music_folder), music_folder, precision="int8")
-    assert str(caught.value) == "int8 is for SepFormers; tiny-music is a unet: use float32."
+    assert str(caught.value) == "int8 is for SepFormers, and tiny-music is none: use float32."
+
+
+def test_a_graph_that_the_network_lacks_is_told(music_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_executor(read_spec(music_folder), music_folder, graph="encoder")
+    assert str(caught.value) == "tiny-music has no graph 'encoder'; it has model."
+    with pytest.raises(UsageError) as caught:
+        open_executor(text_spec(), tmp_path)
+    assert str(caught.value) == "tiny-text has no graph 'model'; it has encoder, decoder."
 
 
 def test_length_and_batch_are_free_and_threads_do_not_matter(speech_folder: Path) -> None:
@@ -63,6 +72,12 @@ def test_length_and_batch_are_free_and_threads_do_not_matter(speech_folder: Path
     assert available_threads() >= 1
 
 
+def open_closed(folder: Path) -> Executor:
+    executor = open_executor(read_spec(folder), folder, device="cpu")
+    executor.close()
+    return executor
+
+
 def test_closing_twice_is_no_error(speech_folder: Path) -> None:
     spec = read_spec(speech_folder)
     for device in ("cpu", "torch"):
@@ -71,6 +86,8 @@ def test_closing_twice_is_no_error(speech_folder: Path) -> None:
         executor = open_executor(spec, speech_folder, device=device)
         executor.close()
         executor.close()
+    with pytest.raises(UsageError, match="^This model is closed; load it again.$"):
+        open_closed(speech_folder).run({})
 
 
 def test_a_graph_that_cannot_be_opened_is_told(tmp_path: Path) -> None:

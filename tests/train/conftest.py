@@ -11,7 +11,7 @@ for needed in ("torch", "lightning", "tensorboard"):
 for neighbour in ("corpora", "importers"):  # corpora_trees, published_writers
     sys.path.insert(0, str(Path(__file__).parents[1] / neighbour))
 
-from train_helpers import RECIPE, SONGS_RECIPE, write_corpus, write_songs  # noqa: E402
+from train_helpers import RECIPE, SONGS_RECIPE, WORDS_RECIPE, write_corpus, write_dictionary, write_songs  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -50,4 +50,12 @@ def songs_recipe_file(tmp_path: Path, songs: Path) -> Path:
     """A recipe that trains on them."""
     path = tmp_path / "songs.toml"
     path.write_text(SONGS_RECIPE.replace('"songs"]', f'"{songs}"]'))
+    return path
+
+
+@pytest.fixture
+def words_recipe_file(tmp_path: Path) -> Path:
+    """A recipe that trains on words."""
+    path = tmp_path / "words.toml"
+    path.write_text(WORDS_RECIPE.replace('"cmudict.dict"', f'"{write_dictionary(tmp_path)}"'))
     return path

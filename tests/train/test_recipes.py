@@ -1,12 +1,13 @@
 """Every recipe in recipes/ runs two steps, shrunk, on a tiny corpus in the layout that it is for."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import corpora_trees as trees
 import pytest
 import torch
-from train_helpers import read_log, silent
+from train_helpers import read_log, silent, write_dictionary
 
 from source_tree import ROOT
 from unbraid.geometry import SepFormerGeometry, UNetGeometry
@@ -16,6 +17,8 @@ from unbraid.spec import Spectral
 from unbraid.train import read_recipe, train
 from unbraid.train.config import Constant, Plateau
 from unbraid.train.music import SpectralLoss, frame_count
+from unbraid.train.text import TextModel
+from unbraid.weights import tensor_shapes
 
 FOLDER = ROOT.parents[1] / "recipes"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -37,7 +40,7 @@ SMALL = {
 
 
 def test_every_recipe_is_known_here() -> None:
-    assert set(NAMES) == {*VOICES, *SPLEETER, *MUSIC}
+    assert set(NAMES) == {*VOICES, *SPLEETER, *MUSIC, "g2p"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -85,6 +88,25 @@ def test_our_songs_settings(name: str) -> None:
     )
     assert recipe.task.spectral == Spectral(exponent=1.0, extension="average")
     assert (recipe.trainer.batch, recipe.trainer.ema, recipe.trainer.hold_norm) == (2, 0.998, 0.4)
+
+
+def test_two_steps_of_words(tmp_path: Path) -> None:
+    file = FOLDER / "g2p.toml"
+    whole = read_recipe(file)
+    assert whole.task.model == TextModel(hidden=640)
+    changes = [f"data.dictionary={write_dictionary(tmp_path)}", f"data.epoch_words={2 * whole.step_items}"]
+    changes += ["model.features=8", "model.hidden=8", "trainer.epochs=1"]
+    train(read_recipe(file, changes), tmp_path / "run", silent)
+    (line,) = read_log(tmp_path / "run")
+    assert (line["step"], line["epoch"], line["skipped"]) == ("2", "1", "0")
+    assert 0 < float(line["train_loss"]) < 6
+    assert float(line["dev_accuracy"]) <= 100
+    assert (tmp_path / "run" / "best.pt").is_file()
+
+
+def test_our_words_fit_their_budget() -> None:
+    sizes = read_recipe(FOLDER / "g2p.toml").task.model.between(33, 43)  # CMUdict: letters and - ' . ; 39 phonemes
+    assert sum(math.prod(shape) for shape in tensor_shapes(sizes).values()) <= 3_000_000
 
 
 @pytest.mark.parametrize("name", [*SPLEETER, *MUSIC])

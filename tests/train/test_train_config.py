@@ -62,7 +62,10 @@ def test_a_family_brings_its_own_sizes(tmp_path: Path) -> None:
         ("data.folder=3", "[data] folder must be a text, got 3."),
         ("mixing.speed=1.0", "[mixing] speed must be a list of 2, got 1.0."),
         ("mixing.speed=[1]", "[mixing] speed must be a list of 2, got [1]."),
-        ("model.family=rnn", "[model] family must be one of sepformer, conv_tasnet, unet, got 'rnn'."),
+        (
+            "model.family=rnn",
+            "[model] family must be one of sepformer, conv_tasnet, unet, audio_transformer, got 'rnn'.",
+        ),
         ("model.features=9", "[model]: features must be even (positions are pairs of sin and cos), got 9."),
         ("schedule={}", "[schedule] lacks kind; it is one of plateau, cosine, constant."),
         ("schedule.hold_epochs=3", "[schedule] does not know 'hold_epochs'; it knows warmup_steps, floor."),

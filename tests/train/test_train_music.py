@@ -235,7 +235,7 @@ def test_folders_for_training_alone_need_no_dev(tmp_path: Path, songs: Path, son
     task = recipe_of(songs_recipe_file, both, "data.shares=[3, 1]").task
     assert len(task.dev_data()) == 2
     assert task.source == "songs, drums (train)"
-    assert task.training_data(0)[0].shape == (3, 2, 1600)
+    assert task.training_data(0, 1)[0].shape == (3, 2, 1600)
     with pytest.raises(UsageError, match=r"drums has no song of the split 'dev'"):
         recipe_of(songs_recipe_file, f"data.folders={drums}").task.dev_data()
 

@@ -1,6 +1,7 @@
 """Tiny corpora of tones and songs, recipes that train on them in a second, and a run that is killed."""
 
 import csv
+import itertools
 import os
 import subprocess
 import sys
@@ -84,6 +85,32 @@ ema = 0.9
 hold_norm = 0.4
 accelerator = "cpu"
 """
+WORDS_RECIPE = """\
+name = "words"
+description = "a test"
+[model]
+family = "audio_transformer"
+features = 16
+heads = 2
+hidden = 32
+encoder_layers = 1
+decoder_layers = 1
+[data]
+dictionary = "cmudict.dict"
+epoch_words = 12
+dev_words = 8
+[optimizer]
+rate = 1e-2
+[schedule]
+kind = "cosine"
+warmup_steps = 2
+[trainer]
+epochs = 2
+batch = 2
+parts = 2
+ema = 0.9
+accelerator = "cpu"
+"""
 STEPS = 12  # of these recipes, three in a part
 
 
@@ -133,6 +160,16 @@ def write_songs(root: Path, parts: tuple[str, ...] = ("vocals", "drums", "bass",
             tone = tone * (time % 0.25 < 0.05) if part == "drums" else tone
             soundfile.write(folder / f"{part}.wav", np.stack((tone, 0.5 * tone), axis=-1), 8000)
     return root
+
+
+def write_dictionary(folder: Path) -> Path:
+    """Words of one to four letters, each said as a phoneme that it alone stands for; `a` has two, with stress marks."""
+    words = ("".join(letters) for count in (1, 2, 3, 4) for letters in itertools.product("abcd", repeat=count))
+    sounds = {"a": "AA1", "b": "B", "c": "K", "d": "D"}
+    lines = [f"{word} {' '.join(sounds[letter] for letter in word)}\n" for word in words]
+    lines += [line.replace(" ", "(2) ", 1).replace("AA1", "EY0") for line in lines if "AA1" in line]
+    (folder / "cmudict.dict").write_text("".join(lines))
+    return folder / "cmudict.dict"
 
 
 def write_csv(path: Path, lines: list) -> None:

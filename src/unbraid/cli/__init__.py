@@ -12,6 +12,7 @@ from unbraid.cli.evaluate import evaluate
 from unbraid.cli.export import export
 from unbraid.cli.group import Commands
 from unbraid.cli.models import models
+from unbraid.cli.phonemize import phonemize
 from unbraid.cli.separate import separate
 from unbraid.cli.train import train
 
@@ -44,6 +45,7 @@ def _unbraid(
 
 
 app.command()(separate)
+app.command()(phonemize)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 app.command()(train)

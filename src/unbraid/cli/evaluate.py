@@ -1,4 +1,4 @@
-"""`unbraid evaluate`: a model over the mixtures or songs of a dataset, into a folder with a report, or not at all."""
+"""`unbraid evaluate`: a model over mixtures, songs or words, into a folder with a report, or not at all."""
 
 import json
 import os
@@ -15,14 +15,16 @@ from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import UnbraidError, UsageError
 
 if TYPE_CHECKING:
-    from unbraid.evaluation.jobs import Job
-    from unbraid.separator import Separator
+    from unbraid.evaluation.jobs import Running
 
 _DATA, _NOISE, _OUTPUT = "Data", "Noise", "Output"
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `unbraid models` lists, or a model folder.")]
 _Dataset = Annotated[
-    Path, typer.Argument(metavar="DATASET", help="A folder of speech or of songs, in any of the layouts.")
+    Path,
+    typer.Argument(
+        metavar="DATASET", help="A folder of speech or of songs, in any of the layouts, or with a cmudict.dict."
+    ),
 ]
 _Split = Annotated[
     str, typer.Option(metavar="NAME", help="train, dev, test, or the layout's own name.", rich_help_panel=_DATA)
@@ -108,15 +110,14 @@ def evaluate(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Score a model on a dataset. Speech: SI-SDRi, SDRi, PESQ, STOI. Music: uSDR, BSS Eval 4. And what it costs.
+    """Score a model on a dataset. Speech: SI-SDRi, SDRi, PESQ, STOI. Music: uSDR, BSS Eval 4. Words: PER, WER.
 
-    Writes a report to look at and listen to, a table of all mixtures or songs, and a summary.
+    And what it costs. Writes a report to look at and listen to, a table of all that was scored, and a summary.
     """
     with guarded(as_json=as_json):
         from unbraid import hub
         from unbraid.evaluation.jobs import REPORT, job_of
         from unbraid.evaluation.request import Request, name_of
-        from unbraid.separator import Separator
         from unbraid.spec import read_spec
 
         iterations = int(wiener) if wiener_iterations is None else wiener_iterations
@@ -128,9 +129,9 @@ def evaluate(
         folder = output or Path("evaluation", request.title(spec))
         _refuse_folder(folder, overwrite)
         with working_folder(folder) as work:
-            with Separator(model, device=device, precision=precision, threads=threads, wiener=iterations) as separator:
-                failed = _run(separator, job, f"{spec.name} on {name_of(dataset)}", quiet=quiet or as_json)
-                told = job.told(separator.device, precision)
+            with job.running(model, device, precision) as running:
+                failed = _run(running, job.noun, f"{spec.name} on {name_of(dataset)}", quiet=quiet or as_json)
+                told = job.told(running.device, precision)
             with disk_errors(folder):
                 _settle(_written(told.files, work), folder)
         if as_json:
@@ -155,22 +156,21 @@ def _refuse_folder(folder: Path, overwrite: bool) -> None:
         raise UsageError(f"{folder} exists already; choose another place with --out, or use --overwrite.")
 
 
-def _run(separator: "Separator", job: "Job", title: str, *, quiet: bool) -> int:
+def _run(running: "Running", noun: str, title: str, *, quiet: bool) -> int:
     """Do a job, reporting what fails as it fails; how many did.
 
     Raises:
         UnbraidError: nothing at all could be scored.
     """
     failed = 0
-    count, outcomes = job.start(separator)
     with Meter(title, quiet=quiet) as meter:
-        for done, failure in enumerate(outcomes, 1):
+        for done, failure in enumerate(running.outcomes, 1):
             if failure:
                 failed += 1
                 report_error(f"{failure.name}: {explain(failure.error)}")
-            meter(done, count)
-    if failed == count:
-        raise UnbraidError(f"None of the {count} {job.noun} could be scored; nothing is written.")
+            meter(done, running.count)
+    if failed == running.count:
+        raise UnbraidError(f"None of the {running.count} {noun} could be scored; nothing is written.")
     return failed
 
 

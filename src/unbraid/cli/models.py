@@ -127,7 +127,7 @@ def _print_list(entries: "list[Entry]") -> None:
     for entry in entries:
         name, here, stems, *facts, scores = _cells(entry)
         say(f"{name}  [{here}]")
-        for line in (stems, ", ".join(facts), *scores.splitlines()):
+        for line in filter(None, (stems, ", ".join(filter(None, facts)), *scores.splitlines())):
             say(f"    {line}")
 
 
@@ -136,8 +136,8 @@ def _cells(entry: "Entry") -> tuple[str, ...]:
     return (
         entry.name,
         _WHERE[entry.where],
-        ", ".join(entry.stems),
-        f"{entry.sample_rate / 1000:g} kHz",
+        ", ".join(entry.stems) or "text",
+        f"{entry.sample_rate / 1000:g} kHz" if entry.sample_rate else "",
         f"{entry.bytes / 1e6:.1f} MB",
         entry.licence,
         "\n".join(f"{value:g} {what}" for what, value in entry.scores.items()),

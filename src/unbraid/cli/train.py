@@ -2,6 +2,8 @@
 
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +11,7 @@ import typer
 
 from unbraid.cli.console import guarded, notice, say, train_extra
 from unbraid.cli.progress import clock, watched
+from unbraid.errors import Cancelled, UnbraidError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -43,7 +46,8 @@ def train(
         if export is not None:
             check_export(values, export)
         if dry_run:
-            say(describe(values, rehearse(values)))
+            with troubles_told():
+                say(describe(values, rehearse(values)))
             return
         place = out or Path("runs") / values.name
         start = look(values, place)
@@ -52,7 +56,10 @@ def train(
                 notice(f"{values.name}: going on in {place} at step {start.step} of {values.steps}")
             for change in start.changes:
                 notice(f"changed since: {change}")
-        with Teller(values.name, values.task.measure, quiet=not is_chief()) as teller:
+        with (
+            Teller(values.name, values.task.measure, values.task.unit, quiet=not is_chief()) as teller,
+            troubles_told(),
+        ):
             run(values, place, teller)
         if is_chief():
             say(f"{values.name}: {teller.summary}; the run is in {place}")
@@ -61,11 +68,44 @@ def train(
                 say(f"{values.name} is at {export}")
 
 
+@contextmanager
+def troubles_told() -> Iterator[None]:
+    """What PyTorch says of memory and of its workers, as sentences.
+
+    Raises:
+        UnbraidError: a worker met one, there is not enough memory, or a worker is dead.
+        Cancelled: whoever stopped this process stopped its workers first.
+    """
+    try:
+        yield
+    except UnbraidError as error:  # with the worker's traceback for a message
+        name = f"{type(error).__module__}.{type(error).__qualname__}: "
+        before, _, told = str(error).rpartition(name)
+        if not before:
+            raise
+        raise type(error)(told.strip()) from error
+    except RuntimeError as error:
+        text = str(error)
+        if "out of memory" in text or "can't allocate memory" in text:
+            raise UnbraidError(
+                "There is not enough memory to train this; set trainer.batch lower and trainer.accumulate higher, "
+                "mixing.crop_seconds shorter, or choose a smaller [model]."
+            ) from error
+        if "DataLoader worker" not in text:
+            raise
+        if "Terminated" in text or "Interrupt" in text:
+            raise Cancelled("Training was interrupted.") from error
+        raise UnbraidError(
+            "A process that reads data is dead, most likely for lack of memory; set data.workers lower, and give the "
+            "same command again to go on."
+        ) from error
+
+
 class Teller:
     """Tells how training goes: a bar where somebody watches, a line for each scored epoch where nobody does."""
 
-    def __init__(self, name: str, measure: str, *, quiet: bool) -> None:
-        self._name, self._measure, self._quiet = name, measure, quiet
+    def __init__(self, name: str, measure: str, unit: str, *, quiet: bool) -> None:
+        self._name, self._measure, self._unit, self._quiet = name, measure, unit, quiet
         self._skipped: int | None = None
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -76,7 +116,7 @@ class Teller:
             notice(f"warning: step {now.step} had gradients that are not finite and was skipped ({now.skipped} so far)")
         self._skipped = now.skipped
         best = f", best {now.best:.2f}" if math.isfinite(now.best) else ""
-        scores = "" if math.isnan(now.score) else f" · dev {self._measure}i {now.score:.2f} dB{best}"
+        scores = "" if math.isnan(now.score) else f" · dev {self._measure} {now.score:.2f} {self._unit}{best}"
         self.summary = f"step {now.step} of {now.steps}, epoch {now.epoch:.4g}{scores}"
         if now.part_over and not watched():
             notice(f"{self._name}: {self.summary} · loss {now.loss:.2f}")
@@ -111,7 +151,7 @@ def describe(recipe: "Recipe", seen: "Rehearsal") -> str:
         "parameters": f"{seen.parameters:,}",
         **seen.rows,
         "loss": ", ".join(f"{loss:.2f}" for loss in seen.losses),
-        f"first dev {recipe.task.item}": f"{seen.score:.2f} dB {recipe.task.measure} improvement",
+        f"first dev {recipe.task.item}": f"{seen.score:.2f} {recipe.task.unit} {recipe.task.measure}",
         "peak memory": f"{seen.memory_bytes / 1e6:,.0f} MB",
         "an epoch": f"{steps} steps, about {clock(seen.epoch_seconds)}",
         "all epochs": f"{recipe.steps} steps, about {clock(seen.epoch_seconds * recipe.trainer.epochs)}, scoring aside",

@@ -1,10 +1,12 @@
-"""An evaluation from the request to what is told of it, whichever kind of model it is of: speech or music."""
+"""An evaluation from the request to what is told of it, whichever kind of model it is of: speech, music or text."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from unbraid.corpora.pronunciations import find_pronunciations
 from unbraid.errors import UsageError
 from unbraid.evaluation import summary, words
 from unbraid.evaluation.measures import choose_measures
@@ -16,6 +18,12 @@ from unbraid.evaluation.music.words import lines as songs_lines
 from unbraid.evaluation.report import report_html
 from unbraid.evaluation.request import Request, name_of
 from unbraid.evaluation.run import Evaluation, Failure, outcomes, peak_memory_bytes
+from unbraid.evaluation.text.run import WordEvaluation
+from unbraid.evaluation.text.words import WordSetting, summarise_words, words_as_json, words_report_html
+from unbraid.evaluation.text.words import csv_text as words_csv_text
+from unbraid.evaluation.text.words import lines as words_lines
+from unbraid.phonemizer import Phonemizer
+from unbraid.runtime.base import Precision
 from unbraid.separator import Separator
 from unbraid.spec import ModelSpec
 
@@ -33,14 +41,23 @@ class Told:
     files: Mapping[str, str]  # their names and texts
 
 
+@dataclass(frozen=True)
+class Running:
+    """An evaluation under way."""
+
+    device: str
+    count: int  # how many there are to score
+    outcomes: Iterator[Failure | None]  # one after the other being scored, or failing
+
+
 class Job(Protocol):
     """An evaluation to do."""
 
     noun: str  # what is scored, many of them
     skipped: list[str]  # a sentence for each metric that is left out
 
-    def start(self, separator: Separator) -> tuple[int, Iterator[Failure | None]]:
-        """How many there are to score, and one after the other being scored, or failing."""
+    def running(self, model: str, device: str, precision: Precision) -> AbstractContextManager[Running]:
+        """The model, loaded, and what it is scored on."""
         ...
 
     def told(self, device: str, precision: str) -> Told:
@@ -56,6 +73,8 @@ def job_of(spec: ModelSpec, request: Request, metrics: Sequence[str] | None) -> 
         RuntimeUnavailable: a metric that was asked for needs a package that is not installed.
     """
     request.check(spec)
+    if spec.vocabularies:
+        return WordsJob(spec, request, metrics)
     return MusicJob(spec, request, metrics) if spec.spectral else SpeechJob(spec, request, metrics)
 
 
@@ -69,9 +88,12 @@ class SpeechJob:
         measures, self.skipped = choose_measures(metrics, spec.sample_rate)
         self._evaluation = Evaluation(measures)
 
-    def start(self, separator: Separator) -> tuple[int, Iterator[Failure | None]]:
-        mixtures, noise = self._request.mixtures(self._spec), self._request.added_noise(self._spec)
-        return len(mixtures), _added(self._evaluation, outcomes(separator, mixtures, self._evaluation.measures, noise))
+    @contextmanager
+    def running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
+        with _separator(model, device, precision, self._request) as separator:
+            mixtures, noise = self._request.mixtures(self._spec), self._request.added_noise(self._spec)
+            found = outcomes(separator, mixtures, self._evaluation.measures, noise)
+            yield Running(separator.device, len(mixtures), _added(self._evaluation, found))
 
     def told(self, device: str, precision: str) -> Told:
         setting = self._request.setting(self._spec, device, precision)
@@ -96,9 +118,12 @@ class MusicJob:
         self._spec, self._request = spec, request
         self._evaluation = MusicEvaluation("museval" in (metrics or ()))
 
-    def start(self, separator: Separator) -> tuple[int, Iterator[Failure | None]]:
-        songs = self._request.songs()
-        return len(songs), _added(self._evaluation, song_outcomes(separator, songs, self._evaluation.with_bss))
+    @contextmanager
+    def running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
+        with _separator(model, device, precision, self._request) as separator:
+            songs = self._request.songs()
+            found = song_outcomes(separator, songs, self._evaluation.with_bss)
+            yield Running(separator.device, len(songs), _added(self._evaluation, found))
 
     def told(self, device: str, precision: str) -> Told:
         spec, request = self._spec, self._request
@@ -111,6 +136,40 @@ class MusicJob:
         table = songs_csv_text(self._evaluation.results, self._evaluation.with_bss)
         files = _files(values, "songs.csv", table, songs_report_html(self._evaluation, found))
         return Told(values, songs_lines(found), files)
+
+
+class WordsJob:
+    """Words of a dictionary."""
+
+    noun = "words"
+
+    def __init__(self, spec: ModelSpec, request: Request, metrics: Sequence[str] | None) -> None:
+        if metrics is not None:
+            raise UsageError("Words are scored by phoneme and word error rate, always; leave --metrics out.")
+        self.skipped: list[str] = []
+        self._spec, self._request, self._evaluation = spec, request, WordEvaluation()
+
+    @contextmanager
+    def running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
+        if precision != "float32":
+            raise UsageError(f"{precision} is for speech models, and {self._spec.name} is a text model: use float32.")
+        entries = find_pronunciations(self._request.dataset, self._request.split)[: self._request.limit]
+        with Phonemizer(model, device=device, threads=self._request.threads) as phonemizer:
+            yield Running(phonemizer.device, len(entries), self._evaluation.run(phonemizer, entries))
+
+    def told(self, device: str, precision: str) -> Told:
+        request = self._request
+        setting = WordSetting(self._spec.name, name_of(request.dataset), request.split, device, request.threads)
+        found = summarise_words(self._evaluation, setting, peak_memory_bytes())
+        values = words_as_json(found)
+        table = words_csv_text(self._evaluation.results)
+        return Told(
+            values, words_lines(found), _files(values, "words.csv", table, words_report_html(self._evaluation, found))
+        )
+
+
+def _separator(model: str, device: str, precision: Precision, request: Request) -> Separator:
+    return Separator(model, device=device, precision=precision, threads=request.threads, wiener=request.wiener)
 
 
 def _files(values: dict[str, Any], table_name: str, table: str, report: str) -> dict[str, str]:

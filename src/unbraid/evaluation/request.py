@@ -45,23 +45,24 @@ class Request:
                 raise UsageError(f"{folder} is not a folder; name one that holds a dataset.")
 
     def check(self, spec: ModelSpec) -> None:
-        """Refuse what is for the other kind of models.
+        """Refuse what is for other kinds of models.
 
         Raises:
             UsageError: something is.
         """
+        own = "text" if spec.vocabularies else "music" if spec.spectral else "speech"
         speech = {
             "--condition": self.condition is not None,
             "--mode": self.mode is not None,
             "--noise and --snr": self.noise is not None,
         }
-        others = speech if spec.spectral else {"--wiener": self.wiener > 0}
-        if given := [name for name, is_given in others.items() if is_given]:
-            kinds = ("speech", "music") if spec.spectral else ("music", "speech")
-            raise UsageError(
-                f"{', '.join(given)} can be had with {kinds[0]} models only, and {spec.name} is a {kinds[1]} model; "
-                "leave that out."
-            )
+        for kind, options in {"speech": speech, "music": {"--wiener": self.wiener > 0}}.items():
+            given = [name for name, is_given in options.items() if is_given]
+            if given and kind != own:
+                raise UsageError(
+                    f"{', '.join(given)} can be had with {kind} models only, and {spec.name} is a {own} model; "
+                    "leave that out."
+                )
 
     def songs(self) -> list[Song]:
         """The songs for any music model.

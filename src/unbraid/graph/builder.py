@@ -91,14 +91,22 @@ class Graph:
         first, last = (self.constant([b]) if isinstance(b, int) else b for b in (start, end))
         return self.op("Slice", x, first, last, self.constant([axis]))
 
-    def model(self, inputs: dict[str, list[str | int]], outputs: dict[str, tuple[str, list[str | int]]]) -> bytes:
-        """The finished model: inputs {name: shape}, outputs {name: (node, shape)}; all float32."""
+    def model(
+        self,
+        inputs: dict[str, list[str | int]],
+        outputs: dict[str, tuple[str, list[str | int]]],
+        integers: tuple[str, ...] = (),
+    ) -> bytes:
+        """The finished model: inputs {name: shape}, outputs {name: (node, shape)}; float32, the `integers` int64."""
         for name, (node, _) in outputs.items():
             self._nodes.append(helper.make_node("Identity", [node], [name], name))
         graph = helper.make_graph(
             self._nodes,
             "unbraid",
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()],
+            [
+                helper.make_tensor_value_info(n, TensorProto.INT64 if n in integers else TensorProto.FLOAT, s)
+                for n, s in inputs.items()
+            ],
             [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, (_, s) in outputs.items()],
             list(self._initializers.values()),
         )

@@ -5,15 +5,11 @@ Runtime's own. With int8 weights the linear layers of the Transformers multiply 
 fly. What is fused with what was measured, operator by operator, on 16 500 tokens of 256 features.
 """
 
-import math
-
-import numpy as np
-
 from unbraid.geometry import SepFormerGeometry
 from unbraid.graph.builder import CONTRIB, Graph, Tensors
+from unbraid.graph.layers import add, layer_norm, linear, positions, product
 
 END = 2**62  # a slice bound beyond any axis
-LAYER_NORM_EPS = 1e-6
 GLOBAL_NORM_EPS = 1e-8
 
 
@@ -34,19 +30,19 @@ def _masknet(graph: Graph, g: SepFormerGeometry, w: str, batch: str) -> str:
     frames = graph.size(w, 1)  # N
     x = _global_norm(graph, "masknet.norm", w, rank=3)
     x = graph.reshape(x, [-1, g.features])  # (B·N, D)
-    x = _linear(graph, "masknet.inlet", x, bias=False)
+    x = linear(graph, "masknet.inlet", x, bias=False)
     x = _chunk(graph, g, graph.op("Reshape", x, graph.op("Shape", w)), frames)  # (B, S, K, D)
     for i in range(g.blocks):
         x = _dual_path(graph, g, f"masknet.blocks.{i}", x, batch)
     x = graph.op("PRelu", x, graph.weight("masknet.prelu.weight"))
-    x = _linear(graph, "masknet.split", graph.reshape(x, [-1, g.features]))
+    x = linear(graph, "masknet.split", graph.reshape(x, [-1, g.features]))
     x = _unchunk(graph, g, x, batch, frames)  # (B, N, sources·D)
     x = graph.op("Transpose", graph.reshape(x, [0, 0, g.sources, g.features]), perm=[0, 2, 1, 3])
     shape = graph.op("Shape", x)  # (B, sources, N, D)
     x = graph.reshape(x, [-1, g.features])
-    value = graph.op("Tanh", _linear(graph, "masknet.value", x))
-    gate = graph.op("Sigmoid", _linear(graph, "masknet.gate", x))
-    mask = _linear(graph, "masknet.outlet", graph.op("Mul", value, gate), bias=False)
+    value = graph.op("Tanh", linear(graph, "masknet.value", x))
+    gate = graph.op("Sigmoid", linear(graph, "masknet.gate", x))
+    mask = linear(graph, "masknet.outlet", graph.op("Mul", value, gate), bias=False)
     return graph.op("Reshape", graph.op("Relu", mask), shape)
 
 
@@ -64,31 +60,6 @@ def _global_mean(graph: Graph, x: str, rank: int) -> str:
     for axis in range(rank - 1, 0, -1):
         x = graph.op("ReduceMean", x, graph.constant([axis]), keepdims=1)
     return x
-
-
-def _linear(graph: Graph, name: str, x: str, bias: bool = True) -> str:
-    """Tokens x (M, D) times a torch weight (outputs, D), plus its bias."""
-    terms = [graph.weight(f"{name}.bias")] if bias else []
-    if graph.has(f"{name}.weight.scale"):
-        return _product(graph, name, x, *terms)
-    return graph.op("Gemm", x, graph.weight(f"{name}.weight"), *terms, transB=1)
-
-
-def _product(graph: Graph, name: str, x: str, *bias: str, third: int | None = None) -> str:
-    """Tokens x (M, D) times a weight, or a third of its outputs (q, k or v of a joint projection)."""
-    weight = _third(graph, f"{name}.weight", third, axis=1 if graph.has(f"{name}.weight.scale") else 0)
-    if graph.has(f"{name}.weight.scale"):  # int8, stored (D, outputs)
-        scale = _third(graph, f"{name}.weight.scale", third, axis=0)
-        return graph.op("DynamicQuantizeMatMul", x, weight, scale, "", *bias, domain=CONTRIB)
-    return graph.op("MatMul", x, graph.op("Transpose", weight, perm=[1, 0]))
-
-
-def _third(graph: Graph, name: str, third: int | None, axis: int) -> str:
-    """A weight, or a third of it, cut once when the runtime loads."""
-    if third is None:
-        return graph.weight(name)
-    first = graph.split_weight(name, axis, 3)
-    return f"{first}.{third}" if third else first
 
 
 def _chunk(graph: Graph, g: SepFormerGeometry, x: str, frames: str) -> str:
@@ -139,31 +110,20 @@ def _transformer(graph: Graph, g: SepFormerGeometry, name: str, x: str) -> str:
     """Pre-norm layers over (B', N, D) -> tokens (B'·N, D)."""
     frames = graph.size(x, 1)
     shape = graph.op("Shape", x)
-    x = graph.op("Add", x, _positions(graph, frames, g.features))
+    x = graph.op("Add", x, positions(graph, frames, g.features))
     x = graph.reshape(x, [-1, g.features])
     norms = [f"{name}.layers.{j}.{half}_norm" for j in range(g.layers) for half in ("attention", "feed")]
     norms.append(f"{name}.norm")
-    h = _layer_norm(graph, norms[0], x)
+    h = layer_norm(graph, norms[0], x)
     for j in range(g.layers):
         layer = f"{name}.layers.{j}"
         h = _attention(graph, g, f"{layer}.attention", h, shape)
-        x = _add(graph, x, h, f"{layer}.attention.out_proj.bias")
-        h = _layer_norm(graph, norms[2 * j + 1], x)
-        h = _product(graph, f"{layer}.feed_out", graph.op("Relu", _linear(graph, f"{layer}.feed_in", h)))
-        x = _add(graph, x, h, f"{layer}.feed_out.bias")
-        h = _layer_norm(graph, norms[2 * j + 2], x)
+        x = add(graph, x, h, f"{layer}.attention.out_proj.bias")
+        h = layer_norm(graph, norms[2 * j + 1], x)
+        h = product(graph, f"{layer}.feed_out", graph.op("Relu", linear(graph, f"{layer}.feed_in", h)))
+        x = add(graph, x, h, f"{layer}.feed_out.bias")
+        h = layer_norm(graph, norms[2 * j + 2], x)
     return h
-
-
-def _add(graph: Graph, x: str, y: str, bias: str) -> str:
-    """x + y + bias: the bias of the product y, which would cost a pass of its own inside Gemm."""
-    return graph.op("Add", graph.op("Add", x, y), graph.weight(bias))
-
-
-def _layer_norm(graph: Graph, name: str, x: str) -> str:
-    """Layer norm of tokens; the sum before it stays apart, as the runtime's joint operator is four times slower."""
-    terms = graph.weight(f"{name}.weight"), graph.weight(f"{name}.bias")
-    return graph.op("LayerNormalization", x, *terms, epsilon=LAYER_NORM_EPS)
 
 
 def _attention(graph: Graph, g: SepFormerGeometry, name: str, h: str, shape: str) -> str:
@@ -171,22 +131,11 @@ def _attention(graph: Graph, g: SepFormerGeometry, name: str, h: str, shape: str
 
     The biases of q, k and v ride on the attention, which turns every element around anyway.
     """
-    parts = [_product(graph, f"{name}.in_proj", h, third=third) for third in range(3)]
+    parts = [product(graph, f"{name}.in_proj", h, third=third) for third in range(3)]
     q, k, v = (graph.op("Reshape", part, shape) for part in parts)
     bias = graph.weight(f"{name}.in_proj.bias")
     y = graph.op("MultiHeadAttention", q, k, v, bias, domain=CONTRIB, num_heads=g.heads)
-    return _product(graph, f"{name}.out_proj", graph.reshape(y, [-1, g.features]))
-
-
-def _positions(graph: Graph, frames: str, features: int) -> str:
-    """Sinusoidal positions (N, D): sin on even features, cos on odd ones."""
-    count = graph.op("Squeeze", frames, graph.constant([0]))
-    step = graph.op("Range", graph.constant(np.int64(0)), count, graph.constant(np.int64(1)))
-    step = graph.op("Unsqueeze", graph.op("Cast", step, to=1), graph.constant([1]))  # (N, 1)
-    even = np.arange(0, features, 2, dtype=np.float32)
-    angle = graph.op("Mul", step, graph.constant(np.exp(even * np.float32(-math.log(10000.0) / features))))
-    pair = [graph.op("Unsqueeze", graph.op(kind, angle), graph.constant([2])) for kind in ("Sin", "Cos")]
-    return graph.reshape(graph.op("Concat", *pair, axis=2), [0, features])
+    return product(graph, f"{name}.out_proj", graph.reshape(y, [-1, g.features]))
 
 
 def _decode(graph: Graph, g: SepFormerGeometry, masked: str, batch: str, samples: str) -> str:

@@ -1,5 +1,6 @@
 """The one seam between the program and its engines: an Executor runs a network on arrays and knows nothing else."""
 
+import functools
 import typing
 from pathlib import Path
 from typing import Literal, Protocol
@@ -7,6 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from unbraid.errors import RuntimeUnavailable, UsageError
+from unbraid.graphs import graph_parts
 from unbraid.runtime import builds
 from unbraid.spec import ModelSpec
 
@@ -20,7 +22,7 @@ class Executor(Protocol):
     reason: str  # why that device, for people
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """One pass through the network, float32 arrays by name."""
+        """One pass through the network, arrays by name: float32, and int64 where they count something."""
         ...
 
     def close(self) -> None:
@@ -29,21 +31,29 @@ class Executor(Protocol):
 
 
 def open_executor(
-    spec: ModelSpec, folder: Path, *, device: str = "auto", precision: Precision = "float32", threads: int | None = None
+    spec: ModelSpec,
+    folder: Path,
+    *,
+    graph: str = "model",
+    device: str = "auto",
+    precision: Precision = "float32",
+    threads: int | None = None,
 ) -> Executor:
-    """Load a model folder into the engine for a device.
+    """Load a graph of a model folder (see `graphs.graph_parts`) into the engine for a device.
 
     `device` is auto, torch (the eager modules, when torch is installed), or one of ONNX Runtime's: cpu, cuda, …
     `threads` is the number of CPU threads; by default, and at most, as many as this process may use.
 
     Raises:
         RuntimeUnavailable: the device or the engine is not there.
-        UsageError: int8 was asked of a network that has none.
+        UsageError: int8 was asked of a network that has none, or a graph that it lacks.
     """
     if precision == "int8" and spec.family != "sepformer":
-        raise UsageError(f"int8 is for SepFormers; {spec.name} is a {spec.family}: use float32.")
+        raise UsageError(f"int8 is for SepFormers, and {spec.name} is none: use float32.")
     if precision not in (precisions := typing.get_args(Precision)):
         raise UsageError(f"The precision is one of {', '.join(precisions)}, not {precision!r}.")
+    if graph not in (parts := graph_parts(spec.geometry)):
+        raise UsageError(f"{spec.name} has no graph {graph!r}; it has {', '.join(parts)}.")
     if threads is not None and threads < 1:
         raise UsageError(f"At least one thread is needed, got {threads}.")
     if device == "torch" and precision == "int8":
@@ -51,7 +61,7 @@ def open_executor(
     if device == "torch":
         from unbraid.runtime.eager import EagerExecutor
 
-        return EagerExecutor(spec, folder, threads)
+        return EagerExecutor(spec, folder, threads, graph)
     try:
         from unbraid.runtime.ort import OrtExecutor, choose_device
     except ImportError as error:
@@ -59,15 +69,11 @@ def open_executor(
         raise RuntimeUnavailable(f"ONNX Runtime cannot be loaded ({error}). {remedy}") from error
 
     provider, name, reason = choose_device(device)
+    start = functools.partial(OrtExecutor, folder, spec, graph=graph, precision=precision, threads=threads)
     try:
-        return OrtExecutor(
-            folder, spec, provider=provider, device=name, reason=reason, precision=precision, threads=threads
-        )
+        return start(provider=provider, device=name, reason=reason)
     except RuntimeUnavailable:
         if device != "auto" or name == "cpu":
             raise
     provider, _, _ = choose_device("cpu")  # a GPU build of the runtime on a machine without a driver, say
-    reason = f"{name} could not be started"
-    return OrtExecutor(
-        folder, spec, provider=provider, device="cpu", reason=reason, precision=precision, threads=threads
-    )
+    return start(provider=provider, device="cpu", reason=f"{name} could not be started")

@@ -65,7 +65,7 @@ class OrtExecutor:
 
     def __init__(
         self, folder: Path, spec: ModelSpec, *, provider: str, device: str, reason: str,
-        precision: Precision = "float32", threads: int | None = None,
+        graph: str = "model", precision: Precision = "float32", threads: int | None = None,
     ):  # fmt: skip
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = min(threads or available_threads(), available_threads())
@@ -73,7 +73,7 @@ class OrtExecutor:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_mem_pattern = False  # a plan per input shape: lengths vary, and it costs 10 % more memory
         options.log_severity_level = 4  # failures are raised; the rest is noise
-        path = int8_graph(spec, folder) if precision == "int8" else folder / "model.onnx"
+        path = int8_graph(spec, folder) if precision == "int8" else folder / f"{graph}.onnx"
         self.device, self.reason = device, reason
         providers = [provider] if device == "cpu" else [provider, "CPUExecutionProvider"]
         try:
@@ -89,7 +89,7 @@ class OrtExecutor:
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One pass through the network."""
         if not hasattr(self, "_session"):
-            raise UsageError("This separator is closed; make a new one.")
+            raise UsageError("This model is closed; load it again.")
         return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
 
     def close(self) -> None:

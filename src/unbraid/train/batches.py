@@ -53,7 +53,8 @@ class Batches(pl.LightningDataModule):
     def __init__(self, recipe: Recipe):
         super().__init__()
         self.recipe, self.part = recipe, 0
-        self.train_data = recipe.task.training_data(recipe.trainer.seed)
+        together = recipe.trainer.batch * recipe.trainer.devices * recipe.trainer.nodes  # on all devices
+        self.train_data = recipe.task.training_data(recipe.trainer.seed, together)
         self.dev_data = recipe.task.dev_data()
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -69,7 +70,7 @@ class Batches(pl.LightningDataModule):
         assert trainer is not None
         assert isinstance(self.dev_data, Sized)
         mine = Positions(0, len(self.dev_data), rank=trainer.global_rank, world=trainer.world_size)
-        return self._loader(self.dev_data, mine, 1)
+        return self._loader(self.dev_data, mine, self.recipe.task.dev_batch)
 
     def state_dict(self) -> dict[str, Any]:
         assert self.trainer is not None
@@ -84,6 +85,7 @@ class Batches(pl.LightningDataModule):
             data,
             batch,
             sampler=sampler,
+            collate_fn=self.recipe.task.collate,
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),

@@ -16,6 +16,7 @@ from unbraid.train.music import Music
 from unbraid.train.reader import check_least, check_name, choose, fill, read_tables
 from unbraid.train.speech import Speech
 from unbraid.train.task import Task
+from unbraid.train.text import Text, TextModel
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ FAMILIES = {
     "sepformer": Family(SepFormerGeometry, Speech),
     "conv_tasnet": Family(ConvTasNetGeometry, Speech),
     "unet": Family(UNetGeometry, Music),
+    "audio_transformer": Family(TextModel, Text),
 }
 SCHEDULES: dict[str, type[Schedule]] = {"plateau": Plateau, "cosine": Cosine, "constant": Constant}
 TABLES = ("name", "model", "data", "optimizer", "schedule", "trainer")  # that every recipe has

@@ -22,7 +22,7 @@ COUNTER = "num_batches_tracked"  # of a batch norm; not in model folders, and of
 
 
 def read_first(place: Path) -> dict[str, Any]:
-    """A best.pt, or a model folder as if it were one: "model" and, for music, "stems".
+    """A best.pt, or a model folder as if it were one: "model" and, for music, "stems", for text, "vocabularies".
 
     Raises:
         ModelError: it is neither.
@@ -31,7 +31,11 @@ def read_first(place: Path) -> dict[str, Any]:
         return read_checkpoint(place)
     weights = read_weights(place / WEIGHTS)
     tensors = {name: torch.from_numpy(value).float() for name, value in weights.items()}
-    return {"model": tensors, "stems": list(read_spec(place).stems)}
+    spec = read_spec(place)
+    found: dict[str, Any] = {"model": tensors, "stems": list(spec.stems)}
+    if spec.vocabularies:
+        found["vocabularies"] = {"source": list(spec.vocabularies.source), "target": list(spec.vocabularies.target)}
+    return found
 
 
 def voices_taken(own: State, given: Mapping[str, Tensor], per_source: tuple[str, ...], path: str) -> State:

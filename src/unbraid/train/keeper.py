@@ -37,7 +37,7 @@ class Standing:
     steps: int
     epoch: float  # so many are over
     loss: float  # of the last batch
-    score: float  # improvement on dev in dB, the latest; nan: none yet
+    score: float  # on dev, the latest; nan: none yet
     best: float
     skipped: int  # steps whose gradients were not finite
     part_over: bool = False
@@ -137,7 +137,7 @@ class Keeper(Checkpoint):
         if self._is_best and trainer.is_global_zero:
             prefix, recipe = "model.", self.recipe
             tensors = {k.removeprefix(prefix): v.cpu() for k, v in checkpoint["state_dict"].items()}
-            best = {"model": tensors, "config": dataclasses.asdict(recipe.task.model)}
+            best = {"model": tensors, "config": dataclasses.asdict(recipe.task.geometry)}
             record = {"recipe": recipe.name, "step": trainer.global_step, recipe.task.score: self.best}
             save_atomically(best | recipe.task.record() | record, self.out / BEST)
 

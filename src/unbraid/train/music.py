@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from unbraid import frontends
 from unbraid.corpora import Song, find_songs
@@ -73,8 +73,10 @@ class Music:
     """The task (see task.py): stems (B, S, 2, T), whose sum is heard."""
 
     score: ClassVar[str] = "dev_usdri"
-    measure: ClassVar[str] = "uSDR"
+    measure: ClassVar[str] = "uSDRi"
+    unit: ClassVar[str] = "dB"
     item: ClassVar[str] = "song"
+    dev_batch: ClassVar[int] = 1
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.stems", "data.epoch_crops", "spectral.")
 
     model: UNetGeometry
@@ -104,6 +106,10 @@ class Music:
         return self.data.stems
 
     @property
+    def geometry(self) -> UNetGeometry:
+        return self.model
+
+    @property
     def epoch_items(self) -> int:
         return self.data.epoch_crops
 
@@ -118,7 +124,7 @@ class Music:
     def network(self) -> UNets:
         return UNets(self.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
-    def training_data(self, seed: int) -> Dataset[Any]:
+    def training_data(self, seed: int, together: int) -> Dataset[Any]:
         data = self.data
         songs = [self._songs(folder, data.train) for folder in data.folders]
         shares = data.shares or (1.0,) * len(songs)
@@ -135,6 +141,10 @@ class Music:
             raise missing[0]
         songs = songs[: data.dev_songs or None]
         return SongPieces(songs, data.stems, sample_rate=data.sample_rate, seconds=data.dev_seconds)
+
+    def collate(self, items: list[Tensor]) -> Tensor:
+        stems: Tensor = default_collate(items)
+        return stems
 
     def losses(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         with torch.autocast(batch.device.type, enabled=False):

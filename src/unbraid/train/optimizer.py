@@ -2,10 +2,10 @@
 
 Muon (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; Liu et al., arXiv 2502.16982, for
 the scale that lets AdamW's rate serve both) is defined for the matrices of hidden layers. Everything else, encoders,
-decoders, norms and biases, is AdamW's. Both are torch's own.
+decoders, tables of symbols, norms and biases, is AdamW's. Both are torch's own.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,9 +16,10 @@ from torch.optim import AdamW, Muon, Optimizer
 class MuonAndAdamW(Optimizer):
     """Steps both; the groups, and so the rates, are theirs."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float):
-        each = list(parameters)
-        matrices, rest = [p for p in each if p.ndim == 2], [p for p in each if p.ndim != 2]
+    def __init__(self, model: nn.Module, lr: float, weight_decay: float):
+        tables = {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}
+        matrices = [p for p in model.parameters() if p.ndim == 2 and p not in tables]
+        rest = [p for p in model.parameters() if p.ndim != 2 or p in tables]
         self.parts: tuple[Optimizer, ...] = (
             Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
             AdamW(rest, lr=lr, weight_decay=weight_decay),

@@ -158,7 +158,7 @@ def export_run(recipe: Recipe, out: Path, folder: Path) -> ModelSpec:
         folder,
         name=recipe.name,
         provenance=f"trained by the recipe {recipe.name} on {task.source}, step {best['step']} of {recipe.steps}.",
-        scores={f"dev {task.measure}i (dB)": round(best[task.score], 2)},
+        scores={f"dev {task.measure} ({task.unit})": round(best[task.score], 2)},
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from unbraid import losses
 from unbraid.corpora import Clip, Wanted, find_mixtures, find_noises, find_speakers
@@ -67,8 +67,10 @@ class Speech:
     """The task (see task.py): mixture (B, T) -> voices (B, S, T)."""
 
     score: ClassVar[str] = "dev_si_sdri"
-    measure: ClassVar[str] = "SI-SDR"
+    measure: ClassVar[str] = "SI-SDRi"
+    unit: ClassVar[str] = "dB"
     item: ClassVar[str] = "mixture"
+    dev_batch: ClassVar[int] = 1
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.dynamic", "data.epoch_mixtures")
     parts: ClassVar[tuple[str, ...]] = ("voices",)
 
@@ -76,6 +78,10 @@ class Speech:
     data: Data
     mixing: Mixing = field(default_factory=Mixing)
     loss: Loss = field(default_factory=Loss)
+
+    @property
+    def geometry(self) -> SepFormerGeometry | ConvTasNetGeometry:
+        return self.model
 
     @property
     def epoch_items(self) -> int:
@@ -98,7 +104,7 @@ class Speech:
     def network(self) -> SepFormer | ConvTasNet:
         return build_model(self.model)
 
-    def training_data(self, seed: int) -> Dataset[Any]:
+    def training_data(self, seed: int, together: int) -> Dataset[Any]:
         data, folder = self.data, self._folder()
         if not data.dynamic:
             mixtures = find_mixtures(folder, data.train, self.wanted)
@@ -126,6 +132,10 @@ class Speech:
         if not mixtures:
             raise UsageError(f"{folder} has no dev mixtures: nothing is in its split {self.data.dev}.")
         return FixedMixtures(mixtures[: self.data.dev_mixtures or None], sample_rate=self.data.sample_rate)
+
+    def collate(self, items: list[Batch]) -> Batch:
+        mixture, sources = default_collate(items)
+        return mixture, sources
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         mixture, sources = batch

@@ -33,7 +33,7 @@ class System(pl.LightningModule):
         if recipe.trainer.compile:
             self.model.compile()
         self.skipped = self.skipped_in_a_row = 0
-        self.score = math.nan  # improvement on dev in dB, the latest
+        self.score = math.nan  # on dev, the latest
         self.part_scores = dict.fromkeys(self.task.parts, math.nan)
         self._gains: dict[str, list[Tensor]] = {}
         self._norms = [module for module in self.model.modules() if isinstance(module, _BatchNorm)]
@@ -43,8 +43,11 @@ class System(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         values, schedule = self.recipe.optimizer, self.recipe.schedule
-        kind = MuonAndAdamW if values.kind == "muon" else AdamW
-        optimizer = kind(self.model.parameters(), lr=values.rate, weight_decay=values.weight_decay)
+        optimizer: torch.optim.Optimizer
+        if values.kind == "muon":
+            optimizer = MuonAndAdamW(self.model, lr=values.rate, weight_decay=values.weight_decay)
+        else:
+            optimizer = AdamW(self.model.parameters(), lr=values.rate, weight_decay=values.weight_decay)
         if isinstance(schedule, Plateau):
             self._plateau = ReduceLROnPlateau(optimizer, "max", schedule.factor, schedule.patience, threshold=0.0)
             self._plateau.load_state_dict(self._plateau_state)
@@ -66,9 +69,10 @@ class System(pl.LightningModule):
         losses = self.task.losses(self.model, batch)
         loss = torch.stack(list(losses.values())).sum()
         if torch.isfinite(loss):
-            self.log("train/loss", loss, on_step=True, on_epoch=True)
+            size = self.recipe.trainer.batch  # Lightning cannot tell it from every batch
+            self.log("train/loss", loss, on_step=True, on_epoch=True, batch_size=size)
             for part in told_apart(self.task):
-                self.log(f"train/{part}", losses[part], on_step=True, on_epoch=True)
+                self.log(f"train/{part}", losses[part], on_step=True, on_epoch=True, batch_size=size)
         return loss
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:

@@ -17,14 +17,25 @@ Batch = Any  # what the task's datasets hold, one axis more in front
 class Task(Protocol):
     """A network, what it learns from, and how it is judged."""
 
-    score: ClassVar[str]  # the column of log.csv and the key of best.pt: mean improvement on dev
+    score: ClassVar[str]  # the column of log.csv and the key of best.pt: the mean of dev's gains; higher is better
     measure: ClassVar[str]  # its name in sentences
+    unit: ClassVar[str]
     item: ClassVar[str]  # what dev consists of, one of them
+    dev_batch: ClassVar[int]  # so many of them are run together; 1 where each may be of another length
     fixed: ClassVar[tuple[str, ...]]  # values that may not change between two halves of a run, by how they begin
 
     @property
     def model(self) -> Any:
-        """The sizes of the network, a dataclass; best.pt's "config"."""
+        """The table [model] of the recipe, a dataclass."""
+        ...
+
+    @property
+    def geometry(self) -> Any:
+        """The sizes of the network, a dataclass; best.pt's "config".
+
+        Raises:
+            UsageError: they follow from the data, which are not there.
+        """
         ...
 
     @property
@@ -51,8 +62,10 @@ class Task(Protocol):
         """The network, its weights drawn from torch's generator."""
         ...
 
-    def training_data(self, seed: int) -> Dataset[Any]:
+    def training_data(self, seed: int, together: int) -> Dataset[Any]:
         """What is trained on, an item for every position; data with a length come again, shuffled.
+
+        So many are run together, which matters where items of like length should be.
 
         Raises:
             UsageError: it is not there.
@@ -67,13 +80,17 @@ class Task(Protocol):
         """
         ...
 
+    def collate(self, items: list[Any]) -> Batch:
+        """Items side by side."""
+        ...
+
     def losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """What is made small, for each part; their sum is."""
         ...
 
     def gains(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """Improvements in dB (n,) of each part on one dev item, with whatever the network is run with; not of a part
-        that the item lacks.
+        """What the score is the mean of: for each part a value (n,) for each of whatever is counted in these dev items,
+        with whatever the network is run with; not of a part that they lack.
         """
         ...
 

@@ -1,0 +1,102 @@
+"""`unbraid phonemize`: words in, how they are spoken out; a line for each text."""
+
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unbraid.cli import options as opt
+from unbraid.cli.console import guarded, say
+from unbraid.errors import UsageError
+
+if TYPE_CHECKING:
+    from unbraid.phonemizer import Phonemizer, SpokenWord
+
+LINES = 256  # of a file that are read before the first one is answered
+
+_Text = Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="Words, or - for the lines of standard input.")]
+_File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read a text file, line by line.")]
+_Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
+_Alternatives = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=0, help="Up to so many other pronunciations of each word, with probabilities, word by word."
+    ),
+]
+
+
+def phonemize(
+    text: _Text = None,
+    file: _File = None,
+    model: _Model = "g2p",
+    alternatives: _Alternatives = 0,
+    device: opt.Device = "auto",
+    threads: opt.Threads = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Say how English words are spoken: phonemes in ARPAbet, without stress, words apart by |.
+
+    With --json, an object for each text; of standard input and of files, one for each line.
+    """
+    with guarded(as_json=as_json):
+        words = " ".join(text or ())
+        if bool(text) == (file is not None):
+            raise UsageError("Give a text, - for standard input, or --file FILE; one of them.")
+        from unbraid.phonemizer import Phonemizer
+
+        with Phonemizer(model, device=device, threads=threads) as phonemizer:
+            if file is None and words != "-":
+                _tell(words, phonemizer(words, alternatives=alternatives), alternatives, as_json=as_json)
+                return
+            said = 0
+            for line, spoken in _answered(phonemizer, file, alternatives):
+                said += len(spoken)
+                _tell(line, spoken, alternatives, as_json=as_json)
+            if not said:
+                raise UsageError(f"There are no words in {file or 'standard input'}; give at least one.")
+
+
+def _answered(
+    phonemizer: "Phonemizer", file: Path | None, alternatives: int
+) -> Iterator[tuple[str, list["SpokenWord"]]]:
+    """The lines of a file or of standard input, each with its words."""
+    place = str(file or "standard input")
+    at_once = 1 if file is None and sys.stdin.isatty() else LINES
+    with nullcontext(sys.stdin.buffer) if file is None else file.open("rb") as lines:
+        numbered = enumerate(lines, 1)
+        while some := list(itertools.islice(numbered, at_once)):
+            split = [_read(line, phonemizer, f"{place}, line {number}") for number, line in some]
+            found = phonemizer.pronounce((word for _, words in split for word in words), alternatives=alternatives)
+            for text, words in split:
+                yield text, [found[word] for word in words]
+
+
+def _read(line: bytes, phonemizer: "Phonemizer", where: str) -> tuple[str, list[str]]:
+    """A line as a text, and its words."""
+    try:
+        text = line.decode("utf-8-sig").rstrip("\r\n")
+        return text, phonemizer.words(text)
+    except UnicodeDecodeError:
+        raise UsageError(f"{where}: this is not text in UTF-8; convert it first.") from None
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def _tell(text: str, words: list["SpokenWord"], alternatives: int, *, as_json: bool) -> None:
+    if as_json:
+        say(json.dumps({"text": text, "words": [_as_json(word) for word in words]}, ensure_ascii=False))
+    elif alternatives:
+        for word in words:
+            say(f"{word.text}: {', '.join(f'{way} ({100 * way.probability:.1f} %)' for way in word.pronunciations)}")
+    else:
+        say(" | ".join(str(word.best) for word in words))
+
+
+def _as_json(word: "SpokenWord") -> dict[str, Any]:
+    best, *others = ({"phonemes": str(way), "probability": round(way.probability, 6)} for way in word.pronunciations)
+    return {"word": word.text, **best, "alternatives": others}

@@ -1,0 +1,70 @@
+"""Run a model over the words of a dictionary and compare what it says to what is right.
+
+Words are pronounced many at a time, by the beam search that `unbraid phonemize` uses. Time is that of pronouncing,
+wall clock and CPU, neither reading nor scoring nor loading.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from unbraid.corpora.pronunciations import Entry
+from unbraid.errors import Cancelled
+from unbraid.evaluation.run import Failure
+from unbraid.evaluation.text.scoring import Distance, closest
+from unbraid.phonemizer import SpokenWord
+
+BATCH_WORDS = 256
+
+
+class Pronounces(Protocol):
+    """What is needed of a Phonemizer here."""
+
+    def pronounce(self, words: Iterable[str]) -> dict[str, SpokenWord]:
+        """How words are said."""
+        ...
+
+
+@dataclass(frozen=True)
+class WordResult:
+    """What became of one word."""
+
+    entry: Entry
+    phonemes: tuple[str, ...]  # as the model says it
+    probability: float
+    distance: Distance  # to the closest pronunciation
+
+
+@dataclass
+class WordEvaluation:
+    """Results as they come in, and the time they took."""
+
+    results: list[WordResult] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def run(self, phonemizer: Pronounces, entries: Sequence[Entry]) -> Iterator[Failure | None]:
+        """One word after the other being scored, or failing."""
+        for first in range(0, len(entries), BATCH_WORDS):
+            some = entries[first : first + BATCH_WORDS]
+            wall, cpu = time.perf_counter(), time.process_time()
+            try:
+                found = phonemizer.pronounce(entry.word for entry in some)
+            except (KeyboardInterrupt, Cancelled):
+                raise
+            except Exception as error:
+                self.failures += (failed := [Failure(entry.word, error) for entry in some])
+                yield from failed
+                continue
+            self.wall_seconds += time.perf_counter() - wall
+            self.cpu_seconds += time.process_time() - cpu
+            self.results += [score(entry, found[entry.word]) for entry in some]
+            yield from (None for _ in some)
+
+
+def score(entry: Entry, spoken: SpokenWord) -> WordResult:
+    """A word against its pronunciations in the dictionary."""
+    best = spoken.best
+    return WordResult(entry, best.phonemes, best.probability, closest(best.phonemes, entry.pronunciations))

@@ -1,0 +1,38 @@
+"""Where in a sequence a step is, told to a network that would not know: by sums, or by turning queries and keys.
+
+Both come from the same angles, n · 10000^(-2i/D) for step n and the i-th pair of features, and from a formula, never
+a table, so no length is refused.
+
+Sinusoidal (Vaswani et al., arXiv 1706.03762, section 3.5), added to the features:
+
+    P(n, 2i) = sin(n · 10000^(-2i/D))        P(n, 2i + 1) = cos(n · 10000^(-2i/D))
+
+Rotary (Su et al., "RoFormer", arXiv 2104.09864, equation 34): neighbouring features of a query or a key are a point in
+the plane, turned by the angle of its step. Two turned points have a product that depends on the distance of their
+steps only, (R(m) q) · (R(n) k) = q · R(n - m) k, so attention sees distances.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def angles(first: int, steps: int, features: int, like: Tensor) -> Tensor:
+    """Angles (N, D/2) of the steps first, first + 1, … in radians, one for each pair of features."""
+    step = torch.arange(first, first + steps, device=like.device, dtype=torch.float32)[:, None]  # (N, 1)
+    even = torch.arange(0, features, 2, device=like.device, dtype=torch.float32)
+    return step * torch.exp(even * (-math.log(10000.0) / features))
+
+
+def sinusoidal_positions(frames: int, features: int, like: Tensor, first: int = 0) -> Tensor:
+    """Return (N, D) positions: sin on even features, cos on odd ones."""
+    angle = angles(first, frames, features, like)  # (N, D/2)
+    return torch.stack((angle.sin(), angle.cos()), dim=-1).view(frames, features).to(like.dtype)  # (N, D)
+
+
+def rotate(x: Tensor, angle: Tensor) -> Tensor:
+    """Turn the features 2i and 2i + 1 of x (…, N, D), a point (a, b), by angle (N, D/2)."""
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    a, b = x.reshape(*x.shape[:-1], -1, 2).unbind(-1)  # (…, N, D/2)
+    return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2)  # (…, N, D)
