@@ -57,7 +57,7 @@ def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(unbraid_command, rec
     assert said["mixtures"] == "2 × 1600 samples at 8000 Hz"
     assert said["encoder"] == "199 frames, in 22 chunks of 20"  # (1600 - 16) / 8 + 1
     assert len(said["loss"].split(", ")) == 2
-    assert said["first dev mixture"].endswith(" dB SI-SDR improvement")
+    assert said["first dev mixture"].endswith(" dB SI-SDRi")
     assert said["an epoch"].startswith("6 steps, about ")
     assert said["all epochs"].startswith("12 steps, about ")
     assert said["parameters"] == f"{PARAMETERS:,}"
@@ -107,7 +107,7 @@ def test_a_dry_run_on_songs(unbraid_command, songs_recipe, tree) -> None:
     said = {name: value.strip() for name, value in lines.items()}
     assert said["crops"] == "2 × 1600 samples at 8000 Hz"
     assert said["spectrogram"] == "24 frames of 64 bins"  # (1600 - 256) // 64 + 1 = 22, and 24 is a multiple of 8
-    assert said["first dev song"].endswith(" dB uSDR improvement")
+    assert said["first dev song"].endswith(" dB uSDRi")
 
 
 def test_songs_end_in_a_model_that_needs_no_flags(unbraid_command, songs_recipe, here) -> None:
@@ -140,6 +140,46 @@ def test_a_bad_batch_is_told(unbraid_command, recipe, monkeypatch) -> None:
     assert outcome.code == 0, outcome.err
     assert outcome.errors[0] == "warning: step 3 had gradients that are not finite and was skipped (1 so far)"
     assert len(outcome.errors) == 2
+
+
+def test_a_file_that_a_worker_cannot_read_is_one_sentence(unbraid_command, recipe, here) -> None:
+    for path in here.glob("corpus/speaker[0-3]/*.wav"):  # those that are trained on
+        path.write_text("not audio")
+    outcome = unbraid_command("train", recipe, "data.workers=1")
+    assert outcome.code == 1
+    (line,) = outcome.errors
+    assert line.startswith("error: corpus/speaker")
+    assert "is not audio that can be read" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        (
+            "CUDA out of memory. Tried to allocate 2.00 GiB.", 1,
+            "There is not enough memory to train this; set trainer.batch lower and trainer.accumulate higher, "
+            "mixing.crop_seconds shorter, or choose a smaller [model].",
+        ),
+        (
+            "DataLoader worker (pid 9) is killed by signal: Killed. ", 1,
+            "A process that reads data is dead, most likely for lack of memory; set data.workers lower, and give the "
+            "same command again to go on.",
+        ),
+        ("DataLoader worker (pid 9) is killed by signal: Terminated. ", 130, "interrupted."),
+        (
+            "shapes differ", 1,
+            "unexpected RuntimeError: shapes differ. This is a bug; set UNBRAID_DEBUG=1 to see where it comes from, "
+            "and report it.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_pytorch_says_becomes_a_sentence(unbraid_command, recipe, monkeypatch, text, code, message) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError(text)
+
+    monkeypatch.setattr("unbraid.train.train", fails)
+    outcome = unbraid_command("train", recipe)
+    assert (outcome.code, outcome.errors) == (code, [f"error: {message}"])
 
 
 @pytest.mark.parametrize(

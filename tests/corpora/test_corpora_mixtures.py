@@ -47,6 +47,15 @@ def test_another_rate_is_resampled(tmp_path: Path, rate: int) -> None:
     assert read_head(Clip(tmp_path / "tone.wav"), 8000).samples == 8000
 
 
+@pytest.mark.parametrize("seconds", [0.10001, 0.20006, 0.25])
+def test_a_piece_at_a_higher_rate_has_its_length(noise, seconds: float) -> None:
+    """A file of 8 kHz has no sample where a piece at 44.1 kHz begins and ends."""
+    path, _ = noise
+    assert read_clip(Clip(path, 0.10003, seconds), 44100).shape == (round(seconds * 44100),)
+    with pytest.raises(AudioError, match="Get the whole file"):
+        read_clip(Clip(path, 0.10003, 0.401), 44100)
+
+
 def test_what_is_known_without_decoding(noise, tmp_path: Path) -> None:
     path, audio = noise
     soundfile.write(tmp_path / "noise.ogg", audio, 8000)

@@ -88,6 +88,16 @@ def test_splits_share_nobody_and_lose_nobody(names: list[str], least: int, rando
     assert [part(shuffled, split, least) for split in ("train", "dev", "test")] == parts
 
 
+def test_hidden_files_are_no_recordings(tmp_path: Path) -> None:
+    """macOS leaves a ._0.wav beside 0.wav on other systems' disks."""
+    folders(tmp_path, 6, seconds=0.01)
+    for path in list(tmp_path.rglob("0.wav")):
+        path.with_name("._0.wav").write_bytes(b"resources")
+    found = find_speakers(tmp_path, "train", Wanted()).values()
+    assert [clip.path.name for clips in found for clip in clips] == ["0.wav", "1.wav"] * 2
+    assert all(clip.path.name[0] != "." for clip in find_noises(tmp_path, "train", Wanted()))
+
+
 def test_noises_are_any_files(tmp_path: Path) -> None:
     for i in range(5):
         trees.write(tmp_path / f"{i}.wav", trees.voices("x", 1)[0])
@@ -155,6 +165,22 @@ def test_refusals_of_folders(tmp_path: Path) -> None:
         f"{tmp_path}/empty has 0 audio files; train, dev and test need one each.",
         lambda: find_noises(tmp_path / "empty", "train", Wanted()),
     )
+
+
+@pytest.mark.parametrize("make", [trees.manifest, lambda root: folders(root, 7)])
+def test_mixtures_of_speakers_are_clean_and_short(tmp_path: Path, make) -> None:
+    """Nothing is scored under a name that it does not deserve."""
+    make(tmp_path)
+    check(
+        f"Mixtures of the speakers in {tmp_path} are clean, not 'noisy'; leave it out, or add noise of a folder of its "
+        f"own.",
+        lambda: find_mixtures(tmp_path, "test", Wanted(condition="noisy")),
+    )
+    check(
+        f"Mixtures of the speakers in {tmp_path} end with the shortest (min), not 'max'; leave it out.",
+        lambda: find_mixtures(tmp_path, "test", Wanted(mode="max")),
+    )
+    assert len(find_mixtures(tmp_path, "test", Wanted(sources=1, condition="single"))) == 200
 
 
 @pytest.mark.parametrize("sources", [2, 3])

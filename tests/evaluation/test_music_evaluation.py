@@ -112,8 +112,8 @@ def test_what_is_absent_or_silent_is_left_out_and_counted(song) -> None:
     evaluation = MusicEvaluation(with_bss=False)
     songs = [
         song("a", vocals=sound(0), drums=sound(1)),
-        song("b", vocals=sound(2)),
-        song("c", vocals=sound(3), drums=1e-5 * sound(4)),
+        song("b", vocals=sound(2), other=sound(5)),
+        song("c", vocals=sound(3), drums=1e-5 * sound(4), other=sound(6)),
     ]
     for outcome in song_outcomes(Mixes(0, 1), songs):
         evaluation.add(outcome)
@@ -128,6 +128,19 @@ def test_what_is_absent_or_silent_is_left_out_and_counted(song) -> None:
     text = "\n".join(lines(summary))
     assert "drums: 2 of 3 songs left out (1 without it, 1 with it silent)" in text
     assert "vocals: 3 of 3 estimates are silent; their uSDR is 0 dB" in text
+
+
+def test_a_stem_alone_has_nothing_to_gain(song) -> None:
+    """A song in a format of 16 bits differs from its only stem by rounding, which is no 77 dB to lose."""
+    vocals = sound(0)
+    rounded = np.round(vocals * 32767) / np.float32(32767)
+    evaluation = MusicEvaluation(with_bss=False)
+    for outcome in song_outcomes(Mixes(), [song(mixture=rounded, vocals=vocals)]):
+        evaluation.add(outcome)
+    assert [score.state for score in evaluation.results[0].stems] == ["alone", "absent"]
+    summary = summarise_songs(evaluation, SETTING, None)
+    assert (summary.lines[0].improvement.n, summary.lines[0].alone, summary.mean_improvement) == (0, 1, None)
+    assert "vocals: 1 of 1 songs left out (1 with it alone)" in lines(summary)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +207,7 @@ def test_blocks_are_joined_to_one_size() -> None:
 
 def test_a_perfect_estimate_has_the_highest_score() -> None:
     sums, wave = StemSums("vocals"), sound(0)
-    sums.add(Excerpt(0, wave, wave, wave))
+    sums.add(Excerpt(0, 2 * wave, wave, wave))
     assert sums.score({}).estimate == pytest.approx(120)
 
 

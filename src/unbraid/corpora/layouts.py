@@ -85,6 +85,7 @@ def find_mixtures(folder: Path, split: str, wanted: Wanted) -> list[Mixture]:
     if layout in LAYOUTS:
         rows = _rows(folder, split, wanted, LAYOUTS[layout])
         return [Mixture(mix.stem, tuple(map(Clip, sources)), Clip(mix)) for mix, sources in rows]
+    _check_drawn(folder, wanted)
     if layout == "manifest" and (listed := folder / f"{split}_mix{wanted.sources}.csv").is_file():
         return fixed.listed(listed, wanted.sources)
     return fixed.drawn(find_speakers(folder, split, wanted), split, wanted.sources)
@@ -121,6 +122,19 @@ def find_noises(folder: Path, split: str, wanted: Wanted) -> list[Clip]:
         return speakers.find_clips(folder, split)
     noises = _base(folder, split, wanted, LAYOUTS[layout], "noise") / "noise"
     return [Clip(path) for path in sorted(noises.glob("*.wav"))]
+
+
+def _check_drawn(folder: Path, wanted: Wanted) -> None:
+    """Refuse what mixtures of a folder of speakers are not: they are of clean voices, and end with the shortest."""
+    if wanted.mode != "min":
+        raise UsageError(
+            f"Mixtures of the speakers in {folder} end with the shortest (min), not {wanted.mode!r}; leave it out."
+        )
+    if wanted.condition not in (("clean",) if wanted.sources > 1 else ("clean", "single")):
+        raise UsageError(
+            f"Mixtures of the speakers in {folder} are clean, not {wanted.condition!r}; leave it out, or add noise of "
+            f"a folder of its own."
+        )
 
 
 def _layout(folder: Path, wanted: Wanted) -> str:

@@ -1,5 +1,6 @@
 """Clips and mixtures: pieces of recordings that are read when they are needed, and no more of them than that."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -73,9 +74,10 @@ def read_clip(clip: Clip, sample_rate: int) -> Array:
         AudioError: the file is missing, cannot be read, ends too soon, or is not mono.
     """
     with opened(clip) as reader:
-        audio = resample(reader.read(), reader.info.sample_rate, sample_rate)[0]  # (T,)
+        rate = reader.info.sample_rate
+        audio = resample(reader.read(), rate, sample_rate)[0]  # (T,)
     if clip.seconds is not None:
-        audio = _of_length(audio, clip, sample_rate)
+        audio = _of_length(audio, clip, sample_rate, slack_samples=max(1, math.ceil(sample_rate / rate)))
     return audio if clip.rms is None else scaled_to(audio, clip.rms)
 
 
@@ -114,11 +116,11 @@ def opened(clip: Clip, most_channels: int = 1) -> Reader:
     return reader
 
 
-def _of_length(audio: Array, clip: Clip, sample_rate: int) -> Array:
-    """Audio of just the clip's seconds; resampling may be a sample off."""
+def _of_length(audio: Array, clip: Clip, sample_rate: int, slack_samples: int) -> Array:
+    """Audio of just the clip's seconds; it begins and ends on samples of the file, which may be fewer."""
     assert clip.seconds is not None
     wanted = round(clip.seconds * sample_rate)
-    if len(audio) < wanted - 1:
+    if len(audio) < wanted - slack_samples:
         raise AudioError(
             f"{clip.path} has {len(audio) / sample_rate:.3f} s from {clip.start_seconds:.3f} s on, where "
             f"{clip.seconds:.3f} s are asked for. Get the whole file, or ask for less."

@@ -50,4 +50,5 @@ def part(names: list[str], split: str, at_least: int) -> list[str]:
 
 
 def _audio(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    """The recordings somewhere in a folder; hidden ones, such as macOS's ._files, are none."""
+    return sorted(path for path in folder.rglob("[!.]*") if path.suffix.lower() in SUFFIXES)

@@ -123,7 +123,7 @@ def _divided(folder: Path, split: str, suffixes: Sequence[str]) -> list[tuple[Pa
 
 
 def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    return sorted(path for path in _folder(folder).rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+    return sorted(path for path in _folder(folder).rglob("[!.]*") if path.suffix.lower() in suffixes and path.is_file())
 
 
 def _folder(folder: Path) -> Path:

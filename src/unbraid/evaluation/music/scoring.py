@@ -1,8 +1,9 @@
 """Score the stems of one song as they come, piece by piece, so that memory does not grow with the song.
 
 uSDR = 10 log10(Σ s² / Σ (s − ŝ)²) over the whole song and both channels, in dB; its improvement is what it exceeds the
-mixture's by. A stem that a song lacks, or that is silent there, has no reference to reach: it is left out and counted.
-An estimate that is silent scores 0 dB, by definition.
+mixture's by. A stem that a song lacks, or that is silent there, has no reference to reach; one that is all that sounds
+in a song has nothing to gain, whatever the mixture's rounding. They are left out and counted. An estimate that is
+silent scores 0 dB, by definition.
 """
 
 import math
@@ -18,7 +19,7 @@ from unbraid.metrics import ratio_db
 Array = NDArray[np.float32]
 SILENT_POWER = 1e-7  # of a stem, mean over the song: -70 dBFS
 
-State = Literal["scored", "absent", "silent"]
+State = Literal["scored", "absent", "silent", "alone"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class StemSums:
         mute = self._estimate < SILENT_POWER * max(1, self._samples)
         if self.is_silent:
             return StemScore(self.stem, "silent", is_mute=mute)
+        if self._rest < SILENT_POWER * max(1, self._samples):
+            return StemScore(self.stem, "alone", is_mute=mute)
         before, after = ratio_db(np.array(self._signal), np.array([self._rest, self._error]))
         return StemScore(self.stem, "scored", float(before), float(after), mute, bss)
 

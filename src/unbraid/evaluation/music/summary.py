@@ -23,12 +23,13 @@ class StemLine:
     bss: tuple[tuple[Scale, Statistic], ...]  # empty where not asked for
     absent: int  # songs that lack it
     silent: int  # songs in which it cannot be heard
+    alone: int  # songs in which nothing else can
     mute: int  # scored estimates that are silent
 
     @property
     def left_out(self) -> int:
         """Songs without a score of the stem."""
-        return self.absent + self.silent
+        return self.absent + self.silent + self.alone
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def _line(stem: str, results: Sequence[SongResult], with_bss: bool) -> StemLine:
         ),
         count("absent"),
         count("silent"),
+        count("alone"),
         sum(score.is_mute for score in scored),
     )
 
@@ -128,6 +130,7 @@ def _line_as_json(line: StemLine) -> list[dict[str, Any]]:
     songs = {
         "songs_without_the_stem": line.absent,
         "songs_with_the_stem_silent": line.silent,
+        "songs_with_the_stem_alone": line.alone,
         "silent_estimates": line.mute,
     }
     usdr = {"mixture": line.mixture, "estimate": line.estimate, "improvement": line.improvement}

@@ -57,10 +57,8 @@ def left_out(summary: MusicSummary) -> list[str]:
     """Which stems are in no mean, and why."""
     found = []
     for line in summary.lines:
-        reasons = [f"{line.absent} without it"] * bool(line.absent) + [f"{line.silent} with it silent"] * bool(
-            line.silent
-        )
-        if reasons:
+        counts = {"without it": line.absent, "with it silent": line.silent, "with it alone": line.alone}
+        if reasons := [f"{count} {why}" for why, count in counts.items() if count]:
             found.append(f"{line.stem}: {line.left_out} of {summary.songs} songs left out ({', '.join(reasons)})")
         if line.mute:
             found.append(f"{line.stem}: {line.mute} of {line.improvement.n} estimates are silent; their uSDR is 0 dB")
