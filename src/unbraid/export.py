@@ -73,7 +73,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as error:
-        raise ModelError(f"{path} cannot be read as a torch checkpoint: {error}") from None
+        raise ModelError(
+            f"{path} cannot be read as a torch checkpoint: {str(error) or 'it is empty or cut off'}"
+        ) from None
     except Exception as error:  # pickle.UnpicklingError and its kin
         raise ModelError(f"{path} is refused: it holds more than plain tensors ({error}).") from None
     if not isinstance(saved, dict) or not {"model", "config"} <= saved.keys():

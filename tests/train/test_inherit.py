@@ -103,7 +103,7 @@ def test_training_goes_on_from_an_imported_checkpoint_of_spleeters(tmp_path: Pat
     published = published_spleeter(weights, sizes)
     checkpoint = read_checkpoint(write_spleeter(tmp_path / "tf", published, spleeter_config(stems, sizes)), "theirs")
     write_model_folder(tmp_path / "model", checkpoint.spec, checkpoint.tensors)
-    given = read_first(tmp_path / "model")["model"]
+    given = read_first(str(tmp_path / "model"))["model"]
     changes = (
         f"trainer.init={tmp_path / 'model'}", "model.trunk=own", "model.output=sigmoid",
         f"model.filters={list(filters)}", "spectral.frames=64", "trainer.hold_norm=0.0", "trainer.ema=0.0",

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,16 @@ def test_a_family_brings_its_own_sizes(tmp_path: Path) -> None:
         ("schedule={}", "[schedule] lacks kind; it is one of plateau, cosine, constant."),
         ("schedule.hold_epochs=3", "[schedule] does not know 'hold_epochs'; it knows warmup_steps, floor."),
         ("name=3", "name must be a text, got 3."),
+        ("name=../x", "name must be letters, digits, '.', '-' and '_', got '../x'."),
+        ("optimizer.rate=inf", "[optimizer] rate must be a finite number, got inf."),
+        ("loss.threshold_db=nan", "[loss] threshold_db must be a finite number, got nan."),
+        ("schedule.warmup_steps=-4", "[schedule]: warmup_steps must be at least 0, got -4."),
+        ("data.mode=mid", "[data] mode must be one of min, max, got 'mid'."),
+        (
+            "mixing.crop_seconds=0.001",
+            "The recipe tiny.toml: [mixing] crop_seconds is 8 samples, but [model] kernel_samples is 16; "
+            "make crops longer.",
+        ),
         ("name.first=3", "'name.first=3': name is a value, not a table of values."),
         ("faster", "'faster' changes nothing; write section.key=value, such as optimizer.rate=3e-4."),
         (".rate=3", "'.rate=3' changes nothing; write section.key=value, such as optimizer.rate=3e-4."),
@@ -98,6 +109,6 @@ def test_numbers_arrive_as_they_are(rate: float, decay: int) -> None:
     try:
         values = fill(Optimizer, table, "[optimizer]")
     except UsageError:
-        assert rate < 0 or decay < 0
+        assert rate < 0 or decay < 0 or not np.isfinite(rate)
     else:
         assert (values.rate, values.weight_decay, values.clip) == (rate, decay, 5.0)

@@ -12,7 +12,7 @@ from train_helpers import STEPS, kill_at, load, read_log, recipe_of, same, silen
 import unbraid
 from unbraid.errors import Cancelled, ModelError, RuntimeUnavailable, UsageError
 from unbraid.export import export_checkpoint
-from unbraid.train import Standing, export_run, look, train
+from unbraid.train import Standing, export_run, look, rehearse, train
 from unbraid.train.inherit import read_first
 from unbraid.train.keeper import save_atomically
 
@@ -200,7 +200,29 @@ def test_a_model_folder_can_be_gone_on_from(tmp_path: Path, recipe_file: Path) -
     recipe = recipe_of(recipe_file)
     train(recipe, tmp_path / "run", silent)
     export_run(recipe, tmp_path / "run", tmp_path / "model")
-    same(read_first(tmp_path / "model")["model"], load(tmp_path / "run" / "best.pt")["model"])
+    same(read_first(str(tmp_path / "model"))["model"], load(tmp_path / "run" / "best.pt")["model"])
+
+
+def test_a_run_cannot_go_on_to_before_its_place(tmp_path: Path, recipe_file: Path) -> None:
+    train(recipe_of(recipe_file), tmp_path / "run", silent)
+    with pytest.raises(
+        UsageError, match="run is at step 12, and trainer.epochs = 1 ends at step 6; set it higher, or "
+    ):
+        look(recipe_of(recipe_file, "trainer.epochs=1"), tmp_path / "run")
+
+
+def test_a_run_needs_a_folder(tmp_path: Path, recipe_file: Path) -> None:
+    (tmp_path / "run").touch()
+    with pytest.raises(UsageError, match="run is a file, and a run needs a folder; choose another one with --out.$"):
+        look(recipe_of(recipe_file), tmp_path / "run")
+
+
+def test_a_dry_run_looks_at_the_first_weights(tmp_path: Path, recipe_file: Path) -> None:
+    (tmp_path / "empty.pt").touch()
+    with pytest.raises(ModelError, match="empty.pt cannot be read as a torch checkpoint"):
+        rehearse(recipe_of(recipe_file, f"trainer.init={tmp_path / 'empty.pt'}"))
+    with pytest.raises(ModelError, match="No model or folder is called 'nowhere'"):
+        rehearse(recipe_of(recipe_file, "trainer.init=nowhere"))
 
 
 def test_the_record_holds_every_value(tmp_path: Path, recipe_file: Path) -> None:

@@ -92,7 +92,7 @@ def test_it_learns_to_spell_and_ends_in_a_model(words_recipe_file: Path, tmp_pat
     started = again.task.network()
     from unbraid.train.inherit import read_first
 
-    again.task.start(started, read_first(tmp_path / "model"), "model")
+    again.task.start(started, read_first(str(tmp_path / "model")), "model")
     same(dict(started.state_dict()), best["model"])
 
 

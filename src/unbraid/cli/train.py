@@ -45,12 +45,12 @@ def train(
         values = read_recipe(recipe, changes or ())
         if export is not None:
             check_export(values, export)
+        place = out or Path("runs") / values.name
+        start = look(values, place)
         if dry_run:
             with troubles_told():
                 say(describe(values, rehearse(values)))
             return
-        place = out or Path("runs") / values.name
-        start = look(values, place)
         if is_chief():
             if start.step:
                 notice(f"{values.name}: going on in {place} at step {start.step} of {values.steps}")

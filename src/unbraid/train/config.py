@@ -5,6 +5,7 @@ chooses, and fill its fields.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,9 @@ class Plateau:
     hold_epochs: int = 85
     warmup_steps: int = 0
 
+    def __post_init__(self) -> None:
+        check_least(self, 0, "factor", "patience", "hold_epochs", "warmup_steps")
+
 
 @dataclass(frozen=True)
 class Cosine:
@@ -49,12 +53,18 @@ class Cosine:
     warmup_steps: int = 0
     floor: float = 0.001
 
+    def __post_init__(self) -> None:
+        check_least(self, 0, "warmup_steps", "floor")
+
 
 @dataclass(frozen=True)
 class Constant:
     """The rate stays."""
 
     warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "warmup_steps")
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ class Running:
     ema: float = 0.0  # decay of the averaged weights, which are the ones scored and exported; 0: no average
     seed: int = 0
     hold_norm: float = 1.0  # share of the run after which batch norms keep their statistics; 0: at all times, 1: never
-    init: str = ""  # a best.pt or a model folder whose weights are the first ones; its sources or stems may be others
+    init: str = ""  # a best.pt or a model whose weights are the first ones; its sources or stems may be others
 
     def __post_init__(self) -> None:
         check_least(self, 1, "epochs", "batch", "accumulate", "parts", "devices", "nodes")
@@ -161,6 +171,8 @@ def read_recipe(path: Path, overrides: Iterable[str] = ()) -> Recipe:
     for key in ("name", "description"):
         if not isinstance(tables.get(key, ""), str):
             raise UsageError(f"{key} must be a text, got {tables[key]!r}.")
+    if not re.fullmatch(r"\w[\w.+-]*", tables["name"]):  # folders and models are called like this
+        raise UsageError(f"name must be letters, digits, '.', '-' and '_', got {tables['name']!r}.")
     return Recipe(
         name=tables["name"],
         description=tables.get("description", ""),

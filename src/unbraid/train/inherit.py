@@ -13,6 +13,7 @@ from torch import Tensor
 from unbraid.errors import ModelError
 from unbraid.export import read_checkpoint
 from unbraid.folder import WEIGHTS
+from unbraid.hub import resolve
 from unbraid.spec import read_spec
 from unbraid.weights import read_weights
 
@@ -21,14 +22,16 @@ REST = ("other", "accompaniment")  # a new one of these may start from an old on
 COUNTER = "num_batches_tracked"  # of a batch norm; not in model folders, and of no use
 
 
-def read_first(place: Path) -> dict[str, Any]:
-    """A best.pt, or a model folder as if it were one: "model" and, for music, "stems", for text, "vocabularies".
+def read_first(name: str) -> dict[str, Any]:
+    """A best.pt, or a model, by name or folder, as if it were one: "model" and, for music, "stems", for text,
+    "vocabularies".
 
     Raises:
         ModelError: it is neither.
     """
-    if not place.is_dir():
-        return read_checkpoint(place)
+    if Path(name).is_file() or Path(name).suffix in (".pt", ".ckpt"):
+        return read_checkpoint(Path(name))
+    place = resolve(name)
     weights = read_weights(place / WEIGHTS)
     tensors = {name: torch.from_numpy(value).float() for name, value in weights.items()}
     spec = read_spec(place)

@@ -6,6 +6,7 @@ the nearest name that it has. `key=value` words from the command line change the
 
 import dataclasses
 import difflib
+import math
 import tomllib
 import types
 import typing
@@ -120,6 +121,8 @@ def _fit(hint: Any, value: Any, name: str) -> Any:
         return tuple(_fit(kind, item, name) for kind, item in zip(kinds, value, strict=True))
     if hint is float and type(value) is int:
         return float(value)
+    if type(value) is float and hint is float and not math.isfinite(value):
+        raise UsageError(f"{name} must be a finite number, got {value}.")
     if type(value) is not hint:
         raise UsageError(f"{name} must be {_WORDS[hint]}, got {value!r}.")
     return value

@@ -11,7 +11,7 @@ import torch
 from unbraid.evaluation.run import peak_memory_bytes
 from unbraid.train.batches import Batches
 from unbraid.train.config import Recipe
-from unbraid.train.run import averaging, fit, make_trainer
+from unbraid.train.run import averaging, fit, inherit, make_trainer
 from unbraid.train.system import System
 from unbraid.train.task import Task
 
@@ -58,6 +58,7 @@ def rehearse(recipe: Recipe) -> Rehearsal:
     """
     once = dataclasses.replace(recipe, trainer=dataclasses.replace(recipe.trainer, epochs=1, parts=1))
     batches, system, stopwatch = Batches(once), System(once), Stopwatch(recipe.task)
+    inherit(recipe, system)
     trainer = make_trainer(
         once,
         [*averaging(recipe), stopwatch],

@@ -1,6 +1,7 @@
 """A training run: looked at, started or taken up where it stopped, and exported."""
 
 import json
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ def look(recipe: Recipe, out: Path) -> Start:
         UsageError: the folder is another recipe's, or a value changed that may not.
     """
     now = recipe.values()
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file, and a run needs a folder; choose another one with --out.")
     try:
         before = json.loads((out / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -67,8 +70,14 @@ def look(recipe: Recipe, out: Path) -> Start:
                 f"set it back, or choose another folder with --out."
             )
     saved = torch.load(out / LAST, map_location="cpu", weights_only=True, mmap=True)
+    step = int(saved["global_step"])
+    if step > recipe.steps:
+        raise UsageError(
+            f"The run in {out} is at step {step}, and trainer.epochs = {recipe.trainer.epochs} ends at step "
+            f"{recipe.steps}; set it higher, or choose another folder with --out."
+        )
     changes = tuple(f"{key} = {now.get(key)} (was {before.get(key)})" for key in changed if key != "description")
-    return Start(saved["global_step"], changes)
+    return Start(step, changes)
 
 
 def train(recipe: Recipe, out: Path, watch: Watch) -> Start:
@@ -83,13 +92,23 @@ def train(recipe: Recipe, out: Path, watch: Watch) -> Start:
     keeper = Keeper(recipe, out, watcher)
     logger = TensorBoardLogger(out, name="", version="tensorboard", purge_step=start.step or None)
     trainer = make_trainer(recipe, [*averaging(recipe), watcher, keeper], logger=logger)
-    if recipe.trainer.init and not start.step:
-        recipe.task.start(system.model, read_first(Path(recipe.trainer.init)), recipe.trainer.init)
+    if not start.step:
+        inherit(recipe, system)
     if is_chief():
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(json.dumps(recipe.values(), indent=1).encode(), out / RECORD)
     fit(trainer, system, batches, out / LAST if start.step else None)
     return start
+
+
+def inherit(recipe: Recipe, system: System) -> None:
+    """The first weights, where the recipe takes them from another model.
+
+    Raises:
+        ModelError: there is no such model, or it does not fit.
+    """
+    if first := recipe.trainer.init:
+        recipe.task.start(system.model, read_first(first), first)
 
 
 def make_trainer(recipe: Recipe, callbacks: list[pl.Callback], **options: Any) -> pl.Trainer:
@@ -167,3 +186,6 @@ def check_export(recipe: Recipe, folder: Path) -> None:
     recipe.task.check_export()
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another place for --export, or remove it first.")
+    above = next(path for path in folder.absolute().parents if path.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise UsageError(f"Nothing can be written to {above}; choose another place for --export.")

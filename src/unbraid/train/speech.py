@@ -38,7 +38,7 @@ class Data:
     dev: str = "dev"
     sample_rate: int = 8000
     condition: str = "clean"
-    mode: str = "min"
+    mode: Literal["min", "max"] = "min"
     dynamic: bool = True  # mixtures are drawn anew, never twice the same; else those of the folder
     speakers: float = 1.0  # share of the training speakers to use, spread evenly over the list
     epoch_mixtures: int = 20000
@@ -78,6 +78,14 @@ class Speech:
     data: Data
     mixing: Mixing = field(default_factory=Mixing)
     loss: Loss = field(default_factory=Loss)
+
+    def __post_init__(self) -> None:
+        samples, kernel = self.mixing.crop_samples(self.data.sample_rate), self.model.kernel_samples
+        if samples < kernel:
+            raise ValueError(
+                f"[mixing] crop_seconds is {samples} samples, but [model] kernel_samples is {kernel}; "
+                "make crops longer."
+            )
 
     @property
     def geometry(self) -> SepFormerGeometry | ConvTasNetGeometry:
