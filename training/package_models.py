@@ -25,9 +25,11 @@ SPEECH = (
     "speakers at 8 kHz, and noises of ESC-10 (CC0, CC BY 3.0). See docs/training.md."
 )
 MUSIC = (
-    "Trained by the unbraid authors on four songs of 'everything is free' (CC0), on Freedoom's songs (BSD) and the "
-    "Groove MIDI Dataset (CC BY 4.0) rendered with FluidR3 GM and MuseScore General (MIT), and on a little speech from "
-    "LibriSpeech and Arabic Speech Commands (CC BY 4.0), EmoDB (CC0) and FSDD (CC BY-SA 4.0). See docs/training.md."
+    "Trained by the unbraid authors on four songs of 'everything is free' (CC0) and on 305 songs that `unbraid data "
+    "render` made of Freedoom's music (BSD) and the Groove MIDI Dataset (CC BY 4.0), with FluidR3 GM and MuseScore "
+    "General (MIT) and five Hydrogen drum kits (CC0, CC BY, CC BY-SA, GPL with an exception for compositions), sung by "
+    "speech from LibriSpeech, VCTK and Arabic Speech Commands (CC BY 4.0), EmoDB (CC0), LJ Speech (public domain), "
+    "speechocean762 (free for any use), FSDD (CC BY-SA 4.0) and espeak-ng. See docs/training.md."
 )
 
 

@@ -31,7 +31,7 @@ def put(parent: Path, name: str) -> Path:
 
 def test_catalogue_is_complete() -> None:
     published = catalogue().published
-    assert catalogue().packaged == ("speech-2", "music-4", "music-2")
+    assert catalogue().packaged == ("speech-2", "speech-3", "music-4", "music-2", "music-5")
     assert sum(entry.source == "speechbrain" for entry in published.values()) == 11
     assert [name for name in published if name.startswith("spleeter:")] == [
         f"spleeter:{n}stems{variant}" for variant in ("", "-16kHz") for n in (2, 4, 5)
@@ -179,7 +179,7 @@ def test_an_accepted_name_is_one_safe_folder(name: str) -> None:
 def test_nearest_ignores_case_and_finds_parts() -> None:
     known = catalogue().names()
     assert nearest("SPEECH-2", known)[0] == "speech-2"
-    assert set(nearest("music", known)) == {"music-4", "music-2"}
+    assert set(nearest("music", known)) == {"music-2", "music-4", "music-5"}
     assert nearest("q", known) == []
 
 
