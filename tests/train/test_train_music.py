@@ -72,6 +72,15 @@ def test_the_published_loss_is_the_mean_difference_of_magnitudes() -> None:
     torch.testing.assert_close(each.mean(-1), masked_l1(masks, mixture, stems))
 
 
+def test_an_emphasis_counts_high_bins_more() -> None:
+    stems, mixture = torch.zeros(1, 2, 2, 4, 64), torch.zeros(1, 2, 4, 64)
+    low, high = stems.clone(), stems.clone()
+    low[..., 8], high[..., 16] = 1, 1  # an octave apart
+    for db in (0.0, 6.0, 12.0):
+        losses = [spectral_loss(SpectralLoss(emphasis_db=db), wrong, stems, mixture).mean() for wrong in (low, high)]
+        assert 20 * float(torch.log10(losses[1] / losses[0])) == pytest.approx(db * np.log2(16.5 / 8.5), abs=1e-3)
+
+
 def test_the_relative_loss_does_not_know_the_level() -> None:
     mixture, stems, estimates = (
         noise(1, 2, 8, 64).abs(),
@@ -268,7 +277,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, songs_recipe_file: 
          "knows crop_seconds, "),
         ("loss.kind=si_sdr", "[loss] kind must be one of l1, got 'si_sdr'."),
         ("loss.stft_weight=1", "[loss] stft_weight is for the family sepformer or conv_tasnet, not for unet, which "
-         "knows kind, relative."),
+         "knows kind, relative, emphasis_db."),
         ("spectral.hop_samples=9", "The recipe songs.toml: [spectral] frame_samples must be 4 times hop_samples (9)."),
         ("spectral.bins=66", "The recipe songs.toml: [spectral] frames and bins must be multiples of 8 (2 to the "
          "number of [model] filters), and bins at most 129; got 32 and 66."),

@@ -6,6 +6,7 @@ is separated and scored as a user's song would be: soft masks, whole songs or th
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,7 @@ class SpectralLoss:
 
     kind: Literal["l1"] = "l1"  # between estimated and true magnitude
     relative: bool = False  # to the mixture's mean magnitude, so that quiet crops count as much as loud ones
+    emphasis_db: float = 0.0  # per octave: how much more high bins count; most of a song's power is below 1 kHz
 
 
 @dataclass(frozen=True)
@@ -220,8 +222,16 @@ def magnitudes(stems: Tensor, spectral: Spectral, multiple: int) -> tuple[Tensor
 def spectral_loss(values: SpectralLoss, estimates: Tensor, stems: Tensor, mixture: Tensor) -> Tensor:
     """The recipe's loss of magnitudes: (B, S, C, N, F) twice and the mixture (B, C, N, F) -> (B, S)."""
     with torch.autocast(estimates.device.type, enabled=False):
-        errors = (estimates.float() - stems).abs().flatten(2).mean(-1)
+        weights = emphasis(values.emphasis_db, stems.shape[-1], stems.device)  # (F,)
+        errors = ((estimates.float() - stems).abs() * weights).flatten(2).mean(-1)
+        mixture = mixture * weights
         return errors / (mixture.flatten(1).mean(-1, keepdim=True) + QUIET) if values.relative else errors
+
+
+def emphasis(db_per_octave: float, bins: int, device: torch.device) -> Tensor:
+    """Weights of the bins (F,), rising with frequency; their mean is 1."""
+    rising = (torch.arange(bins, device=device) + 0.5) ** (db_per_octave / (20 * math.log10(2)))
+    return rising / rising.mean()
 
 
 class _Engine:
