@@ -86,7 +86,7 @@ def test_our_songs_settings(name: str) -> None:
     assert recipe.task.model == UNetGeometry(
         MUSIC[name], 2, (16, 32, 64, 96, 128, 192), "elu", "elu", output="softmax", trunk="shared"
     )
-    assert recipe.task.spectral == Spectral(exponent=1.0, extension="average")
+    assert recipe.task.spectral == Spectral(exponent=0.5, extension="average")
     assert (recipe.trainer.batch, recipe.trainer.ema, recipe.trainer.hold_norm) == (2, 0.998, 0.4)
 
 
