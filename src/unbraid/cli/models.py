@@ -132,7 +132,8 @@ def _print_list(entries: "list[Entry]") -> None:
 
 
 def _cells(entry: "Entry") -> tuple[str, ...]:
-    """What there is to say of a model."""
+    """What there is to say of a model; of its scores, those that tell what it improves, where there are such."""
+    gains = {what: value for what, value in entry.scores.items() if "improvement" in what}
     return (
         entry.name,
         _WHERE[entry.where],
@@ -140,5 +141,5 @@ def _cells(entry: "Entry") -> tuple[str, ...]:
         f"{entry.sample_rate / 1000:g} kHz" if entry.sample_rate else "",
         f"{entry.bytes / 1e6:.1f} MB",
         entry.licence,
-        "\n".join(f"{value:g} {what}" for what, value in entry.scores.items()),
+        "\n".join(f"{value:g} {what}" for what, value in (gains or entry.scores).items()),
     )
