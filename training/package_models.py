@@ -1,8 +1,8 @@
 """Put trained checkpoints into the package as its default models, float16, with licence, provenance and scores.
 
-    python training/package_models.py runs/speech-2 runs/speech-3 runs/music-2 runs/music-4 runs/music-5
+    python training/package_models.py runs/speech-2 runs/speech-3 runs/music-2 runs/music-4 runs/music-5 runs/g2p
 
-A run's folder is called like its model and holds `best.pt`. The scores for the card are `scores.json` of a speech run,
+A run's folder is called like its model and holds `best.pt`. The scores for the card are `scores.json` of the run,
 {"score, variant and set": value}; of a music run they are what `unbraid evaluate` has put under `scores/`.
 """
 
@@ -31,21 +31,27 @@ MUSIC = (
     "speech from LibriSpeech, VCTK and Arabic Speech Commands (CC BY 4.0), EmoDB (CC0), LJ Speech (public domain), "
     "speechocean762 (free for any use), FSDD (CC BY-SA 4.0) and espeak-ng. See docs/training.md."
 )
+WORDS = (
+    "Trained by the unbraid authors on the CMU Pronouncing Dictionary (Carnegie Mellon University, 2-clause BSD), "
+    "without stress; for English words one by one, not for what a sentence does to them. See docs/training.md."
+)
+KINDS = {"speech": (SPEECH, LICENCE), "music": (MUSIC, LICENCE), "g2p": (WORDS, "MIT")}
 
 
 def package(run: Path) -> None:
     """Export one model over the one that is there."""
     destination = MODELS / run.name
     fresh = destination.with_name(f"{run.name}.new")
-    music = run.name.startswith("music")
+    kind = run.name.split("-")[0]
+    provenance, licence = KINDS[kind]
     spec = export_checkpoint(
         run / "best.pt",
         fresh,
         name=run.name,
         dtype="float16",
-        licence=LICENCE,
-        provenance=MUSIC if music else SPEECH,
-        scores=music_scores(run) if music else json.loads((run / "scores.json").read_text()),
+        licence=licence,
+        provenance=provenance,
+        scores=music_scores(run) if kind == "music" else json.loads((run / "scores.json").read_text()),
     )
     shutil.rmtree(destination, ignore_errors=True)
     fresh.rename(destination)
