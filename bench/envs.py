@@ -51,17 +51,17 @@ class Sides:
         self.environment = {"UNBRAID_CACHE": str(scratch / "cache")}
 
 
-def parse_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """The command line of a bench script, with the folder of environments."""
+def parse_arguments(doc: str | None, option: str, default: int | str, told: str | None = None) -> argparse.Namespace:
+    """The command line of a bench script: the folder of environments, and one option of its own."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(option, type=type(default), default=default, help=told)
     parser.add_argument("--peers", type=Path, required=True, metavar="DIR", help="folder of the environments")
     return parser.parse_args()
 
 
 def main() -> None:
     """Read the command line and make all three."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--torch", default="torch", help="which torch SpeechBrain gets, as pip names it")
-    arguments = parse_arguments(parser)
+    arguments = parse_arguments(__doc__, "--torch", "torch", "which torch SpeechBrain gets, as pip names it")
     peers = arguments.peers
     if make(peers, "speechbrain", [arguments.torch, "torchaudio", "speechbrain", "soundfile", "safetensors"]):
         mend_torchaudio(python_of(peers, "speechbrain"))

@@ -5,7 +5,6 @@
 Size is what pip put into the environment; pip itself is not counted.
 """
 
-import argparse
 import subprocess
 from pathlib import Path
 from statistics import median
@@ -37,9 +36,7 @@ def import_seconds(python: Path, statement: str, rounds: int) -> float:
 
 def main() -> None:
     """Read the command line, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    arguments = parse_arguments(parser)
+    arguments = parse_arguments(__doc__, "--rounds", 7)
     use_cores(2)
     installs = {}
     for name, (statement, packages) in IMPORTS.items():

@@ -6,7 +6,6 @@ Full-size two-stem U-Nets (a checkpoint of Spleeter's, imported) and the default
 files. Takes 3 minutes and 4 GB of scratch disk an hour.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
@@ -20,9 +19,7 @@ FLAT = "peak memory within 10 % of the 3-minute file's"
 
 def main() -> None:
     """Read the command line, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hours", type=int, default=3)
-    arguments = parse_arguments(parser)
+    arguments = parse_arguments(__doc__, "--hours", 3)
     hours = f"{arguments.hours} hour{'s' * (arguments.hours > 1)}"
     use_cores(2)
     with tempfile.TemporaryDirectory() as scratch:

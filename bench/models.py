@@ -5,7 +5,6 @@
 Whole commands, from a wav file to wav files, start-up included. How good they are stands in their specs.
 """
 
-import argparse
 import tempfile
 from pathlib import Path
 
@@ -19,9 +18,7 @@ MODELS = REPOSITORY / "src" / "unbraid" / "assets" / "models"
 
 def main() -> None:
     """Read the command line, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parse_arguments(parser)
+    arguments = parse_arguments(__doc__, "--rounds", 3)
     use_cores(2)
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(arguments.peers, Path(scratch))

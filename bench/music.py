@@ -5,7 +5,6 @@
 The checkpoints are full-size with random weights, written by Spleeter itself in its published layout.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -56,9 +55,7 @@ class Bench(Sides):
 
 def main() -> None:
     """Read the command line, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parse_arguments(parser)
+    arguments = parse_arguments(__doc__, "--rounds", 3)
     use_cores(2)
     with tempfile.TemporaryDirectory() as scratch:
         bench, rounds = Bench(arguments.peers, Path(scratch)), arguments.rounds

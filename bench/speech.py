@@ -6,7 +6,6 @@ The weights are random, written by SpeechBrain itself in its published layout an
 import`; time does not depend on them. (What int8 costs in fidelity does: see the cards of trained models.)
 """
 
-import argparse
 import subprocess
 import tempfile
 from functools import partial
@@ -103,9 +102,7 @@ def snr_db(reference: np.ndarray, estimate: np.ndarray) -> float:
 
 def main() -> None:
     """Read the command line, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parse_arguments(parser)
+    arguments = parse_arguments(__doc__, "--rounds", 5)
     use_cores(2)
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(arguments.peers, Path(scratch))

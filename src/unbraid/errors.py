@@ -73,3 +73,10 @@ class ChecksumError(ModelError):
 
 class DownloadError(ModelError):
     """A model that could not be fetched."""
+
+
+def lacking(what: str, package: str) -> RuntimeUnavailable:
+    """The error where something needs a package of the train extra that is not here."""
+    return RuntimeUnavailable(
+        f"{what} needs {package}, which is not installed; get it with `pip install 'unbraid[train]'`."
+    )

@@ -18,7 +18,7 @@ from typing import TextIO
 
 import typer
 
-from unbraid.errors import Cancelled, RuntimeUnavailable, UnbraidError, UsageError, refused
+from unbraid.errors import Cancelled, RuntimeUnavailable, UnbraidError, UsageError, lacking, refused
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 _STDOUT = "standard output"
@@ -171,6 +171,4 @@ def train_extra(what: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("unbraid"):
             raise
-        raise RuntimeUnavailable(
-            f"{what} needs {error.name}, which is not installed; get it with `pip install 'unbraid[train]'`."
-        ) from None
+        raise lacking(what, str(error.name)) from None

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from unbraid.errors import RuntimeUnavailable, UnbraidError
+from unbraid.errors import UnbraidError, lacking
 
 if TYPE_CHECKING:
     import mido as mido_module
@@ -47,9 +47,7 @@ def mido() -> "mido_module":
     try:
         import mido as found
     except ModuleNotFoundError:
-        raise RuntimeUnavailable(
-            "Rendering needs mido, which is not installed; get it with `pip install 'unbraid[train]'`."
-        ) from None
+        raise lacking("Rendering", "mido") from None
     return found
 
 

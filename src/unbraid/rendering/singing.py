@@ -16,7 +16,7 @@ from types import ModuleType
 import numpy as np
 import numpy.typing as npt
 
-from unbraid.errors import RuntimeUnavailable
+from unbraid.errors import lacking
 from unbraid.rendering.effects import Array
 from unbraid.rendering.melody import Tone, into_range, phrases
 
@@ -71,9 +71,7 @@ def world() -> ModuleType:
     inside = package.submodule_search_locations if package else None
     spec = importlib.machinery.PathFinder.find_spec("pyworld.pyworld", inside) if inside else None
     if spec is None or spec.loader is None:
-        raise RuntimeUnavailable(
-            "Singing needs pyworld, which is not installed; get it with `pip install 'unbraid[train]'`."
-        )
+        raise lacking("Singing", "pyworld")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
