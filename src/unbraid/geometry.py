@@ -1,6 +1,7 @@
 """The sizes of a network, as data: what its torch module, its graph and its weights file are all built from."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -112,24 +113,81 @@ class TextSide:
 
 
 @dataclass(frozen=True)
-class AudioTransformerGeometry:
-    """Sizes of an encoder-decoder Transformer; the defaults make 3.1 M parameters and two embeddings.
+class SpectrogramSide:
+    """One side of an audio Transformer that is a log-mel spectrogram (see `dsp.mel`).
 
     Raises:
-        ValueError: a size below 1, features that the heads do not divide, or an odd number of what positions pair up.
+        ValueError: a size below 1, or no strides.
     """
 
-    source: TextSide  # what the encoder reads
-    target: TextSide  # what the decoder writes
+    bins: int  # F, mel bands
+    strides: tuple[int, ...] = (1,)  # of the convolutions over its frames; their product of frames are one step
+    kind: Literal["spectrogram"] = "spectrogram"
+
+    def __post_init__(self) -> None:
+        _check_positive({"bins": self.bins, "strides": min(self.strides, default=0)})
+
+    @property
+    def stride(self) -> int:
+        """Frames in a step."""
+        return math.prod(self.strides)
+
+
+@dataclass(frozen=True)
+class WaveSide:
+    """One side of an audio Transformer that is a waveform: convolutions with learned filters, one or several.
+
+    Raises:
+        ValueError: a size below 1, strides and kernels that are not as many, or a kernel that does not reach as far to
+            the left of its stride as to the right.
+    """
+
+    kernels: tuple[int, ...]  # samples, then steps of the convolution before
+    strides: tuple[int, ...]  # their product of samples are one step
+    filters: int = 128  # E
+    kind: Literal["waveform"] = "waveform"
+
+    def __post_init__(self) -> None:
+        _check_positive({"kernels": min(self.kernels, default=0), "strides": min(self.strides, default=0)})
+        _check_positive({"filters": self.filters})
+        if len(self.kernels) != len(self.strides):
+            raise ValueError(f"each convolution needs both, not {len(self.kernels)} kernels, {len(self.strides)} strides.")
+        for kernel, stride in zip(self.kernels, self.strides, strict=True):
+            if kernel < stride or (kernel - stride) % 2:
+                raise ValueError(f"a kernel must be its stride and an even number more, got {kernel} for {stride}.")
+
+    @property
+    def stride(self) -> int:
+        """Samples in a step."""
+        return math.prod(self.strides)
+
+
+Side = TextSide | SpectrogramSide | WaveSide
+
+
+@dataclass(frozen=True)
+class AudioTransformerGeometry:
+    """Sizes of an encoder-decoder Transformer; the defaults make 3.1 M parameters besides those of its two ends.
+
+    Without decoder layers what comes out is aligned to what goes in, step by step, and the encoder alone does it.
+
+    Raises:
+        ValueError: a size below 1, features that the heads do not divide, an odd number of what positions pair up, or
+            sides that do not go together.
+    """
+
+    source: Side  # what the encoder reads
+    target: Side  # what comes out
     features: int = 192  # D
     heads: int = 4  # H
     hidden: int = 768  # inner width of the feed-forward halves
     encoder_layers: int = 3
     decoder_layers: int = 3
     positions: Positions = "sinusoidal"  # added to embeddings, or turned into q and k
+    ctc: bool = False  # the encoder, too, says what is to be written (connectionist temporal classification)
 
     def __post_init__(self) -> None:
-        sizes = ("features", "heads", "hidden", "encoder_layers", "decoder_layers")
+        sizes = ("features", "heads", "hidden", "encoder_layers")
         _check_positive({name: getattr(self, name) for name in sizes})
         if self.features % self.heads:
             raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
@@ -137,6 +195,76 @@ class AudioTransformerGeometry:
             raise ValueError(f"features must be even (positions are pairs of sin and cos), got {self.features}.")
         if self.positions == "rotary" and (width := self.features // self.heads) % 2:
             raise ValueError(f"features of a head must be even (rotary positions turn pairs of them), got {width}.")
+        text_in, text_out = (isinstance(side, TextSide) for side in (self.source, self.target))
+        if self.decoder_layers < (1 if text_in or text_out else 0):
+            raise ValueError(f"decoder_layers must be at least 1 where one side is text, got {self.decoder_layers}.")
+        if self.decoder_layers and isinstance(self.target, WaveSide):
+            raise ValueError("a decoder writes text or spectrograms, no waveforms; set decoder_layers to 0.")
+        if self.ctc and (text_in or not text_out):
+            raise ValueError("ctc is for text that is written from audio.")
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether each step of what comes out belongs to one of what goes in."""
+        return not self.decoder_layers
+
+    @property
+    def alters(self) -> bool:
+        """Whether the network says what to change in what goes in, rather than what comes out."""
+        return self.is_aligned and self.source == self.target
+
+
+@dataclass(frozen=True)
+class Wav2Vec2Geometry:
+    """Sizes of a Wav2Vec2 or HuBERT that writes text; the defaults are those of the base models (94.4 M parameters).
+
+    Raises:
+        ValueError: a size below 1, features that the heads or groups do not divide, or convolutions without one of
+            their sizes.
+    """
+
+    symbols: int = 32  # V, size of the vocabulary, special symbols included; number 0 is CTC's blank
+    features: int = 768  # D
+    heads: int = 12  # H
+    hidden: int = 3072  # inner width of the feed-forward halves
+    layers: int = 12
+    filters: tuple[int, ...] = (512,) * 7  # of the convolutions over samples
+    kernels: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
+    strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
+    filter_bias: bool = False
+    filter_norm: Literal["group", "layer"] = "group"  # over time in the first one only, or over filters in each
+    pre_norm: bool = False  # layer norms before each half of a layer (the large models), or after it
+    project_norm: bool = True  # a layer norm between convolutions and Transformer (some HuBERTs have none)
+    position_kernel: int = 128  # steps of the convolution that tells where a step is
+    position_groups: int = 16
+    normalized: bool = True  # the waveform is brought to zero mean and unit variance first
+
+    def __post_init__(self) -> None:
+        sizes = ("symbols", "features", "heads", "hidden", "layers", "position_kernel", "position_groups")
+        _check_positive({name: getattr(self, name) for name in sizes})
+        convolutions = {name: getattr(self, name) for name in ("filters", "kernels", "strides")}
+        _check_positive({name: min(values, default=0) for name, values in convolutions.items()})
+        if len({len(values) for values in convolutions.values()}) > 1:
+            counts = ", ".join(f"{len(values)} {name}" for name, values in convolutions.items())
+            raise ValueError(f"each convolution needs filters, a kernel and a stride; there are {counts}.")
+        if self.symbols < 5:
+            raise ValueError(f"symbols must be at least 5 (four special ones and one more), got {self.symbols}.")
+        for name in ("heads", "position_groups"):
+            if self.features % getattr(self, name):
+                raise ValueError(f"features ({self.features}) must be a multiple of {name} ({getattr(self, name)}).")
+
+    @property
+    def stride(self) -> int:
+        """Samples from one step to the next."""
+        return math.prod(self.strides)
+
+    @property
+    def reach(self) -> int:
+        """Samples that one step is made of: no waveform may be shorter."""
+        samples = 1
+        for kernel, stride in zip(reversed(self.kernels), reversed(self.strides), strict=True):
+            samples = (samples - 1) * stride + kernel
+        return samples
 
 
 def _check_positive(sizes: dict[str, int]) -> None:
@@ -144,4 +272,4 @@ def _check_positive(sizes: dict[str, int]) -> None:
         raise ValueError(f"{bad[0]} must be at least 1, got {sizes[bad[0]]}.")
 
 
-Geometry = SepFormerGeometry | UNetGeometry | AudioTransformerGeometry
+Geometry = SepFormerGeometry | UNetGeometry | AudioTransformerGeometry | Wav2Vec2Geometry

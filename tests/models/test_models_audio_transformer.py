@@ -76,7 +76,7 @@ def test_it_is_torchs_own_transformer() -> None:
     net = network(TEXT)
     theirs = torchs_own(net)
     source, target = symbols(SOURCE, 3, 7), symbols(TARGET, 3, 6)
-    x = net.front(source) + sinusoidal_positions(7, 24, torch.zeros(1))
+    x = net.front(source, LENGTHS) + sinusoidal_positions(7, 24, torch.zeros(1))
     y = net.back.embed(target) + sinusoidal_positions(6, 24, torch.zeros(1))
     padding = ~padding_mask(LENGTHS, 7)[:, 0, 0]
     future = torch.ones(6, 6, dtype=torch.bool).triu(1)
@@ -181,7 +181,7 @@ def test_state_dict_has_the_names_and_shapes_of_the_weights_file() -> None:
 def test_symbols_weigh_as_much_as_positions() -> None:
     """Embeddings times √D start with unit variance; a sinusoid has 1/2."""
     for embedded in (
-        TextFront(TextSide(500), 64)(torch.arange(500)),
+        TextFront(TextSide(500), 64)(torch.arange(500), torch.tensor(500)),
         TextBack(TextSide(500), 64).embed(torch.arange(500)),
     ):
         assert embedded.std().item() == pytest.approx(1, abs=0.05)
@@ -191,7 +191,7 @@ def test_symbols_weigh_as_much_as_positions() -> None:
     ("sizes", "message"),
     [
         ({"hidden": 0}, "hidden must be at least 1, got 0."),
-        ({"decoder_layers": 0}, "decoder_layers must be at least 1, got 0."),
+        ({"decoder_layers": 0}, "decoder_layers must be at least 1 where one side is text, got 0."),
         ({"heads": 5}, "features (24) must be a multiple of heads (5)."),
         ({"features": 21}, "features must be even (positions are pairs of sin and cos), got 21."),
         (

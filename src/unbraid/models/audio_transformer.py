@@ -1,68 +1,124 @@
 """The audio Transformer: an encoder reads one sequence, a decoder writes another, step by step.
 
-Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), pre-norm. What the sequences are is up to the ends: a
-front turns what is read into features, a back turns what was written into features and features into what comes next.
+Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), pre-norm. What the sequences are, text, spectrograms or
+waveforms, is up to the ends: a front turns what is read into features, a back turns features into what comes out.
 
     memory        = Encoder(front(source))
-    p(y_t | y_<t) = softmax(back(Decoder(embed(y_<t), memory))_t)
+    p(y_t | y_<t) = softmax(back(Decoder(embed(y_<t), memory))_t)      text; frames of a spectrogram likewise
+    p(y | source) = CTC(softmax(W memory))                             text from audio, besides (Graves et al., 2006)
+    y             = back(memory)                                       aligned: no decoder, a step for a step
 
-One network, two ways through it, with equal results. Training knows the whole target and runs all its steps at once
-(teacher forcing): `encode` and `decode`. Generation runs one step at a time and keeps keys and values: `prepare` and
-`step`, which take and return what the encoder's and the decoder's ONNX graph do.
+One network, two ways through its decoder, with equal results. Training knows the whole target and runs all its steps
+at once (teacher forcing): `encode` and `decode`. Generation runs one step at a time and keeps keys and values:
+`prepare` and `step`, which take and return what the encoder's and the decoder's ONNX graph do.
+
+Sources are symbols (B, N), log-mel frames (B, N·stride, F) or samples (B, N·stride); lengths (B,) count steps, N.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from unbraid.geometry import AudioTransformerGeometry
+from unbraid.geometry import AudioTransformerGeometry, Side, SpectrogramSide, TextSide
 from unbraid.models.attention import KeysValues, padding_mask
+from unbraid.models.spectrogram_ends import SpectrogramBack, SpectrogramChange, SpectrogramFront
 from unbraid.models.text_ends import TextBack, TextFront
 from unbraid.models.transformer import TransformerDecoder, TransformerEncoder
+from unbraid.models.wave_ends import WaveBack, WaveFront, WaveMasks
+
+Front = TextFront | SpectrogramFront | WaveFront
+Back = TextBack | SpectrogramBack | SpectrogramChange | WaveMasks | WaveBack
 
 
 class AudioTransformer(nn.Module):
-    """Source (B, N) with lengths (B,), target so far (B, M) -> logits (B, M, V) of the symbol after each."""
+    """Source with lengths (B,), and the target so far where there is a decoder -> what comes out (see `geometry`)."""
 
     def __init__(self, geometry: AudioTransformerGeometry, dropout: float = 0.0):
         super().__init__()
         self.geometry = g = geometry
-        self.front = TextFront(g.source, g.features)
+        self.front = front_of(g.source, g.features)
         self.encoder = TransformerEncoder(g.features, g.heads, g.hidden, g.encoder_layers, g.positions, dropout)
-        self.back = TextBack(g.target, g.features)
-        self.decoder = TransformerDecoder(g.features, g.heads, g.hidden, g.decoder_layers, g.positions, dropout)
+        self.back: Any = back_of(g)
+        if not g.is_aligned:
+            self.decoder = TransformerDecoder(g.features, g.heads, g.hidden, g.decoder_layers, g.positions, dropout)
+        if g.ctc:
+            assert isinstance(g.target, TextSide)
+            self.ctc = nn.Linear(g.features, g.target.symbols)  # memory (B, N, D) -> logits (B, N, V)
 
-    def forward(self, source: Tensor, source_lengths: Tensor, target: Tensor) -> Tensor:
-        return self.decode(target, self.encode(source, source_lengths), source_lengths)
+    def forward(self, source: Tensor, lengths: Tensor, target: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        if target is None:
+            return self.convert(source, lengths)
+        return self.decode(target, self.encode(source, lengths), lengths)
 
-    def encode(self, symbols: Tensor, lengths: Tensor) -> Tensor:
-        """Read symbols (B, N), of which the first lengths (B,) count -> memory (B, N, D)."""
-        memory: Tensor = self.encoder(self.front(symbols), padding_mask(lengths, symbols.shape[1]))
-        return memory
+    def encode(self, source: Tensor, lengths: Tensor) -> Tensor:
+        """Read a source, of which the first lengths (B,) steps count -> memory (B, N, D)."""
+        return self._attend(self.front(source, lengths), lengths)
 
-    def decode(self, symbols: Tensor, memory: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B, M, V) of what follows each of the symbols (B, M), seen from it and those before it.
+    def convert(self, source: Tensor, lengths: Tensor) -> Tensor:
+        """Aligned: what comes out, log-mel (B, N·stride, F) or samples (B, N·stride)."""
+        if isinstance(self.front, WaveFront) and isinstance(self.back, WaveMasks):
+            w = self.front.analyse(source, lengths)  # (B, E, N)
+            out: Tensor = self.back(self._attend(self.front.features(w, lengths), lengths), lengths, w)
+            return out
+        altered = (source,) if self.geometry.alters else ()
+        out = self.back(self.encode(source, lengths), lengths, *altered)
+        return out
 
-        Padding at a target's end needs no mask: nothing before it sees it.
+    def decode(self, target: Tensor, memory: Tensor, lengths: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """What follows each step of a target, seen from it and those before it.
+
+        Of symbols (B, M) logits (B, M, V); of frames (B, M, r·F) the next frames and stop logits (B, M). Padding at a
+        target's end needs no mask: nothing before it sees it.
         """
         d = self.decoder
-        x, _ = d(
-            self.back.embed(symbols), d.nothing(memory), d.keys_values(memory), padding_mask(lengths, memory.shape[1])
-        )
-        logits: Tensor = self.back(x)
-        return logits
+        mask = padding_mask(lengths, memory.shape[1])
+        x, _ = d(self.back.embed(target), d.nothing(memory), d.keys_values(memory), mask)
+        out: Tensor | tuple[Tensor, Tensor] = self.back(x)
+        return out
 
-    def prepare(self, symbols: Tensor, lengths: Tensor) -> KeysValues:
-        """Read symbols (B, N) -> every decoder layer's keys and values of them, each (L, B, H, N, D/H)."""
-        return _stacked(self.decoder.keys_values(self.encode(symbols, lengths)))
+    def prepare(self, source: Tensor, lengths: Tensor) -> KeysValues:
+        """Read a source -> every decoder layer's keys and values of it, each (L, B, H, N, D/H)."""
+        return self.asked(self.encode(source, lengths))
 
-    def step(self, symbols: Tensor, past: KeysValues, memory: KeysValues, lengths: Tensor) -> tuple[Tensor, KeysValues]:
-        """Write one step: symbols (B,) after n past ones -> logits (B, V) of what follows, and what is past then.
+    def asked(self, memory: Tensor) -> KeysValues:
+        """Every decoder layer's keys and values of a memory (B, N, D), each (L, B, H, N, D/H)."""
+        return _stacked(self.decoder.keys_values(memory))
 
-        Past and memory are keys and values, each (L, B, H, n, D/H) and (L, B, H, N, D/H); n is 0 at first.
+    def step(
+        self, written: Tensor, past: KeysValues, memory: KeysValues, lengths: Tensor
+    ) -> tuple[Tensor | tuple[Tensor, Tensor], KeysValues]:
+        """Write one step: what was written last -> what follows, and what is past then.
+
+        Of symbols (B,) logits (B, V) follow; of frames (B, r·F) frames and stop logits (B,). Past and memory are keys
+        and values, each (L, B, H, n, D/H) and (L, B, H, N, D/H); n is 0 at first.
         """
         mask = padding_mask(lengths, memory[0].shape[3])
-        x, kept = self.decoder(self.back.embed(symbols[:, None]), _layers(past), _layers(memory), mask)
-        return self.back(x)[:, 0], _stacked(kept)
+        x, kept = self.decoder(self.back.embed(written[:, None]), _layers(past), _layers(memory), mask)
+        out = self.back(x)
+        follows = out[:, 0] if isinstance(out, Tensor) else (out[0][:, 0], out[1][:, 0])
+        return follows, _stacked(kept)
+
+    def _attend(self, x: Tensor, lengths: Tensor) -> Tensor:
+        memory: Tensor = self.encoder(x, padding_mask(lengths, x.shape[1]))
+        return memory
+
+
+def front_of(side: Side, features: int) -> Front:
+    """What reads a side."""
+    if isinstance(side, TextSide):
+        return TextFront(side, features)
+    return SpectrogramFront(side, features) if isinstance(side, SpectrogramSide) else WaveFront(side, features)
+
+
+def back_of(geometry: AudioTransformerGeometry) -> Back:
+    """What writes a target."""
+    side, features = geometry.target, geometry.features
+    if isinstance(side, TextSide):
+        return TextBack(side, features)
+    if isinstance(side, SpectrogramSide):
+        return SpectrogramChange(side, features) if geometry.is_aligned else SpectrogramBack(side, features)
+    return WaveMasks(side, features) if geometry.alters else WaveBack(side, features)
 
 
 def _stacked(layers: list[KeysValues]) -> KeysValues:

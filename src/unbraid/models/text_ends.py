@@ -20,14 +20,14 @@ def embedding_table(symbols: int, features: int) -> nn.Embedding:
 
 
 class TextFront(nn.Module):
-    """Symbols (B, N) -> features (B, N, D)."""
+    """Symbols (B, N) -> features (B, N, D); padding needs no mask here."""
 
     def __init__(self, side: TextSide, features: int):
         super().__init__()
         self.scale = math.sqrt(features)
         self.embedding = embedding_table(side.symbols, features)
 
-    def forward(self, symbols: Tensor) -> Tensor:
+    def forward(self, symbols: Tensor, lengths: Tensor) -> Tensor:
         out: Tensor = self.embedding(symbols) * self.scale
         return out
 

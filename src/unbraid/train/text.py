@@ -192,6 +192,7 @@ def write(model: AudioTransformer, source: Tensor, lengths: Tensor) -> list[list
     steps: list[Tensor] = []
     for _ in range(most_symbols(source.shape[1])):
         logits, past = model.step(symbols, past, memory, lengths)
+        assert isinstance(logits, Tensor)
         symbols = logits.argmax(-1)  # (B,)
         ended |= symbols == END
         steps.append(symbols.masked_fill(ended, PADDING))
