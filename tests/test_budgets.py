@@ -11,9 +11,25 @@ FILE_LINES, MEDIAN_LINES = 400, 150
 FUNCTION_LINES, CLASS_LINES, PARAMETERS = 60, 200, 8
 
 LONG_FILES: dict[str, str] = {}  # over 300 lines (400 is the wall for all)
-LONG_FUNCTIONS = {"cli/separate.py: separate": "the options of a command are its parameters, and typer wants them here"}
+LONG_FUNCTIONS = dict.fromkeys(
+    (
+        "cli/separate.py: separate",
+        "cli/enhance.py: enhance",
+        "cli/evaluate.py: evaluate",
+        "cli/transcribe.py: transcribe",
+    ),
+    "the options of a command are its parameters, and typer wants them here",
+)
 MANY_PARAMETERS = dict.fromkeys(
-    ("cli/separate.py: separate", "cli/evaluate.py: evaluate", "cli/data.py: render"), "as above"
+    (
+        "cli/separate.py: separate",
+        "cli/enhance.py: enhance",
+        "cli/transcribe.py: transcribe",
+        "cli/synthesize.py: synthesize",
+        "cli/evaluate.py: evaluate",
+        "cli/data.py: render",
+    ),
+    "as above",
 )
 EVERY = [pytest.param(path, id=name_of(path)) for path in FILES]
 

@@ -6,7 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine_fakes import Fake, bands, copies, even_and_odd, music_fake, music_spec, noise, snr, speech_fake, speech_spec
-from unbraid.separator import Options, Separator
+from unbraid.options import Options
+from unbraid.separator import Separator
 from unbraid.spec import Windows
 
 RATES = st.one_of(st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000]), st.integers(8000, 192000))

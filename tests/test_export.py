@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engine_fakes import TEXT, text_spec
+from side_fakes import EVERY, side_spec
 
 torch = pytest.importorskip("torch")
 
@@ -104,6 +105,47 @@ def test_a_text_checkpoint_becomes_a_folder_that_opens(tmp_path: Path, dtype: st
     assert (spec.family, spec.stems, spec.sample_rate, spec.geometry) == ("audio_transformer", (), 0, geometry)
     assert spec.vocabularies == text_spec().vocabularies
     assert check_parity(spec, tmp_path / "letters") <= 1e-5
+
+
+def side_checkpoint(folder: Path, kind: str, **changes: object) -> Path:
+    torch.manual_seed(4)
+    geometry = EVERY[kind]
+    spec = side_spec(geometry)
+    saved = {"model": AudioTransformer(geometry).state_dict(), "config": dataclasses.asdict(geometry)}
+    for key in ("vocabularies", "mel", "windows"):
+        if (part := getattr(spec, key)) is not None:
+            saved[key] = dataclasses.asdict(part)
+    torch.save(saved | {"sample_rate": spec.sample_rate} | changes, folder / "best.pt")
+    return folder / "best.pt"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("kind", EVERY)
+def test_checkpoints_between_any_sides_become_folders_that_open(tmp_path: Path, kind: str, dtype: str) -> None:
+    checkpoint = side_checkpoint(tmp_path, kind, level="own")
+    spec = export_checkpoint(checkpoint, tmp_path / "model", name="tiny-sides", dtype=dtype)
+    assert open_model_folder(tmp_path / "model") == spec
+    expected = dataclasses.replace(
+        side_spec(EVERY[kind]), level="own", licence=spec.licence, provenance=spec.provenance, files=spec.files
+    )
+    assert spec == expected
+    assert check_parity(spec, tmp_path / "model") <= 1e-5
+
+
+def test_a_checkpoint_whose_sides_are_not_told_is_refused(tmp_path: Path) -> None:
+    message = r"^The checkpoint does not say which spectrogram its network knows \(the key 'mel'\).$"
+    with pytest.raises(ModelError, match=message):
+        export_checkpoint(side_checkpoint(tmp_path, "spectrogram to text", mel=None), tmp_path / "x", name="x")
+    with pytest.raises(ModelError, match="^x: its network has 6 mel bands, its spectrogram 64.$"):
+        export_checkpoint(side_checkpoint(tmp_path, "spectrogram to text", mel={}), tmp_path / "x", name="x")
+    config = dataclasses.asdict(EVERY["waveform to text"])
+    config["source"] = {"kind": "smell"}
+    message = (
+        "^The checkpoint's sizes do not describe a network: a side is one of text, spectrogram, waveform, wav2vec2, not 'smell'.$"
+    )
+    with pytest.raises(ModelError, match=message):
+        export_checkpoint(side_checkpoint(tmp_path, "waveform to text", config=config), tmp_path / "x", name="x")
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_text_checkpoint_without_its_symbols_is_refused(tmp_path: Path) -> None:

@@ -63,13 +63,13 @@ def test_a_folder_holds_four_files_and_is_read_back(tmp_path: Path) -> None:
 
 @pytest.fixture
 def text(tmp_path: Path) -> Path:
-    """A model folder of two graphs, to be damaged."""
+    """A model folder of two graphs and one to be looked at, to be damaged."""
     write_model(tmp_path / "text", text_spec())
     return tmp_path / "text"
 
 
 def test_a_network_of_two_graphs_has_both_over_the_same_weights(text: Path) -> None:
-    files = ["decoder.onnx", "encoder.onnx", "model.safetensors"]
+    files = ["attention.onnx", "decoder.onnx", "encoder.onnx", "model.safetensors"]
     assert sorted(os.listdir(text)) == sorted(["README.md", *files, "spec.json"])
     assert sorted(open_model_folder(text).files) == files
 
@@ -86,6 +86,17 @@ def test_each_of_two_graphs_is_checked(text: Path, name: str) -> None:
     del spec["files"][name]
     (text / "spec.json").write_text(json.dumps(spec))
     assert refused(text) == f"FOLDER: spec.json does not name {name}."
+
+
+def test_the_graph_to_be_looked_at_may_be_missing_but_not_damaged(text: Path) -> None:
+    (text / "attention.onnx").write_bytes(b"")
+    assert refused(text, ChecksumError).startswith("FOLDER: attention.onnx is damaged (sha256 ")
+    (text / "attention.onnx").unlink()
+    assert refused(text) == "FOLDER: attention.onnx is missing; pull or import the model again."
+    spec = json.loads((text / "spec.json").read_text())
+    del spec["files"]["attention.onnx"]
+    (text / "spec.json").write_text(json.dumps(spec))
+    assert sorted(open_model_folder(text).files) == ["decoder.onnx", "encoder.onnx", "model.safetensors"]
 
 
 def test_the_same_model_is_the_same_bytes(tmp_path: Path) -> None:

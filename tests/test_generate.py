@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from engine_fakes import TEXT, speech_spec, text_spec, weights
 from unbraid.errors import ModelNotFound, UsageError
 from unbraid.folder import write_model_folder
-from unbraid.generate import BATCH_ITEMS, Generator
+from unbraid.generate import Generator
 from unbraid.geometry import AudioTransformerGeometry, TextSide
 from unbraid.search import Hypothesis
+from unbraid.steps import BATCH_ITEMS
 from unbraid.vocabulary import BEGIN, END, PADDING
 
 A, B, C = 4, 5, 6
@@ -231,6 +232,8 @@ BAD: list[tuple[list[list[int]], dict[str, float], str]] = [
     ([[4], []], {}, "Item 1 is empty; there is nothing to read."),
     ([[4], [4, 9]], {}, "Item 1 holds 9, but the model reads symbols from 0 to 8."),
     ([[-1]], {}, "Item 0 holds -1, but the model reads symbols from 0 to 8."),
+    ([[4], [4.5]], {}, "Item 1 is float64 (1,), but the model reads symbols (N,), whole numbers."),
+    ([[[4], [5]]], {}, "Item 0 is int64 (2, 1), but the model reads symbols (N,), whole numbers."),
     ([[4]], {"beams": 0}, "At least one beam and one symbol are needed, got 0 and 100."),
     ([[4]], {"most_symbols": 0}, "At least one beam and one symbol are needed, got 1 and 0."),
     ([[4]], {"temperature": -1.0}, "temperature is a number from 0 up, not -1.0."),
@@ -247,7 +250,7 @@ def test_bad_requests_are_told(items: list[list[int]], how: dict[str, float], me
 
 
 def test_models_that_write_no_text_are_told(speech_folder: Path, tmp_path: Path) -> None:
-    message = "^tiny-speech is a sepformer, which writes no text; choose an audio Transformer.$"
+    message = "^tiny-speech is a sepformer, which writes no text symbol by symbol; choose an audio Transformer.$"
     with pytest.raises(UsageError, match=message):
         Generator(speech_folder)
     with pytest.raises(UsageError, match=message):

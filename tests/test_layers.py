@@ -7,10 +7,11 @@ import pytest
 from source_tree import FILES, ROOT, imports, name_of
 
 LAYERS = {
-    0: "errors geometry spec weights quantize graphs vocabulary",
-    1: "audio dsp metrics search",
+    0: "errors geometry spec weights quantize graphs vocabulary schema",
+    1: "audio dsp metrics search ctc joining transcript subtitles",
     2: "runtime store catalogue download sources hub importers folder card corpora rendering",
-    3: "frontends stream separator api evaluation visual generate phonemizer",
+    3: "frontends stream converter options separator api evaluation visual "
+    "steps generate speaking phonemizer recognizer transcriber spelling synthesizer attention",
     4: "cli tracks disk jobs receipt __main__",
 }
 TORCH_LAYERS = {0: "models graph", 1: "losses data", 2: "export", 3: "train"}
@@ -23,6 +24,8 @@ DOORS = {
     ("runtime/eager.py", "unbraid.models.sepformer"): "module",
     ("runtime/eager.py", "unbraid.models.unet"): "module",
     ("runtime/eager.py", "unbraid.models.audio_transformer"): "module",
+    ("runtime/eager.py", "unbraid.models.attention_maps"): "module",
+    ("runtime/eager.py", "unbraid.models.wav2vec2"): "module",
     ("runtime/eager.py", "torch"): "module",
     ("runtime/base.py", "unbraid.runtime.eager"): "function",
     ("graphs.py", "unbraid.graph"): "function",

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 import unbraid.api
 import unbraid.phonemizer
-from text_fakes import LETTERS, SURE, speller
+from side_fakes import WRITERS, side_spec
+from text_fakes import LETTERS, SURE, FakeDecoder, FakeEncoder, speller
 from unbraid.errors import ModelNotFound, UsageError
+from unbraid.generate import Generator
 from unbraid.phonemizer import Phonemizer, words_of
 
 
@@ -110,4 +112,11 @@ def test_models_that_are_not_there_or_do_something_else(speech_folder: Path) -> 
         Phonemizer(speech_folder / "none")
     with pytest.raises(UsageError) as caught:
         Phonemizer(speech_folder)
-    assert str(caught.value) == "tiny-speech is a sepformer, which writes no text; choose an audio Transformer."
+    assert str(caught.value) == "tiny-speech is a sepformer, which writes no text symbol by symbol; choose an audio Transformer."
+
+
+def test_a_model_that_hears_is_told() -> None:
+    deaf = Generator.over(FakeEncoder(), FakeDecoder(), side_spec(WRITERS["waveform to text"]))
+    with pytest.raises(UsageError) as caught:
+        Phonemizer.over(deaf)
+    assert str(caught.value) == "tiny-sides reads no text; `unbraid transcribe` is for models that hear."

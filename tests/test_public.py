@@ -19,11 +19,16 @@ PUBLIC = [
     "RuntimeUnavailable",
     "Separator",
     "SpecError",
+    "Synthesizer",
+    "Transcriber",
     "UnbraidError",
     "UsageError",
     "__version__",
+    "enhance",
     "phonemize",
     "separate",
+    "synthesize",
+    "transcribe",
 ]
 
 

@@ -13,7 +13,8 @@ from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, snr
 from unbraid import Cancelled, UsageError, frontends, separator
 from unbraid.audio import read
 from unbraid.errors import AudioError
-from unbraid.separator import Options, Separator
+from unbraid.options import Options
+from unbraid.separator import Separator
 from unbraid.spec import Windows
 
 

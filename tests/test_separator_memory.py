@@ -14,7 +14,8 @@ import pytest
 
 from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, speech_fake, speech_spec
 from unbraid import separator
-from unbraid.separator import Options, Separator
+from unbraid.options import Options
+from unbraid.separator import Separator
 from unbraid.spec import Spectral, Windows
 from unbraid.stream import Track
 

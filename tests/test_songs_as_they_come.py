@@ -12,7 +12,8 @@ import soundfile
 
 from engine_fakes import music_spec, noise, snr, write_model
 from unbraid import audio, frontends, separator
-from unbraid.separator import Options, Separator
+from unbraid.options import Options
+from unbraid.separator import Separator
 from unbraid.spec import Spectral
 
 RATE = 44100

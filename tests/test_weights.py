@@ -9,6 +9,7 @@ import pytest
 import safetensors.numpy
 
 from engine_fakes import MUSIC, SPEECH, weights
+from side_fakes import EVERY
 from unbraid.errors import ModelError
 from unbraid.geometry import AudioTransformerGeometry, Geometry, SepFormerGeometry, TextSide, UNetGeometry
 from unbraid.weights import check_tensors, read_weights, tensor_offsets, tensor_shapes, write_weights
@@ -27,6 +28,15 @@ def test_networks_have_their_published_size(geometry: Geometry, count: int, numb
     shapes = tensor_shapes(geometry)
     assert list(shapes) == sorted(shapes)
     assert (len(shapes), sum(math.prod(shape) for shape in shapes.values())) == (count, numbers)
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_the_tensors_of_every_combination_are_those_of_its_module(kind: str) -> None:
+    pytest.importorskip("torch")
+    from unbraid.models.audio_transformer import AudioTransformer
+
+    state = AudioTransformer(EVERY[kind]).state_dict()
+    assert tensor_shapes(EVERY[kind]) == {name: tuple(state[name].shape) for name in sorted(state)}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

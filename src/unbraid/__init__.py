@@ -5,7 +5,10 @@
     stems = unbraid.separate("mix.wav")                     # {"voice1": (C, T) float32, …}
     separator = unbraid.Separator("music-4")                # a name, or a model folder
     stems = separator(audio, sample_rate)                   # arrays (C, T) in and out
+    voice = unbraid.enhance("noisy.wav")                    # (C, T) without the noise
+    unbraid.transcribe("call.wav").text                     # "3 1 4"; .words has times
     unbraid.phonemize("cat")                                # "K AE T"
+    audio, rate = unbraid.synthesize("Room 305, please.")   # (1, T), Hz
 
 Importing this loads neither an engine nor a deep-learning framework. Nothing here talks to the network unasked, so it
 also forbids ONNX Runtime, once that is loaded, to report its use to its makers (since 1.32 it does so on Linux too).
@@ -16,7 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unbraid.api import phonemize, separate
+    from unbraid.api import enhance, phonemize, separate, synthesize, transcribe
     from unbraid.errors import (
         AudioError,
         Cancelled,
@@ -29,8 +32,11 @@ if TYPE_CHECKING:
         UnbraidError,
         UsageError,
     )
+    from unbraid.options import Options
     from unbraid.phonemizer import Phonemizer
-    from unbraid.separator import Options, Separator
+    from unbraid.separator import Separator
+    from unbraid.synthesizer import Synthesizer
+    from unbraid.transcriber import Transcriber
 
 __version__ = "0.1.0"
 
@@ -48,19 +54,29 @@ __all__ = [
     "RuntimeUnavailable",
     "Separator",
     "SpecError",
+    "Synthesizer",
+    "Transcriber",
     "UnbraidError",
     "UsageError",
     "__version__",
+    "enhance",
     "phonemize",
     "separate",
+    "synthesize",
+    "transcribe",
 ]
 
 _HOMES = {
+    "enhance": "unbraid.api",
     "phonemize": "unbraid.api",
     "separate": "unbraid.api",
-    "Options": "unbraid.separator",
+    "synthesize": "unbraid.api",
+    "transcribe": "unbraid.api",
+    "Options": "unbraid.options",
     "Phonemizer": "unbraid.phonemizer",
     "Separator": "unbraid.separator",
+    "Synthesizer": "unbraid.synthesizer",
+    "Transcriber": "unbraid.transcriber",
 }
 
 

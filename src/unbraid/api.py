@@ -1,4 +1,4 @@
-"""One call from a recording to its stems, or from words to how they are spoken."""
+"""One call from a recording to its stems, its voice or its words, or from words to how they are spoken."""
 
 from pathlib import Path
 
@@ -7,8 +7,14 @@ import numpy as np
 from unbraid.audio import Source, read
 from unbraid.dsp import FloatArray
 from unbraid.errors import UsageError
+from unbraid.options import Options, check_stem
 from unbraid.phonemizer import MODEL, Phonemizer
 from unbraid.separator import Separator
+from unbraid.synthesizer import MODEL as VOICE
+from unbraid.synthesizer import Synthesizer
+from unbraid.transcriber import MODEL as TRANSCRIBER
+from unbraid.transcriber import Transcriber
+from unbraid.transcript import Transcript
 
 
 def separate(
@@ -28,16 +34,57 @@ def separate(
         ModelError: there is no such model, or its folder is damaged.
         UsageError: an array came without its sample rate, or a file with one.
     """
-    if isinstance(recording, np.ndarray):
-        if sample_rate is None:
-            raise UsageError("An array needs its sample rate: separate(audio, sample_rate=44100).")
-    elif sample_rate is not None:
-        raise UsageError("A file has its own sample rate; sample_rate goes with an array.")
+    _check_rate("separate", recording, sample_rate)
     with Separator(model, device=device) as separator:
+        return _apart(separator, recording, sample_rate)
+
+
+def enhance(
+    recording: Source | FloatArray,
+    model: str | Path = "denoise",
+    *,
+    sample_rate: int | None = None,
+    strength: float = 1.0,
+    device: str = "auto",
+) -> FloatArray:
+    """Take noise away from speech: float32 (C, T) at the recording's own sample rate, channels and length.
+
+    `strength` is how much of what is not the voice is taken away, 0 to 1. What a recording can be, see `separate`; for
+    many make one `Separator("denoise")`, which gives what is taken away too.
+
+    Raises:
+        AudioError: the recording cannot be read or enhanced as it is.
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: the model finds no speech, or an array came without its sample rate, or a file with one.
+    """
+    _check_rate("enhance", recording, sample_rate)
+    with Separator(model, device=device, options=Options(strength=strength)) as separator:
+        check_stem("speech", separator.stems(), separator.spec.name)
+        return _apart(separator, recording, sample_rate)["speech"]
+
+
+def transcribe(
+    recording: Source | FloatArray,
+    model: str | Path = TRANSCRIBER,
+    *,
+    sample_rate: int | None = None,
+    device: str = "auto",
+) -> Transcript:
+    """Write down what is said: `.text`, and `.words` with their times and how sure the model is of them.
+
+    What a recording can be, see `separate`. For many make one `Transcriber`; for long ones use its `stream`.
+
+    Raises:
+        AudioError: the recording cannot be read.
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: the model writes no text, or an array came without its sample rate, or a file with one.
+    """
+    _check_rate("transcribe", recording, sample_rate)
+    with Transcriber(model, device=device) as transcriber:
         if isinstance(recording, np.ndarray):
-            return separator(recording, sample_rate or 0)
-        audio, rate = read(recording)
-        return separator(audio, rate)
+            return transcriber(recording, sample_rate or 0)
+        words = tuple(transcriber.stream(recording))
+        return Transcript(words, transcriber.spec.name, transcriber.notice)
 
 
 def phonemize(text: str, model: str | Path = MODEL, *, device: str = "auto") -> str:
@@ -51,3 +98,36 @@ def phonemize(text: str, model: str | Path = MODEL, *, device: str = "auto") -> 
     """
     with Phonemizer(model, device=device) as phonemizer:
         return " | ".join(str(word.best) for word in phonemizer(text))
+
+
+def synthesize(
+    text: str, model: str | Path = VOICE, *, vocoder: str | Path | None = None, device: str = "auto"
+) -> tuple[FloatArray, int]:
+    """Say an English text: float32 (1, T), at most 1 in magnitude, and its sample rate in Hz.
+
+    `vocoder` is a model that makes the waveform, instead of Griffin & Lim's algorithm. For many texts make one
+    `Synthesizer`; for long ones use its `blocks`.
+
+    Raises:
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: there is nothing to say, or something that cannot be said, or a model is of another kind.
+    """
+    with Synthesizer(model, vocoder=vocoder, device=device) as synthesizer:
+        return synthesizer(text), synthesizer.sample_rate
+
+
+def _check_rate(call: str, recording: Source | FloatArray, sample_rate: int | None) -> None:
+    """Refuse an array without its sample rate, and a file with one."""
+    if isinstance(recording, np.ndarray):
+        if sample_rate is None:
+            raise UsageError(f"An array needs its sample rate: {call}(audio, sample_rate=44100).")
+    elif sample_rate is not None:
+        raise UsageError("A file has its own sample rate; sample_rate goes with an array.")
+
+
+def _apart(separator: Separator, recording: Source | FloatArray, sample_rate: int | None) -> dict[str, FloatArray]:
+    """The stems of a recording."""
+    if isinstance(recording, np.ndarray):
+        return separator(recording, sample_rate or 0)
+    audio, rate = read(recording)
+    return separator(audio, rate)

@@ -27,7 +27,7 @@ class Published:
     """A model that others publish; its files become a model folder on this machine when it is pulled."""
 
     name: str
-    source: Literal["speechbrain", "spleeter"]
+    source: Literal["speechbrain", "spleeter", "transformers"]
     family: Family
     sample_rate: int  # Hz
     stems: tuple[str, ...]
@@ -35,7 +35,7 @@ class Published:
     bytes: int  # of the weights on disk
     scores: dict[str, float]  # as its authors state them
     sha256: dict[str, str]  # of the files to fetch, as far as known here
-    revision: str | None = None  # SpeechBrain: the commit to fetch (40 hexadecimal digits); None: the newest, recorded
+    revision: str | None = None  # on the hub: the commit to fetch (40 hexadecimal digits); None: the newest, recorded
     archive: str | None = None  # Spleeter: name of the archive, without .tar.gz
     bins: int | None = None  # Spleeter: what the network sees of the spectrogram
 

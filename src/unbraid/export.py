@@ -15,14 +15,25 @@ import torch
 
 from unbraid.errors import ModelError, UsageError
 from unbraid.folder import WEIGHTS, write_model_folder
-from unbraid.generate import Steps
-from unbraid.geometry import AudioTransformerGeometry, SepFormerGeometry, TextSide, UNetGeometry
+from unbraid.geometry import (
+    AudioTransformerGeometry,
+    PretrainedSide,
+    SepFormerGeometry,
+    Side,
+    SpectrogramSide,
+    TextSide,
+    UNetGeometry,
+    Wav2Vec2Geometry,
+    WaveSide,
+)
 from unbraid.runtime import open_executor
 from unbraid.runtime.eager import load_module
-from unbraid.spec import ModelSpec, Spectral, Vocabularies, Windows
+from unbraid.spec import Mel, ModelSpec, Spectral, Vocabularies, Windows, size_of
+from unbraid.steps import Steps, batch
 from unbraid.weights import read_weights
 
 Array = np.ndarray
+Pairs = list[tuple[Array, Array]]
 PARITY = 1e-4  # of the output's peak
 
 
@@ -91,42 +102,67 @@ def check_parity(spec: ModelSpec, folder: Path) -> float:
     Raises:
         ModelError: they differ by more than 1e-4 of the peak.
     """
-    if isinstance(spec.geometry, AudioTransformerGeometry):
-        ours, theirs = _both_logits(spec, spec.geometry, folder)
+    geometry = spec.geometry
+    if not isinstance(geometry, AudioTransformerGeometry):
+        pairs = _both_engines(spec, _noise(geometry), folder)
+    elif geometry.is_aligned:
+        pairs = _both_engines(spec, batch(_items(geometry.source), geometry.source), folder)
     else:
-        ours, theirs = _both_stems(spec, spec.geometry, folder)
-    difference = float(np.abs(ours - theirs).max() / (np.abs(theirs).max() + 1e-12))
+        pairs = _both_ways(spec, geometry, folder)
+    difference = max(float(np.abs(ours - theirs).max() / (np.abs(theirs).max() + 1e-12)) for ours, theirs in pairs)
     if not difference <= PARITY:
         raise ModelError(f"{spec.name}: ONNX Runtime and torch differ by {difference:.1e} of the peak; not exported.")
     return difference
 
 
-def _both_stems(spec: ModelSpec, geometry: SepFormerGeometry | UNetGeometry, folder: Path) -> tuple[Array, Array]:
-    """The output of ONNX Runtime, and of torch, for noise."""
+def _noise(geometry: SepFormerGeometry | UNetGeometry | Wav2Vec2Geometry) -> dict[str, Array]:
+    """Something that a network of one graph reads."""
     random = np.random.default_rng(0)
-    if isinstance(geometry, SepFormerGeometry):
-        inputs = {"mixture": random.standard_normal((2, 6007)).astype(np.float32) * 0.1}
-    else:
+    if isinstance(geometry, UNetGeometry):
         multiple = 2 ** len(geometry.filters)
         shape = (1, geometry.channels, 3 * multiple, 5 * multiple)
-        inputs = {"magnitude": np.abs(random.standard_normal(shape)).astype(np.float32)}
-    ours, theirs = (open_executor(spec, folder, device=device).run(inputs) for device in ("cpu", "torch"))
-    return next(iter(ours.values())), next(iter(theirs.values()))
+        return {"magnitude": np.abs(random.standard_normal(shape)).astype(np.float32)}
+    name = "mixture" if isinstance(geometry, SepFormerGeometry) else "waveform"
+    return {name: random.standard_normal((2, 6007)).astype(np.float32) * 0.1}
 
 
-def _both_logits(spec: ModelSpec, geometry: AudioTransformerGeometry, folder: Path) -> tuple[Array, Array]:
-    """Logits (B, M, V) of a random text: of ONNX Runtime, step by step, and of torch, all steps at once."""
+def _items(side: Side) -> list[Array]:
+    """Sources of 13 and of 29 steps."""
     random = np.random.default_rng(0)
-    items = [random.integers(1, geometry.source.symbols, length) for length in (13, 29)]
-    target = random.integers(1, geometry.target.symbols, (2, 31))  # (B, M)
+    if isinstance(side, TextSide):
+        return [random.integers(1, side.symbols, steps) for steps in (13, 29)]
+    width = (side.bins,) if isinstance(side, SpectrogramSide) else ()
+    return [random.uniform(-1, 1, (size_of(side, steps), *width)).astype(np.float32) for steps in (13, 29)]
+
+
+def _both_engines(spec: ModelSpec, inputs: dict[str, Array], folder: Path, graph: str = "model") -> Pairs:
+    """What ONNX Runtime and torch make of the same, in one pass through a graph."""
+    ours, theirs = (open_executor(spec, folder, graph=graph, device=device).run(inputs) for device in ("cpu", "torch"))
+    return [(ours[name], theirs[name]) for name in theirs]
+
+
+def _both_ways(spec: ModelSpec, geometry: AudioTransformerGeometry, folder: Path) -> Pairs:
+    """What follows a random target: of ONNX Runtime, step by step, and of torch, all steps at once."""
+    random, items, side = np.random.default_rng(1), _items(geometry.source), geometry.target
     encoder, decoder = (open_executor(spec, folder, graph=graph, device="cpu") for graph in ("encoder", "decoder"))
-    steps = Steps(encoder, decoder, geometry, [item.tolist() for item in items])
-    ours = np.stack([steps.logits(symbols) for symbols in target.T], 1)  # (B, M, V)
-    source = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(item) for item in items], batch_first=True)
+    steps, read = Steps(encoder, decoder, geometry, items), batch(items, geometry.source)
+    if isinstance(side, TextSide):
+        target = random.integers(1, side.symbols, (2, 31))  # (B, M)
+        ours = [np.stack([steps.logits(symbols) for symbols in target.T], 1)]  # (B, M, V)
+    else:
+        assert isinstance(side, SpectrogramSide)
+        target = random.uniform(-1, 1, (2, 31, side.stride * side.bins)).astype(np.float32)  # (B, M, r·F)
+        each = [steps.frames(target[:, step]) for step in range(31)]
+        ours = [np.stack(part, 1) for part in zip(*each, strict=True)]  # (B, M, r·F), (B, M)
+    source, lengths = (torch.from_numpy(value) for value in read.values())
     module = load_module(geometry, read_weights(folder / WEIGHTS))
     with torch.inference_mode():
-        theirs = module(source, torch.tensor([len(item) for item in items]), torch.from_numpy(target))
-    return ours, theirs.numpy()
+        follows = module(source, lengths, torch.from_numpy(target))
+    theirs = [part.numpy() for part in ((follows,) if isinstance(side, TextSide) else follows)]
+    pairs = list(zip(ours, theirs, strict=True)) + _both_engines(spec, read, folder, "encoder")
+    if isinstance(side, SpectrogramSide):
+        pairs += _both_engines(spec, {"log_mel": target.reshape(2, -1, side.bins)}, folder, "post")
+    return pairs
 
 
 def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
@@ -140,7 +176,7 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
     rate, text = int(saved.get("sample_rate", 0)), ""
     try:
         if "source" in sizes:
-            return _text_spec(saved, sizes, name)
+            return _transformer_spec(saved, sizes, name)
         if "features" in sizes:
             speech = SepFormerGeometry(**sizes)
             voices = tuple(f"voice{i + 1}" for i in range(speech.sources)) if speech.sources > 1 else ("speech",)
@@ -152,14 +188,41 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
     return ModelSpec(name, "unet", rate or 44100, music.channels, stems, music, text, text, spectral=spectral)
 
 
-def _text_spec(saved: dict[str, Any], sizes: dict[str, Any], name: str) -> ModelSpec:
-    """Of an audio Transformer between texts."""
-    if "vocabularies" not in saved:
+def _transformer_spec(saved: dict[str, Any], sizes: dict[str, Any], name: str) -> ModelSpec:
+    """Of an audio Transformer."""
+    source, target = (_side(sizes[side]) for side in ("source", "target"))
+    geometry = AudioTransformerGeometry(**{**sizes, "source": source, "target": target})
+    sides, kept = (source, target), saved.get("vocabularies") or {}
+    texts, levels = (any(isinstance(side, kind) for side in sides) for kind in (TextSide, SpectrogramSide))
+    if texts and not kept:
         raise ModelError("The checkpoint has no vocabularies, without which its network's symbols mean nothing.")
-    ends = {side: TextSide(**sizes[side]) for side in ("source", "target")}
-    vocabularies = Vocabularies(**{side: tuple(symbols) for side, symbols in saved["vocabularies"].items()})
-    geometry = AudioTransformerGeometry(**{**sizes, **ends})
-    return ModelSpec(name, "audio_transformer", 0, 0, (), geometry, "", "", vocabularies=vocabularies)
+    if levels and saved.get("mel") is None:
+        raise ModelError("The checkpoint does not say which spectrogram its network knows (the key 'mel').")
+    audible = not all(isinstance(side, TextSide) for side in sides)
+    return ModelSpec(
+        name,
+        "audio_transformer",
+        int(saved.get("sample_rate") or 8000) if audible else 0,
+        int(audible),
+        ("speech",) if all(isinstance(side, WaveSide) for side in sides) else (),
+        geometry,
+        "",
+        "",
+        windows=None if isinstance(source, TextSide) else Windows(**(saved.get("windows") or {})),
+        vocabularies=Vocabularies(**{side: tuple(symbols) for side, symbols in kept.items()}) if texts else None,
+        mel=Mel(**saved["mel"]) if levels else None,
+    )
+
+
+def _side(values: dict[str, Any]) -> Side:
+    """One side of an audio Transformer, as a checkpoint has it."""
+    kinds = {"text": TextSide, "spectrogram": SpectrogramSide, "waveform": WaveSide, "wav2vec2": PretrainedSide}
+    kind = values.get("kind", "text")
+    if kind not in kinds:
+        raise ValueError(f"a side is one of {', '.join(kinds)}, not {kind!r}.")
+    sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    side: Side = PretrainedSide(Wav2Vec2Geometry(**values["encoder"])) if kind == "wav2vec2" else kinds[kind](**sizes)
+    return side
 
 
 def _pick(

@@ -9,7 +9,7 @@ import safetensors
 
 from unbraid.card import model_card
 from unbraid.errors import ChecksumError, ModelError, ModelNotFound
-from unbraid.graphs import find_graph, graph_parts
+from unbraid.graphs import every_part, find_graph, graph_parts
 from unbraid.spec import ModelSpec, read_spec
 from unbraid.store import appearing
 from unbraid.weights import check_tensors, is_finite, write_weights
@@ -38,7 +38,7 @@ def write_model_folder(
         raise ModelError(f"{spec.name}: tensor {bad[0]!r} does not fit {dtype}; write float32.")
     if destination.exists() and not replace:
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
-    graphs = {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in graph_parts(spec.geometry)}
+    graphs = {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in every_part(spec.geometry)}
     with appearing(destination) as fresh:
         write_weights(fresh / WEIGHTS, stored)
         for name, graph in graphs.items():

@@ -151,7 +151,9 @@ class WaveSide:
         _check_positive({"kernels": min(self.kernels, default=0), "strides": min(self.strides, default=0)})
         _check_positive({"filters": self.filters})
         if len(self.kernels) != len(self.strides):
-            raise ValueError(f"each convolution needs both, not {len(self.kernels)} kernels, {len(self.strides)} strides.")
+            raise ValueError(
+                f"each convolution needs both, not {len(self.kernels)} kernels, {len(self.strides)} strides."
+            )
         for kernel, stride in zip(self.kernels, self.strides, strict=True):
             if kernel < stride or (kernel - stride) % 2:
                 raise ValueError(f"a kernel must be its stride and an even number more, got {kernel} for {stride}.")
@@ -160,58 +162,6 @@ class WaveSide:
     def stride(self) -> int:
         """Samples in a step."""
         return math.prod(self.strides)
-
-
-Side = TextSide | SpectrogramSide | WaveSide
-
-
-@dataclass(frozen=True)
-class AudioTransformerGeometry:
-    """Sizes of an encoder-decoder Transformer; the defaults make 3.1 M parameters besides those of its two ends.
-
-    Without decoder layers what comes out is aligned to what goes in, step by step, and the encoder alone does it.
-
-    Raises:
-        ValueError: a size below 1, features that the heads do not divide, an odd number of what positions pair up, or
-            sides that do not go together.
-    """
-
-    source: Side  # what the encoder reads
-    target: Side  # what comes out
-    features: int = 192  # D
-    heads: int = 4  # H
-    hidden: int = 768  # inner width of the feed-forward halves
-    encoder_layers: int = 3
-    decoder_layers: int = 3
-    positions: Positions = "sinusoidal"  # added to embeddings, or turned into q and k
-    ctc: bool = False  # the encoder, too, says what is to be written (connectionist temporal classification)
-
-    def __post_init__(self) -> None:
-        sizes = ("features", "heads", "hidden", "encoder_layers")
-        _check_positive({name: getattr(self, name) for name in sizes})
-        if self.features % self.heads:
-            raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
-        if self.positions == "sinusoidal" and self.features % 2:
-            raise ValueError(f"features must be even (positions are pairs of sin and cos), got {self.features}.")
-        if self.positions == "rotary" and (width := self.features // self.heads) % 2:
-            raise ValueError(f"features of a head must be even (rotary positions turn pairs of them), got {width}.")
-        text_in, text_out = (isinstance(side, TextSide) for side in (self.source, self.target))
-        if self.decoder_layers < (1 if text_in or text_out else 0):
-            raise ValueError(f"decoder_layers must be at least 1 where one side is text, got {self.decoder_layers}.")
-        if self.decoder_layers and isinstance(self.target, WaveSide):
-            raise ValueError("a decoder writes text or spectrograms, no waveforms; set decoder_layers to 0.")
-        if self.ctc and (text_in or not text_out):
-            raise ValueError("ctc is for text that is written from audio.")
-
-    @property
-    def is_aligned(self) -> bool:
-        """Whether each step of what comes out belongs to one of what goes in."""
-        return not self.decoder_layers
-
-    @property
-    def alters(self) -> bool:
-        """Whether the network says what to change in what goes in, rather than what comes out."""
-        return self.is_aligned and self.source == self.target
 
 
 @dataclass(frozen=True)
@@ -265,6 +215,77 @@ class Wav2Vec2Geometry:
         for kernel, stride in zip(reversed(self.kernels), reversed(self.strides), strict=True):
             samples = (samples - 1) * stride + kernel
         return samples
+
+
+@dataclass(frozen=True)
+class PretrainedSide:
+    """The source of an audio Transformer that is a waveform, which a Wav2Vec2 or HuBERT without its head reads."""
+
+    encoder: Wav2Vec2Geometry  # its symbols count for nothing
+    kind: Literal["wav2vec2"] = "wav2vec2"
+
+    @property
+    def stride(self) -> int:
+        """Samples from one step to the next; the first one takes more of them, the encoder's reach."""
+        return self.encoder.stride
+
+
+Side = TextSide | SpectrogramSide | WaveSide | PretrainedSide
+
+
+@dataclass(frozen=True)
+class AudioTransformerGeometry:
+    """Sizes of an encoder-decoder Transformer; the defaults make 3.1 M parameters besides those of its two ends.
+
+    Without decoder layers what comes out is aligned to what goes in, step by step, and the encoder alone does it.
+
+    Raises:
+        ValueError: a size below 1, features that the heads do not divide, an odd number of what positions pair up, or
+            sides that do not go together.
+    """
+
+    source: Side  # what the encoder reads
+    target: Side  # what comes out
+    features: int = 192  # D
+    heads: int = 4  # H
+    hidden: int = 768  # inner width of the feed-forward halves
+    encoder_layers: int = 3
+    decoder_layers: int = 3
+    positions: Positions = "sinusoidal"  # added to embeddings, or turned into q and k
+    ctc: bool = False  # the encoder, too, says what is to be written (connectionist temporal classification)
+
+    def __post_init__(self) -> None:
+        sizes = ("features", "heads", "hidden", "encoder_layers")
+        _check_positive({name: getattr(self, name) for name in sizes})
+        if self.features % self.heads:
+            raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
+        if self.positions == "sinusoidal" and self.features % 2:
+            raise ValueError(f"features must be even (positions are pairs of sin and cos), got {self.features}.")
+        if self.positions == "rotary" and (width := self.features // self.heads) % 2:
+            raise ValueError(f"features of a head must be even (rotary positions turn pairs of them), got {width}.")
+        text_in, text_out = (isinstance(side, TextSide) for side in (self.source, self.target))
+        if self.decoder_layers < (1 if text_in or text_out else 0):
+            raise ValueError(f"decoder_layers must be at least 1 where one side is text, got {self.decoder_layers}.")
+        if isinstance(self.target, PretrainedSide):
+            raise ValueError("a pretrained encoder reads audio, and makes none; choose another target.")
+        if isinstance(self.source, PretrainedSide) and not text_out:
+            raise ValueError("behind a pretrained encoder comes text, no audio; choose another source.")
+        if self.decoder_layers and isinstance(self.target, WaveSide):
+            raise ValueError("a decoder writes text or spectrograms, no waveforms; set decoder_layers to 0.")
+        if isinstance(self.target, WaveSide) and len(self.target.strides) > 1:
+            raise ValueError(f"one convolution writes a waveform, not {len(self.target.strides)}; name one stride.")
+        if self.ctc and (text_in or not text_out):
+            raise ValueError("ctc is for text that is written from audio.")
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether each step of what comes out belongs to one of what goes in."""
+        return not self.decoder_layers
+
+    @property
+    def alters(self) -> bool:
+        """Whether the network says what to change in what goes in, rather than what comes out."""
+        return self.is_aligned and self.source == self.target
 
 
 def _check_positive(sizes: dict[str, int]) -> None:

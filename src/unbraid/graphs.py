@@ -1,31 +1,53 @@
 """Where the graphs of a network come from: shipped with the package for known geometries, else built.
 
 A graph holds no weights, so one file serves every model of its (geometry, dtype). Most networks are one graph, "model";
-one that writes symbol by symbol is two, "encoder" and "decoder", over the same weights. Building needs the `onnx`
-package.
+one that writes step by step is two, "encoder" and "decoder", over the same weights, and "post" is a third of one that
+writes spectrograms. An audio Transformer has one more to be looked at. Building needs the `onnx` package.
 """
 
 import dataclasses
+import itertools
 from importlib import resources
 
 from unbraid.errors import RuntimeUnavailable
-from unbraid.geometry import Geometry
+from unbraid.geometry import AudioTransformerGeometry, Geometry, Side, TextSide
 from unbraid.spec import family_of
 
 WEIGHTS_FILES = {"float32": "model.safetensors", "float16": "model.safetensors", "int8": "model.int8.safetensors"}
+ATTENTION = "attention"  # who attends to whom
 
 
 def graph_parts(geometry: Geometry) -> tuple[str, ...]:
-    """The names of a network's graphs; in a model folder NAME.onnx."""
-    return ("encoder", "decoder") if family_of(geometry) == "audio_transformer" else ("model",)
+    """The names of the graphs that a network runs on; in a model folder NAME.onnx."""
+    if not isinstance(geometry, AudioTransformerGeometry) or geometry.is_aligned:
+        return ("model",)
+    return ("encoder", "decoder") if isinstance(geometry.target, TextSide) else ("encoder", "decoder", "post")
+
+
+def every_part(geometry: Geometry) -> tuple[str, ...]:
+    """The same, and the graph that is only looked at, which folders of earlier releases lack (see `attention`)."""
+    parts = graph_parts(geometry)
+    return (*parts, ATTENTION) if isinstance(geometry, AudioTransformerGeometry) else parts
+
+
+def source_name(side: Side) -> str:
+    """What graphs of an audio Transformer call a source: symbols (B, N), log_mel (B, N·stride, F) or waveform."""
+    return {"text": "symbols", "spectrogram": "log_mel", "waveform": "waveform", "wav2vec2": "waveform"}[side.kind]
 
 
 def graph_name(geometry: Geometry, dtype: str, part: str = "model") -> str:
     """The file name of a shipped graph: family, sizes in the order of the dataclass, dtype of the weights."""
     family = family_of(geometry) if part == "model" else f"{family_of(geometry)}-{part}"
     values = dataclasses.astuple(geometry)
-    sizes = ("x".join(map(str, value)) if isinstance(value, tuple) else str(value) for value in values)
-    return f"{family}-{'-'.join(sizes)}.{dtype}.onnx"
+    return f"{family}-{'-'.join(map(_joined, values))}.{dtype}.onnx"
+
+
+def _joined(value: object) -> str:
+    """A size, or several: 512 512 512 256 is 3of512x256, since paths on Windows are short."""
+    if not isinstance(value, tuple):
+        return str(value)
+    runs = [(size, len(list(run))) for size, run in itertools.groupby(map(_joined, value))]
+    return "x".join(size if count == 1 else f"{count}of{size}" for size, count in runs)
 
 
 def find_graph(geometry: Geometry, dtype: str, part: str = "model") -> bytes:

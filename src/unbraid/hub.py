@@ -251,7 +251,7 @@ def _model_folder(path: Path) -> Path:
         raise ModelNotFound(f"{path} does not exist; give a model folder, or a name that `unbraid models` lists.")
     if not path.is_dir():
         raise ModelNotFound(f"{path} is not a folder; give a model folder, or a name that `unbraid models` lists.")
-    if (path / "hyperparams.yaml").exists() or any(path.glob("*.index")):
+    if any((path / file).exists() for file in ("hyperparams.yaml", "config.json")) or any(path.glob("*.index")):
         raise ModelNotFound(f"{path} is a published checkpoint; `unbraid models import {path} --to NAME` converts it.")
     raise ModelNotFound(f"{path} is not a model folder: it has no spec.json.")
 

@@ -78,6 +78,8 @@ class Phonemizer:
 
     def _start(self, generator: Generator) -> None:
         assert generator.spec.vocabularies is not None
+        if not generator.spec.vocabularies.source:
+            raise UsageError(f"{generator.spec.name} reads no text; `unbraid transcribe` is for models that hear.")
         self._generator, self.spec = generator, generator.spec
         self.device = generator.device
         self._letters = Vocabulary(generator.spec.vocabularies.source)
@@ -94,6 +96,11 @@ class Phonemizer:
     def close(self) -> None:
         """Free the network."""
         self._generator.close()
+
+    @property
+    def phonemes(self) -> tuple[str, ...]:
+        """All that words can be made of."""
+        return self._phonemes.symbols[len(SPECIAL) :]
 
     def __call__(self, text: str, *, alternatives: int = 0) -> list[SpokenWord]:
         """The words of a text, each with up to so many pronunciations besides the likeliest one.

@@ -9,18 +9,16 @@ stems back to the input's rate and length, share out what they leave over of the
 """
 
 import dataclasses
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 
 from unbraid.audio import Reader, Source
+from unbraid.converter import Waves
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.share import shared
-from unbraid.errors import UsageError
 from unbraid.folder import open_model_folder
 from unbraid.frontends import (
     Music,
@@ -34,29 +32,15 @@ from unbraid.frontends import (
     raw_speech,
     speech_stems,
 )
-from unbraid.geometry import SepFormerGeometry
-from unbraid.hub import models_with_stem, resolve
+from unbraid.geometry import AudioTransformerGeometry
+from unbraid.hub import resolve
+from unbraid.options import Options, all_stems, check_options, has_residual, least_samples, windows_of
 from unbraid.runtime import Executor, open_executor
 from unbraid.runtime.base import Precision
 from unbraid.spec import ModelSpec
 from unbraid.stream import Feed, Progress, Track
 
 BLOCK_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a model is run; the defaults are what most people want."""
-
-    wiener: int = 0  # iterations of the multichannel Wiener filter; 0: soft masks
-    raw: bool = False  # just what the published system returns, at the model's rate
-    residual: bool = False  # a stem for what the others leave over, which is then not shared out
-    high_band: Literal["share", "drop"] = "share"  # what lies above half the model's sample rate
-    mask_exponent: float | None = None  # music: of the soft masks; None: the model's own
-    remove: tuple[str, ...] = ()  # one stem, of all others: ("vocals",) leaves no-vocals
-    window_seconds: float | None = None  # speech; the model's own by default
-    overlap_seconds: float | None = None
-    force: bool = False  # run a raw SepFormer however long the file is
 
 
 class Separator:
@@ -86,19 +70,21 @@ class Separator:
         folder = resolve(model)
         spec = open_model_folder(folder)
         options = dataclasses.replace(options, wiener=int(wiener) or options.wiener, raw=raw or options.raw)
-        _check_options(spec, options)
+        check_options(spec, options)
         executor = open_executor(spec, folder, device=device, precision=precision, threads=threads)
         self._start(spec, executor, options)
 
     @classmethod
     def over(cls, executor: Executor, spec: ModelSpec, options: Options = Options()) -> Self:
         """A separator over an executor of one's own: another engine, or a fake in a test."""
-        _check_options(spec, options)
+        check_options(spec, options)
         separator = cls.__new__(cls)
         separator._start(spec, executor, options)
         return separator
 
     def _start(self, spec: ModelSpec, executor: Executor, options: Options) -> None:
+        if isinstance(spec.geometry, AudioTransformerGeometry):
+            executor = Waves(executor, least_samples(spec))
         self.spec, self.options, self._executor = spec, options, executor
         self.device, self.device_reason = executor.device, executor.reason
         self.seams = Seams()
@@ -116,11 +102,11 @@ class Separator:
     @property
     def has_residual(self) -> bool:
         """Whether a run adds a `residual` stem: on request, and always where there is one source."""
-        return _has_residual(self.spec, self.options)
+        return has_residual(self.spec, self.options)
 
     def stems(self) -> tuple[str, ...]:
         """Names of the stems a run returns."""
-        stems = _all_stems(self.spec, self.options)
+        stems = all_stems(self.spec, self.options)
         removed = [stem for stem in stems if stem in self.options.remove]
         return ("-".join(("no", *removed)),) if removed else stems
 
@@ -178,7 +164,7 @@ class Separator:
         blocks = self._parts(track, progress)
         if not self.options.remove:
             return blocks
-        kept = [i for i, stem in enumerate(_all_stems(self.spec, self.options)) if stem not in self.options.remove]
+        kept = [i for i, stem in enumerate(all_stems(self.spec, self.options)) if stem not in self.options.remove]
         return (block[kept].sum(0, keepdims=True) for block in blocks)
 
     def _parts(self, track: Track, progress: Progress | None) -> Blocks:
@@ -192,7 +178,7 @@ class Separator:
         feed = Feed(track, rate, passes, "narrow" if drop else "input", progress)
         pairs = feed.pair(self._network(feed, track))
         if self.has_residual:
-            return (np.concatenate((stems, (whole - stems.sum(0))[None])) for whole, stems in pairs)
+            return (_with_residual(whole, stems, self.options.strength) for whole, stems in pairs)
         if self.spec.spectral and not self.options.wiener and track.sample_rate == rate:
             return (stems for _, stems in pairs)  # masks add up to one, so nothing is left over
         return shared(pairs, cell_samples=max(1, track.sample_rate // 100))
@@ -212,86 +198,13 @@ class Separator:
         return speech_stems(speech, feed.open(), self.seams)
 
     def _speech(self) -> Speech:
-        assert isinstance(self.spec.geometry, SepFormerGeometry)
-        window, overlap = (round(seconds * self.spec.sample_rate) for seconds in _windows(self.spec, self.options))
-        return Speech(self._executor, self.spec.geometry.kernel_samples, window, overlap, self.spec.level == "fitted")
+        window, overlap = (round(seconds * self.spec.sample_rate) for seconds in windows_of(self.spec, self.options))
+        return Speech(self._executor, least_samples(self.spec), window, overlap, self.spec.level == "fitted")
 
 
-def check_stem(stem: str, available: Sequence[str], model: str) -> None:
-    """Refuse a stem that a model lacks, saying which it has and which models have it."""
-    if stem not in available:
-        others = models_with_stem(stem)
-        hint = f"it is in {', '.join(others)}" if others else "no model has it"
-        raise UsageError(f"{model} has no stem {stem!r}, only {', '.join(available)}; {hint}.")
-
-
-def _has_residual(spec: ModelSpec, options: Options) -> bool:
-    return not options.raw and (options.residual or len(spec.stems) == 1)
-
-
-def _all_stems(spec: ModelSpec, options: Options) -> tuple[str, ...]:
-    """Names of all stems, before any is removed."""
-    return (*spec.stems, "residual") if _has_residual(spec, options) else spec.stems
-
-
-def _check_options(spec: ModelSpec, options: Options) -> None:
-    """Refuse what does not fit the model."""
-    if not spec.stems:
-        raise UsageError(f"{spec.name} pulls nothing apart: it writes text; `unbraid models` lists those that do.")
-    if options.wiener < 0:
-        raise UsageError(f"Iterations of the Wiener filter are counted from 0, got {options.wiener}.")
-    if options.high_band not in (bands := ("share", "drop")):
-        raise UsageError(f"high_band is one of {', '.join(bands)}, not {options.high_band!r}.")
-    exponent = options.mask_exponent
-    if exponent is not None and not 0 < exponent < math.inf:
-        raise UsageError(f"Masks take an exponent above 0 (Spleeter's is 2), got {exponent:g}.")
-    if options.raw and options.residual:
-        raise UsageError("Raw returns just what the network gives: it has no residual.")
-    _check_removed(spec, options)
-    if spec.family == "unet":
-        _check_music(spec, options)
-    elif options.wiener or exponent is not None:
-        what = "The Wiener filter is" if options.wiener else "Exponents of masks are"
-        raise UsageError(f"{what} for music models; {spec.name} is a {spec.family}.")
-    if spec.windows:
-        seconds, overlap = _windows(spec, options)
-        if not 0 <= overlap <= seconds / 2:
-            raise UsageError(
-                f"An overlap of {overlap:g} s does not fit windows of {seconds:g} s; at most half may overlap."
-            )
-        assert isinstance(spec.geometry, SepFormerGeometry)
-        least = spec.geometry.kernel_samples / spec.sample_rate
-        if seconds < least:
-            raise UsageError(
-                f"Windows of {seconds:g} s are too short; they must hold a kernel of the network, {least:g} s."
-            )
-
-
-def _check_music(spec: ModelSpec, options: Options) -> None:
-    """Refuse what does not fit a U-Net."""
-    if spec.channels != 2:
-        raise UsageError(f"{spec.name} takes {spec.channels} channels; U-Nets are run on pairs of channels only.")
-    if (options.window_seconds, options.overlap_seconds) != (None, None):
-        raise UsageError(f"Windows are for speech models; {spec.name} is a {spec.family}.")
-    if options.wiener and options.mask_exponent is not None:
-        raise UsageError("The Wiener filter has masks of its own; leave it out, or the exponent of the masks.")
-
-
-def _check_removed(spec: ModelSpec, options: Options) -> None:
-    """Refuse to remove what is not there, and all that is."""
-    stems = _all_stems(spec, options)
-    for stem in options.remove:
-        check_stem(stem, stems, spec.name)
-    if set(stems) <= set(options.remove):
-        raise UsageError(f"Without {', '.join(stems)} nothing is left of {spec.name}; remove fewer stems.")
-
-
-def _windows(spec: ModelSpec, options: Options) -> tuple[float, float]:
-    """Seconds of a speech window and of the overlap of two."""
-    assert spec.windows is not None
-    overlap = options.overlap_seconds
-    window = options.window_seconds
-    return (
-        spec.windows.seconds if window is None else window,
-        spec.windows.overlap_seconds if overlap is None else overlap,
-    )
+def _with_residual(whole: FloatArray, stems: FloatArray, strength: float) -> FloatArray:
+    """Stems (S, C, n) and what they leave over of the whole (C, n); of less strength, a lone stem keeps some of it."""
+    rest = whole - stems.sum(0)
+    if strength < 1:
+        stems, rest = stems + (1 - strength) * rest, strength * rest
+    return np.concatenate((stems, rest[None])).astype(np.float32, copy=False)

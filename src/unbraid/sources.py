@@ -1,10 +1,10 @@
 """Where published models come from: the files of one model, fetched into a folder in their publisher's own layout.
 
-SpeechBrain's lie on the Hugging Face hub, each at the commit that the catalogue pins; where it pins none, `main` is
-asked once which commit it is, and that one is fetched and recorded. `huggingface_hub` states sizes and hashes, finds
-the user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME); the bytes come through `download.fetch`, because the
-hub's own downloader starts a file again when the program was stopped. Spleeter's are archives of a GitHub release,
-whose `checksum.json` and the hash in our catalogue must say the same.
+SpeechBrain's and those for transformers lie on the Hugging Face hub, each at the commit that the catalogue pins; where
+it pins none, `main` is asked once which commit it is, and that one is fetched and recorded. `huggingface_hub` states
+sizes and hashes, finds the user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME); the bytes come through
+`download.fetch`, because the hub's own downloader starts a file again when the program was stopped. Spleeter's are
+archives of a GitHub release, whose `checksum.json` and the hash in our catalogue must say the same.
 """
 
 import json
@@ -23,6 +23,9 @@ from unbraid.errors import ChecksumError, DownloadError
 
 COMMIT = re.compile("[0-9a-f]{40}")
 SPEECHBRAIN_FILES = ("hyperparams.yaml", "encoder.ckpt", "decoder.ckpt", "masknet.ckpt")
+TRANSFORMERS_FILES = ("config.json", "preprocessor_config.json", "vocab.json")
+TRANSFORMERS_TRUNK_FILES = TRANSFORMERS_FILES[:2]  # without a head there are no symbols
+TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # one of them is enough
 SPLEETER_FILES = ("checkpoint", "model.index", "model.data-00000-of-00001")
 SPLEETER_RELEASE = "https://github.com/deezer/spleeter/releases/download/v1.4.0"
 
@@ -35,6 +38,20 @@ class Fetched:
     provenance: str  # where it came from, in one sentence
 
 
+class _Absent(DownloadError):
+    """The hub has no such file."""
+
+
+def fetch_trunk(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
+    """Download what a Wav2Vec2 or HuBERT for transformers is besides a head, which it may lack, as `fetch_published`.
+
+    Raises:
+        DownloadError: a file cannot be fetched.
+        ChecksumError: a file is not the one that was published.
+    """
+    return _fetch_from_hub(entry, staging, progress, TRANSFORMERS_TRUNK_FILES)
+
+
 def fetch_published(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
     """Download the files of a published model into STAGING, or go on where that stopped.
 
@@ -42,8 +59,10 @@ def fetch_published(entry: Published, staging: Path, progress: Progress | None) 
         DownloadError: a file cannot be fetched.
         ChecksumError: a file is not the one that was published.
     """
-    fetch = _fetch_speechbrain if entry.source == "speechbrain" else _fetch_spleeter
-    return fetch(entry, staging, progress)
+    if entry.source == "spleeter":
+        return _fetch_spleeter(entry, staging, progress)
+    files = SPEECHBRAIN_FILES if entry.source == "speechbrain" else TRANSFORMERS_FILES
+    return _fetch_from_hub(entry, staging, progress, files)
 
 
 def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
@@ -94,10 +113,8 @@ def unpack(archive: Path, folder: Path, members: tuple[str, ...]) -> None:
         raise ChecksumError(f"{archive.name} does not hold {missing[0]!r}, so it is no checkpoint of Spleeter.")
 
 
-def _fetch_speechbrain(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
-    revision, remotes = entry.revision or "main", {}
-    for file in SPEECHBRAIN_FILES:
-        revision, remotes[file] = _describe(entry, file, revision)
+def _fetch_from_hub(entry: Published, staging: Path, progress: Progress | None, files: tuple[str, ...]) -> Fetched:
+    revision, remotes = _remotes(entry, files)
     folder = staging / revision
     folder.mkdir(parents=True, exist_ok=True)
     sizes = [remote.size or 0 for remote in remotes.values()]
@@ -106,7 +123,22 @@ def _fetch_speechbrain(entry: Published, staging: Path, progress: Progress | Non
         _copy_from_hub_cache(entry.name, file, revision, folder / file)
         download.fetch(remote, folder / file, _shifted(progress, sum(sizes[:i]), total))
     newest = "" if entry.revision else ", the newest when it was pulled"
-    return Fetched(folder, f"SpeechBrain's {entry.name} on the Hugging Face hub, commit {revision}{newest}.")
+    whose = "SpeechBrain's " if entry.source == "speechbrain" else ""
+    return Fetched(folder, f"{whose}{entry.name} on the Hugging Face hub, commit {revision}{newest}.")
+
+
+def _remotes(entry: Published, files: tuple[str, ...]) -> tuple[str, dict[str, Remote]]:
+    """The commit to fetch, and what is there of these files and, for transformers, of the weights."""
+    revision, remotes = entry.revision or "main", {}
+    for file in files:
+        revision, remotes[file] = _describe(entry, file, revision)
+    if entry.source == "transformers":
+        wanted, otherwise = TRANSFORMERS_WEIGHTS
+        try:
+            _, remotes[wanted] = _describe(entry, wanted, revision)
+        except _Absent:
+            _, remotes[otherwise] = _describe(entry, otherwise, revision)
+    return revision, remotes
 
 
 def _shifted(progress: Progress | None, before: int, total: int | None) -> Progress | None:
@@ -126,7 +158,8 @@ def _describe(entry: Published, file: str, revision: str) -> tuple[str, Remote]:
         try:
             return hub.get_hf_file_metadata(url, endpoint=endpoint, library_name="unbraid")
         except HfHubHTTPError as error:
-            raise download.status_error(error.response.status_code, url) from None
+            reason = download.status_error(status := error.response.status_code, url)
+            raise (_Absent(str(reason)) if status == 404 else reason) from None
         except OfflineModeIsEnabled:
             raise DownloadError(f"{entry.name} cannot be downloaded: HF_HUB_OFFLINE is set.") from None
 

@@ -6,25 +6,37 @@ of the wrong kind is a `SpecError`, never a silent default.
 
 import dataclasses
 import json
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from unbraid.errors import SpecError
-from unbraid.geometry import AudioTransformerGeometry, Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.geometry import (
+    AudioTransformerGeometry,
+    Geometry,
+    PretrainedSide,
+    SepFormerGeometry,
+    Side,
+    SpectrogramSide,
+    TextSide,
+    UNetGeometry,
+    Wav2Vec2Geometry,
+    WaveSide,
+)
+from unbraid.schema import build
 from unbraid.vocabulary import Vocabulary
 
 FORMAT = 1
-Family = Literal["sepformer", "unet", "audio_transformer"]
+Family = Literal["sepformer", "unet", "audio_transformer", "wav2vec2"]
 Level = Literal["fitted", "own"]
 _FAMILIES: dict[type[Geometry], Family] = {
     SepFormerGeometry: "sepformer",
     UNetGeometry: "unet",
     AudioTransformerGeometry: "audio_transformer",
+    Wav2Vec2Geometry: "wav2vec2",
 }
-_NEEDED: dict[Family, str] = {"sepformer": "windows", "unet": "spectral", "audio_transformer": "vocabularies"}
+_PARTS = ("spectral", "windows", "vocabularies", "mel")  # that a spec has or has not, see `_needed`
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,28 @@ class Spectral:
 
 
 @dataclass(frozen=True)
+class Mel:
+    """The log-mel spectrogram that an audio Transformer reads or writes (see `dsp.mel`).
+
+    Raises:
+        ValueError: a size below 1, or a hop that does not lie in the middle of a frame.
+    """
+
+    frame_samples: int = 256
+    hop_samples: int = 80
+    bins: int = 64  # F, mel bands from 0 Hz to half the sample rate
+
+    def __post_init__(self) -> None:
+        if min(self.frame_samples, self.hop_samples, self.bins) < 1:
+            raise ValueError(f"frame_samples, hop_samples and bins must be at least 1, got {self}.")
+        if self.frame_samples < self.hop_samples or (self.frame_samples - self.hop_samples) % 2:
+            raise ValueError(
+                f"frame_samples must be hop_samples and an even number more, got {self.frame_samples} "
+                f"for {self.hop_samples}."
+            )
+
+
+@dataclass(frozen=True)
 class Windows:
     """How long audio is cut for a network that sees a whole window at once."""
 
@@ -51,6 +85,8 @@ class Windows:
 class Vocabularies:
     """The symbols of a Transformer's texts, special ones included, in the order of the rows of its embeddings.
 
+    A side that is no text has none.
+
     Raises:
         ValueError: one of them is no vocabulary.
     """
@@ -59,7 +95,7 @@ class Vocabularies:
     target: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for symbols in (self.source, self.target):
+        for symbols in filter(None, (self.source, self.target)):
             Vocabulary(symbols)
 
 
@@ -76,8 +112,9 @@ class ModelSpec:
     licence: str
     provenance: str  # where the weights come from, in one sentence
     spectral: Spectral | None = None  # U-Nets
-    windows: Windows | None = None  # SepFormers
-    vocabularies: Vocabularies | None = None  # audio Transformers
+    windows: Windows | None = None  # SepFormers, and Transformers that read audio
+    vocabularies: Vocabularies | None = None  # Transformers that read or write text
+    mel: Mel | None = None  # audio Transformers that read or write spectrograms
     level: Level = "fitted"  # of a SepFormer's outputs: to the mixture, or their own where training gave them one
     scores: dict[str, float] = field(default_factory=dict)  # "SI-SDRi dB, test_mix2": 5.1
     files: dict[str, str] = field(default_factory=dict)  # name: sha256
@@ -86,16 +123,20 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if family_of(self.geometry) != self.family:
             raise SpecError(f"{self.name}: the geometry is not that of the family {self.family}.")
-        given = [key for key in _NEEDED.values() if getattr(self, key) is not None]
-        if given != [_NEEDED[self.family]]:
-            needs = ", ".join(f"{family} needs {key!r}" for family, key in _NEEDED.items())
+        given = [part for part in _PARTS if getattr(self, part) is not None]
+        if given != (needed := _needed(self.geometry)):
             raise SpecError(
-                f"{self.name}: {needs}, and none has another's; found {', '.join(given) or 'none of them'}."
+                f"{self.name}: of {', '.join(_PARTS)} its network needs {', '.join(needed)} and no other; "
+                f"found {', '.join(given) or 'none'}."
             )
         if isinstance(self.geometry, AudioTransformerGeometry):
-            self._check_text(self.geometry)
+            self._check_sides(self.geometry)
+        elif isinstance(self.geometry, Wav2Vec2Geometry):
+            self._check_transcriber(self.geometry)
         else:
             self._check_audio(self.geometry)
+        if len({*self.stems, "residual"}) <= len(self.stems):
+            raise SpecError(f"{self.name}: stems must differ, and none is called 'residual'; got {self.stems}.")
 
     def _check_audio(self, geometry: SepFormerGeometry | UNetGeometry) -> None:
         if isinstance(geometry, SepFormerGeometry):
@@ -108,17 +149,47 @@ class ModelSpec:
             raise SpecError(f"{self.name}: the sample rate must be above 0 Hz, got {self.sample_rate}.")
         if self.channels != channels:
             raise SpecError(f"{self.name}: its network takes {channels} channels, not {self.channels}.")
-        if len({*self.stems, "residual"}) <= len(self.stems):
-            raise SpecError(f"{self.name}: stems must differ, and none is called 'residual'; got {self.stems}.")
 
-    def _check_text(self, geometry: AudioTransformerGeometry) -> None:
+    def _check_sides(self, geometry: AudioTransformerGeometry) -> None:
+        self._check_symbols(geometry)
+        sides = (geometry.source, geometry.target)
+        for side in sides:
+            if isinstance(side, SpectrogramSide) and self.mel and side.bins != self.mel.bins:
+                raise SpecError(f"{self.name}: its network has {side.bins} mel bands, its spectrogram {self.mel.bins}.")
+        if all(isinstance(side, TextSide) for side in sides):
+            if (self.sample_rate, self.channels, self.stems) != (0, 0, ()):
+                raise SpecError(f"{self.name}: text has no sample rate, no channels and no stems; write 0, 0 and [].")
+        else:
+            self._check_mono(int(all(isinstance(side, WaveSide) for side in sides)))
+        if geometry.is_aligned and len({samples_in_step(side, self.mel) for side in sides}) > 1:
+            read, written = (samples_in_step(side, self.mel) for side in sides)
+            raise SpecError(f"{self.name}: a step of what it reads is {read} samples, of what it writes {written}.")
+
+    def _check_transcriber(self, geometry: Wav2Vec2Geometry) -> None:
         assert self.vocabularies is not None
-        for side in ("source", "target"):
-            rows, symbols = getattr(geometry, side).symbols, getattr(self.vocabularies, side)
-            if rows != len(symbols):
-                raise SpecError(f"{self.name}: the network's {side} has {rows} symbols, its vocabulary {len(symbols)}.")
-        if (self.sample_rate, self.channels, self.stems) != (0, 0, ()):
-            raise SpecError(f"{self.name}: text has no sample rate, no channels and no stems; write 0, 0 and [].")
+        if self.vocabularies.source:
+            raise SpecError(f"{self.name}: its network reads audio, so its source has no vocabulary; write [].")
+        if geometry.symbols != (found := len(self.vocabularies.target)):
+            raise SpecError(
+                f"{self.name}: the network's target has {geometry.symbols} symbols, its vocabulary {found}."
+            )
+        self._check_mono(0)
+
+    def _check_mono(self, stems: int) -> None:
+        if self.sample_rate < 1 or self.channels != 1 or len(self.stems) != stems:
+            raise SpecError(
+                f"{self.name}: its network takes a sample rate above 0 Hz, 1 channel and {stems} stems, not "
+                f"{self.sample_rate} Hz, {self.channels} and {len(self.stems)}."
+            )
+
+    def _check_symbols(self, geometry: AudioTransformerGeometry) -> None:
+        if not self.vocabularies:
+            return
+        for name in ("source", "target"):
+            side, found = getattr(geometry, name), len(getattr(self.vocabularies, name))
+            rows = side.symbols if isinstance(side, TextSide) else 0
+            if rows != found:
+                raise SpecError(f"{self.name}: the network's {name} has {rows} symbols, its vocabulary {found}.")
 
     def to_json(self) -> str:
         """The text of spec.json."""
@@ -128,6 +199,50 @@ class ModelSpec:
 def family_of(geometry: Geometry) -> Family:
     """The family whose networks have such sizes."""
     return _FAMILIES[type(geometry)]
+
+
+def samples_in_step(side: Side, mel: Mel | None) -> int:
+    """How many samples one step of the encoder stands for; 0 where it stands for a symbol."""
+    if isinstance(side, TextSide):
+        return 0
+    return side.stride * mel.hop_samples if isinstance(side, SpectrogramSide) and mel else side.stride
+
+
+def steps_in(side: Side, size: int) -> int:
+    """How many steps so many symbols, frames or samples are: N, the last one perhaps in part.
+
+    A pretrained encoder makes none of what is left over, as its convolutions see nothing beyond the end: N is
+    ⌊(T - reach) / stride⌋ + 1, and at least 1.
+    """
+    if isinstance(side, TextSide):
+        return size
+    if isinstance(side, PretrainedSide):
+        return max(0, size - side.encoder.reach) // side.stride + 1
+    return -(-size // side.stride)
+
+
+def size_of(side: Side, steps: int) -> int:
+    """How many symbols, frames or samples a network is given for so many steps: zeros are added, or a rest left out."""
+    if isinstance(side, TextSide):
+        return steps
+    return (steps - 1) * side.stride + side.encoder.reach if isinstance(side, PretrainedSide) else steps * side.stride
+
+
+def _needed(geometry: Geometry) -> list[str]:
+    """Which of the optional parts the spec of such a network has."""
+    if isinstance(geometry, SepFormerGeometry):
+        return ["windows"]
+    if isinstance(geometry, UNetGeometry):
+        return ["spectral"]
+    if isinstance(geometry, Wav2Vec2Geometry):
+        return ["windows", "vocabularies"]
+    sides = (geometry.source, geometry.target)
+    there = {
+        "windows": not isinstance(geometry.source, TextSide),
+        "vocabularies": any(isinstance(side, TextSide) for side in sides),
+        "mel": any(isinstance(side, SpectrogramSide) for side in sides),
+    }
+    return [part for part in _PARTS if there.get(part)]
 
 
 def read_spec(folder: Path) -> ModelSpec:
@@ -152,27 +267,8 @@ def parse_spec(data: Any, where: str) -> ModelSpec:
         raise SpecError(f"{where}: format {data.get('format')!r} is not {FORMAT}; install a newer unbraid.")
     if isinstance(data, dict) and data.get("family") not in typing.get_args(Family):
         raise SpecError(f"{where}: family {data.get('family')!r} is not one of {', '.join(typing.get_args(Family))}.")
-    spec: ModelSpec = _build(ModelSpec, data, where)
+    spec: ModelSpec = build(ModelSpec, data, where, {"geometry": _geometry_of})
     return spec
-
-
-def _build(kind: Any, value: Any, where: str) -> Any:
-    """Turn parsed JSON into `kind`: a dataclass, tuple, dict, literal, union or plain type."""
-    if dataclasses.is_dataclass(kind):
-        return _build_dataclass(kind, value, where)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal and value in arguments:
-        return value
-    if origin is tuple and isinstance(value, list):
-        return tuple(_build(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {key: _build(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind in (int, str, types.NoneType) and type(value) is kind:
-        return value
-    expected = f"one of {arguments}" if origin is Literal else getattr(kind, "__name__", str(kind))
-    raise SpecError(f"{where}: {value!r} is not {expected}.")
 
 
 def _geometry_of(item: Any) -> type[Geometry]:
@@ -180,28 +276,6 @@ def _geometry_of(item: Any) -> type[Geometry]:
     keys = item.keys() if isinstance(item, dict) else ()
     if "source" in keys:
         return AudioTransformerGeometry
+    if "symbols" in keys:
+        return Wav2Vec2Geometry
     return SepFormerGeometry if "features" in keys else UNetGeometry
-
-
-def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise SpecError(f"{where}: expected an object with the fields of {kind.__name__}, found {value!r}.")
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    hints = typing.get_type_hints(kind)
-    if unknown := sorted(value.keys() - fields.keys()):
-        raise SpecError(f"{where}: unknown key {unknown[0]!r}; allowed are {', '.join(fields)}.")
-    required = {n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING}
-    if missing := sorted(required - value.keys()):
-        raise SpecError(f"{where}: key {missing[0]!r} is missing.")
-    built = {}
-    for name, item in value.items():
-        hint = hints[name]
-        if name == "geometry":
-            hint = _geometry_of(item)
-        elif typing.get_origin(hint) is types.UnionType:  # `X | None`
-            hint = types.NoneType if item is None else typing.get_args(hint)[0]
-        built[name] = _build(hint, item, f"{where}: {name}")
-    try:
-        return kind(**built)
-    except ValueError as error:
-        raise SpecError(f"{where}: {error}") from None

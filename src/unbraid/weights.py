@@ -4,6 +4,7 @@
 offset is a constant of (geometry, dtype): an ONNX graph can point into the file (see DESIGN: a model is a folder).
 """
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -14,16 +15,29 @@ import safetensors
 import safetensors.numpy
 
 from unbraid.errors import ModelError
-from unbraid.geometry import AudioTransformerGeometry, Geometry, SepFormerGeometry, TextSide, UNetGeometry
+from unbraid.geometry import (
+    AudioTransformerGeometry,
+    Geometry,
+    PretrainedSide,
+    SepFormerGeometry,
+    SpectrogramSide,
+    TextSide,
+    UNetGeometry,
+    Wav2Vec2Geometry,
+    WaveSide,
+)
 
 DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8"}  # NumPy's names: safetensors' names
 Shapes = dict[str, tuple[int, ...]]
+POST_LAYERS, POST_KERNEL = 3, 5  # of the post-net over written frames, see `models.spectrogram_ends`
 
 
 def tensor_shapes(geometry: Geometry) -> Shapes:
     """Name and shape of every weight of a network: those of its torch module's parameters and buffers."""
     if isinstance(geometry, AudioTransformerGeometry):
         shapes = _audio_transformer(geometry)
+    elif isinstance(geometry, Wav2Vec2Geometry):
+        shapes = trunk_shapes(geometry) | _linear("symbols", geometry.symbols, geometry.features)
     else:
         shapes = _sepformer(geometry) if isinstance(geometry, SepFormerGeometry) else _unets(geometry)
     return dict(sorted(shapes.items()))
@@ -46,7 +60,7 @@ def _feed_forward(layer: str, features: int, hidden: int) -> Shapes:
     return shapes | _linear(f"{layer}.feed_in", hidden, features) | _linear(f"{layer}.feed_out", features, hidden)
 
 
-def _encoder(name: str, layers: int, g: SepFormerGeometry | AudioTransformerGeometry) -> Shapes:
+def _encoder(name: str, layers: int, g: SepFormerGeometry | AudioTransformerGeometry | Wav2Vec2Geometry) -> Shapes:
     shapes = _affine(f"{name}.norm", g.features)
     for i in range(layers):
         layer = f"{name}.layers.{i}"
@@ -65,14 +79,75 @@ def _decoder(name: str, layers: int, g: AudioTransformerGeometry) -> Shapes:
     return shapes
 
 
-def _text_back(side: TextSide, features: int) -> Shapes:
-    return {"back.embedding.weight": (side.symbols, features)} | _linear("back.symbols", side.symbols, features)
+def _conv(name: str, outputs: int, inputs: int, kernel: int) -> Shapes:
+    return {f"{name}.weight": (outputs, inputs, kernel), f"{name}.bias": (outputs,)}
+
+
+def _front(g: AudioTransformerGeometry) -> Shapes:
+    side, features = g.source, g.features
+    if isinstance(side, TextSide):
+        return {"front.embedding.weight": (side.symbols, features)}
+    if isinstance(side, PretrainedSide):
+        trunk = {f"front.trunk.{name}": shape for name, shape in trunk_shapes(side.encoder).items()}
+        return trunk | _linear("front.project", features, side.encoder.features)
+    shapes: Shapes = {}
+    if isinstance(side, SpectrogramSide):
+        for i, stride in enumerate(side.strides):
+            shapes |= _conv(f"front.convs.{i}", features, features if i else side.bins, stride + 2)
+        return shapes
+    for i, kernel in enumerate(side.kernels):
+        shapes[f"front.convs.{i}.weight"] = (side.filters, side.filters if i else 1, kernel)
+        shapes |= _affine(f"front.norms.{i}", side.filters)
+    return shapes | _linear("front.project", features, side.filters + (not g.alters))  # one more tells the level
+
+
+def _back(g: AudioTransformerGeometry) -> Shapes:
+    side, features = g.target, g.features
+    if isinstance(side, TextSide):
+        return {"back.embedding.weight": (side.symbols, features)} | _linear("back.symbols", side.symbols, features)
+    if isinstance(side, WaveSide):
+        if g.alters:
+            return _linear("back.mask", side.filters, features) | {
+                "back.decoder.weight": (side.filters, 1, *side.kernels)
+            }
+        shapes = _linear("back.amplitude", side.filters, features) | _linear("back.phase", side.filters, features)
+        return shapes | {"back.decoder.weight": (2 * side.filters, 1, *side.kernels)}
+    assert isinstance(side, SpectrogramSide)
+    width = side.stride * side.bins
+    shapes = _linear("back.frames", width, features)
+    if g.is_aligned:
+        return shapes
+    shapes |= _linear("back.prenet.0", features, width) | _linear("back.prenet.1", features, features)
+    channels = (side.bins, *(features for _ in range(POST_LAYERS - 1)), side.bins)
+    for i, (inner, outer) in enumerate(itertools.pairwise(channels)):
+        shapes |= _conv(f"back.post.{i}", outer, inner, POST_KERNEL)
+    return shapes | _linear("back.stop", 1, features)
 
 
 def _audio_transformer(g: AudioTransformerGeometry) -> Shapes:
-    shapes: Shapes = {"front.embedding.weight": (g.source.symbols, g.features)}
-    shapes |= _encoder("encoder", g.encoder_layers, g) | _decoder("decoder", g.decoder_layers, g)
-    return shapes | _text_back(g.target, g.features)
+    shapes = _front(g) | _encoder("encoder", g.encoder_layers, g) | _back(g)
+    if not g.is_aligned:
+        shapes |= _decoder("decoder", g.decoder_layers, g)
+    if g.ctc and isinstance(g.target, TextSide):
+        shapes |= _linear("ctc", g.target.symbols, g.features)
+    return shapes
+
+
+def trunk_shapes(g: Wav2Vec2Geometry) -> Shapes:
+    """Name and shape of every weight of a Wav2Vec2 or HuBERT but those of its head."""
+    shapes: Shapes = {}
+    for i, (inner, outer, kernel) in enumerate(zip((1, *g.filters[:-1]), g.filters, g.kernels, strict=True)):
+        shapes[f"front.convolutions.{i}.weight"] = (outer, inner, kernel)
+        if g.filter_bias:
+            shapes[f"front.convolutions.{i}.bias"] = (outer,)
+        if i == 0 or g.filter_norm == "layer":
+            shapes |= _affine(f"front.norms.{i}", outer)
+    if g.project_norm:
+        shapes |= _affine("front.project_norm", g.filters[-1])
+    shapes |= _linear("front.project", g.features, g.filters[-1])
+    shapes["encoder.position.weight"] = (g.features, g.features // g.position_groups, g.position_kernel)
+    shapes["encoder.position.bias"] = (g.features,)
+    return shapes | _encoder("encoder", g.layers, g)
 
 
 def _sepformer(g: SepFormerGeometry) -> Shapes:

@@ -19,10 +19,10 @@ from engine_fakes import (
     write_model,
 )
 from unbraid.folder import write_model_folder
-from unbraid.generate import Steps
 from unbraid.geometry import AudioTransformerGeometry, SepFormerGeometry, TextSide, UNetGeometry
 from unbraid.runtime import Executor, open_executor
 from unbraid.spec import ModelSpec
+from unbraid.steps import Steps
 
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -136,7 +136,7 @@ def text_engines(folder: Path, geometry: AudioTransformerGeometry, dtype: str) -
 def written(encoder: Executor, decoder: Executor, geometry: AudioTransformerGeometry, batch: int) -> np.ndarray:
     """Logits (B, M, V) of a text, step by step."""
     random = np.random.default_rng(batch)
-    items = [random.integers(1, geometry.source.symbols, 3 + 11 * i % 17).tolist() for i in range(batch)]
+    items = [random.integers(1, geometry.source.symbols, 3 + 11 * i % 17) for i in range(batch)]
     steps = Steps(encoder, decoder, geometry, items)
     target = random.integers(1, geometry.target.symbols, (batch, 23))  # (B, M)
     return np.stack([steps.logits(symbols) for symbols in target.T], 1)
@@ -163,12 +163,11 @@ def test_audio_transformer(tmp_path: Path, kind: str, dtype: str) -> None:
 def test_padding_changes_nothing(tmp_path: Path, kind: str) -> None:
     """What stands behind a text does not reach its logits, however much there is of it."""
     (encoder, decoder), _ = text_engines(tmp_path / "model", TEXTS[kind], "float32")
-    steps = Steps(encoder, decoder, TEXT, [[5, 7, 4, 2], [8] * 40, [6]])
-    for i, item in enumerate(([5, 7, 4, 2], [8] * 40, [6])):
-        alone = Steps(encoder, decoder, TEXT, [item])
+    items = [np.array(item) for item in ([5, 7, 4, 2], [8] * 40, [6])]
+    for i, item in enumerate(items):
+        steps, alone = Steps(encoder, decoder, TEXT, items), Steps(encoder, decoder, TEXT, [item])
         steps.keep([i])
         np.testing.assert_allclose(steps.logits([1]), alone.logits([1]), atol=2e-6)
-        steps = Steps(encoder, decoder, TEXT, [[5, 7, 4, 2], [8] * 40, [6]])
 
 
 @pytest.mark.parametrize("bias", [-12.0, -20.0, -40.0])

@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
         """Small files as they are, with git's hash; large ones by a redirect to another host, with their sha256."""
         name = hub_path[3]
         headers = {"X-Repo-Commit": self.publisher.commit} if self.publisher.commit else {}
-        if name.endswith(".yaml"):
+        if name.endswith((".yaml", ".json")):
             etag = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
             headers |= {"ETag": f'"{self.publisher.states.get(name, etag)}"', "Content-Length": str(len(content))}
             return self._send(200, headers, content if body else b"")

@@ -16,9 +16,13 @@ from unbraid import hub, store
 from unbraid.catalogue import catalogue, check_import_name, folder_name, nearest
 from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.folder import open_model_folder
-from unbraid.geometry import SepFormerGeometry
+from unbraid.geometry import SepFormerGeometry, Wav2Vec2Geometry
 from unbraid.sources import COMMIT
 from unbraid.weights import tensor_shapes
+
+LARGE = Wav2Vec2Geometry(
+    features=1024, heads=16, hidden=4096, layers=24, filter_bias=True, filter_norm="layer", pre_norm=True
+)
 
 
 def put(parent: Path, name: str) -> Path:
@@ -45,6 +49,10 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert entry.name in (f"spleeter:{entry.archive}", f"spleeter:{entry.archive}-16kHz")
         assert list(entry.sha256) == [f"{entry.archive}.tar.gz"] and len(entry.stems) == int(entry.archive[0])
         assert entry.bins == (1536 if entry.name.endswith("-16kHz") else 1024)
+    elif entry.source == "transformers":
+        assert (entry.family, entry.sample_rate, entry.stems, entry.revision) == ("wav2vec2", 16000, (), None)
+        geometry = Wav2Vec2Geometry() if "base" in entry.name else LARGE
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(geometry).values()))
     else:
         assert entry.sample_rate == (16000 if "16k" in entry.name else 8000)
         assert entry.stems == ("speech",) or entry.stems == tuple(f"voice{i + 1}" for i in range(len(entry.stems)))

@@ -53,6 +53,18 @@ def test_cross_attention_with_padding_is_torchs_own() -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
+def test_weights_are_those_that_mix_the_values() -> None:
+    attention, x, lengths = MultiHeadAttention(24, 4), torch.randn(3, 7, 24), torch.tensor([7, 1, 3])
+    q, k, v = attention.project(x)
+    for mask in (None, padding_mask(lengths, 7), causal_mask(7, 7, x), causal_mask(7, 7, x) & padding_mask(lengths, 7)):
+        weights = attention.weights(q, k, mask)  # (B, H, M, N)
+        mixed = (weights @ v).transpose(1, 2).reshape(3, 7, 24)
+        torch.testing.assert_close(attention.out_proj(mixed), attention.attend(q, (k, v), mask), rtol=0, atol=1e-6)
+        torch.testing.assert_close(weights.sum(-1), torch.ones(3, 4, 7), rtol=0, atol=1e-6)
+        if mask is not None:
+            assert (weights[~mask.expand_as(weights)] == 0).all()
+
+
 def test_one_projection_or_two_make_the_same_queries_keys_and_values() -> None:
     attention, x = MultiHeadAttention(12, 3), torch.randn(2, 5, 12)
     apart = (attention.queries(x), *attention.keys_values(x))

@@ -109,6 +109,8 @@ def test_steps_lie_around_their_sound(side: Side) -> None:
     lengths = torch.tensor([11])
     x = torch.zeros_like(read(side, 11, 1))
     touched = x.clone()
+    if isinstance(front, WaveFront):
+        front.tells_level, front.project = False, torch.nn.Linear(side.filters, 24)
     touched[:, 5 * side.stride + side.stride // 2] = 1.0
     moved = (front(touched, lengths) - front(x, lengths)).abs().sum(2)[0]
     assert moved[5] > 1e-3 and moved[:3].max() == moved[8:].max() == 0
@@ -140,6 +142,28 @@ def test_the_first_filters_are_an_inverse_fourier_transform() -> None:
     scale = tone @ expected / (expected @ expected)
     assert (tone - scale * expected).norm() < 0.02 * tone.norm() and scale > 0
     assert inverse_fourier(HOP).shape == (258, 256)
+
+
+def test_a_tone_that_lasts_needs_no_more_than_its_phase() -> None:
+    """Amplitude and phase that stay as they are make a tone without a break, since the turns are counted for them."""
+    back, k = WaveBack(HOP, 24).requires_grad_(False), 16
+    back.amplitude.weight.zero_(), back.amplitude.bias.fill_(-20.0)
+    back.amplitude.bias[k] = 0.0
+    back.phase.weight.zero_(), back.phase.bias.zero_()
+    tone = back(torch.zeros(1, 40, 24), torch.tensor([40]))[0, 800:2400]
+    expected = torch.cos(torch.pi * k / 128 * (torch.arange(800, 2400) + 88))
+    scale = tone @ expected / (expected @ expected)
+    assert (tone - scale * expected).norm() < 0.02 * tone.norm()
+
+
+def test_masks_of_one_half_leave_half_of_noise_at_first() -> None:
+    """The first filters behind undo those in front."""
+    side = WaveSide((64,), (16,), 96)
+    net, x = network(side, side, decoder_layers=0), torch.randn(1, 16 * 200)
+    net.back.mask.weight.zero_(), net.back.mask.bias.zero_()
+    made = net(x, torch.tensor([200]))
+    inner = slice(64, -64)
+    assert (made - x / 2)[:, inner].norm() < 0.2 * (x / 2)[:, inner].norm()
 
 
 def test_the_pre_net_forgets_in_training_only() -> None:

@@ -56,7 +56,7 @@ def test_a_graph_that_the_network_lacks_is_told(music_folder: Path, tmp_path: Pa
     assert str(caught.value) == "tiny-music has no graph 'encoder'; it has model."
     with pytest.raises(UsageError) as caught:
         open_executor(text_spec(), tmp_path)
-    assert str(caught.value) == "tiny-text has no graph 'model'; it has encoder, decoder."
+    assert str(caught.value) == "tiny-text has no graph 'model'; it has encoder, decoder, attention."
 
 
 def test_length_and_batch_are_free_and_threads_do_not_matter(speech_folder: Path) -> None:

@@ -31,6 +31,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_corpus(tmp_path_factory.mktemp("data") / "corpus")
 
 
+@pytest.fixture(scope="session")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with longer recordings, of which mixtures of one voice can be drawn. Not to be changed."""
+    return write_corpus(tmp_path_factory.mktemp("voices") / "corpus", seconds=1.2)
+
+
 @pytest.fixture
 def recipe_file(tmp_path: Path, corpus: Path) -> Path:
     """A recipe that trains on it."""

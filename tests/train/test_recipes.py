@@ -7,6 +7,7 @@ from pathlib import Path
 import corpora_trees as trees
 import pytest
 import torch
+from digit_tones import write_tones
 from train_helpers import read_log, silent, write_dictionary
 
 from source_tree import ROOT
@@ -32,6 +33,8 @@ PUBLISHED = {
 }
 SPLEETER = {"spleeter-2stems": 2, "spleeter-4stems": 4, "spleeter-5stems": 5}
 MUSIC = {"music-2": 2, "music-4": 4, "music-5": 5}
+DIGITS = ("digits", "digits-wave")
+SOUNDS = ("denoise", "denoise-spectrogram", "denoise-to-spectrogram", "vocoder")
 VOICES = sorted(PUBLISHED.keys() | {"speech-2", "speech-3", "conv-tasnet-2"})
 SMALL = {
     "sepformer": ("features=8", "heads=2", "layers=1", "blocks=1", "hidden=8", "chunk_frames=10"),
@@ -40,7 +43,7 @@ SMALL = {
 
 
 def test_every_recipe_is_known_here() -> None:
-    assert set(NAMES) == {*VOICES, *SPLEETER, *MUSIC, "g2p"}
+    assert set(NAMES) == {*VOICES, *SPLEETER, *MUSIC, *DIGITS, *SOUNDS, "g2p", "speak"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -107,6 +110,68 @@ def test_two_steps_of_words(tmp_path: Path) -> None:
 def test_our_words_fit_their_budget() -> None:
     sizes = read_recipe(FOLDER / "g2p.toml").task.model.between(33, 43)  # CMUdict: letters and - ' . ; 39 phonemes
     assert sum(math.prod(shape) for shape in tensor_shapes(sizes).values()) <= 3_000_000
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_two_steps_of_digits(name: str, tmp_path: Path) -> None:
+    file = FOLDER / f"{name}.toml"
+    whole, folder = read_recipe(file), write_tones(tmp_path / "tones", takes=11)
+    changes = [f"data.folder={folder}", f"data.extra={folder}", "data.speakers=tones"]
+    changes += [f"data.epoch_utterances={2 * whole.step_items}", "model.features=8", "model.hidden=8"]
+    train(read_recipe(file, [*changes, "trainer.epochs=1"]), tmp_path / "run", silent)
+    (line,) = read_log(tmp_path / "run")
+    assert (line["step"], line["epoch"], line["skipped"]) == ("2", "1", "0")
+    assert 0 < float(line["train_loss"]) < 200
+    assert float(line["dev_accuracy"]) <= 100
+    assert (tmp_path / "run" / "best.pt").is_file()
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_our_digits_fit_their_budget(name: str) -> None:
+    task = read_recipe(FOLDER / f"{name}.toml").task
+    sizes = task.model.between(task.mel.bins, 14)
+    assert task.hearing.step_samples == 320  # 40 ms
+    assert sum(math.prod(shape) for shape in tensor_shapes(sizes).values()) <= 600_000
+
+
+def test_two_steps_of_speaking(tmp_path: Path) -> None:
+    file = FOLDER / "speak.toml"
+    whole, folder = read_recipe(file), write_tones(tmp_path / "tones", takes=11)
+    changes = [f"data.folder={folder}", f"data.epoch_utterances={2 * whole.step_items}"]
+    changes += ["model.features=8", "model.hidden=8", "trainer.epochs=1"]
+    train(read_recipe(file, changes), tmp_path / "run", silent)
+    (line,) = read_log(tmp_path / "run")
+    assert (line["step"], line["epoch"], line["skipped"]) == ("2", "1", "0")
+    assert 0 < float(line["train_loss"]) < 20
+    assert -80 < float(line["dev_distance"]) < 0
+    assert (tmp_path / "run" / "best.pt").is_file()
+
+
+def test_our_voice_fits_its_budget() -> None:
+    task = read_recipe(FOLDER / "speak.toml").task
+    sizes = task.model.between(46, task.mel.bins)
+    assert sum(math.prod(shape) for shape in tensor_shapes(sizes).values()) <= 1_500_000
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+def test_two_steps_of_sounds(name: str, voices: Path, tmp_path: Path) -> None:
+    file = FOLDER / f"{name}.toml"
+    whole = read_recipe(file)
+    changes = [f"data.folder={voices}", f"data.noise={voices}", f"data.epoch_mixtures={2 * whole.step_items}"]
+    changes += ["data.workers=0", "data.dev_mixtures=2", "model.features=8", "model.hidden=8", "model.encoder_layers=1"]
+    changes += ["mixing.crop_seconds=0.3", "trainer.epochs=1", "trainer.parts=1", "trainer.accelerator=cpu"]
+    train(read_recipe(file, changes), tmp_path / "run", silent)
+    (line,) = read_log(tmp_path / "run")
+    assert (line["step"], line["epoch"], line["skipped"]) == ("2", "1", "0")
+    assert -60 < float(line["train_loss"]) < 60
+    assert float(line[whole.task.score]) < 100
+    assert (tmp_path / "run" / "best.pt").is_file()
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+def test_our_sounds_fit_their_budget(name: str) -> None:
+    sizes = read_recipe(FOLDER / f"{name}.toml").task.geometry
+    assert sum(math.prod(shape) for shape in tensor_shapes(sizes).values()) <= 1_300_000
 
 
 @pytest.mark.parametrize("name", [*SPLEETER, *MUSIC])

@@ -50,7 +50,7 @@ def test_what_is_written_is_likeliest_step_by_step(positions) -> None:
     sizes = AudioTransformerGeometry(TextSide(9), TextSide(7), 8, 2, 16, 1, 2, positions)
     model = AudioTransformer(sizes).eval()
     batch = text_batch([TextPair(source, ([4],)) for source in ([4, 5, 6, 7, 8], [8, 4], [6])])
-    found = write(model, batch.source, batch.lengths)
+    found = write(model, batch.source, batch.lengths, most_symbols(batch.source.shape[1]))
     for source, symbols in zip(([4, 5, 6, 7, 8, END], [8, 4, END], [6, END]), found, strict=True):
         alone, length = torch.tensor([source]), torch.tensor([len(source)])
         so_far = [BEGIN]
@@ -119,8 +119,8 @@ def test_a_dry_run_says_what_a_batch_is(words_recipe_file: Path) -> None:
         ("model.dropout=1", "[model]: dropout must be at least 0 and below 1, got 1.0."),
         ("loss.smoothing=1", "[loss]: smoothing must be at least 0 and below 1, got 1.0."),
         ("data.epoch_words=0", "[data]: epoch_words must be at least 1, got 0."),
-        ("mixing.crop_seconds=1", "[mixing] is for the family sepformer or conv_tasnet or unet, not for "
-         "audio_transformer; take it out."),
+        ("mixing.crop_seconds=1", "[mixing] is for the family sepformer or conv_tasnet or unet or "
+         "audio_to_audio, not for text_to_text; take it out."),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(words_recipe_file: Path, change: str, message: str) -> None:

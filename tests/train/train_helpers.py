@@ -89,7 +89,7 @@ WORDS_RECIPE = """\
 name = "words"
 description = "a test"
 [model]
-family = "audio_transformer"
+family = "text_to_text"
 features = 16
 heads = 2
 hidden = 32

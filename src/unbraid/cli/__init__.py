@@ -5,16 +5,20 @@ from typing import Annotated
 import typer
 
 from unbraid import __version__
+from unbraid.cli.attention import attention
 from unbraid.cli.console import guarded, say, stdout_watched
 from unbraid.cli.data import data
 from unbraid.cli.doctor import doctor
+from unbraid.cli.enhance import enhance
 from unbraid.cli.evaluate import evaluate
 from unbraid.cli.export import export
 from unbraid.cli.group import Commands
 from unbraid.cli.models import models
 from unbraid.cli.phonemize import phonemize
 from unbraid.cli.separate import separate
+from unbraid.cli.synthesize import synthesize
 from unbraid.cli.train import train
+from unbraid.cli.transcribe import transcribe
 
 
 def _version(asked: bool) -> None:
@@ -45,12 +49,16 @@ def _unbraid(
 
 
 app.command()(separate)
+app.command()(enhance)
+app.command()(transcribe)
 app.command()(phonemize)
+app.command()(synthesize)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 app.command()(train)
 app.command()(export)
 app.command()(evaluate)
+app.command()(attention)
 app.command()(doctor)
 
 

@@ -92,13 +92,23 @@ def speak(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The new folder.")],
     utterances: Annotated[int, typer.Option("--utterances", "-n", metavar="N", min=1, help="How many.")] = 200,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Other words and voices.")] = 0,
+    digits: Annotated[bool, typer.Option("--digits", help="Digits, to train recognisers on.")] = False,
+    phrases: Annotated[bool, typer.Option("--phrases", help="Digits and phrases, to learn speaking from.")] = False,
 ) -> None:
-    """Let espeak-ng say made-up words in a hundred voices, as material for `render --voices`."""
+    """Let espeak-ng say made-up words in a hundred voices, as material for `render --voices`.
+
+    With --digits, strings of three to ten English digits, by flite's voices too where it is installed. With --phrases,
+    strings of digits and short phrases of common words, by one voice of flite's.
+    """
     with guarded():
         from unbraid import rendering
+        from unbraid.errors import UsageError
 
+        if digits and phrases:
+            raise UsageError("--digits and --phrases are two different corpora; leave one of them out.")
         with Meter("utterances") as meter:
-            for done, _ in enumerate(rendering.speak(out, utterances, seed), 1):
+            speak = rendering.speak_digits if digits else rendering.speak_phrases if phrases else rendering.speak
+            for done, _ in enumerate(speak(out, utterances, seed), 1):
                 meter(done, utterances)
         say(f"{utterances} utterances are in {out}")
 

@@ -15,7 +15,7 @@ from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import UnbraidError, UsageError
 
 if TYPE_CHECKING:
-    from unbraid.evaluation.jobs import Running
+    from unbraid.evaluation.telling import Running
 
 _DATA, _NOISE, _OUTPUT = "Data", "Noise", "Output"
 
@@ -23,7 +23,8 @@ _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `unbra
 _Dataset = Annotated[
     Path,
     typer.Argument(
-        metavar="DATASET", help="A folder of speech or of songs, in any of the layouts, or with a cmudict.dict."
+        metavar="DATASET",
+        help="A folder of speech or of songs, in any of the layouts; of recordings with texts; or with a cmudict.dict.",
     ),
 ]
 _Split = Annotated[
@@ -56,6 +57,21 @@ _Mode = Annotated[
 _Limit = Annotated[
     int | None, typer.Option(metavar="N", help="Only the first N mixtures or songs.", rich_help_panel=_DATA)
 ]
+_Speakers = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="Of transcripts: only these speakers, or folders of them.", rich_help_panel=_DATA),
+]
+_Recogniser = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Of what is said: the model that listens to it.", rich_help_panel=_DATA),
+]
+_Vocoder = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Of what is said: the model that makes waveforms. (default: Griffin-Lim)",
+        rich_help_panel=_DATA,
+    ),
+]  # fmt: skip
 _NoiseFolder = Annotated[
     Path | None,
     typer.Option("--noise", metavar="FOLDER", help="Add noises of this folder to speech.", rich_help_panel=_NOISE),
@@ -63,6 +79,13 @@ _NoiseFolder = Annotated[
 _Snr = Annotated[
     float | None, typer.Option(metavar="DB", help="How far the noise is below the mixture.", rich_help_panel=_NOISE)
 ]
+_SnrTo = Annotated[
+    float | None,
+    typer.Option(
+        metavar="DB", help="SNRs from --snr up to this, drawn for each mixture. (default: all are --snr)",
+        rich_help_panel=_NOISE,
+    ),
+]  # fmt: skip
 _NoiseSplit = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Which noises of the folder. (default: as --split)", rich_help_panel=_NOISE),
@@ -96,8 +119,12 @@ def evaluate(
     condition: _Condition = None,
     mode: _Mode = None,
     limit: _Limit = None,
+    speakers: _Speakers = None,
+    recogniser: _Recogniser = None,
+    vocoder: _Vocoder = None,
     noise: _NoiseFolder = None,
     snr: _Snr = None,
+    snr_to: _SnrTo = None,
     noise_split: _NoiseSplit = None,
     output: _Out = None,
     metrics: _Metrics = None,
@@ -110,20 +137,24 @@ def evaluate(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Score a model on a dataset. Speech: SI-SDRi, SDRi, PESQ, STOI. Music: uSDR, BSS Eval 4. Words: PER, WER.
+    """Score a model on a dataset. Speech: SI-SDRi, SDRi, PESQ, STOI. Music: uSDR, BSS Eval 4. Text: PER, WER.
 
     And what it costs. Writes a report to look at and listen to, a table of all that was scored, and a summary.
     """
     with guarded(as_json=as_json):
         from unbraid import hub
-        from unbraid.evaluation.jobs import REPORT, job_of
+        from unbraid.evaluation.jobs import job_of
         from unbraid.evaluation.request import Request, name_of
+        from unbraid.evaluation.telling import REPORT
         from unbraid.spec import read_spec
 
         iterations = int(wiener) if wiener_iterations is None else wiener_iterations
-        request = Request(dataset, split, layout, condition, mode, limit, noise, snr, noise_split, threads, iterations)
+        request = Request(
+            dataset, split, layout, condition, mode, limit, noise, snr, noise_split, threads, iterations,
+            tuple(_names(speakers) or ()), snr_to, recogniser, vocoder,
+        )  # fmt: skip
         spec = read_spec(hub.resolve(model))
-        job = job_of(spec, request, _names(metrics))
+        job = job_of(spec, request, _names(metrics and metrics.lower()))
         for sentence in () if quiet else job.skipped:
             notice(sentence)
         folder = output or Path("evaluation", request.title(spec))
@@ -142,9 +173,9 @@ def evaluate(
         raise typer.Exit(FAILED if failed else 0)
 
 
-def _names(metrics: str | None) -> list[str] | None:
+def _names(words: str | None) -> list[str] | None:
     """The names in "si-sdr, pesq"."""
-    return None if metrics is None else [name.strip().lower() for name in metrics.split(",") if name.strip()]
+    return None if words is None else [name.strip() for name in words.split(",") if name.strip()]
 
 
 def _refuse_folder(folder: Path, overwrite: bool) -> None:

@@ -63,7 +63,9 @@ def pull(
 
 @models.command("import")
 def import_(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A SpeechBrain SepFormer or Spleeter checkpoint.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A SpeechBrain, Spleeter, Wav2Vec2 or HuBERT checkpoint.")
+    ],
     to: Annotated[str, typer.Option("--to", metavar="NAME", help="What the model shall be called.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model of that name.")] = False,
 ) -> None:

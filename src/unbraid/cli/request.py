@@ -11,7 +11,7 @@ from typing import Any, Literal
 from unbraid import hub
 from unbraid.errors import ModelNotFound, UsageError
 from unbraid.jobs import DEFAULT_TEMPLATE
-from unbraid.separator import Options, check_stem
+from unbraid.options import Options, check_stem
 from unbraid.tracks import Cut
 
 DEFAULT_MODEL = "speech-2"

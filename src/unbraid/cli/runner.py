@@ -35,7 +35,7 @@ def run(request: Request, report: Report, *, quiet: bool = False) -> None:
     Layout(request.root or Path(), request.template, coding.format, request.model)
     collected = collect(request.inputs, recursive=request.recursive)
     if collected.skipped and not quiet:
-        notice(_skipped(collected.skipped))
+        notice(skipped(collected.skipped))
     with _separator(request) as separator, places(quiet=quiet) as place:
         report.device, report.device_reason = separator.device, separator.device_reason
         stems = select_stems(request.stems, separator.stems(), separator.spec.name)
@@ -96,7 +96,8 @@ def _separator(request: Request) -> Iterator[Separator]:
         separator.close()
 
 
-def _skipped(paths: list[Path]) -> str:
+def skipped(paths: list[Path]) -> str:
+    """What to say of files that were passed over."""
     shown = ", ".join(path.name for path in paths[:3])
     more = ", …" if len(paths) > 3 else ""
     files = "1 file that is" if len(paths) == 1 else f"{len(paths)} files that are"

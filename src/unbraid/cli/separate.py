@@ -57,7 +57,7 @@ def separate(
 
     def request() -> "Request":
         from unbraid.cli.request import Coding, Engine, Request, choose_model, split_stems
-        from unbraid.separator import Options
+        from unbraid.options import Options
         from unbraid.tracks import Cut
 
         if as_json and output == "-":
@@ -87,18 +87,25 @@ def separate(
             report=report,
         )
 
+    carry_out(request, as_json=as_json, quiet=quiet, tell=notice if output == "-" else say)
+
+
+def carry_out(
+    request: Callable[[], "Request"], *, as_json: bool, quiet: bool, tell: Callable[[str], None] = say
+) -> None:
+    """Make the request and do what it asks for, tell what became of it, and end the program with its exit code."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are tiny, its threads cost 50 ms
     with guarded():
-        done, code = _carry_out(request, quiet=quiet or as_json)
+        done, code = _report(request, quiet=quiet or as_json)
         if as_json:
             say(json.dumps(done.as_json()))
         elif not quiet:
             for line in summary(done):
-                (notice if output == "-" else say)(line)
+                tell(line)
         raise typer.Exit(code)
 
 
-def _carry_out(request: Callable[[], "Request"], *, quiet: bool) -> tuple["Report", int]:
+def _report(request: Callable[[], "Request"], *, quiet: bool) -> tuple["Report", int]:
     """What became of the request, whatever happens, and the exit code."""
     from unbraid.cli.report import Report
 

@@ -23,11 +23,12 @@ _FULL_SCALE = 32767
 class Shelf:
     """Clips at one sample rate, mono or stereo. Their levels are left as they are stored (`Clip.rms` does not count).
 
-    With two channels, a mono recording is heard on both.
+    With two channels, a mono recording is heard on both. `keep_all`: what is quick to decode is kept, too.
     """
 
-    def __init__(self, sample_rate: int, channels: int = 1, room_bytes: int = ROOM_BYTES):
+    def __init__(self, sample_rate: int, channels: int = 1, room_bytes: int = ROOM_BYTES, *, keep_all: bool = False):
         self._sample_rate, self._channels, self._room_bytes = sample_rate, channels, room_bytes
+        self._keep_all = keep_all
         self._heads: dict[Clip, Head] = {}
         self._kept: OrderedDict[Clip, NDArray[np.int16]] = OrderedDict()  # the least recently used one comes first
         self._bytes = 0
@@ -42,7 +43,7 @@ class Shelf:
         samples = min(samples, head.samples - start)
         if samples <= 0:
             return np.zeros((self._channels, 0), np.float32)
-        if head.lossy and 2 * self._channels * head.samples <= self._room_bytes:
+        if (head.lossy or self._keep_all) and 2 * self._channels * head.samples <= self._room_bytes:
             audio = self._whole(clip)[:, start : start + samples].astype(np.float32) / np.float32(_FULL_SCALE)
             return audio if len(audio) == self._channels else audio.repeat(self._channels, axis=0)
         begin, seconds = start / self._sample_rate, samples / self._sample_rate

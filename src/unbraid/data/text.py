@@ -1,8 +1,6 @@
 """Texts and what they become, as batches of numbers: words and their phonemes.
 
-A batch is made of texts of about the same length, so that little of it is padding: in each round over the data all
-pairs are permuted, put in order of length, and cut into bunches, which come in an order of their own. Which pair is at
-a position is a function of (seed, position) alone.
+A batch is made of texts of about the same length (see bunches.py).
 """
 
 from collections.abc import Sequence
@@ -15,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
+from unbraid.data.bunches import Bunches
 from unbraid.errors import UsageError
 from unbraid.vocabulary import BEGIN, END, PADDING
 
@@ -44,29 +43,18 @@ class TextPairs(Dataset[TextPair]):
     def __init__(self, pairs: Sequence[TextPair], *, bunch: int, seed: int):
         if not pairs:
             raise UsageError("There is no text to train on.")
-        self._pairs, self._seed = list(pairs), seed
-        self._bunch = min(bunch, len(pairs))
+        self._pairs = list(pairs)
         lengths = np.array([(len(pair.source), len(pair.answers[0])) for pair in pairs])  # (pairs, 2)
-        self._sizes = lengths[:, 0] * (lengths.max() + 1) + lengths[:, 1]  # by source, then by answer
-        self._round, self._order = -1, np.empty(0, np.int64)
+        by_source_then_answer = lengths[:, 0] * (lengths.max() + 1) + lengths[:, 1]
+        self._order = Bunches(by_source_then_answer, bunch=bunch, seed=seed)
 
     def __getitem__(self, position: int) -> TextPair:
-        turn, place = divmod(position, self.round_items)
-        if turn != self._round:  # kept while it lasts
-            self._round, self._order = turn, self._order_of(turn)
-        return self._pairs[int(self._order[place])]
+        return self._pairs[self._order[position]]
 
     @property
     def round_items(self) -> int:
         """Pairs in a round: as many as there are, but for those that no bunch can be made of."""
-        return len(self._pairs) // self._bunch * self._bunch
-
-    def _order_of(self, turn: int) -> np.ndarray:
-        random = np.random.default_rng((self._seed, turn))
-        chosen = random.permutation(len(self._pairs))[: self.round_items]
-        chosen = chosen[np.argsort(self._sizes[chosen], kind="stable")]
-        bunches: np.ndarray = random.permutation(chosen.reshape(-1, self._bunch))  # (bunches, bunch)
-        return bunches.ravel()
+        return self._order.round_items
 
 
 class TextQuestions(Dataset[TextPair]):

@@ -1,14 +1,18 @@
 """An evaluation from the request to what is told of it, whichever kind of model it is of: speech, music or text."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from unbraid.converter import Converter
 from unbraid.corpora.pronunciations import find_pronunciations
+from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
 from unbraid.evaluation import summary, words
+from unbraid.evaluation.audio.run import STOI, SoundEvaluation, is_vocoder, without_it
+from unbraid.evaluation.audio.words import SoundSetting, sounds_as_json, sounds_report_html, summarise_sounds
+from unbraid.evaluation.audio.words import csv_text as sounds_csv_text
+from unbraid.evaluation.audio.words import lines as sounds_lines
 from unbraid.evaluation.measures import choose_measures
 from unbraid.evaluation.music.report import songs_report_html
 from unbraid.evaluation.music.run import MusicEvaluation, song_outcomes
@@ -18,7 +22,13 @@ from unbraid.evaluation.music.words import lines as songs_lines
 from unbraid.evaluation.report import report_html
 from unbraid.evaluation.request import Request, name_of
 from unbraid.evaluation.run import Evaluation, Failure, outcomes, peak_memory_bytes
+from unbraid.evaluation.telling import Running, Told, report_files
+from unbraid.evaluation.text.heard import HeardEvaluation
 from unbraid.evaluation.text.run import WordEvaluation
+from unbraid.evaluation.text.saying import SayingJob
+from unbraid.evaluation.text.transcripts import HeardSetting, heard_as_json, heard_report_html, summarise_heard
+from unbraid.evaluation.text.transcripts import csv_text as heard_csv_text
+from unbraid.evaluation.text.transcripts import lines as heard_lines
 from unbraid.evaluation.text.words import WordSetting, summarise_words, words_as_json, words_report_html
 from unbraid.evaluation.text.words import csv_text as words_csv_text
 from unbraid.evaluation.text.words import lines as words_lines
@@ -26,28 +36,10 @@ from unbraid.phonemizer import Phonemizer
 from unbraid.runtime.base import Precision
 from unbraid.separator import Separator
 from unbraid.spec import ModelSpec
+from unbraid.transcriber import Transcriber
 
 Outcome = TypeVar("Outcome", contravariant=True)
-REPORT, SUMMARY = "report.html", "summary.json"
 _MUSIC_METRICS = ("usdr", "museval")
-
-
-@dataclass(frozen=True)
-class Told:
-    """All that is said of an evaluation."""
-
-    values: dict[str, Any]  # as JSON
-    lines: Sequence[str]  # for a terminal
-    files: Mapping[str, str]  # their names and texts
-
-
-@dataclass(frozen=True)
-class Running:
-    """An evaluation under way."""
-
-    device: str
-    count: int  # how many there are to score
-    outcomes: Iterator[Failure | None]  # one after the other being scored, or failing
 
 
 class Job(Protocol):
@@ -73,8 +65,14 @@ def job_of(spec: ModelSpec, request: Request, metrics: Sequence[str] | None) -> 
         RuntimeUnavailable: a metric that was asked for needs a package that is not installed.
     """
     request.check(spec)
+    if spec.vocabularies and spec.vocabularies.source and spec.mel:
+        return SayingJob(spec, request, metrics)
+    if spec.vocabularies and not spec.vocabularies.source:
+        return TranscriptsJob(spec, request, metrics)
     if spec.vocabularies:
         return WordsJob(spec, request, metrics)
+    if spec.mel:
+        return SoundsJob(spec, request, metrics)
     return MusicJob(spec, request, metrics) if spec.spectral else SpeechJob(spec, request, metrics)
 
 
@@ -100,7 +98,7 @@ class SpeechJob:
         found = summary.summarise(self._evaluation, setting, peak_memory_bytes())
         values = summary.as_json(found)
         table = words.csv_text(self._evaluation.results, self._evaluation.measures)
-        files = _files(values, "mixtures.csv", table, report_html(self._evaluation, found))
+        files = report_files(values, "mixtures.csv", table, report_html(self._evaluation, found))
         return Told(values, words.lines(found), files)
 
 
@@ -134,7 +132,7 @@ class MusicJob:
         found = summarise_songs(self._evaluation, setting, peak_memory_bytes())
         values = songs_as_json(found)
         table = songs_csv_text(self._evaluation.results, self._evaluation.with_bss)
-        files = _files(values, "songs.csv", table, songs_report_html(self._evaluation, found))
+        files = report_files(values, "songs.csv", table, songs_report_html(self._evaluation, found))
         return Told(values, songs_lines(found), files)
 
 
@@ -164,16 +162,83 @@ class WordsJob:
         values = words_as_json(found)
         table = words_csv_text(self._evaluation.results)
         return Told(
-            values, words_lines(found), _files(values, "words.csv", table, words_report_html(self._evaluation, found))
+            values,
+            words_lines(found),
+            report_files(values, "words.csv", table, words_report_html(self._evaluation, found)),
         )
+
+
+class TranscriptsJob:
+    """Recordings whose words are known."""
+
+    noun = "recordings"
+
+    def __init__(self, spec: ModelSpec, request: Request, metrics: Sequence[str] | None) -> None:
+        if metrics is not None:
+            raise UsageError("Transcripts are scored by word and sentence error rate, always; leave --metrics out.")
+        self.skipped: list[str] = []
+        self._spec, self._request, self._evaluation = spec, request, HeardEvaluation()
+
+    @contextmanager
+    def running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
+        if precision != "float32":
+            raise UsageError(f"{precision} is for speech models, and {self._spec.name} writes text: use float32.")
+        request = self._request
+        utterances = find_utterances(request.dataset, request.split, speakers=request.speakers)[: request.limit]
+        with Transcriber(model, device=device, threads=request.threads) as transcriber:
+            yield Running(transcriber.device, len(utterances), self._evaluation.run(transcriber, utterances))
+
+    def told(self, device: str, precision: str) -> Told:
+        spec, request = self._spec, self._request
+        dataset = name_of(request.dataset)
+        setting = HeardSetting(spec.name, dataset, request.split, request.speakers, device, request.threads)
+        found = summarise_heard(self._evaluation, setting, peak_memory_bytes())
+        values, table = heard_as_json(found), heard_csv_text(self._evaluation.results)
+        files = report_files(values, "recordings.csv", table, heard_report_html(self._evaluation, found))
+        return Told(values, heard_lines(found), files)
+
+
+class SoundsJob:
+    """Recordings of a voice that become spectrograms, or waveforms again."""
+
+    noun = "recordings"
+
+    def __init__(self, spec: ModelSpec, request: Request, metrics: Sequence[str] | None) -> None:
+        if metrics is not None:
+            raise UsageError("Spectrograms and vocoders have measures of their own, always; leave --metrics out.")
+        self._spec, self._request = spec, request
+        self.skipped: list[str] = []
+        stoi = None
+        if is_vocoder(spec):
+            if request.noise is not None:
+                raise UsageError(f"{spec.name} is a vocoder, which takes no noise away; leave --noise and --snr out.")
+            measures, skipped = choose_measures(None, spec.sample_rate)
+            stoi = next((measure for measure in measures if measure.key == STOI), None)
+            self.skipped = [sentence for sentence in skipped if sentence.startswith("STOI")]
+        self._evaluation = SoundEvaluation(stoi)
+
+    @contextmanager
+    def running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
+        if precision != "float32":
+            raise UsageError(f"{precision} is for SepFormers, and {self._spec.name} is none: use float32.")
+        mixtures, noise = self._request.mixtures(self._spec), self._request.added_noise(self._spec)
+        with Converter(model, device=device, threads=self._request.threads) as converter:
+            yield Running(converter.device, len(mixtures), self._evaluation.run(converter, mixtures, noise))
+
+    def told(self, device: str, precision: str) -> Told:
+        spec, request = self._spec, self._request
+        setting = SoundSetting(
+            spec.name, without_it(spec), name_of(request.dataset), request.split, request.noise_words(),
+            precision, device, request.threads,
+        )  # fmt: skip
+        found = summarise_sounds(self._evaluation, setting, peak_memory_bytes())
+        values, table = sounds_as_json(found), sounds_csv_text(self._evaluation.results)
+        files = report_files(values, "recordings.csv", table, sounds_report_html(self._evaluation, found))
+        return Told(values, sounds_lines(found), files)
 
 
 def _separator(model: str, device: str, precision: Precision, request: Request) -> Separator:
     return Separator(model, device=device, precision=precision, threads=request.threads, wiener=request.wiener)
-
-
-def _files(values: dict[str, Any], table_name: str, table: str, report: str) -> dict[str, str]:
-    return {SUMMARY: json.dumps(values, indent=2) + "\n", table_name: table, REPORT: report}
 
 
 class _Takes(Protocol[Outcome]):

@@ -1,7 +1,8 @@
-"""Noise from a folder, added to every mixture at one signal-to-noise ratio, the same noise in every run.
+"""Noise from a folder, added to every mixture at a signal-to-noise ratio, the same noise in every run.
 
-The clip and its beginning are drawn by a generator that is seeded by the mixture's name, so neither the other mixtures
-nor their number matter. A clip that is too short is repeated. SNR: power of the mixture over power of the noise.
+The clip, its beginning, and the ratio where it is not one for all, are drawn by a generator that is seeded by the
+mixture's name, so neither the other mixtures nor their number matter. A clip that is too short is repeated. SNR: power
+of the mixture over power of the noise.
 """
 
 import zlib
@@ -23,6 +24,7 @@ class AddedNoise:
 
     clips: tuple[Clip, ...]
     snr_db: float
+    to_db: float | None = None  # ratios are drawn from snr_db up to this; None: all are snr_db
 
 
 def noisy(mixture: NDArray[np.float32], name: str, sample_rate: int, noise: AddedNoise) -> NDArray[np.float32]:
@@ -36,5 +38,6 @@ def noisy(mixture: NDArray[np.float32], name: str, sample_rate: int, noise: Adde
         clip = read_clip(noise.clips[random.integers(len(noise.clips))], sample_rate)  # (n,)
         piece = looped(clip, mixture.size, random)  # (T,)
         if piece.any():
-            return with_noise(mixture, piece, noise.snr_db)
+            ratio = noise.snr_db if noise.to_db is None else random.uniform(noise.snr_db, noise.to_db)
+            return with_noise(mixture, piece, ratio)
     raise AudioError(f"{_TRIES} noises drawn for {name} are all silent; take the silent ones out of the folder.")

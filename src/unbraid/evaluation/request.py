@@ -8,6 +8,7 @@ from unbraid.corpora import Mixture, Wanted, find_mixtures, find_noises
 from unbraid.corpora.song_layouts import find_songs
 from unbraid.corpora.songs import Song
 from unbraid.errors import UsageError
+from unbraid.evaluation.audio.run import is_vocoder
 from unbraid.evaluation.noise import AddedNoise
 from unbraid.evaluation.summary import Setting
 from unbraid.spec import ModelSpec
@@ -28,10 +29,18 @@ class Request:
     noise_split: str | None = None  # None: as the dataset's
     threads: int | None = None  # None: all
     wiener: int = 0  # iterations, of music models
+    speakers: tuple[str, ...] = ()  # of transcripts: these, or those in folders of such names; none: all
+    snr_to_db: float | None = None  # ratios are drawn from snr_db up to this; None: all are snr_db
+    recogniser: str | None = None  # a model that listens to one that speaks
+    vocoder: str | None = None  # a model that makes waveforms of what one that speaks writes; None: Griffin-Lim
 
     def __post_init__(self) -> None:
         if (self.noise is None) != (self.snr_db is None):
             raise UsageError("--noise and --snr belong together: a folder of noises, and how many dB below the voices.")
+        if self.snr_to_db is not None and (self.snr_db is None or not self.snr_db < self.snr_to_db < math.inf):
+            raise UsageError(
+                "--snr-to is where the range of SNRs ends that --snr begins; give a larger number than that."
+            )
         if self.noise_split is not None and self.noise is None:
             raise UsageError("--noise-split says which clips of --noise are used; give a folder of noises too.")
         if self.limit is not None and self.limit < 1:
@@ -50,13 +59,18 @@ class Request:
         Raises:
             UsageError: something is.
         """
-        own = "text" if spec.vocabularies else "music" if spec.spectral else "speech"
+        own = _kind(spec)
         speech = {
             "--condition": self.condition is not None,
             "--mode": self.mode is not None,
             "--noise and --snr": self.noise is not None,
         }
-        for kind, options in {"speech": speech, "music": {"--wiener": self.wiener > 0}}.items():
+        others = {
+            "music": {"--wiener": self.wiener > 0},
+            "transcription": {"--speakers": bool(self.speakers)},
+            "speaking": {"--recogniser": self.recogniser is not None, "--vocoder": self.vocoder is not None},
+        }
+        for kind, options in {"speech": speech, **others}.items():
             given = [name for name, is_given in options.items() if is_given]
             if given and kind != own:
                 raise UsageError(
@@ -74,7 +88,7 @@ class Request:
 
     def wanted(self, spec: ModelSpec) -> Wanted:
         """What a model's mixtures are like."""
-        voices = len(spec.stems)
+        voices = max(1, len(spec.stems))
         condition = self.condition or ("clean" if voices > 1 else "single")
         return Wanted(self.layout, voices, spec.sample_rate, condition, self.mode or "min")
 
@@ -86,8 +100,14 @@ class Request:
         """
         found = find_mixtures(self.dataset, self.split, self.wanted(spec))
         if not found:
-            raise UsageError(f"{self.dataset} has no mixtures of {len(spec.stems)} voices in its split {self.split}.")
-        if len(spec.stems) == 1 and self.noise is None and not any(m.mixture or m.noise for m in found):
+            voices = self.wanted(spec).sources
+            raise UsageError(f"{self.dataset} has no mixtures of {voices} voices in its split {self.split}.")
+        if (
+            not is_vocoder(spec)
+            and self.wanted(spec).sources == 1
+            and self.noise is None
+            and not any(m.mixture or m.noise for m in found)
+        ):
             raise UsageError(
                 f"The voices of {self.dataset} have no noise, which a model of one voice takes away; "
                 "add some by --noise FOLDER --snr DB."
@@ -103,17 +123,21 @@ class Request:
         if self.noise is None or self.snr_db is None:
             return None
         split = self.noise_split or self.split
-        wanted = Wanted(sources=len(spec.stems), sample_rate=spec.sample_rate, mode=self.mode or "min")
+        wanted = Wanted(sources=self.wanted(spec).sources, sample_rate=spec.sample_rate, mode=self.mode or "min")
         clips = find_noises(self.noise, split, wanted)
         if not clips:
             raise UsageError(f"{self.noise} has no noises in its split {split}; choose another by --noise-split.")
-        return AddedNoise(tuple(clips), self.snr_db)
+        return AddedNoise(tuple(clips), self.snr_db, self.snr_to_db)
 
     def noise_words(self) -> str | None:
         """The noise, for people."""
         if self.noise is None or self.snr_db is None:
             return None
-        return f"noise of {name_of(self.noise)}, split {self.noise_split or self.split}, at {self.snr_db:g} dB SNR"
+        return f"noise of {name_of(self.noise)}, split {self.noise_split or self.split}, at {self._ratio()} SNR"
+
+    def _ratio(self) -> str:
+        """The SNR, or the range of it."""
+        return f"{self.snr_db:g} dB" if self.snr_to_db is None else f"{self.snr_db:g} to {self.snr_to_db:g} dB"
 
     def setting(self, spec: ModelSpec, device: str, precision: str) -> Setting:
         """All of it in words, for the record."""
@@ -130,10 +154,21 @@ class Request:
         parts = [spec.name.replace("/", "-"), name_of(self.dataset), self.split]
         parts += [self.condition] if self.condition else []
         parts += [self.mode] if self.mode not in (None, "min") else []
-        parts += [f"{name_of(self.noise)}-{self.snr_db:g}dB"] if self.noise else []
+        parts += [f"{name_of(self.noise)}-{self._ratio().replace(' ', '')}"] if self.noise else []
         parts += [f"wiener-{self.wiener}"] if self.wiener else []
+        parts += [name.replace("/", "-") for name in self.speakers]
+        parts += [Path(self.vocoder).name] if self.vocoder else []
         parts += [f"first-{self.limit}"] if self.limit else []
         return "-".join(parts)
+
+
+def _kind(spec: ModelSpec) -> str:
+    """What a model is for, in a word."""
+    if spec.vocabularies and spec.vocabularies.source and spec.mel:
+        return "speaking"
+    if spec.vocabularies:
+        return "text" if spec.vocabularies.source else "transcription"
+    return "music" if spec.spectral else "speech"
 
 
 def name_of(folder: Path) -> str:

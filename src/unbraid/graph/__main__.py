@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry, Wav2Vec2Geometry
 from unbraid.graph import build_graph
 from unbraid.graphs import graph_name
 
@@ -12,6 +12,10 @@ PUBLISHED: tuple[Geometry, ...] = (
     UNetGeometry(stems=2),
     UNetGeometry(stems=4, encoder_activation="elu", decoder_activation="elu"),
     UNetGeometry(stems=5, encoder_activation="elu", decoder_activation="elu", output="softmax"),
+    Wav2Vec2Geometry(),
+    Wav2Vec2Geometry(
+        features=1024, heads=16, hidden=4096, layers=24, filter_bias=True, filter_norm="layer", pre_norm=True
+    ),
 )
 
 

@@ -1,21 +1,28 @@
-"""The audio Transformer of `models.audio_transformer` as two ONNX graphs over the same weights.
+"""The audio Transformer of `models.audio_transformer` as ONNX graphs over the same weights.
 
-    encoder   symbols (B, N), lengths (B,) -> what every decoder layer asks of them: cross_keys, cross_values
-    decoder   symbols (B,), what was written so far as self_keys and self_values (n steps, 0 at first), cross_keys,
-              cross_values, lengths (B,) -> logits (B, V) of what follows, new_self_keys, new_self_values (n + 1 steps)
+    encoder   source, lengths (B,) -> what every decoder layer asks of it: cross_keys, cross_values; with CTC ctc_logits
+              (B, N, V) besides
+    decoder   what was written last, what was written before as self_keys and self_values (n steps, 0 at first),
+              cross_keys, cross_values, lengths (B,) -> what follows, new_self_keys, new_self_values (n + 1 steps)
+    post      log_mel (B, N, F), written -> refined (B, N, F)
+    model     aligned: source, lengths (B,) -> log_mel_out (B, N·stride, F) or waveform_out (B, N·stride)
 
-Keys and values are (L, B, H, N, D/H), L layers of the decoder. The decoder's graph is one step, so whoever runs it
-picks the symbol in between: greedily, by beam search, or under constraints. Attention is ONNX Runtime's own.
+A source is symbols (B, N), log_mel (B, N·stride, F) or waveform (B, N·stride), (B, T) where a pretrained encoder reads
+it, and lengths are N for each. Written are symbols (B,), which logits (B, V) follow, or frames (B, r·F), which
+new_frames and stop (B,) follow. Keys and values are (L, B, H, N, D/H), L layers of the decoder. The decoder's graph is
+one step, so whoever runs it picks the symbol in between: greedily, by beam search, or under constraints. Attention is
+ONNX Runtime's own.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from unbraid.geometry import AudioTransformerGeometry
+from unbraid.geometry import AudioTransformerGeometry, PretrainedSide, Side, SpectrogramSide, TextSide
 from unbraid.graph.builder import CONTRIB, Graph, Tensors
+from unbraid.graph.ends import Source, converted, embedded, post_graph, read, shown
 from unbraid.graph.layers import add, angles, layer_norm, linear, positions, product, rotated, rotation, third_of
+from unbraid.graphs import source_name
 
 INT32 = 6  # of ONNX
 
@@ -32,44 +39,85 @@ class Pass:
     lengths: str  # (B,) int32, of what is read
 
 
-def encoder_graph(geometry: AudioTransformerGeometry, tensors: Tensors, location: str) -> bytes:
-    """Read a source: the graph of a geometry, pointing into a weights file that holds `tensors`."""
+Shapes = dict[str, list[str | int]]
+Outputs = dict[str, tuple[str, list[str | int]]]  # name: (node, shape)
+
+
+def audio_transformer_graph(geometry: AudioTransformerGeometry, part: str, tensors: Tensors, location: str) -> bytes:
+    """One graph of a geometry (see `graphs.graph_parts`), pointing into a weights file that holds `tensors`."""
     graph = Graph(tensors, location)
+    if part == "post":
+        assert isinstance(geometry.target, SpectrogramSide)
+        return post_graph(graph, geometry.target)
+    if part == "decoder":
+        return _decoder_graph(graph, geometry)
+    p, source, memory = _encoded(graph, geometry)
+    if part == "encoder":
+        outputs = _asked(p, memory)
+    else:
+        name = "log_mel_out" if isinstance(geometry.target, SpectrogramSide) else "waveform_out"
+        outputs = {name: (converted(graph, geometry, source, memory), _axes(geometry.target))}
+    return graph.model(source_shapes(geometry.source), outputs, integers=("symbols", "lengths"))
+
+
+def source_shapes(side: Side) -> Shapes:
+    """The inputs of a graph that reads."""
+    return {source_name(side): _axes(side), "lengths": ["B"]}
+
+
+def _axes(side: Side) -> list[str | int]:
+    """Of a source, or of what is aligned to one: B, N steps of so many frames or samples."""
+    if isinstance(side, TextSide):
+        return ["B", "N"]
+    if isinstance(side, PretrainedSide):
+        return ["B", "T"]
+    steps = f"N * {side.stride}" if side.stride > 1 else "N"
+    return ["B", steps, side.bins] if isinstance(side, SpectrogramSide) else ["B", steps]
+
+
+def _encoded(graph: Graph, geometry: AudioTransformerGeometry) -> tuple[Pass, Source, str]:
+    """Read a source: what its front and the encoder's layers make of it, memory (B·N, D)."""
     lengths = graph.op("Cast", "lengths", to=INT32)
-    p = Pass(graph, geometry, graph.size("symbols", 0), None, graph.size("symbols", 1), lengths)
-    x, turn = _placed(p, _embedded(p, "front", graph.reshape("symbols", [-1])))  # (B·N, D)
+    source = read(graph, geometry)
+    p = Pass(graph, geometry, source.batch, None, source.steps, lengths)
+    x, turn = placed(p, source.tokens)  # (B·N, D)
     for i in range(geometry.encoder_layers):
         layer = f"encoder.layers.{i}"
-        q, keys, values = _projected(p, f"{layer}.attention", layer_norm(graph, f"{layer}.attention_norm", x), turn)
+        q, keys, values = projected(p, f"{layer}.attention", layer_norm(graph, f"{layer}.attention_norm", x), turn)
         y = graph.op("MultiHeadAttention", q, keys, values, "", lengths, domain=CONTRIB, num_heads=geometry.heads)
-        x = _fed(p, layer, _joined(p, f"{layer}.attention", x, y))
-    memory = layer_norm(graph, "encoder.norm", x)  # (B·N, D)
+        x = fed(p, layer, joined(p, f"{layer}.attention", x, y))
+    return p, source, layer_norm(graph, "encoder.norm", x)
+
+
+def _asked(p: Pass, memory: str) -> Outputs:
+    """What the decoder's layers ask of a memory, and what CTC says."""
+    g = p.geometry
     cross = [
-        [
-            _keys(p, _part(p, f"decoder.layers.{i}.cross_attention", memory, third))
-            for i in range(geometry.decoder_layers)
-        ]
+        [as_keys(p, part_of(p, f"decoder.layers.{i}.cross_attention", memory, third)) for i in range(g.decoder_layers)]
         for third in (1, 2)
     ]
-    shape: list[str | int] = [geometry.decoder_layers, "B", geometry.heads, "N", geometry.features // geometry.heads]
-    return graph.model(
-        {"symbols": ["B", "N"], "lengths": ["B"]},
-        {name: (_stacked(p, cross[k]), shape) for k, name in enumerate(("cross_keys", "cross_values"))},
-        integers=("symbols", "lengths"),
-    )
+    shape: list[str | int] = [g.decoder_layers, "B", g.heads, "N", g.features // g.heads]
+    outputs: Outputs = {name: (_stacked(p, cross[k]), shape) for k, name in enumerate(("cross_keys", "cross_values"))}
+    if g.ctc:
+        assert isinstance(g.target, TextSide)
+        logits = _sequences(p, linear(p.graph, "ctc", memory), g.target.symbols)
+        outputs["ctc_logits"] = (logits, ["B", "N", g.target.symbols])
+    return outputs
 
 
-def decoder_graph(geometry: AudioTransformerGeometry, tensors: Tensors, location: str) -> bytes:
-    """Write one step: the graph of a geometry, pointing into a weights file that holds `tensors`."""
-    graph = Graph(tensors, location)
+def _decoder_graph(graph: Graph, geometry: AudioTransformerGeometry) -> bytes:
+    """Write one step."""
     past = graph.size("self_keys", 3)  # n
     end = graph.op("Add", past, graph.constant([1]))
-    p = Pass(graph, geometry, graph.size("symbols", 0), past, end, graph.op("Cast", "lengths", to=INT32))
-    x, turn = _placed(p, _embedded(p, "back", "symbols"))  # (B, D)
+    written = "symbols" if isinstance(geometry.target, TextSide) else "frames"
+    p = Pass(graph, geometry, graph.size(written, 0), past, end, graph.op("Cast", "lengths", to=INT32))
+    text = isinstance(geometry.target, TextSide)
+    tokens = embedded(graph, "back", "symbols", geometry.features) if text else shown(graph, "frames")
+    x, turn = placed(p, tokens)  # (B, D)
     kept: tuple[list[str], list[str]] = [], []
     for i in range(geometry.decoder_layers):
         layer = f"decoder.layers.{i}"
-        q, *fresh = _projected(p, f"{layer}.self_attention", layer_norm(graph, f"{layer}.self_norm", x), turn)
+        q, *fresh = projected(p, f"{layer}.self_attention", layer_norm(graph, f"{layer}.self_norm", x), turn)
         both = [
             graph.op("Concat", _layer(graph, name, i), new, axis=2)  # (B, H, n + 1, D/H)
             for name, new in zip(("self_keys", "self_values"), fresh, strict=True)
@@ -77,38 +125,37 @@ def decoder_graph(geometry: AudioTransformerGeometry, tensors: Tensors, location
         for all_layers, one in zip(kept, both, strict=True):
             all_layers.append(one)
         y = graph.op("MultiHeadAttention", q, *both, domain=CONTRIB, num_heads=geometry.heads)
-        x = _joined(p, f"{layer}.self_attention", x, y)
-        q = _sequences(p, _part(p, f"{layer}.cross_attention", layer_norm(graph, f"{layer}.cross_norm", x), 0))
+        x = joined(p, f"{layer}.self_attention", x, y)
+        q = _sequences(p, part_of(p, f"{layer}.cross_attention", layer_norm(graph, f"{layer}.cross_norm", x), 0))
         cross = [_layer(graph, name, i) for name in ("cross_keys", "cross_values")]
         y = graph.op("MultiHeadAttention", q, *cross, "", p.lengths, domain=CONTRIB, num_heads=geometry.heads)
-        x = _fed(p, layer, _joined(p, f"{layer}.cross_attention", x, y))
-    logits = linear(graph, "back.symbols", layer_norm(graph, "decoder.norm", x))
-    return _decoder_model(p, logits, kept)
+        x = fed(p, layer, joined(p, f"{layer}.cross_attention", x, y))
+    return _decoder_model(p, layer_norm(graph, "decoder.norm", x), kept)
 
 
-def _decoder_model(p: Pass, logits: str, kept: tuple[list[str], list[str]]) -> bytes:
+def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> bytes:
+    """The decoder's graph, up from the features (B, D) of its last layer."""
     g = p.geometry
 
     def shape(steps: str) -> list[str | int]:
         return [g.decoder_layers, "B", g.heads, steps, g.features // g.heads]
 
+    if isinstance(g.target, TextSide):
+        written: Shapes = {"symbols": ["B"]}
+        follows: Outputs = {"logits": (linear(p.graph, "back.symbols", top), ["B", g.target.symbols])}
+    else:
+        assert isinstance(g.target, SpectrogramSide)
+        written = {"frames": ["B", g.target.stride * g.target.bins]}
+        stop = p.graph.op("Squeeze", linear(p.graph, "back.stop", top), p.graph.constant([1]))
+        follows = {"new_frames": (linear(p.graph, "back.frames", top), written["frames"]), "stop": (stop, ["B"])}
     past = {name: shape("n") for name in ("self_keys", "self_values")}
     cross = {name: shape("N") for name in ("cross_keys", "cross_values")}
     new = {f"new_{name}": (_stacked(p, layers), shape("n + 1")) for name, layers in zip(past, kept, strict=True)}
-    return p.graph.model(
-        {"symbols": ["B"], **past, **cross, "lengths": ["B"]},
-        {"logits": (logits, ["B", g.target.symbols]), **new},
-        integers=("symbols", "lengths"),
-    )
+    inputs: Shapes = {**written, **past, **cross, "lengths": ["B"]}
+    return p.graph.model(inputs, {**follows, **new}, integers=("symbols", "lengths"))
 
 
-def _embedded(p: Pass, side: str, symbols: str) -> str:
-    """Symbols (M,) -> their rows of the table, times √D: tokens (M, D)."""
-    rows = p.graph.op("Gather", p.graph.weight(f"{side}.embedding.weight"), symbols, axis=0)
-    return p.graph.op("Mul", rows, p.graph.constant(math.sqrt(p.geometry.features)))
-
-
-def _placed(p: Pass, x: str) -> tuple[str, tuple[str, str] | None]:
+def placed(p: Pass, x: str) -> tuple[str, tuple[str, str] | None]:
     """Tokens that know where they are: positions added, or what their queries and keys are turned by."""
     g = p.geometry
     if g.positions == "rotary":
@@ -117,37 +164,38 @@ def _placed(p: Pass, x: str) -> tuple[str, tuple[str, str] | None]:
     return p.graph.reshape(placed, [-1, g.features]), None
 
 
-def _projected(p: Pass, name: str, h: str, turn: tuple[str, str] | None) -> tuple[str, str, str]:
+def projected(p: Pass, name: str, h: str, turn: tuple[str, str] | None) -> tuple[str, str, str]:
     """Queries (B, N, D), keys and values (B, H, N, D/H) of tokens (B·N, D)."""
     q = p.graph.op("Split", linear(p.graph, f"{name}.in_proj", h), axis=1, num_outputs=3, outputs=3)
     k, v = f"{q}.1", f"{q}.2"
     if turn:
         q, k = (rotated(p.graph, _heads(p, part), turn, p.geometry.features // p.geometry.heads) for part in (q, k))
-        return _sequences(p, q), p.graph.op("Transpose", k, perm=[0, 2, 1, 3]), _keys(p, v)
-    return _sequences(p, q), _keys(p, k), _keys(p, v)
+        return _sequences(p, q), p.graph.op("Transpose", k, perm=[0, 2, 1, 3]), as_keys(p, v)
+    return _sequences(p, q), as_keys(p, k), as_keys(p, v)
 
 
-def _part(p: Pass, name: str, h: str, third: int) -> str:
+def part_of(p: Pass, name: str, h: str, third: int) -> str:
     """Queries (0), keys (1) or values (2) alone, of tokens: (M, D)."""
     rows = [third_of(p.graph, f"{name}.in_proj.{kind}", third, axis=0) for kind in ("weight", "bias")]
     return p.graph.op("Gemm", h, *rows, transB=1)
 
 
-def _joined(p: Pass, name: str, x: str, y: str) -> str:
+def joined(p: Pass, name: str, x: str, y: str) -> str:
     """x + the heads y (B, N, D) through the attention's last layer: tokens."""
     y = product(p.graph, f"{name}.out_proj", p.graph.reshape(y, [-1, p.geometry.features]))
     return add(p.graph, x, y, f"{name}.out_proj.bias")
 
 
-def _fed(p: Pass, layer: str, x: str) -> str:
+def fed(p: Pass, layer: str, x: str) -> str:
     """x + feed_forward(norm(x)), tokens."""
     h = linear(p.graph, f"{layer}.feed_in", layer_norm(p.graph, f"{layer}.feed_norm", x))
     return add(p.graph, x, product(p.graph, f"{layer}.feed_out", p.graph.op("Relu", h)), f"{layer}.feed_out.bias")
 
 
-def _sequences(p: Pass, x: str) -> str:
-    """Anything with B·N·D elements as (B, N, D)."""
-    return p.graph.op("Reshape", x, p.graph.op("Concat", p.batch, p.graph.constant([-1, p.geometry.features]), axis=0))
+def _sequences(p: Pass, x: str, width: int | None = None) -> str:
+    """Anything with B·N·D elements as (B, N, D), or of another width than D."""
+    shape = p.graph.op("Concat", p.batch, p.graph.constant([-1, width or p.geometry.features]), axis=0)
+    return p.graph.op("Reshape", x, shape)
 
 
 def _heads(p: Pass, x: str) -> str:
@@ -157,7 +205,7 @@ def _heads(p: Pass, x: str) -> str:
     return p.graph.op("Reshape", x, shape)
 
 
-def _keys(p: Pass, x: str) -> str:
+def as_keys(p: Pass, x: str) -> str:
     """Tokens (B·N, D) as keys or values (B, H, N, D/H)."""
     return p.graph.op("Transpose", _heads(p, x), perm=[0, 2, 1, 3])
 

@@ -43,10 +43,10 @@ def add(graph: Graph, x: str, y: str, bias: str) -> str:
     return graph.op("Add", graph.op("Add", x, y), graph.weight(bias))
 
 
-def layer_norm(graph: Graph, name: str, x: str) -> str:
+def layer_norm(graph: Graph, name: str, x: str, eps: float = LAYER_NORM_EPS) -> str:
     """Layer norm of tokens; the sum before it stays apart, as the runtime's joint operator is four times slower."""
     terms = graph.weight(f"{name}.weight"), graph.weight(f"{name}.bias")
-    return graph.op("LayerNormalization", x, *terms, epsilon=LAYER_NORM_EPS)
+    return graph.op("LayerNormalization", x, *terms, epsilon=eps)
 
 
 def angles(graph: Graph, first: str | None, end: str, features: int) -> str:

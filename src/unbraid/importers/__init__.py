@@ -1,17 +1,21 @@
 """Published checkpoints, read without torch or TensorFlow.
 
-The layout is found by content: SpeechBrain's SepFormer folders (`speechbrain`) and Spleeter's (`spleeter`).
+The layout is found by content: SpeechBrain's SepFormer folders (`speechbrain`), Spleeter's (`spleeter`), and the
+Wav2Vec2 and HuBERT folders of transformers (`wav2vec2`).
 """
 
 from pathlib import Path
 
 from unbraid.errors import ModelError, ModelNotFound
-from unbraid.importers import speechbrain, spleeter
+from unbraid.importers import speechbrain, spleeter, wav2vec2
 from unbraid.importers.checkpoint import Checkpoint
 
 __all__ = ["Checkpoint", "read_checkpoint"]
 
-LAYOUTS = f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}) or a Spleeter model ({spleeter.LAYOUT})"
+LAYOUTS = (
+    f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}), a Spleeter model ({spleeter.LAYOUT}) or a Wav2Vec2 or "
+    f"HuBERT with a CTC head ({wav2vec2.FILES})"
+)
 
 
 def read_checkpoint(folder: Path, name: str) -> Checkpoint:
@@ -27,6 +31,8 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         return speechbrain.read_checkpoint(folder, name)
     if spleeter.is_checkpoint(folder):
         return spleeter.read_checkpoint(folder, name)
+    if wav2vec2.is_checkpoint(folder):
+        return wav2vec2.read_checkpoint(folder, name)
     if all(path.name.startswith(".") for path in folder.iterdir()):  # `.probe`, `._…` are no weights
         raise ModelError(f"{folder} is empty (Spleeter itself would run random weights there); expected {LAYOUTS}.")
     raise ModelError(f"{folder} holds no published checkpoint; looked for {LAYOUTS}.")

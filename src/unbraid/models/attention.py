@@ -12,6 +12,8 @@ and N keys. The product itself is `torch.nn.functional.scaled_dot_product_attent
 kernel.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -73,6 +75,16 @@ class MultiHeadAttention(nn.Module):
         y = y.transpose(1, 2).reshape(y.shape[0], y.shape[2], self.features)  # (B, M, D)
         out: Tensor = self.out_proj(y)
         return out
+
+    def weights(self, q: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
+        """How much of each key a query of (B, H, M, D/H) takes: (B, H, M, N), rows summing to 1, masked keys exactly 0.
+
+        What `attend` uses without ever holding it, for those who look at it or learn from it.
+        """
+        scores = q @ keys.transpose(-1, -2) / math.sqrt(q.shape[-1])
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -math.inf)
+        return scores.softmax(dim=-1)
 
     def _heads(self, x: Tensor) -> tuple[Tensor, ...]:
         """Cut projections (B, N, P·D) into P parts and their heads: P of (B, H, N, D/H)."""

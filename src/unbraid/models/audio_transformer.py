@@ -12,7 +12,8 @@ One network, two ways through its decoder, with equal results. Training knows th
 at once (teacher forcing): `encode` and `decode`. Generation runs one step at a time and keeps keys and values:
 `prepare` and `step`, which take and return what the encoder's and the decoder's ONNX graph do.
 
-Sources are symbols (B, N), log-mel frames (B, N·stride, F) or samples (B, N·stride); lengths (B,) count steps, N.
+Sources are symbols (B, N), log-mel frames (B, N·stride, F) or samples (B, N·stride), or (B, T) where a pretrained
+encoder reads; lengths (B,) count steps, N.
 """
 
 from typing import Any
@@ -20,14 +21,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unbraid.geometry import AudioTransformerGeometry, Side, SpectrogramSide, TextSide
+from unbraid.geometry import AudioTransformerGeometry, PretrainedSide, SpectrogramSide, TextSide, WaveSide
 from unbraid.models.attention import KeysValues, padding_mask
+from unbraid.models.pretrained_front import PretrainedFront
 from unbraid.models.spectrogram_ends import SpectrogramBack, SpectrogramChange, SpectrogramFront
 from unbraid.models.text_ends import TextBack, TextFront
 from unbraid.models.transformer import TransformerDecoder, TransformerEncoder
 from unbraid.models.wave_ends import WaveBack, WaveFront, WaveMasks
 
-Front = TextFront | SpectrogramFront | WaveFront
+Front = TextFront | SpectrogramFront | WaveFront | PretrainedFront
 Back = TextBack | SpectrogramBack | SpectrogramChange | WaveMasks | WaveBack
 
 
@@ -37,7 +39,7 @@ class AudioTransformer(nn.Module):
     def __init__(self, geometry: AudioTransformerGeometry, dropout: float = 0.0):
         super().__init__()
         self.geometry = g = geometry
-        self.front = front_of(g.source, g.features)
+        self.front = front_of(g, dropout)
         self.encoder = TransformerEncoder(g.features, g.heads, g.hidden, g.encoder_layers, g.positions, dropout)
         self.back: Any = back_of(g)
         if not g.is_aligned:
@@ -65,15 +67,18 @@ class AudioTransformer(nn.Module):
         out = self.back(self.encode(source, lengths), lengths, *altered)
         return out
 
-    def decode(self, target: Tensor, memory: Tensor, lengths: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    def decode(
+        self, target: Tensor, memory: Tensor, lengths: Tensor, looks: list[Tensor] | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """What follows each step of a target, seen from it and those before it.
 
         Of symbols (B, M) logits (B, M, V); of frames (B, M, r·F) the next frames and stop logits (B, M). Padding at a
-        target's end needs no mask: nothing before it sees it.
+        target's end needs no mask: nothing before it sees it. To `looks` is added where each layer looks in the memory,
+        (B, H, M, N).
         """
         d = self.decoder
         mask = padding_mask(lengths, memory.shape[1])
-        x, _ = d(self.back.embed(target), d.nothing(memory), d.keys_values(memory), mask)
+        x, _ = d(self.back.embed(target), d.nothing(memory), d.keys_values(memory), mask, looks)
         out: Tensor | tuple[Tensor, Tensor] = self.back(x)
         return out
 
@@ -104,11 +109,16 @@ class AudioTransformer(nn.Module):
         return memory
 
 
-def front_of(side: Side, features: int) -> Front:
-    """What reads a side."""
+def front_of(geometry: AudioTransformerGeometry, dropout: float = 0.0) -> Front:
+    """What reads a source."""
+    side, features = geometry.source, geometry.features
     if isinstance(side, TextSide):
         return TextFront(side, features)
-    return SpectrogramFront(side, features) if isinstance(side, SpectrogramSide) else WaveFront(side, features)
+    if isinstance(side, PretrainedSide):
+        return PretrainedFront(side, features, dropout)
+    if isinstance(side, SpectrogramSide):
+        return SpectrogramFront(side, features)
+    return WaveFront(side, features, tells_level=not geometry.alters)
 
 
 def back_of(geometry: AudioTransformerGeometry) -> Back:
@@ -118,6 +128,7 @@ def back_of(geometry: AudioTransformerGeometry) -> Back:
         return TextBack(side, features)
     if isinstance(side, SpectrogramSide):
         return SpectrogramChange(side, features) if geometry.is_aligned else SpectrogramBack(side, features)
+    assert isinstance(side, WaveSide)
     return WaveMasks(side, features) if geometry.alters else WaveBack(side, features)
 
 

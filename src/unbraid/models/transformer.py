@@ -59,14 +59,25 @@ class DecoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, x: Tensor, past: KeysValues, memory: KeysValues, mask: Tensor, angle: Tensor | None = None
+        self,
+        x: Tensor,
+        past: KeysValues,
+        memory: KeysValues,
+        mask: Tensor,
+        angle: Tensor | None = None,
+        looks: list[Tensor] | None = None,
     ) -> tuple[Tensor, KeysValues]:
-        """M steps (B, M, D) after n past ones, over a memory with its padding mask -> (B, M, D), and n + M kept."""
+        """M steps (B, M, D) after n past ones, over a memory with its padding mask -> (B, M, D), and n + M kept.
+
+        To `looks` is added where in the memory each step looks: the weights (B, H, M, N) of cross-attention.
+        """
         q, k, v = self.self_attention.project(self.self_norm(x), angle)
         kept = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)  # (B, H, n + M, D/H)
         causal = causal_mask(x.shape[1], kept[0].shape[2], x)
         x = x + self.dropout(self.self_attention.attend(q, kept, causal))  # (B, M, D)
         q = self.cross_attention.queries(self.cross_norm(x))
+        if looks is not None:
+            looks.append(self.cross_attention.weights(q, memory[0], mask))
         x = x + self.dropout(self.cross_attention.attend(q, memory, mask))
         out: Tensor = x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
         return out, kept
@@ -130,12 +141,20 @@ class TransformerDecoder(Stack):
         return [(empty, empty) for _ in self.layers]
 
     def forward(
-        self, x: Tensor, past: Sequence[KeysValues], memory: Sequence[KeysValues], mask: Tensor
+        self,
+        x: Tensor,
+        past: Sequence[KeysValues],
+        memory: Sequence[KeysValues],
+        mask: Tensor,
+        looks: list[Tensor] | None = None,
     ) -> tuple[Tensor, list[KeysValues]]:
-        """Go M steps on from n past ones: (B, M, D) -> (B, M, D), and keys and values of n + M steps for each layer."""
+        """Go M steps on from n past ones: (B, M, D) -> (B, M, D), and keys and values of n + M steps for each layer.
+
+        To `looks` is added where each layer looks in the memory, (B, H, M, N).
+        """
         x, angle = self.place(x, past[0][0].shape[2])
         kept = []
         for layer, behind, above in zip(self.layers, past, memory, strict=True):
-            x, both = layer(x, behind, above, mask, angle)
+            x, both = layer(x, behind, above, mask, angle, looks)
             kept.append(both)
         return self.norm(x), kept

@@ -9,9 +9,21 @@ for outcome in render_songs(stock, Rendering(seconds=30), Path("songs/train"), r
     ...
 """
 
+from unbraid.rendering.digits import speak_digits
+from unbraid.rendering.phrases import speak_phrases
 from unbraid.rendering.plan import Rendering
 from unbraid.rendering.run import Outcome, render_songs
 from unbraid.rendering.speech import speak
 from unbraid.rendering.stock import Material, Stock, find_stock
 
-__all__ = ["Material", "Outcome", "Rendering", "Stock", "find_stock", "render_songs", "speak"]
+__all__ = [
+    "Material",
+    "Outcome",
+    "Rendering",
+    "Stock",
+    "find_stock",
+    "render_songs",
+    "speak",
+    "speak_digits",
+    "speak_phrases",
+]

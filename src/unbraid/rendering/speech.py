@@ -8,7 +8,8 @@ it is a hundred different voices. Words are made of open syllables, because vowe
 import csv
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,28 +31,46 @@ _WORDS = (6, 13)
 _COLUMNS = ("path", "speaker", "split", "text")
 
 
+@dataclass(frozen=True)
+class Take:
+    """One utterance to be made."""
+
+    voice: str
+    text: str  # as the manifest has it
+    command: tuple[str, ...]  # that says it; the file to write follows
+    split: str = ""  # else it follows from the voice
+
+
 def speak(folder: Path, utterances: int, seed: int = 0) -> Iterator[Path]:
-    """Write utterances and their manifest.csv into a new folder; each path is told when it is there.
+    """Write utterances of made-up words and their manifest.csv into a new folder; each path is told when it is there.
 
     Raises:
         RuntimeUnavailable: espeak-ng is not installed.
         UsageError: the folder is there already.
     """
     program = espeak()
+    yield from record(folder, (_take(program, np.random.default_rng((seed, n))) for n in range(utterances)))
+
+
+def record(folder: Path, takes: Iterable[Take]) -> Iterator[Path]:
+    """Let the takes be said, into a new folder with a manifest.csv; each path is told when it is there.
+
+    Raises:
+        UsageError: the folder is there already.
+        UnbraidError: a program failed.
+    """
     if folder.exists():
         raise UsageError(f"{folder} is there already; name a new folder, or remove it.")
     hidden = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(hidden, ignore_errors=True)
     hidden.mkdir(parents=True)
     rows = []
-    for number in range(utterances):
-        random = np.random.default_rng((seed, number))
-        voice = f"{random.choice(LANGUAGES)}+{random.choice(VARIANTS)}"
-        text = words(int(random.integers(*_WORDS)), random)
-        path = Path(voice, f"{number:05d}.flac")
-        (hidden / voice).mkdir(exist_ok=True)
-        _say(program, text, voice, hidden / path, random)
-        rows.append((path.as_posix(), voice, split_of(voice.encode()), text))
+    for number, take in enumerate(takes):
+        path = Path(take.voice, f"{number:05d}.flac")
+        (hidden / take.voice).mkdir(exist_ok=True)
+        _say(take, hidden / path)
+        split = take.split or split_of(take.voice.encode())
+        rows.append((path.as_posix(), take.voice, split, take.text))
         yield folder / path
     with (hidden / manifest.NAME).open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([_COLUMNS, *rows])
@@ -82,13 +101,19 @@ def _syllable(random: np.random.Generator) -> str:
     return str(random.choice(_ONSETS)) + str(random.choice(_VOWELS)) + str(random.choice(_CODAS))
 
 
-def _say(program: str, text: str, voice: str, path: Path, random: np.random.Generator) -> None:
+def _take(program: str, random: np.random.Generator) -> Take:
+    voice = f"{random.choice(LANGUAGES)}+{random.choice(VARIANTS)}"
+    text = words(int(random.integers(*_WORDS)), random)
     pitch, words_a_minute = str(random.integers(20, 80)), str(random.integers(90, 160))
+    return Take(voice, text, (program, "-v", voice, "-p", pitch, "-s", words_a_minute, text, "-w"))
+
+
+def _say(take: Take, path: Path) -> None:
     wav = path.with_suffix(".wav")
-    command = [program, "-v", voice, "-p", pitch, "-s", words_a_minute, "-w", str(wav), text]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    done = subprocess.run([*take.command, str(wav)], capture_output=True, text=True, errors="replace")
     if done.returncode or not wav.is_file():
-        raise UnbraidError(f"espeak-ng failed with the voice {voice}: {done.stderr.strip() or 'it said nothing'}.")
+        name = Path(take.command[0]).name
+        raise UnbraidError(f"{name} failed with the voice {take.voice}: {done.stderr.strip() or 'it said nothing'}.")
     sound, rate = audio.read(wav)
     audio.write(path, sound, rate, audio.choose_format("flac", subtype="16"))
     wav.unlink()

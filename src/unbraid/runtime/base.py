@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from unbraid.errors import RuntimeUnavailable, UsageError
-from unbraid.graphs import graph_parts
+from unbraid.graphs import every_part
 from unbraid.runtime import builds
 from unbraid.spec import ModelSpec
 
@@ -39,7 +39,7 @@ def open_executor(
     precision: Precision = "float32",
     threads: int | None = None,
 ) -> Executor:
-    """Load a graph of a model folder (see `graphs.graph_parts`) into the engine for a device.
+    """Load a graph of a model folder (see `graphs.every_part`) into the engine for a device.
 
     `device` is auto, torch (the eager modules, when torch is installed), or one of ONNX Runtime's: cpu, cuda, …
     `threads` is the number of CPU threads; by default, and at most, as many as this process may use.
@@ -52,7 +52,7 @@ def open_executor(
         raise UsageError(f"int8 is for SepFormers, and {spec.name} is none: use float32.")
     if precision not in (precisions := typing.get_args(Precision)):
         raise UsageError(f"The precision is one of {', '.join(precisions)}, not {precision!r}.")
-    if graph not in (parts := graph_parts(spec.geometry)):
+    if graph not in (parts := every_part(spec.geometry)):
         raise UsageError(f"{spec.name} has no graph {graph!r}; it has {', '.join(parts)}.")
     if threads is not None and threads < 1:
         raise UsageError(f"At least one thread is needed, got {threads}.")

@@ -5,20 +5,30 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.errors import RuntimeUnavailable
-from unbraid.geometry import AudioTransformerGeometry, Geometry, SepFormerGeometry
+from unbraid.geometry import (
+    AudioTransformerGeometry,
+    Geometry,
+    SepFormerGeometry,
+    TextSide,
+    Wav2Vec2Geometry,
+    WaveSide,
+)
+from unbraid.graphs import ATTENTION, source_name
 from unbraid.spec import ModelSpec
 from unbraid.weights import read_weights
 
 try:
     import torch
 
+    from unbraid.models.attention_maps import attention_maps
     from unbraid.models.audio_transformer import AudioTransformer
     from unbraid.models.sepformer import SepFormer
     from unbraid.models.unet import UNets
+    from unbraid.models.wav2vec2 import Wav2Vec2
 except ImportError:
     raise RuntimeUnavailable("Device 'torch' needs PyTorch: pip install 'unbraid[train]'.") from None
 
-Network = SepFormer | UNets | AudioTransformer
+Network = SepFormer | UNets | AudioTransformer | Wav2Vec2
 
 
 def load_module(geometry: Geometry, tensors: dict[str, np.ndarray]) -> Network:
@@ -55,17 +65,43 @@ class EagerExecutor:
 def _empty_module(geometry: Geometry) -> Network:
     if isinstance(geometry, AudioTransformerGeometry):
         return AudioTransformer(geometry)
+    if isinstance(geometry, Wav2Vec2Geometry):
+        return Wav2Vec2(geometry)
     return SepFormer(geometry) if isinstance(geometry, SepFormerGeometry) else UNets(geometry)
 
 
 def _outputs(module: Network, graph: str, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """What the ONNX graph of that name returns, by the same names."""
-    if isinstance(module, AudioTransformer) and graph == "encoder":
-        keys, values = module.prepare(inputs["symbols"], inputs["lengths"])
-        return {"cross_keys": keys, "cross_values": values}
     if isinstance(module, AudioTransformer):
-        past, memory = ((inputs[f"{kind}_keys"], inputs[f"{kind}_values"]) for kind in ("self", "cross"))
-        logits, (keys, values) = module.step(inputs["symbols"], past, memory, inputs["lengths"])
-        return {"logits": logits, "new_self_keys": keys, "new_self_values": values}
+        return _transformed(module, graph, inputs)
     (value,) = inputs.values()
+    if isinstance(module, Wav2Vec2):
+        return {"logits": module(value)}
     return {"sources" if isinstance(module, SepFormer) else "magnitudes": module(value)}
+
+
+def _transformed(module: AudioTransformer, graph: str, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What the graphs of an audio Transformer return."""
+    if graph == "post":
+        return {"refined": module.back.refine(inputs["log_mel"])}
+    if graph == "decoder":
+        return _step(module, inputs)
+    source, lengths = inputs[source_name(module.geometry.source)], inputs["lengths"]
+    if graph == ATTENTION:
+        maps = attention_maps(module, source, lengths, inputs.get("target"))
+        return {name: weights[:, 0] for name, weights in maps.items()}  # (L, H, M, N): it is one item
+    if graph == "model":
+        name = "waveform_out" if isinstance(module.geometry.target, WaveSide) else "log_mel_out"
+        return {name: module.convert(source, lengths)}
+    memory = module.encode(source, lengths)
+    keys, values = module.asked(memory)
+    asked = {"cross_keys": keys, "cross_values": values}
+    return asked | ({"ctc_logits": module.ctc(memory)} if module.geometry.ctc else {})
+
+
+def _step(module: AudioTransformer, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    past, memory = ((inputs[f"{kind}_keys"], inputs[f"{kind}_values"]) for kind in ("self", "cross"))
+    written = inputs["symbols" if isinstance(module.geometry.target, TextSide) else "frames"]
+    follows, (keys, values) = module.step(written, past, memory, inputs["lengths"])
+    named = {"logits": follows} if isinstance(follows, torch.Tensor) else {"new_frames": follows[0], "stop": follows[1]}
+    return {**named, "new_self_keys": keys, "new_self_values": values}

@@ -13,11 +13,15 @@ from typing import Any, Literal, get_type_hints
 
 from unbraid.errors import UsageError
 from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry, UNetGeometry
+from unbraid.train.audio_to_audio import AudioModel, AudioToAudio
+from unbraid.train.audio_to_text import AudioToText
+from unbraid.train.listener import AudioTextModel
 from unbraid.train.music import Music
 from unbraid.train.reader import check_least, check_name, choose, fill, read_tables
 from unbraid.train.speech import Speech
 from unbraid.train.task import Task
 from unbraid.train.text import Text, TextModel
+from unbraid.train.text_to_spectrogram import SpeakModel, TextToSpectrogram
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,10 @@ FAMILIES = {
     "sepformer": Family(SepFormerGeometry, Speech),
     "conv_tasnet": Family(ConvTasNetGeometry, Speech),
     "unet": Family(UNetGeometry, Music),
-    "audio_transformer": Family(TextModel, Text),
+    "text_to_text": Family(TextModel, Text),
+    "audio_to_text": Family(AudioTextModel, AudioToText),
+    "audio_to_audio": Family(AudioModel, AudioToAudio),
+    "text_to_spectrogram": Family(SpeakModel, TextToSpectrogram),
 }
 SCHEDULES: dict[str, type[Schedule]] = {"plateau": Plateau, "cosine": Cosine, "constant": Constant}
 TABLES = ("name", "model", "data", "optimizer", "schedule", "trainer")  # that every recipe has

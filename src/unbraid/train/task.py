@@ -17,12 +17,24 @@ Batch = Any  # what the task's datasets hold, one axis more in front
 class Task(Protocol):
     """A network, what it learns from, and how it is judged."""
 
-    score: ClassVar[str]  # the column of log.csv and the key of best.pt: the mean of dev's gains; higher is better
-    measure: ClassVar[str]  # its name in sentences
-    unit: ClassVar[str]
     item: ClassVar[str]  # what dev consists of, one of them
     dev_batch: ClassVar[int]  # so many of them are run together; 1 where each may be of another length
     fixed: ClassVar[tuple[str, ...]]  # values that may not change between two halves of a run, by how they begin
+
+    @property
+    def score(self) -> str:
+        """The column of log.csv and the key of best.pt: the mean of dev's gains; higher is better."""
+        ...
+
+    @property
+    def measure(self) -> str:
+        """Its name in sentences."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """Its unit."""
+        ...
 
     @property
     def model(self) -> Any:

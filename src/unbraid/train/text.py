@@ -10,7 +10,7 @@ Dev is written greedily, symbol by symbol, and compared to the closest of all pr
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.corpora.pronunciations import Entry, find_pronunciations
-from unbraid.data.text import Numbers, TextBatch, TextPair, TextPairs, TextQuestions, text_batch
+from unbraid.data.text import TextBatch, TextPair, TextPairs, TextQuestions, text_batch
 from unbraid.errors import ModelError
 from unbraid.evaluation.text.scoring import closest
 from unbraid.geometry import AudioTransformerGeometry, TextSide
@@ -141,7 +141,7 @@ class Text:
 
     def gains(self, model: nn.Module, batch: TextBatch) -> dict[str, Tensor]:
         assert isinstance(model, AudioTransformer)
-        written = write(model, batch.source, batch.lengths)
+        written = write(model, batch.source, batch.lengths, most_symbols(batch.source.shape[1]))
         return {"phonemes": accuracies(written, batch.answers).to(batch.source.device)}
 
     def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
@@ -184,13 +184,13 @@ def text_loss(values: TextLoss, logits: Tensor, target: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def write(model: AudioTransformer, source: Tensor, lengths: Tensor) -> list[list[int]]:
-    """The likeliest symbol at each step, until all texts of (B, N) have ended."""
+def write(model: AudioTransformer, source: Tensor, lengths: Tensor, most: int) -> list[list[int]]:
+    """The likeliest symbol at each step, until all texts of the batch have ended, or have so many symbols."""
     memory = model.prepare(source, lengths)  # each (L, B, H, N, D/H)
     past = memory[0][..., :0, :], memory[1][..., :0, :]
     symbols, ended = torch.full_like(lengths, BEGIN), torch.zeros_like(lengths, dtype=torch.bool)
     steps: list[Tensor] = []
-    for _ in range(most_symbols(source.shape[1])):
+    for _ in range(most):
         logits, past = model.step(symbols, past, memory, lengths)
         assert isinstance(logits, Tensor)
         symbols = logits.argmax(-1)  # (B,)
@@ -207,7 +207,7 @@ def most_symbols(letters: int) -> int:
     return 3 * letters + 8
 
 
-def accuracies(written: Sequence[Numbers], answers: Sequence[Iterable[Numbers]]) -> Tensor:
+def accuracies(written: Sequence[Sequence[Hashable]], answers: Sequence[Iterable[Sequence[Hashable]]]) -> Tensor:
     """In %, 100 minus the edits of a text over its symbols, as often as the closest answer has symbols.
 
     So a word counts by its length, and the mean over all is 100 % minus the phoneme error rate.

@@ -37,8 +37,6 @@ class Facts:
 
 def report_page(gathered: Gathered, facts: Facts) -> str:
     """The whole document."""
-    assets = files("unbraid.visual")
-    style, script = ((assets / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     shown = dict(gathered.stems)
     if gathered.left_over_db > AUDIBLE_DB:
         shown[LEFT_OVER] = gathered.left_over
@@ -56,13 +54,22 @@ def report_page(gathered: Gathered, facts: Facts) -> str:
         )
     )
     attributes = f'data-seconds="{gathered.seconds:.6f}" data-sounding="{_sounding(gathered):.6f}"'
+    main = f'<main {attributes} data-rate="{page_rate(gathered.sample_rate)}">\n{body}\n</main>'
+    return document(facts.name, main, ("report.css",), "report.js")
+
+
+def document(name: str, main: str, styles: Sequence[str], script: str) -> str:
+    """A page that is whole in itself, with styles and a script that lie beside this module."""
+    assets = files("unbraid.visual")
+    style, program = (
+        "".join((assets / asset).read_text(encoding="utf-8") for asset in some) for some in (styles, (script,))
+    )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(facts.name)} – unbraid</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f'<main {attributes} data-rate="{page_rate(gathered.sample_rate)}">\n{body}\n</main>\n'
-        f"<script>\n{script}</script>\n</body>\n</html>\n"
+        f"<title>{escape(name)} – unbraid</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f"{main}\n<script>\n{program}</script>\n</body>\n</html>\n"
     )
 
 

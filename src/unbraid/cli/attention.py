@@ -1,0 +1,53 @@
+"""`unbraid attention`: who attends to whom while a model reads and writes, as a page."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unbraid.cli import options as opt
+from unbraid.cli.console import guarded, notice, say
+from unbraid.disk import disk_errors, working_folder
+from unbraid.errors import UsageError
+
+_Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `unbraid models` lists, or a model folder.")]
+_Input = Annotated[
+    str, typer.Argument(metavar="INPUT", help="A text for models that read text, else an audio file of at most 30 s.")
+]
+_Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")]
+_Target = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What shall be written. (default: what the model writes)")
+]
+_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a page that exists.")]
+
+
+def attention(
+    model: _Model,
+    source: _Input,
+    output: _Output = Path("attention.html"),
+    target: _Target = None,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    device: opt.Device = "auto",
+    overwrite: _Overwrite = False,
+) -> None:
+    """Show who attends to whom in an audio Transformer: a page with each layer and head, which works offline."""
+    with guarded():
+        if output.is_dir():
+            raise UsageError(f"{output} is a folder; name a file with -o.")
+        if os.path.lexists(output) and not overwrite:
+            raise UsageError(f"{output} exists already; choose another place with -o, or use --overwrite.")
+        from unbraid.attention import MOST_SECONDS, attention_maps
+        from unbraid.visual.attention_page import attention_page
+
+        seen = attention_maps(model, source, target=target, start=start, duration=duration, device=device)
+        is_sound = not seen.maps[0].rows.labels
+        page = attention_page(seen, Path(source).name if is_sound else source)
+        with working_folder(output.parent) as work, disk_errors(output.parent):
+            (work / "page.html").write_text(page, encoding="utf-8", errors="replace")
+            output.parent.mkdir(parents=True, exist_ok=True)
+            (work / "page.html").replace(output)
+        if seen.is_cut:
+            notice(f"only {MOST_SECONDS:g} s are shown; choose which with --start and --duration.")
+        say(f"page: {output}")

@@ -1,0 +1,112 @@
+"""`unbraid enhance`: `separate` for a model of one voice, which leaves what is not the voice out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unbraid.cli import options as opt
+from unbraid.cli.console import notice, say
+from unbraid.cli.separate import carry_out
+from unbraid.errors import UsageError
+from unbraid.jobs import DEFAULT_TEMPLATE
+
+if TYPE_CHECKING:
+    from unbraid.cli.request import Request
+
+MODEL = "denoise"
+FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
+TEMPLATE = "{track}-{stem}.{ext}"
+
+_Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
+_Output = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", metavar="FILE|DIR|-",
+        help="The file to write, or the folder for NAME-speech.wav; - writes to standard output.",
+    ),
+]  # fmt: skip
+_Strength = Annotated[
+    float, typer.Option(metavar="0..1", help="How much of what is not the voice is taken away; 1 is all of it.")
+]
+_KeepResidual = Annotated[
+    bool, typer.Option("--keep-residual", help="Write what is taken away too: NAME-residual.wav.")
+]
+_Format = Annotated[
+    str | None,
+    typer.Option("--format", "-f", help=f"{', '.join(FORMATS)}. (default: as FILE ends, or wav)"),
+]
+
+
+def enhance(
+    inputs: opt.Inputs,
+    model: _Model = MODEL,
+    output: _Output = ".",
+    strength: _Strength = 1.0,
+    keep_residual: _KeepResidual = False,
+    format: _Format = None,
+    subtype: opt.Subtype = None,
+    bitrate: opt.Bitrate = None,
+    resample: opt.Resample = False,
+    overwrite: opt.Overwrite = False,
+    resume: opt.Resume = False,
+    recursive: opt.Recursive = False,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    track: opt.AudioTrack = 0,
+    device: opt.Device = "auto",
+    threads: opt.Threads = None,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Take noise away from speech: noisy.wav gives noisy-speech.wav, at the same rate, length and channels."""
+
+    def request() -> "Request":
+        from unbraid.cli.request import Coding, Engine, Request
+        from unbraid.options import Options
+        from unbraid.tracks import Cut
+
+        if as_json and output == "-":
+            raise UsageError("--json and -o - both write to standard output; choose one of them.")
+        root, template, ext = place_of(output, format)
+        if keep_residual and template != TEMPLATE:
+            raise UsageError(f"--keep-residual writes two files, and {output} is one; name a folder with -o.")
+        if template != TEMPLATE and len(inputs) > 1:
+            raise UsageError(f"{output} is one file for {len(inputs)} inputs; name a folder with -o.")
+        return Request(
+            inputs=tuple(inputs),
+            model=model,
+            root=root,
+            template=template,
+            stems=("speech", "residual") if keep_residual else ("speech",),
+            coding=Coding(ext, subtype, bitrate, resample),
+            cut=Cut(start, duration, track),
+            engine=Engine(device, "float32", threads),
+            options=Options(strength=strength),
+            recursive=recursive,
+            resume=resume,
+            overwrite=overwrite,
+        )
+
+    carry_out(request, as_json=as_json, quiet=quiet, tell=notice if output == "-" else say)
+
+
+def place_of(output: str, format: str | None) -> tuple[Path | None, str, str]:
+    """The folder of an output (None: standard output), the template of the name in it, and the format.
+
+    What ends like an audio file is one, unless a folder of that name is there.
+
+    Raises:
+        UsageError: the file ends in another format than the one that was asked for.
+    """
+    wanted = None if format is None else format.removeprefix(".").lower()
+    path = Path(output)
+    ending = path.suffix.removeprefix(".").lower()
+    if output == "-":
+        return None, DEFAULT_TEMPLATE, wanted or "wav"
+    if ending not in FORMATS or path.is_dir():
+        return path, TEMPLATE, wanted or "wav"
+    if wanted not in (None, ending):
+        raise UsageError(f"{output} ends in {ending}, and --format is {wanted}; leave one of them out.")
+    stem = path.name.removesuffix(path.suffix).replace("{", "{{").replace("}", "}}")
+    return path.parent, stem + ".{ext}", ending

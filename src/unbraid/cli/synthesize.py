@@ -1,0 +1,98 @@
+"""`unbraid synthesize`: a text in, an audio file of somebody saying it out."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unbraid.cli import options as opt
+from unbraid.cli.console import guarded, notice, say
+from unbraid.disk import disk_errors, working_folder
+from unbraid.errors import UsageError
+
+if TYPE_CHECKING:
+    from unbraid.audio import OutputFormat
+    from unbraid.synthesizer import Synthesizer
+
+FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
+
+_Text = Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="What to say, or - for standard input.")]
+_File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Say a text file.")]
+_Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help=f"The file to write: {', '.join(FORMATS)}.")
+]
+_Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
+_Vocoder = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="A model that makes waveforms of spectrograms. (default: Griffin-Lim)"),
+]
+
+
+def synthesize(
+    text: _Text = None,
+    output: _Output = Path("speech.wav"),
+    file: _File = None,
+    model: _Model = "speak",
+    vocoder: _Vocoder = None,
+    subtype: opt.Subtype = None,
+    bitrate: opt.Bitrate = None,
+    overwrite: opt.Overwrite = False,
+    device: opt.Device = "auto",
+    threads: opt.Threads = None,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Say an English text: words, digits one by one, a pause at commas and between sentences."""
+    with guarded(as_json=as_json):
+        from unbraid.audio import choose_format
+        from unbraid.synthesizer import Synthesizer
+
+        words = _read(" ".join(text or ()), file)
+        ending = output.suffix.removeprefix(".").lower()
+        if ending not in FORMATS:
+            raise UsageError(f"{output} does not end like an audio file; end it in .{', .'.join(FORMATS)}.")
+        if os.path.lexists(output) and (not overwrite or output.is_dir()):
+            raise UsageError(f"{output} exists already; choose another place with -o, or use --overwrite.")
+        fmt = choose_format(ending, subtype=subtype or ("16" if ending in ("wav", "flac") else None), bitrate=bitrate)
+        with Synthesizer(model, vocoder=vocoder, device=device, threads=threads) as synthesizer:
+            seconds = _write(synthesizer, words, output, fmt)
+            if synthesizer.notice and not quiet:
+                notice(f"warning: {synthesizer.notice}")
+            rate = synthesizer.sample_rate
+        if as_json:
+            values = {"output": str(output), "seconds": round(seconds, 3), "sample_rate": rate, "model": model}
+            say(json.dumps(values | {"vocoder": vocoder, "notice": synthesizer.notice}, ensure_ascii=False))
+        elif not quiet:
+            say(f"{output}: {seconds:.1f} s at {rate} Hz")
+
+
+def _read(words: str, file: Path | None) -> str:
+    """The text."""
+    if bool(words) == (file is not None):
+        raise UsageError("Give a text, - for standard input, or --file FILE; one of them.")
+    if file is None and words != "-":
+        return words
+    place = str(file or "standard input")
+    try:
+        return (sys.stdin.buffer.read() if file is None else file.read_bytes()).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{place}: this is not text in UTF-8; convert it first.") from None
+
+
+def _write(synthesizer: "Synthesizer", words: str, output: Path, fmt: "OutputFormat") -> float:
+    """Say it into a file that is there when it is all said; returns how long it is."""
+    from unbraid.audio import open_writer
+
+    said = synthesizer.blocks(words)
+    with disk_errors(output.parent):
+        output.parent.mkdir(parents=True, exist_ok=True)
+    with working_folder(output.parent) as work:
+        with open_writer(work / output.name, synthesizer.sample_rate, 1, fmt) as writer:
+            for block in said:
+                writer.write(block)
+        with disk_errors(output.parent):
+            os.replace(work / output.name, output)
+    return writer.frames / writer.sample_rate

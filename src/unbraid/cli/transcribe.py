@@ -1,0 +1,160 @@
+"""`unbraid transcribe`: from the options to a request, and from what became of it to words and an exit code."""
+
+import json
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unbraid.cli import options as opt
+from unbraid.cli.console import FAILED, INTERRUPTED, exit_code, explain, guarded, notice, report_error, say
+from unbraid.errors import Cancelled, UsageError
+
+if TYPE_CHECKING:
+    from unbraid.cli.transcripts import Asked, Report, Result
+
+_Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder. (default: digits)"),
+]
+_Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE|DIR|-", help="Where texts go; of several inputs, a folder. (default: shown)"
+    ),
+]
+_Format = Annotated[
+    str | None,
+    typer.Option("--format", "-f", help="text, srt, vtt or json. (default: as -o FILE is called, else text)"),
+]
+_Template = Annotated[
+    str,
+    typer.Option(
+        help="Names below the output folder, of {track}, {ext}, {name}, {model} and {parent}.", rich_help_panel="Output"
+    ),
+]
+_Separate = Annotated[
+    bool, typer.Option("--separate", help="First pull voices apart that talk at once; each line names its voice.")
+]
+_Speakers = Annotated[
+    int | None, typer.Option(metavar="2|3", help="How many voices. (default: 2; only with --separate)")
+]
+_Beams = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, help="Texts that are followed at once; 1 is greedy. (default: 1, with a decoder 4)"
+    ),
+]
+_LongModel = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="A model that reads spectrograms, for what is long to one that reads waveforms."),
+]
+_LongSeconds = Annotated[float, typer.Option(metavar="S", help="From how many seconds on --long-model takes over.")]
+
+
+def transcribe(
+    inputs: opt.Inputs,
+    model: _Model = None,
+    output: _Output = None,
+    format: _Format = None,
+    separate: _Separate = False,
+    speakers: _Speakers = None,
+    beams: _Beams = None,
+    long_model: _LongModel = None,
+    long_seconds: _LongSeconds = 120.0,
+    template: _Template = "{track}.{ext}",
+    overwrite: opt.Overwrite = False,
+    recursive: opt.Recursive = False,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    track: opt.AudioTrack = 0,
+    device: opt.Device = "auto",
+    threads: opt.Threads = None,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Write down what is said: as text, as subtitles, or as JSON with the time of each word.
+
+    One input is shown; several go to the folder -o names. The model inside the package knows spoken digits only; models
+    for English, as facebook/wav2vec2-base-960h, are pulled with `unbraid models pull NAME`.
+    """
+
+    def asked() -> "Asked":
+        from unbraid.cli.transcripts import Asked, voices_model
+        from unbraid.tracks import Cut
+        from unbraid.transcriber import MODEL
+
+        if as_json and output == "-":
+            raise UsageError("--json and -o - both write to standard output; choose one of them.")
+        return Asked(
+            inputs=tuple(inputs),
+            model=model or MODEL,
+            output=None if output in (None, "-") else output,
+            form=format,
+            template=template,
+            cut=Cut(start, duration, track),
+            voices=voices_model(separate=separate, speakers=speakers),
+            beams=beams,
+            long_model=long_model,
+            long_seconds=long_seconds,
+            device=device,
+            threads=threads,
+            recursive=recursive,
+            overwrite=overwrite,
+            as_json=as_json,
+        )
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are tiny, its threads cost 50 ms
+    with guarded():
+        report, code = _carry_out(asked, quiet=quiet or as_json)
+        if as_json:
+            say(json.dumps(report.as_json(), ensure_ascii=False))
+        elif not quiet:
+            for line in summary(report):
+                say(line)
+        raise typer.Exit(code)
+
+
+def _carry_out(asked: Callable[[], "Asked"], *, quiet: bool) -> tuple["Report", int]:
+    """What became of the request, whatever happens, and the exit code."""
+    from unbraid.cli.transcripts import Report
+
+    report = Report()
+    try:
+        request = asked()
+        report.model = request.model
+        from unbraid.cli.transcribing import run
+
+        run(request, report, quiet=quiet)
+        return report, FAILED if report.failed else 0
+    except (KeyboardInterrupt, Cancelled):
+        report.interrupted = True
+        report_error("interrupted; nothing is kept of the text that was under way.")
+        return report, INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        report.error = explain(error)
+        report_error(report.error)
+        return report, exit_code(error)
+
+
+def summary(report: "Report") -> list[str]:
+    """What to tell people at the end of a run that wrote files: where they are, and how fast it went."""
+    lines = [_line(result) for result in report.results if result.output]
+    if lines:
+        lines.append(f"{report.model} on {report.device} ({report.device_reason})")
+    if report.failed and len(report.results) > 1:
+        failed = sum(result.status == "failed" for result in report.results)
+        notice(f"{failed} of {len(report.results)} inputs failed")
+    return lines
+
+
+def _line(result: "Result") -> str:
+    assert result.output is not None
+    speed = result.seconds / max(result.elapsed, 1e-9)
+    where = shlex.quote(str(Path(result.output)))
+    return f"{result.input} -> {where} ({result.seconds:.1f} s in {result.elapsed:.1f} s, {speed:.1f} x real time)"

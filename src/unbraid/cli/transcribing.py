@@ -1,0 +1,182 @@
+"""A whole run of `unbraid transcribe`: one recording after another is written down.
+
+A recording that fails is reported at once and does not stop the others; of its text nothing is kept.
+"""
+
+import dataclasses
+import heapq
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from unbraid.audio import OutputFormat, Writer, open_writer, probe
+from unbraid.cli.console import explain, notice, report_error, say
+from unbraid.cli.pipes import Place, naming, places
+from unbraid.cli.progress import Meter
+from unbraid.cli.runner import skipped
+from unbraid.cli.transcripts import Asked, Report, Result, outputs_of, text_format
+from unbraid.disk import disk_errors, working_folder
+from unbraid.errors import AudioError, Cancelled
+from unbraid.jobs import Item, collect
+from unbraid.separator import Separator
+from unbraid.subtitles import Line, lines_of, written
+from unbraid.tracks import Cut
+from unbraid.transcriber import Transcriber
+from unbraid.transcript import Word
+
+_FLOAT = OutputFormat("wav", "32f")
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The models of a run."""
+
+    transcriber: Transcriber
+    separator: Separator | None = None
+
+
+def run(asked: Asked, report: Report, *, quiet: bool = False) -> None:
+    """Do what was asked for; `report` is filled recording by recording.
+
+    Raises:
+        UsageError: the request cannot be met; nothing was done.
+        UnbraidError: a model or the device is not there; nothing was done.
+    """
+    form = text_format(asked)
+    collected = collect(asked.inputs, recursive=asked.recursive)
+    if collected.skipped and not quiet:
+        notice(skipped(collected.skipped))
+    outputs = outputs_of(asked, collected, form)
+    with _engines(asked) as engines, places(quiet=quiet) as place:
+        report.device, report.device_reason = engines.transcriber.device, engines.transcriber.device_reason
+        for folder, reason in collected.refused.items():
+            report.results.append(Result(str(folder), "failed", error=reason))
+            report_error(reason)
+        for number, item in enumerate(collected.items, 1):
+            several = len(collected.items) > 1
+            title = f"[{number}/{len(collected.items)}] {item.name}" if several else item.name
+            with Meter(title, quiet=quiet) as meter:
+                result = _Job(asked, form, engines, meter).do(item, outputs[item], place)
+            report.results.append(result)
+            if result.error:
+                report_error(result.error)
+            if result.notice and not quiet:
+                notice(f"{result.input}: {result.notice}")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """How each recording is to be written down."""
+
+    asked: Asked
+    form: str
+    engines: Engines
+    meter: Meter
+
+    def do(self, item: Item, output: Path | None, place: Place) -> Result:
+        """One recording, with whatever goes wrong in it as a result."""
+        started, source = time.monotonic(), None
+        try:
+            source = place(item)
+            probe(source, self.asked.cut.track)  # says what is wrong before anything is written
+            lines, told = self._lines(source), None
+            if self.asked.as_json and output is None:
+                told = list(lines)
+            elif output is None:
+                text = "".join(written(lines, self.form, self.asked.model)).rstrip("\n")
+                self.meter.stop()
+                if text:
+                    say(text)
+            else:
+                _write(written(lines, self.form, self.asked.model), output, replace=self.asked.overwrite)
+        except (KeyboardInterrupt, Cancelled, BrokenPipeError):
+            raise
+        except Exception as error:
+            return Result(item.label, "failed", error=naming(item, explain(error), source))
+        heard, elapsed = self.engines.transcriber.notice, time.monotonic() - started
+        return Result(item.label, "done", output, told, self.asked.model, self._seconds(source), elapsed, heard)
+
+    def _lines(self, source: Path) -> Iterator[Line]:
+        """The lines of a recording, or of each of its voices, in the order in which they begin."""
+        cut = self.asked.cut
+        if self.engines.separator is None:
+            words = self.engines.transcriber.stream(
+                source, start=cut.start, duration=cut.duration, track=cut.track, progress=self.meter
+            )
+            yield from lines_of(words)
+            return
+        with _voices(self.engines.separator, source, cut, self.meter) as voices:
+            texts = [
+                lines_of(_later(self.engines.transcriber.stream(file), cut.start), voice)
+                for voice, file in voices.items()
+            ]
+            yield from heapq.merge(*texts, key=lambda line: line.start)
+
+    def _seconds(self, source: Path) -> float:
+        """Of audio that were heard, as far as the header tells."""
+        cut = self.asked.cut
+        left = max(0.0, (probe(source, cut.track).duration or 0.0) - cut.start)
+        return left if cut.duration is None else min(left, cut.duration)
+
+
+def _write(text: Iterator[str], path: Path, *, replace: bool) -> None:
+    """Put a text in its place, whole, once it is there to its end."""
+    home = path.parent
+    with working_folder(home) as work:
+        hidden = work / "text"
+        with hidden.open("w", encoding="utf-8", newline="\n") as file:
+            for piece in text:
+                with disk_errors(home):
+                    file.write(piece)
+        with disk_errors(home):
+            home.mkdir(parents=True, exist_ok=True)
+            if not replace and os.path.lexists(path):
+                raise AudioError(f"{path} has appeared meanwhile; nothing was written. Use --overwrite to replace it.")
+            os.replace(hidden, path)
+
+
+@contextmanager
+def _engines(asked: Asked) -> Iterator[Engines]:
+    with ExitStack() as opened:
+        transcriber = opened.enter_context(
+            Transcriber(
+                asked.model,
+                device=asked.device,
+                threads=asked.threads,
+                beams=asked.beams,
+                long_model=asked.long_model,
+                long_seconds=asked.long_seconds,
+            )
+        )
+        if asked.voices is None:
+            yield Engines(transcriber)
+        else:
+            separator = Separator(asked.voices, device=asked.device, threads=asked.threads)
+            opened.callback(separator.close)
+            yield Engines(transcriber, separator)
+
+
+@contextmanager
+def _voices(separator: Separator, source: Path, cut: Cut, meter: Meter) -> Iterator[dict[str, Path]]:
+    """The voices of a recording as files, for as long as they are needed."""
+    rate = separator.output_rate(probe(source, cut.track).sample_rate)
+    with tempfile.TemporaryDirectory(prefix="unbraid-") as folder:
+        files = {stem: Path(folder, f"{stem}.wav") for stem in separator.stems()}
+        with ExitStack() as opened:
+            writers: dict[str, Writer] = {}
+            for stems in separator.blocks(
+                source, start=cut.start, duration=cut.duration, track=cut.track, progress=meter
+            ):
+                for stem, block in stems.items():
+                    if stem not in writers:
+                        writers[stem] = opened.enter_context(open_writer(files[stem], rate, block.shape[0], _FLOAT))
+                    writers[stem].write(block)
+        yield files
+
+
+def _later(words: Iterator[Word], seconds: float) -> Iterator[Word]:
+    return (dataclasses.replace(word, start=word.start + seconds, end=word.end + seconds) for word in words)

@@ -1,0 +1,176 @@
+"""From sound to sound, step for step: an audio Transformer without a decoder, over sound of any length in flat memory.
+
+    vocoder = Converter("vocoder")
+    audio = vocoder(levels)                         # (N, F) as `dsp.mel` has them -> (T,) at vocoder.spec.sample_rate
+
+What goes in and what comes out is a waveform (T,) at the model's rate or a log-mel spectrogram (N, F), as the model has
+it. The network sees windows of whole steps, and what it makes of two neighbours is cross-faded where they overlap.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.overlap import Joiner, windows
+from unbraid.errors import AudioError, UsageError
+from unbraid.folder import open_model_folder
+from unbraid.geometry import AudioTransformerGeometry, Side, SpectrogramSide, WaveSide
+from unbraid.graphs import source_name
+from unbraid.hub import resolve
+from unbraid.runtime import Executor, open_executor
+from unbraid.spec import ModelSpec, samples_in_step
+
+SILENT_LEVEL = -1.0  # of a log-mel spectrogram
+BLOCK_STEPS = 256
+
+
+class Converter:
+    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+
+    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None):
+        """Load a model by name or folder.
+
+        Raises:
+            ModelError: there is no such model, or its folder is damaged.
+            RuntimeUnavailable: the device is not there.
+            UsageError: the model makes no sound of sound.
+        """
+        folder = resolve(model)
+        spec = open_model_folder(folder)
+        check_converts(spec)
+        self._start(spec, open_executor(spec, folder, device=device, threads=threads))
+
+    @classmethod
+    def over(cls, executor: Executor, spec: ModelSpec) -> Self:
+        """A converter over an executor of one's own: another engine, or a fake in a test."""
+        check_converts(spec)
+        converter = cls.__new__(cls)
+        converter._start(spec, executor)
+        return converter
+
+    def _start(self, spec: ModelSpec, executor: Executor) -> None:
+        assert isinstance(spec.geometry, AudioTransformerGeometry) and spec.windows is not None
+        self.spec, self._executor, self.device = spec, executor, executor.device
+        source, target = spec.geometry.source, spec.geometry.target
+        assert isinstance(source, SpectrogramSide | WaveSide) and isinstance(target, SpectrogramSide | WaveSide)
+        self._source, self._target = source, target
+        rate, step = spec.sample_rate, samples_in_step(self._source, spec.mel)
+        self._window_steps = max(2, round(spec.windows.seconds * rate / step))
+        overlap = round(spec.windows.overlap_seconds * rate / step)
+        self._overlap_steps = min(max(0, overlap), self._window_steps // 2)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the network."""
+        self._executor.close()
+
+    def __call__(self, sound: FloatArray) -> FloatArray:
+        """A waveform (T,) or log-mel spectrogram (N, F) as the other thing, or as the same thing altered.
+
+        Frames belong to samples as in `dsp.mel`, so (T,) becomes ⌈T / hop⌉ frames and N frames N·hop samples.
+
+        Raises:
+            AudioError: it is of another shape, empty, or holds NaN or infinity.
+        """
+        sound = self._checked(sound)
+        block = BLOCK_STEPS * self._source.stride
+        pieces = list(self.blocks(sound[i : i + block] for i in range(0, len(sound), block)))
+        return np.concatenate(pieces)
+
+    def blocks(self, blocks: Iterator[FloatArray]) -> Blocks:
+        """The same block by block, (n,) or (n, F) in and out, in flat memory."""
+        source, target = self._source.stride, self._target.stride  # samples or frames in a step
+        joiner, fed, given = Joiner(self._overlap_steps * target), _Fed(blocks, self._source), 0
+        for window, new in windows(fed.steps(), self._window_steps * source, self._overlap_steps * source):
+            made = joiner.add(self._run(window), new // source * target)
+            made = made[..., : self._length(fed.count) - given]  # without what was added to fill the last step
+            given += made.shape[-1]
+            if made.shape[-1]:
+                yield self._out(made)
+        if (rest := joiner.finish()) is not None and self._length(fed.count) > given:
+            yield self._out(rest[..., : self._length(fed.count) - given])
+
+    def _length(self, count: int) -> int:
+        """How many samples or frames come out of so many."""
+        samples = count * self._unit_samples(self._source)
+        return -(-samples // self._unit_samples(self._target))
+
+    def _unit_samples(self, side: Side) -> int:
+        return self.spec.mel.hop_samples if isinstance(side, SpectrogramSide) and self.spec.mel else 1
+
+    def _run(self, window: FloatArray) -> FloatArray:
+        """What the network makes of (C, n), which is (1, n) of a waveform and (F, n) of a spectrogram."""
+        is_wave = isinstance(self._source, WaveSide)
+        item = window if is_wave else window.T[None]
+        lengths = np.array([window.shape[-1] // self._source.stride], np.int64)
+        inputs: dict[str, np.ndarray] = {source_name(self._source): np.ascontiguousarray(item), "lengths": lengths}
+        (made,) = self._executor.run(inputs).values()
+        return made if isinstance(self._target, WaveSide) else made[0].T
+
+    def _out(self, made: FloatArray) -> FloatArray:
+        return made[0] if isinstance(self._target, WaveSide) else np.maximum(made.T, SILENT_LEVEL)
+
+    def _checked(self, sound: FloatArray) -> FloatArray:
+        sound, side = np.asarray(sound), self._source
+        shape = "(samples,)" if isinstance(side, WaveSide) else f"(frames, {side.bins})"
+        fits = sound.ndim == 1 if isinstance(side, WaveSide) else sound.ndim == 2 and sound.shape[1] == side.bins
+        if not fits or sound.dtype.kind != "f" or not len(sound):
+            raise AudioError(f"{self.spec.name} reads floating-point arrays {shape}, got {sound.dtype} {sound.shape}.")
+        if not np.isfinite(sound).all():
+            raise AudioError("What is to be converted holds NaN or infinity; repair it first.")
+        return sound.astype(np.float32, copy=False)
+
+
+class _Fed:
+    """Blocks (n,) or (n, F) on their way as (1, n) or (F, n), up to a whole number of steps, and how long they were."""
+
+    def __init__(self, blocks: Iterator[FloatArray], side: SpectrogramSide | WaveSide):
+        self._blocks, self._stride = blocks, side.stride
+        self._rows, self._silent = (1, 0.0) if isinstance(side, WaveSide) else (side.bins, SILENT_LEVEL)
+        self.count = 0  # samples or frames so far
+
+    def steps(self) -> Blocks:
+        for block in self._blocks:
+            self.count += len(block)
+            yield block.reshape(len(block), self._rows).T
+        if missing := -self.count % self._stride:
+            yield np.full((self._rows, missing), self._silent, np.float32)
+
+
+class Waves:
+    """The executor of a network that alters a waveform, run as a separator of one voice is: (B, T) -> (B, 1, T)."""
+
+    def __init__(self, executor: Executor, stride: int):
+        self.device, self.reason = executor.device, executor.reason
+        self._executor, self._stride = executor, stride
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """`mixture` -> `sources`."""
+        mixture = inputs["mixture"]
+        samples = mixture.shape[1]
+        waveform = np.pad(mixture, ((0, 0), (0, -samples % self._stride)))
+        lengths = np.full(len(waveform), waveform.shape[1] // self._stride, np.int64)
+        made = self._executor.run({"waveform": waveform, "lengths": lengths})["waveform_out"]
+        return {"sources": made[:, None, :samples]}
+
+    def close(self) -> None:
+        """Free the network."""
+        self._executor.close()
+
+
+def check_converts(spec: ModelSpec) -> None:
+    """Refuse a model that makes no sound of sound, step for step."""
+    geometry = spec.geometry
+    if not isinstance(geometry, AudioTransformerGeometry) or not geometry.is_aligned:
+        raise UsageError(
+            f"{spec.name} does not turn sound into sound step for step; take a model that does, such as a denoiser or "
+            "a vocoder, or look at `unbraid models`."
+        )

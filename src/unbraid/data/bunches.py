@@ -1,0 +1,34 @@
+"""An order in which items of about the same length come together, so that little of a batch is padding.
+
+In each round over the data all items are permuted, put in order of size, and cut into bunches, which come in an order
+of their own. Which item is at a position is a function of (seed, position) alone.
+"""
+
+import numpy as np
+
+
+class Bunches:
+    """Items in bunches of like size, without end. A batch is a bunch where `bunch` is its size."""
+
+    def __init__(self, sizes: np.ndarray, *, bunch: int, seed: int):
+        self._sizes, self._seed = sizes, seed  # (items,)
+        self.bunch = min(bunch, len(sizes))
+        self._round, self._order = -1, np.empty(0, np.int64)
+
+    def __getitem__(self, position: int) -> int:
+        turn, place = divmod(position, self.round_items)
+        if turn != self._round:  # kept while it lasts
+            self._round, self._order = turn, self._order_of(turn)
+        return int(self._order[place])
+
+    @property
+    def round_items(self) -> int:
+        """Items in a round: as many as there are, but for those that no bunch can be made of."""
+        return len(self._sizes) // self.bunch * self.bunch
+
+    def _order_of(self, turn: int) -> np.ndarray:
+        random = np.random.default_rng((self._seed, turn))
+        chosen = random.permutation(len(self._sizes))[: self.round_items]
+        chosen = chosen[np.argsort(self._sizes[chosen], kind="stable")]
+        bunches: np.ndarray = random.permutation(chosen.reshape(-1, self.bunch))  # (bunches, bunch)
+        return bunches.ravel()

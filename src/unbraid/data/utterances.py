@@ -1,0 +1,190 @@
+"""Utterances for training: what is heard, as a log-mel spectrogram or a waveform, and what is said, in numbers.
+
+An item is a pure function of (seed, position). Where a speaker's recordings can be cut into their words, some items are
+texts that nobody said, joined of words of theirs: a decoder that has heard few texts would learn those by heart.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from unbraid.corpora.levels import Array
+from unbraid.corpora.transcripts import Utterance
+from unbraid.data.bunches import Bunches
+from unbraid.data.perturbing import Perturbing, cut_at_pauses, joined, masked, milder, perturbed, silence
+from unbraid.data.shelf import Shelf
+from unbraid.dsp.mel import mel_levels
+from unbraid.dsp.whole import whole_steps
+from unbraid.errors import UsageError
+from unbraid.geometry import Side
+from unbraid.spec import Mel, samples_in_step, steps_in
+from unbraid.vocabulary import BEGIN, END, PADDING
+
+_SILENCE_SECONDS = (0.5, 3.0)
+_TRIES = 4  # to find a recording that can be cut
+_KEPT_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """How a network hears: samples, or a spectrogram of them; so many of which are one step."""
+
+    sample_rate: int
+    side: Side  # of the network, that hears
+    mel: Mel | None = None  # None: samples
+
+    @property
+    def step_samples(self) -> int:
+        """Samples in a step."""
+        return samples_in_step(self.side, self.mel)
+
+    def steps(self, samples: int) -> int:
+        """Steps of so many samples."""
+        return steps_in(self.side, -(-samples // (self.mel.hop_samples if self.mel else 1)))
+
+    def __call__(self, audio: Array) -> Array:
+        """Audio (T,) as whole steps: samples (N·stride,) or log-mel (N·stride, F)."""
+        return whole_steps(mel_levels(audio, self.mel, self.sample_rate) if self.mel else audio, self.side)
+
+
+class HeardText(NamedTuple):
+    """One item."""
+
+    source: Tensor  # log-mel (N·stride, F) or samples (N·stride,)
+    steps: int  # N
+    symbols: tuple[int, ...]  # without any special ones
+
+
+class HeardBatch(NamedTuple):
+    """Items side by side, with zeros behind the shorter ones."""
+
+    source: Tensor  # (B, N·stride, F) or (B, N·stride)
+    lengths: Tensor  # (B,) int64, in steps
+    target: Tensor  # (B, M) int64: begin, the symbols, end
+    answers: list[tuple[int, ...]]
+
+
+Encode = Callable[[str], Sequence[int]]
+
+
+class Utterances(Dataset[HeardText]):
+    """Utterances to be judged by, one after the other, as they were recorded."""
+
+    def __init__(self, utterances: Sequence[Utterance], hearing: Hearing, encode: Encode):
+        self._utterances, self._hearing, self._encode = list(utterances), hearing, encode
+        self._shelf = Shelf(hearing.sample_rate)
+
+    def __len__(self) -> int:
+        return len(self._utterances)
+
+    def __getitem__(self, position: int) -> HeardText:
+        utterance = self._utterances[position]
+        (speech,) = self._shelf.piece(utterance.clip, 0, self._shelf.samples(utterance.clip))
+        return _item(self._hearing, self._hearing(speech), len(speech), self._encode(utterance.text))
+
+
+class PerturbedUtterances(Dataset[HeardText]):
+    """Utterances altered at random (see perturbing.py), in bunches of like length, without end.
+
+    One that is given several times comes several times in a round.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        hearing: Hearing,
+        encode: Encode,
+        values: Perturbing,
+        *,
+        bunch: int,
+        seed: int,
+    ):
+        if not utterances:
+            raise UsageError("There is no speech to train on.")
+        self._utterances, self._hearing, self._encode = list(utterances), hearing, encode
+        self._values, self._seed = values, seed
+        self._shelf = Shelf(hearing.sample_rate, room_bytes=_KEPT_BYTES, keep_all=True)
+        sizes = {u: self._shelf.samples(u.clip) for u in dict.fromkeys(utterances)}
+        self._order = Bunches(np.array([sizes[u] for u in utterances]), bunch=bunch, seed=seed)
+        self._by_speaker: dict[str, list[Utterance]] = {}
+        for utterance in sizes:
+            self._by_speaker.setdefault(utterance.speaker, []).append(utterance)
+        self._pieces: dict[Utterance, list[Array]] = {}
+
+    @property
+    def round_items(self) -> int:
+        """Items in a round."""
+        return self._order.round_items
+
+    def __getitem__(self, position: int) -> HeardText:
+        random = np.random.default_rng((self._seed, position))
+        values, hearing = self._values_at(position), self._hearing
+        utterance = self._utterances[self._order[position]]
+        if random.random() < values.silence_probability:
+            speech, text = silence(round(hearing.sample_rate * random.uniform(*_SILENCE_SECONDS)), values, random), ""
+        else:
+            joint = self._joined(utterance, count, random) if (count := self._words_joined(position, values)) else None
+            speech, text = joint or (self._whole(utterance), utterance.text)
+            speech = perturbed(speech, values, hearing.sample_rate, random)
+        heard = hearing(speech)
+        if hearing.mel is not None:
+            heard = masked(heard, values, hearing.mel.hop_samples / hearing.sample_rate, random)
+        return _item(hearing, heard, len(speech), self._encode(text))
+
+    def _whole(self, utterance: Utterance) -> Array:
+        (speech,) = self._shelf.piece(utterance.clip, 0, self._shelf.samples(utterance.clip))
+        return np.asarray(speech)
+
+    def _values_at(self, position: int) -> Perturbing:
+        """How much is altered there; the same in a whole bunch."""
+        first = position // self._order.bunch * self._order.bunch
+        return (
+            self._values if first >= self._values.full_after else milder(self._values, first / self._values.full_after)
+        )
+
+    def _words_joined(self, position: int, values: Perturbing) -> int:
+        """How many words the texts of a bunch are joined of: all alike, so that they are of like length; 0: none."""
+        random = np.random.default_rng((self._seed, position // self._order.bunch, 1))
+        if random.random() >= values.joined_probability:
+            return 0
+        return int(random.integers(1, values.joined_words + 1))
+
+    def _joined(self, place: Utterance, count: int, random: np.random.Generator) -> tuple[Array, str] | None:
+        """So many words of one speaker; nothing where it cannot be told where their words begin."""
+        theirs = self._by_speaker[place.speaker]
+        drawn = (theirs[k] for k in random.integers(len(theirs), size=_TRIES * count))
+        cut = itertools.islice(((u, pieces) for u in drawn if (pieces := self._cut(u))), count)
+        found = [(pieces[k], u.words[k]) for u, pieces in cut for k in [int(random.integers(len(pieces)))]]
+        if not found:
+            return None
+        speech = joined([piece for piece, _ in found], self._values, self._hearing.sample_rate, random)
+        return speech, " ".join(word for _, word in found)
+
+    def _cut(self, utterance: Utterance) -> list[Array]:
+        """Its words, or nothing where it cannot be told where they begin."""
+        if utterance not in self._pieces:
+            speech = self._whole(utterance)
+            self._pieces[utterance] = cut_at_pauses(speech, len(utterance.words), self._hearing.sample_rate)
+        return self._pieces[utterance]
+
+
+def heard_batch(items: Sequence[HeardText]) -> HeardBatch:
+    """Items side by side."""
+    targets = [torch.tensor([BEGIN, *item.symbols, END]) for item in items]
+    return HeardBatch(
+        pad_sequence([item.source for item in items], batch_first=True),
+        torch.tensor([item.steps for item in items]),
+        pad_sequence(targets, batch_first=True, padding_value=PADDING),
+        [item.symbols for item in items],
+    )
+
+
+def _item(hearing: Hearing, heard: Array, samples: int, symbols: Sequence[int]) -> HeardText:
+    return HeardText(torch.from_numpy(np.ascontiguousarray(heard, np.float32)), hearing.steps(samples), tuple(symbols))

@@ -1,0 +1,75 @@
+"""The log-mel spectrogram: what an audio Transformer reads or writes instead of samples.
+
+Frame n lies around the samples [n·hop, (n + 1)·hop): the input is padded with (frame − hop) / 2 zeros on both sides,
+and up to a whole number of hops, so N = ⌈T / hop⌉. Magnitudes under a Hann window are averaged by triangles that are
+evenly spaced in mel (O'Shaughnessy 1987, as HTK has it),
+
+    mel(f) = 2595 log10(1 + f / 700)
+
+and a level is (dB + 40) / 40: 1 is the peak of a full-scale sine, −1 is −80 dB, and nothing is lower. Triangles sum to
+1, so that noise has about the same level in wide bands and narrow ones; no slope is steeper than one bin, so that none
+of them falls between two bins.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from unbraid.dsp import FloatArray
+from unbraid.dsp.stft import hann, stft
+from unbraid.spec import Mel
+
+FLOOR_DB = -80.0
+
+
+def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int) -> FloatArray:
+    """Samples (…, T) -> levels (…, N, F), float32."""
+    samples, hop = audio.shape[-1], mel.hop_samples
+    frames, margin = mel_frames(samples, mel), (mel.frame_samples - hop) // 2
+    if not frames:
+        return np.zeros((*audio.shape[:-1], 0, mel.bins), np.float32)
+    ends = (margin, margin + frames * hop - samples)
+    padded = np.pad(np.asarray(audio, np.float32), [(0, 0)] * (audio.ndim - 1) + [ends])
+    scale = np.float32(2 / hann(mel.frame_samples).sum())  # a sine of amplitude 1 peaks at 1
+    magnitudes = np.abs(stft(padded, mel.frame_samples, hop)) * scale  # (…, N, bins)
+    return from_db(20 * np.log10(np.maximum(magnitudes @ mel_filters(mel, sample_rate).T, 1e-12)))
+
+
+def mel_frames(samples: int, mel: Mel) -> int:
+    """Frames of so many samples."""
+    return -(-samples // mel.hop_samples)
+
+
+def to_db(levels: FloatArray) -> FloatArray:
+    """Levels in dB, where 0 is the peak of a full-scale sine."""
+    return 40 * levels - 40
+
+
+def from_db(decibels: FloatArray) -> FloatArray:
+    """dB as levels, at least −1."""
+    levels: FloatArray = ((np.maximum(decibels, FLOOR_DB) + 40) / 40).astype(np.float32)
+    return levels
+
+
+@cache
+def mel_filters(mel: Mel, sample_rate: int) -> FloatArray:
+    """The weights of magnitudes in bands, (F, frame // 2 + 1): triangles from band to band, each summing to 1."""
+    bin_hz = sample_rate / mel.frame_samples
+    corners = _hz(np.linspace(0, _mel(sample_rate / 2), mel.bins + 2))
+    left, centre, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]  # (F, 1)
+    bins = bin_hz * np.arange(mel.frame_samples // 2 + 1)
+    rising = 1 - (centre - bins) / np.maximum(centre - left, bin_hz)
+    falling = 1 - (bins - centre) / np.maximum(right - centre, bin_hz)
+    weights = np.clip(np.minimum(rising, falling), 0, None)  # (F, bins)
+    filters: FloatArray = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    filters.flags.writeable = False
+    return filters
+
+
+def _mel(hz: float) -> float:
+    return float(2595 * np.log10(1 + hz / 700))
+
+
+def _hz(mel: np.ndarray) -> np.ndarray:
+    hz: np.ndarray = 700 * (10 ** (mel / 2595) - 1)
+    return hz

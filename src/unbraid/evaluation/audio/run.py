@@ -1,0 +1,141 @@
+"""Run a model that makes sound of sound over recordings, and score it beside what there is without it.
+
+A spectrogram of a noisy voice becomes one of the voice alone; beside it stands that of the noisy voice. Or a vocoder
+makes a waveform of a voice's spectrogram; beside it stands what Griffin & Lim's algorithm makes of it. The measure of
+both is the log-spectral distance of log-mel spectrograms (see `dsp.mel`),
+
+    LSD = mean over frames of √(mean over bands of (ΔdB)²),
+
+and of waveforms besides STOI, where `pystoi` is installed. Time is that of the network alone.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from unbraid.corpora import Mixture, read_mixture
+from unbraid.dsp import FloatArray
+from unbraid.dsp.griffin_lim import ITERATIONS, griffin_lim
+from unbraid.dsp.mel import mel_levels, to_db
+from unbraid.evaluation.measures import Measure
+from unbraid.evaluation.noise import AddedNoise, noisy
+from unbraid.evaluation.run import Failure, attempts
+from unbraid.geometry import AudioTransformerGeometry
+from unbraid.spec import Mel, ModelSpec
+
+LSD, STOI = "lsd", "stoi"
+
+
+class Converts(Protocol):
+    """What is needed of a Converter here."""
+
+    spec: ModelSpec
+
+    def __call__(self, sound: FloatArray) -> FloatArray:
+        """A waveform (T,) or log-mel spectrogram (N, F) as another one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A measure of what there is without the model, and of what the model makes."""
+
+    without: float
+    model: float
+
+
+@dataclass(frozen=True)
+class SoundResult:
+    """What became of one recording."""
+
+    name: str
+    seconds: float  # of audio
+    wall_seconds: float  # in the network
+    cpu_seconds: float
+    scores: dict[str, Pair]  # by LSD and STOI
+
+
+@dataclass
+class SoundEvaluation:
+    """Results as they come in."""
+
+    stoi: Measure | None  # of waveforms, where it can be had
+    results: list[SoundResult] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def run(
+        self, converter: Converts, mixtures: Sequence[Mixture], noise: AddedNoise | None
+    ) -> Iterator[Failure | None]:
+        """One recording after the other being scored, or failing."""
+        score = score_vocoder if is_vocoder(converter.spec) else score_spectrogram
+        for outcome in attempts(mixtures, lambda mixture: score(converter, mixture, noise, self.stoi)):
+            if isinstance(outcome, Failure):
+                self.failures.append(outcome)
+                yield outcome
+            else:
+                self.results.append(outcome)
+                yield None
+
+
+def is_vocoder(spec: ModelSpec) -> bool:
+    """Whether waveforms are made of spectrograms, and nothing is taken away."""
+    geometry = spec.geometry
+    if not isinstance(geometry, AudioTransformerGeometry):
+        return False
+    return (geometry.source.kind, geometry.target.kind) == ("spectrogram", "waveform")
+
+
+def without_it(spec: ModelSpec) -> str:
+    """What a model is compared to."""
+    return f"Griffin-Lim, {ITERATIONS} iterations" if is_vocoder(spec) else "noisy input"
+
+
+def score_spectrogram(
+    converter: Converts, mixture: Mixture, noise: AddedNoise | None, stoi: Measure | None = None
+) -> SoundResult:
+    """The spectrogram that a model makes of a noisy voice, against that of the voice."""
+    spec, mel, rate = converter.spec, _mel(converter.spec), converter.spec.sample_rate
+    heard, (voice,) = read_mixture(mixture, rate)  # (T,), (1, T)
+    if noise:
+        heard = noisy(heard, mixture.name, rate, noise)
+    levels, wanted = mel_levels(heard, mel, rate), mel_levels(voice, mel, rate)
+    reads_waves = isinstance(spec.geometry, AudioTransformerGeometry) and spec.geometry.source.kind == "waveform"
+    made, wall, cpu = _timed(converter, heard if reads_waves else levels)
+    scores = {LSD: Pair(spectral_distance(levels, wanted), spectral_distance(made, wanted))}
+    return SoundResult(mixture.name, heard.size / rate, wall, cpu, scores)
+
+
+def score_vocoder(
+    converter: Converts, mixture: Mixture, noise: AddedNoise | None = None, stoi: Measure | None = None
+) -> SoundResult:
+    """The waveform that a model makes of a voice's spectrogram, against the voice."""
+    mel, rate = _mel(converter.spec), converter.spec.sample_rate
+    _, (voice,) = read_mixture(mixture, rate)  # (1, T)
+    levels = mel_levels(voice, mel, rate)
+    made, wall, cpu = _timed(converter, levels)
+    both = np.stack([griffin_lim(levels, mel, rate), made])[:, : voice.size]  # (2, T)
+    distances = [spectral_distance(mel_levels(audio, mel, rate), levels) for audio in both]
+    scores = {LSD: Pair(*distances)}
+    if stoi:
+        scores[STOI] = Pair(*map(float, stoi.score(both, voice)))
+    return SoundResult(mixture.name, voice.size / rate, wall, cpu, scores)
+
+
+def spectral_distance(levels: FloatArray, wanted: FloatArray) -> float:
+    """Log-spectral distance in dB of levels (N, F)."""
+    difference = np.asarray(to_db(levels), np.float64) - to_db(wanted)
+    return float(np.sqrt(np.mean(difference**2, axis=-1)).mean())
+
+
+def _timed(converter: Converts, sound: FloatArray) -> tuple[FloatArray, float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    made = converter(sound)
+    return made, time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _mel(spec: ModelSpec) -> Mel:
+    assert spec.mel is not None
+    return spec.mel

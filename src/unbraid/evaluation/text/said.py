@@ -1,0 +1,67 @@
+"""Let a model say texts, and another one that knows nothing of them write down what it hears.
+
+A recogniser that reads words as symbols, such as digits, hears no others; so of the texts those count that are made of
+words it knows. Digits are words here: "305" is three zero five. Time is that of speaking, wall clock and CPU.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid.corpora.transcripts import Utterance
+from unbraid.evaluation.run import Failure, attempts
+from unbraid.evaluation.text.heard import HeardEvaluation, HeardResult, Transcribes, plain_words
+from unbraid.evaluation.text.scoring import Distance, edit_distance
+from unbraid.spec import ModelSpec
+from unbraid.spelling import DIGIT_WORDS
+from unbraid.transcript import SPACE
+from unbraid.vocabulary import SPECIAL
+
+
+class Says(Protocol):
+    """What is needed of a Synthesizer here."""
+
+    sample_rate: int
+
+    def __call__(self, text: str) -> NDArray[np.float32]:
+        """A text as it is said: (1, T)."""
+        ...
+
+
+class SaidEvaluation(HeardEvaluation):
+    """Results as they come in."""
+
+    def say(
+        self, synthesizer: Says, transcriber: Transcribes, utterances: Sequence[Utterance]
+    ) -> Iterator[Failure | None]:
+        """One text after the other being said, heard and scored, or failing."""
+        return self.gather(attempts(utterances, lambda utterance: say_and_score(synthesizer, transcriber, utterance)))
+
+
+def say_and_score(synthesizer: Says, transcriber: Transcribes, utterance: Utterance) -> HeardResult:
+    """Say one text, and count what is heard wrong."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    sound = synthesizer(utterance.text)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    heard, said = spelled_words(transcriber(sound, synthesizer.sample_rate).text), spelled_words(utterance.text)
+    distance = Distance(edit_distance(heard, said), len(said))
+    return HeardResult(utterance, heard, distance, sound.shape[1] / synthesizer.sample_rate, wall, cpu)
+
+
+def spelled_words(text: str) -> tuple[str, ...]:
+    """The words of a text in lower case, without punctuation; digits one by one, as words."""
+    spaced = "".join(f" {DIGIT_WORDS[sign]} " if sign in DIGIT_WORDS else sign for sign in text)
+    return plain_words(spaced)
+
+
+def hearable(utterances: Sequence[Utterance], recogniser: ModelSpec) -> list[Utterance]:
+    """Those whose words a recogniser can write."""
+    assert recogniser.vocabularies is not None
+    symbols = recogniser.vocabularies.target
+    if SPACE in symbols:
+        return list(utterances)
+    known = {word for symbol in symbols[len(SPECIAL) :] for word in spelled_words(symbol)}
+    return [utterance for utterance in utterances if known.issuperset(spelled_words(utterance.text))]

@@ -1,0 +1,187 @@
+"""A model that writes down what it hears in one window of audio: Wav2Vec2, HuBERT, or an audio Transformer.
+
+The first two say what each step sounds like, and CTC makes a text of it. An audio Transformer has a decoder, which
+writes the text symbol by symbol, and may have CTC on its encoder besides: then the decoder's best texts are weighed
+again by both (Watanabe et al., "Hybrid CTC/attention architecture for end-to-end speech recognition", 2017),
+
+    log p(text) = (1 - w) log p_decoder(text) + w log p_ctc(text)
+
+which rules out texts that skip or repeat what was said, and CTC says when each symbol is said.
+"""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from unbraid.ctc import FloatArray, Span, align, greedy, score
+from unbraid.dsp.mel import mel_levels
+from unbraid.dsp.whole import whole_steps
+from unbraid.errors import UsageError
+from unbraid.folder import open_model_folder
+from unbraid.generate import Generator
+from unbraid.geometry import (
+    AudioTransformerGeometry,
+    PretrainedSide,
+    SepFormerGeometry,
+    SpectrogramSide,
+    TextSide,
+    UNetGeometry,
+    Wav2Vec2Geometry,
+)
+from unbraid.hub import resolve
+from unbraid.runtime import Executor, open_executor
+from unbraid.search import Hypothesis, log_softmax
+from unbraid.spec import ModelSpec, samples_in_step, steps_in
+from unbraid.vocabulary import Vocabulary
+
+CTC_WEIGHT = 0.3  # w
+Network = Executor | Generator
+
+
+class Recognizer:
+    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+
+    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None):
+        """Load a model by name or folder; see `runtime.open_executor` for `device` and `threads`.
+
+        Raises:
+            ModelError: there is no such model, or its folder is damaged.
+            RuntimeUnavailable: the device is not there.
+            UsageError: the model does not write down what it hears.
+        """
+        folder = resolve(model)
+        spec = open_model_folder(folder)
+        check_task(spec)
+        graphs = ("model",) if spec.family == "wav2vec2" else ("encoder", "decoder")
+        first, *others = (open_executor(spec, folder, graph=graph, device=device, threads=threads) for graph in graphs)
+        self._start(Generator.over(first, others[0], spec) if others else first, spec)
+
+    @classmethod
+    def over(cls, network: Network, spec: ModelSpec) -> Self:
+        """A recognizer over a network of one's own: a Generator for an audio Transformer, else an executor."""
+        check_task(spec)
+        recognizer = cls.__new__(cls)
+        recognizer._start(network, spec)
+        return recognizer
+
+    def _start(self, network: Network, spec: ModelSpec) -> None:
+        assert spec.vocabularies is not None
+        assert isinstance(spec.geometry, AudioTransformerGeometry | Wav2Vec2Geometry)
+        self.spec, self._network, self._geometry = spec, network, spec.geometry
+        self.vocabulary = Vocabulary(spec.vocabularies.target)
+        if isinstance(spec.geometry, Wav2Vec2Geometry):
+            self.step_samples = spec.geometry.stride
+        else:
+            self.step_samples = samples_in_step(spec.geometry.source, spec.mel)
+        self.device: str = network.device
+        self.device_reason: str = network.device_reason if isinstance(network, Generator) else network.reason
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the network."""
+        self._network.close()
+
+    @property
+    def step_seconds(self) -> float:
+        """How long a step is."""
+        return self.step_samples / self.spec.sample_rate
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether texts are written symbol by symbol (`read`), and not just read off the steps (`log_probs`)."""
+        return isinstance(self._geometry, AudioTransformerGeometry)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether it says what each step sounds like, and so when a symbol is said."""
+        return isinstance(self._geometry, Wav2Vec2Geometry) or self._geometry.ctc
+
+    @property
+    def hears_samples(self) -> bool:
+        """Whether it reads waveforms, and not spectrograms."""
+        return isinstance(self._geometry, Wav2Vec2Geometry) or not isinstance(self._geometry.source, SpectrogramSide)
+
+    def steps(self, samples: int) -> int:
+        """How many steps there are in so many samples."""
+        if isinstance(self._geometry, Wav2Vec2Geometry):
+            return steps_in(PretrainedSide(self._geometry), samples)
+        hop = self.spec.mel.hop_samples if self.spec.mel else 1
+        return steps_in(self._geometry.source, -(-samples // hop))
+
+    def log_probs(self, audio: FloatArray) -> FloatArray:
+        """What each step of a waveform (T,) at the model's rate says, by CTC: log probabilities (N, V)."""
+        if isinstance(self._network, Generator):
+            return self._network.ctc(self._item(audio))
+        assert isinstance(self._geometry, Wav2Vec2Geometry)
+        padded = np.pad(audio, (0, max(0, self._geometry.reach - len(audio))))
+        waveform = np.ascontiguousarray(padded[None], np.float32)  # (1, T)
+        return log_softmax(self._network.run({"waveform": waveform})["logits"][0])
+
+    def read(self, audio: FloatArray, beams: int) -> list[Span]:
+        """The decoder's best text for a waveform (T,) at the model's rate, weighed with CTC where the model has it.
+
+        Without CTC nobody knows when a symbol is said: each spans all steps.
+        """
+        assert isinstance(self._network, Generator)
+        steps = self.steps(len(audio))
+        item = self._item(audio)
+        (texts,) = self._network.generate([item], beams=beams, most_symbols=max(1, steps))
+        if not self.has_steps:
+            return [
+                Span(s, 0, steps, log) for s, log in zip(texts[0].symbols, texts[0].log_probabilities, strict=False)
+            ]
+        return _weighed(texts, self._network.ctc(item))
+
+    def _item(self, audio: FloatArray) -> FloatArray:
+        """A waveform (T,) as the encoder reads it: samples or log-mel (N·stride, F)."""
+        assert isinstance(self._geometry, AudioTransformerGeometry)
+        heard = np.asarray(audio, np.float32)
+        if not self.hears_samples:
+            assert self.spec.mel is not None
+            heard = mel_levels(heard, self.spec.mel, self.spec.sample_rate)
+        return whole_steps(heard, self._geometry.source)
+
+
+def _weighed(texts: list[Hypothesis], log_probs: FloatArray) -> list[Span]:
+    """The best of some texts according to decoder and CTC, with CTC's times; CTC's own where none fits its steps."""
+    scores = [_joint(text, score(log_probs, text.symbols)) for text in texts]
+    best = int(np.argmax(scores))
+    if scores[best] == -np.inf:
+        return greedy(log_probs)
+    spans = align(log_probs, texts[best].symbols)
+    return [
+        Span(span.symbol, span.start, span.end, (1 - CTC_WEIGHT) * log + CTC_WEIGHT * span.log_probability)
+        for span, log in zip(spans, texts[best].log_probabilities, strict=False)  # its end has no span
+    ]
+
+
+def _joint(text: Hypothesis, ctc: float) -> float:
+    return (1 - CTC_WEIGHT) * sum(text.log_probabilities) + CTC_WEIGHT * ctc
+
+
+def check_task(spec: ModelSpec) -> None:
+    """Refuse a model that does not write down what it hears.
+
+    Raises:
+        UsageError: saying what it does instead.
+    """
+    geometry = spec.geometry
+    if isinstance(geometry, Wav2Vec2Geometry):
+        return
+    if isinstance(geometry, SepFormerGeometry):
+        does = "pulls voices apart, and writes no text"
+    elif isinstance(geometry, UNetGeometry):
+        does = "pulls songs apart, and writes no text"
+    elif isinstance(geometry.source, TextSide):
+        does = "reads text, and hears nothing"
+    elif not isinstance(geometry.target, TextSide):
+        does = "makes audio of audio, and writes no text"
+    else:
+        return
+    raise UsageError(f"{spec.name} {does}; choose a model that transcribes, as `unbraid models` tells.")

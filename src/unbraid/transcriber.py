@@ -1,0 +1,243 @@
+"""Transcriber: a model, loaded once, that writes down what is said in any audio, with times.
+
+    transcript = Transcriber("digits")(audio, sample_rate)         # .text, .words
+    for word in Transcriber("digits").stream("eight_hours.flac"):  # the same in flat memory
+        print(word.start, word.text, word.confidence)
+
+Audio is averaged to one channel and brought to the model's rate. A network attends to all of a window at once, so what
+is longer goes through it in windows that overlap and are joined where they agree (`joining.py`). Windows of silence do
+not go through it at all.
+
+A network that reads waveforms takes long to hear long audio. Where a second model is named, one that reads
+spectrograms, it takes the place of the first above `long_seconds`, and `notice` says so.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from unbraid.audio import Reader, Resampler, Source
+from unbraid.ctc import align, beam_search, greedy
+from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.overlap import windows
+from unbraid.errors import UsageError
+from unbraid.frontends import checked_audio, checked_rate
+from unbraid.joining import blanks, joined_steps, joined_words, pieces
+from unbraid.recognizer import Recognizer
+from unbraid.stream import Progress, Track
+from unbraid.transcript import SPACE, Transcript, Word, words_of
+from unbraid.vocabulary import PADDING
+
+MODEL = "digits"
+DECODER_BEAMS = 4
+LONG_SECONDS = 120.0
+BLOCK_SECONDS = 1.0
+SILENCE = 1e-4  # -80 dB: a window that nowhere is louder says nothing
+PAUSE_SECONDS = 0.5  # of steps that say nothing, at which texts are cut
+PIECE_SECONDS = 30.0  # that are decoded at once where nobody pauses
+
+
+class Transcriber:
+    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+
+    def __init__(
+        self,
+        model: str | Path = MODEL,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        beams: int | None = None,
+        long_model: str | Path | None = None,
+        long_seconds: float = LONG_SECONDS,
+    ):
+        """Load a model by name or folder.
+
+        `beams`: how many beginnings of a text are followed at once; by default 1 without a decoder, else 4.
+        `long_model` takes the place of a model that reads waveforms where audio is longer than `long_seconds`, or of
+        unknown length; it is loaded when it is needed. See `runtime.open_executor` for `device` and `threads`.
+
+        Raises:
+            ModelError: there is no such model, or its folder is damaged.
+            RuntimeUnavailable: the device is not there.
+            UsageError: a model does not write down what it hears, or a value makes no sense.
+        """
+        _check(beams, long_seconds)
+
+        def open_model(name: str | Path) -> Recognizer:
+            return Recognizer(name, device=device, threads=threads)
+
+        later = None if long_model is None else functools.partial(open_model, long_model)
+        self._start(open_model(model), beams, later, long_seconds)
+
+    @classmethod
+    def over(
+        cls,
+        recognizer: Recognizer,
+        *,
+        beams: int | None = None,
+        long: Recognizer | None = None,
+        long_seconds: float = LONG_SECONDS,
+    ) -> Self:
+        """A transcriber over recognizers of one's own."""
+        _check(beams, long_seconds)
+        transcriber = cls.__new__(cls)
+        transcriber._start(recognizer, beams, None if long is None else lambda: long, long_seconds)
+        return transcriber
+
+    def _start(
+        self,
+        recognizer: Recognizer,
+        beams: int | None,
+        open_long: Callable[[], Recognizer] | None,
+        long_seconds: float,
+    ) -> None:
+        self.spec, self._recognizer, self._beams = recognizer.spec, recognizer, beams
+        self.device, self.device_reason = recognizer.device, recognizer.device_reason
+        self._open_long, self._long_seconds = open_long, long_seconds
+        self._long: Recognizer | None = None  # once it is needed
+        self.notice: str | None = None  # of the last run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._recognizer.close()
+        if self._long:
+            self._long.close()
+
+    def __call__(self, audio: FloatArray, sample_rate: int, *, progress: Progress | None = None) -> Transcript:
+        """The words of an array (C, T).
+
+        Raises:
+            AudioError: the array is not float (C, T), is empty, or holds NaN or infinity.
+        """
+        audio, sample_rate = checked_audio(audio), checked_rate(sample_rate)
+        block = max(1, round(BLOCK_SECONDS * sample_rate))
+        track = Track(
+            sample_rate, audio.shape[0], audio.shape[1],
+            lambda: (audio[:, i : i + block] for i in range(0, audio.shape[1], block)),
+        )  # fmt: skip
+        recognizer = self._chosen(track)
+        words = tuple(self._words(recognizer, track, progress))
+        return Transcript(words, recognizer.spec.name, self.notice)
+
+    def stream(
+        self,
+        source: Source,
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        track: int = 0,
+        progress: Progress | None = None,
+    ) -> Iterator[Word]:
+        """The words of a file (or a binary file object) as they are heard, in flat memory; times are the file's.
+
+        `start` and `duration` are seconds. `progress(done_seconds, total_seconds or None)` is called as the file is
+        read; raise `Cancelled` in it to stop.
+
+        Raises:
+            AudioError: the file cannot be read.
+        """
+        with Reader(source, start=start, duration=duration, track=track) as reader:
+            info = reader.info
+            block = max(1, round(BLOCK_SECONDS * info.sample_rate))
+            opened = Track(info.sample_rate, info.channels, reader.frames, lambda: reader.blocks(block))
+            for word in self._words(self._chosen(opened), opened, progress):
+                yield dataclasses.replace(word, start=word.start + start, end=word.end + start)
+
+    def _chosen(self, track: Track) -> Recognizer:
+        """Who is to hear a track."""
+        self.notice = None
+        first = self._recognizer
+        if not first.hears_samples or self._open_long is None:
+            return first
+        if track.frames is not None and track.frames <= self._long_seconds * track.sample_rate:
+            return first
+        if self._long is None:
+            self._long = self._open_long()
+        if self._long.hears_samples:
+            raise UsageError(
+                f"{self._long.spec.name} reads waveforms, as {first.spec.name} does; for long audio choose a model "
+                "that reads spectrograms."
+            )
+        known = "of unknown length" if track.frames is None else f"longer than {self._long_seconds:g} s"
+        self.notice = f"audio {known} is read by {self._long.spec.name}, as a spectrogram, not by {first.spec.name}"
+        return self._long
+
+    def _words(self, recognizer: Recognizer, track: Track, progress: Progress | None) -> Iterator[Word]:
+        heard = _windows(recognizer, _mono(track, recognizer.spec.sample_rate, progress))
+        if recognizer.has_decoder:
+            beams = self._beams or DECODER_BEAMS
+            return joined_words(_read(recognizer, first, window, beams) for first, window in heard)
+        steps = joined_steps((first, _log_probs(recognizer, window)) for first, window in heard)
+        return _decoded(recognizer, steps, self._beams or 1)
+
+
+def _mono(track: Track, to_rate: int, progress: Progress | None) -> Blocks:
+    """A track as blocks (1, n) at another rate."""
+    resampler = Resampler(track.sample_rate, to_rate, 1)
+    total = None if track.frames is None else track.frames / track.sample_rate
+    done = 0
+    for block in track.blocks():
+        done += block.shape[1]
+        yield resampler(block.mean(0, keepdims=True, dtype=np.float32))
+        if progress:
+            progress(done / track.sample_rate, total)
+    yield resampler.finish()
+
+
+def _windows(recognizer: Recognizer, blocks: Blocks) -> Iterator[tuple[int, FloatArray]]:
+    """Windows (T,) of blocks (1, n), and the step at which each begins: all begin with a step."""
+    spec, samples = recognizer.spec, recognizer.step_samples
+    assert spec.windows is not None
+    length = max(1, round(spec.windows.seconds * spec.sample_rate / samples))
+    overlap = min(round(spec.windows.overlap_seconds * spec.sample_rate / samples), length - 1)
+    end = 0
+    for window, new in windows(blocks, length * samples, overlap * samples):
+        end += new
+        begin = end - window.shape[1]
+        skipped = -begin % samples  # the last window reaches back, by no whole number of steps
+        yield (begin + skipped) // samples, window[0, skipped:]
+
+
+def _is_silent(window: FloatArray) -> bool:
+    return float(np.abs(window).max(initial=0.0)) <= SILENCE
+
+
+def _log_probs(recognizer: Recognizer, window: FloatArray) -> FloatArray:
+    if _is_silent(window):
+        return blanks(recognizer.steps(len(window)), len(recognizer.vocabulary))
+    return recognizer.log_probs(window)
+
+
+def _read(recognizer: Recognizer, first: int, window: FloatArray, beams: int) -> tuple[float, float, list[Word]]:
+    """When a window begins and ends, and its words."""
+    begin = first * recognizer.step_seconds
+    end = begin + len(window) / recognizer.spec.sample_rate
+    spans = [] if _is_silent(window) else recognizer.read(window, beams)
+    return begin, end, words_of(spans, recognizer.vocabulary, recognizer.step_seconds, first)
+
+
+def _decoded(recognizer: Recognizer, steps: Iterator[FloatArray], beams: int) -> Iterator[Word]:
+    """The words of log probabilities (n, V), piece by piece: greedily, or by beam search."""
+    vocabulary, seconds = recognizer.vocabulary, recognizer.step_seconds
+    quiet = [PADDING, *(number for number, symbol in enumerate(vocabulary.symbols) if symbol == SPACE)]
+    pause, most = (max(1, round(length / seconds)) for length in (PAUSE_SECONDS, PIECE_SECONDS))
+    for first, piece in pieces(steps, quiet, pause, most):
+        spans = greedy(piece) if beams == 1 else align(piece, beam_search(piece, beams)[0].symbols)
+        yield from words_of(spans, vocabulary, seconds, first)
+
+
+def _check(beams: int | None, long_seconds: float) -> None:
+    if beams is not None and beams < 1:
+        raise UsageError(f"At least one beam is needed, got {beams}.")
+    if not long_seconds > 0:
+        raise UsageError(f"long_seconds is a number above 0, not {long_seconds:g}.")

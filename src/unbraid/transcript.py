@@ -1,0 +1,77 @@
+"""Words that were heard: what they are, when they were said, and how sure the model is."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from unbraid.ctc import Span
+from unbraid.vocabulary import SPECIAL, Vocabulary
+
+SPACE = " "
+BEGINS = "▁"  # what pieces of words begin with where a word begins
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and when it was said, in seconds."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float  # 0 … 1: the geometric mean of its symbols' probabilities
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """All words of a recording."""
+
+    words: tuple[Word, ...]
+    model: str
+    notice: str | None = None  # what else should be known of how it was made
+
+    @property
+    def text(self) -> str:
+        """The words, blanks between them."""
+        return " ".join(word.text for word in self.words)
+
+
+def words_of(spans: Iterable[Span], vocabulary: Vocabulary, step_seconds: float, first_step: int = 0) -> list[Word]:
+    """Symbols as words (see `word_parts`)."""
+    spans = list(spans)
+    parts = word_parts([span.symbol for span in spans], vocabulary)
+    return [_word([spans[i] for i in part], vocabulary, step_seconds, first_step) for part in parts]
+
+
+def word_parts(symbols: Sequence[int], vocabulary: Vocabulary) -> list[list[int]]:
+    """Which of some symbols make up each word, by their places; special ones are in none.
+
+    Words are what is between blanks; or pieces, the first of which begins with "▁"; or each symbol is one, where the
+    vocabulary has neither.
+    """
+    in_pieces = any(symbol.startswith(BEGINS) for symbol in vocabulary.symbols)
+    each = not in_pieces and SPACE not in vocabulary.symbols
+    words: list[list[int]] = [[]]
+    for place, number in enumerate(symbols):
+        symbol = vocabulary.symbols[number]
+        if number < len(SPECIAL):
+            continue
+        if each or symbol == SPACE or (in_pieces and symbol.startswith(BEGINS)):
+            words.append([])
+        if symbol != SPACE:
+            words[-1].append(place)
+    return [word for word in words if word_text([symbols[place] for place in word], vocabulary)]
+
+
+def word_text(symbols: Sequence[int], vocabulary: Vocabulary) -> str:
+    """The word that symbols make up."""
+    return "".join(vocabulary.symbols[number] for number in symbols).removeprefix(BEGINS)
+
+
+def _word(spans: Sequence[Span], vocabulary: Vocabulary, step_seconds: float, first_step: int) -> Word:
+    return Word(
+        word_text([span.symbol for span in spans], vocabulary),
+        (first_step + spans[0].start) * step_seconds,
+        (first_step + spans[-1].end) * step_seconds,
+        math.exp(min(0.0, fmean(span.log_probability for span in spans))),
+    )

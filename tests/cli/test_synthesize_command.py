@@ -1,0 +1,90 @@
+"""`unbraid synthesize`: a file for a text, and the sentences for what cannot be."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from speaking_fakes import FakeVocoder, synthesizer
+from unbraid import audio
+
+
+@pytest.fixture
+def speaking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for every model."""
+    monkeypatch.setattr("unbraid.synthesizer.Synthesizer", lambda model, **_: synthesizer(FakeVocoder()))
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_text_becomes_a_file(unbraid_command, speaking, here: Path) -> None:
+    outcome = unbraid_command("synthesize", "Ab", "1.", "-o", "deep/out.flac")
+    sound, rate = audio.read(here / "deep" / "out.flac")
+    assert (rate, sound.shape[0]) == (8000, 1)
+    seconds = sound.shape[1] / rate
+    assert (outcome.code, outcome.out, outcome.err) == (0, f"deep/out.flac: {seconds:.1f} s at 8000 Hz\n", "")
+    assert files(here / "deep") == ["out.flac"]
+    assert files(here) == ["deep"]
+
+
+def test_text_of_standard_input_and_of_files(unbraid_command, speaking, here: Path) -> None:
+    (here / "text.txt").write_text("\ufeffAb\n1.", encoding="utf-8")
+    unbraid_command("synthesize", "ab 1", "-o", "a.wav")
+    unbraid_command("synthesize", "-", "-o", "b.wav", stdin=b"ab\n1\n")
+    unbraid_command("synthesize", "--file", "text.txt", "-o", "c.wav")
+    assert (here / "a.wav").read_bytes() == (here / "b.wav").read_bytes() == (here / "c.wav").read_bytes()
+
+
+def test_json_and_quiet(unbraid_command, speaking, here: Path) -> None:
+    told = json.loads(unbraid_command("synthesize", "ax", "-o", "a.wav", "--json", "-q").out)
+    assert told == {
+        "output": "a.wav", "seconds": 2.0, "sample_rate": 8000, "model": "speak", "vocoder": None,
+        "notice": "voice found no end of 'ax.'; it was cut off after 2.0 s",
+    }  # fmt: skip
+    outcome = unbraid_command("synthesize", "a", "-o", "b.wav", "-q")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+
+
+def test_what_was_cut_off_is_told(unbraid_command, speaking) -> None:
+    outcome = unbraid_command("synthesize", "ax", "-o", "a.wav")
+    assert outcome.errors == ["warning: voice found no end of 'ax.'; it was cut off after 2.0 s"]
+
+
+ENDINGS = ".wav, .flac, .ogg, .opus, .mp3, .m4a"
+SIGNS = (
+    "€ cannot be said; texts are made of English words, the digits 0 to 9 and punctuation. Write numbers and signs out "
+    "as words."
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "Give a text, - for standard input, or --file FILE; one of them."),
+        (("a", "--file", "b.txt"), "Give a text, - for standard input, or --file FILE; one of them."),
+        (("a", "-o", "out.txt"), f"out.txt does not end like an audio file; end it in {ENDINGS}."),
+        (("a", "-o", "there.wav"), "there.wav exists already; choose another place with -o, or use --overwrite."),
+        ((", .", "-o", "a.wav"), "There are no words in this text; give at least one."),
+        (("2 €", "-o", "a.wav"), SIGNS),
+        (("--file", "there.wav", "-o", "a.wav"), "there.wav: this is not text in UTF-8; convert it first."),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_and_nothing_written(unbraid_command, speaking, here, words, sentence) -> None:
+    (here / "there.wav").write_bytes(b"\xff\xfe\xff")
+    outcome = unbraid_command("synthesize", *words)
+    assert (outcome.code, outcome.out, outcome.errors) == (2, "", [f"error: {sentence}"])
+    assert files(here) == ["there.wav"]
+
+
+def test_overwriting_is_asked_for(unbraid_command, speaking, here: Path) -> None:
+    (here / "a.wav").write_bytes(b"old")
+    assert unbraid_command("synthesize", "a", "-o", "a.wav", "--overwrite").code == 0
+    assert audio.read(here / "a.wav")[1] == 8000
+
+
+def test_models_of_other_tasks_are_refused(unbraid_command, here: Path) -> None:
+    outcome = unbraid_command("synthesize", "a", "-m", "g2p", "-o", "a.wav")
+    assert outcome.errors == ["error: g2p writes text, no spectrograms; choose a model that does."]
+    assert files(here) == []

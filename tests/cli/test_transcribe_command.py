@@ -1,0 +1,286 @@
+"""`unbraid transcribe`: where texts go, what they hold, and the sentences for what cannot be."""
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import unbraid.cli.transcribing
+from recognizer_fakes import RATE, ears, say, writer
+from unbraid import audio
+from unbraid.errors import ModelNotFound
+from unbraid.transcriber import Transcriber
+
+TRANSCRIBING = sys.modules["unbraid.cli.transcribing"]
+MADE: list[dict] = []  # with what transcribers were made
+
+
+def fake_transcriber(model: str, **options: object) -> Transcriber:
+    if model not in ("digits", "mel", "published/base"):
+        raise ModelNotFound(f"No model or folder is called {model!r}.")
+    MADE.append({"model": model, **options})
+    long = writer("spectrogram", name="mel") if options["long_model"] else None
+    return Transcriber.over(ears(name=model), beams=options["beams"], long=long, long_seconds=options["long_seconds"])
+
+
+class FakeVoices:
+    """Two voices: one in the even seconds, the other one in the odd ones."""
+
+    def __init__(self, model: str, *, device: str, threads: int | None) -> None:
+        MADE.append({"model": model, "device": device, "threads": threads})
+        self.closed = False
+
+    def stems(self) -> tuple[str, ...]:
+        return ("voice1", "voice2")
+
+    def output_rate(self, sample_rate: int) -> int:
+        return sample_rate
+
+    def blocks(self, source: Path, *, start, duration, track, progress) -> Iterator[dict[str, np.ndarray]]:
+        with audio.open_reader(source, start=start, duration=duration, track=track) as reader:
+            for second, block in enumerate(reader.blocks(reader.info.sample_rate)):
+                yield {f"voice{i + 1}": block * (second % 2 == i) for i in range(2)}
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand-ins for every model."""
+    MADE.clear()
+    monkeypatch.setattr(TRANSCRIBING, "Transcriber", fake_transcriber)
+    monkeypatch.setattr(TRANSCRIBING, "Separator", FakeVoices)
+
+
+@pytest.fixture
+def spoken(here: Path):
+    """Write a recording of digits."""
+
+    def make(name: str, *tones: int | None, seconds: float = 0.2) -> None:
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        samples = np.repeat(say(*tones, seconds=seconds), 2, axis=0)
+        extension = Path(name).suffix.lstrip(".")
+        audio.write(here / name, samples, RATE, audio.choose_format(extension, subtype="16"))
+
+    return make
+
+
+def test_a_text_is_shown(unbraid_command, spoken, tree) -> None:
+    spoken("call.wav", 3, 1, 4)
+    outcome = unbraid_command("transcribe", "call.wav")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "3 1 4\n", "")
+    assert unbraid_command("transcribe", "call.wav", "-o", "-").out == "3 1 4\n"
+    assert tree() == ["call.wav"]
+
+
+def test_standard_input_and_pipes(unbraid_command, spoken, here: Path) -> None:
+    spoken("call.flac", 2, 7)
+    sound = (here / "call.flac").read_bytes()
+    assert unbraid_command("transcribe", "-", stdin=sound).out == "2 7\n"
+    os.mkfifo("pipe")
+    feeder = threading.Thread(target=lambda: (here / "pipe").write_bytes(sound))
+    feeder.start()
+    assert unbraid_command("transcribe", "pipe").out == "2 7\n"
+    feeder.join()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "begin"),
+    [
+        ("a.txt", [], "3 1\n"),
+        ("a.srt", [], "1\n00:00:00,000 --> 00:00:00,500\n3 1\n\n"),
+        ("a.vtt", [], "WEBVTT\n\n00:00:00.000 --> 00:00:00.500\n3 1\n"),
+        ("a.json", [], '{"model": "digits", "lines": [\n{"start": 0.0, "end": 0.5, "voice": null, "text": "3 1", '),
+        ("a.srt", ["-f", "text"], "3 1\n"),
+        ("notes", ["--format", "SRT"], "1\n00:00:00,000 --> "),
+        ("new/folder/a.out", [], "3 1\n"),
+    ],
+)
+def test_a_file_that_is_named(unbraid_command, spoken, here: Path, tree, name, options, begin) -> None:
+    spoken("call.wav", 3, 1)
+    outcome = unbraid_command("transcribe", "call.wav", "-o", name, *options)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert (here / name).read_text(encoding="utf-8").startswith(begin)
+    assert tree() == sorted(["call.wav", name])
+    first, second = outcome.out.splitlines()
+    assert first.startswith(f"call.wav -> {name} (0.6 s in ")
+    assert second == "digits on fake (a test asked for it)"
+    assert unbraid_command("transcribe", "call.wav", "-o", "other", "-q").out == ""
+
+
+def test_several_go_to_a_folder(unbraid_command, spoken, tree) -> None:
+    for name in ("in/a.wav", "in/deep/b.flac", "c.wav"):
+        spoken(name, 5)
+    Path("in/notes.txt").write_text("not audio")
+    outcome = unbraid_command("transcribe", "in", "c.wav", "-r", "-o", "texts", "-f", "vtt")
+    assert outcome.code == 0
+    assert outcome.errors == ["skipped 1 file that is not audio by extension: notes.txt"]
+    assert [name for name in tree() if name.startswith("texts")] == [
+        "texts/a.vtt", "texts/c.vtt", "texts/deep/b.vtt",
+    ]  # fmt: skip
+    assert unbraid_command("transcribe", "c.wav", "-o", "one/").code == 0
+    assert unbraid_command("transcribe", "in", "-o", "named", "--template", "{name}.{ext}").code == 0
+    assert {"one/c.txt", "named/a.wav.txt"} <= set(tree())
+
+
+def test_a_part_has_the_times_of_the_whole(unbraid_command, spoken) -> None:
+    spoken("call.wav", *range(10))
+    outcome = unbraid_command("transcribe", "call.wav", "--start", 1.5, "--duration", 0.9, "--json")
+    (line,) = json.loads(outcome.out)["files"][0]["lines"]
+    assert line["text"] == "5 6 7"
+    assert line["start"] == pytest.approx(1.5, abs=0.05)
+
+
+def test_voices_are_pulled_apart_first(unbraid_command, spoken, here: Path, tmp_path: Path) -> None:
+    spoken("talk.wav", 1, 2, 3, 4, 5, 6, seconds=0.4)  # two in each second
+    outcome = unbraid_command("transcribe", "talk.wav", "--separate", "--device", "cpu", "--threads", 2)
+    assert outcome.out.splitlines() == ["voice1: 1 2", "voice2: 3 4", "voice1: 5 6"]
+    assert MADE[1] == {"model": "speech-2", "device": "cpu", "threads": 2}
+    assert list((tmp_path / "tmp").iterdir()) == []  # voices are not kept
+    outcome = unbraid_command("transcribe", "talk.wav", "--separate", "--start", 1, "-f", "vtt")
+    assert "\n00:00:01.000 --> 00:00:01.900\n<v voice1>3 4\n" in outcome.out
+
+
+def test_the_options_reach_the_model(unbraid_command, spoken) -> None:
+    spoken("call.wav", 3, 1)
+    words = ["-m", "published/base", "--beams", 3, "--long-model", "mel", "--long-seconds", 0.5, "--threads", 1]
+    outcome = unbraid_command("transcribe", "call.wav", *words)
+    assert (outcome.code, outcome.out) == (0, "3 1\n")
+    assert outcome.errors == [
+        "call.wav: audio longer than 0.5 s is read by mel, as a spectrogram, not by published/base"
+    ]
+    assert MADE == [
+        {
+            "model": "published/base", "device": "auto", "threads": 1,
+            "beams": 3, "long_model": "mel", "long_seconds": 0.5,
+        }
+    ]  # fmt: skip
+
+
+def test_json_tells_all(unbraid_command, spoken, here: Path) -> None:
+    spoken("a.wav", 3, None, None, None, None, 1)
+    spoken("b.wav", 9)
+    outcome = unbraid_command("transcribe", "a.wav", "b.wav", "--json")
+    told = json.loads(outcome.out)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert told.keys() == {"version", "model", "device", "device_reason", "interrupted", "error", "files"}
+    first, second = told["files"]
+    assert (first["input"], first["status"], first["output"], first["text"]) == ("a.wav", "done", None, "3\n1")
+    assert [line["text"] for line in first["lines"]] == ["3", "1"]
+    assert first["seconds"] == pytest.approx(1.8)
+    assert first["elapsed_seconds"] > 0
+    assert second["lines"][0]["words"][0].keys() == {"word", "start", "end", "confidence"}
+    told = json.loads(unbraid_command("transcribe", "a.wav", "-o", "a.txt", "--json").out)
+    assert (told["files"][0]["output"], told["files"][0]["lines"]) == ("a.txt", None)
+    assert (here / "a.txt").read_text() == "3\n1\n"
+
+
+def test_one_that_fails_does_not_stop_the_others(unbraid_command, spoken, here: Path, tree) -> None:
+    spoken("a.wav", 3)
+    spoken("c.wav", 1)
+    (here / "b.wav").write_bytes((here / "a.wav").read_bytes()[:3000])
+    (here / "d.wav").touch()
+    outcome = unbraid_command("transcribe", "a.wav", "b.wav", "c.wav", "d.wav", "-o", "texts")
+    assert outcome.code == 1
+    assert [name for name in tree() if name.startswith("texts")] == ["texts/a.txt", "texts/c.txt"]
+    cut, empty, count = outcome.errors
+    assert cut.startswith("error: b.wav is cut short: its header states 0.300 s, ")
+    assert empty == "error: d.wav is empty: it holds no bytes. Name a file with audio in it."
+    assert count == "2 of 4 inputs failed"
+    told = json.loads(unbraid_command("transcribe", "a.wav", "d.wav", "--json").out)
+    assert [file["status"] for file in told["files"]] == ["done", "failed"]
+    assert told["files"][1]["error"] == empty.removeprefix("error: ")
+
+
+def test_nothing_is_half_written(unbraid_command, spoken, here: Path, tree, monkeypatch) -> None:
+    spoken("call.wav", 3)
+
+    def stop(self, source, **options):
+        yield from Transcriber.over(ears())(say(3, None, None, None, None, 1), RATE).words
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Transcriber, "stream", stop)
+    outcome = unbraid_command("transcribe", "call.wav", "-o", "call.txt")
+    assert outcome.code == 130
+    assert outcome.errors == ["error: interrupted; nothing is kept of the text that was under way."]
+    assert tree() == ["call.wav"]
+    assert unbraid_command("transcribe", "call.wav").out == ""
+
+
+def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Path) -> None:
+    spoken("call.wav", 3)
+    (here / "call.txt").write_text("mine")
+    outcome = unbraid_command("transcribe", "call.wav", "-o", "call.txt")
+    assert (outcome.code, outcome.errors) == (
+        2, ["error: call.txt exists already; use --overwrite to replace it."],
+    )  # fmt: skip
+    assert (here / "call.txt").read_text() == "mine"
+    assert unbraid_command("transcribe", "call.wav", "-o", "call.txt", "--overwrite").code == 0
+    assert (here / "call.txt").read_text() == "3\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["call.wav", "-m", "nothing"], 1, "No model or folder is called 'nothing'."),
+        (["call.wav", "-f", "doc"], 2, "A transcript is written as text, srt, vtt, json, not as 'doc'."),
+        (["none.wav"], 1, "none.wav does not exist. Name an audio file that does."),
+        (
+            ["call.wav", "other.wav"],
+            2,
+            "The texts of several recordings go to a folder: name it with -o DIR, or use --json.",
+        ),
+        (
+            ["call.wav", "-o", ""],
+            2,
+            "The name of the output is empty; name a file or a folder with -o, or leave it out.",
+        ),
+        (
+            ["call.wav", "--speakers", 2],
+            2,
+            "--speakers says how many voices --separate pulls apart; give both, or neither.",
+        ),
+        (["call.wav", "--speakers", 9, "--separate"], 2, "There is no model for 9 speakers; --speakers takes 2 or 3."),
+        (
+            ["call.wav", "--json", "-o", "-"],
+            2,
+            "--json and -o - both write to standard output; choose one of them.",
+        ),
+        (["call.wav", "-o", "call.wav"], 2, "call.wav would be written over the input call.wav; choose another -o."),
+        (["call.wav", "--threads", 0], 2, "0 threads are not possible; give 1 or more, or leave --threads out."),
+        (["call.wav", "--start", -1], 2, "A start of -1 s is not possible; it must be 0 or more."),
+        (["call.wav", "--duration", 0], 2, "A duration of 0 s is not possible; it must be more than 0."),
+        (["call.wav", "--start", 9], 1, "call.wav is 0.300 s long; there is nothing at the start of 9.000 s."),
+        (["call.wav", "--track", 1], 1, "call.wav has no audio track 1: it has one, track 0."),
+        (["call.wav", "--long-seconds", 0], 2, "long_seconds is a number above 0, not 0."),
+    ],
+)
+def test_what_cannot_be(unbraid_command, spoken, tree, words, code, message) -> None:
+    spoken("call.wav", 3)
+    outcome = unbraid_command("transcribe", *words)
+    assert (outcome.code, outcome.errors) == (code, [f"error: {message}"])
+    assert json.loads(outcome.out)["error"] == message if "--json" in words else outcome.out == ""
+    assert tree() == ["call.wav"]
+
+
+def test_models_that_do_something_else(unbraid_command, spoken, speech_folder: Path, monkeypatch) -> None:
+    spoken("call.wav", 3)
+    monkeypatch.setattr(unbraid.cli.transcribing, "Transcriber", Transcriber)
+    outcome = unbraid_command("transcribe", "call.wav", "-m", speech_folder)
+    assert outcome.code == 2
+    assert outcome.errors == [
+        "error: tiny-speech pulls voices apart, and writes no text; choose a model that transcribes, as "
+        "`unbraid models` tells."
+    ]
+
+
+def test_silence_has_no_words(unbraid_command, spoken) -> None:
+    spoken("quiet.wav", *[None] * 20)
+    outcome = unbraid_command("transcribe", "quiet.wav", "-f", "srt")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")

@@ -1,0 +1,72 @@
+"""Evaluating a model that speaks: what is heard of what is said, by hand, and what is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recognizer_fakes import DIGITS as HEARD
+from speaking_fakes import voice_spec
+from unbraid.corpora.mixtures import Clip
+from unbraid.corpora.transcripts import Utterance
+from unbraid.errors import UsageError
+from unbraid.evaluation.jobs import job_of
+from unbraid.evaluation.request import Request
+from unbraid.evaluation.text.said import SaidEvaluation, hearable, spelled_words
+from unbraid.spec import Vocabularies
+from unbraid.transcript import Transcript, Word
+
+
+class Voice:
+    """Says how many words there are."""
+
+    sample_rate = 8000
+
+    def __call__(self, text: str) -> np.ndarray:
+        if "crash" in text:
+            raise RuntimeError("no")
+        return np.full((1, 800), len(text.split()), np.float32)
+
+
+class Ear:
+    """Hears a one for each word."""
+
+    def __call__(self, audio: np.ndarray, sample_rate: int) -> Transcript:
+        assert sample_rate == 8000
+        return Transcript(tuple(Word("1", 0.0, 1.0, 1.0) for _ in range(int(audio[0, 0]))), "ear")
+
+
+def utterance(text: str) -> Utterance:
+    return Utterance(Clip(Path("a.wav")), "ann", text, f"{text}.wav")
+
+
+def test_words_are_compared_as_they_are_said() -> None:
+    assert spelled_words("Room 305, it’s 1!") == ("room", "three", "zero", "five", "it's", "one")
+
+
+def test_what_is_heard_is_counted() -> None:
+    evaluation = SaidEvaluation()
+    texts = [utterance(text) for text in ("1 1, 1", "1 one 2 1", "crash")]
+    failures = list(evaluation.say(Voice(), Ear(), texts))
+    assert [failure and failure.name for failure in failures] == [None, None, "crash.wav"]
+    assert [(r.distance.edits, r.distance.symbols) for r in evaluation.results] == [(0, 3), (1, 4)]
+    assert [r.seconds for r in evaluation.results] == [0.1, 0.1]
+
+
+def test_a_recogniser_of_digits_is_asked_for_digits() -> None:
+    texts = [utterance(text) for text in ("3 0, 5", "three 305", "room 3")]
+    listener = replace(voice_spec(), name="ear")
+    object.__setattr__(listener, "vocabularies", Vocabularies((), HEARD))
+    assert [u.text for u in hearable(texts, listener)] == ["3 0, 5", "three 305"]
+    object.__setattr__(listener, "vocabularies", Vocabularies((), (*HEARD, " ", "a")))
+    assert hearable(texts, listener) == texts
+
+
+def test_somebody_has_to_listen(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        job_of(voice_spec(), Request(tmp_path), None)
+    assert str(caught.value) == "voice speaks, so somebody has to listen: name a model that does by --recogniser."
+    with pytest.raises(UsageError) as caught:
+        job_of(voice_spec(), Request(tmp_path, recogniser="digits"), ["stoi"])
+    assert str(caught.value) == "What is said is scored by word and sentence error rate, always; leave --metrics out."

@@ -1,0 +1,140 @@
+"""Evaluating a model on recordings with texts: error rates by hand, what is written, and what is refused."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+import unbraid.cli
+from recognizer_fakes import ctc_spec
+from unbraid.corpora.transcripts import find_utterances
+from unbraid.errors import UsageError
+from unbraid.evaluation.jobs import job_of
+from unbraid.evaluation.request import Request
+from unbraid.evaluation.text.heard import HeardEvaluation, plain_words
+from unbraid.evaluation.text.transcripts import CONVENTION, HeardSetting, heard_report_html, lines, summarise_heard
+from unbraid.transcript import Transcript, Word
+
+SAID = {"ann/0": "3 5 7", "ann/1": "One, two!", "bob/0": "4 4", "bob/1": "8"}
+HEARD = {0.1: "3 5 7", 0.2: "one too three", 0.3: "4", 0.4: "8"}  # two words wrong, and one is missing
+
+
+class Ears:
+    """Knows recordings by their length."""
+
+    device = "cpu"
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+    def __enter__(self) -> "Ears":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __call__(self, audio: np.ndarray, sample_rate: int) -> Transcript:
+        text = HEARD[round(audio.shape[1] / sample_rate, 1)]
+        return Transcript(tuple(Word(word, 0.0, 0.1, 1.0) for word in text.split()), "ears")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "voices"
+    rows = ["path,speaker,split,text"]
+    for k, (name, text) in enumerate(SAID.items(), 1):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place / f"{name}.wav", np.full(800 * k, 0.1), 8000)
+        rows.append(f'{name}.wav,{name.split("/")[0]},test,"{text}"')
+    (place / "manifest.csv").write_text("\n".join(rows) + "\n")
+    return place
+
+
+def test_rates_are_those_by_hand_and_pooled(folder: Path) -> None:
+    evaluation = HeardEvaluation()
+    assert list(evaluation.run(Ears(), find_utterances(folder))) == [None] * 4
+    summary = summarise_heard(evaluation, HeardSetting("ears", "voices", "test", (), "cpu", None), None)
+    assert (summary.errors.words, summary.errors.edits) == (8, 3)
+    assert (summary.errors.word_error_rate, summary.errors.sentence_error_rate) == (3 / 8, 2 / 4)
+    assert summary.speakers["ann"].word_error_rate == 2 / 5
+    assert summary.speakers["bob"].word_error_rate == 1 / 3
+    assert summary.seconds == pytest.approx(1.0)
+    assert lines(summary)[:6] == [
+        "ears on voices, split test: 4 recordings by 2 speakers, 8 words",
+        "word error rate     37.50 % (3 of 8)",
+        "sentence error rate 50.00 % (2 of 4)",
+        "  ann 40.00 %",
+        "  bob 33.33 %",
+        CONVENTION,
+    ]
+    page = heard_report_html(evaluation, summary)
+    assert '<td data-value="ann">ann</td>' in page
+    assert "one too three" in page
+
+
+def test_words_count_as_they_sound() -> None:
+    assert plain_words("It’s 3, not  TWO!") == ("it's", "3", "not", "two")
+    assert plain_words(" – ") == ()
+
+
+def test_a_recording_that_fails_is_told(folder: Path) -> None:
+    (folder / "ann" / "0.wav").write_bytes(b"no sound")
+    evaluation = HeardEvaluation()
+    found = list(evaluation.run(Ears(), find_utterances(folder)))
+    assert [failure.name for failure in found if failure] == ["ann/0.wav"]
+    assert len(evaluation.results) == 3
+
+
+def test_the_command_writes_numbers_a_table_and_a_page(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    pytest.importorskip("onnx")
+    from engine_fakes import write_model
+
+    write_model(tmp_path / "ears", ctc_spec())
+    monkeypatch.setattr("unbraid.evaluation.jobs.Transcriber", Ears)
+    words = ["evaluate", tmp_path / "ears", folder, "--speakers", "ann", "--out", tmp_path / "out", "--json"]
+    result = CliRunner().invoke(unbraid.cli.app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.html", "summary.json", "recordings.csv"}
+    assert (told["recordings"], told["words"], told["edits"], told["word_error_rate"]) == (2, 5, 2, 0.4)
+    assert told["speakers_asked_for"] == ["ann"]
+    rows = list(csv.DictReader((tmp_path / "out" / "recordings.csv").read_text().splitlines()))
+    assert [(row["recording"], row["said"], row["heard"], row["edits"]) for row in rows] == [
+        ("ann/0.wav", "3 5 7", "3 5 7", "0"),
+        ("ann/1.wav", "One, two!", "one too three", "2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("request_values", "metrics", "message"),
+    [
+        ({"mode": "max"}, None, "--mode can be had with speech"),
+        ({"wiener": 1}, None, "--wiener can be had with music"),
+        ({}, ["usdr"], "Transcripts are scored by word and sentence error rate, always; leave --metrics out."),
+    ],
+)
+def test_what_is_for_other_models_is_refused(tmp_path: Path, request_values, metrics, message: str) -> None:
+    spec = ctc_spec()
+    with pytest.raises(UsageError) as caught:
+        job_of(spec, Request(tmp_path, **request_values), metrics)
+    rest = f" models only, and {spec.name} is a transcription model; leave that out."
+    assert str(caught.value) == (message if metrics else message + rest)
+
+
+def test_speakers_are_for_those_that_transcribe(tmp_path: Path) -> None:
+    from text_fakes import words_spec
+
+    with pytest.raises(UsageError) as caught:
+        job_of(words_spec(), Request(tmp_path, speakers=("ann",)), None)
+    assert str(caught.value) == (
+        "--speakers can be had with transcription models only, and speller is a text model; leave that out."
+    )
+
+
+def test_int8_is_refused(tmp_path: Path) -> None:
+    spec = ctc_spec()
+    job = job_of(spec, Request(tmp_path), None)
+    with pytest.raises(UsageError) as caught, job.running("ears", "cpu", "int8"):
+        pass
+    assert str(caught.value) == f"int8 is for speech models, and {spec.name} writes text: use float32."

@@ -1,0 +1,130 @@
+"""One window of audio through a network that hears: steps, texts, times, and models of other tasks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine_fakes import music_spec, noise, speech_spec, text_spec, write_model
+from recognizer_fakes import DIGITS, RATE, STEP, FakeEars, ctc_spec, ears, say, writer, writer_spec
+from unbraid.ctc import Span, greedy
+from unbraid.errors import ModelNotFound, UsageError
+from unbraid.geometry import AudioTransformerGeometry, Wav2Vec2Geometry, WaveSide
+from unbraid.recognizer import Recognizer, check_task
+from unbraid.spec import ModelSpec, Windows
+
+
+def digits(spans: list[Span]) -> str:
+    return "".join(DIGITS[span.symbol] for span in spans)
+
+
+def test_steps_say_what_is_heard() -> None:
+    recognizer = ears()
+    log_probs = recognizer.log_probs(say(3, 1, 4)[0])
+    assert log_probs.shape == (45, len(DIGITS))
+    np.testing.assert_allclose(np.exp(log_probs).sum(1), 1)
+    assert digits(greedy(log_probs)) == "314"
+
+
+def test_steps_of_published_sizes() -> None:
+    """49 steps in a second, and 400 samples for the first one (arXiv 2006.11477, section 4.2)."""
+    spec = ctc_spec()
+    symbols = spec.vocabularies and len(spec.vocabularies.target)
+    published = ModelSpec(
+        "base", "wav2vec2", 16000, 1, (), Wav2Vec2Geometry(symbols or 0), "MIT", "a test",
+        windows=Windows(), vocabularies=spec.vocabularies,
+    )  # fmt: skip
+    recognizer = Recognizer.over(FakeEars(), published)
+    assert [recognizer.steps(samples) for samples in (1, 400, 719, 720, 16000)] == [1, 1, 1, 2, 49]
+
+
+def test_a_window_shorter_than_a_step_is_filled_up() -> None:
+    assert ears().log_probs(np.ones(3, np.float32)).shape[0] == 1
+    assert writer().steps(3) == 1
+    assert writer().read(np.zeros(3, np.float32), 2) == []
+
+
+@pytest.mark.parametrize("source", ["waveform", "spectrogram"])
+def test_the_decoder_writes_and_ctc_says_when(source: str) -> None:
+    spans = writer(source).read(say(5, 5, 9)[0], 2)
+    assert digits(spans) == "559"
+    step = STEP / RATE
+    for span, start in zip(spans, (0.0, 0.3, 0.6), strict=True):
+        assert span.start * step == pytest.approx(start, abs=2 * step)
+        assert span.end * step == pytest.approx(start + 0.2, abs=2 * step)
+        assert span.log_probability == pytest.approx(-0.07, abs=0.01)  # 0.7 of the decoder's, CTC is sure
+
+
+def test_ctc_overrules_a_decoder_that_repeats_itself() -> None:
+    stutters = writer(best_first=False)
+    assert digits(stutters.read(say(5, 9)[0], 1)) == "599"  # nothing else to choose from
+    assert digits(stutters.read(say(5, 9)[0], 2)) == "59"
+    assert digits(writer(best_first=False, ctc=False).read(say(5, 9)[0], 2)) == "599"
+
+
+def test_without_ctc_nobody_knows_when() -> None:
+    spans = writer(ctc=False).read(say(5, 9)[0], 2)
+    assert [(span.start, span.end) for span in spans] == [(0, 30), (0, 30)]
+
+
+def test_it_is_closed_with_its_network() -> None:
+    network = FakeEars()
+    with Recognizer.over(network, ctc_spec()) as recognizer:
+        assert (recognizer.device, recognizer.device_reason) == ("fake", "a test asked for it")
+    assert network.closed
+
+
+def denoiser_spec() -> ModelSpec:
+    side = WaveSide((STEP,), (STEP,), 4)
+    sizes = AudioTransformerGeometry(side, side, 4, 1, 4, 1, 0)
+    return ModelSpec(
+        "tiny-denoiser", "audio_transformer", RATE, 1, ("speech",), sizes, "MIT", "a test", windows=Windows()
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "does"),
+    [
+        (speech_spec(), "tiny-speech pulls voices apart, and writes no text"),
+        (music_spec(), "tiny-music pulls songs apart, and writes no text"),
+        (text_spec(), "tiny-text reads text, and hears nothing"),
+        (denoiser_spec(), "tiny-denoiser makes audio of audio, and writes no text"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_models_that_do_something_else(spec: ModelSpec, does: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_task(spec)
+    assert str(caught.value) == f"{does}; choose a model that transcribes, as `unbraid models` tells."
+
+
+def test_models_on_disk_that_are_not_there_or_do_something_else(speech_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^tiny-speech pulls voices apart, and writes no text; "):
+        Recognizer(speech_folder)
+    with pytest.raises(ModelNotFound):
+        Recognizer(tmp_path / "none")
+
+
+@pytest.mark.parametrize("ctc", [True, False], ids=["ctc", "decoder alone"])
+@pytest.mark.parametrize("source", ["waveform", "spectrogram"])
+def test_a_folder_with_a_decoder_is_opened_and_heard(source: str, ctc: bool, tmp_path: Path) -> None:
+    write_model(tmp_path / "model", writer_spec(source, ctc=ctc))
+    with Recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+        assert recognizer.device == "cpu"
+        audio = noise(1, 1001)[0]
+        spans = recognizer.read(audio, 3)
+        assert all(0 <= span.start < span.end <= recognizer.steps(1001) == 7 for span in spans)
+        assert recognizer.read(audio, 3) == spans
+        if ctc:
+            log_probs = recognizer.log_probs(audio)
+            assert log_probs.shape == (7, len(DIGITS))
+            np.testing.assert_allclose(np.exp(log_probs).sum(1), 1)
+
+
+def test_a_wav2vec2_folder_is_opened_and_heard(tmp_path: Path) -> None:
+    write_model(tmp_path / "model", ctc_spec())
+    with Recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+        for samples in (100, 160, 1001):
+            log_probs = recognizer.log_probs(noise(1, samples)[0])
+            assert log_probs.shape == (recognizer.steps(samples), len(DIGITS))
+            np.testing.assert_allclose(np.exp(log_probs).sum(1), 1)
