@@ -3,10 +3,13 @@
     python training/package_models.py runs/speech-2 runs/speech-3 runs/music-2 runs/music-4 runs/music-5 runs/g2p
 
 A run's folder is called like its model and holds `best.pt`. The scores for the card are `scores.json` of the run,
-{"score, variant and set": value}; of a music run they are what `unbraid evaluate` has put under `scores/`.
+{"score, variant and set": value}; of a music run they are what `unbraid evaluate` has put under `scores/`. The card
+also tells the recipe, how it was changed, and the curve, from the run's own record, and what `training/cards/NAME.md`
+adds to that.
 """
 
 import argparse
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -15,9 +18,23 @@ from unbraid.export import export_checkpoint
 from unbraid.geometry import SepFormerGeometry
 from unbraid.graph import build_graph
 from unbraid.graphs import graph_name
+from unbraid.train.config import read_recipe
 
-ASSETS = Path(__file__).parents[1] / "src" / "unbraid" / "assets"
+ROOT = Path(__file__).parents[1]
+ASSETS = ROOT / "src" / "unbraid" / "assets"
 MODELS, GRAPHS = ASSETS / "models", ASSETS / "graphs"
+RECIPES, CARDS = ROOT / "recipes", ROOT / "training" / "cards"
+UNTOLD = {
+    "name",
+    "description",
+    "data.workers",
+    "trainer.accelerator",
+    "trainer.parts",
+    "trainer.max_minutes",
+    "model.family",
+    "spectral.exponent",
+}
+CURVE_ROWS = 12
 LICENCE = "CC BY-SA 4.0"
 SPEECH = (
     "Trained by the unbraid authors on mixtures of LibriSpeech, VCTK and Arabic Speech Commands (CC BY 4.0), EmoDB "
@@ -53,11 +70,42 @@ def package(run: Path) -> None:
         provenance=provenance,
         scores=music_scores(run) if kind == "music" else json.loads((run / "scores.json").read_text()),
     )
+    with (fresh / "README.md").open("a", encoding="utf-8") as card:
+        card.write(training_of(run))
     shutil.rmtree(destination, ignore_errors=True)
     fresh.rename(destination)
     if isinstance(spec.geometry, SepFormerGeometry):
         (GRAPHS / graph_name(spec.geometry, "int8")).write_bytes(build_graph(spec.geometry, "int8"))
     print(f"{destination}: {sum(f.stat().st_size for f in destination.iterdir()) / 1e6:.1f} MB")
+
+
+def training_of(run: Path) -> str:
+    """The card's account of a run: recipe, changes to it, curve, and what was noted by hand."""
+    recipe = RECIPES / f"{run.name}.toml"
+    now, then = read_recipe(recipe).values(), json.loads((run / "recipe.json").read_text())
+    changed = [
+        f"{key}={_shown(value)}"
+        for key, value in then.items()
+        if key in now and now[key] != value and key not in UNTOLD
+    ]
+    rows = list(csv.DictReader((run / "log.csv").open()))
+    score = next(name for name in rows[0] if name.startswith("dev_"))
+    scored = [row for row in rows if row[score]]
+    picked = scored[:: max(1, len(scored) // CURVE_ROWS)]
+    picked += [] if picked[-1] is scored[-1] else scored[-1:]
+    curve = [f"| {row['step']} | {float(row['train_loss']):.3g} | {float(row[score]):.2f} |" for row in picked]
+    told = [f"The recipe is `recipes/{recipe.name}`{' with ' if changed else ''}{', '.join(changed)}."]
+    head = ["| step | training loss | dev score |", "|--:|--:|--:|"]
+    notes = CARDS / f"{run.name}.md"
+    added = ["", notes.read_text(encoding="utf-8").strip()] if notes.is_file() else []
+    return "\n".join(["", "## Training", "", *told, "", *head, *curve, *added]) + "\n"
+
+
+def _shown(value: object) -> str:
+    """A value of a recipe, paths by their last name."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    return Path(value).name if isinstance(value, str) else str(value)
 
 
 def music_scores(run: Path) -> dict[str, float]:

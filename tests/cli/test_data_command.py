@@ -60,3 +60,10 @@ def test_voices_are_made(unbraid_command, monkeypatch):
     monkeypatch.setattr(rendering, "speak", lambda folder, utterances, seed: iter([folder / "a.flac"] * utterances))
     outcome = unbraid_command("data", "speak", "-o", "voices", "-n", 5)
     assert (outcome.code, outcome.out) == (0, "5 utterances are in voices\n")
+
+
+def test_two_corpora_at_once_are_refused(unbraid_command, here) -> None:
+    outcome = unbraid_command("data", "speak", "--digits", "--phrases", "-o", "spoken")
+    sentence = "error: --digits and --phrases are two different corpora; leave one of them out."
+    assert (outcome.code, outcome.errors) == (2, [sentence])
+    assert not list(here.iterdir())
