@@ -62,6 +62,26 @@ def test_any_length_whole_or_in_blocks_is_what_the_network_makes_of_it(kind: str
     np.testing.assert_allclose(np.concatenate(pieces), made, atol=1e-6)
 
 
+PERIOD = 2 * (CONVERTERS["spectrogram to waveform"].target.filters - 1)  # samples after which all tones come again
+
+
+class Humming(Aligned):
+    """A vocoder that hums the tone of one filter, begun anew at each window's first step."""
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        samples = int(inputs["lengths"][0]) * 8
+        return {"waveform_out": np.cos(2 * np.pi * 3 / PERIOD * np.arange(samples, dtype=np.float32))[None]}
+
+
+def test_the_tones_of_a_vocoder_go_on_from_window_to_window() -> None:
+    """Windows begin where all tones are where they were at first, however much there is to say."""
+    converter = Converter.over(Humming("spectrogram to waveform"), side_spec(CONVERTERS["spectrogram to waveform"]))
+    for frames in (5, 700, 2001, 3003):
+        hummed = converter(np.zeros((frames, 6), np.float32))
+        assert hummed.shape == (4 * frames,)
+        np.testing.assert_allclose(hummed, np.cos(2 * np.pi * 3 / PERIOD * np.arange(4 * frames)), atol=1e-3)
+
+
 def test_levels_are_never_below_the_floor() -> None:
     kind = "spectrogram to spectrogram"
     converter = Converter.over(Aligned(kind), side_spec(CONVERTERS[kind]))

@@ -7,6 +7,7 @@ What goes in and what comes out is a waveform (T,) at the model's rate or a log-
 it. The network sees windows of whole steps, and what it makes of two neighbours is cross-faded where they overlap.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -59,8 +60,10 @@ class Converter:
         self._source, self._target = source, target
         rate, step = spec.sample_rate, samples_in_step(self._source, spec.mel)
         self._window_steps = max(2, round(spec.windows.seconds * rate / step))
-        overlap = round(spec.windows.overlap_seconds * rate / step)
-        self._overlap_steps = min(max(0, overlap), self._window_steps // 2)
+        overlap = min(round(spec.windows.overlap_seconds * rate / step), self._window_steps // 2)
+        hop, cycle = self._window_steps - overlap, cycle_steps(spec.geometry)
+        self._hop_steps = max(cycle, hop // cycle * cycle) if cycle <= self._window_steps else hop
+        self._fills_windows = cycle > 1
 
     def __enter__(self) -> Self:
         return self
@@ -88,8 +91,10 @@ class Converter:
     def blocks(self, blocks: Iterator[FloatArray]) -> Blocks:
         """The same block by block, (n,) or (n, F) in and out, in flat memory."""
         source, target = self._source.stride, self._target.stride  # samples or frames in a step
-        joiner, fed, given = Joiner(self._overlap_steps * target), _Fed(blocks, self._source), 0
-        for window, new in windows(fed.steps(), self._window_steps * source, self._overlap_steps * source):
+        overlap = self._window_steps - self._hop_steps
+        whole = (self._window_steps, self._hop_steps) if self._fills_windows else None
+        joiner, fed, given = Joiner(overlap * target), _Fed(blocks, self._source, whole), 0
+        for window, new in windows(fed.steps(), self._window_steps * source, overlap * source):
             made = joiner.add(self._run(window), new // source * target)
             made = made[..., : self._length(fed.count) - given]  # without what was added to fill the last step
             given += made.shape[-1]
@@ -130,10 +135,15 @@ class Converter:
 
 
 class _Fed:
-    """Blocks (n,) or (n, F) on their way as (1, n) or (F, n), up to a whole number of steps, and how long they were."""
+    """Blocks (n,) or (n, F) on their way as (1, n) or (F, n), up to a whole number of steps, and how long they were.
 
-    def __init__(self, blocks: Iterator[FloatArray], side: SpectrogramSide | WaveSide):
-        self._blocks, self._stride = blocks, side.stride
+    Where `whole` are the steps of a window and from one to the next, more than a window goes up to a whole number.
+    """
+
+    def __init__(
+        self, blocks: Iterator[FloatArray], side: SpectrogramSide | WaveSide, whole: tuple[int, int] | None = None
+    ):
+        self._blocks, self._stride, self._whole = blocks, side.stride, whole
         self._rows, self._silent = (1, 0.0) if isinstance(side, WaveSide) else (side.bins, SILENT_LEVEL)
         self.count = 0  # samples or frames so far
 
@@ -141,7 +151,11 @@ class _Fed:
         for block in self._blocks:
             self.count += len(block)
             yield block.reshape(len(block), self._rows).T
-        if missing := -self.count % self._stride:
+        missing = -self.count % self._stride
+        if self._whole:
+            window, hop = (steps * self._stride for steps in self._whole)
+            missing += max(0, -(self.count + missing - window) % hop) if self.count > window else 0
+        if missing:
             yield np.full((self._rows, missing), self._silent, np.float32)
 
 
@@ -164,6 +178,18 @@ class Waves:
     def close(self) -> None:
         """Free the network."""
         self._executor.close()
+
+
+def cycle_steps(geometry: AudioTransformerGeometry) -> int:
+    """After so many steps the tones of a vocoder are where they were (`models.wave_ends`); 1 for all others.
+
+    Windows that begin so many steps apart, or a multiple of it, agree on their phases.
+    """
+    side = geometry.target
+    if not isinstance(side, WaveSide) or geometry.alters:
+        return 1
+    period = 2 * max(1, side.filters - 1)  # in samples
+    return period // math.gcd(period, side.stride)
 
 
 def check_converts(spec: ModelSpec) -> None:

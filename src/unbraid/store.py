@@ -1,6 +1,7 @@
 """The cache on disk: where models are kept, and how one gets in and out without ever being seen half-done.
 
     cache/models/<name>/       pulled and imported models (see `catalogue.folder_name`)
+    cache/encoders/<name>/     pretrained encoders to train upon, as published (see `train.pretrained`)
     cache/downloads/<source>/  files under way, kept for the next attempt
     cache/int8/<weights>-…/    int8 copies of weights with that hash (see `runtime.int8`)
 

@@ -43,7 +43,7 @@ SMALL = {
 
 
 def test_every_recipe_is_known_here() -> None:
-    assert set(NAMES) == {*VOICES, *SPLEETER, *MUSIC, *DIGITS, *SOUNDS, "g2p", "speak"}
+    assert set(NAMES) == {*VOICES, *SPLEETER, *MUSIC, *DIGITS, *SOUNDS, "g2p", "speak", "transcribe-wav2vec2"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -123,6 +123,19 @@ def test_two_steps_of_digits(name: str, tmp_path: Path) -> None:
     assert (line["step"], line["epoch"], line["skipped"]) == ("2", "1", "0")
     assert 0 < float(line["train_loss"]) < 200
     assert float(line["dev_accuracy"]) <= 100
+    assert (tmp_path / "run" / "best.pt").is_file()
+
+
+def test_two_steps_upon_a_pretrained_encoder(goldens: Path, tmp_path: Path) -> None:
+    file = FOLDER / "transcribe-wav2vec2.toml"
+    whole, folder = read_recipe(file), write_tones(tmp_path / "tones", takes=11)
+    assert (whole.task.model.pretrained, whole.task.model.frozen) == ("facebook/hubert-base-ls960", True)
+    changes = [f"data.folder={folder}", f"data.epoch_utterances={2 * whole.step_items}"]
+    changes += [f"model.pretrained={goldens / 'wav2vec2'}", "model.features=8", "model.hidden=8", "trainer.epochs=1"]
+    train(read_recipe(file, [*changes, "trainer.accelerator=cpu"]), tmp_path / "run", silent)
+    (line,) = read_log(tmp_path / "run")
+    assert (line["step"], line["epoch"], line["skipped"]) == ("2", "1", "0")
+    assert 0 < float(line["train_loss"]) < 300
     assert (tmp_path / "run" / "best.pt").is_file()
 
 

@@ -109,9 +109,12 @@ class AudioLoss:
     snr_weight: float = 1.0  # of the negative SNR in dB
     most_db: float = 30.0  # of SNR; what is better is worth less and less
     stft_weight: float = 0.0  # of the multi-resolution STFT loss
+    stft_frames: tuple[int, ...] = (128, 256, 512)  # its frames in samples, hops a quarter of them; for 8 kHz
 
     def __post_init__(self) -> None:
         check_least(self, 0, "snr_weight", "stft_weight")
+        if not self.stft_frames or min(self.stft_frames) < 4:
+            raise ValueError(f"stft_frames must be some frames of 4 samples or more, got {self.stft_frames}.")
 
 
 @dataclass(frozen=True)
@@ -260,7 +263,8 @@ def wave_loss(values: AudioLoss, made: Tensor, batch: Pair) -> Tensor:
         each = losses.pit_active_snr(made[:, None], batch.target[:, None], batch.heard, values.most_db)
         loss = loss + values.snr_weight * each.mean()
     if values.stft_weight:
-        loss = loss + values.stft_weight * losses.multi_resolution_stft(made, batch.target).mean()
+        resolutions = tuple((frame, frame, frame // 4) for frame in values.stft_frames)
+        loss = loss + values.stft_weight * losses.multi_resolution_stft(made, batch.target, resolutions).mean()
     return loss
 
 

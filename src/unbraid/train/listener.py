@@ -71,6 +71,6 @@ class AudioTextModel:
         """The network, its weights drawn from torch's generator, but for those that were pretrained."""
         network = AudioTransformer(geometry, self.dropout)
         if trunk and isinstance(network.front, PretrainedFront):
-            tensors = {name: torch.from_numpy(tensor) for name, tensor in trunk.tensors.items()}
+            tensors = {name: torch.tensor(tensor) for name, tensor in trunk.tensors.items()}
             network.front.take(tensors, self.frozen)
         return network

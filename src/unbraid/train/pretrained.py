@@ -50,7 +50,8 @@ def _found(name: str) -> Path:
     try:
         return hub.resolve(name)
     except ModelNotFound:
-        if not HUB_NAME.fullmatch(name) or ".." in name:
+        known = catalogue().published.get(name)
+        if not HUB_NAME.fullmatch(name) or ".." in name or (known and known.source != "transformers"):
             raise ModelNotFound(
                 f"{name} is no folder, no model here and no name on the Hugging Face hub; give one of a Wav2Vec2 or "
                 f"HuBERT, such as {EXAMPLE}."
@@ -71,7 +72,11 @@ def _fetched(name: str) -> Path:
     with store.staging(folder_name(name), None) as staging:
         if not destination.is_dir():  # fetched by another process while we waited for the lock
             fetched = fetch_trunk(_published(name), staging, None)
-            read_trunk(fetched.folder)  # refuses what is none
+            try:
+                read_trunk(fetched.folder)
+            except ModelError:
+                shutil.rmtree(staging, ignore_errors=True)
+                raise
             try:
                 destination.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(fetched.folder, destination)

@@ -51,7 +51,7 @@ class SpeakModel:
     encoder_layers: int = 3
     decoder_layers: int = 3
     positions: Literal["sinusoidal", "rotary"] = "sinusoidal"
-    dropout: float = 0.1  # in training
+    dropout: float = 0.0  # in training; too little is learnt, not too much
 
     def __post_init__(self) -> None:
         if not 0 <= self.dropout < 1:
