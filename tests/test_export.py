@@ -140,9 +140,8 @@ def test_a_checkpoint_whose_sides_are_not_told_is_refused(tmp_path: Path) -> Non
         export_checkpoint(side_checkpoint(tmp_path, "spectrogram to text", mel={}), tmp_path / "x", name="x")
     config = dataclasses.asdict(EVERY["waveform to text"])
     config["source"] = {"kind": "smell"}
-    message = (
-        "^The checkpoint's sizes do not describe a network: a side is one of text, spectrogram, waveform, wav2vec2, not 'smell'.$"
-    )
+    sides = "text, spectrogram, waveform, wav2vec2"
+    message = f"^The checkpoint's sizes do not describe a network: a side is one of {sides}, not 'smell'.$"
     with pytest.raises(ModelError, match=message):
         export_checkpoint(side_checkpoint(tmp_path, "waveform to text", config=config), tmp_path / "x", name="x")
     assert not (tmp_path / "x").exists()

@@ -112,7 +112,8 @@ def test_models_that_are_not_there_or_do_something_else(speech_folder: Path) -> 
         Phonemizer(speech_folder / "none")
     with pytest.raises(UsageError) as caught:
         Phonemizer(speech_folder)
-    assert str(caught.value) == "tiny-speech is a sepformer, which writes no text symbol by symbol; choose an audio Transformer."
+    message = "tiny-speech is a sepformer, which writes no text symbol by symbol; choose an audio Transformer."
+    assert str(caught.value) == message
 
 
 def test_a_model_that_hears_is_told() -> None:

@@ -18,8 +18,9 @@ from engine_fakes import noise
 from recognizer_fakes import LETTERS, RATE, STEP, FakeEars, ctc_spec, ears, hertz, say, writer
 from unbraid.audio import resample
 from unbraid.errors import AudioError, Cancelled, UsageError
-from unbraid.recognizer import Recognizer
-from unbraid.spec import Windows
+from unbraid.folder import write_texts
+from unbraid.recognizer import Recognizer, find_reader
+from unbraid.spec import Vocabularies, Windows
 from unbraid.stream import Track
 from unbraid.transcriber import Transcriber
 
@@ -166,6 +167,21 @@ def test_the_model_for_long_audio_is_opened_when_it_is_needed(monkeypatch: pytes
     assert str(caught.value) == (
         "other reads waveforms, as base does; for long audio choose a model that reads spectrograms."
     )
+
+
+def test_a_model_that_is_here_and_writes_the_same_takes_over_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path))
+    waves, mel = writer().spec, writer("spectrogram", name="mel").spec
+    assert find_reader(waves) is None
+    folder = tmp_path / "models" / "mel"
+    folder.mkdir(parents=True)
+    write_texts(folder, mel)
+    assert find_reader(waves) == folder
+    assert mel.vocabularies is not None
+    others = Vocabularies((), (*mel.vocabularies.target[:-1], "other"))
+    assert find_reader(dataclasses.replace(waves, vocabularies=others)) is None
 
 
 def test_it_is_closed_with_its_networks() -> None:

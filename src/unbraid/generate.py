@@ -126,7 +126,9 @@ class Generator:
 def _geometry(spec: ModelSpec) -> AudioTransformerGeometry:
     """The sizes of a model that writes text."""
     if not isinstance(spec.geometry, AudioTransformerGeometry):
-        raise UsageError(f"{spec.name} is a {spec.family}, which writes no text symbol by symbol; choose an audio Transformer.")
+        raise UsageError(
+            f"{spec.name} is a {spec.family}, which writes no text symbol by symbol; choose an audio Transformer."
+        )
     if not isinstance(side := spec.geometry.target, TextSide):
         raise UsageError(f"{spec.name} writes {side.kind}s, no text; choose a model that does.")
     return spec.geometry

@@ -15,6 +15,7 @@ from unbraid import store
 from unbraid.catalogue import ASSETS, Published, catalogue, check_import_name, folder_name, nearest
 from unbraid.download import Progress, disk_error
 from unbraid.errors import DownloadError, ModelError, ModelNotFound, SpecError, UsageError
+from unbraid.geometry import AudioTransformerGeometry
 from unbraid.spec import Family, ModelSpec, read_spec
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Entry:
     sample_rate: int  # Hz
     scores: dict[str, float]
     folder: Path | None = None  # None: not on this machine
+    writes: str = "text"  # where there are no stems
 
 
 def resolve(name: str | os.PathLike[str], *, cache: Path | None = None) -> Path:
@@ -279,6 +281,7 @@ def _entry_of(folder: Path, where: Literal["packaged", "cached"]) -> Entry | Non
         sample_rate=spec.sample_rate,
         scores=spec.scores,
         folder=folder,
+        writes=spec.geometry.target.kind if isinstance(spec.geometry, AudioTransformerGeometry) else "text",
     )
 
 

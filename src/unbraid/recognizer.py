@@ -29,10 +29,10 @@ from unbraid.geometry import (
     UNetGeometry,
     Wav2Vec2Geometry,
 )
-from unbraid.hub import resolve
+from unbraid.hub import entries, resolve
 from unbraid.runtime import Executor, open_executor
 from unbraid.search import Hypothesis, log_softmax
-from unbraid.spec import ModelSpec, samples_in_step, steps_in
+from unbraid.spec import ModelSpec, read_spec, samples_in_step, steps_in
 from unbraid.vocabulary import Vocabulary
 
 CTC_WEIGHT = 0.3  # w
@@ -163,6 +163,19 @@ def _weighed(texts: list[Hypothesis], log_probs: FloatArray) -> list[Span]:
 
 def _joint(text: Hypothesis, ctc: float) -> float:
     return (1 - CTC_WEIGHT) * sum(text.log_probabilities) + CTC_WEIGHT * ctc
+
+
+def find_reader(spec: ModelSpec) -> Path | None:
+    """A model on this machine that reads spectrograms and writes with the symbols of this one."""
+    for entry in entries():
+        if entry.folder is None or entry.family != "audio_transformer":
+            continue
+        other = read_spec(entry.folder)
+        assert isinstance(other.geometry, AudioTransformerGeometry)
+        reads = isinstance(other.geometry.source, SpectrogramSide)
+        if reads and other.vocabularies and spec.vocabularies and other.vocabularies.target == spec.vocabularies.target:
+            return entry.folder
+    return None
 
 
 def check_task(spec: ModelSpec) -> None:

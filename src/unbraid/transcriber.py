@@ -8,8 +8,8 @@ Audio is averaged to one channel and brought to the model's rate. A network atte
 is longer goes through it in windows that overlap and are joined where they agree (`joining.py`). Windows of silence do
 not go through it at all.
 
-A network that reads waveforms takes long to hear long audio. Where a second model is named, one that reads
-spectrograms, it takes the place of the first above `long_seconds`, and `notice` says so.
+A network that reads waveforms takes long to hear long audio. Above `long_seconds` a second model takes its place, one
+that reads spectrograms, and `notice` says so: one that is named, or that is here and writes with the same symbols.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from unbraid.dsp.overlap import windows
 from unbraid.errors import UsageError
 from unbraid.frontends import checked_audio, checked_rate
 from unbraid.joining import blanks, joined_steps, joined_words, pieces
-from unbraid.recognizer import Recognizer
+from unbraid.recognizer import Recognizer, find_reader
 from unbraid.stream import Progress, Track
 from unbraid.transcript import SPACE, Transcript, Word, words_of
 from unbraid.vocabulary import PADDING
@@ -58,7 +58,8 @@ class Transcriber:
 
         `beams`: how many beginnings of a text are followed at once; by default 1 without a decoder, else 4.
         `long_model` takes the place of a model that reads waveforms where audio is longer than `long_seconds`, or of
-        unknown length; it is loaded when it is needed. See `runtime.open_executor` for `device` and `threads`.
+        unknown length; it is loaded when it is needed. By default it is one on this machine that writes with the same
+        symbols, if there is any. See `runtime.open_executor` for `device` and `threads`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
@@ -70,8 +71,10 @@ class Transcriber:
         def open_model(name: str | Path) -> Recognizer:
             return Recognizer(name, device=device, threads=threads)
 
-        later = None if long_model is None else functools.partial(open_model, long_model)
-        self._start(open_model(model), beams, later, long_seconds)
+        recognizer = open_model(model)
+        other = long_model or (find_reader(recognizer.spec) if recognizer.hears_samples else None)
+        later = None if other is None else functools.partial(open_model, other)
+        self._start(recognizer, beams, later, long_seconds)
 
     @classmethod
     def over(

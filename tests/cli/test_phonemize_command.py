@@ -90,4 +90,6 @@ def test_models_that_are_not_there_or_do_something_else(unbraid_command, speech_
     assert unbraid_command("phonemize", "cat", "-m", "nothing").code == 1
     outcome = unbraid_command("phonemize", "cat", "-m", speech_folder)
     assert outcome.code == 2
-    assert outcome.errors == ["error: tiny-speech is a sepformer, which writes no text symbol by symbol; choose an audio Transformer."]
+    assert outcome.errors == [
+        "error: tiny-speech is a sepformer, which writes no text symbol by symbol; choose an audio Transformer."
+    ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 models = typer.Typer(rich_markup_mode="rich", help="List the models; fetch, import and remove them.")
 _MANY_COLUMNS = 1000  # more than the table takes
+_MANY_SCORES = 3  # more are on the model's card, and in --json
 _WHERE = {"packaged": "here, inside unbraid", "cached": "here", "published": "not here"}
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `unbraid models` lists.")]
 
@@ -24,7 +25,7 @@ def list_models(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the models: what is here, what can be had, licence, size, stems, rate and scores."""
+    """List the models: what is here, what can be had, licence, size, what they give, rate and scores."""
     if context.invoked_subcommand is not None:
         return
     with guarded(as_json=as_json):
@@ -117,7 +118,7 @@ def _print_list(entries: "list[Entry]") -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("Name", "Where", "Stems", "Rate", "Size", "Licence", "Scores"):
+    for heading in ("Name", "Where", "Gives", "Rate", "Size", "Licence", "Scores"):
         table.add_column(heading, justify="right" if heading in ("Rate", "Size") else "left")
     for entry in entries:
         table.add_row(*(Text(cell) for cell in _cells(entry)))
@@ -127,21 +128,23 @@ def _print_list(entries: "list[Entry]") -> None:
             console.print(table)
         return
     for entry in entries:
-        name, here, stems, *facts, scores = _cells(entry)
+        name, here, gives, *facts, scores = _cells(entry)
         say(f"{name}  [{here}]")
-        for line in filter(None, (stems, ", ".join(filter(None, facts)), *scores.splitlines())):
+        for line in filter(None, (gives, ", ".join(filter(None, facts)), *scores.splitlines())):
             say(f"    {line}")
 
 
 def _cells(entry: "Entry") -> tuple[str, ...]:
     """What there is to say of a model; of its scores, those that tell what it improves, where there are such."""
     gains = {what: value for what, value in entry.scores.items() if "improvement" in what}
+    shown = [f"{value:g} {what}" for what, value in (gains or entry.scores).items()]
+    more = len(shown) - _MANY_SCORES
     return (
         entry.name,
         _WHERE[entry.where],
-        ", ".join(entry.stems) or "text",
+        ", ".join(entry.stems) or entry.writes,
         f"{entry.sample_rate / 1000:g} kHz" if entry.sample_rate else "",
         f"{entry.bytes / 1e6:.1f} MB",
         entry.licence,
-        "\n".join(f"{value:g} {what}" for what, value in (gains or entry.scores).items()),
+        "\n".join((*shown[:_MANY_SCORES], *([f"and {more} more"] if more > 0 else []))),
     )

@@ -76,11 +76,6 @@ def symbols_of(text: str, spelled: bool) -> tuple[str, ...]:
     return tuple(text) if spelled else tuple(text.split())
 
 
-def words_of(symbols: Sequence[str], spelled: bool) -> tuple[str, ...]:
-    """The words that symbols make up."""
-    return tuple("".join(symbols).split()) if spelled else tuple(symbols)
-
-
 def _is_of(row: dict[str, str], name: str) -> bool:
     inside = name.rstrip("/") + "/"
     return row["speaker"] == name or row["speaker"].startswith(inside) or row["path"].startswith(inside)

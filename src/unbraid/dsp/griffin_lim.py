@@ -46,7 +46,8 @@ def linear_magnitudes(levels: FloatArray, mel: Mel, sample_rate: int) -> FloatAr
     magnitudes = wanted / filters.sum(0).clip(TINY)
     for _ in range(UPDATES):
         magnitudes *= wanted / (magnitudes @ gram + TINY)
-    return magnitudes.astype(np.float32)
+    out: FloatArray = magnitudes.astype(np.float32)
+    return out
 
 
 def _joined(spectrum: np.ndarray, hop: int) -> FloatArray:

@@ -51,7 +51,7 @@ def read(graph: Graph, geometry: AudioTransformerGeometry) -> Source:
     tokens = graph.reshape(graph.op("Transpose", x, perm=[0, 2, 1]), [-1, _width(geometry)])
     if isinstance(side, WaveSide):
         tokens = layer_norm(graph, f"front.norms.{len(side.strides) - 1}", tokens)
-        if not geometry.alters:
+        if not geometry.alters and found:
             tokens = graph.op("Concat", tokens, _level(graph, side, found), axis=1)
         tokens = linear(graph, "front.project", tokens)
     return Source(tokens, graph.size(x, 0), graph.size(x, 2), found)

@@ -46,7 +46,7 @@ class WaveFront(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(side.filters, eps=NORM_EPS) for _ in side.strides)
         self.project = nn.Linear(side.filters + tells_level, features)
         with torch.no_grad():
-            self.convs[0].weight.copy_(tones(side.kernels[0], side.filters)[:, None])
+            next(self.convs.parameters()).copy_(tones(side.kernels[0], side.filters)[:, None])
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
         return self.features(self.analyse(waveform, lengths), lengths)
@@ -60,7 +60,7 @@ class WaveFront(nn.Module):
         """The way on from there: features (B, N, D)."""
         left = self.side.stride // self.side.strides[0]  # what the convolutions to come divide steps by
         w = inside(w, lengths * left)
-        power = w.square().mean(1).unflatten(1, (-1, left)).mean(2)  # (B, N)
+        power = w.square().mean(1).view(len(w), -1, left).mean(2)  # (B, N)
         for conv, norm, stride in zip(self.convs[1:], self.norms[:-1], self.side.strides[1:], strict=True):
             w = inside(norm(w.transpose(1, 2)).transpose(1, 2), lengths * left)
             left //= stride
@@ -120,7 +120,8 @@ def tones(kernel: int, filters: int) -> Tensor:
     angle = math.pi * (torch.arange(count, dtype=torch.float64)[:, None] + 0.5) / count * time
     window = torch.hann_window(kernel, periodic=False, dtype=torch.float64).clamp(min=1e-3).sqrt()
     each = torch.cat((angle.cos(), -angle.cos(), angle.sin(), -angle.sin())) * window
-    return (each / kernel**0.5).float()[:filters]
+    out: Tensor = (each / kernel**0.5).float()[:filters]
+    return out
 
 
 def turns(side: WaveSide, steps: int, like: Tensor) -> Tensor:
