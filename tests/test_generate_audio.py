@@ -131,3 +131,16 @@ def test_long_items_go_in_small_batches() -> None:
     side = WRITERS["waveform to text"].source
     read = [np.zeros(side.stride * steps, np.float32) for steps in (BATCH_STEPS // 2, 3, BATCH_STEPS // 2, 5000, 9)]
     assert batches(read, side) == [[1, 4], [0, 2], [3]]
+
+
+@pytest.mark.parametrize("kind", LISTENERS)
+def test_a_text_of_ones_own_is_as_likely_as_when_the_model_writes_it(folders: dict[str, Path], kind: str) -> None:
+    (item,) = items(WRITERS[kind].source, [9])
+    with Generator(folders[kind], device="cpu", threads=1) as generator:
+        (texts,) = generator.generate([item], beams=4, most_symbols=6)
+        ended = [text for text in texts if text.ended]
+        assert ended
+        for text in ended:
+            scored = generator.score(item, text.symbols)
+            assert scored.symbols == text.symbols
+            assert scored.log_probabilities == pytest.approx(text.log_probabilities, abs=1e-4)

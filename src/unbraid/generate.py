@@ -21,6 +21,7 @@ from unbraid.runtime import Executor, open_executor
 from unbraid.search import Allowed, Choice, Hypothesis, Search, log_softmax
 from unbraid.spec import ModelSpec
 from unbraid.steps import Array, Item, Steps, as_item, batch, batches
+from unbraid.vocabulary import BEGIN, END
 
 
 class Generator:
@@ -94,6 +95,20 @@ class Generator:
         for some in batches(whole, self._geometry.source):
             found |= self._batch({i: whole[i] for i in some}, choice)
         return [found[i] for i in range(len(items))]
+
+    def score(self, item: Item, symbols: Sequence[int]) -> Hypothesis:
+        """What the model thinks of a text for an item, whoever wrote it.
+
+        Raises:
+            UsageError: the item is empty or is not what the model reads.
+        """
+        steps = Steps(self._encoder, self._decoder, self._geometry, [as_item(0, item, self._geometry.source)])
+        shown = (BEGIN, *symbols)
+        logs = [
+            float(log_softmax(steps.logits([last]))[0, follows])
+            for last, follows in zip(shown, (*symbols, END), strict=True)
+        ]
+        return Hypothesis(tuple(symbols), tuple(logs), sum(logs))
 
     def ctc(self, item: Item) -> Array:
         """Log probabilities (N, V) of the encoder's own text: of each symbol at each step, number 0 for none.

@@ -1,8 +1,8 @@
 """A model that writes down what it hears in one window of audio: Wav2Vec2, HuBERT, or an audio Transformer.
 
 The first two say what each step sounds like, and CTC makes a text of it. An audio Transformer has a decoder, which
-writes the text symbol by symbol, and may have CTC on its encoder besides: then the decoder's best texts are weighed
-again by both (Watanabe et al., "Hybrid CTC/attention architecture for end-to-end speech recognition", 2017),
+writes the text symbol by symbol, and may have CTC on its encoder besides: then the decoder's best texts, and CTC's own,
+are weighed by both (Watanabe et al., "Hybrid CTC/attention architecture for end-to-end speech recognition", 2017),
 
     log p(text) = (1 - w) log p_decoder(text) + w log p_ctc(text)
 
@@ -35,7 +35,7 @@ from unbraid.search import Hypothesis, log_softmax
 from unbraid.spec import ModelSpec, read_spec, samples_in_step, steps_in
 from unbraid.vocabulary import Vocabulary
 
-CTC_WEIGHT = 0.3  # w
+CTC_WEIGHT = 0.5  # w
 Network = Executor | Generator
 
 
@@ -136,7 +136,11 @@ class Recognizer:
             return [
                 Span(s, 0, steps, log) for s, log in zip(texts[0].symbols, texts[0].log_probabilities, strict=False)
             ]
-        return _weighed(texts, self._network.ctc(item))
+        log_probs = self._network.ctc(item)
+        heard = tuple(span.symbol for span in greedy(log_probs))
+        if all(heard != text.symbols for text in texts):
+            texts = [*texts, self._network.score(item, heard)]
+        return _weighed(texts, log_probs)
 
     def _item(self, audio: FloatArray) -> FloatArray:
         """A waveform (T,) as the encoder reads it: samples or log-mel (N·stride, F)."""
