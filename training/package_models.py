@@ -1,6 +1,7 @@
 """Put trained checkpoints into the package as its default models, float16, with licence, provenance and scores.
 
-    python training/package_models.py runs/speech-2 runs/speech-3 runs/music-2 runs/music-4 runs/music-5 runs/g2p
+    python training/package_models.py runs/speech-2 runs/speech-3 runs/music-2 runs/music-4 runs/music-5
+    python training/package_models.py runs/g2p runs/digits runs/denoise
 
 A run's folder is called like its model and holds `best.pt`. The scores for the card are `scores.json` of the run,
 {"score, variant and set": value}; of a music run they are what `unbraid evaluate` has put under `scores/`. The card
@@ -17,7 +18,7 @@ from pathlib import Path
 from unbraid.export import export_checkpoint
 from unbraid.geometry import SepFormerGeometry
 from unbraid.graph import build_graph
-from unbraid.graphs import graph_name
+from unbraid.graphs import graph_name, packed
 from unbraid.train.config import read_recipe
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +53,20 @@ WORDS = (
     "Trained by the unbraid authors on the CMU Pronouncing Dictionary (Carnegie Mellon University, 2-clause BSD), "
     "without stress; for English words one by one, not for what a sentence does to them. See docs/training.md."
 )
-KINDS = {"speech": (SPEECH, LICENCE), "music": (MUSIC, LICENCE), "g2p": (WORDS, "MIT")}
+NOISY = SPEECH.replace("on mixtures of", "on speech of").replace("and noises", "under noises")
+DIGITS = (
+    "Trained by the unbraid authors on the Free Spoken Digit Dataset (six speakers, CC BY-SA 4.0) and on strings of "
+    "digits that `unbraid data speak --digits` had espeak-ng and flite say in some fifty voices. It knows the ten "
+    "English digits and nothing else, and is no dictation engine: for that pull facebook/wav2vec2-base-960h or "
+    "facebook/hubert-large-ls960-ft. See docs/training.md."
+)
+KINDS = {
+    "speech": (SPEECH, LICENCE),
+    "music": (MUSIC, LICENCE),
+    "g2p": (WORDS, "MIT"),
+    "denoise": (NOISY, LICENCE),
+    "digits": (DIGITS, LICENCE),
+}
 
 
 def package(run: Path) -> None:
@@ -75,7 +89,7 @@ def package(run: Path) -> None:
     shutil.rmtree(destination, ignore_errors=True)
     fresh.rename(destination)
     if isinstance(spec.geometry, SepFormerGeometry):
-        (GRAPHS / graph_name(spec.geometry, "int8")).write_bytes(build_graph(spec.geometry, "int8"))
+        (GRAPHS / graph_name(spec.geometry, "int8")).write_bytes(packed(build_graph(spec.geometry, "int8")))
     print(f"{destination}: {sum(f.stat().st_size for f in destination.iterdir()) / 1e6:.1f} MB")
 
 

@@ -1,6 +1,7 @@
 """Graphs hold no weights but point at them, and those that ship are the ones this code would write."""
 
 import dataclasses
+import gzip
 import hashlib
 import json
 import math
@@ -52,9 +53,11 @@ def products(graph: bytes) -> list[str]:
 
 @pytest.mark.parametrize(("geometry", "dtype"), SHIPPED, ids=lambda value: str(value)[:24])
 def test_shipped_graphs_are_what_the_code_writes_today(geometry: Geometry, dtype: str) -> None:
-    shipped = resources.files("unbraid") / "assets" / "graphs" / graph_name(geometry, dtype)
+    shipped = gzip.decompress(
+        (resources.files("unbraid") / "assets" / "graphs" / graph_name(geometry, dtype)).read_bytes()
+    )
     built = build_graph(geometry, dtype)
-    assert hashlib.sha256(shipped.read_bytes()).hexdigest() == hashlib.sha256(built).hexdigest(), (
+    assert hashlib.sha256(shipped).hexdigest() == hashlib.sha256(built).hexdigest(), (
         "run `python -m unbraid.graph src/unbraid/assets/graphs`"
     )
 
@@ -72,13 +75,13 @@ def packaged_int8() -> set[Geometry]:
 def test_packaged_models_have_the_graphs_that_the_code_writes_today() -> None:
     graphs = resources.files("unbraid") / "assets" / "graphs"
     for geometry in packaged_int8():
-        assert (graphs / graph_name(geometry, "int8")).read_bytes() == build_graph(geometry, "int8")
+        assert gzip.decompress((graphs / graph_name(geometry, "int8")).read_bytes()) == build_graph(geometry, "int8")
     for folder, spec in packaged().items():
         for part in (part for part in every_part(spec.geometry) if f"{part}.onnx" in spec.files):
             kept = (folder / f"{part}.onnx").read_bytes()
             assert kept in [build_graph(spec.geometry, dtype, part) for dtype in ("float32", "float16")], folder.name
-        if "model.int8.onnx" in spec.files:
-            assert (folder / "model.int8.onnx").read_bytes() == build_graph(spec.geometry, "int8"), folder.name
+        if "model.int8.onnx.gz" in spec.files:
+            assert (folder / "model.int8.onnx.gz").read_bytes() == build_graph(spec.geometry, "int8"), folder.name
 
 
 def test_no_other_graphs_are_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,10 +94,10 @@ def test_no_other_graphs_are_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_names_of_graphs_tell_every_size() -> None:
-    assert graph_name(SepFormerGeometry(), "int8") == "sepformer-2-256-16-8-250-2-8-8-1024.int8.onnx"
-    name = "unet-2-2-16x32x64x128x256x512-leaky_relu-relu-sigmoid-own.float32.onnx"
+    assert graph_name(SepFormerGeometry(), "int8") == "sepformer-2-256-16-8-250-2-8-8-1024.int8.onnx.gz"
+    name = "unet-2-2-16x32x64x128x256x512-leaky_relu-relu-sigmoid-own.float32.onnx.gz"
     assert graph_name(UNetGeometry(), "float32") == name
-    name = "audio_transformer-decoder-9xtext-11xtext-24-3-40-2-3-sinusoidal-False.float16.onnx"
+    name = "audio_transformer-decoder-9xtext-11xtext-24-3-40-2-3-sinusoidal-False.float16.onnx.gz"
     assert graph_name(TEXT, "float16", "decoder") == name
     for changed in ({"heads": 4}, {"chunk_frames": 100}, {"stride_samples": 4}):
         assert graph_name(dataclasses.replace(SepFormerGeometry(), **changed), "int8") != graph_name(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry, Wav2Vec2Geometry
 from unbraid.graph import build_graph
-from unbraid.graphs import graph_name
+from unbraid.graphs import graph_name, packed
 
 PUBLISHED: tuple[Geometry, ...] = (
     *(SepFormerGeometry(sources=sources) for sources in (1, 2, 3)),
@@ -24,7 +24,7 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for geometry in PUBLISHED:
         for dtype in ("float32", "int8") if isinstance(geometry, SepFormerGeometry) else ("float32",):
-            (folder / graph_name(geometry, dtype)).write_bytes(build_graph(geometry, dtype))
+            (folder / graph_name(geometry, dtype)).write_bytes(packed(build_graph(geometry, dtype)))
 
 
 if __name__ == "__main__":
