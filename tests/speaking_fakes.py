@@ -46,9 +46,9 @@ class FakeSpeaker:
         self.batches: list[int] = []
         self.closed = False
 
-    def speak(self, items: Sequence[Sequence[int]], *, most_frames: int) -> list[Spoken]:
+    def speak(self, items: Sequence[Sequence[int]], *, most_frames: Sequence[int]) -> list[Spoken]:
         self.batches.append(len(items))
-        return [self._spoken(list(item), most_frames) for item in items]
+        return [self._spoken(list(item), most) for item, most in zip(items, most_frames, strict=True)]
 
     def close(self) -> None:
         self.closed = True

@@ -10,11 +10,13 @@ from engine_fakes import write_model
 from side_fakes import CONVERTERS, MEL, SPEAKERS, WRITERS, side_spec
 from unbraid import audio
 from unbraid.attention import AttentionMaps, attention_maps
+from unbraid.catalogue import catalogue
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import AudioError, UsageError
 from unbraid.generate import Generator
 from unbraid.geometry import AudioTransformerGeometry
-from unbraid.spec import samples_in_step
+from unbraid.hub import resolve
+from unbraid.spec import read_spec, samples_in_step
 from unbraid.vocabulary import END, Vocabulary
 
 pytest.importorskip("onnx")
@@ -197,3 +199,9 @@ def test_damaged_audio(tmp_path: Path) -> None:
     for name in ("bad.wav", "absent.wav"):
         with pytest.raises(AudioError, match=name):
             attention_maps(folder, tmp_path / name)
+
+
+@pytest.mark.parametrize("name", catalogue().packaged)
+def test_models_inside_the_package_can_be_looked_at(name: str) -> None:
+    spec = read_spec(resolve(name))
+    assert ("attention.onnx" in spec.files) == (spec.family == "audio_transformer")

@@ -104,6 +104,14 @@ def test_words_are_joined_in_the_run_that_windows_agree_on() -> None:
     assert joined((0, 10, words("abcdefghij")), (6, 16, words("ghijklmnop", 6))) == "abcdefghijklmnop"
 
 
+def test_a_word_that_is_said_twice_in_a_hurry_is_two() -> None:
+    """The second window begins between the two; its first word is the second one, though the first is near as well."""
+    twice = [Word("a", 7.0, 7.4, 1.0), Word("a", 7.5, 7.9, 1.0)]
+    assert joined((0, 8.2, twice), (7.45, 16, [Word("a", 7.52, 7.92, 1.0), Word("b", 8.5, 8.8, 1.0)])) == "aab"
+    three = [*twice, Word("a", 8.0, 8.4, 1.0)]
+    assert joined((0, 8.5, three), (7.45, 16, [*three[1:], Word("b", 9.0, 9.4, 1.0)])) == "aaab"
+
+
 def test_what_is_cut_off_at_ends_of_windows_is_not_believed() -> None:
     assert joined((0, 10, words("abcdefghiX")), (6, 16, words("Yhijklmnop", 6))) == "abcdefghijklmnop"
     assert joined((0, 10, words("aaaaaaaaaX")), (6, 16, words("Yaaabaaaaa", 6))) == "aaaaaaaaaabaaaaa"

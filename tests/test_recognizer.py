@@ -1,6 +1,7 @@
 """One window of audio through a network that hears: steps, texts, times, and models of other tasks."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from unbraid.ctc import Span, greedy
 from unbraid.errors import ModelNotFound, UsageError
 from unbraid.geometry import AudioTransformerGeometry, Wav2Vec2Geometry, WaveSide
 from unbraid.recognizer import Recognizer, check_task
+from unbraid.runtime import Executor, open_executor
 from unbraid.spec import ModelSpec, Windows
 
 
@@ -119,6 +121,25 @@ def test_a_folder_with_a_decoder_is_opened_and_heard(source: str, ctc: bool, tmp
             log_probs = recognizer.log_probs(audio)
             assert log_probs.shape == (7, len(DIGITS))
             np.testing.assert_allclose(np.exp(log_probs).sum(1), 1)
+
+
+def test_a_window_is_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoder, CTC, and CTC's own text all ask for it."""
+    runs: list[str] = []
+
+    def counting(*args: Any, graph: str, **options: Any) -> Executor:
+        executor = open_executor(*args, graph=graph, **options)
+        run = executor.run
+        executor.run = lambda inputs: (runs.append(graph), run(inputs))[1]  # type: ignore[method-assign]
+        return executor
+
+    monkeypatch.setattr("unbraid.recognizer.open_executor", counting)
+    write_model(tmp_path / "model", writer_spec())
+    with Recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+        recognizer.read(noise(1, 1001)[0], 2)
+        assert runs.count("encoder") == 1
+        recognizer.read(noise(1, 801)[0], 2)
+        assert runs.count("encoder") == 2
 
 
 def test_a_wav2vec2_folder_is_opened_and_heard(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ import pytest
 import soundfile
 
 from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, snr, speech_fake, speech_spec, text_spec
-from unbraid import Cancelled, UsageError, frontends, separator
+from side_fakes import EVERY, side_spec
+from unbraid import Cancelled, UsageError, frontends, separator, stream
 from unbraid.audio import read
 from unbraid.errors import AudioError
 from unbraid.options import Options
 from unbraid.separator import Separator
-from unbraid.spec import Windows
+from unbraid.spec import ModelSpec, Windows
 
 
 def speech(**options: object) -> Separator:
@@ -69,7 +70,7 @@ def test_the_size_of_blocks_does_not_matter(kind: str, monkeypatch: pytest.Monke
     x = noise(2, 50000)
     expected = ENGINES[kind]()(x, 22050)
     for seconds in (0.013, 0.3, 100.0):
-        monkeypatch.setattr(separator, "BLOCK_SECONDS", seconds)
+        monkeypatch.setattr(stream, "BLOCK_SECONDS", seconds)
         for name, stem in ENGINES[kind]()(x, 22050).items():
             assert snr(expected[name], stem) > 90
 
@@ -367,8 +368,8 @@ def test_options_are_checked_before_the_network_is_loaded(speech_folder: Path, m
         Separator(speech_folder, wiener=True)
 
 
-def test_a_model_that_writes_text_separates_nothing() -> None:
+@pytest.mark.parametrize("spec", [text_spec(), side_spec(EVERY["spectrogram to waveform"])], ids=["text", "vocoder"])
+def test_a_model_without_stems_separates_nothing(spec: ModelSpec) -> None:
     with pytest.raises(UsageError) as caught:
-        Separator.over(speech_fake(even_and_odd), text_spec())
-    name = text_spec().name
-    assert str(caught.value) == (f"{name} pulls nothing apart: it writes text; `unbraid models` lists those that do.")
+        Separator.over(speech_fake(even_and_odd), spec)
+    assert str(caught.value) == f"{spec.name} pulls nothing apart; `unbraid models` lists those that do."

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, speech_fake, speech_spec
-from unbraid import separator
+from unbraid import stream
 from unbraid.options import Options
 from unbraid.separator import Separator
 from unbraid.spec import Spectral, Windows
@@ -66,4 +66,4 @@ def test_three_hours_take_no_more_than_three_minutes(kind: str, rate: int, model
 
 
 def test_a_block_is_a_matter_of_seconds() -> None:
-    assert separator.BLOCK_SECONDS < BLOCK_SECONDS  # so what is measured here is more than what is used
+    assert stream.BLOCK_SECONDS < BLOCK_SECONDS  # so what is measured here is more than what is used

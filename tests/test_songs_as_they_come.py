@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from engine_fakes import music_spec, noise, snr, write_model
-from unbraid import audio, frontends, separator
+from unbraid import audio, frontends, stream
 from unbraid.options import Options
 from unbraid.separator import Separator
 from unbraid.spec import Spectral
@@ -96,7 +96,7 @@ def test_the_wiener_filter_does_not_see_where_blocks_end(model: Path, monkeypatc
     x = song(2, 2 * RATE)
     found = []
     for block_seconds, slice_frames in ((1e9, 10**9), (0.0731, 7)):
-        monkeypatch.setattr(separator, "BLOCK_SECONDS", block_seconds)
+        monkeypatch.setattr(stream, "BLOCK_SECONDS", block_seconds)
         monkeypatch.setattr(frontends, "SLICE_FRAMES", slice_frames)
         with Separator(model, wiener=2, threads=1) as engine:
             found.append(engine(x, RATE))

@@ -71,6 +71,13 @@ def test_who_does_not_stop_is_cut_off(most: int, frames: int, ended: bool) -> No
     assert (len(spoken.log_mel), spoken.ended) == (frames, ended)
 
 
+def test_each_item_may_have_a_limit_of_its_own() -> None:
+    speaker = counting()
+    found = speaker.speak([[8], [2], [8]], most_frames=[3, 100, 7])
+    assert [(len(spoken.log_mel), spoken.ended) for spoken in found] == [(4, False), (4, True), (8, False)]
+    assert speaker._engines.decoder.rows == [3, 3, 1, 1]  # type: ignore[attr-defined]
+
+
 def test_bad_requests_are_told() -> None:
     for items_, most, message in (
         ([[4], []], 9, "Item 1 is empty; there is nothing to read."),

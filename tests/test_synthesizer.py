@@ -1,5 +1,7 @@
 """From text to sound: what is said in which order, the contract of the sound, and models that do not fit."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,9 @@ from hypothesis import strategies as st
 
 from speaking_fakes import FRAMES, MEL, RATE, SYMBOLS, FakeSpeaker, FakeVocoder, synthesizer, vocoder_spec, voice_spec
 from text_fakes import words_spec
-from unbraid.errors import ModelError, UsageError
+from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.spec import Mel
-from unbraid.synthesizer import PAUSE_SECONDS, SENTENCES, check_speaks, check_vocoder
+from unbraid.synthesizer import PAUSE_SECONDS, SENTENCES, Synthesizer, check_speaks, check_vocoder
 from unbraid.vocabulary import END
 
 PAUSE = round(PAUSE_SECONDS * RATE)
@@ -71,6 +73,18 @@ def test_what_does_not_end_is_cut_off_and_told() -> None:
     assert voice.notice is None
 
 
+def test_a_sentence_is_cut_off_by_its_own_length_whatever_else_is_said() -> None:
+    voice = synthesizer(FakeVocoder())
+    after = " ".join(["b."] * 2 * SENTENCES)
+    alone, among = (voice(f"ax. {others} cx.").shape[1] for others in ("", f"{'long words ' * 5}. {after}"))
+    lengths = [voice(text).shape[1] for text in ("ax.", "cx.", f"{'long words ' * 5}.", "b.")]
+    assert voice.notice is None
+    assert alone == sum(lengths[:2]) + PAUSE
+    assert among == sum(lengths[:3]) + 2 * SENTENCES * lengths[3] + (2 + 2 * SENTENCES) * PAUSE
+    voice(f"ax. {after} cx.")
+    assert voice.notice == "voice found no end of 'ax.'; it was cut off after 2.0 s"  # the first of them
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -126,3 +140,16 @@ def test_closing_frees_all() -> None:
         assert not speaker.closed
     assert speaker.closed
     assert vocoder.closed
+
+
+def test_a_voice_that_nobody_trained_yet_is_said_to_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelNotFound) as caught:
+        Synthesizer()
+    assert str(caught.value) == (
+        "No voice is inside the package, and none on this machine is called 'speak'; train one in ten minutes, as "
+        "docs/synthesis.md tells, and name it (-m FOLDER)."
+    )
+    with pytest.raises(ModelNotFound, match="No model or folder is called 'other'"):
+        Synthesizer("other")

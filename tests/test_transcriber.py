@@ -260,6 +260,9 @@ def test_one_call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         found = unbraid.transcribe(source)
         assert (found.text, found.model) == ("3 1", "digits")
     assert unbraid.transcribe(say(3, 1), "mine", sample_rate=RATE) == dataclasses.replace(found, model="mine")
+    other = Transcriber.over(ears(), long=writer("spectrogram", name="mel"), long_seconds=0.1)
+    monkeypatch.setattr(unbraid.api, "Transcriber", lambda model, device: other)
+    assert unbraid.transcribe(tmp_path / "tones.wav").model == "mel"  # that heard it
     with pytest.raises(UsageError, match=r"^An array needs its sample rate: transcribe\(audio, sample_rate=44100\)\.$"):
         unbraid.transcribe(say(3, 1))
     with pytest.raises(UsageError, match=r"^A file has its own sample rate; sample_rate goes with an array\.$"):

@@ -84,7 +84,7 @@ def transcribe(
         if isinstance(recording, np.ndarray):
             return transcriber(recording, sample_rate or 0)
         words = tuple(transcriber.stream(recording))
-        return Transcript(words, transcriber.spec.name, transcriber.notice)
+        return Transcript(words, transcriber.heard_by, transcriber.notice)
 
 
 def phonemize(text: str, model: str | Path = MODEL, *, device: str = "auto") -> str:

@@ -9,6 +9,7 @@ the decoder at what is written so far; and from the decoder at the encoder, acro
 the model writes there. The whole network runs once more for this, on a graph that returns the weights.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,7 +23,7 @@ from unbraid.errors import UsageError
 from unbraid.folder import open_model_folder
 from unbraid.generate import Generator
 from unbraid.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
-from unbraid.graphs import ATTENTION, graph_parts
+from unbraid.graphs import ATTENTION
 from unbraid.hub import entries, resolve
 from unbraid.runtime import Executor, open_executor
 from unbraid.spec import Mel, ModelSpec, samples_in_step, steps_in
@@ -225,21 +226,22 @@ def _given(spec: ModelSpec, target: str) -> Array:
 
 def _written(opened: _Opened, item: Array) -> Array:
     """What a model writes for an item, and what it begins with: symbols (M + 1,) or frames (M + 1, r·F)."""
-    encoder, decoder = (opened.executor(graph) for graph in graph_parts(opened.geometry)[:2])
     side = opened.geometry.target
-    if isinstance(side, TextSide):
-        with Generator.over(encoder, decoder, opened.spec) as generator:
+    with ExitStack() as held:
+        encoder, decoder = (opened.executor(graph) for graph in ("encoder", "decoder"))
+        for executor in (encoder, decoder):
+            held.callback(executor.close)
+        if isinstance(side, TextSide):
+            generator = Generator.over(encoder, decoder, opened.spec)
             ((text,),) = generator.generate([item], most_symbols=MOST_WRITTEN)
-        return np.array([BEGIN, *text.symbols, END])
-    assert isinstance(side, SpectrogramSide)
-    steps = Steps(encoder, decoder, opened.geometry, [item])
-    frames, stop = [np.zeros((1, side.stride * side.bins), np.float32)], -1.0
-    while stop <= 0 and len(frames) <= MOST_WRITTEN:
-        following, (stop,) = steps.frames(frames[-1])
-        frames.append(following)
-    encoder.close()
-    decoder.close()
-    return np.concatenate(frames)
+            return np.array([BEGIN, *text.symbols, END])
+        assert isinstance(side, SpectrogramSide)
+        steps = Steps(encoder, decoder, opened.geometry, [item])
+        frames, stop = [np.zeros((1, side.stride * side.bins), np.float32)], -1.0
+        while stop <= 0 and len(frames) <= MOST_WRITTEN:
+            following, (stop,) = steps.frames(frames[-1])
+            frames.append(following)
+        return np.concatenate(frames)
 
 
 def _target_axis(spec: ModelSpec, shown: Array) -> Axis:

@@ -154,7 +154,7 @@ class _Fed:
         missing = -self.count % self._stride
         if self._whole:
             window, hop = (steps * self._stride for steps in self._whole)
-            missing += max(0, -(self.count + missing - window) % hop) if self.count > window else 0
+            missing += -(self.count + missing - window) % hop if self.count > window else 0
         if missing:
             yield np.full((self._rows, missing), self._silent, np.float32)
 

@@ -81,9 +81,9 @@ class Generator:
 
         Items are symbols of the source as the model was trained on, with END behind them; log-mel (N·stride, F); or
         samples (N·stride,). A text goes on until the model ends it, or for `most_symbols`; those that were cut off come
-        last. With a `temperature` each text is drawn: the same for the
-        same item and `seed`. `allowed(i, symbols)` says which symbols may follow these in a text for items[i], END too,
-        as booleans (V,); probabilities stay those of the unconstrained model.
+        last. With a `temperature` each text is drawn: the same for the same item and `seed`. `allowed(i, symbols)` says
+        which symbols may follow these in a text for items[i], END too, as booleans (V,); probabilities stay those of
+        the unconstrained model.
 
         Raises:
             UsageError: an item is empty or is not what the model reads, a value makes no sense, or nothing was

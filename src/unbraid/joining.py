@@ -14,6 +14,7 @@ from unbraid.transcript import Word
 
 AGREE_STEPS = 5  # on both sides of a seam that are looked at
 SLACK_SECONDS = 0.25  # by which windows may differ on when a word is said
+NEARNESS = 1e-3  # of words in a run, for each second: so little that it decides where all else is equal
 SURE = -100.0  # log probability of what is out of the question
 
 
@@ -103,14 +104,15 @@ def _seam(before: FloatArray, after: FloatArray) -> int:
 def _word_seam(before: list[Word], after: list[Word], start: float, end: float) -> tuple[int, int, float]:
     """How many words of the one to keep, how many of the other to leave out, and the time of the seam.
 
-    In the middle of the longest run of words in which both agree; where they do not, in the middle of the overlap.
+    In the middle of the longest run of words in which both agree; where they do not, in the middle of the overlap. Of
+    runs that are as long, it is the one whose words are nearest in time: "one one" is two words, not one twice.
     """
-    runs = np.zeros((len(before) + 1, len(after) + 1), int)  # of words that agree, ending here
+    runs = np.zeros((len(before) + 1, len(after) + 1))  # of words that agree, ending here
     for i, ours in enumerate(before):
         for j, theirs in enumerate(after):
-            if _agree(ours, theirs):
-                runs[i + 1, j + 1] = runs[i, j] + 1
-    if length := int(runs.max()):
+            if ours.text == theirs.text and (apart := _apart(ours, theirs)) < SLACK_SECONDS:
+                runs[i + 1, j + 1] = runs[i, j] + 1 - NEARNESS * max(apart, -1)
+    if length := round(float(runs.max())):
         i, j = (int(at) - length // 2 for at in np.unravel_index(runs.argmax(), runs.shape))
         return i, j, before[i - 1].end if before[i - 1].end < end else start
     middle = (start + end) / 2
@@ -121,9 +123,9 @@ def _word_seam(before: list[Word], after: list[Word], start: float, end: float) 
     )
 
 
-def _agree(ours: Word, theirs: Word) -> bool:
-    apart = max(ours.start, theirs.start) - min(ours.end, theirs.end)
-    return ours.text == theirs.text and apart < SLACK_SECONDS
+def _apart(ours: Word, theirs: Word) -> float:
+    """Seconds between two words; below 0 where they overlap."""
+    return max(ours.start, theirs.start) - min(ours.end, theirs.end)
 
 
 def _middle(word: Word) -> float:

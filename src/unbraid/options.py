@@ -61,7 +61,7 @@ def check_options(spec: ModelSpec, options: Options) -> None:
         UsageError: something does not.
     """
     if not spec.stems:
-        raise UsageError(f"{spec.name} pulls nothing apart: it writes text; `unbraid models` lists those that do.")
+        raise UsageError(f"{spec.name} pulls nothing apart; `unbraid models` lists those that do.")
     if options.wiener < 0:
         raise UsageError(f"Iterations of the Wiener filter are counted from 0, got {options.wiener}.")
     if options.high_band not in (bands := ("share", "drop")):

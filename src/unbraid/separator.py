@@ -40,8 +40,6 @@ from unbraid.runtime.base import Precision
 from unbraid.spec import ModelSpec
 from unbraid.stream import Feed, Progress, Track
 
-BLOCK_SECONDS = 1.0
-
 
 class Separator:
     """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
@@ -126,13 +124,7 @@ class Separator:
         Raises:
             AudioError: the array is not float (C, T), is empty, or holds NaN or infinity.
         """
-        audio, sample_rate = checked_audio(audio), checked_rate(sample_rate)
-        block = max(1, round(BLOCK_SECONDS * sample_rate))
-        track = Track(
-            sample_rate, audio.shape[0], audio.shape[1],
-            lambda: (audio[:, i : i + block] for i in range(0, audio.shape[1], block)),
-        )  # fmt: skip
-        pieces = list(self._stream(track, progress))
+        pieces = list(self._stream(Track.of(checked_audio(audio), checked_rate(sample_rate)), progress))
         return dict(zip(self.stems(), np.concatenate(pieces, axis=-1), strict=True))
 
     def blocks(
@@ -153,10 +145,7 @@ class Separator:
             AudioError: the file cannot be read.
         """
         with Reader(source, start=start, duration=duration, track=track) as reader:
-            info = reader.info
-            block = max(1, round(BLOCK_SECONDS * info.sample_rate))
-            opened = Track(info.sample_rate, info.channels, reader.frames, lambda: reader.blocks(block))
-            for stems in self._stream(opened, progress):
+            for stems in self._stream(Track.through(reader), progress):
                 yield dict(zip(self.stems(), stems, strict=True))
 
     def _stream(self, track: Track, progress: Progress | None) -> Blocks:

@@ -82,33 +82,33 @@ class Speaker:
         for engine in (self._engines.encoder, self._engines.decoder, self._engines.post):
             engine.close()
 
-    def speak(self, items: Sequence[Item], *, most_frames: int = 2000) -> list[Spoken]:
-        """Write a spectrogram for each item, of at most so many frames (and to the end of the last step).
+    def speak(self, items: Sequence[Item], *, most_frames: int | Sequence[int] = 2000) -> list[Spoken]:
+        """Write a spectrogram for each item, of at most so many frames, or so many each (and to the end of a step).
 
         Raises:
             UsageError: an item is empty or is not what the model reads, or no frames are wanted.
         """
-        if most_frames < 1:
-            raise UsageError(f"At least one frame is needed, got {most_frames}.")
+        most = most_frames if isinstance(most_frames, Sequence) else [most_frames] * len(items)
+        if any(frames < 1 for frames in most):
+            raise UsageError(f"At least one frame is needed, got {min(most)}.")
+        most_steps = [-(-frames // self._side.stride) for frames in most]
         whole = [as_item(i, item, self._geometry.source) for i, item in enumerate(items)]
         found: dict[int, Spoken] = {}
         for some in batches(whole, self._geometry.source):
-            found |= self._batch({i: whole[i] for i in some}, -(-most_frames // self._side.stride))
+            found |= self._batch({i: whole[i] for i in some}, most_steps)
         return [found[i] for i in range(len(items))]
 
-    def _batch(self, items: dict[int, Array], most_steps: int) -> dict[int, Spoken]:
+    def _batch(self, items: dict[int, Array], most_steps: Sequence[int]) -> dict[int, Spoken]:
         steps = Steps(self._engines.encoder, self._engines.decoder, self._geometry, list(items.values()))
         written: dict[int, list[Array]] = {i: [] for i in items}
         going, ended = list(items), set[int]()
         frames = np.zeros((len(going), self._side.stride * self._side.bins), np.float32)  # (B, r·F)
-        for _ in range(most_steps):
+        while going:
             frames, stop = steps.frames(frames)
             for i, row in zip(going, frames, strict=True):
                 written[i].append(row)
             ended |= {i for i, logit in zip(going, stop, strict=True) if logit > 0}
-            rows = [row for row, i in enumerate(going) if i not in ended]
-            if not rows:
-                break
+            rows = [row for row, i in enumerate(going) if i not in ended and len(written[i]) < most_steps[i]]
             steps.keep(rows)
             going, frames = [going[row] for row in rows], np.ascontiguousarray(frames[rows])
         return {i: Spoken(self._refined(np.stack(rows)), i in ended) for i, rows in written.items()}

@@ -9,13 +9,14 @@ What is kept of the input is only what the network has not answered yet, so memo
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
-from unbraid.audio import Resampler
+from unbraid.audio import Reader, Resampler
 from unbraid.dsp import Blocks, FloatArray
 
+BLOCK_SECONDS = 1.0
 Progress = Callable[[float, float | None], None]  # seconds done, seconds in all (None: unknown)
 
 
@@ -27,6 +28,19 @@ class Track:
     channels: int
     frames: int | None  # None where only reading can tell
     blocks: Callable[[], Blocks]
+
+    @classmethod
+    def of(cls, audio: FloatArray, sample_rate: int) -> Self:
+        """An array (C, T)."""
+        channels, frames = audio.shape
+        block = _block(sample_rate)
+        return cls(sample_rate, channels, frames, lambda: (audio[:, i : i + block] for i in range(0, frames, block)))
+
+    @classmethod
+    def through(cls, reader: Reader) -> Self:
+        """A file that is open."""
+        rate = reader.info.sample_rate
+        return cls(rate, reader.info.channels, reader.frames, lambda: reader.blocks(_block(rate)))
 
 
 @dataclass
@@ -121,3 +135,8 @@ def resampled(stems: Blocks, from_rate: int, to_rate: int) -> Blocks:
     if resampler is not None:
         out = resampler.finish()
         yield out.reshape(*shape, out.shape[1])
+
+
+def _block(sample_rate: int) -> int:
+    """How many samples are read at once."""
+    return max(1, round(BLOCK_SECONDS * sample_rate))

@@ -16,7 +16,7 @@ import numpy as np
 from unbraid.converter import Converter
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.griffin_lim import griffin_lim
-from unbraid.errors import ModelError, UsageError
+from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide, WaveSide
 from unbraid.phonemizer import MODEL as PHONEMIZER
 from unbraid.phonemizer import Phonemizer
@@ -27,7 +27,7 @@ from unbraid.vocabulary import END, Vocabulary
 
 MODEL = "speak"
 PAUSE_SECONDS = 0.2  # between sentences
-SENTENCES = 8  # that are said at once
+SENTENCES = 8  # that are said side by side
 LEVELS = (-1.0, 1.0)  # between which a spectrogram means something
 
 
@@ -50,7 +50,15 @@ class Synthesizer:
             RuntimeUnavailable: the device is not there.
             UsageError: a model is of another kind, or the vocoder knows another spectrogram.
         """
-        speaker = Speaker(model, device=device, threads=threads)
+        try:
+            speaker = Speaker(model, device=device, threads=threads)
+        except ModelNotFound:
+            if model != MODEL:
+                raise
+            raise ModelNotFound(
+                f"No voice is inside the package, and none on this machine is called {MODEL!r}; train one in ten "
+                "minutes, as docs/synthesis.md tells, and name it (-m FOLDER)."
+            ) from None
         check_speaks(speaker.spec)
         converter = None if vocoder is None else Converter(vocoder, device=device, threads=threads)
         self._start(speaker, Phonemizer(phonemizer, device=device, threads=threads), converter)
@@ -101,7 +109,7 @@ class Synthesizer:
     def blocks(self, text: str) -> Blocks:
         """The same, sentence by sentence: each (1, n). What cannot be said is refused before the first.
 
-        `notice` says which sentences did not come to an end by themselves, if any.
+        `notice` names the first sentence that did not come to an end by itself, if any.
 
         Raises:
             UsageError: there is nothing to say, or something that cannot be said.
@@ -118,11 +126,13 @@ class Synthesizer:
         """Sentences as log-mel spectrograms, (N, F) each."""
         phonemes = phonemes_of((word for sentence in sentences for word in sentence.words), self._phonemizer)
         items = [[*self._symbols.encode(sentence.symbols(phonemes)), END] for sentence in sentences]
-        seconds = most_seconds(max(map(len, items)))
-        most = round(seconds * self.sample_rate / self._mel.hop_samples)
+        seconds = [most_seconds(len(item)) for item in items]
+        most = [round(length * self.sample_rate / self._mel.hop_samples) for length in seconds]
         spoken = self._speaker.speak(items, most_frames=most)
-        if endless := [sentence.text for sentence, found in zip(sentences, spoken, strict=True) if not found.ended]:
-            self.notice = f"{self.spec.name} found no end of {endless[0]!r}; it was cut off after {seconds:.1f} s"
+        endless = [n for n, found in enumerate(spoken) if not found.ended]
+        if endless and self.notice is None:
+            text, length = sentences[endless[0]].text, seconds[endless[0]]
+            self.notice = f"{self.spec.name} found no end of {text!r}; it was cut off after {length:.1f} s"
         return [np.clip(found.log_mel, *LEVELS) for found in spoken]
 
     def wave(self, levels: FloatArray) -> FloatArray:

@@ -35,7 +35,6 @@ from unbraid.vocabulary import PADDING
 MODEL = "digits"
 DECODER_BEAMS = 4
 LONG_SECONDS = 120.0
-BLOCK_SECONDS = 1.0
 SILENCE = 1e-4  # -80 dB: a window that nowhere is louder says nothing
 PAUSE_SECONDS = 0.5  # of steps that say nothing, at which texts are cut
 PIECE_SECONDS = 30.0  # that are decoded at once where nobody pauses
@@ -103,6 +102,7 @@ class Transcriber:
         self._open_long, self._long_seconds = open_long, long_seconds
         self._long: Recognizer | None = None  # once it is needed
         self.notice: str | None = None  # of the last run
+        self.heard_by = recognizer.spec.name  # the model of the last run
 
     def __enter__(self) -> Self:
         return self
@@ -122,15 +122,9 @@ class Transcriber:
         Raises:
             AudioError: the array is not float (C, T), is empty, or holds NaN or infinity.
         """
-        audio, sample_rate = checked_audio(audio), checked_rate(sample_rate)
-        block = max(1, round(BLOCK_SECONDS * sample_rate))
-        track = Track(
-            sample_rate, audio.shape[0], audio.shape[1],
-            lambda: (audio[:, i : i + block] for i in range(0, audio.shape[1], block)),
-        )  # fmt: skip
-        recognizer = self._chosen(track)
-        words = tuple(self._words(recognizer, track, progress))
-        return Transcript(words, recognizer.spec.name, self.notice)
+        track = Track.of(checked_audio(audio), checked_rate(sample_rate))
+        words = tuple(self._words(self._chosen(track), track, progress))
+        return Transcript(words, self.heard_by, self.notice)
 
     def stream(
         self,
@@ -150,16 +144,14 @@ class Transcriber:
             AudioError: the file cannot be read.
         """
         with Reader(source, start=start, duration=duration, track=track) as reader:
-            info = reader.info
-            block = max(1, round(BLOCK_SECONDS * info.sample_rate))
-            opened = Track(info.sample_rate, info.channels, reader.frames, lambda: reader.blocks(block))
+            opened = Track.through(reader)
             for word in self._words(self._chosen(opened), opened, progress):
                 yield dataclasses.replace(word, start=word.start + start, end=word.end + start)
 
     def _chosen(self, track: Track) -> Recognizer:
         """Who is to hear a track."""
-        self.notice = None
         first = self._recognizer
+        self.notice, self.heard_by = None, first.spec.name
         if not first.hears_samples or self._open_long is None:
             return first
         if track.frames is not None and track.frames <= self._long_seconds * track.sample_rate:
@@ -172,7 +164,8 @@ class Transcriber:
                 "that reads spectrograms."
             )
         known = "of unknown length" if track.frames is None else f"longer than {self._long_seconds:g} s"
-        self.notice = f"audio {known} is read by {self._long.spec.name}, as a spectrogram, not by {first.spec.name}"
+        self.heard_by = self._long.spec.name
+        self.notice = f"audio {known} is read by {self.heard_by}, as a spectrogram, not by {first.spec.name}"
         return self._long
 
     def _words(self, recognizer: Recognizer, track: Track, progress: Progress | None) -> Iterator[Word]:

@@ -46,11 +46,9 @@ def words_of(spans: Iterable[Span], vocabulary: Vocabulary, step_seconds: float,
 def word_parts(symbols: Sequence[int], vocabulary: Vocabulary) -> list[list[int]]:
     """Which of some symbols make up each word, by their places; special ones are in none.
 
-    Words are what is between blanks; or pieces, the first of which begins with "▁"; or each symbol is one, where the
-    vocabulary has neither.
+    Words are what is between blanks; or pieces, the first of which begins with "▁"; or each symbol is one.
     """
-    in_pieces = any(symbol.startswith(BEGINS) for symbol in vocabulary.symbols)
-    each = not in_pieces and SPACE not in vocabulary.symbols
+    in_pieces, each = has_pieces(vocabulary), holds_words(vocabulary)
     words: list[list[int]] = [[]]
     for place, number in enumerate(symbols):
         symbol = vocabulary.symbols[number]
@@ -61,6 +59,16 @@ def word_parts(symbols: Sequence[int], vocabulary: Vocabulary) -> list[list[int]
         if symbol != SPACE:
             words[-1].append(place)
     return [word for word in words if word_text([symbols[place] for place in word], vocabulary)]
+
+
+def has_pieces(vocabulary: Vocabulary) -> bool:
+    """Whether symbols are pieces of words, some of which begin with "▁"."""
+    return any(symbol.startswith(BEGINS) for symbol in vocabulary.symbols)
+
+
+def holds_words(vocabulary: Vocabulary) -> bool:
+    """Whether each symbol is a word, as of digits, and no others can be written: there are no blanks and no pieces."""
+    return SPACE not in vocabulary.symbols and not has_pieces(vocabulary)
 
 
 def word_text(symbols: Sequence[int], vocabulary: Vocabulary) -> str:

@@ -78,6 +78,16 @@ def test_what_cannot_be_is_refused_and_nothing_written(unbraid_command, speaking
     assert files(here) == ["there.wav"]
 
 
+def test_a_text_that_fails_halfway_leaves_nothing(unbraid_command, here: Path, monkeypatch) -> None:
+    class Broken(FakeVocoder):
+        def __call__(self, levels):
+            raise MemoryError
+
+    monkeypatch.setattr("unbraid.synthesizer.Synthesizer", lambda model, **_: synthesizer(Broken()))
+    outcome = unbraid_command("synthesize", "a", "-o", "deep/a.wav")
+    assert (outcome.code, files(here)) == (1, [])
+
+
 def test_overwriting_is_asked_for(unbraid_command, speaking, here: Path) -> None:
     (here / "a.wav").write_bytes(b"old")
     assert unbraid_command("synthesize", "a", "-o", "a.wav", "--overwrite").code == 0

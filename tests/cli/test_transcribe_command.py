@@ -181,6 +181,19 @@ def test_json_tells_all(unbraid_command, spoken, here: Path) -> None:
     assert (here / "a.txt").read_text() == "3\n1\n"
 
 
+def test_seconds_are_those_that_were_heard_whatever_the_header_says(unbraid_command, spoken, here: Path) -> None:
+    spoken("a.flac", 3, 1, 4)
+    content = bytearray((here / "a.flac").read_bytes())
+    content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0, 0])  # STREAMINFO: how many samples is unknown
+    (here / "a.flac").write_bytes(content)
+    (file,) = json.loads(unbraid_command("transcribe", "a.flac", "--json").out)["files"]
+    assert (file["text"], file["seconds"]) == ("3 1 4", pytest.approx(0.9))
+    (file,) = json.loads(unbraid_command("transcribe", "a.flac", "--json", "--start", 0.3, "--duration", 9).out)[
+        "files"
+    ]
+    assert (file["text"], file["seconds"]) == ("1 4", pytest.approx(0.6))
+
+
 def test_one_that_fails_does_not_stop_the_others(unbraid_command, spoken, here: Path, tree) -> None:
     spoken("a.wav", 3)
     spoken("c.wav", 1)

@@ -99,7 +99,7 @@ def test_words_are_cut_where_nobody_speaks() -> None:
     words = [tone(300, 0.3), tone(700, 0.4), tone(500, 0.25)]
     speech = joined(words, PLAIN, RATE, generator())
     assert len(speech) == sum(map(len, words)) + 2 * 800
-    pieces = cut_at_pauses(speech, 3, RATE)
+    pieces = [speech[piece] for piece in cut_at_pauses(speech, 3, RATE)]
     assert [len(piece) for piece in pieces] == pytest.approx([len(word) for word in words], abs=200)
     for piece, hertz in zip(pieces, (300, 700, 500), strict=True):
         assert np.abs(np.fft.rfft(piece)).argmax() * RATE / len(piece) == pytest.approx(hertz, abs=5)

@@ -1,5 +1,6 @@
 """Recordings as frames to be written: silence is cut, steps are whole, batches are padded, and order is a seed's."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,19 @@ def test_each_comes_once_a_round_among_its_like(scripts: list[Script]) -> None:
     assert [len(shuffled[n].source) - 3 for n in range(6)] == first
     orders = {tuple(len(shuffled[6 * turn + n].source) for n in range(6)) for turn in range(5)}
     assert len(orders) > 1
+
+
+def test_what_was_heard_once_does_not_stay_in_memory(scripts: list[Script], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large corpus only so much is kept as there is room for: here nothing."""
+    monkeypatch.setattr("unbraid.data.spoken._KEPT_BYTES", 0)
+    texts = SpokenTexts(scripts, FORM)
+    texts[5]
+    tracemalloc.start()
+    for n in range(5):
+        texts[n]
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 15_000
 
 
 def test_no_speech_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Utterances as a network hears them: steps, perturbed items as functions of (seed, position), batches."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -41,7 +42,6 @@ def utterances(tmp_path_factory: pytest.TempPathFactory) -> list[Utterance]:
 def test_what_is_heard_is_whole_steps() -> None:
     assert (WAVE.step_samples, LOG_MEL.step_samples) == (320, 320)
     audio = tone(seconds=0.1003)  # 802 samples: three steps, eleven frames
-    assert WAVE.steps(len(audio)) == LOG_MEL.steps(len(audio)) == 3
     samples, levels = WAVE(audio), LOG_MEL(audio)
     assert (samples.shape, levels.shape) == ((960,), (12, 64))
     assert (samples[:802] == audio).all()
@@ -57,7 +57,7 @@ def test_those_to_be_judged_by_come_as_they_are(utterances: list[Utterance], hea
     item = data[1]
     audio, _ = soundfile.read(utterances[1].clip.path, dtype="float32")
     assert item.source.numpy() == pytest.approx(hearing(audio), abs=1e-4)
-    assert (item.steps, item.symbols) == (hearing.steps(len(audio)), (8, 9))
+    assert (item.steps, item.symbols) == (len(hearing(audio)) // hearing.side.stride, (8, 9))
 
 
 @pytest.mark.parametrize("hearing", [WAVE, LOG_MEL])
@@ -94,6 +94,20 @@ def test_joined_texts_say_what_is_heard(utterances: list[Utterance]) -> None:
         assert [round((hertz - 25) / 200) for hertz in heard] == [symbol - 4 for symbol in item.symbols]
         assert len({round(hertz / 25) * 25 % 200 for hertz in heard}) == 1  # 0 or 50 above: one voice
     assert len(texts) > 10
+
+
+def test_what_was_cut_once_does_not_stay_in_memory(
+    utterances: list[Utterance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large corpus only so much is kept as there is room for: here nothing."""
+    monkeypatch.setattr("unbraid.data.utterances._KEPT_BYTES", 0)
+    data = PerturbedUtterances(utterances, WAVE, encode, replace(PLAIN, joined_probability=1.0), bunch=1, seed=0)
+    tracemalloc.start()
+    for k in range(30):
+        data[k]
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 60_000  # the recordings are 345 kB
 
 
 def test_silence_has_no_text(utterances: list[Utterance]) -> None:

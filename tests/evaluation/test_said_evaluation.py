@@ -14,8 +14,11 @@ from unbraid.errors import UsageError
 from unbraid.evaluation.jobs import job_of
 from unbraid.evaluation.request import Request
 from unbraid.evaluation.text.said import SaidEvaluation, hearable, spelled_words
+from unbraid.evaluation.text.saying import SayingJob
+from unbraid.evaluation.text.transcripts import HeardSetting, heard_report_html, summarise_heard
 from unbraid.spec import Vocabularies
 from unbraid.transcript import Transcript, Word
+from unbraid.vocabulary import SPECIAL
 
 
 class Voice:
@@ -61,6 +64,21 @@ def test_a_recogniser_of_digits_is_asked_for_digits() -> None:
     assert [u.text for u in hearable(texts, listener)] == ["3 0, 5", "three 305"]
     object.__setattr__(listener, "vocabularies", Vocabularies((), (*HEARD, " ", "a")))
     assert hearable(texts, listener) == texts
+    object.__setattr__(listener, "vocabularies", Vocabularies((), (*SPECIAL, "▁a", "b", "▁c")))  # pieces of any word
+    assert hearable(texts, listener) == texts
+
+
+def test_the_page_names_the_table_beside_it() -> None:
+    evaluation = SaidEvaluation()
+    list(evaluation.say(Voice(), Ear(), [utterance("three one")]))
+    found = summarise_heard(evaluation, HeardSetting("voice", "digits", "test", (), "cpu", None), None)
+    page = heard_report_html(evaluation, found, SayingJob.noun)
+    assert "<h2>The texts with most errors</h2>" in page
+    assert "texts.csv has all texts." in page
+
+
+def test_of_several_speakers_some_may_be_named(tmp_path: Path) -> None:
+    assert job_of(voice_spec(), Request(tmp_path, recogniser="digits", speakers=("ann",)), None).noun == "texts"
 
 
 def test_somebody_has_to_listen(tmp_path: Path) -> None:

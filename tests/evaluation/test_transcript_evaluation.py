@@ -10,13 +10,14 @@ import soundfile
 from typer.testing import CliRunner
 
 import unbraid.cli
-from recognizer_fakes import ctc_spec
+from recognizer_fakes import ctc_spec, ears, writer
 from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
 from unbraid.evaluation.jobs import job_of
 from unbraid.evaluation.request import Request
 from unbraid.evaluation.text.heard import HeardEvaluation, plain_words
 from unbraid.evaluation.text.transcripts import CONVENTION, HeardSetting, heard_report_html, lines, summarise_heard
+from unbraid.transcriber import Transcriber
 from unbraid.transcript import Transcript, Word
 
 SAID = {"ann/0": "3 5 7", "ann/1": "One, two!", "bob/0": "4 4", "bob/1": "8"}
@@ -106,6 +107,21 @@ def test_the_command_writes_numbers_a_table_and_a_page(folder: Path, tmp_path: P
     ]
 
 
+def test_no_other_model_takes_its_place_where_recordings_are_long(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Transcriber] = []
+
+    def open_transcriber(model: str, *, device: str, threads: int | None, **options: float) -> Transcriber:
+        opened.append(Transcriber.over(ears(), long=writer("spectrogram", name="mel"), **options))
+        return opened[-1]
+
+    monkeypatch.setattr("unbraid.evaluation.jobs.Transcriber", open_transcriber)
+    with job_of(ctc_spec(), Request(folder), None).running("tiny-ears", "cpu", "float32"):
+        opened[0](np.zeros((1, 200 * 8000), np.float32), 8000)  # 200 s
+    assert (opened[0].heard_by, opened[0].notice) == ("tiny-ears", None)
+
+
 @pytest.mark.parametrize(
     ("request_values", "metrics", "message"),
     [
@@ -128,7 +144,8 @@ def test_speakers_are_for_those_that_transcribe(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         job_of(words_spec(), Request(tmp_path, speakers=("ann",)), None)
     assert str(caught.value) == (
-        "--speakers can be had with transcription models only, and speller is a text model; leave that out."
+        "--speakers can be had with transcription and speaking models only, and speller is a text model; "
+        "leave that out."
     )
 
 

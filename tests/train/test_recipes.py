@@ -1,6 +1,7 @@
 """Every recipe in recipes/ runs two steps, shrunk, on a tiny corpus in the layout that it is for."""
 
 import dataclasses
+import json
 import math
 from pathlib import Path
 
@@ -11,13 +12,16 @@ from digit_tones import write_tones
 from train_helpers import read_log, silent, write_dictionary
 
 from source_tree import ROOT
+from unbraid.errors import UsageError
 from unbraid.geometry import SepFormerGeometry, UNetGeometry
 from unbraid.importers.spleeter_config import shipped_config
 from unbraid.models.sepformer import SepFormer
 from unbraid.spec import Spectral
 from unbraid.train import read_recipe, train
 from unbraid.train.config import Constant, Plateau
+from unbraid.train.keeper import LAST
 from unbraid.train.music import SpectralLoss, frame_count
+from unbraid.train.run import RECORD, look
 from unbraid.train.text import TextModel
 from unbraid.weights import tensor_shapes
 
@@ -105,6 +109,26 @@ def test_two_steps_of_words(tmp_path: Path) -> None:
     assert 0 < float(line["train_loss"]) < 6
     assert float(line["dev_accuracy"]) <= 100
     assert (tmp_path / "run" / "best.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("digits", "data.sample_rate=16000"),
+        ("digits", "mel.hop_samples=100"),
+        ("speak", "data.sample_rate=16000"),
+        ("speak", "data.phonemizer=other"),
+        ("vocoder", "mel.frame_samples=320"),
+        ("denoise", "data.sample_rate=16000"),
+    ],
+)
+def test_a_run_hears_the_same_to_its_end(name: str, change: str, tmp_path: Path) -> None:
+    """What turns recordings into what a network reads cannot change between two halves."""
+    file = FOLDER / f"{name}.toml"
+    (tmp_path / RECORD).write_text(json.dumps(read_recipe(file).values()))
+    (tmp_path / LAST).touch()
+    with pytest.raises(UsageError, match=f"The run in .* has {change.split('=')[0]} = .* cannot take it up; "):
+        look(read_recipe(file, [change]), tmp_path)
 
 
 def test_our_words_fit_their_budget() -> None:

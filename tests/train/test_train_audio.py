@@ -150,6 +150,17 @@ def test_the_score_is_what_is_taken_away(file: Path) -> None:
     assert float(task.gains(Perfect(), batch)["sound"]) == 100
 
 
+@pytest.mark.parametrize("kind", ["waveform to waveform", "spectrogram to spectrogram"])
+def test_where_there_is_no_noise_none_can_be_taken_away(kind: str, file: Path, voices: Path) -> None:
+    """What is there already is as good as can be; a share of nothing would choose the model."""
+    with pytest.raises(UsageError) as caught:
+        recipe_of(file, *KINDS[kind], "mixing.noise_probability=0").task.dev_data()
+    assert str(caught.value) == (
+        f"The voices of {voices} have no noise that could be taken away; set mixing.noise_probability=1 and "
+        "data.noise=FOLDER."
+    )
+
+
 def test_dev_is_always_the_same_and_within_its_ratios(file: Path) -> None:
     task = recipe_of(file, "data.dev_snr_db=[3,4]").task
     for one, two in zip(task.dev_data(), task.dev_data(), strict=False):

@@ -13,6 +13,7 @@ from unbraid.folder import write_model_folder
 from unbraid.geometry import PretrainedSide
 from unbraid.importers import read_checkpoint
 from unbraid.importers.wav2vec2_trunk import read_trunk
+from unbraid.spec import steps_in
 from unbraid.train import export_run, train
 from unbraid.train.listener import AudioTextModel
 from unbraid.train.pretrained import pretrained_trunk
@@ -49,7 +50,8 @@ def test_it_begins_with_what_was_published_and_ends_in_a_model(
     recipe, out = recipe_of(recipe_file, f"model.frozen={frozen}", "data.epoch_utterances=4"), tmp_path / "run"
     published = read_trunk(goldens / "hubert")
     assert recipe.task.geometry.source == PretrainedSide(published.geometry)
-    assert recipe.task.hearing.steps(4000) == (4000 - published.geometry.reach) // published.geometry.stride + 1
+    steps = (4000 - published.geometry.reach) // published.geometry.stride + 1
+    assert steps_in(recipe.task.hearing.side, 4000) == steps
     assert recipe.task.source == f"tones, from {goldens / 'hubert'}"
     train(recipe, out, silent)
     best = load(out / "best.pt")

@@ -11,10 +11,10 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TextIO
+from typing import Protocol, TextIO
 
 import typer
 
@@ -101,6 +101,35 @@ def guarded(*, as_json: bool = False) -> Iterator[None]:
             with suppress(UnbraidError):
                 say(json.dumps({"error": message}))
         raise typer.Exit(exit_code(error)) from None
+
+
+class Told(Protocol):
+    """What is told of a run, however it ended."""
+
+    error: str | None  # that ended the whole run
+    interrupted: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether something did."""
+        ...
+
+
+def carried_out(work: Callable[[], None], report: Told, lost: str) -> int:
+    """The exit code of a run that fills a report, whatever happens; where it is interrupted, what was lost is told."""
+    try:
+        work()
+        return FAILED if report.failed else 0
+    except (KeyboardInterrupt, Cancelled):
+        report.interrupted = True
+        report_error(f"interrupted; nothing is kept of the {lost} that was under way.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        report.error = explain(error)
+        report_error(report.error)
+        return exit_code(error)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ _Limit = Annotated[
 ]
 _Speakers = Annotated[
     str | None,
-    typer.Option(metavar="A,B", help="Of transcripts: only these speakers, or folders of them.", rich_help_panel=_DATA),
+    typer.Option(metavar="A,B", help="Of texts: only these speakers, or folders of them.", rich_help_panel=_DATA),
 ]
 _Recogniser = Annotated[
     str | None,

@@ -62,14 +62,8 @@ class Request:
             raise UsageError("--report writes a page beside the stems, so choose a folder with -o instead of -.")
         if self.resume and "-" in self.inputs:
             raise UsageError("--resume needs files: whether standard input is what it was cannot be told.")
-        if self.engine.threads is not None and self.engine.threads < 1:
-            raise UsageError(f"{self.engine.threads} threads are not possible; give 1 or more, or leave --threads out.")
-
-        start, duration = self.cut.start, self.cut.duration
-        if not 0 <= start < math.inf:
-            raise UsageError(f"A start of {start:g} s is not possible; it must be 0 or more.")
-        if duration is not None and not 0 < duration < math.inf:
-            raise UsageError(f"A duration of {duration:g} s is not possible; it must be more than 0.")
+        check_threads(self.engine.threads)
+        check_cut(self.cut)
 
     def making_options(self) -> dict[str, Any]:
         """All that decides what the stems' files hold, but for input and model; as JSON values."""
@@ -77,6 +71,20 @@ class Request:
         coding, cut = dataclasses.asdict(self.coding), dataclasses.asdict(self.cut)
         removed = list(self.options.remove)  # JSON knows no tuples
         return {**options, "remove": removed, **coding, **cut, "precision": self.engine.precision}
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse numbers of threads that cannot be."""
+    if threads is not None and threads < 1:
+        raise UsageError(f"{threads} threads are not possible; give 1 or more, or leave --threads out.")
+
+
+def check_cut(cut: Cut) -> None:
+    """Refuse times that cannot be."""
+    if not 0 <= cut.start < math.inf:
+        raise UsageError(f"A start of {cut.start:g} s is not possible; it must be 0 or more.")
+    if cut.duration is not None and not 0 < cut.duration < math.inf:
+        raise UsageError(f"A duration of {cut.duration:g} s is not possible; it must be more than 0.")
 
 
 def choose_model(model: str | None, speakers: int | None) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from unbraid.cli import options as opt
-from unbraid.cli.console import FAILED, INTERRUPTED, exit_code, explain, guarded, notice, report_error, say
-from unbraid.errors import Cancelled, UsageError
+from unbraid.cli.console import carried_out, guarded, notice, say
+from unbraid.errors import UsageError
 
 if TYPE_CHECKING:
     from unbraid.cli.report import Report, Result
@@ -110,21 +110,15 @@ def _report(request: Callable[[], "Request"], *, quiet: bool) -> tuple["Report",
     from unbraid.cli.report import Report
 
     report = Report()
-    try:
+
+    def work() -> None:
         asked = request()
         report.model = asked.model
         from unbraid.cli.runner import run
 
         run(asked, report, quiet=quiet)
-        return report, FAILED if report.failed else 0
-    except (KeyboardInterrupt, Cancelled):
-        report.interrupted = True
-        report_error("interrupted; nothing is kept of the track that was under way.")
-        return report, INTERRUPTED
-    except Exception as error:
-        report.error = explain(error)
-        report_error(report.error)
-        return report, exit_code(error)
+
+    return report, carried_out(work, report, "track")
 
 
 def summary(report: "Report") -> list[str]:

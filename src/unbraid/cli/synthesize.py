@@ -87,12 +87,11 @@ def _write(synthesizer: "Synthesizer", words: str, output: Path, fmt: "OutputFor
     from unbraid.audio import open_writer
 
     said = synthesizer.blocks(words)
-    with disk_errors(output.parent):
-        output.parent.mkdir(parents=True, exist_ok=True)
     with working_folder(output.parent) as work:
         with open_writer(work / output.name, synthesizer.sample_rate, 1, fmt) as writer:
             for block in said:
                 writer.write(block)
         with disk_errors(output.parent):
+            output.parent.mkdir(parents=True, exist_ok=True)
             os.replace(work / output.name, output)
     return writer.frames / writer.sample_rate

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unbraid.cli import options as opt
-from unbraid.cli.console import FAILED, INTERRUPTED, exit_code, explain, guarded, notice, report_error, say
-from unbraid.errors import Cancelled, UsageError
+from unbraid.cli.console import carried_out, guarded, notice, say
+from unbraid.errors import UsageError
 
 if TYPE_CHECKING:
     from unbraid.cli.transcripts import Asked, Report, Result
@@ -123,23 +123,15 @@ def _carry_out(asked: Callable[[], "Asked"], *, quiet: bool) -> tuple["Report", 
     from unbraid.cli.transcripts import Report
 
     report = Report()
-    try:
+
+    def work() -> None:
         request = asked()
         report.model = request.model
         from unbraid.cli.transcribing import run
 
         run(request, report, quiet=quiet)
-        return report, FAILED if report.failed else 0
-    except (KeyboardInterrupt, Cancelled):
-        report.interrupted = True
-        report_error("interrupted; nothing is kept of the text that was under way.")
-        return report, INTERRUPTED
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        report.error = explain(error)
-        report_error(report.error)
-        return report, exit_code(error)
+
+    return report, carried_out(work, report, "text")
 
 
 def summary(report: "Report") -> list[str]:

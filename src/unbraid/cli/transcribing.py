@@ -23,6 +23,7 @@ from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import AudioError, Cancelled
 from unbraid.jobs import Item, collect
 from unbraid.separator import Separator
+from unbraid.stream import Progress
 from unbraid.subtitles import Line, lines_of, written
 from unbraid.tracks import Cut
 from unbraid.transcriber import Transcriber
@@ -68,6 +69,17 @@ def run(asked: Asked, report: Report, *, quiet: bool = False) -> None:
                 notice(f"{result.input}: {result.notice}")
 
 
+class _Heard:
+    """The seconds of audio that were heard so far, which a meter shows; what a header says may be wrong or missing."""
+
+    def __init__(self, meter: Meter):
+        self._meter, self.seconds = meter, 0.0
+
+    def __call__(self, done: float, total: float | None) -> None:
+        self.seconds = done
+        self._meter(done, total)
+
+
 @dataclass(frozen=True)
 class _Job:
     """How each recording is to be written down."""
@@ -79,11 +91,11 @@ class _Job:
 
     def do(self, item: Item, output: Path | None, place: Place) -> Result:
         """One recording, with whatever goes wrong in it as a result."""
-        started, source = time.monotonic(), None
+        started, source, heard = time.monotonic(), None, _Heard(self.meter)
         try:
             source = place(item)
             probe(source, self.asked.cut.track)  # says what is wrong before anything is written
-            lines, told = self._lines(source), None
+            lines, told = self._lines(source, heard), None
             if self.asked.as_json and output is None:
                 told = list(lines)
             elif output is None:
@@ -97,30 +109,24 @@ class _Job:
             raise
         except Exception as error:
             return Result(item.label, "failed", error=naming(item, explain(error), source))
-        heard, elapsed = self.engines.transcriber.notice, time.monotonic() - started
-        return Result(item.label, "done", output, told, self.asked.model, self._seconds(source), elapsed, heard)
+        notice, elapsed = self.engines.transcriber.notice, time.monotonic() - started
+        return Result(item.label, "done", output, told, self.asked.model, heard.seconds, elapsed, notice)
 
-    def _lines(self, source: Path) -> Iterator[Line]:
+    def _lines(self, source: Path, progress: Progress) -> Iterator[Line]:
         """The lines of a recording, or of each of its voices, in the order in which they begin."""
         cut = self.asked.cut
         if self.engines.separator is None:
             words = self.engines.transcriber.stream(
-                source, start=cut.start, duration=cut.duration, track=cut.track, progress=self.meter
+                source, start=cut.start, duration=cut.duration, track=cut.track, progress=progress
             )
             yield from lines_of(words)
             return
-        with _voices(self.engines.separator, source, cut, self.meter) as voices:
+        with _voices(self.engines.separator, source, cut, progress) as voices:
             texts = [
                 lines_of(_later(self.engines.transcriber.stream(file), cut.start), voice)
                 for voice, file in voices.items()
             ]
             yield from heapq.merge(*texts, key=lambda line: line.start)
-
-    def _seconds(self, source: Path) -> float:
-        """Of audio that were heard, as far as the header tells."""
-        cut = self.asked.cut
-        left = max(0.0, (probe(source, cut.track).duration or 0.0) - cut.start)
-        return left if cut.duration is None else min(left, cut.duration)
 
 
 def _write(text: Iterator[str], path: Path, *, replace: bool) -> None:
@@ -161,7 +167,7 @@ def _engines(asked: Asked) -> Iterator[Engines]:
 
 
 @contextmanager
-def _voices(separator: Separator, source: Path, cut: Cut, meter: Meter) -> Iterator[dict[str, Path]]:
+def _voices(separator: Separator, source: Path, cut: Cut, progress: Progress) -> Iterator[dict[str, Path]]:
     """The voices of a recording as files, for as long as they are needed."""
     rate = separator.output_rate(probe(source, cut.track).sample_rate)
     with tempfile.TemporaryDirectory(prefix="unbraid-") as folder:
@@ -169,7 +175,7 @@ def _voices(separator: Separator, source: Path, cut: Cut, meter: Meter) -> Itera
         with ExitStack() as opened:
             writers: dict[str, Writer] = {}
             for stems in separator.blocks(
-                source, start=cut.start, duration=cut.duration, track=cut.track, progress=meter
+                source, start=cut.start, duration=cut.duration, track=cut.track, progress=progress
             ):
                 for stem, block in stems.items():
                     if stem not in writers:

@@ -1,13 +1,12 @@
 """What a user asked of `unbraid transcribe`, where each text goes, and what became of each; as values."""
 
-import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from unbraid import __version__
-from unbraid.cli.request import choose_model
+from unbraid.cli.request import check_cut, check_threads, choose_model
 from unbraid.errors import UsageError
 from unbraid.jobs import Collected, Item, Layout, refuse_collisions
 from unbraid.subtitles import FORMATS, Line, as_data, check_text_format
@@ -35,12 +34,8 @@ class Asked:
     as_json: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.cut.start < math.inf:
-            raise UsageError(f"A start of {self.cut.start:g} s is not possible; it must be 0 or more.")
-        if self.cut.duration is not None and not 0 < self.cut.duration < math.inf:
-            raise UsageError(f"A duration of {self.cut.duration:g} s is not possible; it must be more than 0.")
-        if self.threads is not None and self.threads < 1:
-            raise UsageError(f"{self.threads} threads are not possible; give 1 or more, or leave --threads out.")
+        check_cut(self.cut)
+        check_threads(self.threads)
 
 
 @dataclass(frozen=True)

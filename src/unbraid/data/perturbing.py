@@ -124,8 +124,8 @@ def masked(levels: Array, values: Perturbing, frame_seconds: float, random: np.r
     return levels
 
 
-def cut_at_pauses(speech: Array, pieces: int, sample_rate: int) -> list[Array]:
-    """As many pieces as asked for, cut in the middle of pauses; none where there are not as many.
+def cut_at_pauses(speech: Array, pieces: int, sample_rate: int) -> list[slice]:
+    """Where as many pieces as asked for are, cut at pauses; nothing where there are not as many.
 
     What counts as a pause is tried from short and quiet to long and loud.
     """
@@ -137,8 +137,7 @@ def cut_at_pauses(speech: Array, pieces: int, sample_rate: int) -> list[Array]:
         for seconds in _PAUSES_SECONDS:
             spans = _spans(sounds, round(seconds / _FRAME_SECONDS))
             if len(spans) == pieces:
-                edges = [start * size for start, _ in spans], [stop * size for _, stop in spans]
-                return [speech[max(0, a - size) : b + size] for a, b in zip(*edges, strict=True)]
+                return [slice(max(0, start - 1) * size, (stop + 1) * size) for start, stop in spans]
     return []
 
 

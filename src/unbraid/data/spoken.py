@@ -26,6 +26,7 @@ from unbraid.vocabulary import END, PADDING
 SILENT_LEVEL = -1.0  # of a log-mel spectrogram
 LEAD_SECONDS, TAIL_SECONDS = 0.05, 0.15  # of silence that is left
 QUIET_DB = -40.0  # below the loudest moment: what is softer is silence
+_KEPT_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,15 @@ class SpokenTexts(Dataset[SpokenText]):
         if not scripts:
             raise UsageError("There is no speech to learn from.")
         self._scripts, self._form = list(scripts), form
-        self._shelf = Shelf(form.sample_rate)
-        self._kept: dict[int, SpokenText] = {}
+        self._shelf = Shelf(form.sample_rate, room_bytes=_KEPT_BYTES, keep_all=True)
 
     def __len__(self) -> int:
         return len(self._scripts)
 
     def __getitem__(self, position: int) -> SpokenText:
-        if position not in self._kept:
-            script = self._scripts[position]
-            (audio,) = self._shelf.piece(script.clip, 0, self._shelf.samples(script.clip))
-            self._kept[position] = SpokenText(torch.tensor([*script.symbols, END]), frames_of(audio, self._form))
-        return self._kept[position]
+        script = self._scripts[position]
+        (audio,) = self._shelf.piece(script.clip, 0, self._shelf.samples(script.clip))
+        return SpokenText(torch.tensor([*script.symbols, END]), frames_of(audio, self._form))
 
     def seconds(self, position: int) -> float:
         """How long a recording is, with all its silence."""

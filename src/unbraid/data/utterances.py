@@ -45,10 +45,6 @@ class Hearing:
         """Samples in a step."""
         return samples_in_step(self.side, self.mel)
 
-    def steps(self, samples: int) -> int:
-        """Steps of so many samples."""
-        return steps_in(self.side, -(-samples // (self.mel.hop_samples if self.mel else 1)))
-
     def __call__(self, audio: Array) -> Array:
         """Audio (T,) as whole steps: samples (N·stride,) or log-mel (N·stride, F)."""
         return whole_steps(mel_levels(audio, self.mel, self.sample_rate) if self.mel else audio, self.side)
@@ -87,7 +83,7 @@ class Utterances(Dataset[HeardText]):
     def __getitem__(self, position: int) -> HeardText:
         utterance = self._utterances[position]
         (speech,) = self._shelf.piece(utterance.clip, 0, self._shelf.samples(utterance.clip))
-        return _item(self._hearing, self._hearing(speech), len(speech), self._encode(utterance.text))
+        return _item(self._hearing, self._hearing(speech), self._encode(utterance.text))
 
 
 class PerturbedUtterances(Dataset[HeardText]):
@@ -116,7 +112,7 @@ class PerturbedUtterances(Dataset[HeardText]):
         self._by_speaker: dict[str, list[Utterance]] = {}
         for utterance in sizes:
             self._by_speaker.setdefault(utterance.speaker, []).append(utterance)
-        self._pieces: dict[Utterance, list[Array]] = {}
+        self._cuts: dict[Utterance, list[slice]] = {}  # places only: all audio would not fit into memory
 
     @property
     def round_items(self) -> int:
@@ -136,7 +132,7 @@ class PerturbedUtterances(Dataset[HeardText]):
         heard = hearing(speech)
         if hearing.mel is not None:
             heard = masked(heard, values, hearing.mel.hop_samples / hearing.sample_rate, random)
-        return _item(hearing, heard, len(speech), self._encode(text))
+        return _item(hearing, heard, self._encode(text))
 
     def _whole(self, utterance: Utterance) -> Array:
         (speech,) = self._shelf.piece(utterance.clip, 0, self._shelf.samples(utterance.clip))
@@ -160,19 +156,20 @@ class PerturbedUtterances(Dataset[HeardText]):
         """So many words of one speaker; nothing where it cannot be told where their words begin."""
         theirs = self._by_speaker[place.speaker]
         drawn = (theirs[k] for k in random.integers(len(theirs), size=_TRIES * count))
-        cut = itertools.islice(((u, pieces) for u in drawn if (pieces := self._cut(u))), count)
-        found = [(pieces[k], u.words[k]) for u, pieces in cut for k in [int(random.integers(len(pieces)))]]
+        cut = itertools.islice(((u, places) for u in drawn if (places := self._cut(u))), count)
+        found = [(u, k, places[k]) for u, places in cut for k in [int(random.integers(len(places)))]]
         if not found:
             return None
-        speech = joined([piece for piece, _ in found], self._values, self._hearing.sample_rate, random)
-        return speech, " ".join(word for _, word in found)
+        pieces = [self._whole(u)[place] for u, _, place in found]
+        speech = joined(pieces, self._values, self._hearing.sample_rate, random)
+        return speech, " ".join(u.words[k] for u, k, _ in found)
 
-    def _cut(self, utterance: Utterance) -> list[Array]:
-        """Its words, or nothing where it cannot be told where they begin."""
-        if utterance not in self._pieces:
+    def _cut(self, utterance: Utterance) -> list[slice]:
+        """Where its words are, or nothing where it cannot be told where they begin."""
+        if utterance not in self._cuts:
             speech = self._whole(utterance)
-            self._pieces[utterance] = cut_at_pauses(speech, len(utterance.words), self._hearing.sample_rate)
-        return self._pieces[utterance]
+            self._cuts[utterance] = cut_at_pauses(speech, len(utterance.words), self._hearing.sample_rate)
+        return self._cuts[utterance]
 
 
 def heard_batch(items: Sequence[HeardText]) -> HeardBatch:
@@ -186,5 +183,6 @@ def heard_batch(items: Sequence[HeardText]) -> HeardBatch:
     )
 
 
-def _item(hearing: Hearing, heard: Array, samples: int, symbols: Sequence[int]) -> HeardText:
-    return HeardText(torch.from_numpy(np.ascontiguousarray(heard, np.float32)), hearing.steps(samples), tuple(symbols))
+def _item(hearing: Hearing, heard: Array, symbols: Sequence[int]) -> HeardText:
+    source = torch.from_numpy(np.ascontiguousarray(heard, np.float32))
+    return HeardText(source, steps_in(hearing.side, len(heard)), tuple(symbols))

@@ -5,8 +5,8 @@ nowhere below 0, come by multiplicative updates (Lee & Seung, NIPS 2000),
 
     |X| ← |X| · (Mᵀ m) / (Mᵀ M |X|)
 
-and phases, drawn at first, from transforming to and fro: each time the phases of what came out are kept, and the
-magnitudes put back.
+and phases, drawn at first (the same ones every time), from transforming to and fro: each time the phases of what came
+out are kept, and the magnitudes put back.
 """
 
 import numpy as np
@@ -21,9 +21,7 @@ UPDATES = 100  # of magnitudes
 TINY = 1e-9
 
 
-def griffin_lim(
-    levels: FloatArray, mel: Mel, sample_rate: int, iterations: int = ITERATIONS, seed: int = 0
-) -> FloatArray:
+def griffin_lim(levels: FloatArray, mel: Mel, sample_rate: int, iterations: int = ITERATIONS) -> FloatArray:
     """Levels (N, F) as `mel_levels` gives them -> samples (N·hop,)."""
     frames, hop, size = len(levels), mel.hop_samples, mel.frame_samples
     if not frames:

@@ -1,5 +1,6 @@
 """An evaluation from the request to what is told of it, whichever kind of model it is of: speech, music or text."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
@@ -185,7 +186,8 @@ class TranscriptsJob:
             raise UsageError(f"{precision} is for speech models, and {self._spec.name} writes text: use float32.")
         request = self._request
         utterances = find_utterances(request.dataset, request.split, speakers=request.speakers)[: request.limit]
-        with Transcriber(model, device=device, threads=request.threads) as transcriber:
+        alone = math.inf  # however long a recording is, no other model takes this one's place
+        with Transcriber(model, device=device, threads=request.threads, long_seconds=alone) as transcriber:
             yield Running(transcriber.device, len(utterances), self._evaluation.run(transcriber, utterances))
 
     def told(self, device: str, precision: str) -> Told:

@@ -29,7 +29,7 @@ class Request:
     noise_split: str | None = None  # None: as the dataset's
     threads: int | None = None  # None: all
     wiener: int = 0  # iterations, of music models
-    speakers: tuple[str, ...] = ()  # of transcripts: these, or those in folders of such names; none: all
+    speakers: tuple[str, ...] = ()  # of texts: these, or those in folders of such names; none: all
     snr_to_db: float | None = None  # ratios are drawn from snr_db up to this; None: all are snr_db
     recogniser: str | None = None  # a model that listens to one that speaks
     vocoder: str | None = None  # a model that makes waveforms of what one that speaks writes; None: Griffin-Lim
@@ -65,17 +65,18 @@ class Request:
             "--mode": self.mode is not None,
             "--noise and --snr": self.noise is not None,
         }
-        others = {
-            "music": {"--wiener": self.wiener > 0},
-            "transcription": {"--speakers": bool(self.speakers)},
-            "speaking": {"--recogniser": self.recogniser is not None, "--vocoder": self.vocoder is not None},
+        of_kinds = {
+            ("speech",): speech,
+            ("music",): {"--wiener": self.wiener > 0},
+            ("transcription", "speaking"): {"--speakers": bool(self.speakers)},
+            ("speaking",): {"--recogniser": self.recogniser is not None, "--vocoder": self.vocoder is not None},
         }
-        for kind, options in {"speech": speech, **others}.items():
+        for kinds, options in of_kinds.items():
             given = [name for name, is_given in options.items() if is_given]
-            if given and kind != own:
+            if given and own not in kinds:
                 raise UsageError(
-                    f"{', '.join(given)} can be had with {kind} models only, and {spec.name} is a {own} model; "
-                    "leave that out."
+                    f"{', '.join(given)} can be had with {' and '.join(kinds)} models only, and {spec.name} is a {own} "
+                    "model; leave that out."
                 )
 
     def songs(self) -> list[Song]:

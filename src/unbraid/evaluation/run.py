@@ -6,7 +6,7 @@ Time is that of the separation alone, wall clock and CPU (of all threads), neith
 import heapq
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -128,6 +128,17 @@ def attempts(items: Sequence[Item], work: Callable[[Item], T]) -> Iterator[T | F
             raise
         except Exception as error:
             yield Failure(item.name, error)
+
+
+def gathered(found: Iterable[T | Failure], results: list[T], failures: list[Failure]) -> Iterator[Failure | None]:
+    """Sort what became of each into results and failures as it comes, and tell of the failures."""
+    for outcome in found:
+        if isinstance(outcome, Failure):
+            failures.append(outcome)
+            yield outcome
+        else:
+            results.append(outcome)
+            yield None
 
 
 def outcomes(

@@ -40,15 +40,28 @@ def subject(summary: Summary) -> str:
     )
 
 
-def price(cost: Cost) -> str:
-    """What it cost."""
-    peak = cost.peak_memory_bytes
-    threads = "all threads" if cost.threads is None else f"--threads {cost.threads}"
-    memory = "" if peak is None else f"; peak memory {peak / 1e6:.0f} MB (whole process, scoring included)"
+def price(cost: Cost, what: str = "separation") -> str:
+    """What it cost; `what` is what was timed."""
+    memory = memory_words(cost.peak_memory_bytes, "whole process, scoring included")
     return (
         f"real-time factor {cost.real_time_factor:.3f} wall, {cost.cpu_factor:.3f} CPU "
-        f"(separation only; {cost.device}, {cost.precision}, {threads}){memory}"
+        f"({what} only; {cost.device}, {cost.precision}, {threads_words(cost.threads)}){memory}"
     )
+
+
+def percent(rate: float) -> str:
+    """An error rate for people."""
+    return f"{100 * rate:.2f} %"
+
+
+def threads_words(threads: int | None) -> str:
+    """How many threads there were."""
+    return "all threads" if threads is None else f"--threads {threads}"
+
+
+def memory_words(peak_bytes: int | None, what: str = "whole process") -> str:
+    """How much memory that took, where it is known, to be put behind a sentence."""
+    return "" if peak_bytes is None else f"; peak memory {peak_bytes / 1e6:.0f} MB ({what})"
 
 
 def left_out(summary: Summary) -> list[str]:

@@ -28,6 +28,7 @@ from unbraid.corpora import Wanted, find_mixtures, find_noises
 from unbraid.data import FixedMixtures, Mixing
 from unbraid.data.pairs import AudioPairs, FixedAudioPairs, Form, NoisyMixtures, Pair
 from unbraid.dsp.mel import mel_levels
+from unbraid.errors import UsageError
 from unbraid.evaluation.noise import AddedNoise
 from unbraid.geometry import AudioTransformerGeometry, SepFormerGeometry, Side, SpectrogramSide, WaveSide
 from unbraid.models.audio_transformer import AudioTransformer
@@ -123,7 +124,7 @@ class AudioToAudio:
 
     item: ClassVar[str] = "mixture"
     dev_batch: ClassVar[int] = 1
-    fixed: ClassVar[tuple[str, ...]] = Speech.fixed
+    fixed: ClassVar[tuple[str, ...]] = (*Speech.fixed, "mel.")
     parts: ClassVar[tuple[str, ...]] = ("sound",)
 
     model: AudioModel
@@ -181,13 +182,19 @@ class AudioToAudio:
         return (FixedAudioPairs if isinstance(mixtures, FixedMixtures) else AudioPairs)(mixtures, self.form)
 
     def dev_data(self) -> FixedAudioPairs:
-        data, mixing = self.data, self.mixing
+        data = self.data
         clean = self._voices.dev_data()
-        if not mixing.noise_probability:
+        mixtures = find_mixtures(Path(data.folder), data.dev, self._voices.wanted)[: data.dev_mixtures or None]
+        if not self.mixing.noise_probability:
+            makes_voices = (self.model.source, self.model.target) == ("spectrogram", "waveform")
+            if not makes_voices and not any(mixture.mixture or mixture.noise for mixture in mixtures):
+                raise UsageError(
+                    f"The voices of {data.folder} have no noise that could be taken away; set "
+                    "mixing.noise_probability=1 and data.noise=FOLDER."
+                )
             return FixedAudioPairs(clean, self.form)
         folder = Path(data.noise or data.folder)
         noises = find_noises(folder, data.noise_dev, Wanted(sources=1, sample_rate=data.sample_rate))
-        mixtures = find_mixtures(Path(data.folder), data.dev, self._voices.wanted)[: data.dev_mixtures or None]
         noise = AddedNoise(tuple(noises), *data.dev_snr_db)
         return FixedAudioPairs(NoisyMixtures(mixtures, noise, data.sample_rate), self.form)
 

@@ -108,7 +108,7 @@ class TextToSpectrogram:
     unit: ClassVar[str] = "dB"
     item: ClassVar[str] = "utterances"
     dev_batch: ClassVar[int] = 32
-    fixed: ClassVar[tuple[str, ...]] = ("data.epoch_utterances", "mel.")
+    fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.epoch_utterances", "data.phonemizer", "mel.")
     parts: ClassVar[tuple[str, ...]] = ("frames",)
 
     model: SpeakModel

@@ -22,7 +22,7 @@ from unbraid.dsp.griffin_lim import ITERATIONS, griffin_lim
 from unbraid.dsp.mel import mel_levels, to_db
 from unbraid.evaluation.measures import Measure
 from unbraid.evaluation.noise import AddedNoise, noisy
-from unbraid.evaluation.run import Failure, attempts
+from unbraid.evaluation.run import Failure, attempts, gathered
 from unbraid.geometry import AudioTransformerGeometry
 from unbraid.spec import Mel, ModelSpec
 
@@ -71,13 +71,8 @@ class SoundEvaluation:
     ) -> Iterator[Failure | None]:
         """One recording after the other being scored, or failing."""
         score = score_vocoder if is_vocoder(converter.spec) else score_spectrogram
-        for outcome in attempts(mixtures, lambda mixture: score(converter, mixture, noise, self.stoi)):
-            if isinstance(outcome, Failure):
-                self.failures.append(outcome)
-                yield outcome
-            else:
-                self.results.append(outcome)
-                yield None
+        found = attempts(mixtures, lambda mixture: score(converter, mixture, noise, self.stoi))
+        return gathered(found, self.results, self.failures)
 
 
 def is_vocoder(spec: ModelSpec) -> bool:

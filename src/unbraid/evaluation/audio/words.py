@@ -121,7 +121,12 @@ def subject(summary: SoundSummary) -> str:
 
 def lines(summary: SoundSummary) -> list[str]:
     """The whole summary for a terminal."""
-    return [subject(summary), *aligned([_heads(summary), *map(_row, summary.lines)]), INTERVAL, price(summary.cost)]
+    return [
+        subject(summary),
+        *aligned([_heads(summary), *map(_row, summary.lines)]),
+        INTERVAL,
+        price(summary.cost, "network"),
+    ]
 
 
 def _heads(summary: SoundSummary) -> tuple[str, ...]:
@@ -160,7 +165,7 @@ def sounds_report_html(evaluation: SoundEvaluation, summary: SoundSummary) -> st
     rows = [[(cell, cell) for cell in _row(line)] for line in summary.lines]
     sections = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="dim">{escape(subject(summary))}. {escape(price(summary.cost))}.</p>',
+        f'<p class="dim">{escape(subject(summary))}. {escape(price(summary.cost, "network"))}.</p>',
         f'<div class="tiles">{"".join(_tile(line, summary) for line in summary.lines)}</div>',
         "<h2>Scores</h2>" + table(list(_heads(summary)), rows) + f'<p class="note">{escape(INTERVAL)}</p>',
         _recordings(evaluation.results),

@@ -6,7 +6,7 @@ punctuation. Time is that of transcribing, wall clock and CPU, neither reading n
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unbraid import audio
 from unbraid.corpora.transcripts import Utterance
-from unbraid.evaluation.run import Failure, attempts
+from unbraid.evaluation.run import Failure, attempts, gathered
 from unbraid.evaluation.text.scoring import Distance, edit_distance
 from unbraid.transcript import Transcript
 
@@ -51,17 +51,8 @@ class HeardEvaluation:
 
     def run(self, transcriber: Transcribes, utterances: Sequence[Utterance]) -> Iterator[Failure | None]:
         """One recording after the other being scored, or failing."""
-        return self.gather(attempts(utterances, lambda utterance: transcribe_and_score(transcriber, utterance)))
-
-    def gather(self, outcomes: Iterable[HeardResult | Failure]) -> Iterator[Failure | None]:
-        """Take results in as they come, and tell of failures."""
-        for outcome in outcomes:
-            if isinstance(outcome, Failure):
-                self.failures.append(outcome)
-                yield outcome
-            else:
-                self.results.append(outcome)
-                yield None
+        found = attempts(utterances, lambda utterance: transcribe_and_score(transcriber, utterance))
+        return gathered(found, self.results, self.failures)
 
     @property
     def speakers(self) -> dict[str, list[HeardResult]]:

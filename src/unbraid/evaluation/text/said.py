@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.corpora.transcripts import Utterance
-from unbraid.evaluation.run import Failure, attempts
+from unbraid.evaluation.run import Failure, attempts, gathered
 from unbraid.evaluation.text.heard import HeardEvaluation, HeardResult, Transcribes, plain_words
 from unbraid.evaluation.text.scoring import Distance, edit_distance
 from unbraid.spec import ModelSpec
 from unbraid.spelling import DIGIT_WORDS
-from unbraid.transcript import SPACE
-from unbraid.vocabulary import SPECIAL
+from unbraid.transcript import holds_words
+from unbraid.vocabulary import SPECIAL, Vocabulary
 
 
 class Says(Protocol):
@@ -38,7 +38,8 @@ class SaidEvaluation(HeardEvaluation):
         self, synthesizer: Says, transcriber: Transcribes, utterances: Sequence[Utterance]
     ) -> Iterator[Failure | None]:
         """One text after the other being said, heard and scored, or failing."""
-        return self.gather(attempts(utterances, lambda utterance: say_and_score(synthesizer, transcriber, utterance)))
+        found = attempts(utterances, lambda utterance: say_and_score(synthesizer, transcriber, utterance))
+        return gathered(found, self.results, self.failures)
 
 
 def say_and_score(synthesizer: Says, transcriber: Transcribes, utterance: Utterance) -> HeardResult:
@@ -60,8 +61,8 @@ def spelled_words(text: str) -> tuple[str, ...]:
 def hearable(utterances: Sequence[Utterance], recogniser: ModelSpec) -> list[Utterance]:
     """Those whose words a recogniser can write."""
     assert recogniser.vocabularies is not None
-    symbols = recogniser.vocabularies.target
-    if SPACE in symbols:
+    vocabulary = Vocabulary(recogniser.vocabularies.target)
+    if not holds_words(vocabulary):
         return list(utterances)
-    known = {word for symbol in symbols[len(SPECIAL) :] for word in spelled_words(symbol)}
+    known = {word for symbol in vocabulary.symbols[len(SPECIAL) :] for word in spelled_words(symbol)}
     return [utterance for utterance in utterances if known.issuperset(spelled_words(utterance.text))]

@@ -67,6 +67,5 @@ class SayingJob:
             "model": spec.name, "vocoder": request.vocoder, "recogniser": self._recogniser,
         }  # fmt: skip
         table = csv_text(self._evaluation.results)
-        return Told(
-            values, lines(found), report_files(values, "texts.csv", table, heard_report_html(self._evaluation, found))
-        )
+        page = heard_report_html(self._evaluation, found, self.noun)
+        return Told(values, lines(found), report_files(values, f"{self.noun}.csv", table, page))

@@ -11,6 +11,7 @@ from unbraid.evaluation.page import page, table, tile
 from unbraid.evaluation.parts import failures
 from unbraid.evaluation.text.heard import HeardEvaluation, HeardResult, plain_words
 from unbraid.evaluation.text.scoring import symbol_error_rate, text_error_rate
+from unbraid.evaluation.words import memory_words, percent, threads_words
 
 CONVENTION = (
     "in lower case, punctuation left out; word error rate: insertions, deletions and substitutions of words, over the "
@@ -122,12 +123,12 @@ def lines(summary: HeardSummary) -> list[str]:
     errors = summary.errors
     found = [
         subject(summary),
-        f"word error rate     {_percent(errors.word_error_rate)} ({errors.edits} of {errors.words})",
-        f"sentence error rate {_percent(errors.sentence_error_rate)} ({errors.wrong} of {errors.recordings})",
+        f"word error rate     {percent(errors.word_error_rate)} ({errors.edits} of {errors.words})",
+        f"sentence error rate {percent(errors.sentence_error_rate)} ({errors.wrong} of {errors.recordings})",
     ]
     if len(summary.speakers) > 1:
         width = max(map(len, summary.speakers))
-        found += [f"  {name:{width}} {_percent(each.word_error_rate)}" for name, each in summary.speakers.items()]
+        found += [f"  {name:{width}} {percent(each.word_error_rate)}" for name, each in summary.speakers.items()]
     return [*found, CONVENTION, _speed(summary)]
 
 
@@ -143,12 +144,12 @@ def csv_text(results: Sequence[HeardResult]) -> str:
     return out.getvalue()
 
 
-def heard_report_html(evaluation: HeardEvaluation, summary: HeardSummary) -> str:
-    """The whole report."""
+def heard_report_html(evaluation: HeardEvaluation, summary: HeardSummary, noun: str = "recordings") -> str:
+    """The whole report; the table of all `noun` is NOUN.csv."""
     title, errors = f"{summary.setting.model} on {summary.setting.dataset}", summary.errors
     tiles = [
-        tile("word error rate", _percent(errors.word_error_rate), f"{errors.edits} of {errors.words} words"),
-        tile("sentence error rate", _percent(errors.sentence_error_rate), f"{errors.wrong} of {errors.recordings}"),
+        tile("word error rate", percent(errors.word_error_rate), f"{errors.edits} of {errors.words} words"),
+        tile("sentence error rate", percent(errors.sentence_error_rate), f"{errors.wrong} of {errors.recordings}"),
     ]
     wrong = [result for result in evaluation.results if result.distance.edits]
     worst = sorted(wrong, key=lambda result: -result.distance.edits)[:WORST]
@@ -157,8 +158,8 @@ def heard_report_html(evaluation: HeardEvaluation, summary: HeardSummary) -> str
         f'<p class="dim">{escape(subject(summary))}. {escape(CONVENTION)}; {escape(_speed(summary))}.</p>',
         f'<div class="tiles">{"".join(tiles)}</div>',
         _speakers(summary.speakers) if len(summary.speakers) > 1 else "",
-        _recordings(worst) if worst else "",
-        failures(evaluation.failures, "recordings"),
+        _worst(worst, noun) if worst else "",
+        failures(evaluation.failures, noun),
     ]
     return page(f"{title} · unbraid evaluate", "\n".join(filter(None, sections)))
 
@@ -167,12 +168,12 @@ def _speakers(speakers: dict[str, ErrorCounts]) -> str:
     heads = ["speaker", "recordings", "words", "errors", "word error rate", "sentence error rate"]
     rows = []
     for name, e in speakers.items():
-        rates = [(_percent(rate), f"{rate:.6f}") for rate in (e.word_error_rate, e.sentence_error_rate)]
+        rates = [(percent(rate), f"{rate:.6f}") for rate in (e.word_error_rate, e.sentence_error_rate)]
         rows.append([(name, name), *((str(n), str(n)) for n in (e.recordings, e.words, e.edits)), *rates])
     return f"<h2>Speakers</h2>{table(heads, rows, 'sortable')}"
 
 
-def _recordings(results: Sequence[HeardResult]) -> str:
+def _worst(results: Sequence[HeardResult], noun: str) -> str:
     heads = ["recording", "said", "heard", "errors", "words"]
     rows = []
     for result in results:
@@ -180,8 +181,8 @@ def _recordings(results: Sequence[HeardResult]) -> str:
         said = " ".join(plain_words(u.text))
         cells = (u.name, said, " ".join(result.words), str(distance.edits), str(distance.symbols))
         rows.append([(cell, cell) for cell in cells])
-    note = '<p class="note">A click on a heading sorts by it; recordings.csv has all recordings.</p>'
-    return f"<h2>The recordings with most errors</h2>{note}{table(heads, rows, 'sortable')}"
+    note = f'<p class="note">A click on a heading sorts by it; {noun}.csv has all {noun}.</p>'
+    return f"<h2>The {noun} with most errors</h2>{note}{table(heads, rows, 'sortable')}"
 
 
 def _counts_as_json(errors: ErrorCounts) -> dict[str, Any]:
@@ -194,13 +195,7 @@ def _counts_as_json(errors: ErrorCounts) -> dict[str, Any]:
     }
 
 
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.2f} %"
-
-
 def _speed(summary: HeardSummary) -> str:
-    peak, setting = summary.peak_memory_bytes, summary.setting
-    threads = "all threads" if setting.threads is None else f"--threads {setting.threads}"
-    memory = "" if peak is None else f"; peak memory {peak / 1e6:.0f} MB (whole process)"
+    setting, memory = summary.setting, memory_words(summary.peak_memory_bytes)
     factors = f"real-time factor {summary.real_time_factor:.4f}, {summary.cpu_factor:.4f} in CPU time"
-    return f"{factors} ({setting.device}, {threads}){memory}"
+    return f"{factors} ({setting.device}, {threads_words(setting.threads)}){memory}"

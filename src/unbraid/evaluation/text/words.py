@@ -11,6 +11,7 @@ from unbraid.evaluation.page import page, table, tile
 from unbraid.evaluation.parts import failures
 from unbraid.evaluation.text.run import WordEvaluation, WordResult
 from unbraid.evaluation.text.scoring import symbol_error_rate, text_error_rate
+from unbraid.evaluation.words import memory_words, percent, threads_words
 
 CONVENTION = (
     "stress left out; phoneme error rate: insertions, deletions and substitutions against the closest pronunciation of "
@@ -90,8 +91,8 @@ def lines(summary: WordSummary) -> list[str]:
     """The whole summary for a terminal."""
     return [
         subject(summary),
-        f"phoneme error rate {_percent(summary.phoneme_error_rate)}",
-        f"word error rate    {_percent(summary.word_error_rate)}",
+        f"phoneme error rate {percent(summary.phoneme_error_rate)}",
+        f"word error rate    {percent(summary.word_error_rate)}",
         CONVENTION,
         _speed(summary),
     ]
@@ -113,8 +114,8 @@ def words_report_html(evaluation: WordEvaluation, summary: WordSummary) -> str:
     """The whole report."""
     title = f"{summary.setting.model} on {summary.setting.dataset}, split {summary.setting.split}"
     tiles = [
-        tile("phoneme error rate", _percent(summary.phoneme_error_rate), f"n = {summary.phonemes} phonemes"),
-        tile("word error rate", _percent(summary.word_error_rate), f"n = {summary.words} words"),
+        tile("phoneme error rate", percent(summary.phoneme_error_rate), f"n = {summary.phonemes} phonemes"),
+        tile("word error rate", percent(summary.word_error_rate), f"n = {summary.words} words"),
     ]
     wrong = [result for result in evaluation.results if result.distance.edits]
     worst = sorted(wrong, key=lambda result: -result.distance.edits)[:WORST]
@@ -143,12 +144,6 @@ def _ways(result: WordResult) -> str:
     return " | ".join(" ".join(phonemes) for phonemes in result.entry.pronunciations)
 
 
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.2f} %"
-
-
 def _speed(summary: WordSummary) -> str:
-    peak, setting = summary.peak_memory_bytes, summary.setting
-    threads = "all threads" if setting.threads is None else f"--threads {setting.threads}"
-    memory = "" if peak is None else f"; peak memory {peak / 1e6:.0f} MB (whole process)"
-    return f"{summary.words_per_second:.0f} words a second ({setting.device}, {threads}){memory}"
+    setting, memory = summary.setting, memory_words(summary.peak_memory_bytes)
+    return f"{summary.words_per_second:.0f} words a second ({setting.device}, {threads_words(setting.threads)}){memory}"
