@@ -41,6 +41,13 @@ def test_a_run_leaves_checkpoints_best_weights_and_a_log(tmp_path: Path, recipe_
     assert (told[-1].step, told[-1].steps, told[-1].skipped, told[-1].part_over) == (STEPS, STEPS, 0, True)
 
 
+def test_of_equally_good_weights_those_that_learnt_for_longer_are_kept(tmp_path: Path, recipe_file: Path) -> None:
+    train(recipe_of(recipe_file, "optimizer.rate=0.0"), tmp_path / "run", silent)
+    first, second = (line["dev_si_sdri"] for line in read_log(tmp_path / "run") if line["dev_si_sdri"])
+    assert first == second
+    assert load(tmp_path / "run" / "best.pt")["step"] == STEPS
+
+
 PLATEAU = 'schedule={kind="plateau",hold_epochs=0,patience=0}'
 TWICE = ("data.epoch_mixtures=24", "trainer.accumulate=2")
 

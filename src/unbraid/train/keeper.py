@@ -2,7 +2,7 @@
 
 last.ckpt   everything that going on exactly takes, after each part; Lightning's own format
 best.pt     {"model": weights, "config": sizes, and what the task records}: what `unbraid export` reads; the averaged
-weights where there is an average
+            weights where there is an average; of equally good ones the latest
 log.csv     one line for each part
 """
 
@@ -121,7 +121,7 @@ class Keeper(Checkpoint):
         now = time.monotonic()
         self.minutes, self._counted = self.minutes + (now - self._counted) / 60, now
         scored = (trainer.current_epoch + 1) % self.recipe.trainer.parts == 0
-        self._is_best = scored and module.score > self.best
+        self._is_best = scored and module.score >= self.best
         if self._is_best:
             self.best = self.watcher.best = module.score
         trainer.save_checkpoint(self.out / LAST)
