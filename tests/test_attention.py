@@ -177,8 +177,8 @@ def test_models_without_such_attention_are_told_which_have_it(speech_folder: Pat
     [
         ("", None, "There is nothing to read; give tiny-sides a text."),
         (" ", None, "There is nothing to read; give tiny-sides a text."),
-        ("bäd b", None, "tiny-sides cannot read 'ä', ' ' in 'bäd b'; its symbols are abcde"),
-        ("bad", "AX", "tiny-sides cannot write 'X' in 'AX'; its symbols are ABCDEFG"),
+        ("bäd b", None, "tiny-sides cannot read 'ä', ' ' in 'bäd b'; its symbols are abcde."),
+        ("bad", "AX", "tiny-sides cannot write 'X' in 'AX'; its symbols are ABCDEFG."),
     ],
 )
 def test_texts_that_cannot_be(speller: Path, text: str, target: str | None, message: str) -> None:

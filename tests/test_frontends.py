@@ -157,6 +157,9 @@ def test_seams_tell_where_windows_disagree() -> None:
     seams = Seams()
     run_speech(network, voices(1, 2000).sum(0), seams)
     assert all(0 < agreement < 20 for agreement in seams.agreement_db)
+    seams = Seams()
+    run_speech(even_and_odd, np.zeros((1, 2000), np.float32), seams)
+    assert seams.agreement_db == []  # silence agrees with silence, which tells nothing
 
 
 def test_audio_no_longer_than_a_window_is_one_run() -> None:

@@ -74,6 +74,10 @@ def test_accents_that_the_model_lacks_are_taken_off(phonemizer: Phonemizer) -> N
         ("", "There are no words in this text; give at least one."),
         (" … !? ", "There are no words in this text; give at least one."),
         (
+            "a" * 1234,
+            "aaaaaaaaaaaaaaaaaaaa… has 1,234 letters, and a word has at most 100; put blanks between words.",
+        ),
+        (
             "the 3rd",
             "speller cannot read 3 in '3rd'; it reads '-.abcdefghijklmnopqrstuvwxyz. Write numbers and signs out as "
             "words.",

@@ -61,6 +61,13 @@ def test_every_module_of_the_run_side_can_be_imported_without_torch() -> None:
     assert python(WALL + code) == "False\n"
 
 
+def test_the_networks_say_that_they_need_torch() -> None:
+    absent = "import sys\nsys.modules['torch'] = None\n"
+    code = absent + "try:\n    import unbraid.models\nexcept ImportError as error:\n    print(error)"
+    said = "unbraid.models needs torch, which is not installed; get it with `pip install 'unbraid[train]'`.\n"
+    assert python(code) == said
+
+
 def test_a_file_is_separated_without_torch(speech_folder: Path, music_folder: Path, tmp_path: Path) -> None:
     x = noise(2, 6000)
     soundfile.write(tmp_path / "mix.wav", x.T, 16000, subtype="FLOAT")

@@ -17,7 +17,7 @@ import unbraid.transcriber
 from engine_fakes import noise
 from recognizer_fakes import LETTERS, RATE, STEP, FakeEars, ctc_spec, ears, hertz, say, writer
 from unbraid.audio import resample
-from unbraid.errors import AudioError, Cancelled, UsageError
+from unbraid.errors import AudioError, Cancelled, ModelNotFound, UsageError
 from unbraid.folder import write_texts
 from unbraid.recognizer import Recognizer, find_reader
 from unbraid.spec import Vocabularies, Windows
@@ -156,7 +156,10 @@ def test_the_model_for_long_audio_is_opened_when_it_is_needed(monkeypatch: pytes
         opened.append((model, options))
         return writer("spectrogram", name=model) if model == "mel" else ears(name=model)
 
+    with pytest.raises(ModelNotFound, match="'mel'"):
+        Transcriber("base", long_model="mel")
     monkeypatch.setattr(unbraid.transcriber, "Recognizer", open_recognizer)
+    monkeypatch.setattr(unbraid.transcriber, "resolve", Path)
     with Transcriber("base", device="cpu", threads=1, long_model="mel", long_seconds=10) as transcriber:
         assert transcriber(say(1), RATE).text == "1"
         assert [model for model, _ in opened] == ["base"]
@@ -174,13 +177,16 @@ def test_a_model_that_is_here_and_writes_the_same_takes_over_unasked(
 ) -> None:
     monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path))
     waves, mel = writer().spec, writer("spectrogram", name="mel").spec
+    assert mel.vocabularies is not None
+    symbols = mel.vocabularies.target[:-1]
+    own = Vocabularies((), (*symbols, "own"))  # the model inside the package writes digits
+    waves, mel = dataclasses.replace(waves, vocabularies=own), dataclasses.replace(mel, vocabularies=own)
     assert find_reader(waves) is None
     folder = tmp_path / "models" / "mel"
     folder.mkdir(parents=True)
     write_texts(folder, mel)
     assert find_reader(waves) == folder
-    assert mel.vocabularies is not None
-    others = Vocabularies((), (*mel.vocabularies.target[:-1], "other"))
+    others = Vocabularies((), (*symbols, "other"))
     assert find_reader(dataclasses.replace(waves, vocabularies=others)) is None
 
 

@@ -184,7 +184,8 @@ def _numbers(text: str, vocabulary: Vocabulary, refused: str) -> list[int]:
     ]
     if unknown := vocabulary.unknown(found):
         known = (" " if apart else "").join(ordinary[:_NAMED]) + ("" if len(ordinary) <= _NAMED else " …")
-        raise UsageError(f"{refused} {', '.join(map(repr, unknown[:5]))} in {text!r}; its symbols are {known}")
+        known += ", parted by blanks" if apart else ""
+        raise UsageError(f"{refused} {', '.join(map(repr, unknown[:5]))} in {text!r}; its symbols are {known}.")
     return vocabulary.encode(found)
 
 

@@ -67,7 +67,8 @@ def speech_stems(speech: Speech, blocks: Blocks, seams: Seams) -> Blocks:
             before, again = pair
             order = best_permutation(before, again)
             voices = voices[order]
-            seams.agreement_db.append(_snr(before, again[order]))
+            if before.any() or again.any():  # two silences tell nothing
+                seams.agreement_db.append(_snr(before, again[order]))
         yield joiner.add(voices, new)
     if (rest := joiner.finish()) is not None:
         yield rest

@@ -30,6 +30,7 @@ _BETWEEN = re.compile(r"[\s/—–…]+")
 _ABBREVIATION = re.compile(r"(?:\w\.)+\w")  # its last full stop belongs to it: a.m.
 _APOSTROPHES = str.maketrans("’‘ʼ`´", "'''''")
 _SHOWN = 5  # characters that an error names
+MOST_LETTERS = 100  # of a word: the time it takes grows with their square, and memory as well
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Phonemizer:
         """The words of a text, perhaps none, as the model reads them.
 
         Raises:
-            UsageError: one has characters that the model does not know.
+            UsageError: one has characters that the model does not know, or over `MOST_LETTERS`.
         """
         return [self._readable(word) for word in words_of(text)]
 
@@ -149,6 +150,11 @@ class Phonemizer:
 
     def _readable(self, word: str) -> str:
         """The word in letters that the model knows, accents taken off where they keep it from knowing them."""
+        if len(word) > MOST_LETTERS:
+            raise UsageError(
+                f"{word[:20]}… has {len(word):,} letters, and a word has at most {MOST_LETTERS}; put blanks between "
+                "words."
+            )
         word = "".join(letter if not self._letters.unknown(letter) else _plain(letter) for letter in word)
         if unknown := self._letters.unknown(word):
             more = ", …" if len(unknown) > _SHOWN else ""

@@ -26,6 +26,7 @@ from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.overlap import windows
 from unbraid.errors import UsageError
 from unbraid.frontends import checked_audio, checked_rate
+from unbraid.hub import resolve
 from unbraid.joining import blanks, joined_steps, joined_words, pieces
 from unbraid.recognizer import Recognizer, find_reader
 from unbraid.stream import Progress, Track
@@ -66,6 +67,8 @@ class Transcriber:
             UsageError: a model does not write down what it hears, or a value makes no sense.
         """
         _check(beams, long_seconds)
+        if long_model is not None:
+            resolve(long_model)  # a wrong name is told now, not after two minutes of audio
 
         def open_model(name: str | Path) -> Recognizer:
             return Recognizer(name, device=device, threads=threads)

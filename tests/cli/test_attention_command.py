@@ -54,9 +54,9 @@ def test_audio_is_called_by_its_name_and_what_is_cut_is_told(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["b9d"], 2, "tiny-sides cannot read '9' in 'b9d'; its symbols are abcde"),
+        (["b9d"], 2, "tiny-sides cannot read '9' in 'b9d'; its symbols are abcde."),
         ([""], 2, "There is nothing to read; give tiny-sides a text."),
-        (["bad", "--target", "A?"], 2, "tiny-sides cannot write '?' in 'A?'; its symbols are ABCDEFG"),
+        (["bad", "--target", "A?"], 2, "tiny-sides cannot write '?' in 'A?'; its symbols are ABCDEFG."),
     ],
 )
 def test_nothing_is_written_where_it_cannot_be(unbraid_command, speller, tree, words, code, message) -> None:

@@ -39,6 +39,16 @@ def test_many_go_to_a_folder_and_a_failing_one_stops_no_other(unbraid_command, t
     assert "1 of 3 inputs failed" in outcome.out
 
 
+def test_recordings_of_one_name_are_told_apart(unbraid_command, tone, tree):
+    tone("a.wav")
+    tone("a.mp3")
+    words = ("enhance", "a.wav", "a.mp3", "-o", "out", *MODEL)
+    refused = unbraid_command(*words)
+    assert (refused.code, refused.errors[0].endswith("{name} or {parent} in --template.")) == (2, True)
+    assert unbraid_command(*words, "--template", "{name}-{stem}.{ext}").code == 0
+    assert {"out/a.wav-speech.wav", "out/a.mp3-speech.wav"} <= set(tree())
+
+
 def test_what_is_taken_away_can_be_kept(unbraid_command, tone, tree, monkeypatch):
     asked = []
     monkeypatch.setattr(FakeSeparator, "stems", lambda self: asked.append(self.options) or ("speech", "residual"))
@@ -64,6 +74,8 @@ def test_standard_output_and_json(unbraid_command, tone):
         (["a.wav", "-m", "nothing"], "No model or folder is called 'nothing'."),
         (["a.wav", "-o", "c.wav", "--keep-residual", *MODEL], "--keep-residual writes two files, and c.wav is one; "
          "name a folder with -o."),
+        (["a.wav", "-o", "c.wav", "--template", "{stem}.{ext}", *MODEL], "--template names files in a folder, and "
+         "c.wav is none; name a folder with -o."),
         (["a.wav", "b.wav", "-o", "c.wav", *MODEL], "c.wav is one file for 2 inputs; name a folder with -o."),
         (["a.wav", "-o", "c.wav", "-f", "flac", *MODEL], "c.wav ends in wav, and --format is flac; leave one of them "
          "out."),

@@ -126,7 +126,8 @@ def test_several_go_to_a_folder(unbraid_command, spoken, tree) -> None:
     ]  # fmt: skip
     assert unbraid_command("transcribe", "c.wav", "-o", "one/").code == 0
     assert unbraid_command("transcribe", "in", "-o", "named", "--template", "{name}.{ext}").code == 0
-    assert {"one/c.txt", "named/a.wav.txt"} <= set(tree())
+    assert unbraid_command("transcribe", "c.wav", "-o", "alone", "--template", "{name}.{ext}").code == 0
+    assert {"one/c.txt", "named/a.wav.txt", "alone/c.wav.txt"} <= set(tree())
 
 
 def test_a_part_has_the_times_of_the_whole(unbraid_command, spoken) -> None:
@@ -266,6 +267,11 @@ def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Pat
             "--json and -o - both write to standard output; choose one of them.",
         ),
         (["call.wav", "-o", "call.wav"], 2, "call.wav would be written over the input call.wav; choose another -o."),
+        (
+            ["call.wav", "-o", "other.wav"],
+            2,
+            "other.wav ends like audio; a text ends in .txt, .srt, .vtt, .json, or say --format too.",
+        ),
         (["call.wav", "--threads", 0], 2, "0 threads are not possible; give 1 or more, or leave --threads out."),
         (["call.wav", "--start", -1], 2, "A start of -1 s is not possible; it must be 0 or more."),
         (["call.wav", "--duration", 0], 2, "A duration of 0 s is not possible; it must be more than 0."),
@@ -296,4 +302,26 @@ def test_models_that_do_something_else(unbraid_command, spoken, speech_folder: P
 def test_silence_has_no_words(unbraid_command, spoken) -> None:
     spoken("quiet.wav", *[None] * 20)
     outcome = unbraid_command("transcribe", "quiet.wav", "-f", "srt")
-    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert (outcome.code, outcome.out, outcome.errors) == (0, "", ["quiet.wav: no words were heard in it"])
+    assert unbraid_command("transcribe", "quiet.wav", "-q").err == ""
+
+
+def test_a_full_disk_is_said(unbraid_command, spoken, tree) -> None:
+    spoken("call.wav", 3)
+    Path("full").mkdir()
+    opened = Path.open
+
+    def full(self: Path, *args, **options):
+        return opened(Path("/dev/full") if self.name == "text" else self, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        outcome = unbraid_command("transcribe", "call.wav", "-o", "full/call.txt")
+    assert (outcome.code, outcome.errors) == (
+        1,
+        [
+            "error: call.wav: full cannot be written: No space left on device. Free some space, or choose another "
+            "folder with -o."
+        ],
+    )
+    assert tree() == ["call.wav"]

@@ -48,6 +48,7 @@ def enhance(
     subtype: opt.Subtype = None,
     bitrate: opt.Bitrate = None,
     resample: opt.Resample = False,
+    template: opt.Template = TEMPLATE,
     overwrite: opt.Overwrite = False,
     resume: opt.Resume = False,
     recursive: opt.Recursive = False,
@@ -68,16 +69,18 @@ def enhance(
 
         if as_json and output == "-":
             raise UsageError("--json and -o - both write to standard output; choose one of them.")
-        root, template, ext = place_of(output, format)
-        if keep_residual and template != TEMPLATE:
+        root, names, ext = place_of(output, format)
+        if names != TEMPLATE and template != TEMPLATE:
+            raise UsageError(f"--template names files in a folder, and {output} is none; name a folder with -o.")
+        if keep_residual and names != TEMPLATE:
             raise UsageError(f"--keep-residual writes two files, and {output} is one; name a folder with -o.")
-        if template != TEMPLATE and len(inputs) > 1:
+        if names != TEMPLATE and len(inputs) > 1:
             raise UsageError(f"{output} is one file for {len(inputs)} inputs; name a folder with -o.")
         return Request(
             inputs=tuple(inputs),
             model=model,
             root=root,
-            template=template,
+            template=template if names == TEMPLATE else names,
             stems=("speech", "residual") if keep_residual else ("speech",),
             coding=Coding(ext, subtype, bitrate, resample),
             cut=Cut(start, duration, track),

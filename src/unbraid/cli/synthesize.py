@@ -10,6 +10,7 @@ import typer
 
 from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, notice, say
+from unbraid.cli.progress import Meter
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import UsageError
 
@@ -29,6 +30,10 @@ _Vocoder = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="A model that makes waveforms of spectrograms. (default: Griffin-Lim)"),
 ]
+_Subtype = Annotated[
+    str | None,
+    typer.Option(metavar="16|24|32f", help="Bit depth of wav and flac. (default: 16)", rich_help_panel="Output"),
+]
 
 
 def synthesize(
@@ -37,7 +42,7 @@ def synthesize(
     file: _File = None,
     model: _Model = "speak",
     vocoder: _Vocoder = None,
-    subtype: opt.Subtype = None,
+    subtype: _Subtype = None,
     bitrate: opt.Bitrate = None,
     overwrite: opt.Overwrite = False,
     device: opt.Device = "auto",
@@ -58,7 +63,8 @@ def synthesize(
             raise UsageError(f"{output} exists already; choose another place with -o, or use --overwrite.")
         fmt = choose_format(ending, subtype=subtype or ("16" if ending in ("wav", "flac") else None), bitrate=bitrate)
         with Synthesizer(model, vocoder=vocoder, device=device, threads=threads) as synthesizer:
-            seconds = _write(synthesizer, words, output, fmt)
+            with Meter(output.name, quiet=quiet or as_json) as meter:
+                seconds = _write(synthesizer, words, output, fmt, meter)
             if synthesizer.notice and not quiet:
                 notice(f"warning: {synthesizer.notice}")
             rate = synthesizer.sample_rate
@@ -82,7 +88,7 @@ def _read(words: str, file: Path | None) -> str:
         raise UsageError(f"{place}: this is not text in UTF-8; convert it first.") from None
 
 
-def _write(synthesizer: "Synthesizer", words: str, output: Path, fmt: "OutputFormat") -> float:
+def _write(synthesizer: "Synthesizer", words: str, output: Path, fmt: "OutputFormat", meter: Meter) -> float:
     """Say it into a file that is there when it is all said; returns how long it is."""
     from unbraid.audio import open_writer
 
@@ -91,6 +97,7 @@ def _write(synthesizer: "Synthesizer", words: str, output: Path, fmt: "OutputFor
         with open_writer(work / output.name, synthesizer.sample_rate, 1, fmt) as writer:
             for block in said:
                 writer.write(block)
+                meter(writer.frames / writer.sample_rate, None)
         with disk_errors(output.parent):
             output.parent.mkdir(parents=True, exist_ok=True)
             os.replace(work / output.name, output)

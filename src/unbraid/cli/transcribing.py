@@ -5,6 +5,7 @@ A recording that fails is reported at once and does not stop the others; of its 
 
 import dataclasses
 import heapq
+import itertools
 import os
 import tempfile
 import time
@@ -96,6 +97,8 @@ class _Job:
             source = place(item)
             probe(source, self.asked.cut.track)  # says what is wrong before anything is written
             lines, told = self._lines(source, heard), None
+            first = list(itertools.islice(lines, 1))
+            lines = itertools.chain(first, lines)
             if self.asked.as_json and output is None:
                 told = list(lines)
             elif output is None:
@@ -109,7 +112,8 @@ class _Job:
             raise
         except Exception as error:
             return Result(item.label, "failed", error=naming(item, explain(error), source))
-        notice, elapsed = self.engines.transcriber.notice, time.monotonic() - started
+        notices = [self.engines.transcriber.notice, None if first else "no words were heard in it"]
+        notice, elapsed = "; ".join(filter(None, notices)) or None, time.monotonic() - started
         return Result(item.label, "done", output, told, self.asked.model, heard.seconds, elapsed, notice)
 
     def _lines(self, source: Path, progress: Progress) -> Iterator[Line]:
@@ -134,10 +138,8 @@ def _write(text: Iterator[str], path: Path, *, replace: bool) -> None:
     home = path.parent
     with working_folder(home) as work:
         hidden = work / "text"
-        with hidden.open("w", encoding="utf-8", newline="\n") as file:
-            for piece in text:
-                with disk_errors(home):
-                    file.write(piece)
+        with disk_errors(home), hidden.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(text)
         with disk_errors(home):
             home.mkdir(parents=True, exist_ok=True)
             if not replace and os.path.lexists(path):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from unbraid import __version__
 from unbraid.cli.request import check_cut, check_threads, choose_model
 from unbraid.errors import UsageError
-from unbraid.jobs import Collected, Item, Layout, refuse_collisions
+from unbraid.jobs import EXTENSIONS, Collected, Item, Layout, refuse_collisions
 from unbraid.subtitles import FORMATS, Line, as_data, check_text_format
 from unbraid.tracks import Cut
 
@@ -113,7 +113,7 @@ def outputs_of(asked: Asked, collected: Collected, form: str) -> dict[Item, Path
     """Where the text of each input goes.
 
     Raises:
-        UsageError: two go to one place, to a file that is there, or where no file can be.
+        UsageError: two go to one place, to a file that is there or is called like audio, or where no file can be.
     """
     items = collected.items
     if asked.output is None:
@@ -124,16 +124,21 @@ def outputs_of(asked: Asked, collected: Collected, form: str) -> dict[Item, Path
         raise UsageError("The name of the output is empty; name a file or a folder with -o, or leave it out.")
     paths = {item: _path(asked, item, form, alone=len(asked.inputs) == 1) for item in items}
     refuse_collisions({item: [path] for item, path in paths.items()})
-    for path in () if asked.overwrite else paths.values():
-        if os.path.lexists(path):
+    for path in paths.values():
+        if asked.form is None and path.suffix.lower().lstrip(".") in EXTENSIONS:
+            raise UsageError(
+                f"{path} ends like audio; a text ends in .{', .'.join(FORMATS.values())}, or say --format too."
+            )
+        if not asked.overwrite and os.path.lexists(path):
             raise UsageError(f"{path} exists already; use --overwrite to replace it.")
     return dict(paths)
 
 
 def _path(asked: Asked, item: Item, form: str, *, alone: bool) -> Path:
-    """The very file that was named where one recording was, else a file below the folder."""
+    """The very file that was named where one recording was, else one below the folder; a template tells of one."""
     assert asked.output is not None
     folder = asked.output.endswith(("/", os.sep)) or os.path.isdir(asked.output)
+    folder = folder or asked.template != Asked.template
     if alone and not folder and (item.path is None or item.path == Path(asked.inputs[0])):
         return Path(asked.output)
     return Layout(Path(asked.output), asked.template, FORMATS[form], asked.model).stem_path(item, "text")
