@@ -114,6 +114,7 @@ def test_it_learns_to_hear_and_ends_in_a_model(recipe_file: Path, tmp_path: Path
     best, (line,) = load(out / "best.pt"), read_log(out)
     assert best["dev_accuracy"] > -50
     assert {"dev_accuracy", "dev_decoder", "dev_ctc", "loss_ctc", "loss_decoder"} <= line.keys()
+    assert line["dev_decoder"] == "" and line["dev_ctc"] == line["dev_accuracy"]  # CTC chooses
     assert best["vocabularies"] == {"source": [], "target": [*SPECIAL, "1", "2", "3"]}
     spec = export_run(recipe, out, tmp_path / "model")
     assert (spec.sample_rate, spec.windows, spec.vocabularies.target[4:]) == (8000, Windows(8.0, 2.0), ("1", "2", "3"))

@@ -156,7 +156,8 @@ class Keeper(Checkpoint):
         }
         for part in told_apart(self.recipe.task):
             values[f"loss_{part}"] = f"{float(seen.get(f'train/{part}_epoch', math.nan)):.4f}"
-            values[f"dev_{part}"] = f"{module.part_scores[part]:.4f}" if scored else ""
+            found = module.part_scores[part]  # no number where nothing of it was scored
+            values[f"dev_{part}"] = f"{found:.4f}" if scored and math.isfinite(found) else ""
         return tuple(values[column] for column in columns(self.recipe.task))
 
 

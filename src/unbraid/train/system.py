@@ -111,7 +111,8 @@ class System(pl.LightningModule):
         place = self.task.score.replace("_", "/", 1)
         self.log(place, self.score, rank_zero_only=True)
         for part in told_apart(self.task):
-            self.log(f"{place}_{part}", self.part_scores[part], rank_zero_only=True)
+            if math.isfinite(self.part_scores[part]):
+                self.log(f"{place}_{part}", self.part_scores[part], rank_zero_only=True)
         if self._plateau is not None:
             self._halve(self._plateau)
 
