@@ -5,6 +5,10 @@
 
 What goes in and what comes out is a waveform (T,) at the model's rate or a log-mel spectrogram (N, F), as the model has
 it. The network sees windows of whole steps, and what it makes of two neighbours is cross-faded where they overlap.
+
+A vocoder's network hears where the pitch is, but its phases are a little off, and rough. So they are where Griffin &
+Lim's algorithm begins (see dsp/griffin_lim.py), with the magnitudes that were given: it ends in a few rounds where
+drawn phases do not get in many.
 """
 
 import math
@@ -15,6 +19,7 @@ from typing import Self
 import numpy as np
 
 from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.dsp.overlap import Joiner, windows
 from unbraid.errors import AudioError, UsageError
 from unbraid.folder import open_model_folder
@@ -26,13 +31,14 @@ from unbraid.spec import ModelSpec, samples_in_step
 
 SILENT_LEVEL = -1.0  # of a log-mel spectrogram
 BLOCK_STEPS = 256
+ROUNDS = 16  # of Griffin & Lim's algorithm after a vocoder's network
 
 
 class Converter:
     """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
 
-    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None):
-        """Load a model by name or folder.
+    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None, rounds: int = ROUNDS):
+        """Load a model by name or folder; `rounds` of Griffin & Lim's algorithm come after a vocoder's network.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
@@ -42,22 +48,22 @@ class Converter:
         folder = resolve(model)
         spec = open_model_folder(folder)
         check_converts(spec)
-        self._start(spec, open_executor(spec, folder, device=device, threads=threads))
+        self._start(spec, open_executor(spec, folder, device=device, threads=threads), rounds)
 
     @classmethod
-    def over(cls, executor: Executor, spec: ModelSpec) -> Self:
+    def over(cls, executor: Executor, spec: ModelSpec, rounds: int = ROUNDS) -> Self:
         """A converter over an executor of one's own: another engine, or a fake in a test."""
         check_converts(spec)
         converter = cls.__new__(cls)
-        converter._start(spec, executor)
+        converter._start(spec, executor, rounds)
         return converter
 
-    def _start(self, spec: ModelSpec, executor: Executor) -> None:
+    def _start(self, spec: ModelSpec, executor: Executor, rounds: int) -> None:
         assert isinstance(spec.geometry, AudioTransformerGeometry) and spec.windows is not None
         self.spec, self._executor, self.device = spec, executor, executor.device
         source, target = spec.geometry.source, spec.geometry.target
         assert isinstance(source, SpectrogramSide | WaveSide) and isinstance(target, SpectrogramSide | WaveSide)
-        self._source, self._target = source, target
+        self._source, self._target, self._rounds = source, target, rounds
         rate, step = spec.sample_rate, samples_in_step(self._source, spec.mel)
         self._window_steps = max(2, round(spec.windows.seconds * rate / step))
         overlap = min(round(spec.windows.overlap_seconds * rate / step), self._window_steps // 2)
@@ -118,7 +124,18 @@ class Converter:
         lengths = np.array([window.shape[-1] // self._source.stride], np.int64)
         inputs: dict[str, np.ndarray] = {source_name(self._source): np.ascontiguousarray(item), "lengths": lengths}
         (made,) = self._executor.run(inputs).values()
-        return made if isinstance(self._target, WaveSide) else made[0].T
+        if isinstance(self._target, WaveSide):
+            return made if is_wave else self._smoothed(made, window)
+        frames: FloatArray = made[0].T
+        return frames
+
+    def _smoothed(self, waveform: FloatArray, log_mel: FloatArray) -> FloatArray:
+        """A vocoder's waveform (1, T) with the magnitudes of the spectrogram (F, N) it was made of."""
+        if self.spec.mel is None or not self._rounds:
+            return waveform
+        settings = self.spec.mel, self.spec.sample_rate, self._rounds
+        smooth: FloatArray = griffin_lim(log_mel.T, *settings, momentum=MOMENTUM, start=waveform[0])[None]
+        return smooth
 
     def _out(self, made: FloatArray) -> FloatArray:
         return made[0] if isinstance(self._target, WaveSide) else np.maximum(made.T, SILENT_LEVEL)

@@ -15,7 +15,7 @@ import numpy as np
 
 from unbraid.converter import Converter
 from unbraid.dsp import Blocks, FloatArray
-from unbraid.dsp.griffin_lim import griffin_lim
+from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide, WaveSide
 from unbraid.phonemizer import MODEL as PHONEMIZER
@@ -138,7 +138,7 @@ class Synthesizer:
     def wave(self, levels: FloatArray) -> FloatArray:
         """A spectrogram (N, F) as a waveform (T,), at most 1 in magnitude."""
         mel, rate = self._mel, self.sample_rate
-        audio = griffin_lim(levels, mel, rate) if self._vocoder is None else self._vocoder(levels)
+        audio = self._vocoder(levels) if self._vocoder else griffin_lim(levels, mel, rate, momentum=MOMENTUM)
         loudest = np.float32(np.abs(audio).max(initial=1.0))
         return audio / loudest
 

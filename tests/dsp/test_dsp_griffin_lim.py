@@ -29,6 +29,20 @@ def test_what_comes_out_has_the_spectrogram_the_better_the_longer_it_takes() -> 
     assert distances[2] < 4
 
 
+def test_momentum_gets_there_sooner_and_a_good_start_sooner_still() -> None:
+    levels = mel_levels(voice(), MEL, 8000)
+
+    def left(**how: object) -> float:
+        return distance(mel_levels(griffin_lim(levels, MEL, 8000, 8, **how), MEL, 8000), levels)  # type: ignore[arg-type]
+
+    assert left(momentum=0.99, start=voice()) < left(momentum=0.99) < left()
+
+
+def test_a_start_without_iterations_is_what_comes_out() -> None:
+    levels = mel_levels(voice(), MEL, 8000)
+    np.testing.assert_array_equal(griffin_lim(levels, MEL, 8000, 0, start=voice()), voice())
+
+
 def test_a_tone_comes_back_as_it_was_but_for_its_phase() -> None:
     tone = 0.5 * np.sin(2 * np.pi * 500 * np.arange(8000) / 8000)
     found = griffin_lim(mel_levels(tone, MEL, 8000), MEL, 8000)

@@ -25,12 +25,12 @@ from unbraid.corpora.transcripts import Utterance, find_utterances
 from unbraid.data.perturbing import Perturbing
 from unbraid.data.units import Units, check_units, units_of
 from unbraid.data.utterances import HeardBatch, HeardText, Hearing, PerturbedUtterances, Utterances, heard_batch
-from unbraid.errors import ModelError, UsageError
+from unbraid.errors import UsageError
 from unbraid.geometry import AudioTransformerGeometry, SpectrogramSide
 from unbraid.importers.wav2vec2_trunk import Trunk
 from unbraid.models.audio_transformer import AudioTransformer
 from unbraid.spec import Mel, Windows
-from unbraid.train.inherit import voices_taken
+from unbraid.train.inherit import listening_taken, voices_taken
 from unbraid.train.listener import AudioTextModel
 from unbraid.train.pretrained import pretrained_trunk
 from unbraid.train.reader import check_least
@@ -177,9 +177,9 @@ class AudioToText:
         return (model,)
 
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
-        if saved.get("vocabularies") != self.record()["vocabularies"]:
-            raise ModelError(f"trainer.init: {path} has other symbols than the data; leave trainer.init out.")
-        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], (), path))
+        own, given = model.state_dict(), saved["model"]
+        writes_alike = saved.get("vocabularies") == self.record()["vocabularies"]
+        model.load_state_dict(voices_taken(own, given, (), path) if writes_alike else listening_taken(own, given, path))
 
     def record(self) -> dict[str, Any]:
         seconds = self.data.window_seconds

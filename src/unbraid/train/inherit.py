@@ -19,6 +19,7 @@ from unbraid.weights import read_weights
 
 State = dict[str, Tensor]
 REST = ("other", "accompaniment")  # a new one of these may start from an old one of these
+_LISTENS = ("front.", "encoder.")  # of an audio Transformer
 COUNTER = "num_batches_tracked"  # of a batch norm; not in model folders, and of no use
 
 
@@ -57,6 +58,16 @@ def voices_taken(own: State, given: Mapping[str, Tensor], per_source: tuple[str,
         rows = min(len(mine), len(tensor))
         mine[:rows] = tensor[:rows]
     return own
+
+
+def listening_taken(own: State, given: Mapping[str, Tensor], path: str) -> State:
+    """What listens, of a model that writes in other symbols: how it writes is learnt anew.
+
+    Raises:
+        ModelError: the other model is of another kind or of other sizes.
+    """
+    mine, theirs = ({n: v for n, v in state.items() if n.startswith(_LISTENS)} for state in (own, given))
+    return own | voices_taken(mine, theirs, (), path)
 
 
 def ancestors(stems: Sequence[str], given: Sequence[str]) -> list[int | None]:
