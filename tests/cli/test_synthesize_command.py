@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from speaking_fakes import FakeVocoder, synthesizer
@@ -37,6 +38,17 @@ def test_text_of_standard_input_and_of_files(unbraid_command, speaking, here: Pa
     assert (here / "a.wav").read_bytes() == (here / "b.wav").read_bytes() == (here / "c.wav").read_bytes()
 
 
+def test_standard_output_is_a_wav_that_comes_sentence_by_sentence(unbraid_command, speaking, here: Path) -> None:
+    unbraid_command("synthesize", "Ab. 1.", "-o", "a.flac", "--subtype", "24")
+    outcome = unbraid_command("synthesize", "Ab. 1.", "-o", "-")
+    assert (outcome.code, outcome.err) == (0, "")
+    (here / "piped.wav").write_bytes(outcome.bytes)
+    (piped, rate), (written, _) = audio.read(here / "piped.wav"), audio.read(here / "a.flac")
+    assert rate == 8000
+    np.testing.assert_allclose(piped, written, atol=2**-23)
+    assert files(here) == ["a.flac", "piped.wav"]
+
+
 def test_json_and_quiet(unbraid_command, speaking, here: Path) -> None:
     told = json.loads(unbraid_command("synthesize", "ax", "-o", "a.wav", "--json", "-q").out)
     assert told == {
@@ -66,6 +78,9 @@ SIGNS = (
         (("a", "--file", "b.txt"), "Give a text, - for standard input, or --file FILE; one of them."),
         (("a", "-o", "out.txt"), f"out.txt does not end like an audio file; end it in {ENDINGS}."),
         (("a", "-o", "there.wav"), "there.wav exists already; choose another place with -o, or use --overwrite."),
+        (("a", "-o", "-", "--subtype", "16"), "-o - writes one float32 WAV to standard output; leave --subtype and "
+         "--bitrate out, or name a file with -o."),
+        ((", .", "-o", "-"), "There are no words in this text; give at least one."),
         ((", .", "-o", "a.wav"), "There are no words in this text; give at least one."),
         (("2 €", "-o", "a.wav"), SIGNS),
         (("--file", "there.wav", "-o", "a.wav"), "there.wav: this is not text in UTF-8; convert it first."),
@@ -76,6 +91,12 @@ def test_what_cannot_be_is_refused_and_nothing_written(unbraid_command, speaking
     outcome = unbraid_command("synthesize", *words)
     assert (outcome.code, outcome.out, outcome.errors) == (2, "", [f"error: {sentence}"])
     assert files(here) == ["there.wav"]
+
+
+def test_json_and_a_wav_do_not_share_standard_output(unbraid_command, speaking) -> None:
+    sentence = "--json and -o - both write to standard output; choose one of them."
+    outcome = unbraid_command("synthesize", "a", "-o", "-", "--json")
+    assert (outcome.code, json.loads(outcome.out), outcome.errors) == (2, {"error": sentence}, [f"error: {sentence}"])
 
 
 def test_a_text_that_fails_halfway_leaves_nothing(unbraid_command, here: Path, monkeypatch) -> None:

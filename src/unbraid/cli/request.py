@@ -15,7 +15,7 @@ from unbraid.options import Options, check_stem
 from unbraid.tracks import Cut
 
 DEFAULT_MODEL = "speech-2"
-_TO_STDOUT = "-o - writes one float32 WAV to standard output"
+TO_STDOUT = "-o - writes one float32 WAV to standard output"
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,19 @@ def select_stems(wanted: Sequence[str] | None, available: Sequence[str], model: 
 def check_stdout(request: Request, stems: Sequence[str], inputs: int) -> None:
     """Refuse what cannot go to standard output."""
     if inputs != 1:
-        raise UsageError(f"{_TO_STDOUT}, so it takes one input, not {inputs}.")
+        raise UsageError(f"{TO_STDOUT}, so it takes one input, not {inputs}.")
     if len(stems) != 1:
-        raise UsageError(f"{_TO_STDOUT}, so name one stem: --stems {stems[0]} (or {', '.join(stems[1:])}).")
+        raise UsageError(f"{TO_STDOUT}, so name one stem: --stems {stems[0]} (or {', '.join(stems[1:])}).")
     if (request.coding.format, request.coding.subtype or "32f", request.coding.bitrate) != ("wav", "32f", None):
-        raise UsageError(f"{_TO_STDOUT}; leave --format, --subtype and --bitrate out, or choose a folder with -o.")
-    if sys.stdout is None:
-        raise UsageError(f"{_TO_STDOUT}, which is closed; redirect it to a file or a pipe.")
-    if sys.stdout.isatty():
-        raise UsageError(f"{_TO_STDOUT}, which is the terminal; redirect it to a file or a pipe.")
+        raise UsageError(f"{TO_STDOUT}; leave --format, --subtype and --bitrate out, or choose a folder with -o.")
+    check_pipe()
     if request.resume or request.template != DEFAULT_TEMPLATE:
-        raise UsageError(f"{_TO_STDOUT}, so --resume and --template have no meaning with it; leave them out.")
+        raise UsageError(f"{TO_STDOUT}, so --resume and --template have no meaning with it; leave them out.")
+
+
+def check_pipe() -> None:
+    """Refuse a standard output that audio cannot go to."""
+    if sys.stdout is None:
+        raise UsageError(f"{TO_STDOUT}, which is closed; redirect it to a file or a pipe.")
+    if sys.stdout.isatty():
+        raise UsageError(f"{TO_STDOUT}, which is the terminal; redirect it to a file or a pipe.")

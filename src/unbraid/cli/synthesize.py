@@ -16,15 +16,20 @@ from unbraid.errors import UsageError
 
 if TYPE_CHECKING:
     from unbraid.audio import OutputFormat
-    from unbraid.synthesizer import Synthesizer
+    from unbraid.dsp import Blocks
 
+_PIPE = Path("-")
 FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
 
 _Text = Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="What to say, or - for standard input.")]
 _File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Say a text file.")]
 _Output = Annotated[
-    Path, typer.Option("--output", "-o", metavar="FILE", help=f"The file to write: {', '.join(FORMATS)}.")
-]
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="FILE|-",
+        help=f"The file to write: {', '.join(FORMATS)}; - writes to standard output.",
+    ),
+]  # fmt: skip
 _Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
 _Vocoder = Annotated[
     str | None,
@@ -52,27 +57,47 @@ def synthesize(
 ) -> None:
     """Say an English text: words, digits one by one, a pause at commas and between sentences."""
     with guarded(as_json=as_json):
-        from unbraid.audio import choose_format
         from unbraid.synthesizer import Synthesizer
 
         words = _read(" ".join(text or ()), file)
-        ending = output.suffix.removeprefix(".").lower()
-        if ending not in FORMATS:
-            raise UsageError(f"{output} does not end like an audio file; end it in .{', .'.join(FORMATS)}.")
-        if os.path.lexists(output) and (not overwrite or output.is_dir()):
-            raise UsageError(f"{output} exists already; choose another place with -o, or use --overwrite.")
-        fmt = choose_format(ending, subtype=subtype or ("16" if ending in ("wav", "flac") else None), bitrate=bitrate)
+        if piped := output == _PIPE:
+            _check_pipe(coded=bool(subtype or bitrate), as_json=as_json)
+        fmt = None if piped else _format(output, subtype, bitrate, overwrite)
         with Synthesizer(model, vocoder=vocoder, device=device, threads=threads) as synthesizer:
-            with Meter(output.name, quiet=quiet or as_json) as meter:
-                seconds = _write(synthesizer, words, output, fmt, meter)
+            with Meter("standard output" if piped else output.name, quiet=quiet or as_json) as meter:
+                said = synthesizer.blocks(words)
+                rate = synthesizer.sample_rate
+                seconds = _write(said, rate, output, fmt, meter) if fmt else _pipe(said, rate, meter)
             if synthesizer.notice and not quiet:
                 notice(f"warning: {synthesizer.notice}")
-            rate = synthesizer.sample_rate
         if as_json:
             values = {"output": str(output), "seconds": round(seconds, 3), "sample_rate": rate, "model": model}
             say(json.dumps(values | {"vocoder": vocoder, "notice": synthesizer.notice}, ensure_ascii=False))
-        elif not quiet:
+        elif not (quiet or piped):
             say(f"{output}: {seconds:.1f} s at {rate} Hz")
+
+
+def _check_pipe(*, coded: bool, as_json: bool) -> None:
+    """Refuse what cannot go to standard output."""
+    from unbraid.cli.request import TO_STDOUT, check_pipe
+
+    if as_json:
+        raise UsageError("--json and -o - both write to standard output; choose one of them.")
+    if coded:
+        raise UsageError(f"{TO_STDOUT}; leave --subtype and --bitrate out, or name a file with -o.")
+    check_pipe()
+
+
+def _format(output: Path, subtype: str | None, bitrate: int | None, overwrite: bool) -> "OutputFormat":
+    """How the file is coded; one that cannot be, or is there, is refused."""
+    from unbraid.audio import choose_format
+
+    ending = output.suffix.removeprefix(".").lower()
+    if ending not in FORMATS:
+        raise UsageError(f"{output} does not end like an audio file; end it in .{', .'.join(FORMATS)}.")
+    if os.path.lexists(output) and (not overwrite or output.is_dir()):
+        raise UsageError(f"{output} exists already; choose another place with -o, or use --overwrite.")
+    return choose_format(ending, subtype=subtype or ("16" if ending in ("wav", "flac") else None), bitrate=bitrate)
 
 
 def _read(words: str, file: Path | None) -> str:
@@ -88,17 +113,27 @@ def _read(words: str, file: Path | None) -> str:
         raise UsageError(f"{place}: this is not text in UTF-8; convert it first.") from None
 
 
-def _write(synthesizer: "Synthesizer", words: str, output: Path, fmt: "OutputFormat", meter: Meter) -> float:
-    """Say it into a file that is there when it is all said; returns how long it is."""
+def _write(said: "Blocks", sample_rate: int, output: Path, fmt: "OutputFormat", meter: Meter) -> float:
+    """What is said, into a file that is there when it is all said; returns how long it is."""
     from unbraid.audio import open_writer
 
-    said = synthesizer.blocks(words)
     with working_folder(output.parent) as work:
-        with open_writer(work / output.name, synthesizer.sample_rate, 1, fmt) as writer:
+        with open_writer(work / output.name, sample_rate, 1, fmt) as writer:
             for block in said:
                 writer.write(block)
-                meter(writer.frames / writer.sample_rate, None)
+                meter(writer.frames / sample_rate, None)
         with disk_errors(output.parent):
             output.parent.mkdir(parents=True, exist_ok=True)
             os.replace(work / output.name, output)
-    return writer.frames / writer.sample_rate
+    return writer.frames / sample_rate
+
+
+def _pipe(said: "Blocks", sample_rate: int, meter: Meter) -> float:
+    """What is said, to standard output, sentence by sentence; returns how long it is."""
+    from unbraid.audio import StreamWriter
+
+    with StreamWriter(sys.stdout.buffer, sample_rate, 1) as writer:
+        for block in said:
+            writer.write(block)
+            meter(writer.frames / sample_rate, None)
+    return writer.frames / sample_rate
