@@ -54,6 +54,7 @@ def test_what_is_heard_is_counted() -> None:
     failures = list(evaluation.say(Voice(), Ear(), texts))
     assert [failure and failure.name for failure in failures] == [None, None, "crash.wav"]
     assert [(r.distance.edits, r.distance.symbols) for r in evaluation.results] == [(0, 3), (1, 4)]
+    assert [r.utterance.text for r in evaluation.results] == ["one one one", "one one two one"]  # as what was heard
     assert [r.seconds for r in evaluation.results] == [0.1, 0.1]
 
 

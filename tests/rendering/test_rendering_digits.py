@@ -17,8 +17,14 @@ def test_texts_are_three_to_ten_digits_and_said_as_words() -> None:
     for take in SOME[:50]:
         figures = take.text.split()
         assert 3 <= len(figures) <= 10
-        said = next(word for word in take.command if "zero" in word or " " in word)
-        assert [word.strip(",") for word in said.split()] == [digits.DIGITS[int(figure)] for figure in figures]
+        said = next(word for word in take.command if " " in word)
+        words = digits.FOREIGN.get(take.voice.split("+")[0], " ".join(digits.DIGITS)).split()
+        assert [word.strip(",") for word in said.split()] == [words[int(figure)] for figure in figures]
+
+
+def test_other_languages_have_ten_words_of_which_none_comes_twice() -> None:
+    assert all(len(set(words.split())) == len(words.split()) == 10 for words in digits.FOREIGN.values())
+    assert any(take.voice.split("+")[0] in digits.FOREIGN for take in SOME)
 
 
 def test_there_are_many_voices_and_all_digits() -> None:

@@ -4,6 +4,7 @@ A recogniser that reads words as symbols, such as digits, hears no others; so of
 words it knows. Digits are words here: "305" is three zero five. Time is that of speaking, wall clock and CPU.
 """
 
+import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -49,6 +50,7 @@ def say_and_score(synthesizer: Says, transcriber: Transcribes, utterance: Uttera
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     heard, said = spelled_words(transcriber(sound, synthesizer.sample_rate).text), spelled_words(utterance.text)
     distance = Distance(edit_distance(heard, said), len(said))
+    utterance = dataclasses.replace(utterance, text=" ".join(said))  # so that both are shown alike
     return HeardResult(utterance, heard, distance, sound.shape[1] / synthesizer.sample_rate, wall, cpu)
 
 
