@@ -164,6 +164,15 @@ def test_the_options_reach_the_model(unbraid_command, spoken) -> None:
     ]  # fmt: skip
 
 
+def test_json_names_the_model_that_heard_it(unbraid_command, spoken) -> None:
+    spoken("call.wav", 3, 1)
+    spoken("short.wav", 3)
+    words = ["-m", "published/base", "--long-model", "mel", "--long-seconds", 0.5, "--json"]
+    told = json.loads(unbraid_command("transcribe", "call.wav", "short.wav", *words).out)
+    assert told["model"] == "published/base"
+    assert [one["model"] for one in told["files"]] == ["mel", "published/base"]
+
+
 def test_json_tells_all(unbraid_command, spoken, here: Path) -> None:
     spoken("a.wav", 3, None, None, None, None, 1)
     spoken("b.wav", 9)

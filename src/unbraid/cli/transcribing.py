@@ -98,23 +98,23 @@ class _Job:
             probe(source, self.asked.cut.track)  # says what is wrong before anything is written
             lines, told = self._lines(source, heard), None
             first = list(itertools.islice(lines, 1))
-            lines = itertools.chain(first, lines)
+            lines, by = itertools.chain(first, lines), self.engines.transcriber.heard_by
             if self.asked.as_json and output is None:
                 told = list(lines)
             elif output is None:
-                text = "".join(written(lines, self.form, self.asked.model)).rstrip("\n")
+                text = "".join(written(lines, self.form, by)).rstrip("\n")
                 self.meter.stop()
                 if text:
                     say(text)
             else:
-                _write(written(lines, self.form, self.asked.model), output, replace=self.asked.overwrite)
+                _write(written(lines, self.form, by), output, replace=self.asked.overwrite)
         except (KeyboardInterrupt, Cancelled, BrokenPipeError):
             raise
         except Exception as error:
             return Result(item.label, "failed", error=naming(item, explain(error), source))
         notices = [self.engines.transcriber.notice, None if first else "no words were heard in it"]
         notice, elapsed = "; ".join(filter(None, notices)) or None, time.monotonic() - started
-        return Result(item.label, "done", output, told, self.asked.model, heard.seconds, elapsed, notice)
+        return Result(item.label, "done", output, told, by, heard.seconds, elapsed, notice)
 
     def _lines(self, source: Path, progress: Progress) -> Iterator[Line]:
         """The lines of a recording, or of each of its voices, in the order in which they begin."""
