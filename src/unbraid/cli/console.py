@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Protocol, TextIO
+from typing import Any, NoReturn, Protocol, TextIO, TypeVar
 
 import typer
 
@@ -113,6 +113,43 @@ class Told(Protocol):
     def failed(self) -> bool:
         """Whether something did."""
         ...
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        ...
+
+
+_Report = TypeVar("_Report", bound=Told)
+
+
+def tell_run(
+    carry_out: Callable[[], tuple[_Report, int]],
+    summary: Callable[[_Report], list[str]],
+    *,
+    as_json: bool,
+    quiet: bool,
+    tell: Callable[[str], None] = say,
+) -> NoReturn:
+    """Carry a run out, tell what became of it, and end the program with its exit code."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are tiny, its threads cost 50 ms
+    with guarded():
+        report, code = carry_out()
+        if as_json:
+            say(json_text(report.as_json()))
+        elif not quiet:
+            for line in summary(report):
+                tell(line)
+        raise typer.Exit(code)
+
+
+def json_text(values: dict[str, Any]) -> str:
+    """Values as JSON, in the letters of their languages; but names of files that are no text are escaped."""
+    text = json.dumps(values, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(values)
+    return text
 
 
 def carried_out(work: Callable[[], None], report: Told, lost: str) -> int:

@@ -1,16 +1,12 @@
 """`unbraid separate`: from the options to a request, and from what became of it to words and an exit code."""
 
-import json
-import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import typer
+from typing import TYPE_CHECKING, NoReturn
 
 from unbraid.cli import options as opt
-from unbraid.cli.console import carried_out, guarded, notice, say
+from unbraid.cli.console import carried_out, notice, say, tell_run
 from unbraid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,17 +88,9 @@ def separate(
 
 def carry_out(
     request: Callable[[], "Request"], *, as_json: bool, quiet: bool, tell: Callable[[str], None] = say
-) -> None:
+) -> NoReturn:
     """Make the request and do what it asks for, tell what became of it, and end the program with its exit code."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are tiny, its threads cost 50 ms
-    with guarded():
-        done, code = _report(request, quiet=quiet or as_json)
-        if as_json:
-            say(json.dumps(done.as_json()))
-        elif not quiet:
-            for line in summary(done):
-                tell(line)
-        raise typer.Exit(code)
+    tell_run(lambda: _report(request, quiet=quiet or as_json), summary, as_json=as_json, quiet=quiet, tell=tell)
 
 
 def _report(request: Callable[[], "Request"], *, quiet: bool) -> tuple["Report", int]:

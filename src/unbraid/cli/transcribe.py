@@ -1,7 +1,5 @@
 """`unbraid transcribe`: from the options to a request, and from what became of it to words and an exit code."""
 
-import json
-import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unbraid.cli import options as opt
-from unbraid.cli.console import carried_out, guarded, notice, say
+from unbraid.cli.console import carried_out, notice, tell_run
 from unbraid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -107,18 +105,10 @@ def transcribe(
             as_json=as_json,
         )
 
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are tiny, its threads cost 50 ms
-    with guarded():
-        report, code = _carry_out(asked, quiet=quiet or as_json)
-        if as_json:
-            say(json.dumps(report.as_json(), ensure_ascii=False))
-        elif not quiet:
-            for line in summary(report):
-                say(line)
-        raise typer.Exit(code)
+    tell_run(lambda: _report(asked, quiet=quiet or as_json), summary, as_json=as_json, quiet=quiet)
 
 
-def _carry_out(asked: Callable[[], "Asked"], *, quiet: bool) -> tuple["Report", int]:
+def _report(asked: Callable[[], "Asked"], *, quiet: bool) -> tuple["Report", int]:
     """What became of the request, whatever happens, and the exit code."""
     from unbraid.cli.transcripts import Report
 
