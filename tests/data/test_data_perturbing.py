@@ -12,6 +12,7 @@ from unbraid.data.perturbing import (
     coloured_noise,
     cut_at_pauses,
     equalised,
+    gated,
     joined,
     masked,
     milder,
@@ -21,8 +22,9 @@ from unbraid.data.perturbing import (
 
 RATE = 8000
 PLAIN = Perturbing(
-    speed=(1.0, 1.0), equalise_db=0.0, noise_probability=0.0, level_db=(-20.0, -20.0), lead_seconds=0.0,
-    joined_probability=0.0, silence_probability=0.0, band_masks=0, time_masks=0, pause_seconds=(0.1, 0.1),
+    speed=(1.0, 1.0), equalise_db=0.0, noise_probability=0.0, gate_probability=0.0, level_db=(-20.0, -20.0),
+    lead_seconds=0.0, joined_probability=0.0, silence_probability=0.0, band_masks=0, time_masks=0,
+    pause_seconds=(0.1, 0.1),
 )  # fmt: skip
 
 
@@ -54,6 +56,17 @@ def test_noise_is_as_far_below_as_it_should_be() -> None:
     found = perturbed(tone(), replace(PLAIN, noise_probability=1.0, snr_db=(10.0, 10.0)), RATE, generator())
     speech = tone() * (found @ tone()) / (tone() @ tone())
     assert rms_db(speech) - rms_db(found - speech) == pytest.approx(10, abs=1)
+
+
+def test_a_gate_cuts_what_is_softer_off_and_closes_a_moment_later() -> None:
+    moments = [0.1] * 3 + [1.0] * 3 + [0.1] * 4
+    speech = np.repeat(np.array(moments, np.float32), RATE // 100)
+    np.testing.assert_array_equal(gated(speech, -30, RATE), speech)
+    heard = gated(speech[:-7], -10, RATE).tolist()
+    assert heard[:: RATE // 100] == pytest.approx([0, 0, 0, 1, 1, 1, 0.1, 0.1, 0, 0])
+    assert len(heard) == len(speech) - 7
+    assert len(gated(speech[:0], -10, RATE)) == 0
+    assert perturbed(speech, replace(PLAIN, gate_probability=1.0, gate_db=(-10.0, -10.0)), RATE, generator())[0] == 0
 
 
 def test_a_filter_that_does_not_wander_does_nothing() -> None:

@@ -1,5 +1,8 @@
 """Evaluating a model that speaks: what is heard of what is said, by hand, and what is refused."""
 
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +11,15 @@ import pytest
 
 from recognizer_fakes import DIGITS as HEARD
 from speaking_fakes import voice_spec
+from unbraid import audio
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.transcripts import Utterance
-from unbraid.errors import UsageError
+from unbraid.errors import RuntimeUnavailable, UsageError
 from unbraid.evaluation.jobs import job_of
 from unbraid.evaluation.request import Request
-from unbraid.evaluation.text.said import SaidEvaluation, hearable, spelled_words
+from unbraid.evaluation.text.said import SaidEvaluation, hearable, known_words, spelled_words
 from unbraid.evaluation.text.saying import SayingJob
+from unbraid.evaluation.text.sphinx import WORDS, Sphinx
 from unbraid.evaluation.text.transcripts import HeardSetting, heard_report_html, summarise_heard
 from unbraid.spec import Vocabularies
 from unbraid.transcript import Transcript, Word
@@ -62,11 +67,32 @@ def test_a_recogniser_of_digits_is_asked_for_digits() -> None:
     texts = [utterance(text) for text in ("3 0, 5", "three 305", "room 3")]
     listener = replace(voice_spec(), name="ear")
     object.__setattr__(listener, "vocabularies", Vocabularies((), HEARD))
-    assert [u.text for u in hearable(texts, listener)] == ["3 0, 5", "three 305"]
+    assert [u.text for u in hearable(texts, known_words(listener))] == ["3 0, 5", "three 305"]
     object.__setattr__(listener, "vocabularies", Vocabularies((), (*HEARD, " ", "a")))
-    assert hearable(texts, listener) == texts
+    assert hearable(texts, known_words(listener)) == texts
     object.__setattr__(listener, "vocabularies", Vocabularies((), (*SPECIAL, "▁a", "b", "▁c")))  # pieces of any word
-    assert hearable(texts, listener) == texts
+    assert hearable(texts, known_words(listener)) == texts
+
+
+def test_pocketsphinx_listens_to_digits(tmp_path: Path) -> None:
+    flite = shutil.which("flite")
+    if flite is None:
+        pytest.skip("flite is not installed")
+    ear = Sphinx()
+    for said in ("three one four", "nine zero two"):
+        subprocess.run([flite, "-voice", "slt", "-t", said, "-o", tmp_path / "said.wav"], check=True)
+        assert ear(*audio.read(tmp_path / "said.wav")).text == said
+    assert ear(np.zeros((2, 8000), np.float32), 8000).text in ("", *WORDS)  # it may guess, and never fails
+
+
+def test_without_pocketsphinx_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    with pytest.raises(RuntimeUnavailable) as caught:
+        Sphinx()
+    assert str(caught.value) == (
+        "pocketsphinx is not installed; get it with `pip install pocketsphinx`, or name a model that listens by "
+        "--recogniser."
+    )
 
 
 def test_the_page_names_the_table_beside_it() -> None:
@@ -85,7 +111,9 @@ def test_of_several_speakers_some_may_be_named(tmp_path: Path) -> None:
 def test_somebody_has_to_listen(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         job_of(voice_spec(), Request(tmp_path), None)
-    assert str(caught.value) == "voice speaks, so somebody has to listen: name a model that does by --recogniser."
+    assert str(caught.value) == (
+        "voice speaks, so somebody has to listen: name a model, or pocketsphinx, by --recogniser."
+    )
     with pytest.raises(UsageError) as caught:
         job_of(voice_spec(), Request(tmp_path, recogniser="digits"), ["stoi"])
     assert str(caught.value) == "What is said is scored by word and sentence error rate, always; leave --metrics out."

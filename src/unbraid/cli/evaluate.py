@@ -63,7 +63,9 @@ _Speakers = Annotated[
 ]
 _Recogniser = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Of what is said: the model that listens to it.", rich_help_panel=_DATA),
+    typer.Option(
+        metavar="NAME", help="Of what is said: the model that listens to it, or pocketsphinx.", rich_help_panel=_DATA
+    ),
 ]
 _Vocoder = Annotated[
     str | None,

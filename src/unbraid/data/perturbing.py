@@ -3,6 +3,7 @@
     faster or slower     resampled: tempo, pitch and formants change alike (Ko et al., "Audio augmentation", 2015)
     another microphone   a gain that wanders over frequency
     noise                of a colour and a level of its own, behind everything
+    a noise gate         what is much softer than the loudest is cut off, fricatives with it, as some recorders do
     another level        so that nobody has to bring recordings to one
     masks                on log-mel: some bands, and some moments, are as if never heard (SpecAugment, arXiv 1904.08779)
 
@@ -25,6 +26,7 @@ _NOISE_SLOPE_DB = 20.0  # how much the gain over frequency of a noise wanders
 _QUIET = (0.001, 0.002, 0.004, 0.008, 0.0005)  # of the peak RMS: what may be a pause
 _PAUSES_SECONDS = (0.04, 0.08, 0.12, 0.16)  # and how long it is at least
 _FRAME_SECONDS = 0.01
+_HOLD = 2  # frames that a gate stays open
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Perturbing:
     equalise_db: float = 6.0  # standard deviation of the gain over frequency
     noise_probability: float = 0.7
     snr_db: tuple[float, float] = (5.0, 40.0)
+    gate_probability: float = 0.3
+    gate_db: tuple[float, float] = (-36.0, -12.0)  # of a moment's RMS, under the loudest moment's: what is cut off
     level_db: tuple[float, float] = (-40.0, -12.0)  # RMS, over full scale
     lead_seconds: float = 0.4  # most silence before and after
     joined_probability: float = 0.5  # of texts that are joined of pieces
@@ -48,8 +52,9 @@ class Perturbing:
     full_after: int = 0  # items; before, everything is milder and texts are shorter, or CTC takes long to find its way
 
     def __post_init__(self) -> None:
-        check_probabilities(self, "noise_probability", "joined_probability", "silence_probability", "band_share")
-        check_ranges(self, "speed", "snr_db", "level_db", "pause_seconds")
+        shares = ("noise_probability", "gate_probability", "joined_probability", "silence_probability", "band_share")
+        check_probabilities(self, *shares)
+        check_ranges(self, "speed", "snr_db", "gate_db", "level_db", "pause_seconds")
         check_within(self, SLOWEST, FASTEST, "speed")
         if self.joined_words < 1:
             raise ValueError(f"joined_words must be at least 1, got {self.joined_words}.")
@@ -70,6 +75,7 @@ def milder(values: Perturbing, share: float) -> Perturbing:
         speed=(values.speed[0] ** share, values.speed[1] ** share),
         equalise_db=share * values.equalise_db,
         noise_probability=share * values.noise_probability,
+        gate_probability=share * values.gate_probability,
         level_db=near(values.level_db),
         joined_words=1 + round(share * (values.joined_words - 1)),
         band_masks=round(share * values.band_masks),
@@ -85,8 +91,20 @@ def perturbed(speech: Array, values: Perturbing, sample_rate: int, random: np.ra
     speech = equalised(np.pad(speech, (lead, trail)), values.equalise_db, random)
     if random.random() < values.noise_probability:
         speech = with_noise(speech, coloured_noise(len(speech), random), random.uniform(*values.snr_db))
+    if random.random() < values.gate_probability:
+        speech = gated(speech, random.uniform(*values.gate_db), sample_rate)
     level = 10 ** (random.uniform(*values.level_db) / 20)
     return scaled_to(speech, level).clip(-1, 1)
+
+
+def gated(speech: Array, gate_db: float, sample_rate: int) -> Array:
+    """Speech (T,) with silence where it is so much softer than at its loudest, but for a moment afterwards."""
+    size = max(1, round(_FRAME_SECONDS * sample_rate))
+    frames = np.pad(speech, (0, -len(speech) % size)).reshape(-1, size)
+    loudness = np.sqrt((frames**2).mean(1))
+    opens = loudness >= loudness.max(initial=0) * 10 ** (gate_db / 20)
+    opens[_HOLD:] |= opens[:-_HOLD].copy()
+    return np.where(opens[:, None], frames, 0).reshape(-1)[: len(speech)].astype(np.float32, copy=False)
 
 
 def silence(samples: int, values: Perturbing, random: np.random.Generator) -> Array:

@@ -60,11 +60,17 @@ def spelled_words(text: str) -> tuple[str, ...]:
     return plain_words(spaced)
 
 
-def hearable(utterances: Sequence[Utterance], recogniser: ModelSpec) -> list[Utterance]:
-    """Those whose words a recogniser can write."""
+def hearable(utterances: Sequence[Utterance], known: frozenset[str] | None) -> list[Utterance]:
+    """Those whose words a recogniser can write; None: it can write any."""
+    if known is None:
+        return list(utterances)
+    return [utterance for utterance in utterances if known.issuperset(spelled_words(utterance.text))]
+
+
+def known_words(recogniser: ModelSpec) -> frozenset[str] | None:
+    """The words that a model can write; None: any."""
     assert recogniser.vocabularies is not None
     vocabulary = Vocabulary(recogniser.vocabularies.target)
     if not holds_words(vocabulary):
-        return list(utterances)
-    known = {word for symbol in vocabulary.symbols[len(SPECIAL) :] for word in spelled_words(symbol)}
-    return [utterance for utterance in utterances if known.issuperset(spelled_words(utterance.text))]
+        return None
+    return frozenset(word for symbol in vocabulary.symbols[len(SPECIAL) :] for word in spelled_words(symbol))

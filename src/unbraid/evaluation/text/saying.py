@@ -8,7 +8,9 @@ from unbraid.errors import UsageError
 from unbraid.evaluation.request import Request, name_of
 from unbraid.evaluation.run import peak_memory_bytes
 from unbraid.evaluation.telling import Running, Told, report_files
-from unbraid.evaluation.text.said import SaidEvaluation, hearable
+from unbraid.evaluation.text import sphinx
+from unbraid.evaluation.text.heard import Transcribes
+from unbraid.evaluation.text.said import SaidEvaluation, hearable, known_words
 from unbraid.evaluation.text.transcripts import (
     HeardSetting,
     csv_text,
@@ -32,7 +34,9 @@ class SayingJob:
         if metrics is not None:
             raise UsageError("What is said is scored by word and sentence error rate, always; leave --metrics out.")
         if request.recogniser is None:
-            raise UsageError(f"{spec.name} speaks, so somebody has to listen: name a model that does by --recogniser.")
+            raise UsageError(
+                f"{spec.name} speaks, so somebody has to listen: name a model, or pocketsphinx, by --recogniser."
+            )
         self.skipped: list[str] = []
         self._spec, self._request, self._recogniser = spec, request, request.recogniser
         self._evaluation = SaidEvaluation()
@@ -44,18 +48,15 @@ class SayingJob:
         request = self._request
         with (
             Synthesizer(model, vocoder=request.vocoder, device=device, threads=request.threads) as synthesizer,
-            Transcriber(self._recogniser, device=device, threads=request.threads) as transcriber,
+            _listening(self._recogniser, device, request.threads) as (listener, known),
         ):
             found = find_utterances(request.dataset, request.split, speakers=request.speakers)
-            utterances = hearable(found, transcriber.spec)[: request.limit]
+            utterances = hearable(found, known)[: request.limit]
             if not utterances:
                 raise UsageError(
-                    f"{request.dataset} has no text in its split {request.split} whose words "
-                    f"{transcriber.spec.name} knows."
+                    f"{request.dataset} has no text in its split {request.split} whose words {self._recogniser} knows."
                 )
-            yield Running(
-                synthesizer.device, len(utterances), self._evaluation.say(synthesizer, transcriber, utterances)
-            )
+            yield Running(synthesizer.device, len(utterances), self._evaluation.say(synthesizer, listener, utterances))
 
     def told(self, device: str, precision: str) -> Told:
         spec, request = self._spec, self._request
@@ -69,3 +70,15 @@ class SayingJob:
         table = csv_text(self._evaluation.results)
         page = heard_report_html(self._evaluation, found, self.noun)
         return Told(values, lines(found), report_files(values, f"{self.noun}.csv", table, page))
+
+
+@contextmanager
+def _listening(
+    recogniser: str, device: str, threads: int | None
+) -> Iterator[tuple[Transcribes, frozenset[str] | None]]:
+    """Whoever listens, and the words that are known there; None: any."""
+    if recogniser == sphinx.NAME:
+        yield sphinx.Sphinx(), sphinx.WORDS
+    else:
+        with Transcriber(recogniser, device=device, threads=threads) as transcriber:
+            yield transcriber, known_words(transcriber.spec)
