@@ -38,7 +38,7 @@ PUBLISHED = {
 SPLEETER = {"spleeter-2stems": 2, "spleeter-4stems": 4, "spleeter-5stems": 5}
 MUSIC = {"music-2": 2, "music-4": 4, "music-5": 5}
 DIGITS = ("digits", "digits-wave")
-SOUNDS = ("denoise", "denoise-spectrogram", "denoise-to-spectrogram", "vocoder")
+SOUNDS = ("denoise", "denoise-spectrogram", "denoise-to-spectrogram", "vocoder", "vocoder-16k")
 VOICES = sorted(PUBLISHED.keys() | {"speech-2", "speech-3", "conv-tasnet-2"})
 SMALL = {
     "sepformer": ("features=8", "heads=2", "layers=1", "blocks=1", "hidden=8", "chunk_frames=10"),
@@ -116,7 +116,7 @@ def test_two_steps_of_words(tmp_path: Path) -> None:
     [
         ("digits", "data.sample_rate=16000"),
         ("digits", "mel.hop_samples=100"),
-        ("speak", "data.sample_rate=16000"),
+        ("speak", "data.sample_rate=8000"),
         ("speak", "data.phonemizer=other"),
         ("vocoder", "mel.frame_samples=320"),
         ("denoise", "data.sample_rate=16000"),
@@ -187,7 +187,7 @@ def test_two_steps_of_speaking(tmp_path: Path) -> None:
 def test_our_voice_fits_its_budget() -> None:
     task = read_recipe(FOLDER / "speak.toml").task
     sizes = task.model.between(46, task.mel.bins)
-    assert sum(math.prod(shape) for shape in tensor_shapes(sizes).values()) <= 1_500_000
+    assert sum(math.prod(shape) for shape in tensor_shapes(sizes).values()) <= 1_550_000
 
 
 @pytest.mark.parametrize("name", SOUNDS)
