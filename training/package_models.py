@@ -56,8 +56,9 @@ WORDS = (
 NOISY = SPEECH.replace("on mixtures of", "on speech of").replace("and noises", "under noises")
 DIGITS = (
     "Trained by the unbraid authors on the Free Spoken Digit Dataset (six speakers, CC BY-SA 4.0) and on strings of "
-    "digits that `unbraid data speak --digits` had espeak-ng and flite say in some fifty voices. It knows the ten "
-    "English digits and nothing else, and is no dictation engine: for that pull facebook/wav2vec2-base-960h or "
+    "digits that `unbraid data speak --digits` had espeak-ng and flite say in some 290 voices; before, its encoder "
+    "learnt phonemes of LibriSpeech (CC BY 4.0) and speechocean762 (free for any use). It knows the ten English digits "
+    "and nothing else, and is no dictation engine: for that pull facebook/wav2vec2-base-960h or "
     "facebook/hubert-large-ls960-ft. See docs/training.md."
 )
 KINDS = {

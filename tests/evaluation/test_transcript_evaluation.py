@@ -19,6 +19,7 @@ from unbraid.evaluation.text.heard import HeardEvaluation, plain_words
 from unbraid.evaluation.text.transcripts import CONVENTION, HeardSetting, heard_report_html, lines, summarise_heard
 from unbraid.transcriber import Transcriber
 from unbraid.transcript import Transcript, Word
+from unbraid.vocabulary import SPECIAL
 
 SAID = {"ann/0": "3 5 7", "ann/1": "One, two!", "bob/0": "4 4", "bob/1": "8"}
 HEARD = {0.1: "3 5 7", 0.2: "one too three", 0.3: "4", 0.4: "8"}  # two words wrong, and one is missing
@@ -149,9 +150,18 @@ def test_speakers_are_for_those_that_transcribe(tmp_path: Path) -> None:
     )
 
 
-def test_int8_is_refused(tmp_path: Path) -> None:
+def test_recordings_of_words_that_a_model_does_not_know_are_left_out(folder: Path) -> None:
+    job = job_of(ctc_spec((*SPECIAL, "3", "5", "7", "8")), Request(folder), None)
+    assert job.skipped == ["2 of 4 recordings are left out: they have words that tiny-ears does not know"]
+    with pytest.raises(UsageError) as caught:
+        job_of(ctc_spec((*SPECIAL, "0")), Request(folder), None)
+    sentence = "tiny-ears knows the words of no recording; choose others by --speakers."
+    assert str(caught.value) == f"{folder}, split test: {sentence}"
+
+
+def test_int8_is_refused(folder: Path) -> None:
     spec = ctc_spec()
-    job = job_of(spec, Request(tmp_path), None)
+    job = job_of(spec, Request(folder), None)
     with pytest.raises(UsageError) as caught, job.running("ears", "cpu", "int8"):
         pass
     assert str(caught.value) == f"int8 is for speech models, and {spec.name} writes text: use float32."

@@ -26,6 +26,7 @@ from unbraid.evaluation.run import Evaluation, Failure, outcomes, peak_memory_by
 from unbraid.evaluation.telling import Running, Told, report_files
 from unbraid.evaluation.text.heard import HeardEvaluation
 from unbraid.evaluation.text.run import WordEvaluation
+from unbraid.evaluation.text.said import hearable, known_words
 from unbraid.evaluation.text.saying import SayingJob
 from unbraid.evaluation.text.transcripts import HeardSetting, heard_as_json, heard_report_html, summarise_heard
 from unbraid.evaluation.text.transcripts import csv_text as heard_csv_text
@@ -177,15 +178,21 @@ class TranscriptsJob:
     def __init__(self, spec: ModelSpec, request: Request, metrics: Sequence[str] | None) -> None:
         if metrics is not None:
             raise UsageError("Transcripts are scored by word and sentence error rate, always; leave --metrics out.")
-        self.skipped: list[str] = []
+        found = find_utterances(request.dataset, request.split, speakers=request.speakers)
+        known = hearable(found, known_words(spec))
+        where, left_out = f"{request.dataset}, split {request.split}", len(found) - len(known)
+        if not known:
+            raise UsageError(f"{where}: {spec.name} knows the words of no recording; choose others by --speakers.")
+        told = f"{left_out} of {len(found)} recordings are left out: they have words that {spec.name} does not know"
+        self.skipped = [told] if left_out else []
+        self._utterances = known[: request.limit]
         self._spec, self._request, self._evaluation = spec, request, HeardEvaluation()
 
     @contextmanager
     def running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
         if precision != "float32":
             raise UsageError(f"{precision} is for speech models, and {self._spec.name} writes text: use float32.")
-        request = self._request
-        utterances = find_utterances(request.dataset, request.split, speakers=request.speakers)[: request.limit]
+        request, utterances = self._request, self._utterances
         alone = math.inf  # however long a recording is, no other model takes this one's place
         with Transcriber(model, device=device, threads=request.threads, long_seconds=alone) as transcriber:
             yield Running(transcriber.device, len(utterances), self._evaluation.run(transcriber, utterances))
