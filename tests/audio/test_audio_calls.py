@@ -53,6 +53,13 @@ def test_an_interrupt_waits_for_the_end_of_the_call() -> None:
     assert done.is_set()
 
 
+def test_what_is_opened_in_vain_is_closed() -> None:
+    opened = io.BytesIO()
+    with pytest.raises(KeyboardInterrupt), interrupts(0.05):
+        undisturbed(lambda: time.sleep(0.3) or opened)
+    assert opened.closed
+
+
 @pytest.mark.parametrize("name", ["wav", "flac", "ogg", "mp3", "opus", "m4a"])
 def test_a_signal_while_encoding_is_never_lost(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
     samples, path = noise(2, 96000), tmp_path / f"out.{name}"

@@ -6,6 +6,7 @@ have been read or written lost without an error. Signals never raise in other th
 for which the main thread waits, and there they may interrupt it.
 """
 
+import contextlib
 import threading
 import time
 from _thread import start_new_thread
@@ -21,7 +22,8 @@ def directly(call: Callable[[], Result]) -> Result:
 
 
 def undisturbed(call: Callable[[], Result]) -> Result:
-    """The result of the call. When a signal raises meanwhile, that is raised as soon as the call is over.
+    """The result of the call. When a signal raises meanwhile, that is raised as soon as the call is over; and what the
+    call has opened is closed.
 
     Made of what is atomic to signals: in `threading.Thread` and `concurrent.futures` they raise between lines.
     """
@@ -48,6 +50,9 @@ def undisturbed(call: Callable[[], Result]) -> Result:
     except BaseException:  # with the lock or without it, who knows
         while not (results or errors):
             time.sleep(0.001)
+        for opened in results:  # that nobody gets; left to the garbage collector, its Python file may be gone before it
+            with contextlib.suppress(Exception):
+                undisturbed(getattr(opened, "close", lambda: None))
         raise
     if errors:
         raise errors.pop()
