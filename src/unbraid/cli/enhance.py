@@ -63,12 +63,11 @@ def enhance(
     """Take noise away from speech: noisy.wav gives noisy-speech.wav, at the same rate, length and channels."""
 
     def request() -> "Request":
-        from unbraid.cli.request import Coding, Engine, Request
+        from unbraid.cli.request import Coding, Engine, Request, check_json_alone
         from unbraid.options import Options
         from unbraid.tracks import Cut
 
-        if as_json and output == "-":
-            raise UsageError("--json and -o - both write to standard output; choose one of them.")
+        check_json_alone(as_json=as_json, output=output)
         root, names, ext = place_of(output, format)
         if names != TEMPLATE and template != TEMPLATE:
             raise UsageError(f"--template names files in a folder, and {output} is none; name a folder with -o.")

@@ -1,7 +1,6 @@
 """`unbraid phonemize`: words in, how they are spoken out; a line for each text."""
 
 import itertools
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unbraid.cli import options as opt
-from unbraid.cli.console import guarded, say
+from unbraid.cli.console import guarded, json_text, say
 from unbraid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def _read(line: bytes, phonemizer: "Phonemizer", where: str) -> tuple[str, list[
 
 def _tell(text: str, words: list["SpokenWord"], alternatives: int, *, as_json: bool) -> None:
     if as_json:
-        say(json.dumps({"text": text, "words": [_as_json(word) for word in words]}, ensure_ascii=False))
+        say(json_text({"text": text, "words": [_as_json(word) for word in words]}))
     elif alternatives:
         for word in words:
             say(f"{word.text}: {', '.join(f'{way} ({100 * way.probability:.1f} %)' for way in word.pronunciations)}")

@@ -151,3 +151,9 @@ def check_pipe() -> None:
         raise UsageError(f"{TO_STDOUT}, which is closed; redirect it to a file or a pipe.")
     if sys.stdout.isatty():
         raise UsageError(f"{TO_STDOUT}, which is the terminal; redirect it to a file or a pipe.")
+
+
+def check_json_alone(*, as_json: bool, output: str | None) -> None:
+    """Refuse two things on standard output."""
+    if as_json and output == "-":
+        raise UsageError("--json and -o - both write to standard output; choose one of them.")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from unbraid.cli import options as opt
 from unbraid.cli.console import carried_out, notice, say, tell_run
-from unbraid.errors import UsageError
 
 if TYPE_CHECKING:
     from unbraid.cli.report import Report, Result
@@ -52,12 +51,11 @@ def separate(
     """
 
     def request() -> "Request":
-        from unbraid.cli.request import Coding, Engine, Request, choose_model, split_stems
+        from unbraid.cli.request import Coding, Engine, Request, check_json_alone, choose_model, split_stems
         from unbraid.options import Options
         from unbraid.tracks import Cut
 
-        if as_json and output == "-":
-            raise UsageError("--json and -o - both write to standard output; choose one of them.")
+        check_json_alone(as_json=as_json, output=output)
         wanted, removed = split_stems(stems), split_stems(remove, "--remove", "to remove none") or ()
         return Request(
             inputs=tuple(inputs),

@@ -1,6 +1,5 @@
 """`unbraid synthesize`: a text in, an audio file of somebody saying it out."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unbraid.cli import options as opt
-from unbraid.cli.console import guarded, notice, say
+from unbraid.cli.console import guarded, json_text, notice, say
 from unbraid.cli.progress import Meter
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import UsageError
@@ -57,11 +56,13 @@ def synthesize(
 ) -> None:
     """Say an English text: words, digits one by one, a pause at commas and between sentences."""
     with guarded(as_json=as_json):
+        from unbraid.cli.request import check_json_alone
         from unbraid.synthesizer import Synthesizer
 
         words = _read(" ".join(text or ()), file)
+        check_json_alone(as_json=as_json, output=str(output))
         if piped := output == _PIPE:
-            _check_pipe(coded=bool(subtype or bitrate), as_json=as_json)
+            _check_pipe(coded=bool(subtype or bitrate))
         fmt = None if piped else _format(output, subtype, bitrate, overwrite)
         with Synthesizer(model, vocoder=vocoder, device=device, threads=threads) as synthesizer:
             with Meter("standard output" if piped else output.name, quiet=quiet or as_json) as meter:
@@ -72,17 +73,15 @@ def synthesize(
                 notice(f"warning: {synthesizer.notice}")
         if as_json:
             values = {"output": str(output), "seconds": round(seconds, 3), "sample_rate": rate, "model": model}
-            say(json.dumps(values | {"vocoder": vocoder, "notice": synthesizer.notice}, ensure_ascii=False))
+            say(json_text(values | {"vocoder": vocoder, "notice": synthesizer.notice}))
         elif not (quiet or piped):
             say(f"{output}: {seconds:.1f} s at {rate} Hz")
 
 
-def _check_pipe(*, coded: bool, as_json: bool) -> None:
+def _check_pipe(*, coded: bool) -> None:
     """Refuse what cannot go to standard output."""
     from unbraid.cli.request import TO_STDOUT, check_pipe
 
-    if as_json:
-        raise UsageError("--json and -o - both write to standard output; choose one of them.")
     if coded:
         raise UsageError(f"{TO_STDOUT}; leave --subtype and --bitrate out, or name a file with -o.")
     check_pipe()

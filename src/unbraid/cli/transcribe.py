@@ -9,7 +9,6 @@ import typer
 
 from unbraid.cli import options as opt
 from unbraid.cli.console import carried_out, notice, tell_run
-from unbraid.errors import UsageError
 
 if TYPE_CHECKING:
     from unbraid.cli.transcripts import Asked, Report, Result
@@ -81,12 +80,12 @@ def transcribe(
     """
 
     def asked() -> "Asked":
+        from unbraid.cli.request import check_json_alone
         from unbraid.cli.transcripts import Asked, voices_model
         from unbraid.tracks import Cut
         from unbraid.transcriber import MODEL
 
-        if as_json and output == "-":
-            raise UsageError("--json and -o - both write to standard output; choose one of them.")
+        check_json_alone(as_json=as_json, output=output)
         return Asked(
             inputs=tuple(inputs),
             model=model or MODEL,

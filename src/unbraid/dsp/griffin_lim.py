@@ -39,16 +39,17 @@ def griffin_lim(
         return np.zeros(0, np.float32)
     before = (size - hop) // 2  # of the first frame's samples, before the first sample
     magnitudes = linear_magnitudes(levels, mel, sample_rate) * np.float32(hann(size).sum() / 2)  # (N, bins)
+    weight = _added(np.broadcast_to(hann(size) ** 2, (frames, size)), hop)  # of each sample: how much it was windowed
     if start is None:
         phases = np.random.default_rng(0).uniform(-np.pi, np.pi, magnitudes.shape)
-        wave = _joined(magnitudes * np.exp(1j * phases), hop)
+        wave = _joined(magnitudes * np.exp(1j * phases), weight, hop)
     else:
         wave = np.pad(start, (before, size - hop - before))
     last: np.ndarray | None = None
     for _ in range(iterations):
         spectrum = stft(wave, size, hop)
         ahead = spectrum if last is None else spectrum + momentum * (spectrum - last)
-        wave, last = _joined(magnitudes * ahead / np.maximum(np.abs(ahead), TINY), hop), spectrum
+        wave, last = _joined(magnitudes * ahead / np.maximum(np.abs(ahead), TINY), weight, hop), spectrum
     return wave[before : before + frames * hop]
 
 
@@ -64,12 +65,10 @@ def linear_magnitudes(levels: FloatArray, mel: Mel, sample_rate: int) -> FloatAr
     return out
 
 
-def _joined(spectrum: np.ndarray, hop: int) -> FloatArray:
+def _joined(spectrum: np.ndarray, weight: np.ndarray, hop: int) -> FloatArray:
     """Spectra (N, bins) -> ((N − 1)·hop + frame,): the waveform whose spectra are nearest (equation 6)."""
     size = 2 * (spectrum.shape[-1] - 1)
-    window = hann(size)
-    frames = np.fft.irfft(spectrum, size) * window
-    weight = _added(np.broadcast_to(window**2, frames.shape), hop)
+    frames = np.fft.irfft(spectrum, size) * hann(size)
     wave: FloatArray = (_added(frames, hop) / np.maximum(weight, TINY)).astype(np.float32)
     return wave
 
