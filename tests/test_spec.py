@@ -168,6 +168,8 @@ SIDES: list[tuple[ModelSpec, dict[str, Any], str]] = [
      "tiny-sides: of spectral, windows, vocabularies, mel its network needs windows and no other; "
      "found windows, mel."),
     (LISTEN, {"mel": Mel(20, 4, 7)}, "tiny-sides: its network has 6 mel bands, its spectrogram 7."),
+    (DENOISE, {"mel": dataclasses.replace(DENOISE.mel, normalized=True)},
+     "tiny-sides: normalized levels are for networks that write text; audio has a level."),
     (LISTEN, {"sample_rate": 0},
      "tiny-sides: its network takes a sample rate above 0 Hz, 1 channel and 0 stems, not 0 Hz, 1 and 0."),
     (LISTEN, {"channels": 2},
@@ -197,10 +199,11 @@ def test_what_does_not_fit_the_sides_is_named(spec: ModelSpec, change: dict[str,
     ("values", "message"),
     [
         ({"bins": 0}, "spec.json: mel: frame_samples, hop_samples and bins must be at least 1, got "
-         "Mel(frame_samples=256, hop_samples=80, bins=0)."),
+         "256, 80 and 0."),
         ({"frame_samples": 255}, "spec.json: mel: frame_samples must be hop_samples and an even number more, "
          "got 255 for 80."),
-        ({"bands": 6}, "spec.json: mel: unknown key 'bands'; allowed are frame_samples, hop_samples, bins."),
+        ({"bands": 6}, "spec.json: mel: unknown key 'bands'; allowed are frame_samples, hop_samples, bins, "
+         "normalized."),
     ],
 )  # fmt: skip
 def test_a_spectrogram_that_cannot_be_is_named(values: dict[str, Any], message: str) -> None:

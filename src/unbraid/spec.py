@@ -62,10 +62,14 @@ class Mel:
     frame_samples: int = 256
     hop_samples: int = 80
     bins: int = 64  # F, mel bands from 0 Hz to half the sample rate
+    normalized: bool = False  # levels count from the loudest of a recording, and not from full scale
 
     def __post_init__(self) -> None:
         if min(self.frame_samples, self.hop_samples, self.bins) < 1:
-            raise ValueError(f"frame_samples, hop_samples and bins must be at least 1, got {self}.")
+            raise ValueError(
+                f"frame_samples, hop_samples and bins must be at least 1, got {self.frame_samples}, "
+                f"{self.hop_samples} and {self.bins}."
+            )
         if self.frame_samples < self.hop_samples or (self.frame_samples - self.hop_samples) % 2:
             raise ValueError(
                 f"frame_samples must be hop_samples and an even number more, got {self.frame_samples} "
@@ -156,6 +160,8 @@ class ModelSpec:
         for side in sides:
             if isinstance(side, SpectrogramSide) and self.mel and side.bins != self.mel.bins:
                 raise SpecError(f"{self.name}: its network has {side.bins} mel bands, its spectrogram {self.mel.bins}.")
+        if self.mel and self.mel.normalized and not isinstance(geometry.target, TextSide):
+            raise SpecError(f"{self.name}: normalized levels are for networks that write text; audio has a level.")
         if all(isinstance(side, TextSide) for side in sides):
             if (self.sample_rate, self.channels, self.stems) != (0, 0, ()):
                 raise SpecError(f"{self.name}: text has no sample rate, no channels and no stems; write 0, 0 and [].")

@@ -64,3 +64,20 @@ def test_axes_before_time_stay() -> None:
     levels = mel_levels(audio, MEL, RATE)
     assert levels.shape == (2, 3, 12, 64)
     assert levels[1, 2] == pytest.approx(mel_levels(audio[1, 2], MEL, RATE), abs=1e-5)
+
+
+def test_normalized_levels_are_the_same_however_soft_a_recording_is() -> None:
+    loud = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
+    normalized = Mel(normalized=True)
+    assert mel_levels(loud, normalized, RATE).max() == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(
+        mel_levels(0.01 * loud, normalized, RATE), mel_levels(loud, normalized, RATE), rtol=0, atol=1e-5
+    )
+    silent = mel_levels(1e-6 * loud, normalized, RATE)
+    assert to_db(silent.max()) < -50  # what nobody can hear is not made as loud as speech
+
+
+def test_recordings_side_by_side_are_normalized_each_on_its_own() -> None:
+    both = np.random.default_rng(0).standard_normal((2, 1, 800)).astype(np.float32) * np.float32([[[1]], [[0.01]]])
+    levels = mel_levels(both, Mel(normalized=True), RATE)
+    assert levels.max((-2, -1)) == pytest.approx(np.ones((2, 1)), abs=1e-6)

@@ -8,7 +8,8 @@ evenly spaced in mel (O'Shaughnessy 1987, as HTK has it),
 
 and a level is (dB + 40) / 40: 1 is the peak of a full-scale sine, −1 is −80 dB, and nothing is lower. Triangles sum to
 1, so that noise has about the same level in wide bands and narrow ones; no slope is steeper than one bin, so that none
-of them falls between two bins.
+of them falls between two bins. Normalized levels count from the loudest one, where that is not below −60 dB: a soft
+recording is then as loud as any other, and silence stays silent.
 """
 
 from functools import cache
@@ -20,6 +21,7 @@ from unbraid.dsp.stft import hann, stft
 from unbraid.spec import Mel
 
 FLOOR_DB = -80.0
+SOFTEST_DB = -60.0  # of what is normalized
 
 
 def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int) -> FloatArray:
@@ -32,7 +34,10 @@ def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int) -> FloatArray:
     padded = np.pad(np.asarray(audio, np.float32), [(0, 0)] * (audio.ndim - 1) + [ends])
     scale = np.float32(2 / hann(mel.frame_samples).sum())  # a sine of amplitude 1 peaks at 1
     magnitudes = np.abs(stft(padded, mel.frame_samples, hop)) * scale  # (…, N, bins)
-    return from_db(20 * np.log10(np.maximum(magnitudes @ mel_filters(mel, sample_rate).T, 1e-12)))
+    decibels = 20 * np.log10(np.maximum(magnitudes @ mel_filters(mel, sample_rate).T, 1e-12))
+    if mel.normalized:
+        decibels -= decibels.max((-2, -1), keepdims=True).clip(SOFTEST_DB)
+    return from_db(decibels)
 
 
 def mel_frames(samples: int, mel: Mel) -> int:
