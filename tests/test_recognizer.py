@@ -11,7 +11,7 @@ from recognizer_fakes import DIGITS, RATE, STEP, FakeEars, ctc_spec, ears, say, 
 from unbraid.ctc import Span, greedy
 from unbraid.errors import ModelNotFound, UsageError
 from unbraid.geometry import AudioTransformerGeometry, Wav2Vec2Geometry, WaveSide
-from unbraid.recognizer import Recognizer, check_task
+from unbraid.recognizer import LEAD_SECONDS, Recognizer, check_task
 from unbraid.runtime import Executor, open_executor
 from unbraid.spec import ModelSpec, Windows
 
@@ -55,6 +55,17 @@ def test_the_decoder_writes_and_ctc_says_when(source: str) -> None:
         assert span.start * step == pytest.approx(start, abs=2 * step)
         assert span.end * step == pytest.approx(start + 0.2, abs=2 * step)
         assert span.log_probability == pytest.approx(-0.05, abs=0.01)  # half of the decoder's, CTC is sure
+
+
+@pytest.mark.parametrize("source", ["waveform", "spectrogram"])
+def test_silence_is_around_what_is_read_and_not_in_its_times(source: str) -> None:
+    recognizer = writer(source)
+    tone = say(7)[0, : round(0.2 * RATE)]  # from the first sample to the last
+    (span,) = recognizer.read(tone, 1)
+    assert (span.start, span.end) == (0, recognizer.steps(len(tone)))
+    (length,) = recognizer._network.lengths  # type: ignore[union-attr]
+    unit = 1 if source == "waveform" else 80
+    assert length * unit == pytest.approx(len(tone) + 2 * LEAD_SECONDS * RATE, abs=STEP)
 
 
 def test_ctc_overrules_a_decoder_that_repeats_itself() -> None:

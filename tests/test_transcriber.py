@@ -19,7 +19,7 @@ from recognizer_fakes import LETTERS, RATE, STEP, FakeEars, ctc_spec, ears, hert
 from unbraid.audio import resample
 from unbraid.errors import AudioError, Cancelled, ModelNotFound, UsageError
 from unbraid.folder import write_texts
-from unbraid.recognizer import Recognizer, find_reader
+from unbraid.recognizer import LEAD_SECONDS, Recognizer, find_reader
 from unbraid.spec import Vocabularies, Windows
 from unbraid.stream import Track
 from unbraid.transcriber import Transcriber
@@ -126,7 +126,8 @@ def test_silence_has_no_words_and_does_not_reach_the_network(kind) -> None:
 
 def test_long_audio_is_heard_in_windows(kind) -> None:
     recognizer = kind()
-    steps = RATE * 4 if recognizer.hears_samples else RATE * 4 // 80
+    seconds = 4 + 2 * LEAD_SECONDS * recognizer.has_decoder
+    steps = RATE * seconds if recognizer.hears_samples else RATE * seconds / 80
     found = Transcriber.over(recognizer)(np.tile(say(*LONG), 6), RATE)
     assert found.text == text(LONG * 6)
     assert max(recognizer._network.lengths) <= steps

@@ -9,6 +9,7 @@ are weighed by both (Watanabe et al., "Hybrid CTC/attention architecture for end
 which rules out texts that skip or repeat what was said, and CTC says when each symbol is said.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import Self
 
@@ -37,6 +38,7 @@ from unbraid.steps import Array
 from unbraid.vocabulary import Vocabulary
 
 CTC_WEIGHT = 0.5  # w
+LEAD_SECONDS = 0.4  # of silence around what is read: a word that begins with the recording is easily missed
 Network = Executor | Generator
 
 
@@ -151,8 +153,8 @@ class Recognizer:
         Without CTC nobody knows when a symbol is said: each spans all steps.
         """
         assert isinstance(self._network, Generator)
-        steps = self.steps(len(audio))
-        item = self._item(audio)
+        steps, lead = self.steps(len(audio)), round(LEAD_SECONDS / self.step_seconds)
+        item = self._item(np.pad(audio, lead * self.step_samples))
         (texts,) = self._network.generate([item], beams=beams, most_symbols=max(1, steps))
         if not self.has_steps:
             return [
@@ -162,7 +164,7 @@ class Recognizer:
         heard = tuple(span.symbol for span in greedy(log_probs))
         if all(heard != text.symbols for text in texts):
             texts = [*texts, self._network.score(item, heard)]
-        return _weighed(texts, log_probs)
+        return [_without(lead, steps, span) for span in _weighed(texts, log_probs)]
 
     def _item(self, audio: FloatArray) -> FloatArray:
         """A waveform (T,) as the encoder reads it: samples or log-mel (N·stride, F)."""
@@ -185,6 +187,12 @@ def _weighed(texts: list[Hypothesis], log_probs: FloatArray) -> list[Span]:
         Span(span.symbol, span.start, span.end, (1 - CTC_WEIGHT) * log + CTC_WEIGHT * span.log_probability)
         for span, log in zip(spans, texts[best].log_probabilities, strict=False)  # its end has no span
     ]
+
+
+def _without(lead: int, steps: int, span: Span) -> Span:
+    """A span of what had so many steps before it; what is heard there begins or ends with the recording."""
+    start = min(max(0, span.start - lead), steps - 1)
+    return dataclasses.replace(span, start=start, end=min(max(start + 1, span.end - lead), steps))
 
 
 def _joint(text: Hypothesis, ctc: float) -> float:
