@@ -52,6 +52,14 @@ def test_faster_is_shorter_and_higher() -> None:
     assert np.abs(np.fft.rfft(found)).argmax() * RATE / len(found) == pytest.approx(625, abs=5)
 
 
+def test_silence_stands_beside_speech_unless_it_is_cut_off_abruptly() -> None:
+    values = replace(PLAIN, lead_seconds=0.4)
+    random = generator()
+    some = np.array([len(perturbed(tone(), values, RATE, random)) for _ in range(50)]) / RATE - 0.5
+    assert 0 < some.min() < some.max() < 0.8 and some.mean() == pytest.approx(0.4, abs=0.1)
+    assert len(perturbed(tone(), replace(values, abrupt_probability=1.0), RATE, generator())) == len(tone())
+
+
 def test_noise_is_as_far_below_as_it_should_be() -> None:
     found = perturbed(tone(), replace(PLAIN, noise_probability=1.0, snr_db=(10.0, 10.0)), RATE, generator())
     speech = tone() * (found @ tone()) / (tone() @ tone())

@@ -41,6 +41,7 @@ class Perturbing:
     gate_db: tuple[float, float] = (-36.0, -12.0)  # of a moment's RMS, under the loudest moment's: what is cut off
     level_db: tuple[float, float] = (-40.0, -12.0)  # RMS, over full scale
     lead_seconds: float = 0.4  # most silence before and after
+    abrupt_probability: float = 0.0  # of beginnings, and of ends, without any
     joined_probability: float = 0.5  # of texts that are joined of pieces
     joined_words: int = 8  # in them, at most
     pause_seconds: tuple[float, float] = (0.0, 0.4)  # between pieces
@@ -52,8 +53,8 @@ class Perturbing:
     full_after: int = 0  # items; before, everything is milder and texts are shorter, or CTC takes long to find its way
 
     def __post_init__(self) -> None:
-        shares = ("noise_probability", "gate_probability", "joined_probability", "silence_probability", "band_share")
-        check_probabilities(self, *shares)
+        shares = ("noise", "abrupt", "gate", "joined", "silence")
+        check_probabilities(self, *(f"{share}_probability" for share in shares), "band_share")
         check_ranges(self, "speed", "snr_db", "gate_db", "level_db", "pause_seconds")
         check_within(self, SLOWEST, FASTEST, "speed")
         if self.joined_words < 1:
@@ -87,7 +88,7 @@ def perturbed(speech: Array, values: Perturbing, sample_rate: int, random: np.ra
     """Speech (T,) as another recording of it might be, (T',)."""
     factor = float(np.exp(random.uniform(*np.log(values.speed))))
     (speech,) = resample(speech[None], max(1, round(sample_rate * factor)), sample_rate)
-    lead, trail = (round(sample_rate * random.uniform(0, values.lead_seconds)) for _ in range(2))
+    lead, trail = (_silence_beside(values, sample_rate, random) for _ in range(2))
     speech = equalised(np.pad(speech, (lead, trail)), values.equalise_db, random)
     if random.random() < values.noise_probability:
         speech = with_noise(speech, coloured_noise(len(speech), random), random.uniform(*values.snr_db))
@@ -166,6 +167,11 @@ def joined(pieces: Sequence[Array], values: Perturbing, sample_rate: int, random
         parts.append(piece * np.float32(10 ** (random.uniform(-3, 3) / 20)))
         parts.append(np.zeros(round(sample_rate * random.uniform(*values.pause_seconds)), np.float32))
     return np.concatenate(parts[:-1])
+
+
+def _silence_beside(values: Perturbing, sample_rate: int, random: np.random.Generator) -> int:
+    samples = round(sample_rate * random.uniform(0, values.lead_seconds))
+    return 0 if random.random() < values.abrupt_probability else samples
 
 
 def _spans(sounds: np.ndarray, gap: int) -> list[tuple[int, int]]:
