@@ -150,7 +150,8 @@ class Recognizer:
     def read(self, audio: FloatArray, beams: int) -> list[Span]:
         """The decoder's best text for a waveform (T,) at the model's rate, weighed with CTC where the model has it.
 
-        Without CTC nobody knows when a symbol is said: each spans all steps.
+        It is read with some silence around it, which is not in the times. Without CTC nobody knows when a symbol is
+        said: each spans all steps.
         """
         assert isinstance(self._network, Generator)
         steps, lead = self.steps(len(audio)), round(LEAD_SECONDS / self.step_seconds)
