@@ -191,6 +191,7 @@ def test_a_dry_run_says_what_there_is(file: Path) -> None:
         ("loss.looking_width=0.0", "looking_width must be above 0, got 0.0."),
         ("loss.stop_weight=-1.0", "stop_weight must be at least 0, got -1.0."),
         ("data.sample_rate=0", "sample_rate must be at least 1, got 0."),
+        ("mel.normalized=true", "[mel] normalized is for models that write text; what is spoken has a level."),
     ],
 )
 def test_what_cannot_be_is_refused(file: Path, change: str, sentence: str) -> None:

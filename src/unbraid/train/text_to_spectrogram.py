@@ -116,6 +116,10 @@ class TextToSpectrogram:
     mel: Mel = field(default_factory=Mel)
     loss: SpeakLoss = field(default_factory=SpeakLoss)
 
+    def __post_init__(self) -> None:
+        if self.mel.normalized:
+            raise ValueError("[mel] normalized is for models that write text; what is spoken has a level.")
+
     @property
     def geometry(self) -> AudioTransformerGeometry:
         return self.model.between(len(self.vocabulary), self.mel.bins)
