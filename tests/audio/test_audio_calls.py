@@ -1,21 +1,26 @@
 """Calls into C that calls Python back: signals wait for their end, and nothing else changes."""
 
+import gc
 import io
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
+import soundfile
 from audio_signals import noise
 
 from unbraid import audio
 from unbraid.audio import calls
 from unbraid.audio.calls import undisturbed
+from unbraid.audio.sndfile import SndfileDecoder
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="signals are POSIX"),
@@ -88,6 +93,32 @@ def test_a_signal_while_a_file_is_decoded_is_never_lost(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("line", range(1, 7))
+def test_a_signal_while_a_file_is_closed_frees_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: int
+) -> None:
+    freed = []
+
+    class Library:
+        def __getattr__(self, name: str) -> object:
+            return getattr(library, name)
+
+        def sf_close(self, file: object) -> object:
+            freed.append(file)
+            return library.sf_close(file)
+
+    library = soundfile._snd
+    monkeypatch.setattr(soundfile, "_snd", Library())
+    path = tmp_path / "in.wav"
+    audio.write(path, noise(2, 960), 48000, audio.choose_format("wav"))
+    decoder = SndfileDecoder(path, "in.wav")
+    with pytest.raises(KeyboardInterrupt), interrupted_at(soundfile.SoundFile.close, line):
+        decoder.close()
+    del decoder
+    gc.collect()
+    assert len(freed) <= 1
+
+
 def test_wav_files_need_no_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ours is the code that writes them, and libsndfile opens them by their names: nothing calls Python back."""
 
@@ -109,3 +140,22 @@ def stop_without_end(work: Callable[[], object]) -> None:
             deadline = time.monotonic() + 10
             while time.monotonic() < deadline:
                 work()
+
+
+@contextmanager
+def interrupted_at(function: Callable[..., object], line: int) -> Iterator[None]:
+    """A signal before so many lines of the function have run, or at its end where it has fewer."""
+    left = [line]
+
+    def step(frame: FrameType, event: str, _: object) -> Callable[..., object]:
+        left[0] -= event == "line"
+        if left[0] == 0 or event == "return":
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return step
+
+    sys.settrace(lambda frame, *_: step if frame.f_code is function.__code__ else None)
+    try:
+        yield
+    finally:
+        sys.settrace(None)

@@ -40,9 +40,17 @@ VORBIS_ORDER = {
 class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
     """A sound file whose reads just go on: soundfile seeks after each one, which spoils the end of Opus files."""
 
+    _is_closing = False
+
     def seekable(self) -> bool:
         """No, as far as reading is concerned."""
         return False
+
+    def close(self) -> None:
+        """Close it once. soundfile notes that it has after it has: a signal between would have it freed twice."""
+        if not self._is_closing:
+            self._is_closing = True
+            super().close()
 
 
 class SndfileDecoder:
