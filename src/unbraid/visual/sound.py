@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from unbraid.audio import Resampler
+from unbraid.audio.calls import undisturbed
 from unbraid.dsp import FloatArray
 
 LIMIT_SECONDS = 12 * 60.0  # browsers hold it as floats: 12 minutes of a stereo stem are 140 MB
@@ -43,16 +44,20 @@ class Sound:
     def finish(self) -> bytes:
         """The whole file."""
         self._write(self._resampler.finish())
-        self._file.close()
+        self._close()
         return self._path.read_bytes()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
+        self._close()
         with contextlib.suppress(OSError):
             self._path.unlink()
+
+    def _close(self) -> None:
+        """Close it once: soundfile notes that it has after it has, and a signal between would have it freed twice."""
+        undisturbed(self._file.close)
 
     def _write(self, block: FloatArray) -> None:
         block = block[:, : self._left]
