@@ -206,7 +206,9 @@ def _sound(spec: ModelSpec, source: Source, start: float, duration: float | None
     samples = np.pad(samples, (0, -len(samples) % samples_in_step(side, spec.mel)))
     mel = spec.mel if isinstance(side, SpectrogramSide) else _shown_mel(spec.sample_rate)
     assert mel is not None and not isinstance(side, TextSide)
-    levels, seconds = mel_levels(samples, mel, spec.sample_rate), len(samples) / spec.sample_rate
+    is_read = isinstance(side, SpectrogramSide) and isinstance(spec.geometry.target, TextSide)
+    levels = mel_levels(samples, mel, spec.sample_rate, without_noise=is_read)  # as `recognizer` reads them
+    seconds = len(samples) / spec.sample_rate
     item = as_item(0, levels if isinstance(side, SpectrogramSide) else samples, side)  # (N·stride, F) or (N·stride,)
     axis = Axis(steps_in(side, len(item)), levels=levels, seconds=seconds, start=start)
     return item, axis, audio.shape[1] > most

@@ -81,3 +81,30 @@ def test_recordings_side_by_side_are_normalized_each_on_its_own() -> None:
     both = np.random.default_rng(0).standard_normal((2, 1, 800)).astype(np.float32) * np.float32([[[1]], [[0.01]]])
     levels = mel_levels(both, Mel(normalized=True), RATE)
     assert levels.max((-2, -1)) == pytest.approx(np.ones((2, 1)), abs=1e-6)
+
+
+@pytest.mark.parametrize("mel", [MEL, Mel(normalized=True)])
+def test_noise_is_taken_off_and_words_are_not(mel: Mel) -> None:
+    words = tones_with_pauses()
+    noise = 0.01 * np.random.default_rng(0).standard_normal(len(words)).astype(np.float32)
+    gated = np.where(words == 0, 0, words + noise).astype(np.float32)  # noise is heard with words alone
+    for noisy in (words + noise, gated):
+        bare, heard = (to_db(mel_levels(noisy, mel, RATE, without_noise=is_asked)) for is_asked in (False, True))
+        loud = bare > bare.max() - 20
+        assert np.abs(bare - heard)[loud].max() < 0.1
+        assert np.median((bare - heard)[loud.any(1)][:, -8:]) == pytest.approx(10, abs=0.5)  # the most
+
+
+def test_nothing_is_taken_off_where_there_is_no_noise() -> None:
+    words = np.stack((tones_with_pauses(), np.zeros(RATE, np.float32)))
+    bare, heard = (to_db(mel_levels(words, MEL, RATE, without_noise=is_asked)) for is_asked in (False, True))
+    assert np.median(np.abs(heard - bare)[bare > bare.max() - 40]) < 0.01
+    assert (heard[1] == -80).all()
+    assert mel_levels(words[:, :0], MEL, RATE, without_noise=True).shape == (2, 0, 64)
+
+
+def tones_with_pauses() -> np.ndarray:
+    """A second with 0.1 s of 300, 1000, 2000 and 300 Hz at -6 dB, and pauses between them."""
+    time = np.arange(RATE) / RATE
+    hertz = np.array([0, 300, 0, 0, 1000, 0, 2000, 0, 300, 0])[(time * 10).astype(int)]
+    return (0.5 * np.sin(2 * np.pi * hertz * time)).astype(np.float32)

@@ -22,10 +22,12 @@ from unbraid.spec import Mel
 
 FLOOR_DB = -80.0
 SOFTEST_DB = -60.0  # of what is normalized
+NOISE_QUANTILE, NOISE_FACTOR = 0.15, 2.0  # of a band's powers where anything sounds; and times what it is taken off
+SOUNDS_DB, CUT_DB = -40.0, -10.0  # under the loudest frame: what sounds; and the most that is taken off
 
 
-def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int) -> FloatArray:
-    """Samples (…, T) -> levels (…, N, F), float32."""
+def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int, *, without_noise: bool = False) -> FloatArray:
+    """Samples (…, T) -> levels (…, N, F), float32; `without_noise`: of what is above it."""
     samples, hop = audio.shape[-1], mel.hop_samples
     frames, margin = mel_frames(samples, mel), (mel.frame_samples - hop) // 2
     if not frames:
@@ -34,10 +36,27 @@ def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int) -> FloatArray:
     padded = np.pad(np.asarray(audio, np.float32), [(0, 0)] * (audio.ndim - 1) + [ends])
     scale = np.float32(2 / hann(mel.frame_samples).sum())  # a sine of amplitude 1 peaks at 1
     magnitudes = np.abs(stft(padded, mel.frame_samples, hop)) * scale  # (…, N, bins)
-    decibels = 20 * np.log10(np.maximum(magnitudes @ mel_filters(mel, sample_rate).T, 1e-12))
+    bands = magnitudes @ mel_filters(mel, sample_rate).T  # (…, N, F)
+    decibels = 20 * np.log10(np.maximum(above_noise(bands) if without_noise else bands, 1e-12))
     if mel.normalized:
         decibels -= decibels.max((-2, -1), keepdims=True).clip(SOFTEST_DB)
     return from_db(decibels)
+
+
+def above_noise(bands: FloatArray) -> FloatArray:
+    """Magnitudes (…, N, F) of bands, N above 0, without what is in them all the time.
+
+    Spectral subtraction with a floor (Berouti et al., ICASSP 1979) and a quantile of each band as its noise (Stahl et
+    al., ICASSP 2000), of those frames only that are not pauses: in a gated recording, noise is heard with words alone.
+    """
+    power = bands**2
+    loudness = power.sum(-1, keepdims=True)  # (…, N, 1)
+    sounds = loudness >= loudness.max(-2, keepdims=True) * 10 ** (SOUNDS_DB / 10)
+    rising = np.sort(np.where(sounds, power, np.inf), axis=-2)
+    place = (NOISE_QUANTILE * sounds.sum(-2, keepdims=True)).astype(int)  # (…, 1, 1)
+    noise = NOISE_FACTOR * np.take_along_axis(rising, place, axis=-2)  # (…, 1, F)
+    kept: FloatArray = np.sqrt(np.maximum(power - noise, power * 10 ** (CUT_DB / 10)))
+    return kept
 
 
 def mel_frames(samples: int, mel: Mel) -> int:
