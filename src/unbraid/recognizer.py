@@ -10,6 +10,8 @@ which rules out texts that skip or repeat what was said, and CTC says when each 
 """
 
 import dataclasses
+from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -37,30 +39,41 @@ from unbraid.spec import ModelSpec, read_spec, samples_in_step, steps_in
 from unbraid.steps import Array
 from unbraid.vocabulary import Vocabulary
 
-CTC_WEIGHT = 0.5  # w
+CTC_WEIGHT = 0.7  # w
 LEAD_SECONDS = 0.4  # of silence around what is read: a word that begins with the recording is easily missed
 Network = Executor | Generator
 
 
 class Remembering:
-    """An encoder that is asked for the same window again and again: by the decoder, by CTC, and for CTC's own text."""
+    """An encoder that is asked for the same two windows again and again: by the decoder, by CTC, for other texts."""
 
     def __init__(self, encoder: Executor):
         self.device, self.reason = encoder.device, encoder.reason
         self._encoder = encoder
-        self._last: dict[str, Array] = {}  # what it was given
-        self._found: dict[str, Array] = {}  # and made of it
+        self._runs: deque[tuple[dict[str, Array], dict[str, Array]]] = deque(maxlen=2)  # given, found
 
     def run(self, inputs: dict[str, Array]) -> dict[str, Array]:
-        """As the encoder, which runs when its inputs are others than the last time."""
-        if not self._last or not all(np.array_equal(inputs[name], last) for name, last in self._last.items()):
-            self._last, self._found = inputs, self._encoder.run(inputs)
-        return self._found
+        """As the encoder, which runs when its inputs are others than the last two times."""
+        for given, found in self._runs:
+            if all(np.array_equal(inputs[name], value) for name, value in given.items()):
+                return found
+        found = self._encoder.run(inputs)
+        self._runs.append((inputs, found))
+        return found
 
     def close(self) -> None:
         """Free the network."""
-        self._last, self._found = {}, {}
+        self._runs.clear()
         self._encoder.close()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A window as an audio Transformer's encoder and decoder have read it."""
+
+    item: FloatArray  # log-mel (N·stride, F) or samples (N·stride,)
+    log_probs: FloatArray  # of CTC, (N, V)
+    text: Hypothesis  # that both like best
 
 
 class Recognizer:
@@ -151,21 +164,20 @@ class Recognizer:
         """The decoder's best text for a waveform (T,) at the model's rate, weighed with CTC where the model has it.
 
         It is read with some silence around it, which is not in the times. Without CTC nobody knows when a symbol is
-        said: each spans all steps.
+        said: each spans all steps. With it, it is read once more from half a step later, as what lies between two
+        steps is easily missed; where the texts differ, both readings say which is better.
         """
         assert isinstance(self._network, Generator)
         steps, lead = self.steps(len(audio)), round(LEAD_SECONDS / self.step_seconds)
-        item = self._item(np.pad(audio, lead * self.step_samples))
-        (texts,) = self._network.generate([item], beams=beams, most_symbols=max(1, steps))
+        padded, most = np.pad(audio, lead * self.step_samples), max(1, steps)
         if not self.has_steps:
+            (texts,) = self._network.generate([self._item(padded)], beams=beams, most_symbols=most)
             return [
                 Span(s, 0, steps, log) for s, log in zip(texts[0].symbols, texts[0].log_probabilities, strict=False)
             ]
-        log_probs = self._network.ctc(item)
-        heard = tuple(span.symbol for span in greedy(log_probs))
-        if all(heard != text.symbols for text in texts):
-            texts = [*texts, self._network.score(item, heard)]
-        return [_without(lead, steps, span) for span in _weighed(texts, log_probs)]
+        starts = (0, self.step_samples // 2)
+        readings = [_read(self._network, self._item(padded[start:]), beams, most) for start in starts]
+        return [_without(lead, steps, span) for span in _agreed(self._network, *readings)]
 
     def _item(self, audio: FloatArray) -> FloatArray:
         """A waveform (T,) as the encoder reads it: samples or log-mel (N·stride, F)."""
@@ -173,20 +185,34 @@ class Recognizer:
         heard = np.asarray(audio, np.float32)
         if not self.hears_samples:
             assert self.spec.mel is not None
-            heard = mel_levels(heard, self.spec.mel, self.spec.sample_rate)
+            heard = mel_levels(heard, self.spec.mel, self.spec.sample_rate, without_noise=True)
         return whole_steps(heard, self._geometry.source)
 
 
-def _weighed(texts: list[Hypothesis], log_probs: FloatArray) -> list[Span]:
-    """The best of some texts according to decoder and CTC, with CTC's times; CTC's own where none fits its steps."""
-    scores = [_joint(text, score(log_probs, text.symbols)) for text in texts]
-    best = int(np.argmax(scores))
-    if scores[best] == -np.inf:
-        return greedy(log_probs)
-    spans = align(log_probs, texts[best].symbols)
+def _read(network: Generator, item: FloatArray, beams: int, most_symbols: int) -> Reading:
+    """The decoder writes some texts, CTC one more."""
+    (texts,) = network.generate([item], beams=beams, most_symbols=most_symbols)
+    log_probs = network.ctc(item)
+    heard = tuple(span.symbol for span in greedy(log_probs))
+    if all(heard != text.symbols for text in texts):
+        texts = [*texts, network.score(item, heard)]
+    return Reading(item, log_probs, max(texts, key=lambda text: _joint(text, log_probs)))
+
+
+def _agreed(network: Generator, reading: Reading, other: Reading) -> list[Span]:
+    """The text that two readings together like best, with the first one's times; CTC's own if none fits its steps."""
+    text = reading.text
+    if other.text.symbols != text.symbols:
+        theirs = network.score(reading.item, other.text.symbols)
+        kept = _joint(text, reading.log_probs) + _joint(network.score(other.item, text.symbols), other.log_probs)
+        if _joint(theirs, reading.log_probs) + _joint(other.text, other.log_probs) > kept:
+            text = theirs
+    if _joint(text, reading.log_probs) == -np.inf:
+        return greedy(reading.log_probs)
+    spans = align(reading.log_probs, text.symbols)
     return [
         Span(span.symbol, span.start, span.end, (1 - CTC_WEIGHT) * log + CTC_WEIGHT * span.log_probability)
-        for span, log in zip(spans, texts[best].log_probabilities, strict=False)  # its end has no span
+        for span, log in zip(spans, text.log_probabilities, strict=False)  # its end has no span
     ]
 
 
@@ -196,8 +222,9 @@ def _without(lead: int, steps: int, span: Span) -> Span:
     return dataclasses.replace(span, start=start, end=min(max(start + 1, span.end - lead), steps))
 
 
-def _joint(text: Hypothesis, ctc: float) -> float:
-    return (1 - CTC_WEIGHT) * sum(text.log_probabilities) + CTC_WEIGHT * ctc
+def _joint(text: Hypothesis, log_probs: FloatArray) -> float:
+    """What decoder and CTC think of a text."""
+    return (1 - CTC_WEIGHT) * sum(text.log_probabilities) + CTC_WEIGHT * score(log_probs, text.symbols)
 
 
 def find_reader(spec: ModelSpec) -> Path | None:
