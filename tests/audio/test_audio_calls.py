@@ -17,6 +17,7 @@ import pytest
 import soundfile
 from audio_signals import noise
 
+from sndfile_fakes import CountingLibrary
 from unbraid import audio
 from unbraid.audio import calls
 from unbraid.audio.calls import undisturbed
@@ -97,18 +98,8 @@ def test_a_signal_while_a_file_is_decoded_is_never_lost(
 def test_a_signal_while_a_file_is_closed_frees_it_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: int
 ) -> None:
-    freed = []
-
-    class Library:
-        def __getattr__(self, name: str) -> object:
-            return getattr(library, name)
-
-        def sf_close(self, file: object) -> object:
-            freed.append(file)
-            return library.sf_close(file)
-
-    library = soundfile._snd
-    monkeypatch.setattr(soundfile, "_snd", Library())
+    library = CountingLibrary()
+    monkeypatch.setattr(soundfile, "_snd", library)
     path = tmp_path / "in.wav"
     audio.write(path, noise(2, 960), 48000, audio.choose_format("wav"))
     decoder = SndfileDecoder(path, "in.wav")
@@ -116,7 +107,7 @@ def test_a_signal_while_a_file_is_closed_frees_it_once(
         decoder.close()
     del decoder
     gc.collect()
-    assert len(freed) <= 1
+    assert len(library.freed) <= 1
 
 
 def test_wav_files_need_no_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

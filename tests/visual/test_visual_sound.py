@@ -9,25 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from sndfile_fakes import CountingLibrary
 from unbraid.visual.sound import Sound
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 def test_a_signal_while_a_sound_is_closed_frees_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    freed = []
-
-    class Library:
-        def __getattr__(self, name: str) -> object:
-            return getattr(library, name)
-
-        def sf_close(self, file: object) -> object:
-            freed.append(file)
-            result = library.sf_close(file)
-            os.kill(os.getpid(), signal.SIGINT)
-            return result
-
-    library = soundfile._snd
-    monkeypatch.setattr(soundfile, "_snd", Library())
+    library = CountingLibrary(after=lambda: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(soundfile, "_snd", library)
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt), Sound(tmp_path / "page.mp3", 16000, 1, 1.0) as sound:
@@ -37,5 +26,5 @@ def test_a_signal_while_a_sound_is_closed_frees_it_once(tmp_path: Path, monkeypa
         signal.signal(signal.SIGINT, previous)
     del sound
     gc.collect()
-    assert len(freed) == 1
+    assert len(library.freed) == 1
     assert not list(tmp_path.iterdir())
