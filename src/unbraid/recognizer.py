@@ -40,6 +40,7 @@ from unbraid.steps import Array
 from unbraid.vocabulary import Vocabulary
 
 CTC_WEIGHT = 0.7  # w
+COARSE_SECONDS = 0.03  # steps at least as long are read twice: what lies between two of them is easily missed
 LEAD_SECONDS = 0.4  # of silence around what is read: a word that begins with the recording is easily missed
 Network = Executor | Generator
 
@@ -164,8 +165,8 @@ class Recognizer:
         """The decoder's best text for a waveform (T,) at the model's rate, weighed with CTC where the model has it.
 
         It is read with some silence around it, which is not in the times. Without CTC nobody knows when a symbol is
-        said: each spans all steps. With it, it is read once more from half a step later, as what lies between two
-        steps is easily missed; where the texts differ, both readings say which is better.
+        said: each spans all steps. With it, what has coarse steps is read once more from half a step later, and where
+        the texts differ, both readings say which is better.
         """
         assert isinstance(self._network, Generator)
         steps, lead = self.steps(len(audio)), round(LEAD_SECONDS / self.step_seconds)
@@ -175,9 +176,9 @@ class Recognizer:
             return [
                 Span(s, 0, steps, log) for s, log in zip(texts[0].symbols, texts[0].log_probabilities, strict=False)
             ]
-        starts = (0, self.step_samples // 2)
+        starts = (0, self.step_samples // 2) if self.step_seconds >= COARSE_SECONDS else (0,)
         readings = [_read(self._network, self._item(padded[start:]), beams, most) for start in starts]
-        return [_without(lead, steps, span) for span in _agreed(self._network, *readings)]
+        return [_without(lead, steps, span) for span in _agreed(self._network, readings)]
 
     def _item(self, audio: FloatArray) -> FloatArray:
         """A waveform (T,) as the encoder reads it: samples or log-mel (N·stride, F)."""
@@ -199,14 +200,16 @@ def _read(network: Generator, item: FloatArray, beams: int, most_symbols: int) -
     return Reading(item, log_probs, max(texts, key=lambda text: _joint(text, log_probs)))
 
 
-def _agreed(network: Generator, reading: Reading, other: Reading) -> list[Span]:
-    """The text that two readings together like best, with the first one's times; CTC's own if none fits its steps."""
-    text = reading.text
-    if other.text.symbols != text.symbols:
-        theirs = network.score(reading.item, other.text.symbols)
-        kept = _joint(text, reading.log_probs) + _joint(network.score(other.item, text.symbols), other.log_probs)
-        if _joint(theirs, reading.log_probs) + _joint(other.text, other.log_probs) > kept:
-            text = theirs
+def _agreed(network: Generator, readings: list[Reading]) -> list[Span]:
+    """The text that all readings together like best, with the first one's times; CTC's own if none fits its steps."""
+
+    def scored(reading: Reading, symbols: tuple[int, ...]) -> Hypothesis:
+        return reading.text if reading.text.symbols == symbols else network.score(reading.item, symbols)
+
+    reading, texts = readings[0], list(dict.fromkeys(reading.text.symbols for reading in readings))
+    if len(texts) > 1:
+        texts.sort(key=lambda symbols: -sum(_joint(scored(one, symbols), one.log_probs) for one in readings))
+    text = scored(reading, texts[0])
     if _joint(text, reading.log_probs) == -np.inf:
         return greedy(reading.log_probs)
     spans = align(reading.log_probs, text.symbols)
