@@ -206,10 +206,11 @@ def _agreed(network: Generator, readings: list[Reading]) -> list[Span]:
     def scored(reading: Reading, symbols: tuple[int, ...]) -> Hypothesis:
         return reading.text if reading.text.symbols == symbols else network.score(reading.item, symbols)
 
-    reading, texts = readings[0], list(dict.fromkeys(reading.text.symbols for reading in readings))
-    if len(texts) > 1:
-        texts.sort(key=lambda symbols: -sum(_joint(scored(one, symbols), one.log_probs) for one in readings))
-    text = scored(reading, texts[0])
+    def liked(symbols: tuple[int, ...]) -> float:
+        return sum(_joint(scored(reading, symbols), reading.log_probs) for reading in readings)
+
+    reading = readings[0]
+    text = scored(reading, max(dict.fromkeys(one.text.symbols for one in readings), key=liked))
     if _joint(text, reading.log_probs) == -np.inf:
         return greedy(reading.log_probs)
     spans = align(reading.log_probs, text.symbols)
