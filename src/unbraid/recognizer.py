@@ -169,7 +169,7 @@ class Recognizer:
         the texts differ, both readings say which is better.
         """
         assert isinstance(self._network, Generator)
-        steps, lead = self.steps(len(audio)), round(LEAD_SECONDS / self.step_seconds)
+        steps, lead = self.steps(len(audio)), max(1, round(LEAD_SECONDS / self.step_seconds))
         padded, most = np.pad(audio, lead * self.step_samples), max(1, steps)
         if not self.has_steps:
             (texts,) = self._network.generate([self._item(padded)], beams=beams, most_symbols=most)
