@@ -7,6 +7,7 @@ import pytest
 from cli_fakes import FakeSeparator
 
 from unbraid import audio
+from unbraid.cli.options import FORMATS
 
 MODEL = ("-m", "clean")
 
@@ -79,6 +80,8 @@ def test_standard_output_and_json(unbraid_command, tone):
         (["a.wav", "b.wav", "-o", "c.wav", *MODEL], "c.wav is one file for 2 inputs; name a folder with -o."),
         (["a.wav", "-o", "c.wav", "-f", "flac", *MODEL], "c.wav ends in wav, and --format is flac; leave one of them "
          "out."),
+        (["a.wav", "-o", "c.pdf", *MODEL], "c.pdf does not end like an audio file; end it in "
+         f".{', .'.join(FORMATS)}, or in / if it is a folder."),
         (["a.wav", "-o", "-", "--json", *MODEL], "--json and -o - both write to standard output; choose one of them."),
         (["absent.wav", *MODEL], "absent.wav does not exist. Name an audio file that does."),
     ],
@@ -90,6 +93,13 @@ def test_what_cannot_be_done_is_told(unbraid_command, tone, tree, words, message
     assert outcome.code in (1, 2)
     assert outcome.errors == [f"error: {message}"]
     assert tree() == ["a.wav", "b.wav"]
+
+
+@pytest.mark.parametrize("folder", ["clean", "v1.2", "my.voices/", "as.wav/"])
+def test_what_ends_like_no_file_is_a_folder(unbraid_command, tone, tree, folder):
+    tone("a.wav")
+    assert unbraid_command("enhance", "a.wav", "-o", folder, *MODEL).code == 0
+    assert f"{folder.rstrip('/')}/a-speech.wav" in tree()
 
 
 def test_models_without_speech_are_refused(unbraid_command, tone):

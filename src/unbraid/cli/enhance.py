@@ -1,5 +1,6 @@
 """`unbraid enhance`: `separate` for a model of one voice, which leaves what is not the voice out."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from unbraid.cli.request import Request
 
 MODEL = "denoise"
-FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
 TEMPLATE = "{track}-{stem}.{ext}"
 
 _Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
@@ -34,7 +34,7 @@ _KeepResidual = Annotated[
 ]
 _Format = Annotated[
     str | None,
-    typer.Option("--format", "-f", help=f"{', '.join(FORMATS)}. (default: as FILE ends, or wav)"),
+    typer.Option("--format", "-f", help=f"{', '.join(opt.FORMATS)}. (default: as FILE ends, or wav)"),
 ]
 
 
@@ -96,17 +96,21 @@ def enhance(
 def place_of(output: str, format: str | None) -> tuple[Path | None, str, str]:
     """The folder of an output (None: standard output), the template of the name in it, and the format.
 
-    What ends like an audio file is one, unless a folder of that name is there.
+    What ends like an audio file is one, unless a folder of that name is there or it ends in a slash.
 
     Raises:
-        UsageError: the file ends in another format than the one that was asked for.
+        UsageError: the file ends in another format than the one that was asked for, or like a file of another kind.
     """
     wanted = None if format is None else format.removeprefix(".").lower()
     path = Path(output)
     ending = path.suffix.removeprefix(".").lower()
     if output == "-":
         return None, DEFAULT_TEMPLATE, wanted or "wav"
-    if ending not in FORMATS or path.is_dir():
+    is_folder = path.is_dir() or output.endswith(("/", os.sep))
+    if ending.isalpha() and ending not in opt.FORMATS and not is_folder:
+        endings = ", .".join(opt.FORMATS)
+        raise UsageError(f"{output} does not end like an audio file; end it in .{endings}, or in / if it is a folder.")
+    if ending not in opt.FORMATS or is_folder:
         return path, TEMPLATE, wanted or "wav"
     if wanted not in (None, ending):
         raise UsageError(f"{output} ends in {ending}, and --format is {wanted}; leave one of them out.")

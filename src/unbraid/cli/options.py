@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")  # that audio can be written in
 _INPUT, _OUTPUT, _MODEL, _MACHINE = "Input", "Output", "Separation", "Machine"
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from unbraid.dsp import Blocks
 
 _PIPE = Path("-")
-FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")
 
 _Text = Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="What to say, or - for standard input.")]
 _File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Say a text file.")]
@@ -26,7 +25,7 @@ _Output = Annotated[
     Path,
     typer.Option(
         "--output", "-o", metavar="FILE|-",
-        help=f"The file to write: {', '.join(FORMATS)}; - writes to standard output.",
+        help=f"The file to write: {', '.join(opt.FORMATS)}; - writes to standard output.",
     ),
 ]  # fmt: skip
 _Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
@@ -92,8 +91,8 @@ def _format(output: Path, subtype: str | None, bitrate: int | None, overwrite: b
     from unbraid.audio import choose_format
 
     ending = output.suffix.removeprefix(".").lower()
-    if ending not in FORMATS:
-        raise UsageError(f"{output} does not end like an audio file; end it in .{', .'.join(FORMATS)}.")
+    if ending not in opt.FORMATS:
+        raise UsageError(f"{output} does not end like an audio file; end it in .{', .'.join(opt.FORMATS)}.")
     if os.path.lexists(output) and (not overwrite or output.is_dir()):
         raise UsageError(f"{output} exists already; choose another place with -o, or use --overwrite.")
     return choose_format(ending, subtype=subtype or ("16" if ending in ("wav", "flac") else None), bitrate=bitrate)
