@@ -202,15 +202,14 @@ def _read(network: Generator, item: FloatArray, beams: int, most_symbols: int) -
 
 def _agreed(network: Generator, readings: list[Reading]) -> list[Span]:
     """The text that all readings together like best, with the first one's times; CTC's own if none fits its steps."""
-
-    def scored(reading: Reading, symbols: tuple[int, ...]) -> Hypothesis:
-        return reading.text if reading.text.symbols == symbols else network.score(reading.item, symbols)
-
-    def liked(symbols: tuple[int, ...]) -> float:
-        return sum(_joint(scored(reading, symbols), reading.log_probs) for reading in readings)
-
-    reading = readings[0]
-    text = scored(reading, max(dict.fromkeys(one.text.symbols for one in readings), key=liked))
+    reading, text = readings[0], readings[0].text
+    if len(said := dict.fromkeys(one.text.symbols for one in readings)) > 1:
+        each = [  # of them, as each reading scores it
+            [one.text if one.text.symbols == symbols else network.score(one.item, symbols) for one in readings]
+            for symbols in said
+        ]
+        likings = [sum(_joint(t, one.log_probs) for t, one in zip(texts, readings, strict=True)) for texts in each]
+        text = each[int(np.argmax(likings))][0]
     if _joint(text, reading.log_probs) == -np.inf:
         return greedy(reading.log_probs)
     spans = align(reading.log_probs, text.symbols)
