@@ -7,7 +7,7 @@ def main() -> None:
     """The entry point of the `unbraid` command."""
     try:
         from unbraid.cli import main as run
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # as `cli.console` says it, which may not be there yet
         sys.stderr.write("error: interrupted.\n")
         sys.exit(130)
     run()

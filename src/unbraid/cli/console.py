@@ -81,16 +81,23 @@ def exit_code(error: Exception) -> int:
 
 
 @contextmanager
-def guarded(*, as_json: bool = False) -> Iterator[None]:
-    """Turn whatever goes wrong in a command into a sentence, JSON too if that is asked for, and an exit code."""
+def interruption_told() -> Iterator[None]:
+    """Turn Ctrl-C into a sentence and an exit code."""
     try:
-        with interruptible():
-            yield
-    except (typer.Exit, typer.BadParameter):
-        raise
+        yield
     except (KeyboardInterrupt, Cancelled):
         report_error("interrupted.")
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def guarded(*, as_json: bool = False) -> Iterator[None]:
+    """Turn whatever goes wrong in a command into a sentence, JSON too if that is asked for, and an exit code."""
+    try:
+        with interruption_told(), interruptible():
+            yield
+    except (typer.Exit, typer.BadParameter):
+        raise
     except BrokenPipeError:
         hush_stdout()
         raise typer.Exit(FAILED) from None
