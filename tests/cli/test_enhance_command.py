@@ -82,6 +82,8 @@ def test_standard_output_and_json(unbraid_command, tone):
          "out."),
         (["a.wav", "-o", "c.pdf", *MODEL], "c.pdf does not end like an audio file; end it in "
          f".{', .'.join(FORMATS)}, or in / if it is a folder."),
+        (["a.wav", "-o", "c.mp4", *MODEL], "c.mp4 does not end like an audio file; end it in "
+         f".{', .'.join(FORMATS)}, or in / if it is a folder."),
         (["a.wav", "-o", "-", "--json", *MODEL], "--json and -o - both write to standard output; choose one of them."),
         (["absent.wav", *MODEL], "absent.wav does not exist. Name an audio file that does."),
     ],

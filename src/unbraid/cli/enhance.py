@@ -107,7 +107,7 @@ def place_of(output: str, format: str | None) -> tuple[Path | None, str, str]:
     if output == "-":
         return None, DEFAULT_TEMPLATE, wanted or "wav"
     is_folder = path.is_dir() or output.endswith(("/", os.sep))
-    if ending.isalpha() and ending not in opt.FORMATS and not is_folder:
+    if ending[:1].isalpha() and ending not in opt.FORMATS and not is_folder:
         endings = ", .".join(opt.FORMATS)
         raise UsageError(f"{output} does not end like an audio file; end it in .{endings}, or in / if it is a folder.")
     if ending not in opt.FORMATS or is_folder:
