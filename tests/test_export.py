@@ -96,6 +96,13 @@ def test_a_shared_trunk_is_exported_whole(tmp_path: Path) -> None:
     assert not (tmp_path / "some").exists()
 
 
+def test_layers_across_all_bins_are_exported(tmp_path: Path) -> None:
+    geometry = dataclasses.replace(MUSIC, bins=1024)
+    spec = export_checkpoint(music_checkpoint(tmp_path, geometry), tmp_path / "across", name="across")
+    assert spec.geometry == geometry
+    assert check_parity(spec, tmp_path / "across") <= 1e-5
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
 def test_a_text_checkpoint_becomes_a_folder_that_opens(tmp_path: Path, dtype: str, positions: str) -> None:

@@ -112,6 +112,12 @@ def test_a_music_spec_is_as_strict() -> None:
     assert refusal(good | {"geometry": good["geometry"] | {"filters": [2, 3.5]}}) == (
         "spec.json: geometry: filters[1]: 3.5 is not int."
     )
+    assert refusal(good | {"geometry": good["geometry"] | {"bins": 100}}) == (
+        "spec.json: geometry: bins must be a multiple of 64 (2 to the number of filters), got 100."
+    )
+    assert refusal(good | {"geometry": good["geometry"] | {"bins": 128}}) == (
+        "tiny-music: its network sees 128 bins, not 64."
+    )
     assert (
         refusal(good | {"geometry": dataclasses.asdict(SPEECH)})
         == "tiny-music: the geometry is not that of the family unet."

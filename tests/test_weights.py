@@ -20,6 +20,7 @@ from unbraid.weights import check_tensors, read_weights, tensor_offsets, tensor_
     [
         (SepFormerGeometry(), 413, 25_679_361),
         (UNetGeometry(), 2 * 70, 2 * (9_826_759 - 4 * 512)),
+        (UNetGeometry(bins=1024), 2 * (70 + 11 * 7), 2 * (9_826_759 - 4 * 512 + 447_300)),
         (UNetGeometry(stems=5), 5 * 70, 5 * (9_826_759 - 4 * 512)),
         (AudioTransformerGeometry(TextSide(30), TextSide(43)), 98, 3_115_776 + (30 + 2 * 43) * 192 + 43),
     ],

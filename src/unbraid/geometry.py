@@ -43,7 +43,7 @@ class UNetGeometry:
     """Sizes of a set of U-Nets; the defaults are the published two-stem ones (9.8 M parameters a stem).
 
     Raises:
-        ValueError: a size below 1, or fewer than two levels.
+        ValueError: a size below 1, fewer than two levels, or bins that cannot be halved at each of them.
     """
 
     stems: int = 2
@@ -53,11 +53,14 @@ class UNetGeometry:
     decoder_activation: Activation = "relu"  # the four- and five-stem models: elu, both ways
     output: Literal["sigmoid", "softmax"] = "sigmoid"  # softmax over stems: the five-stem model
     trunk: Literal["own", "shared"] = "own"  # a network for each stem, as published, or one that makes all masks
+    bins: int = 0  # F, for layers across all of them; 0: convolutions alone, as published, whatever F is
 
     def __post_init__(self) -> None:
         _check_positive({"stems": self.stems, "channels": self.channels, "filters": min(self.filters, default=0)})
         if len(self.filters) < 2:
             raise ValueError(f"filters must name at least two levels, got {self.filters}.")
+        if self.bins < 0 or self.bins % (multiple := 2 ** len(self.filters)):
+            raise ValueError(f"bins must be a multiple of {multiple} (2 to the number of filters), got {self.bins}.")
 
     @property
     def nets(self) -> int:
@@ -68,6 +71,11 @@ class UNetGeometry:
     def planes(self) -> int:
         """Channels of the outermost transposed convolution: one, or with a shared trunk one for each mask."""
         return 1 if self.trunk == "own" else self.stems * self.channels
+
+
+def across_width(bins: int) -> int:
+    """How wide the middle of a U-Net's layer across so many bins is."""
+    return max(16, bins // 8)
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,8 @@ class ModelSpec:
             outputs, channels = geometry.sources, 1
         else:
             outputs, channels = geometry.stems, geometry.channels
+            if self.spectral and geometry.bins not in (0, self.spectral.bins):
+                raise SpecError(f"{self.name}: its network sees {geometry.bins} bins, not {self.spectral.bins}.")
         if outputs != len(self.stems):
             raise SpecError(f"{self.name}: the network has {outputs} outputs, but {len(self.stems)} stems are named.")
         if self.sample_rate < 1:

@@ -25,6 +25,7 @@ from unbraid.geometry import (
     UNetGeometry,
     Wav2Vec2Geometry,
     WaveSide,
+    across_width,
 )
 
 DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8"}  # NumPy's names: safetensors' names
@@ -168,6 +169,14 @@ def _batch_norm(name: str, size: int) -> Shapes:
     return _affine(name, size) | {f"{name}.running_mean": (size,), f"{name}.running_var": (size,)}
 
 
+def _across_bins(name: str, planes: int, bins: int) -> Shapes:
+    if not bins:
+        return {}
+    width = across_width(bins)
+    shapes = {f"{name}.squeeze.weight": (width, bins)} | _batch_norm(f"{name}.norm", planes)
+    return shapes | _linear(f"{name}.widen", bins, width)
+
+
 def _unets(g: UNetGeometry) -> Shapes:
     shapes: Shapes = {}
     outputs = (*g.filters[-2::-1], g.planes)
@@ -177,10 +186,12 @@ def _unets(g: UNetGeometry) -> Shapes:
             shapes |= {f"nets.{k}.down.{i}.weight": (outer, inner, 5, 5), f"nets.{k}.down.{i}.bias": (outer,)}
             if i < len(g.filters) - 1:
                 shapes |= _batch_norm(f"nets.{k}.down_norm.{i}", outer)
+                shapes |= _across_bins(f"nets.{k}.down_across.{i}", outer, g.bins >> i + 1)
         for i, out in enumerate(outputs):
             inputs = g.filters[-1] if i == 0 else 2 * outputs[i - 1]
             shapes |= {f"nets.{k}.up.{i}.weight": (inputs, out, 5, 5), f"nets.{k}.up.{i}.bias": (out,)}
             shapes |= _batch_norm(f"nets.{k}.up_norm.{i}", out)
+            shapes |= _across_bins(f"nets.{k}.up_across.{i}", out, g.bins >> len(outputs) - 1 - i)
         shapes |= {f"nets.{k}.last.weight": (masks, g.planes, 4, 4), f"nets.{k}.last.bias": (masks,)}
     return shapes
 

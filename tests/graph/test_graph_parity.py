@@ -27,7 +27,7 @@ from unbraid.steps import Steps
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-TOLERANCE = 3e-5  # of the output's peak; the contract is 1e-4
+TOLERANCE = 1e-4  # of the output's peak: over two frames of six features either engine may be 5e-5 from the exact
 
 SPEECHES = {
     "one source": dataclasses.replace(SPEECH, sources=1),
@@ -46,6 +46,7 @@ MUSICS = {
     "softmax": UNetGeometry(5, 2, (2, 3), "elu", "elu", "softmax"),
     "one trunk": UNetGeometry(3, 2, (2, 3, 4), "elu", "elu", "softmax", "shared"),
     "mixed activations": UNetGeometry(2, 1, (2, 3, 4), "relu", "leaky_relu"),
+    "across all bins": UNetGeometry(2, 2, (2, 3, 4), "leaky_relu", "elu", "softmax", "shared", bins=64),
 }
 
 
@@ -70,7 +71,7 @@ def mixture(batch: int, samples: int) -> dict[str, np.ndarray]:
 
 def magnitude(batch: int, geometry: UNetGeometry, frames: int, bins: int) -> dict[str, np.ndarray]:
     multiple = 2 ** len(geometry.filters)
-    shape = (batch, geometry.channels, frames * multiple, bins * multiple)
+    shape = (batch, geometry.channels, frames * multiple, geometry.bins or bins * multiple)
     return {"magnitude": np.abs(np.random.default_rng(frames).normal(size=shape)).astype(np.float32)}
 
 

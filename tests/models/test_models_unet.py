@@ -48,6 +48,15 @@ ACTIVATE = {
 }
 
 
+def across(x: np.ndarray, w: Arrays, name: str, kind: str) -> np.ndarray:
+    """Two products over the bins of each plane and frame, added; nothing where the network has no such layer."""
+    if f"{name}.squeeze.weight" not in w:
+        return x
+    middle = np.einsum("onf,wf->onw", x, w[f"{name}.squeeze.weight"])
+    middle = ACTIVATE[kind](norm(middle, w, f"{name}.norm"))
+    return x + np.einsum("onw,fw->onf", middle, w[f"{name}.widen.weight"]) + w[f"{name}.widen.bias"]
+
+
 def reference(x: np.ndarray, w: Arrays, g: UNetGeometry, k: int) -> np.ndarray:
     """One net's logits of x (C, N, F), in float64, step by step as Spleeter's code has it."""
     skips = []
@@ -56,9 +65,11 @@ def reference(x: np.ndarray, w: Arrays, g: UNetGeometry, k: int) -> np.ndarray:
         if i < len(g.filters) - 1:
             skips.append(x)
             x = ACTIVATE[g.encoder_activation](norm(x, w, f"nets.{k}.down_norm.{i}"))
+            x = across(x, w, f"nets.{k}.down_across.{i}", g.encoder_activation)
     for i in range(len(g.filters)):
         x = same_conv_transpose(x, w[f"nets.{k}.up.{i}.weight"], w[f"nets.{k}.up.{i}.bias"])
         x = norm(ACTIVATE[g.decoder_activation](x), w, f"nets.{k}.up_norm.{i}")
+        x = across(x, w, f"nets.{k}.up_across.{i}", g.decoder_activation)
         if skips:
             x = np.concatenate((skips.pop(), x))
     padded = np.pad(x, ((0, 0), (3, 3), (3, 3)))
@@ -68,11 +79,16 @@ def reference(x: np.ndarray, w: Arrays, g: UNetGeometry, k: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("encoder", "decoder", "output"),
-    [("leaky_relu", "relu", "sigmoid"), ("elu", "elu", "sigmoid"), ("elu", "elu", "softmax")],
+    ("encoder", "decoder", "output", "bins"),
+    [
+        ("leaky_relu", "relu", "sigmoid", 0),
+        ("elu", "elu", "sigmoid", 0),
+        ("elu", "elu", "softmax", 0),
+        ("leaky_relu", "elu", "sigmoid", 24),
+    ],
 )
-def test_magnitudes_are_those_of_a_literal_network(encoder: str, decoder: str, output: str) -> None:
-    geometry = UNetGeometry(3, 2, (2, 3, 4), encoder, decoder, output)  # type: ignore[arg-type]
+def test_magnitudes_are_those_of_a_literal_network(encoder: str, decoder: str, output: str, bins: int) -> None:
+    geometry = UNetGeometry(3, 2, (2, 3, 4), encoder, decoder, output, bins=bins)  # type: ignore[arg-type]
     values = weights(geometry)
     x = np.abs(np.random.default_rng(1).normal(size=(2, 16, 24)))
     wide = {name: value.astype(np.float64) for name, value in values.items()}
@@ -83,10 +99,36 @@ def test_magnitudes_are_those_of_a_literal_network(encoder: str, decoder: str, o
     np.testing.assert_allclose(found, masks * x, atol=5e-6)
 
 
-def test_state_dict_has_the_names_and_shapes_of_the_weights_file() -> None:
-    state = UNets(dataclasses.replace(MUSIC, stems=3)).state_dict()
+@pytest.mark.parametrize("bins", [0, 128])
+def test_state_dict_has_the_names_and_shapes_of_the_weights_file(bins: int) -> None:
+    geometry = dataclasses.replace(MUSIC, stems=3, bins=bins)
+    state = UNets(geometry).state_dict()
     shapes = {name: tuple(value.shape) for name, value in state.items() if not name.endswith("num_batches_tracked")}
-    assert shapes == tensor_shapes(dataclasses.replace(MUSIC, stems=3))
+    assert shapes == tensor_shapes(geometry)
+
+
+def test_a_layer_across_all_bins_carries_what_no_convolution_reaches() -> None:
+    """A tone changes what is made of a bin that is farther from it than the convolutions of this network see."""
+    near, far = (dataclasses.replace(MUSIC, filters=(2, 3), bins=bins) for bins in (0, 256))
+    quiet = torch.full((1, 2, 64, 256), 0.1)
+    loud = quiet.clone()
+    loud[..., 250] = 1.0
+    heard = []
+    for geometry in (near, far):
+        net = load_module(geometry, weights(geometry))
+        with torch.inference_mode():
+            heard.append(float((net(loud) - net(quiet))[..., :200].abs().max()))
+    assert heard[0] == 0
+    assert heard[1] > 1e-4
+
+
+def test_layers_across_all_bins_begin_as_nothing() -> None:
+    geometry = dataclasses.replace(MUSIC, bins=128)
+    net, x = UNets(geometry).eval(), torch.rand(1, 2, 64, 128)
+    convolutions = UNets(MUSIC).eval()
+    convolutions.load_state_dict({n: v for n, v in net.state_dict().items() if "_across." not in n})
+    with torch.inference_mode():
+        assert net(x).equal(convolutions(x))
 
 
 def test_the_published_net_has_the_published_number_of_weights() -> None:

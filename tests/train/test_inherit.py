@@ -15,12 +15,12 @@ from unbraid.train.inherit import ancestors, nets_taken, read_first, trunk_taken
 FILTERS = (2, 3, 4)
 
 
-def nets(stems: int, trunk: str = "own", seed: int = 0, filters: tuple[int, ...] = FILTERS) -> UNets:
-    """A network whose norms are not those of a fresh one either."""
+def nets(stems: int, trunk: str = "own", seed: int = 0, filters: tuple[int, ...] = FILTERS, bins: int = 0) -> UNets:
+    """A network whose norms and layers across all bins are not those of a fresh one either."""
     torch.manual_seed(seed)
-    model = UNets(UNetGeometry(stems=stems, filters=filters, trunk=trunk))
+    model = UNets(UNetGeometry(stems=stems, filters=filters, trunk=trunk, bins=bins))
     for name, value in model.state_dict().items():
-        if value.dtype == torch.float32 and "norm" in name:
+        if value.dtype == torch.float32 and ("norm" in name or "widen" in name):
             value.uniform_(0.5, 1.5)
     return model.eval()
 
@@ -47,8 +47,9 @@ def test_a_network_of_its_own_goes_with_its_stem() -> None:
     assert heard(new)[2].equal(given[0])
 
 
-def test_a_shared_trunk_with_its_stems_in_another_order_hears_the_same() -> None:
-    old, new = nets(3, "shared"), nets(3, "shared", seed=1)
+@pytest.mark.parametrize("bins", [0, 16])
+def test_a_shared_trunk_with_its_stems_in_another_order_hears_the_same(bins: int) -> None:
+    old, new = nets(3, "shared", bins=bins), nets(3, "shared", seed=1, bins=bins)
     new.load_state_dict(trunk_taken(new.state_dict(), old.state_dict(), [2, 0, 1], 3, "best.pt"))
     torch.testing.assert_close(heard(new), heard(old)[[2, 0, 1]], atol=1e-6, rtol=0)
 
@@ -61,8 +62,22 @@ def test_a_shared_trunk_with_one_more_stem_goes_on_as_it_was_for_the_others() ->
     assert new.state_dict()["nets.0.last.weight"][2:4].equal(before[2:4])  # planes of the second stem
 
 
+@pytest.mark.parametrize("trunk", ["own", "shared"])
+def test_layers_across_all_bins_are_added_to_a_network_without_them(trunk: str) -> None:
+    old, new = nets(3, trunk), UNets(UNetGeometry(stems=2, filters=FILTERS, trunk=trunk, bins=16)).eval()
+    if trunk == "own":
+        new.load_state_dict(nets_taken(new.state_dict(), old.state_dict(), [2, 0], "best.pt"))
+    else:
+        new.load_state_dict(trunk_taken(new.state_dict(), old.state_dict(), [2, 0], 3, "best.pt"))
+        two = nets(2, trunk)
+        two.load_state_dict(trunk_taken(two.state_dict(), old.state_dict(), [2, 0], 3, "best.pt"))
+    expected = heard(old)[[2, 0]] if trunk == "own" else heard(two)
+    torch.testing.assert_close(heard(new), expected, atol=1e-6, rtol=0)
+
+
 def test_what_cannot_be_taken_over_is_told() -> None:
     own, shared = nets(2).state_dict(), nets(2, "shared").state_dict()
+    across = nets(2, "shared", bins=16).state_dict()
     other, deeper = nets(2, filters=(2, 3, 5)).state_dict(), nets(2, "shared", filters=(2, 3, 4, 5)).state_dict()
     takings = {
         "has none of the recipe's stems; leave trainer.init out.": lambda: nets_taken(own, own, [None, None], "x.pt"),
@@ -77,6 +92,9 @@ def test_what_cannot_be_taken_over_is_told() -> None:
         ),
         "is of another kind of model (nets.0.down.3.bias is in one of them only).": lambda: trunk_taken(
             shared, deeper, [0, 1], 3, "x.pt"
+        ),
+        "is of another kind of model (nets.0.down_across.0.norm.bias is in one of them only).": lambda: trunk_taken(
+            shared, across, [0, 1], 3, "x.pt"
         ),
         "has a network for each stem, and the recipe's trunk is shared.": lambda: trunk_taken(
             shared, nets(1).state_dict(), [0, None], 3, "x.pt"

@@ -156,10 +156,21 @@ def test_a_run_learns_and_leaves_what_an_export_needs(tmp_path: Path, songs_reci
     assert told[-1].step == 4 * STEPS
 
 
-@pytest.mark.parametrize(("output", "trunk"), [("sigmoid", "own"), ("softmax", "own"), ("softmax", "shared")])
-def test_the_best_weights_separate_as_they_did_on_dev(tmp_path: Path, songs_recipe_file: Path, output, trunk) -> None:
+@pytest.mark.parametrize(
+    ("output", "trunk", "bins"),
+    [("sigmoid", "own", 0), ("softmax", "own", 0), ("softmax", "shared", 0), ("softmax", "shared", 64)],
+)
+def test_the_best_weights_separate_as_they_did_on_dev(
+    tmp_path: Path, songs_recipe_file: Path, output: str, trunk: str, bins: int
+) -> None:
     pytest.importorskip("onnx")
-    changes = (f"model.output={output}", f"model.trunk={trunk}", "trainer.epochs=1", "trainer.parts=1")
+    changes = (
+        f"model.output={output}",
+        f"model.trunk={trunk}",
+        f"model.bins={bins}",
+        "trainer.epochs=1",
+        "trainer.parts=1",
+    )
     recipe, out = recipe_of(songs_recipe_file, *changes), tmp_path / "run"
     train(recipe, out, silent)
     spec = export_run(recipe, out, tmp_path / "model")
@@ -285,6 +296,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, songs_recipe_file: 
         ("spectral.hop_samples=9", "The recipe songs.toml: [spectral] frame_samples must be 4 times hop_samples (9)."),
         ("spectral.bins=66", "The recipe songs.toml: [spectral] frames and bins must be multiples of 8 (2 to the "
          "number of [model] filters), and bins at most 129; got 32 and 66."),
+        ("model.bins=32", "The recipe songs.toml: [model] bins is 32, but [spectral] bins is 64; make them agree."),
         ("spectral.exponent=0", "The recipe songs.toml: [spectral] exponent must be more than 0, got 0.0."),
         ("spectral.extension=none", "[spectral] extension must be one of zeros, average, got 'none'."),
         ("trainer.hold_norm=1.5", "[trainer]: hold_norm must be at most 1, got 1.5."),

@@ -40,12 +40,14 @@ def _net(graph: Graph, g: UNetGeometry, name: str) -> str:
         if i < len(g.filters) - 1:
             skips.append(x)
             x = _activate(graph, g.encoder_activation, _norm(graph, f"{name}.down_norm.{i}", x))
+            x = _across(graph, f"{name}.down_across.{i}", x, g.encoder_activation)
     for i in range(len(g.filters)):
         if i < len(g.filters) - 1 or g.planes > 1:
             x = _up(graph, x, f"{name}.up.{i}")
         else:  # one channel: plain convolutions are done sixteen at a time
             x = graph.op("ConvTranspose", x, *_kernel(graph, f"{name}.up.{i}"), strides=[2, 2], pads=UNEVEN)
         x = _norm(graph, f"{name}.up_norm.{i}", _activate(graph, g.decoder_activation, x))
+        x = _across(graph, f"{name}.up_across.{i}", x, g.decoder_activation)
         if skips:
             x = graph.op("Concat", skips.pop(), x, axis=1)
     return graph.op("Conv", x, *_kernel(graph, f"{name}.last"), pads=[3, 3, 3, 3], dilations=[2, 2])
@@ -78,6 +80,18 @@ def _kernel(graph: Graph, name: str) -> tuple[str, str]:
 def _norm(graph: Graph, name: str, x: str) -> str:
     statistics = (graph.weight(f"{name}.{part}") for part in ("weight", "bias", "running_mean", "running_var"))
     return graph.op("BatchNormalization", x, *statistics, epsilon=NORM_EPS)
+
+
+def _across(graph: Graph, name: str, x: str, activation: str) -> str:
+    """x (B, D, N, F) and what its layer across all bins adds, where the network has one."""
+    if not graph.has(f"{name}.squeeze.weight"):
+        return x
+    squeeze, widen = (
+        graph.op("Transpose", graph.weight(f"{name}.{part}.weight"), perm=[1, 0]) for part in ("squeeze", "widen")
+    )
+    middle = _activate(graph, activation, _norm(graph, f"{name}.norm", graph.op("MatMul", x, squeeze)))
+    added = graph.op("Add", graph.op("MatMul", middle, widen), graph.weight(f"{name}.widen.bias"))
+    return graph.op("Add", x, added)
 
 
 def _activate(graph: Graph, kind: str, x: str) -> str:

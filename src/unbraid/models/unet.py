@@ -5,7 +5,9 @@ strided 5×5 convolutions down, six transposed ones up, skips in between. Axes h
 network's (time, frequency, channel) with the channel first. Two details are the published ones and easily missed:
 a skip carries the convolution before its norm and activation, and the deepest one goes up as it is.
 
-With a shared trunk (ours) one network makes the masks of all stems, at the cost of one.
+With a shared trunk (ours) one network makes the masks of all stems, at the cost of one. With layers across all bins
+(Choi et al., "Investigating U-Nets with various intermediate blocks", ISMIR 2020, arXiv 1912.02591) each level
+also hears the harmonics that convolutions are too narrow for.
 """
 
 from collections.abc import Callable
@@ -14,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unbraid.geometry import UNetGeometry
+from unbraid.geometry import UNetGeometry, across_width
 
 NORM_EPS = 1e-3
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -22,6 +24,31 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "elu": F.elu,
 }
+
+
+class AcrossBins(nn.Module):
+    """x (B, D, N, F) plus two linear layers over F, the same for each plane and frame: F -> F/8 -> F.
+
+    The last of them begins as zeros, so that a network begins as it would be without.
+    """
+
+    def __init__(self, planes: int, bins: int, activation: Callable[[Tensor], Tensor]):
+        super().__init__()
+        width = across_width(bins)
+        self.activation = activation
+        self.squeeze = nn.Linear(bins, width, bias=False)
+        self.norm = nn.BatchNorm2d(planes, NORM_EPS, momentum=0.01)
+        self.widen = nn.Linear(width, bins)
+        nn.init.zeros_(self.widen.weight)
+        nn.init.zeros_(self.widen.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        added: Tensor = self.widen(self.activation(self.norm(self.squeeze(x))))
+        return x + added
+
+
+def _across(planes: int, bins: int, activation: Callable[[Tensor], Tensor]) -> nn.Module:
+    return AcrossBins(planes, bins, activation) if bins else nn.Identity()
 
 
 class UNet(nn.Module):
@@ -41,18 +68,25 @@ class UNet(nn.Module):
             nn.ConvTranspose2d(i, o, 5, stride=2, padding=1) for i, o in zip(inputs, outputs, strict=True)
         )
         self.up_norm = nn.ModuleList(nn.BatchNorm2d(o, NORM_EPS, momentum=0.01) for o in outputs)
+        self.down_across = nn.ModuleList(
+            _across(planes, geometry.bins >> i + 1, self.encoder_activation) for i, planes in enumerate(filters[:-1])
+        )
+        self.up_across = nn.ModuleList(
+            _across(planes, geometry.bins >> len(outputs) - 1 - i, self.decoder_activation)
+            for i, planes in enumerate(outputs)
+        )
         masks = geometry.channels * geometry.stems // geometry.nets
         self.last = nn.Conv2d(geometry.planes, masks, 4, padding=3, dilation=2)
 
     def forward(self, x: Tensor) -> Tensor:
         skips: list[Tensor] = []
-        for conv, norm in zip(self.down, [*self.down_norm, None], strict=True):
+        for i, conv in enumerate(self.down):
             x = conv(F.pad(x, (1, 2, 1, 2)))  # each level: (B, filters, N/2, F/2)
-            if norm is not None:
+            if i < len(self.down_norm):
                 skips.append(x)
-                x = self.encoder_activation(norm(x))
-        for conv, norm in zip(self.up, self.up_norm, strict=True):
-            x = norm(self.decoder_activation(conv(x)[..., :-1, :-1]))
+                x = self.down_across[i](self.encoder_activation(self.down_norm[i](x)))
+        for conv, norm, across in zip(self.up, self.up_norm, self.up_across, strict=True):
+            x = across(norm(self.decoder_activation(conv(x)[..., :-1, :-1])))
             if skips:
                 x = torch.cat((skips.pop(), x), dim=1)
         logits: Tensor = self.last(x)

@@ -19,6 +19,7 @@ from unbraid.weights import read_weights
 
 State = dict[str, Tensor]
 REST = ("other", "accompaniment")  # a new one of these may start from an old one of these
+_ACROSS = "_across."  # of a U-Net
 _LISTENS = ("front.", "encoder.")  # of an audio Transformer
 COUNTER = "num_batches_tracked"  # of a batch norm; not in model folders, and of no use
 
@@ -112,7 +113,8 @@ def trunk_taken(own: State, given: Mapping[str, Tensor], places: Sequence[int | 
     planes = [(k * channels + c, place * channels + c) for k, place in enumerate(places) if place is not None
               for c in range(channels)]  # fmt: skip
     mine, theirs = (torch.tensor([pair[i] for pair in planes], dtype=torch.long) for i in (0, 1))
-    outermost = (f"nets.0.up.{levels - 1}.", f"nets.0.up_norm.{levels - 1}.")
+    last = levels - 1
+    outermost = (f"nets.0.up.{last}.", f"nets.0.up_norm.{last}.", f"nets.0.up_across.{last}.norm.")
     if len(given[f"{outermost[0]}bias"]) != len(given["nets.0.last.bias"]):
         raise ModelError(f"trainer.init: {path} has a network for each stem, and the recipe's trunk is shared.")
     for name in _weights(given):
@@ -134,7 +136,10 @@ def _weights(tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 def _check_names(own: Mapping[str, Tensor], given: Mapping[str, Tensor], path: str) -> None:
-    if odd := sorted(set(_weights(own)) ^ set(_weights(given))):
+    mine, theirs = set(_weights(own)), set(_weights(given))
+    if not any(_ACROSS in name for name in theirs):  # they begin as nothing, as if they had been there
+        mine = {name for name in mine if _ACROSS not in name}
+    if odd := sorted(mine ^ theirs):
         raise ModelError(f"trainer.init: {path} is of another kind of model ({odd[0]} is in one of them only).")
 
 

@@ -100,6 +100,8 @@ class Music:
                 f"[spectral] frames and bins must be multiples of {multiple} (2 to the number of [model] filters), and "
                 f"bins at most {s.frame_samples // 2 + 1}; got {s.frames} and {s.bins}."
             )
+        if self.model.bins not in (0, s.bins):
+            raise ValueError(f"[model] bins is {self.model.bins}, but [spectral] bins is {s.bins}; make them agree.")
         if not s.exponent > 0:
             raise ValueError(f"[spectral] exponent must be more than 0, got {s.exponent}.")
 
