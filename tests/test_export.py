@@ -14,8 +14,9 @@ torch = pytest.importorskip("torch")
 from unbraid.errors import ModelError, UsageError  # noqa: E402
 from unbraid.export import check_parity, export_checkpoint  # noqa: E402
 from unbraid.folder import open_model_folder  # noqa: E402
-from unbraid.geometry import AudioTransformerGeometry, ConvTasNetGeometry, SepFormerGeometry, UNetGeometry  # noqa: E402
+from unbraid.geometry import AudioTransformerGeometry, SepFormerGeometry, UNetGeometry  # noqa: E402
 from unbraid.models.audio_transformer import AudioTransformer  # noqa: E402
+from unbraid.models.conv_tasnet import ConvTasNetGeometry  # noqa: E402
 from unbraid.models.sepformer import SepFormer  # noqa: E402
 from unbraid.models.unet import UNets  # noqa: E402
 from unbraid.spec import Spectral  # noqa: E402

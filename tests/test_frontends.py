@@ -265,6 +265,25 @@ def test_a_network_sees_whole_segments_of_its_bins() -> None:
     assert len(fake.shapes) == 3 * -(-frame_count(9000, 256, 64) // SPECTRAL.frames)
 
 
+def test_a_network_with_a_side_sees_what_left_and_right_differ_by() -> None:
+    seen = []
+
+    def look(magnitude: np.ndarray) -> np.ndarray:
+        seen.append(magnitude[0])
+        return np.repeat(magnitude[:, None, :2], 2, axis=1)
+
+    x = song(SPECTRAL.frames * 64)
+    turned, alike = np.stack((x[0], -x[0])), np.stack((x[0], x[0]))
+    for channels in (x, turned, alike):
+        list(music_stems(Music(music_fake(look), SPECTRAL, side=True), lambda c=channels: iter([c[None]])))
+    list(music_stems(Music(music_fake(look), SPECTRAL), lambda: iter([np.stack((x[0] - x[1], x[1]))[None]])))
+    some, against, same, difference = seen[0], seen[2], seen[4], seen[6]
+    assert some.shape == (3, SPECTRAL.frames, SPECTRAL.bins)
+    np.testing.assert_allclose(some[2], difference[0], atol=1e-4)
+    np.testing.assert_allclose(against[2], 2 * against[0], atol=1e-4)
+    assert same[2].max() == 0
+
+
 @pytest.mark.parametrize("iterations", [0, 1, 3])
 def test_a_song_is_read_once_more_than_the_filter_iterates(iterations: int) -> None:
     opened = []

@@ -115,6 +115,9 @@ def test_a_music_spec_is_as_strict() -> None:
     assert refusal(good | {"geometry": good["geometry"] | {"bins": 100}}) == (
         "spec.json: geometry: bins must be a multiple of 64 (2 to the number of filters), got 100."
     )
+    assert refusal(good | {"geometry": good["geometry"] | {"side": True, "channels": 1}}) == (
+        "spec.json: geometry: side is what two channels differ by; channels must be 2, got 1."
+    )
     assert refusal(good | {"geometry": good["geometry"] | {"bins": 128}}) == (
         "tiny-music: its network sees 128 bins, not 64."
     )

@@ -120,7 +120,7 @@ def _noise(geometry: SepFormerGeometry | UNetGeometry | Wav2Vec2Geometry) -> dic
     random = np.random.default_rng(0)
     if isinstance(geometry, UNetGeometry):
         multiple = 2 ** len(geometry.filters)
-        shape = (1, geometry.channels, 3 * multiple, geometry.bins or 5 * multiple)
+        shape = (1, geometry.inputs, 3 * multiple, geometry.bins or 5 * multiple)
         return {"magnitude": np.abs(random.standard_normal(shape)).astype(np.float32)}
     name = "mixture" if isinstance(geometry, SepFormerGeometry) else "waveform"
     return {name: random.standard_normal((2, 6007)).astype(np.float32) * 0.1}

@@ -171,6 +171,7 @@ class Music:
     wiener_iterations: int = 0  # 0: soft masks
     full_band: bool = True  # masks go on above the network's last bin, whatever the published system does
     exponent: float | None = None  # of the masks; None: the model's
+    side: bool = False  # the network also sees the magnitude of left minus right
 
 
 def music_stems(music: Music, open_blocks: Callable[[], Blocks]) -> Blocks:
@@ -203,8 +204,12 @@ def _segments(music: Music, blocks: Blocks) -> Iterator[tuple[ComplexArray, Floa
     spectral = music.spectral
     for mixture in analysis(blocks, spectral.frame_samples, spectral.hop_samples, spectral.frames):
         frames = mixture.shape[-2]
-        seen = np.zeros((*mixture.shape[:-2], spectral.frames, spectral.bins), np.float32)
-        np.abs(mixture[..., : spectral.bins], out=seen[..., :frames, :])
+        batch, channels = mixture.shape[:2]
+        seen = np.zeros((batch, channels + music.side, spectral.frames, spectral.bins), np.float32)
+        band = mixture[..., : spectral.bins]
+        np.abs(band, out=seen[:, :channels, :frames])
+        if music.side:
+            np.abs(band[:, 0] - band[:, 1], out=seen[:, channels, :frames])
         stems = _run(music.executor, "magnitude", seen, 1).swapaxes(0, 1)  # (S, B, 2, T, F)
         for i in range(0, frames, SLICE_FRAMES):
             piece = slice(i, min(i + SLICE_FRAMES, frames))

@@ -29,7 +29,7 @@ class SepFormerGeometry:
     hidden: int = 1024  # inner width of the feed-forward halves
 
     def __post_init__(self) -> None:
-        _check_positive(dataclasses.asdict(self))
+        check_positive(dataclasses.asdict(self))
         if self.chunk_frames % 2:
             raise ValueError(f"chunk_frames must be even, got {self.chunk_frames}.")
         if self.features % 2:
@@ -43,7 +43,8 @@ class UNetGeometry:
     """Sizes of a set of U-Nets; the defaults are the published two-stem ones (9.8 M parameters a stem).
 
     Raises:
-        ValueError: a size below 1, fewer than two levels, or bins that cannot be halved at each of them.
+        ValueError: a size below 1, fewer than two levels, bins that cannot be halved at each of them, or a side of what
+            is not stereo.
     """
 
     stems: int = 2
@@ -54,13 +55,21 @@ class UNetGeometry:
     output: Literal["sigmoid", "softmax"] = "sigmoid"  # softmax over stems: the five-stem model
     trunk: Literal["own", "shared"] = "own"  # a network for each stem, as published, or one that makes all masks
     bins: int = 0  # F, for layers across all of them; 0: convolutions alone, as published, whatever F is
+    side: bool = False  # |left - right| is seen, too: it tells what is spread out from what comes from one place
 
     def __post_init__(self) -> None:
-        _check_positive({"stems": self.stems, "channels": self.channels, "filters": min(self.filters, default=0)})
+        check_positive({"stems": self.stems, "channels": self.channels, "filters": min(self.filters, default=0)})
         if len(self.filters) < 2:
             raise ValueError(f"filters must name at least two levels, got {self.filters}.")
         if self.bins < 0 or self.bins % (multiple := 2 ** len(self.filters)):
             raise ValueError(f"bins must be a multiple of {multiple} (2 to the number of filters), got {self.bins}.")
+        if self.side and self.channels != 2:
+            raise ValueError(f"side is what two channels differ by; channels must be 2, got {self.channels}.")
+
+    @property
+    def inputs(self) -> int:
+        """Planes that a network sees."""
+        return self.channels + self.side
 
     @property
     def nets(self) -> int:
@@ -76,32 +85,6 @@ class UNetGeometry:
 def across_width(bins: int) -> int:
     """How wide the middle of a U-Net's layer across so many bins is."""
     return max(16, bins // 8)
-
-
-@dataclass(frozen=True)
-class ConvTasNetGeometry:
-    """Sizes of a Conv-TasNet; the defaults are the published best ones (5.1 M parameters); never exported.
-
-    Raises:
-        ValueError: a size below 1, or a kernel of an odd number of samples or an even number of frames.
-    """
-
-    sources: int = 2
-    features: int = 512  # N, channels of the learned encoder
-    kernel_samples: int = 16  # L, of the encoder and the decoder; the stride is half of it
-    bottleneck: int = 128  # B, channels between blocks
-    skip: int = 128  # Sc, channels of the skip paths
-    hidden: int = 512  # H, channels inside a block
-    kernel_frames: int = 3  # P, of the depthwise convolutions
-    blocks: int = 8  # X, blocks in a repeat, dilated by 1, 2, 4, …
-    repeats: int = 3  # R
-
-    def __post_init__(self) -> None:
-        _check_positive(dataclasses.asdict(self))
-        if self.kernel_samples % 2:
-            raise ValueError(f"kernel_samples must be even (the stride is half of it), got {self.kernel_samples}.")
-        if not self.kernel_frames % 2:
-            raise ValueError(f"kernel_frames must be odd, got {self.kernel_frames}.")
 
 
 @dataclass(frozen=True)
@@ -133,7 +116,7 @@ class SpectrogramSide:
     kind: Literal["spectrogram"] = "spectrogram"
 
     def __post_init__(self) -> None:
-        _check_positive({"bins": self.bins, "strides": min(self.strides, default=0)})
+        check_positive({"bins": self.bins, "strides": min(self.strides, default=0)})
 
     @property
     def stride(self) -> int:
@@ -156,8 +139,8 @@ class WaveSide:
     kind: Literal["waveform"] = "waveform"
 
     def __post_init__(self) -> None:
-        _check_positive({"kernels": min(self.kernels, default=0), "strides": min(self.strides, default=0)})
-        _check_positive({"filters": self.filters})
+        check_positive({"kernels": min(self.kernels, default=0), "strides": min(self.strides, default=0)})
+        check_positive({"filters": self.filters})
         if len(self.kernels) != len(self.strides):
             raise ValueError(
                 f"each convolution needs both, not {len(self.kernels)} kernels, {len(self.strides)} strides."
@@ -199,9 +182,9 @@ class Wav2Vec2Geometry:
 
     def __post_init__(self) -> None:
         sizes = ("symbols", "features", "heads", "hidden", "layers", "position_kernel", "position_groups")
-        _check_positive({name: getattr(self, name) for name in sizes})
+        check_positive({name: getattr(self, name) for name in sizes})
         convolutions = {name: getattr(self, name) for name in ("filters", "kernels", "strides")}
-        _check_positive({name: min(values, default=0) for name, values in convolutions.items()})
+        check_positive({name: min(values, default=0) for name, values in convolutions.items()})
         if len({len(values) for values in convolutions.values()}) > 1:
             counts = ", ".join(f"{len(values)} {name}" for name, values in convolutions.items())
             raise ValueError(f"each convolution needs filters, a kernel and a stride; there are {counts}.")
@@ -264,7 +247,7 @@ class AudioTransformerGeometry:
 
     def __post_init__(self) -> None:
         sizes = ("features", "heads", "hidden", "encoder_layers")
-        _check_positive({name: getattr(self, name) for name in sizes})
+        check_positive({name: getattr(self, name) for name in sizes})
         if self.features % self.heads:
             raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
         if self.positions == "sinusoidal" and self.features % 2:
@@ -296,7 +279,8 @@ class AudioTransformerGeometry:
         return self.is_aligned and self.source == self.target
 
 
-def _check_positive(sizes: dict[str, int]) -> None:
+def check_positive(sizes: dict[str, int]) -> None:
+    """Raise ValueError where a size is below 1."""
     if bad := [name for name, value in sizes.items() if value < 1]:
         raise ValueError(f"{bad[0]} must be at least 1, got {sizes[bad[0]]}.")
 

@@ -32,7 +32,7 @@ from unbraid.frontends import (
     raw_speech,
     speech_stems,
 )
-from unbraid.geometry import AudioTransformerGeometry
+from unbraid.geometry import AudioTransformerGeometry, UNetGeometry
 from unbraid.hub import resolve
 from unbraid.options import Options, all_stems, check_options, has_residual, least_samples, windows_of
 from unbraid.runtime import Executor, open_executor
@@ -174,9 +174,10 @@ class Separator:
 
     def _network(self, feed: Feed, track: Track) -> Blocks:
         """What the network makes of a track, at the model's rate."""
-        if self.spec.spectral:
-            options = self.options
-            music = Music(self._executor, self.spec.spectral, options.wiener, not options.raw, options.mask_exponent)
+        geometry, spectral, options = self.spec.geometry, self.spec.spectral, self.options
+        if isinstance(geometry, UNetGeometry) and spectral:
+            full_band, exponent = not options.raw, options.mask_exponent
+            music = Music(self._executor, spectral, options.wiener, full_band, exponent, geometry.side)
             stems = music_stems(music, lambda: (as_pairs(block) for block in feed.open()))
             channels = self.output_channels(track.channels)
             return (from_pairs(block, channels) for block in stems)

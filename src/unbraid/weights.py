@@ -182,7 +182,7 @@ def _unets(g: UNetGeometry) -> Shapes:
     outputs = (*g.filters[-2::-1], g.planes)
     masks = g.channels * g.stems // g.nets
     for k in range(g.nets):
-        for i, (inner, outer) in enumerate(zip((g.channels, *g.filters[:-1]), g.filters, strict=True)):
+        for i, (inner, outer) in enumerate(zip((g.inputs, *g.filters[:-1]), g.filters, strict=True)):
             shapes |= {f"nets.{k}.down.{i}.weight": (outer, inner, 5, 5), f"nets.{k}.down.{i}.bias": (outer,)}
             if i < len(g.filters) - 1:
                 shapes |= _batch_norm(f"nets.{k}.down_norm.{i}", outer)

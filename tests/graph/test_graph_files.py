@@ -95,7 +95,7 @@ def test_no_other_graphs_are_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_names_of_graphs_tell_every_size() -> None:
     assert graph_name(SepFormerGeometry(), "int8") == "sepformer-2-256-16-8-250-2-8-8-1024.int8.onnx.gz"
-    name = "unet-2-2-16x32x64x128x256x512-leaky_relu-relu-sigmoid-own.float32.onnx.gz"
+    name = "unet-2-2-16x32x64x128x256x512-leaky_relu-relu-sigmoid-own-0-False.float32.onnx.gz"
     assert graph_name(UNetGeometry(), "float32") == name
     name = "audio_transformer-decoder-9xtext-11xtext-24-3-40-2-3-sinusoidal-False.float16.onnx.gz"
     assert graph_name(TEXT, "float16", "decoder") == name

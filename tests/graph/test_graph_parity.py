@@ -47,6 +47,8 @@ MUSICS = {
     "one trunk": UNetGeometry(3, 2, (2, 3, 4), "elu", "elu", "softmax", "shared"),
     "mixed activations": UNetGeometry(2, 1, (2, 3, 4), "relu", "leaky_relu"),
     "across all bins": UNetGeometry(2, 2, (2, 3, 4), "leaky_relu", "elu", "softmax", "shared", bins=64),
+    "a side": UNetGeometry(2, 2, (2, 3), "elu", "elu", side=True),
+    "a side, one trunk": UNetGeometry(3, 2, (2, 3), "elu", "relu", "softmax", "shared", side=True),
 }
 
 
@@ -71,7 +73,7 @@ def mixture(batch: int, samples: int) -> dict[str, np.ndarray]:
 
 def magnitude(batch: int, geometry: UNetGeometry, frames: int, bins: int) -> dict[str, np.ndarray]:
     multiple = 2 ** len(geometry.filters)
-    shape = (batch, geometry.channels, frames * multiple, geometry.bins or bins * multiple)
+    shape = (batch, geometry.inputs, frames * multiple, geometry.bins or bins * multiple)
     return {"magnitude": np.abs(np.random.default_rng(frames).normal(size=shape)).astype(np.float32)}
 
 

@@ -1,6 +1,7 @@
 """Where songs' networks start from: stems by their names, in networks of their own or in a shared trunk."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,10 +16,10 @@ from unbraid.train.inherit import ancestors, nets_taken, read_first, trunk_taken
 FILTERS = (2, 3, 4)
 
 
-def nets(stems: int, trunk: str = "own", seed: int = 0, filters: tuple[int, ...] = FILTERS, bins: int = 0) -> UNets:
+def nets(stems: int, trunk: str = "own", seed: int = 0, **sizes: Any) -> UNets:
     """A network whose norms and layers across all bins are not those of a fresh one either."""
     torch.manual_seed(seed)
-    model = UNets(UNetGeometry(stems=stems, filters=filters, trunk=trunk, bins=bins))
+    model = UNets(UNetGeometry(**{"stems": stems, "filters": FILTERS, "trunk": trunk} | sizes))
     for name, value in model.state_dict().items():
         if value.dtype == torch.float32 and ("norm" in name or "widen" in name):
             value.uniform_(0.5, 1.5)
@@ -27,7 +28,8 @@ def nets(stems: int, trunk: str = "own", seed: int = 0, filters: tuple[int, ...]
 
 @torch.no_grad()
 def heard(model: UNets) -> torch.Tensor:
-    return model(torch.rand(1, 2, 16, 16, generator=torch.Generator().manual_seed(9)))[0]  # (S, C, N, F)
+    song = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(9))
+    return model(song[:, : model.geometry.inputs])[0]  # (S, C, N, F)
 
 
 def test_stems_are_matched_by_name_and_the_rest_by_the_rest() -> None:
@@ -63,8 +65,9 @@ def test_a_shared_trunk_with_one_more_stem_goes_on_as_it_was_for_the_others() ->
 
 
 @pytest.mark.parametrize("trunk", ["own", "shared"])
-def test_layers_across_all_bins_are_added_to_a_network_without_them(trunk: str) -> None:
-    old, new = nets(3, trunk), UNets(UNetGeometry(stems=2, filters=FILTERS, trunk=trunk, bins=16)).eval()
+@pytest.mark.parametrize("more", [{"bins": 16}, {"side": True}, {"bins": 16, "side": True}])
+def test_what_a_network_lacks_begins_as_nothing(trunk: str, more: dict[str, Any]) -> None:
+    old, new = nets(3, trunk), UNets(UNetGeometry(stems=2, filters=FILTERS, trunk=trunk, **more)).eval()
     if trunk == "own":
         new.load_state_dict(nets_taken(new.state_dict(), old.state_dict(), [2, 0], "best.pt"))
     else:

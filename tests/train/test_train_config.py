@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from train_helpers import RECIPE, recipe_of
 
 from unbraid.errors import UsageError
-from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry
+from unbraid.geometry import SepFormerGeometry
+from unbraid.models.conv_tasnet import ConvTasNetGeometry
 from unbraid.train import read_recipe
 from unbraid.train.config import Constant, Cosine, Optimizer
 from unbraid.train.reader import fill

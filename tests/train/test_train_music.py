@@ -157,20 +157,20 @@ def test_a_run_learns_and_leaves_what_an_export_needs(tmp_path: Path, songs_reci
 
 
 @pytest.mark.parametrize(
-    ("output", "trunk", "bins"),
-    [("sigmoid", "own", 0), ("softmax", "own", 0), ("softmax", "shared", 0), ("softmax", "shared", 64)],
+    "changes",
+    [
+        ("model.output=sigmoid", "model.trunk=own"),
+        ("model.output=softmax", "model.trunk=own"),
+        ("model.output=softmax", "model.trunk=shared"),
+        ("model.bins=64",),
+        ("model.bins=64", "model.side=true"),
+    ],
 )
 def test_the_best_weights_separate_as_they_did_on_dev(
-    tmp_path: Path, songs_recipe_file: Path, output: str, trunk: str, bins: int
+    tmp_path: Path, songs_recipe_file: Path, changes: tuple[str, ...]
 ) -> None:
     pytest.importorskip("onnx")
-    changes = (
-        f"model.output={output}",
-        f"model.trunk={trunk}",
-        f"model.bins={bins}",
-        "trainer.epochs=1",
-        "trainer.parts=1",
-    )
+    changes += ("trainer.epochs=1", "trainer.parts=1")
     recipe, out = recipe_of(songs_recipe_file, *changes), tmp_path / "run"
     train(recipe, out, silent)
     spec = export_run(recipe, out, tmp_path / "model")
@@ -180,7 +180,7 @@ def test_the_best_weights_separate_as_they_did_on_dev(
     model = recipe.task.network().eval()
     model.load_state_dict(load(out / "best.pt")["model"])
     item = recipe.task.dev_data()[0]
-    stems = separate(model, item.sum(0), SMALL)
+    stems = separate(model, item.sum(0), SMALL, side=recipe.task.model.side)
     theirs = unbraid.Separator(tmp_path / "model")(item.sum(0).numpy(), 8000)
     for k, name in enumerate(spec.stems):
         np.testing.assert_allclose(theirs[name], stems[k], atol=1e-4)

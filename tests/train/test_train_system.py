@@ -10,8 +10,9 @@ from train_helpers import STEPS, read_log, recipe_of, silent
 
 from unbraid.data import DynamicMixtures
 from unbraid.errors import ModelError
-from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry
+from unbraid.geometry import SepFormerGeometry
 from unbraid.losses import pit_si_sdr
+from unbraid.models.conv_tasnet import ConvTasNetGeometry
 from unbraid.models.sepformer import SepFormer
 from unbraid.train import Standing, train
 from unbraid.train.config import Constant, Cosine, Plateau

@@ -1,4 +1,4 @@
-"""The U-Nets of `models.unet` as an ONNX graph: magnitude (B, C, N, F) -> magnitudes (B, stems, C, N, F).
+"""The U-Nets of `models.unet` as an ONNX graph: magnitude (B, inputs, N, F) -> magnitudes (B, stems, C, N, F).
 
 The published padding, one before and two after at every stride of two, is an attribute of the convolutions here,
 both ways: nothing is padded or cut by nodes of its own. Transposed convolutions are written as the plain ones they
@@ -22,14 +22,16 @@ def unet_graph(geometry: UNetGeometry, tensors: Tensors, location: str) -> bytes
         lengths = (graph.size("magnitude", axis) for axis in (2, 3))
         shape = graph.op("Concat", graph.constant([0, geometry.stems, geometry.channels]), *lengths, axis=0)
         logits = graph.op("Reshape", nets[0], shape)
-    magnitude = graph.op("Unsqueeze", "magnitude", graph.constant([1]))
+    heard = graph.slice("magnitude", 0, geometry.channels, 1) if geometry.side else "magnitude"  # (B, C, N, F)
+    magnitude = graph.op("Unsqueeze", heard, graph.constant([1]))
     if geometry.output == "softmax":
         magnitudes = graph.op("Mul", graph.op("Softmax", logits, axis=1), magnitude)
     else:  # the runtime's Sigmoid has no digits left below 1e-6, where ratios of stems are still heard
         odds = graph.op("Exp", graph.op("Neg", logits))
         magnitudes = graph.op("Div", magnitude, graph.op("Add", graph.constant(1.0), odds))
-    axes: list[str | int] = ["B", geometry.channels, "N", "F"]
-    return graph.model({"magnitude": axes}, {"magnitudes": (magnitudes, ["B", geometry.stems, *axes[1:]])})
+    seen: list[str | int] = ["B", geometry.inputs, "N", "F"]
+    stems: list[str | int] = ["B", geometry.stems, geometry.channels, "N", "F"]
+    return graph.model({"magnitude": seen}, {"magnitudes": (magnitudes, stems)})
 
 
 def _net(graph: Graph, g: UNetGeometry, name: str) -> str:

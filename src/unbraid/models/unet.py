@@ -52,14 +52,14 @@ def _across(planes: int, bins: int, activation: Callable[[Tensor], Tensor]) -> n
 
 
 class UNet(nn.Module):
-    """Magnitude (B, C, N, F) -> mask logits (B, masks, N, F), C masks for each stem; N, F multiples of 2^levels."""
+    """Magnitude (B, inputs, N, F) -> mask logits (B, masks, N, F), C for each stem; N, F multiples of 2^levels."""
 
     def __init__(self, geometry: UNetGeometry):
         super().__init__()
         filters = geometry.filters
         self.encoder_activation = ACTIVATIONS[geometry.encoder_activation]
         self.decoder_activation = ACTIVATIONS[geometry.decoder_activation]
-        inputs = (geometry.channels, *filters[:-1])
+        inputs = (geometry.inputs, *filters[:-1])
         self.down = nn.ModuleList(nn.Conv2d(i, o, 5, stride=2) for i, o in zip(inputs, filters, strict=True))
         self.down_norm = nn.ModuleList(nn.BatchNorm2d(o, NORM_EPS, momentum=0.01) for o in filters[:-1])
         outputs = (*filters[-2::-1], geometry.planes)
@@ -94,7 +94,7 @@ class UNet(nn.Module):
 
 
 class UNets(nn.Module):
-    """All stems of a model: magnitude (B, C, N, F) -> magnitude per stem (B, stems, C, N, F)."""
+    """All stems of a model: magnitude (B, C, N, F), the side's behind it -> per stem (B, stems, C, N, F)."""
 
     def __init__(self, geometry: UNetGeometry):
         super().__init__()
@@ -103,6 +103,7 @@ class UNets(nn.Module):
 
     def forward(self, magnitude: Tensor) -> Tensor:
         logits = torch.cat([net(magnitude) for net in self.nets], dim=1)  # (B, stems · C, N, F)
+        magnitude = magnitude[:, : self.geometry.channels]
         logits = logits.view(len(logits), self.geometry.stems, *magnitude.shape[1:])  # (B, stems, C, N, F)
         masks = logits.softmax(1) if self.geometry.output == "softmax" else logits.sigmoid()
         return masks * magnitude[:, None]

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from unbraid.errors import UsageError
-from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry, UNetGeometry
+from unbraid.geometry import SepFormerGeometry, UNetGeometry
+from unbraid.models.conv_tasnet import ConvTasNetGeometry
 from unbraid.train.audio_to_audio import AudioModel, AudioToAudio
 from unbraid.train.audio_to_text import AudioToText
 from unbraid.train.listener import AudioTextModel

@@ -152,15 +152,15 @@ class Music:
 
     def losses(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         with torch.autocast(batch.device.type, enabled=False):
-            mixture, stems = magnitudes(batch.float(), self.spectral, 2 ** len(self.model.filters))
-        estimates = model(mixture.contiguous(memory_format=torch.channels_last))
-        each = spectral_loss(self.loss, estimates, stems, mixture).mean(0)
+            seen, stems = magnitudes(batch.float(), self.spectral, 2 ** len(self.model.filters), side=self.model.side)
+        estimates = model(seen.contiguous(memory_format=torch.channels_last))
+        each = spectral_loss(self.loss, estimates, stems, seen[:, : self.model.channels]).mean(0)
         return dict(zip(self.parts, each, strict=True))
 
     def gains(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         gains: dict[str, list[Tensor]] = {}
         for stems in batch:  # (S, 2, T)
-            estimates = separate(model, stems.sum(0), self.spectral)
+            estimates = separate(model, stems.sum(0), self.spectral, side=self.model.side)
             for part, gain in zip(self.parts, improvements(estimates, stems), strict=True):
                 if not torch.isnan(gain):
                     gains.setdefault(part, []).append(gain)
@@ -208,9 +208,10 @@ def frame_count(samples: int, spectral: Spectral, multiple: int) -> int:
     return -(-frames // multiple) * multiple
 
 
-def magnitudes(stems: Tensor, spectral: Spectral, multiple: int) -> tuple[Tensor, Tensor]:
+def magnitudes(stems: Tensor, spectral: Spectral, multiple: int, *, side: bool = False) -> tuple[Tensor, Tensor]:
     """Of crops (B, S, C, T), the magnitudes of the mixtures (B, C, N, F) and of their stems (B, S, C, N, F).
 
+    With `side` those of the mixtures' left minus right stand behind the channels'.
     N is a multiple of `multiple`; the crops are as long as that takes, with zeros behind or without their last samples.
     """
     frame, hop = spectral.frame_samples, spectral.hop_samples
@@ -218,7 +219,9 @@ def magnitudes(stems: Tensor, spectral: Spectral, multiple: int) -> tuple[Tensor
     padded = F.pad(stems, (0, samples - stems.shape[-1]))
     window = torch.hann_window(frame, device=stems.device)
     spectra = torch.fft.rfft(padded.unfold(-1, frame, hop) * window)[..., : spectral.bins]  # (B, S, C, N, F)
-    return spectra.sum(1).abs(), spectra.abs()
+    mixture = spectra.sum(1)
+    planes = torch.cat((mixture, mixture[:, :1] - mixture[:, 1:]), 1) if side else mixture
+    return planes.abs(), spectra.abs()
 
 
 def spectral_loss(values: SpectralLoss, estimates: Tensor, stems: Tensor, mixture: Tensor) -> Tensor:
@@ -254,9 +257,9 @@ class _Engine:
         pass
 
 
-def separate(model: nn.Module, mixture: Tensor, spectral: Spectral) -> Tensor:
+def separate(model: nn.Module, mixture: Tensor, spectral: Spectral, *, side: bool = False) -> Tensor:
     """Stems (S, C, T) of a song (C, T), as the program separates it: soft masks, their mean above the last bin."""
-    music = frontends.Music(_Engine(model, mixture.device), spectral)
+    music = frontends.Music(_Engine(model, mixture.device), spectral, side=side)
     song: FloatArray = mixture.float().cpu().numpy()[None]  # (1, C, T)
     blocks = list(frontends.music_stems(music, lambda: iter([song])))
     stems = np.concatenate(blocks, axis=-1)[:, 0, :, : mixture.shape[-1]]

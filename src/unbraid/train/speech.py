@@ -17,8 +17,8 @@ from unbraid import losses
 from unbraid.corpora import Clip, Wanted, find_mixtures, find_noises, find_speakers
 from unbraid.data import DynamicMixtures, FixedMixtures, Mixing
 from unbraid.errors import UsageError
-from unbraid.geometry import ConvTasNetGeometry, SepFormerGeometry
-from unbraid.models.conv_tasnet import ConvTasNet
+from unbraid.geometry import SepFormerGeometry
+from unbraid.models.conv_tasnet import ConvTasNet, ConvTasNetGeometry
 from unbraid.models.sepformer import SepFormer, chunk
 from unbraid.train.inherit import voices_taken
 from unbraid.train.reader import check_least
