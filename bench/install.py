@@ -2,10 +2,12 @@
 
     python bench/install.py --peers DIR [--rounds 7]
 
-Size is what pip put into the environment; pip itself is not counted.
+Size is what pip put into the environment: what an empty one holds (pip, and setuptools before Python 3.12) is not
+counted.
 """
 
 import subprocess
+import tempfile
 from pathlib import Path
 from statistics import median
 
@@ -20,11 +22,18 @@ IMPORTS = {
 
 
 def size_mb(python: Path) -> float:
-    """Megabytes (10^6) on disk of an environment's site-packages."""
-    (packages,) = python.parents[1].glob("lib/python*/site-packages")
-    counted = (p for p in packages.iterdir() if not (p.name == "pip" or p.name.startswith("pip-")))
+    """Megabytes (10^6) on disk of an environment's site-packages, without those of an empty environment."""
+    with tempfile.TemporaryDirectory() as empty:
+        subprocess.run([python, "-m", "venv", empty], check=True)
+        held = {path.name for path in _packages(Path(empty)).iterdir()}
+    counted = (path for path in _packages(python.parents[1]).iterdir() if path.name not in held)
     files = (file for top in counted for file in (top.rglob("*") if top.is_dir() else [top]))
     return sum(file.lstat().st_blocks * 512 for file in files) / 1e6
+
+
+def _packages(environment: Path) -> Path:
+    (packages,) = environment.glob("lib/python*/site-packages")
+    return packages
 
 
 def import_seconds(python: Path, statement: str, rounds: int) -> float:
