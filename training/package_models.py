@@ -49,6 +49,7 @@ MUSIC = (
     "speech from LibriSpeech, VCTK and Arabic Speech Commands (CC BY 4.0), EmoDB (CC0), LJ Speech (public domain), "
     "speechocean762 (free for any use), FSDD (CC BY-SA 4.0) and espeak-ng. See docs/training.md."
 )
+MORE_MUSIC = MUSIC.replace("on 305 songs", "on 485 songs")
 WORDS = (
     "Trained by the unbraid authors on the CMU Pronouncing Dictionary (Carnegie Mellon University, 2-clause BSD), "
     "without stress; for English words one by one, not for what a sentence does to them. See docs/training.md."
@@ -64,6 +65,7 @@ DIGITS = (
 KINDS = {
     "speech": (SPEECH, LICENCE),
     "music": (MUSIC, LICENCE),
+    "music-2": (MORE_MUSIC, LICENCE),
     "g2p": (WORDS, "MIT"),
     "denoise": (NOISY, LICENCE),
     "digits": (DIGITS, LICENCE),
@@ -75,7 +77,7 @@ def package(run: Path) -> None:
     destination = MODELS / run.name
     fresh = destination.with_name(f"{run.name}.new")
     kind = run.name.split("-")[0]
-    provenance, licence = KINDS[kind]
+    provenance, licence = KINDS.get(run.name, KINDS[kind])
     spec = export_checkpoint(
         run / "best.pt",
         fresh,
