@@ -104,6 +104,22 @@ def test_layers_across_all_bins_are_exported(tmp_path: Path) -> None:
     assert check_parity(spec, tmp_path / "across") <= 1e-5
 
 
+def test_variances_beyond_float16_are_exported_all_the_same(tmp_path: Path) -> None:
+    checkpoint = music_checkpoint(tmp_path)
+    saved = torch.load(checkpoint, weights_only=True)
+    for name in (name for name in saved["model"] if name.endswith("up_norm.0.running_var")):
+        saved["model"][name][::2] = 1e6
+    torch.save(saved, checkpoint)
+    folders = {dtype: tmp_path / dtype for dtype in ("float32", "float16")}
+    for dtype, folder in folders.items():
+        export_checkpoint(checkpoint, folder, name="loud", dtype=dtype)
+    wide, narrow = (read_weights(folder / "model.safetensors") for folder in folders.values())
+    for name in (name for name in wide if name.endswith(".running_var")):
+        weight = name.replace("running_var", "weight")
+        gain, same = (w[weight] / np.sqrt(w[name].astype(np.float32)) for w in (wide, narrow))
+        np.testing.assert_allclose(same, gain, rtol=2e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
 def test_a_text_checkpoint_becomes_a_folder_that_opens(tmp_path: Path, dtype: str, positions: str) -> None:

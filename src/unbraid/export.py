@@ -35,6 +35,7 @@ from unbraid.weights import read_weights
 Array = np.ndarray
 Pairs = list[tuple[Array, Array]]
 PARITY = 1e-4  # of the output's peak
+LARGEST_VARIANCE = 3e4  # half of what float16 holds
 
 
 def export_checkpoint(
@@ -60,6 +61,8 @@ def export_checkpoint(
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
     saved = read_checkpoint(checkpoint)
     tensors = {key: value.numpy() for key, value in saved["model"].items() if not key.endswith("num_batches_tracked")}
+    if dtype == "float16":
+        tensors = _in_range(tensors)
     spec = _spec(saved, name)
     if stems is not None:
         spec, tensors = _pick(spec, tensors, stems)
@@ -77,6 +80,16 @@ def export_checkpoint(
         check_parity(spec, folder)
         shutil.move(folder, destination)
     return spec
+
+
+def _in_range(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same network with no batch norm's variance beyond float16: where one is, its weight goes down with it."""
+    out = dict(tensors)
+    for name in (name for name in tensors if name.endswith(".running_var")):
+        over = np.maximum(tensors[name] / LARGEST_VARIANCE, 1)
+        weight = name.replace("running_var", "weight")
+        out[name], out[weight] = tensors[name] / over, tensors[weight] / np.sqrt(over)
+    return out
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
