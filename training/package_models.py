@@ -43,13 +43,12 @@ SPEECH = (
     "speakers at 8 kHz, and noises of ESC-10 (CC0, CC BY 3.0). See docs/training.md."
 )
 MUSIC = (
-    "Trained by the unbraid authors on four songs of 'everything is free' (CC0) and on 305 songs that `unbraid data "
+    "Trained by the unbraid authors on four songs of 'everything is free' (CC0) and on 485 songs that `unbraid data "
     "render` made of Freedoom's music (BSD) and the Groove MIDI Dataset (CC BY 4.0), with FluidR3 GM and MuseScore "
     "General (MIT) and five Hydrogen drum kits (CC0, CC BY, CC BY-SA, GPL with an exception for compositions), sung by "
     "speech from LibriSpeech, VCTK and Arabic Speech Commands (CC BY 4.0), EmoDB (CC0), LJ Speech (public domain), "
     "speechocean762 (free for any use), FSDD (CC BY-SA 4.0) and espeak-ng. See docs/training.md."
 )
-MORE_MUSIC = MUSIC.replace("on 305 songs", "on 485 songs")
 WORDS = (
     "Trained by the unbraid authors on the CMU Pronouncing Dictionary (Carnegie Mellon University, 2-clause BSD), "
     "without stress; for English words one by one, not for what a sentence does to them. See docs/training.md."
@@ -65,7 +64,6 @@ DIGITS = (
 KINDS = {
     "speech": (SPEECH, LICENCE),
     "music": (MUSIC, LICENCE),
-    "music-2": (MORE_MUSIC, LICENCE),
     "g2p": (WORDS, "MIT"),
     "denoise": (NOISY, LICENCE),
     "digits": (DIGITS, LICENCE),
@@ -77,7 +75,7 @@ def package(run: Path) -> None:
     destination = MODELS / run.name
     fresh = destination.with_name(f"{run.name}.new")
     kind = run.name.split("-")[0]
-    provenance, licence = KINDS.get(run.name, KINDS[kind])
+    provenance, licence = KINDS[kind]
     spec = export_checkpoint(
         run / "best.pt",
         fresh,

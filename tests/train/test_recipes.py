@@ -37,7 +37,6 @@ PUBLISHED = {
 }
 SPLEETER = {"spleeter-2stems": 2, "spleeter-4stems": 4, "spleeter-5stems": 5}
 MUSIC = {"music-2": 2, "music-4": 4, "music-5": 5}
-MORE = {"music-2": {"bins": 1024, "side": True}}  # than convolutions of the channels' magnitudes
 DIGITS = ("digits", "digits-wave")
 SOUNDS = ("denoise", "denoise-spectrogram", "denoise-to-spectrogram", "vocoder", "vocoder-16k")
 VOICES = sorted(PUBLISHED.keys() | {"speech-2", "speech-3", "conv-tasnet-2"})
@@ -92,7 +91,7 @@ def test_spleeters_settings(name: str) -> None:
 def test_our_songs_settings(name: str) -> None:
     recipe = read_recipe(FOLDER / f"{name}.toml")
     assert recipe.task.model == UNetGeometry(
-        MUSIC[name], 2, (16, 32, 64, 96, 128, 192), "elu", "elu", output="softmax", trunk="shared", **MORE.get(name, {})
+        MUSIC[name], 2, (16, 32, 64, 96, 128, 192), "elu", "elu", output="softmax", trunk="shared", bins=1024, side=True
     )
     assert recipe.task.spectral == Spectral(exponent=0.5, extension="average")
     assert (recipe.trainer.batch, recipe.trainer.ema, recipe.trainer.hold_norm) == (2, 0.998, 0.4)
@@ -219,7 +218,7 @@ def test_two_steps_of_songs(name: str, songs: Path, tmp_path: Path) -> None:
         f"data.folders={songs}", "data.workers=0", f"data.epoch_crops={2 * whole.step_items}", "data.sample_rate=8000",
         "data.dev_seconds=1", "model.filters=[2,3]", "spectral.frame_samples=256", "spectral.hop_samples=64",
         "spectral.bins=64", "spectral.frames=16", "mixing.crop_seconds=0.2", "trainer.epochs=1", "trainer.parts=1",
-        "trainer.accelerator=cpu", f"model.bins={64 if name in MORE else 0}",
+        "trainer.accelerator=cpu", f"model.bins={64 if name in MUSIC else 0}",
     ]  # fmt: skip
     train(read_recipe(FOLDER / f"{name}.toml", changes), tmp_path / "run", silent)
     (line,) = read_log(tmp_path / "run")
