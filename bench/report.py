@@ -162,7 +162,7 @@ def quality(folder: Path) -> str:
 def install_section() -> list[str]:
     """The section on installs."""
     result = read("install")
-    lines = ["## Install", "", f"pip itself not counted. {where(result)}", ""]
+    lines = ["## Install", "", f"What an empty environment holds (pip, setuptools) is not counted. {where(result)}", ""]
     lines += ["| | on disk, MB | import, s | imported | versions |", "|---|--:|--:|---|---|"]
     for name, install in result["installs"].items():
         cells = [name, f"{install['size_mb']:.0f}", f"{install['import_s']:.2f}", f"`{install['statement']}`"]
