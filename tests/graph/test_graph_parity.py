@@ -27,7 +27,8 @@ from unbraid.steps import Steps
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-TOLERANCE = 1e-4  # of the output's peak: over two frames of six features either engine may be 5e-5 from the exact
+TOLERANCE = 3e-5  # of the output's peak; the contract is 1e-4
+TWO_FRAMES = 1e-4  # normalised over them and six features, either engine may be 5e-5 from the exact result
 
 SPEECHES = {
     "one source": dataclasses.replace(SPEECH, sources=1),
@@ -60,11 +61,11 @@ def engines(folder: Path, spec: ModelSpec, dtype: str = "float32") -> tuple[Exec
     )
 
 
-def assert_equal(ours: Executor, theirs: Executor, inputs: dict[str, np.ndarray]) -> None:
+def assert_equal(ours: Executor, theirs: Executor, inputs: dict[str, np.ndarray], tolerance: float = TOLERANCE) -> None:
     (found,), (expected,) = ours.run(inputs).values(), theirs.run(inputs).values()
     assert found.shape == expected.shape
     assert found.dtype == np.float32
-    assert peak_error(expected, found) <= TOLERANCE
+    assert peak_error(expected, found) <= tolerance
 
 
 def mixture(batch: int, samples: int) -> dict[str, np.ndarray]:
@@ -83,7 +84,8 @@ def test_sepformer(tmp_path: Path, kind: str) -> None:
     spec = dataclasses.replace(speech_spec(geometry.sources), geometry=geometry)
     ours, theirs = engines(tmp_path / "model", spec)
     for batch, samples in ((1, 16), (1, 17), (3, 1009), (2, 2003), (5, 641)):  # none a multiple of anything
-        assert_equal(ours, theirs, mixture(batch, samples))
+        is_shortest = kind == "odd widths" and samples == 16
+        assert_equal(ours, theirs, mixture(batch, samples), TWO_FRAMES if is_shortest else TOLERANCE)
 
 
 @pytest.mark.parametrize("remainder", range(10))
