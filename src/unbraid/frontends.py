@@ -13,7 +13,7 @@ import numpy as np
 from unbraid.dsp import Blocks, ComplexArray, FloatArray
 from unbraid.dsp.band import extend, soft_masks
 from unbraid.dsp.overlap import Joiner, windows
-from unbraid.dsp.side import with_side
+from unbraid.dsp.side import as_mixed, with_side
 from unbraid.dsp.stft import analysis, synthesis
 from unbraid.dsp.wiener import Spatial, Sums, estimate
 from unbraid.errors import AudioError, UsageError
@@ -205,13 +205,14 @@ def _segments(music: Music, blocks: Blocks) -> Iterator[tuple[ComplexArray, Floa
     spectral = music.spectral
     for mixture in analysis(blocks, spectral.frame_samples, spectral.hop_samples, spectral.frames):
         frames = mixture.shape[-2]
-        heard = np.abs(band := mixture[..., : spectral.bins])  # (B, 2, N, F)
-        planes = with_side(band) if music.side else heard
+        band = mixture[..., : spectral.bins]  # (B, 2, N, F)
+        shown = as_mixed(band) if music.side else band
+        planes = with_side(shown) if music.side else np.abs(shown)
         seen = np.zeros((*planes.shape[:2], spectral.frames, spectral.bins), np.float32)
         seen[..., :frames, :] = planes
         stems = _run(music.executor, "magnitude", seen, 1).swapaxes(0, 1)  # (S, B, 2, T, F)
-        if music.side:  # a channel that the network was shown the other one for keeps its own level
-            stems[..., :frames, :] *= heard / np.maximum(planes[:, :2], QUIETEST)
+        if shown is not band:  # a channel that the network was shown the other one for keeps its own level
+            stems[..., :frames, :] *= np.abs(band) / np.maximum(planes[:, :2], QUIETEST)
         for i in range(0, frames, SLICE_FRAMES):
             piece = slice(i, min(i + SLICE_FRAMES, frames))
             yield mixture[..., piece, :], stems[..., piece, :]

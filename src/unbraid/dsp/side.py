@@ -8,17 +8,23 @@ SILENT = 1e-4  # power of a channel, relative to the other one's
 TURNED = 1e-2  # power of left plus right, relative to that of left minus right
 
 
-def with_side(band: ComplexArray) -> FloatArray:
-    """Magnitudes (B, 3, N, F) of left, right and left minus right, of spectra (B, 2, N, F) as they were mixed.
+def as_mixed(band: ComplexArray) -> ComplexArray:
+    """Spectra (B, 2, N, F) as a network with a side is shown them; the same array where there is nothing to mend.
 
-    A channel that is silent through the segment is taken for the other one's double, and one of turned polarity as if
-    it were turned back: in neither case does the difference tell where anything comes from.
+    A channel that is silent through the segment is taken for the other one's double, and one of turned polarity is
+    turned back: in neither case does the difference tell where anything comes from.
     """
-    magnitude = np.abs(np.concatenate((band, band[:, :1] - band[:, 1:]), axis=1))
-    for item, spectra in zip(magnitude, band, strict=True):
-        power, together = np.square(item).sum((1, 2)), np.abs(spectra.sum(0))
-        if power[:2].min() < SILENT * power[:2].max():
-            item[:2], item[2] = item[power[:2].argmax()].copy(), 0
-        elif np.square(together).sum() < TURNED * power[2]:
-            item[2] = together
-    return magnitude
+    shown = band
+    for i, (left, right) in enumerate(band):
+        powers = [np.vdot(channel, channel).real for channel in (left, right)]
+        total, twice = sum(powers), 2 * np.vdot(left, right).real
+        is_silent, is_turned = min(powers) < SILENT * max(powers), total + twice < TURNED * (total - twice)
+        if is_silent or is_turned:
+            shown = band.copy() if shown is band else shown
+            shown[i] = band[i, int(np.argmax(powers))] if is_silent else np.stack((left, -right))
+    return shown
+
+
+def with_side(spectra: ComplexArray) -> FloatArray:
+    """Magnitudes (B, 3, N, F) of left, right and left minus right, of spectra (B, 2, N, F)."""
+    return np.abs(np.concatenate((spectra, spectra[:, :1] - spectra[:, 1:]), axis=1))
