@@ -126,7 +126,11 @@ class Music:
         return f"{', '.join(Path(folder).name for folder in self.data.folders)} ({self.data.train})"
 
     def network(self) -> UNets:
-        return UNets(self.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        network = UNets(self.model)
+        for weight in network.parameters():
+            if weight.ndim == 4:  # of convolutions, (out, in, F, N)
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        return network
 
     def training_data(self, seed: int, together: int) -> Dataset[Any]:
         data = self.data
