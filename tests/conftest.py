@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import missing
 from engine_fakes import music_spec, speech_spec, write_model
 
 TESTS = Path(__file__).parent
@@ -39,3 +40,16 @@ def music_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny-music"
     write_model(folder, music_spec())
     return folder
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End with one plain sentence, below pytest's own last line."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not reporter.stats:
+        return
+    outcomes = {
+        kind: len(reporter.stats.get(key, ()))
+        for kind, key in (("passed", "passed"), ("failed", "failed"), ("with errors", "error"))
+    }
+    reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in reporter.stats.get("skipped", ())]
+    reporter.write_line(missing.sentence(outcomes, reasons))
