@@ -18,13 +18,7 @@ same cores and files; each figure is a median of its runs, each ratio (peer / ou
 Audio is synthesised and weights are random (time depends on neither); both sides load the same ones. To measure again:
 
 ```
-python bench/envs.py --peers DIR        # an environment each: ours and the peers
-python bench/speech.py --peers DIR
-python bench/music.py --peers DIR
-python bench/models.py --peers DIR
-python bench/length.py --peers DIR
-python bench/install.py --peers DIR
-python bench/report.py
+make bench
 ```
 """
 
