@@ -1,56 +1,83 @@
 # make demo: separate the two example recordings, print a table, draw a picture. Base install and matplotlib only.
-# make test: everything that is checked: format, lint, types, tests, and a second environment without torch.
-# PYTHON picks the interpreter (3.11 or newer); TORCH the build of PyTorch, e.g. TORCH="torch==2.13.0".
+# make test: everything that is checked: format, lint, types, an environment without torch, tests. From the lock.
+# make test-latest: the same with the newest releases of everything; before a release of ours.
+# make lock: resolve requirements/dev.txt anew, for every Python and platform at once (uv).
+# make bench: install us and our peers (several GB), measure side by side, write docs/bench.md.
+# PYTHON picks the interpreter, 3.11 or newer.
 
 PYTHON ?= python3
-TORCH ?= torch
-DEV := .venv/bin/python
-RUN := .venv-run/bin/python
-DEMO := .venv-demo/bin/python
+LOCK := requirements/dev.txt
+SUFFIX :=
+DEV := .venv$(SUFFIX)
+RUN := .venv-run$(SUFFIX)
+DEMO := .venv-demo
+BENCH := .venv-bench
+PACKAGE := pyproject.toml $(shell find src -type f -not -name '*.pyc')
+BENCHES := speech music models length install
 
-.PHONY: demo test lint types unit torch-free clean
+.PHONY: demo test test-latest lint types unit torch-free lock bench clean
 
-demo: .venv-demo/installed
-	$(DEMO) examples/demo.py demo
+demo: $(DEMO)/installed
+	$(DEMO)/bin/python examples/demo.py demo
 
-test: lint types unit torch-free
+test: lint types torch-free unit
 
-lint: .venv/installed
-	$(DEV) -m ruff format --check .
-	$(DEV) -m ruff check .
+test-latest:
+	rm -rf .venv-latest .venv-run-latest
+	$(MAKE) test SUFFIX=-latest
 
-types: .venv/installed
-	$(DEV) -m mypy
+lint: $(DEV)/installed
+	$(DEV)/bin/python -m ruff format --check .
+	$(DEV)/bin/python -m ruff check .
 
-unit: .venv/installed
-	$(DEV) -m pytest
+types: $(DEV)/installed
+	$(DEV)/bin/python -m mypy
 
-torch-free: .venv-run/installed
-	$(RUN) -c "import importlib.util as u; assert not u.find_spec('torch') and not u.find_spec('onnx')"
-	rm -rf .venv-run/stems
-	$(RUN) -m unbraid separate examples/voices.flac examples/song.flac -o .venv-run/stems
-	$(RUN) -m unbraid separate examples/song.flac -m music-2 -o .venv-run/stems/music
-	$(RUN) -m unbraid doctor
+unit: $(DEV)/installed
+	$(DEV)/bin/python -m pytest
 
-.venv/installed: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(DEV) -m pip install --quiet --upgrade pip
-	$(DEV) -m pip install --quiet "$(TORCH)"
-	$(DEV) -m pip install --quiet --editable ".[dev]"
+torch-free: $(RUN)/installed
+	$(RUN)/bin/python -c "import importlib.util as u; assert not u.find_spec('torch') and not u.find_spec('onnx')"
+	rm -rf $(RUN)/stems
+	$(RUN)/bin/python -m unbraid separate examples/voices.flac examples/song.flac -o $(RUN)/stems
+	$(RUN)/bin/python -m unbraid separate examples/song.flac -m music-2 -o $(RUN)/stems/music
+	$(RUN)/bin/python -m unbraid doctor
+
+.venv/installed: $(LOCK) pyproject.toml
+	@echo "Installing the locked development environment into .venv …"
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --requirement $(LOCK)
+	.venv/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
-.venv-run/installed: pyproject.toml $(shell find src -type f -not -name '*.pyc')
-	$(PYTHON) -m venv --clear .venv-run
-	$(RUN) -m pip install --quiet --upgrade pip
-	$(RUN) -m pip install --quiet .
+.venv-latest/installed: pyproject.toml
+	@echo "Installing the newest releases of everything into .venv-latest …"
+	$(PYTHON) -m venv .venv-latest
+	.venv-latest/bin/python -m pip install --quiet --upgrade pip
+	.venv-latest/bin/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
-.venv-demo/installed: pyproject.toml $(shell find src -type f -not -name '*.pyc')
-	@echo "Making an environment in .venv-demo (about 0.4 GB) …"
-	$(PYTHON) -m venv --clear .venv-demo
-	$(DEMO) -m pip install --quiet --upgrade pip
-	$(DEMO) -m pip install --quiet . matplotlib
+$(RUN)/installed: $(LOCK) $(PACKAGE)
+	$(PYTHON) -m venv --clear $(RUN)
+	$(RUN)/bin/python -m pip install --quiet $(if $(SUFFIX),,--constraint $(LOCK)) .
 	touch $@
+
+$(DEMO)/installed: $(LOCK) $(PACKAGE)
+	@echo "Making an environment in $(DEMO) (about 0.4 GB) …"
+	$(PYTHON) -m venv --clear $(DEMO)
+	$(DEMO)/bin/python -m pip install --quiet --constraint $(LOCK) . matplotlib
+	touch $@
+
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet uv
+	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev pyproject.toml \
+	    --constraints requirements/held.txt --custom-compile-command "make lock" --output-file $(LOCK)
+
+bench:
+	$(PYTHON) bench/envs.py --peers $(BENCH)
+	for job in $(BENCHES); do $(BENCH)/unbraid/bin/python bench/$$job.py --peers $(BENCH) || exit 1; done
+	$(PYTHON) bench/report.py
 
 clean:
-	rm -rf .venv .venv-run .venv-demo demo
+	rm -rf .venv .venv-run .venv-latest .venv-run-latest .venv-demo .venv-lock .venv-bench demo
