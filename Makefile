@@ -3,9 +3,11 @@
 # make test-latest: the same with the newest releases of everything; before a release of ours.
 # make lock: resolve requirements/dev.txt anew, for every Python and platform at once (uv).
 # make bench: install us and our peers (several GB), measure side by side, write docs/bench.md.
+# make soak: hours of mixed work; MINUTES=480 by default.
 # PYTHON picks the interpreter, 3.11 or newer.
 
 PYTHON ?= python3
+MINUTES ?= 480
 LOCK := requirements/dev.txt
 SUFFIX :=
 DEV := .venv$(SUFFIX)
@@ -15,7 +17,7 @@ BENCH := .venv-bench
 PACKAGE := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 BENCHES := speech music models length install
 
-.PHONY: demo test test-latest lint types unit torch-free lock bench clean
+.PHONY: demo test test-latest lint types unit torch-free lock bench soak clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/python examples/demo.py demo
@@ -78,6 +80,9 @@ bench:
 	$(PYTHON) bench/envs.py --peers $(BENCH)
 	for job in $(BENCHES); do $(BENCH)/unbraid/bin/python bench/$$job.py --peers $(BENCH) || exit 1; done
 	$(PYTHON) bench/report.py
+
+soak: $(DEV)/installed
+	$(DEV)/bin/python tests/soak/soak.py --minutes $(MINUTES)
 
 clean:
 	rm -rf .venv .venv-run .venv-latest .venv-run-latest .venv-demo .venv-lock .venv-bench demo
