@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from unbraid.audio import ends
 from unbraid.audio.calls import undisturbed
-from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Unreadable, damaged, no_such_track
+from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Notice, Unreadable, damaged, no_such_track
+from unbraid.audio.options import ReadOptions
 from unbraid.audio.tags import canonical
 from unbraid.errors import AudioError
 
@@ -32,7 +33,10 @@ class FfmpegDecoder:
 
     readable: int | None = None
 
-    def __init__(self, source: Path | BinaryIO, name: str, track: int = 0) -> None:
+    def __init__(
+        self, source: Path | BinaryIO, name: str, track: int = 0, reading: ReadOptions = ReadOptions()
+    ) -> None:
+        self.notices: list[Notice] = []
         if not isinstance(source, Path):
             source.seek(0)
         try:

@@ -31,6 +31,16 @@ class AudioInfo:
     lossy: bool
     tags: dict[str, str] = field(default_factory=dict)  # canonical names, see tags.py
     tracks: int = 1  # audio tracks in the file
+    track: int = 0  # which of them this is
+    start_seconds: float = 0.0  # of silence in front, for a track that starts later than its file
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something odd about a file that its reader should know; `text` goes on after the file's name and a colon."""
+
+    text: str
+    is_lie: bool = False  # the file says of itself what is not so: an error where reading is strict
 
 
 class Decoder(Protocol):
@@ -38,6 +48,7 @@ class Decoder(Protocol):
 
     info: AudioInfo
     readable: int | None  # frames known to be there, fewer than info.frames in a file that was cut off; None: unknown
+    notices: list[Notice]  # so far
     is_cut: bool  # whether the file stops before its own end, although nothing states how much is missing
 
     def skip(self, frames: int) -> int:

@@ -17,7 +17,8 @@ import soundfile
 
 from unbraid.audio import ends, riff
 from unbraid.audio.calls import directly, undisturbed
-from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Unreadable, damaged, no_such_track
+from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Notice, Unreadable, damaged, no_such_track
+from unbraid.audio.options import ReadOptions
 from unbraid.audio.tags import canonical
 
 _LOSSY = ("ULAW", "ALAW", "ADPCM", "GSM", "G72", "NMS", "VOX", "VORBIS", "OPUS", "MPEG")
@@ -56,7 +57,10 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
 class SndfileDecoder:
     """A file open in libsndfile; see info.Decoder."""
 
-    def __init__(self, source: Path | BinaryIO, name: str, track: int = 0) -> None:
+    def __init__(
+        self, source: Path | BinaryIO, name: str, track: int = 0, reading: ReadOptions = ReadOptions()
+    ) -> None:
+        self.notices: list[Notice] = []
         with contextlib.ExitStack() as stack:
             own = stack.enter_context(source.open("rb")) if isinstance(source, Path) else None
             file = own or source

@@ -41,9 +41,33 @@ Duration = Annotated[
     typer.Option(metavar="S", help="Take so many seconds. (default: to the end)", rich_help_panel=_INPUT),
 ]
 AudioTrack = Annotated[
-    int,
+    str,
     typer.Option(
-        "--track", metavar="N", min=0, help="Which audio track of a file; 0 is the first.", rich_help_panel=_INPUT
+        "--track",
+        metavar="N|auto",
+        help="Which audio track of a file; 0 is the first, auto the first that is not silent.",
+        rich_help_panel=_INPUT,
+    ),
+]
+InputFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--input-format",
+        metavar="FORMAT",
+        help="What inputs without a header hold. (default: as each file says)",
+        rich_help_panel=_INPUT,
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Refuse files whose headers are wrong, instead of a warning.", rich_help_panel=_INPUT
+    ),
+]
+SkipDamage = Annotated[
+    bool,
+    typer.Option(
+        "--skip-damage", help="Silence in place of what cannot be decoded, instead of an error.", rich_help_panel=_INPUT
     ),
 ]
 
