@@ -14,7 +14,6 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from unbraid.audio import ends
 from unbraid.audio.calls import undisturbed
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Notice, Unreadable, damaged, no_such_track
 from unbraid.audio.options import ReadOptions
@@ -32,6 +31,7 @@ class FfmpegDecoder:
     """One audio track open in FFmpeg; see info.Decoder."""
 
     readable: int | None = None
+    obstacle: AudioError | None = None
 
     def __init__(
         self, source: Path | BinaryIO, name: str, track: int = 0, reading: ReadOptions = ReadOptions()
@@ -49,7 +49,7 @@ class FfmpegDecoder:
         try:
             self._stream = _track(self._container, name, track)
             self.info = _describe(self._container, self._stream)
-            self.is_cut = self.info.container == "caf" and _caf_is_cut(source)
+            self.is_cut = False
         except BaseException:
             self._container.close()
             raise
@@ -161,17 +161,6 @@ def _track(container: InputContainer, name: str, track: int) -> av.AudioStream:
     if context is None or not context.sample_rate or not context.layout.nb_channels:
         raise Unreadable("its audio coding is unknown here")
     return stream
-
-
-def _caf_is_cut(source: Path | BinaryIO) -> bool:
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return ends.caf_is_cut(file)
-    position = source.tell()  # FFmpeg is reading the same file
-    try:
-        return ends.caf_is_cut(source)
-    finally:
-        source.seek(position)
 
 
 def _protected(name: str) -> AudioError:

@@ -49,6 +49,7 @@ class Decoder(Protocol):
     info: AudioInfo
     readable: int | None  # frames known to be there, fewer than info.frames in a file that was cut off; None: unknown
     notices: list[Notice]  # so far
+    obstacle: AudioError | None  # why what lies behind the readable frames cannot be read; None: it was cut off
     is_cut: bool  # whether the file stops before its own end, although nothing states how much is missing
 
     def skip(self, frames: int) -> int:

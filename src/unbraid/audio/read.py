@@ -9,14 +9,13 @@ libsndfile is tried first and FFmpeg after it; `read` is exactly the concatenati
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import numpy as np
 
-from unbraid.audio.calls import undisturbed
-from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Decoder, Unreadable
+from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Decoder
+from unbraid.audio.opening import Opening
 from unbraid.audio.options import ReadOptions, TrackChoice, check_track
 from unbraid.audio.source import Source, label, localize
 from unbraid.errors import AudioError, UsageError
@@ -42,11 +41,13 @@ class Reader:
     ) -> None:
         _check_range(start, duration)
         check_track(track)
-        self._name, self._track, self._reading = label(source), track, reading
+        self._name, self._reading = label(source), reading
         self._source, self._temporary = localize(source)
         try:
+            self._opening = Opening(self._source, self._name, track, reading)
             decoder = self._opened()
             self.info, readable, self._is_cut = decoder.info, decoder.readable, decoder.is_cut
+            self._obstacle = decoder.obstacle
             decoder.close()
             self._start = round(start * self.info.sample_rate)
             self._limit = None if duration is None else round(duration * self.info.sample_rate)
@@ -96,7 +97,14 @@ class Reader:
         """The range as one array (C, T)."""
         if self.frames is None:
             return np.concatenate(list(self.blocks()), axis=1)
-        audio = np.empty((self.info.channels, self.frames), np.float32)
+        try:
+            audio = np.empty((self.info.channels, self.frames), np.float32)
+        except (MemoryError, ValueError):
+            seconds = self.frames / self.info.sample_rate
+            raise AudioError(
+                f"{self._name} states {seconds:.0f} s of audio, which memory does not hold at once. Read it in blocks, "
+                f"or pass a duration."
+            ) from None
         done = 0
         for block in self.blocks():
             audio[:, done : done + block.shape[1]] = block
@@ -105,7 +113,7 @@ class Reader:
 
     def _opened(self) -> Decoder:
         """A decoder at the start of the track."""
-        decoder = _decoder(self._source, self._name, self._track, self._reading)
+        decoder = self._opening.decoder()
         try:
             self._note(decoder)
         except BaseException:
@@ -135,7 +143,7 @@ class Reader:
     def _check_readable(self, readable: int | None) -> None:
         """Refuse at once what is known to be missing."""
         if readable is not None and self.frames is not None and self._start + self.frames > readable:
-            raise self._cut_short(readable)
+            raise self._obstacle or self._cut_short(readable)
 
     def _reaches(self, end: int | None) -> bool:
         """Whether more was asked for than lies before this frame of the track (None: before its unknown end)."""
@@ -217,31 +225,12 @@ def probe(source: Source, track: TrackChoice = 0, reading: ReadOptions = ReadOpt
     check_track(track)
     local, temporary = localize(source)
     try:
-        decoder = _decoder(local, label(source), track, reading)
+        decoder = Opening(local, label(source), track, reading).decoder()
         decoder.close()
         return decoder.info
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-
-
-def _decoder(source: Path | BinaryIO, name: str, track: TrackChoice, reading: ReadOptions) -> Decoder:
-    """The file in libsndfile, or else in FFmpeg, which is loaded only then."""
-    from unbraid.audio.sndfile import SndfileDecoder
-
-    number = 0 if track == "auto" else track
-    try:
-        return SndfileDecoder(source, name, number, reading)
-    except Unreadable as first:
-        from unbraid.audio.ffmpeg import FfmpegDecoder
-
-        try:
-            return undisturbed(lambda: FfmpegDecoder(source, name, number, reading))
-        except Unreadable as second:
-            raise AudioError(
-                f"{name} is not audio that can be read (libsndfile: {first}; FFmpeg: {second}). "
-                f"If it should be, it is damaged or cut off: get an intact copy, or convert it to wav or flac."
-            ) from None
 
 
 def _check_range(start: float, duration: float | None) -> None:

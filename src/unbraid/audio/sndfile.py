@@ -1,8 +1,7 @@
 """Decoding through libsndfile: wav, RF64, W64, aiff, flac, ogg, opus, mp3 and its many older formats.
 
-Three kinds of file that libsndfile would misread are caught here: WAV streams without a length (opened as raw
-samples behind their header), mp3 files without an index (libsndfile guesses their length from the bit rate and
-stops there: left to FFmpeg), and files cut short, whose missing part it only mentions in its log.
+What libsndfile would misread is caught before (see survey.py), and mp3 files without an index here: it guesses their
+length from the bit rate and stops there, so that they are left to FFmpeg.
 """
 
 import contextlib
@@ -15,19 +14,21 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from unbraid.audio import ends, riff
+from unbraid.audio import ogg
 from unbraid.audio.calls import directly, undisturbed
+from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Notice, Unreadable, damaged, no_such_track
 from unbraid.audio.options import ReadOptions
+from unbraid.audio.survey import WHOLE, Part
 from unbraid.audio.tags import canonical
+from unbraid.audio.view import open_view
+from unbraid.errors import AudioError
 
 _LOSSY = ("ULAW", "ALAW", "ADPCM", "GSM", "G72", "NMS", "VOX", "VORBIS", "OPUS", "MPEG")
 # Seeking lands on the sample in these; in the last page of a Vorbis or Opus file libsndfile 1.2.2 misses it.
 _EXACT_SEEK = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "MPEG")
 # An mp3 frame may need bits of up to nine frames before it (the bit reservoir); libsndfile makes zeros without them.
 _RESERVOIR_FRAMES = 10 * 1152
-_SHORT_BYTES = re.compile(r"(?:data|SSND|riff|Data Size)\s*: (\d+) \(should be (\d+)\)")
-_SHORT_FRAMES = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
 # Vorbis and Opus order surround channels their own way: wave[k] = vorbis[order[k]] (Vorbis I specification, 4.3.9).
 VORBIS_ORDER = {
     3: (0, 2, 1),
@@ -57,21 +58,30 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
 class SndfileDecoder:
     """A file open in libsndfile; see info.Decoder."""
 
+    obstacle: AudioError | None = None
+
     def __init__(
-        self, source: Path | BinaryIO, name: str, track: int = 0, reading: ReadOptions = ReadOptions()
+        self,
+        source: Path | BinaryIO,
+        name: str,
+        track: int = 0,
+        reading: ReadOptions = ReadOptions(),
+        part: Part = WHOLE,
     ) -> None:
         self.notices: list[Notice] = []
         with contextlib.ExitStack() as stack:
             own = stack.enter_context(source.open("rb")) if isinstance(source, Path) else None
             file = own or source
             assert not isinstance(file, Path)
-            path = source if isinstance(source, Path) and _may_be_named(file, source) else None
+            # by a name in .mp3 or .au, libsndfile would take anything for one, and complain about it on standard error
+            path = source if isinstance(source, Path) and part.is_known and part.pieces is None else None
             self._call = directly if path else undisturbed  # by its name, C code reads a file on its own
-            self._file = stack.enter_context(self._call(partial(_open, file, path)))
+            content = file if part.pieces is None else open_view(file, part.pieces)
+            self._file = stack.enter_context(self._call(partial(_open, content, path, part.headerless)))
             if track != 0:
                 raise no_such_track(name, track, 1)
-            self.info, self.readable = _describe(self._file)
-            self.is_cut = self._file.format == "OGG" and _is_cut(file, self._file)
+            self.info, self.readable = _describe(self._file, part)
+            self.is_cut = part.is_cut or _holds_more(part.link, self._file)
             self._closing = stack.pop_all()
         self._name = name
         self._position = 0
@@ -114,37 +124,12 @@ class SndfileDecoder:
         self._closing.close()
 
 
-class _Tail:
-    """A seekable file without its first bytes."""
-
-    def __init__(self, file: BinaryIO, start: int) -> None:
-        self._file, self._start = file, start
-        file.seek(start)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset + self._start if whence == 0 else offset, whence) - self._start
-
-    def tell(self) -> int:
-        return self._file.tell() - self._start
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
-
-
-def _may_be_named(file: BinaryIO, path: Path) -> bool:
-    """Whether libsndfile may open the file by its name."""
-    # by a name in .mp3, it would take anything for one, and complain about it on standard error
-    return riff.open_ended(file) is None and path.suffix.lower() != ".mp3"
-
-
-def _open(file: BinaryIO, path: Path | None) -> soundfile.SoundFile:
+def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> soundfile.SoundFile:
     """The file in libsndfile, by its name if there is one, or Unreadable."""
-    stream = None if path else riff.open_ended(file)
     try:
-        if stream is not None:
-            tail = _Tail(file, stream.start)
-            rate, channels = stream.sample_rate, stream.channels
-            return _Sequential(tail, "r", rate, channels, stream.subtype, "LITTLE", "RAW")
+        if coding is not None:
+            rate, channels = coding.sample_rate, coding.channels
+            return _Sequential(file, "r", rate, channels, coding.subtype, coding.byte_order, "RAW")
         if _is_mp3_without_index(file):
             raise Unreadable("mp3 without an index")
         file.seek(0)
@@ -178,14 +163,15 @@ def _is_mp3_without_index(file: BinaryIO) -> bool:
     return frame[:4] != b"fLaC"  # some flac files carry an ID3 block in front
 
 
-def _describe(sound: soundfile.SoundFile) -> tuple[AudioInfo, int | None]:
+def _describe(sound: soundfile.SoundFile, part: Part) -> tuple[AudioInfo, int | None]:
     """What the header says, and how many frames are there."""
     subtype = sound.subtype
     lossy = subtype.startswith(_LOSSY) or "ADPCM" in subtype
     is_float = subtype in ("FLOAT", "DOUBLE")
     digits = re.search(r"\d+", subtype)
     bits = None if lossy else {"FLOAT": 32, "DOUBLE": 64}.get(subtype) or int(digits[0] if digits else 8)
-    frames = _promised(sound, bits)
+    frame_bytes = sound.channels * bits / 8 if bits else max(1.0, part.there / max(sound.frames, 1))
+    frames = sound.frames + math.ceil(part.missing / frame_bytes)
     info = AudioInfo(
         sample_rate=sound.samplerate,
         channels=sound.channels,
@@ -201,23 +187,7 @@ def _describe(sound: soundfile.SoundFile) -> tuple[AudioInfo, int | None]:
     return info, sound.frames
 
 
-def _is_cut(file: BinaryIO, sound: soundfile.SoundFile) -> bool:
-    position = file.tell()  # libsndfile may be reading the same file
+def _holds_more(link: ogg.Link | None, sound: soundfile.SoundFile) -> bool:
+    """Whether an Ogg file has more in it than libsndfile found."""
     rate = 48000 if sound.subtype == "OPUS" else sound.samplerate
-    try:
-        return ends.ogg_is_cut(file, sound.frames / sound.samplerate, rate)
-    finally:
-        file.seek(position)
-
-
-def _promised(sound: soundfile.SoundFile, bits: int | None) -> int:
-    """Frames that the header states: more than libsndfile found, where the file was cut off."""
-    log, frames = sound.extra_info, int(sound.frames)
-    if (match := _SHORT_BYTES.search(log)) and sound.format != "RAW":
-        stated, there = int(match[1]), int(match[2])
-        if stated > there and not riff.is_bogus(stated):
-            frame_bytes = sound.channels * bits / 8 if bits else max(1.0, there / max(frames, 1))
-            return frames + math.ceil((stated - there) / frame_bytes)
-    if (match := _SHORT_FRAMES.search(log)) and int(match[2]) > int(match[1]):
-        return int(match[2])
-    return frames
+    return link is not None and ogg.holds_more(link, sound.frames / sound.samplerate, rate)

@@ -1,0 +1,234 @@
+"""What a file really is, found out once before a decoder opens it.
+
+Content decides, not the name: tags around a recording are left out, a size that lies is replaced, and a file of several
+recordings, one after the other, is taken apart. Most files need none of it, and go to their decoder as they are.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from unbraid.audio import chunks, extent, flac, headerless, mpeg, ogg, tag_blocks
+from unbraid.audio.headerless import Headerless
+from unbraid.audio.info import Notice
+from unbraid.audio.view import Piece, patched
+from unbraid.errors import AudioError
+
+MOST_PARTS = 10_000  # recordings in one file
+_HEAD_BYTES = 64
+_FOR_FFMPEG = (0x50, 0x55)  # format tags of WAV: MPEG audio, whose length libsndfile guesses
+_HEADS = (
+    b"fLaC",
+    b"OggS",
+    b"\x1aE\xdf\xa3",
+    b"0&\xb2u\x8ef\xcf\x11",
+    b"wvpk",
+    b"MAC ",
+    b"TTA1",
+    b"#!AMR",
+    b"FLV\1",
+    b"\x0bw",
+)
+_RIFF_KINDS = (b"RIFF", b"FORM")  # of what else there is, such as AVI and 8SVX
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
+_TRANSPORT_PACKET = 188
+
+
+@dataclass(frozen=True)
+class Part:
+    """One recording in a file, and how it is to be decoded."""
+
+    pieces: tuple[Piece, ...] | None = None  # the bytes that hold it; None: the whole file
+    headerless: Headerless | None = None
+    is_known: bool = False  # whether it is in a format of libsndfile's, by its first bytes
+    needs_ffmpeg: bool = False
+    missing: int = 0  # bytes of samples that the header states and the file lacks
+    there: int = 0  # bytes of samples, then
+    link: ogg.Link | None = None
+    is_cut: bool = False
+
+
+WHOLE = Part()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The recordings in a file, one after the other."""
+
+    parts: tuple[Part, ...]
+    notices: tuple[Notice, ...] = ()
+
+
+def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None = None) -> Survey:
+    """Look at a file.
+
+    Raises:
+        AudioError: it cannot be audio, or its coding has to be said.
+    """
+    if asked is not None:
+        return Survey((Part(headerless=asked),))
+    size = chunks.file_size(file)
+    start = tag_blocks.leading_end(file)
+    file.seek(start)
+    head = file.read(_HEAD_BYTES)
+    if chunks.kind_of(head):
+        return _of_chunks(file, name, start, size)
+    if head[:4] == b"OggS":
+        return _of_ogg(file, name, start, size)
+    if head[:4] == b"fLaC":
+        return _of_flac(file, name, start, size)
+    frame = mpeg.first_frame(file, start, far=start > 0)
+    if frame is not None and (found := _of_mpeg(file, name, frame, size)):
+        return found
+    if _has_head(head):
+        return Survey((Part(_from(start, size)),))
+    return Survey((Part(),)) if _is_framed(file, head, start) else _by_name(extension)
+
+
+def _has_head(head: bytes) -> bool:
+    """Whether a file begins as those of other formats with a header do."""
+    return head[:4] in _RIFF_KINDS or head.startswith(_HEADS) or head[4:8] in _MP4_BOXES
+
+
+def _is_framed(file: BinaryIO, head: bytes, start: int) -> bool:
+    """Whether a file begins with frames of AAC (ADTS), or packets of a transport stream."""
+    if len(head) > 6 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        file.seek(start + ((head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5))
+        following = file.read(2)
+        return len(following) < 2 or (following[0] == 0xFF and following[1] & 0xF6 == 0xF0)
+    file.seek(start + _TRANSPORT_PACKET)
+    return head[:1] == b"G" and file.read(1) == b"G"
+
+
+def _by_name(extension: str) -> Survey:
+    """A file that begins like none with a header."""
+    coding = headerless.BY_EXTENSION.get(extension)
+    if coding is None:
+        return Survey((Part(),))
+    told = f"it has no header; by its name it is read as {coding} (--input-format says otherwise)"
+    return Survey((Part(headerless=coding),), (Notice(told),))
+
+
+def _from(start: int, size: int) -> tuple[Piece, ...] | None:
+    return (range(start, size),) if start else None
+
+
+def _of_chunks(file: BinaryIO, name: str, start: int, size: int) -> Survey:
+    """WAV and its kin: several may follow one another, and their headers may lie."""
+    parts: list[Part] = []
+    lies: dict[str, None] = {}
+    at: int | None = start
+    while at is not None:
+        try:
+            samples = chunks.find_samples(file, at)
+        except chunks.NoSamples as kind:
+            if parts:
+                break
+            raise AudioError(
+                f"{name} has the header of {_article(str(kind))} file, but no samples behind it. Get an intact copy."
+            ) from None
+        assert samples is not None
+        found = extent.measure(file, samples, size)
+        lies |= dict.fromkeys(found.notices)
+        part = Part(
+            found.pieces,
+            is_known=True,
+            needs_ffmpeg=samples.coding in _FOR_FFMPEG,
+            missing=found.missing,
+            there=found.there,
+        )
+        parts.append(part if found.following is None else replace(part, pieces=found.pieces or (range(at, found.end),)))
+        at = found.following
+        _check_count(parts, name)
+    return Survey(tuple(parts), _as_notices(lies))
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "A" else f"a {kind}"
+
+
+def _of_ogg(file: BinaryIO, name: str, start: int, size: int) -> Survey:
+    links = ogg.links(file, start)
+    _check_count(links, name)
+    parts, lies = [], []
+    for number, link in enumerate(links, 1):
+        is_last = number == len(links)
+        pieces = _from(start, size) if len(links) == 1 else (range(link.start, min(link.end, size)),)
+        is_ended = ogg.is_ended(file, link)
+        is_whole = is_ended or ogg.lacks_only_its_mark(file, link)
+        if is_last and is_whole and not is_ended:
+            lies.append("it has no end-of-stream mark, as in a recording that was never completed; all of it is read")
+        parts.append(Part(pieces, is_known=True, link=link, is_cut=is_last and not is_whole))
+    return Survey(tuple(parts), _as_notices(lies))
+
+
+def _of_flac(file: BinaryIO, name: str, start: int, size: int) -> Survey:
+    found = flac.recordings(file, start, size)
+    _check_count(found, name)
+    parts, lies = [], []
+    for recording in found:
+        whole = range(recording.start, recording.end)
+        pieces = _from(start, size) if len(found) == 1 else (whole,)
+        if recording.frames is not None and recording.frames != recording.stated:
+            pieces = patched(whole, recording.patches)
+            if recording.stated:
+                stated, there = recording.stated / max(recording.rate, 1), recording.frames / max(recording.rate, 1)
+                lies.append(f"its header states {stated:.3f} s of samples, but {there:.3f} s are there, which are read")
+        parts.append(Part(pieces, is_known=True))
+    return Survey(tuple(parts), _as_notices(lies))
+
+
+def _of_mpeg(file: BinaryIO, name: str, start: int, size: int) -> Survey | None:
+    """mp3 and its kin; None where no frames were found."""
+    table = mpeg.table_of(file, start)
+    if table is not None and mpeg.fits(file, table, size):
+        return Survey((Part(),))
+    found: list[mpeg.Recording] = []
+    for recording in mpeg.recordings(file, start, size):
+        found.append(recording)
+        _check_count(found, name)
+    parts: list[Part] = []
+    lies: list[str] = []
+    for recording in found:
+        for part, lie in _mpeg_parts(recording):
+            parts.append(part)
+            lies += [lie] if lie else []
+    if len(parts) == 1 and not lies:
+        return Survey((replace(parts[0], pieces=None),))
+    return Survey(tuple(parts), _as_notices(lies)) if parts else None
+
+
+def _mpeg_parts(found: mpeg.Recording) -> Iterator[tuple[Part, str | None]]:
+    """A recording; in two where its table's ends and another without one begins; or with a table that fits."""
+    whole, table = range(found.start, found.end), found.table
+    if table is None:
+        yield Part((whole,), needs_ffmpeg=True), None
+        return
+    if table.frames == found.frames or (table.frames > found.frames and not found.is_complete):  # or cut off
+        yield Part((whole,)), None
+        return
+    end = found.counted_end
+    if end is not None and table.bytes is not None and end == table.at + table.bytes:
+        yield Part((range(found.start, end),)), None
+        yield Part((range(end, found.end),), needs_ffmpeg=True), None
+        return
+    patches = {table.frames_at: found.frames.to_bytes(4, "big")}
+    if table.bytes is not None:
+        patches[table.bytes_at] = (found.end - table.at).to_bytes(4, "big")
+    if table.frames == found.frames + 1:  # some encoders count the table's own frame
+        yield Part(patched(whole, patches)), None
+        return
+    seconds = [count * found.frame.samples / found.frame.rate for count in (table.frames, found.frames)]
+    told = f"its header states {seconds[0]:.3f} s of samples, but {seconds[1]:.3f} s are there, which are read"
+    yield Part(patched(whole, patches)), told
+
+
+def _as_notices(lies: Iterable[str]) -> tuple[Notice, ...]:
+    return tuple(Notice(lie, is_lie=True) for lie in dict.fromkeys(lies))
+
+
+def _check_count(parts: list[Part] | list[ogg.Link] | list[flac.Recording] | list[mpeg.Recording], name: str) -> None:
+    if len(parts) > MOST_PARTS:
+        raise AudioError(
+            f"{name} holds more than {MOST_PARTS} recordings, one after the other. Convert it to a single one first."
+        )
