@@ -80,8 +80,10 @@ def ape(body: int = 300) -> bytes:
     )
 
 
-def check(path: Path, data: bytes, expected: np.ndarray, rate: int = RATE, reading: ReadOptions = ReadOptions()) -> tuple[str, ...]:
-    """The file is read as these samples: whole, in blocks, in ranges, from a path and from memory. Gives its notices."""
+def check(
+    path: Path, data: bytes, expected: np.ndarray, rate: int = RATE, reading: ReadOptions = ReadOptions()
+) -> tuple[str, ...]:
+    """The file is read as these samples: whole, in blocks, in ranges, by path and from memory. Gives its notices."""
     path.write_bytes(data)
     for source in (path, io.BytesIO(data)):
         with audio.open_reader(source, reading=reading) as reader:

@@ -6,6 +6,7 @@ that states more than it holds was cut off, unless it ends as a whole file does.
 """
 
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -24,6 +25,7 @@ _NAME = re.compile(b"|".join(re.escape(name) for name in sorted(_NAMES)))
 _TAIL_BYTES = 1 << 20  # searched for chunks behind samples without a stated end
 _BLOCK_BYTES = 1 << 20
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{16,256}")
+_LARGEST = (1 << 32) - 1  # size that RIFF can state
 _PADDING_BYTES = 4096  # of zeros that go without saying
 
 
@@ -107,10 +109,16 @@ def _as_stated(samples: Samples, end: int, behind: _Behind, size: int) -> Extent
 
 def _changed(samples: Samples, end: int, notices: tuple[str, ...]) -> Extent:
     """The file with sizes that fit."""
+    lies = () if samples.kind == "AIFF" else samples.lies  # there they are about the size that is replaced
     patches = {field.at: field.of(end) for field in (samples.size, *samples.sizes)}
+    if samples.form == b"RIFF" and end - samples.head > _LARGEST:
+        head = b"RF64" + struct.pack("<I4s", _LARGEST, b"WAVE") + b"ds64"
+        head += struct.pack("<IQQQI", 28, end - samples.head + 28, end - samples.start, 0, 0)
+        rest = patched(range(samples.head + 12, end), {samples.size.at: patches[samples.size.at]})
+        return Extent((head, *rest), end, lies + notices)
     if samples.form == b"BW64":
         patches[samples.head] = b"RF64"
-    return Extent(patched(range(samples.head, end), patches), end, samples.lies + notices)
+    return Extent(patched(range(samples.head, end), patches), end, lies + notices)
 
 
 def _sliced(samples: Samples, end: int, size: int) -> tuple[Piece, ...] | None:

@@ -66,9 +66,20 @@ def is_ended(file: BinaryIO, link: Link) -> bool:
     return bool(link.last.flags & _LAST_PAGE) and link.last.end <= file.seek(0, os.SEEK_END)
 
 
-def lacks_only_its_mark(file: BinaryIO, link: Link) -> bool:
-    """Whether all pages of a link that is not ended are there and whole."""
-    return link.is_intact and link.last.end <= file.seek(0, os.SEEK_END) and _is_sound(file, link.last)
+def mark(file: BinaryIO, link: Link) -> dict[int, bytes]:
+    """{position: bytes} that end a link of which nothing but the mark is missing; {} for any other.
+
+    Without it, libsndfile cannot read the last page of Opus.
+    """
+    page = link.last
+    if not link.is_intact or page.end > file.seek(0, os.SEEK_END):
+        return {}
+    file.seek(page.at)
+    data = file.read(page.end - page.at)
+    if checksums.ogg_page(data[:22] + bytes(4) + data[26:]) != int.from_bytes(data[22:26], "little"):
+        return {}
+    marked = data[:5] + bytes([page.flags | _LAST_PAGE]) + data[6:22] + bytes(4) + data[26:]
+    return {page.at + 5: marked[5:6], page.at + 22: struct.pack("<I", checksums.ogg_page(marked))}
 
 
 def holds_more(link: Link, seconds: float, granule_rate: int) -> bool:
@@ -109,10 +120,3 @@ def _find(file: BinaryIO, at: int) -> int | None:
             return at - len(before) + found
         before, at = (before + block)[-4:], at + len(block)
     return None
-
-
-def _is_sound(file: BinaryIO, page: _Page) -> bool:
-    """Whether the bytes of a page have the checksum that it states."""
-    file.seek(page.at)
-    data = file.read(page.end - page.at)
-    return checksums.ogg_page(data[:22] + bytes(4) + data[26:]) == int.from_bytes(data[22:26], "little")

@@ -152,13 +152,13 @@ def _of_ogg(file: BinaryIO, name: str, start: int, size: int) -> Survey:
     _check_count(links, name)
     parts, lies = [], []
     for number, link in enumerate(links, 1):
-        is_last = number == len(links)
-        pieces = _from(start, size) if len(links) == 1 else (range(link.start, min(link.end, size)),)
+        whole = range(link.start, min(link.end, size))
+        pieces = _from(start, size) if len(links) == 1 else (whole,)
         is_ended = ogg.is_ended(file, link)
-        is_whole = is_ended or ogg.lacks_only_its_mark(file, link)
-        if is_last and is_whole and not is_ended:
+        if not is_ended and (marks := ogg.mark(file, link)):
+            pieces, is_ended = patched(whole, marks), True
             lies.append("it has no end-of-stream mark, as in a recording that was never completed; all of it is read")
-        parts.append(Part(pieces, is_known=True, link=link, is_cut=is_last and not is_whole))
+        parts.append(Part(pieces, is_known=True, link=link, is_cut=number == len(links) and not is_ended))
     return Survey(tuple(parts), _as_notices(lies))
 
 
