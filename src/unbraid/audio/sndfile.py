@@ -1,11 +1,11 @@
 """Decoding through libsndfile: wav, RF64, W64, aiff, flac, ogg, opus, mp3 and its many older formats.
 
-What libsndfile would misread is caught before (see survey.py), and mp3 files without an index here: it guesses their
-length from the bit rate and stops there, so that they are left to FFmpeg.
+Files that libsndfile would misread are kept from it, or put right for it, by survey.py.
 """
 
 import contextlib
 import math
+import os
 import re
 from functools import partial
 from pathlib import Path
@@ -73,10 +73,11 @@ class SndfileDecoder:
             own = stack.enter_context(source.open("rb")) if isinstance(source, Path) else None
             file = own or source
             assert not isinstance(file, Path)
-            # by a name in .mp3 or .au, libsndfile would take anything for one, and complain about it on standard error
-            path = source if isinstance(source, Path) and part.is_known and part.pieces is None else None
+            path = source if isinstance(source, Path) and part.pieces is None and _may_be_named(source, part) else None
             self._call = directly if path else undisturbed  # by its name, C code reads a file on its own
             content = file if part.pieces is None else open_view(file, part.pieces)
+            if part.pieces is None and name.lower().endswith(".raw"):  # soundfile must not see the name
+                content = open_view(file, (range(file.seek(0, os.SEEK_END)),))
             self._file = stack.enter_context(self._call(partial(_open, content, path, part.headerless)))
             if track != 0:
                 raise no_such_track(name, track, 1)
@@ -124,14 +125,17 @@ class SndfileDecoder:
         self._closing.close()
 
 
+def _may_be_named(path: Path, part: Part) -> bool:
+    """Whether libsndfile may open a file by its name: it and soundfile take the names of some formats for content."""
+    return part.is_known and path.suffix.lower() not in (".raw", ".mp3")
+
+
 def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> soundfile.SoundFile:
     """The file in libsndfile, by its name if there is one, or Unreadable."""
     try:
         if coding is not None:
             rate, channels = coding.sample_rate, coding.channels
             return _Sequential(file, "r", rate, channels, coding.subtype, coding.byte_order, "RAW")
-        if _is_mp3_without_index(file):
-            raise Unreadable("mp3 without an index")
         file.seek(0)
         sound = _Sequential(path or file)
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
@@ -141,26 +145,6 @@ def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> sound
         sound.close()
         raise Unreadable("no length in the header")
     return sound
-
-
-def _is_mp3_without_index(file: BinaryIO) -> bool:
-    """Whether this is an mp3 whose first frame has no Xing/Info table that counts the frames."""
-    file.seek(0)
-    head = file.read(10)
-    start = 0
-    if head[:3] == b"ID3" and len(head) == 10:
-        start = 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
-    file.seek(start)
-    frame = file.read(4096)
-    sync = frame.find(b"\xff")
-    is_mpeg = start > 0 or (len(frame) > 3 and sync == 0 and frame[1] & 0xE0 == 0xE0 and frame[1] & 0x06 != 0)
-    if not is_mpeg:
-        return False
-    for mark in (b"Xing", b"Info"):
-        at = frame.find(mark)
-        if at >= 0 and len(frame) >= at + 12 and frame[at + 7] & 1 and frame[at + 8 : at + 12] != bytes(4):
-            return False
-    return frame[:4] != b"fLaC"  # some flac files carry an ID3 block in front
 
 
 def _describe(sound: soundfile.SoundFile, part: Part) -> tuple[AudioInfo, int | None]:

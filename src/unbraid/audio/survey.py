@@ -79,7 +79,7 @@ def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None =
         return _of_flac(file, name, start, size)
     frame = mpeg.first_frame(file, start, far=start > 0)
     if frame is not None and (found := _of_mpeg(file, name, frame, size)):
-        return found
+        return found if len(found.parts) > 1 or not _has_footer(file) else _without_tags(found, frame, size)
     if _has_head(head):
         return Survey((Part(_from(start, size)),))
     return Survey((Part(),)) if _is_framed(file, head, start) else _by_name(extension)
@@ -193,9 +193,20 @@ def _of_mpeg(file: BinaryIO, name: str, start: int, size: int) -> Survey | None:
         for part, lie in _mpeg_parts(recording):
             parts.append(part)
             lies += [lie] if lie else []
-    if len(parts) == 1 and not lies:
+    if len(parts) == 1 and parts[0].pieces == (range(found[0].start, found[0].end),):
         return Survey((replace(parts[0], pieces=None),))
     return Survey(tuple(parts), _as_notices(lies)) if parts else None
+
+
+def _has_footer(file: BinaryIO) -> bool:
+    """Whether a file begins with an ID3v2 tag that has a footer, which libmpg123 does not count."""
+    file.seek(0)
+    head = file.read(6)
+    return head[:3] == b"ID3" and len(head) == 6 and bool(head[5] & 0x10)
+
+
+def _without_tags(found: Survey, start: int, size: int) -> Survey:
+    return replace(found, parts=(replace(found.parts[0], pieces=found.parts[0].pieces or (range(start, size),)),))
 
 
 def _mpeg_parts(found: mpeg.Recording) -> Iterator[tuple[Part, str | None]]:
