@@ -57,11 +57,13 @@ class Headerless:
 BY_EXTENSION = {
     **dict.fromkeys((".ul", ".ulaw", ".mulaw", ".pcmu", ".lu"), Headerless("ulaw", 8000)),
     **dict.fromkeys((".al", ".alaw", ".pcma", ".la"), Headerless("alaw", 8000)),
+    ".sln": Headerless("s16le", 8000),
+    ".sln16": Headerless("s16le", 16000),
     ".gsm": Headerless("gsm", 8000),
     ".vox": Headerless("vox", 8000),
 }
 AMBIGUOUS = (
-    *(".raw", ".pcm", ".snd", ".g711", ".bin", ".sln", ".sb", ".ub", ".sw", ".uw", ".sl", ".fssd"),
+    *(".raw", ".pcm", ".snd", ".g711", ".bin", ".sb", ".ub", ".sw", ".uw", ".sl", ".fssd"),
     *(".s8", ".u8", ".s16", ".s24", ".s32", ".f32", ".f64"),
 )
 

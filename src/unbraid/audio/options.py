@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from unbraid.audio import headerless
 from unbraid.errors import UsageError
 
 TrackChoice = int | Literal["auto"]  # counted from 0; "auto": the first that is not silent
@@ -12,9 +13,13 @@ TrackChoice = int | Literal["auto"]  # counted from 0; "auto": the first that is
 class ReadOptions:
     """How a file is read; the defaults take what is there and say what is odd about it (`Reader.notices`)."""
 
-    input_format: str | None = None  # for files without a header, as sox names it: "ulaw:8000:1"
+    input_format: str | None = None  # of files without a header: "ulaw:8000:1", see headerless.py
     strict: bool = False  # refuse a file that says of itself what is not so, rather than give a notice
     skip_damage: bool = False  # silence in place of what cannot be decoded, rather than an error
+
+    def __post_init__(self) -> None:
+        if self.input_format is not None:
+            headerless.parse(self.input_format)
 
 
 @dataclass(frozen=True)

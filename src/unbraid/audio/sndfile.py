@@ -132,11 +132,11 @@ def _may_be_named(path: Path, part: Part) -> bool:
 
 def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> soundfile.SoundFile:
     """The file in libsndfile, by its name if there is one, or Unreadable."""
+    file.seek(0)
     try:
         if coding is not None:
             rate, channels = coding.sample_rate, coding.channels
             return _Sequential(file, "r", rate, channels, coding.subtype, coding.byte_order, "RAW")
-        file.seek(0)
         sound = _Sequential(path or file)
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)

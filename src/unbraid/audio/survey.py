@@ -82,7 +82,7 @@ def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None =
         return found if len(found.parts) > 1 or not _has_footer(file) else _without_tags(found, frame, size)
     if _has_head(head):
         return Survey((Part(_from(start, size)),))
-    return Survey((Part(),)) if _is_framed(file, head, start) else _by_name(extension)
+    return Survey((Part(),)) if _is_framed(file, head, start) else _by_name(extension, size)
 
 
 def _has_head(head: bytes) -> bool:
@@ -100,9 +100,11 @@ def _is_framed(file: BinaryIO, head: bytes, start: int) -> bool:
     return head[:1] == b"G" and file.read(1) == b"G"
 
 
-def _by_name(extension: str) -> Survey:
+def _by_name(extension: str, size: int) -> Survey:
     """A file that begins like none with a header."""
     coding = headerless.BY_EXTENSION.get(extension)
+    if extension in headerless.AMBIGUOUS:  # FFmpeg must not see the name: by some, it would assume a rate
+        return Survey((Part((range(size),)),))
     if coding is None:
         return Survey((Part(),))
     told = f"it has no header; by its name it is read as {coding} (--input-format says otherwise)"

@@ -53,8 +53,8 @@ InputFormat = Annotated[
     str | None,
     typer.Option(
         "--input-format",
-        metavar="FORMAT",
-        help="What inputs without a header hold. (default: as each file says)",
+        metavar="CODING[:RATE[:N]]",
+        help="How inputs without a header are coded: CODING:RATE:CHANNELS, as ulaw:8000 or s16le:44100:2.",
         rich_help_panel=_INPUT,
     ),
 ]
