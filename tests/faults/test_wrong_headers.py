@@ -45,6 +45,19 @@ def refused(data: bytes, notices: tuple[str, ...]) -> None:
     assert notices[0] in str(caught.value)
 
 
+class _Pipe(io.RawIOBase):
+    """Bytes that come once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bytes = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+        return self._bytes.readinto(buffer)
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.0])
 @pytest.mark.parametrize("kind", SIZES)
 def test_too_few_samples(tmp_path: Path, kind: str, share: float) -> None:
@@ -55,9 +68,7 @@ def test_too_few_samples(tmp_path: Path, kind: str, share: float) -> None:
     data = with_size(kind, whole, int(there * share) // 24 * 24)
     notices = check(tmp_path / "crashed", data, expected)
     assert len(notices) == 1
-    assert re.fullmatch(
-        r"its header (states .+ of samples, but .+ are there, which are read|does not state .+)", notices[0]
-    )
+    assert re.fullmatch(r"its header (states .+ of samples, but .+ are there|does not state .+)", notices[0])
     refused(data, notices)
 
 
@@ -65,7 +76,13 @@ def test_too_few_samples(tmp_path: Path, kind: str, share: float) -> None:
 def test_no_length(tmp_path: Path, kind: str) -> None:
     """As programs leave it that write into a pipe."""
     whole = encoded(kind, signal(FRAMES))
-    check(tmp_path / "stream", with_size(kind, whole, None), audio.read(io.BytesIO(whole))[0])
+    data = with_size(kind, whole, None)
+    notices = check(tmp_path / "stream", data, audio.read(io.BytesIO(whole))[0])
+    assert len(notices) == (kind not in ("au", "caf"))
+    if kind != "rf64":  # a pipe cannot come back to its header: nothing odd
+        with audio.open_reader(_Pipe(data), reading=ReadOptions(strict=True)) as reader:
+            assert reader.read().shape[1] == FRAMES
+            assert reader.notices == ()
 
 
 @pytest.mark.parametrize("behind", ["LIST", "id3", "two", "ID3v1", "APE", "cut", "zeros", "text"])
@@ -207,7 +224,7 @@ def test_ogg_without_its_last_mark(tmp_path: Path, kind: str) -> None:
     page[22:26] = struct.pack("<I", checksums.ogg_page(bytes(page)))
     data = whole[:at] + bytes(page)
     notices = check(tmp_path / "a.ogg", data, expected, rate)
-    assert notices == ("it has no end-of-stream mark, as in a recording that was never completed; all of it is read",)
+    assert notices == ("it has no end-of-stream mark, as in a recording that was never completed",)
     refused(data, notices)
     page[30] ^= 1
     with pytest.raises(AudioError, match="is cut short: its end is missing"):

@@ -49,8 +49,8 @@ class _Behind:
     notice: str | None = None
 
 
-def measure(file: BinaryIO, samples: Samples, size: int) -> Extent:
-    """How far the samples go, what the header says wrongly, and what follows."""
+def measure(file: BinaryIO, samples: Samples, size: int, *, is_stream: bool = False) -> Extent:
+    """How far the samples go, what the header says wrongly, and what follows; a stream need not state its length."""
     tags = tag_blocks.trailing_start(file, samples.start, size)
     if not _is_unstated(samples, size) and samples.end <= tags:
         behind = _behind(file, samples, samples.end, tags)
@@ -58,13 +58,14 @@ def measure(file: BinaryIO, samples: Samples, size: int) -> Extent:
             return _as_stated(samples, samples.end, behind, size)
     end = _true_end(file, samples, tags)
     if _is_unstated(samples, size):
-        return _changed(samples, end, (_unstated(samples, end),))
+        may_be = is_stream or samples.kind in ("AU", "CAF")  # these formats have a value for it
+        return _changed(samples, end, () if may_be else (_unstated(samples, end),))
     if samples.end > size and end == tags == size and not _is_whole(samples, size):
         return Extent(_sliced(samples, size, size), size, missing=samples.end - size, there=size - samples.start)
     if abs(end - samples.end) < samples.frame_bytes:
         return _changed(samples, end, ())
     stated, there = _length(samples, samples.stated), _length(samples, end - samples.start)
-    return _changed(samples, end, (f"its header states {stated} of samples, but {there} are there, which are read",))
+    return _changed(samples, end, (f"its header states {stated} of samples, but {there} are there",))
 
 
 def _is_unstated(samples: Samples, size: int) -> bool:
@@ -81,7 +82,7 @@ def is_bogus(length: int) -> bool:
 
 def _unstated(samples: Samples, end: int) -> str:
     there = _length(samples, end - samples.start)
-    return f"its header does not state its length, as in a recording that was never completed; {there} are read"
+    return f"its header does not state its length, as in a recording that was never completed; {there} are there"
 
 
 def _length(samples: Samples, count: int) -> str:

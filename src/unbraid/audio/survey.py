@@ -11,6 +11,7 @@ from typing import BinaryIO
 from unbraid.audio import chunks, extent, flac, headerless, mpeg, ogg, tag_blocks
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import Notice
+from unbraid.audio.source import SPOOLED
 from unbraid.audio.view import Piece, patched
 from unbraid.errors import AudioError
 
@@ -72,7 +73,7 @@ def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None =
     file.seek(start)
     head = file.read(_HEAD_BYTES)
     if chunks.kind_of(head):
-        return _of_chunks(file, name, start, size)
+        return _of_chunks(file, name, start, is_stream=extension == SPOOLED)
     if head[:4] == b"OggS":
         return _of_ogg(file, name, start, size)
     if head[:4] == b"fLaC":
@@ -115,8 +116,9 @@ def _from(start: int, size: int) -> tuple[Piece, ...] | None:
     return (range(start, size),) if start else None
 
 
-def _of_chunks(file: BinaryIO, name: str, start: int, size: int) -> Survey:
+def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Survey:
     """WAV and its kin: several may follow one another, and their headers may lie."""
+    size = chunks.file_size(file)
     parts: list[Part] = []
     lies: dict[str, None] = {}
     at: int | None = start
@@ -130,7 +132,7 @@ def _of_chunks(file: BinaryIO, name: str, start: int, size: int) -> Survey:
                 f"{name} has the header of {_article(str(kind))} file, but no samples behind it. Get an intact copy."
             ) from None
         assert samples is not None
-        found = extent.measure(file, samples, size)
+        found = extent.measure(file, samples, size, is_stream=is_stream)
         lies |= dict.fromkeys(found.notices)
         part = Part(
             found.pieces,
@@ -159,7 +161,7 @@ def _of_ogg(file: BinaryIO, name: str, start: int, size: int) -> Survey:
         is_ended = ogg.is_ended(file, link)
         if not is_ended and (marks := ogg.mark(file, link)):
             pieces, is_ended = patched(whole, marks), True
-            lies.append("it has no end-of-stream mark, as in a recording that was never completed; all of it is read")
+            lies.append("it has no end-of-stream mark, as in a recording that was never completed")
         parts.append(Part(pieces, is_known=True, link=link, is_cut=number == len(links) and not is_ended))
     return Survey(tuple(parts), _as_notices(lies))
 
@@ -175,7 +177,7 @@ def _of_flac(file: BinaryIO, name: str, start: int, size: int) -> Survey:
             pieces = patched(whole, recording.patches)
             if recording.stated:
                 stated, there = recording.stated / max(recording.rate, 1), recording.frames / max(recording.rate, 1)
-                lies.append(f"its header states {stated:.3f} s of samples, but {there:.3f} s are there, which are read")
+                lies.append(f"its header states {stated:.3f} s of samples, but {there:.3f} s are there")
         parts.append(Part(pieces, is_known=True))
     return Survey(tuple(parts), _as_notices(lies))
 
@@ -232,7 +234,7 @@ def _mpeg_parts(found: mpeg.Recording) -> Iterator[tuple[Part, str | None]]:
         yield Part(patched(whole, patches)), None
         return
     seconds = [count * found.frame.samples / found.frame.rate for count in (table.frames, found.frames)]
-    told = f"its header states {seconds[0]:.3f} s of samples, but {seconds[1]:.3f} s are there, which are read"
+    told = f"its header states {seconds[0]:.3f} s of samples, but {seconds[1]:.3f} s are there"
     yield Part(patched(whole, patches)), told
 
 
