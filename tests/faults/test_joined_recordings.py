@@ -89,6 +89,52 @@ def test_aac_in_frames(tmp_path: Path) -> None:
         assert audio.read(tmp_path / "joined.aac")[0].shape[1] == 2 * frames
 
 
+CONTAINERS = {  # {name: (container, codec, rate, options)}
+    "m4a": ("ipod", "aac", 16000, {}),
+    "fragmented mp4": ("mp4", "aac", 16000, {"movflags": "frag_keyframe+empty_moov"}),
+    "alac": ("ipod", "alac", 16000, {}),
+    "mka": ("matroska", "aac", 16000, {}),
+    "live webm": ("webm", "libopus", 48000, {"live": "1"}),
+    "webm": ("webm", "libopus", 48000, {}),
+    "avi": ("avi", "pcm_s16le", 16000, {}),
+    "flac in ogg": ("ogg", "flac", 16000, {}),
+    "tta": ("tta", "tta", 16000, {}),
+    "flv": ("flv", "aac", 44100, {}),
+    "wma": ("asf", "wmav2", 44100, {}),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_containers_put_together(tmp_path: Path, name: str) -> None:
+    container, codec, rate, options = CONTAINERS[name]
+    parts = [muxed(container, codec, signal(rate // 2 + more, more), rate, **options) for more in (1, 5000)]
+    expected = np.concatenate([alone(tmp_path / "one", part) for part in parts], axis=1)
+    assert expected.shape[1] >= rate
+    check(tmp_path / "joined", b"".join(parts), expected, rate)
+
+
+def test_a_fragmented_mp4_that_repeats_its_header_is_one_recording(tmp_path: Path) -> None:
+    options = {"movflags": "frag_every_frame+empty_moov+default_base_moof"}
+    whole = muxed("mp4", "aac", signal(16000), 16000, **options)
+    header, *fragments = _boxes(whole)
+    assert header[0] == b"ftyp"
+    init = header[1] + fragments[0][1]
+    moofs = [box for name, box in fragments[1:] if name in (b"moof", b"mdat")]
+    middle = len(moofs) // 4 * 2
+    repeated = init + b"".join(moofs[:middle]) + init + b"".join(moofs[middle:])
+    plain = init + b"".join(moofs)
+    assert alone(tmp_path / "a.mp4", repeated).shape == alone(tmp_path / "b.mp4", plain).shape
+
+
+def _boxes(data: bytes) -> list[tuple[bytes, bytes]]:
+    boxes, at = [], 0
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        boxes.append((data[at + 4 : at + 8], data[at : at + length]))
+        at += length
+    return boxes
+
+
 def test_many(tmp_path: Path) -> None:
     for kind in ("wav", "vorbis", "flac", "mp3"):
         part = encoded(kind, signal(800, 3))

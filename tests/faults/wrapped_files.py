@@ -54,6 +54,7 @@ def muxed(container: str, codec: str, samples: np.ndarray, rate: int = RATE, **o
     layout = {1: "mono", 2: "stereo"}[samples.shape[0]]
     with av.open(file, "w", format=container, options=options) as output:
         stream = output.add_stream(codec, rate=rate, layout=layout, options={"strict": "-2"})
+        stream.bit_rate = 64000
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
         frame.sample_rate, frame.pts = rate, 0
         output.mux(stream.encode(frame))

@@ -26,6 +26,7 @@ _TAIL_BYTES = 1 << 20  # searched for chunks behind samples without a stated end
 _BLOCK_BYTES = 1 << 20
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{16,256}")
 _LARGEST = (1 << 32) - 1  # size that RIFF can state
+_MORE = "its samples lie in more than one chunk; only the first is read"
 _PADDING_BYTES = 4096  # of zeros that go without saying
 
 
@@ -159,8 +160,8 @@ def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> _Behind | 
             return _Behind(notice=_left_out(tags - following))
         reached = _chunks_end(file, samples, at, tags, is_sure=True)
         if reached is not None:
-            file.seek(reached)
-            return _Behind(reached if kind_of(file.read(40)) else None)
+            more = any(chunk.name == b"data" and chunk.length > 0 for chunk in walk(file, at, samples.form))
+            return _Behind(reached if _starts_recording(file, reached) else None, _MORE if more else None)
     if _is_zero(file, end, tags):
         return _Behind(notice=_left_out(tags - end, "zeros") if tags - end > _PADDING_BYTES else None)
     file.seek(end)

@@ -9,11 +9,10 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from unbraid.audio import checksums, tag_blocks
+from unbraid.audio import checksums, scan, tag_blocks
 
 _HEAD = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 _INFO_BYTES = 4 + 4 + 34
-_BLOCK_BYTES = 1 << 20
 _LAST_BYTES = 1 << 18  # at the end of a recording, where its last frame is searched
 _SIZES = {
     1: 192,
@@ -38,20 +37,8 @@ class Recording:
 
 def recordings(file: BinaryIO, start: int, size: int) -> list[Recording]:
     """All streams in a file."""
-    heads = [start, *(at for at in _heads(file, start + 1, size))]
+    heads = [start, *scan.find_all(file, _HEAD, start + 1)]
     return [_recording(file, at, end) for at, end in zip(heads, [*heads[1:], size], strict=True)]
-
-
-def _heads(file: BinaryIO, at: int, size: int) -> list[int]:
-    """Where streams begin from here on."""
-    found: list[int] = []
-    before = b""
-    file.seek(at)
-    while block := file.read(_BLOCK_BYTES):
-        data, first = before + block, at - len(before)
-        found += [first + match.start() for match in _HEAD.finditer(data)]
-        before, at = data[-7:], at + len(block)
-    return found
 
 
 def _recording(file: BinaryIO, start: int, end: int) -> Recording:

@@ -79,13 +79,13 @@ def parse(head: bytes) -> Frame | None:
     return Frame(size, samples, hertz, channels, side)
 
 
-def first_frame(file: BinaryIO, start: int, *, far: bool) -> int | None:
-    """Where the first frame of a recording is, confirmed by the one behind it; `far`: also behind other bytes."""
+def first_frame(file: BinaryIO, start: int, *, far: bool, confirmed: int = 1) -> int | None:
+    """Where the first frame of a recording is, confirmed by those behind it; `far`: also behind other bytes."""
     file.seek(start)
-    data = file.read(_SEARCH_BYTES if far else 1)
+    data = file.read(_SEARCH_BYTES if far else 4)
     at = data.find(b"\xff")
-    while at >= 0:
-        if _is_confirmed(file, start + at):
+    while at >= 0 and (far or at == 0):
+        if parse(data[at : at + 4]) and _is_confirmed(file, start + at, confirmed):
             return start + at
         at = data.find(b"\xff", at + 1)
     return None
@@ -154,20 +154,20 @@ def _table(head: bytes, frame: Frame, at: int) -> Table | None:
     )
 
 
-def _is_confirmed(file: BinaryIO, at: int) -> bool:
-    """Whether a frame begins here: another of its kind, or the end of the file, follows it."""
+def _is_confirmed(file: BinaryIO, at: int, count: int = 1) -> bool:
+    """Whether a frame begins here: so many of its kind follow it, or the end of the file."""
     file.seek(at)
-    frame = parse(file.read(4))
-    if frame is None:
-        return False
-    file.seek(at + frame.size)
-    head = file.read(4)
-    following = parse(head)
-    return (
-        len(head) < 4
-        or head[:3] in (b"TAG", b"ID3", b"APE")
-        or (following is not None and following.rate == frame.rate)
-    )
+    frame = first = parse(file.read(4))
+    for _ in range(count):
+        if frame is None or first is None or frame.rate != first.rate:
+            return False
+        at += frame.size
+        file.seek(at)
+        head = file.read(4)
+        if len(head) < 4 or head[:3] in (b"TAG", b"ID3", b"APE"):
+            return True
+        frame = parse(head)
+    return frame is not None and first is not None and frame.rate == first.rate
 
 
 def _next(file: BinaryIO, at: int, size: int) -> tuple[int, bool]:

@@ -5,7 +5,6 @@ Files that libsndfile would misread are kept from it, or put right for it, by su
 
 import contextlib
 import math
-import os
 import re
 from functools import partial
 from pathlib import Path
@@ -76,8 +75,6 @@ class SndfileDecoder:
             path = source if isinstance(source, Path) and part.pieces is None and _may_be_named(source, part) else None
             self._call = directly if path else undisturbed  # by its name, C code reads a file on its own
             content = file if part.pieces is None else open_view(file, part.pieces)
-            if part.pieces is None and name.lower().endswith(".raw"):  # soundfile must not see the name
-                content = open_view(file, (range(file.seek(0, os.SEEK_END)),))
             self._file = stack.enter_context(self._call(partial(_open, content, path, part.headerless)))
             if track != 0:
                 raise no_such_track(name, track, 1)
@@ -126,8 +123,8 @@ class SndfileDecoder:
 
 
 def _may_be_named(path: Path, part: Part) -> bool:
-    """Whether libsndfile may open a file by its name: it and soundfile take the names of some formats for content."""
-    return part.is_known and path.suffix.lower() not in (".raw", ".mp3")
+    """Whether libsndfile may open a file by its name: it takes those in .mp3 for mp3, and complains about others."""
+    return part.is_known and path.suffix.lower() != ".mp3"
 
 
 def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> soundfile.SoundFile:

@@ -4,11 +4,12 @@ Content decides, not the name: tags around a recording are left out, a size that
 recordings, one after the other, is taken apart. Most files need none of it, and go to their decoder as they are.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from unbraid.audio import chunks, extent, flac, headerless, mpeg, ogg, tag_blocks
+from unbraid.audio import chunks, extent, flac, headerless, mpeg, ogg, segments, tag_blocks
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import Notice
 from unbraid.audio.source import SPOOLED
@@ -32,6 +33,12 @@ _HEADS = (
 )
 _RIFF_KINDS = (b"RIFF", b"FORM")  # of what else there is, such as AVI and 8SVX
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
+_MPEG_NAMES = (".mp3", ".mp2", ".mpa", ".mpga")
+_DISPLACED = re.compile(rb"RIFF....WAVE|FORM....AIF[FC]|fLaC\0\0\0\x22|OggS\0\x02", re.DOTALL)
+_DISPLACED_BYTES = 4096
+_ARCHIVES = (b"PK", b"\x1f\x8b", b"Rar!", b"7z", b"ustar")
+_BITSTREAMS = (b"r\xf8\x1fN", b"\xfe\x7f\x01\x80", b"\xff\x1f\x00\xe8")
+_BITSTREAM_BYTES = 1 << 16
 _TRANSPORT_PACKET = 188
 
 
@@ -60,6 +67,9 @@ class Survey:
     notices: tuple[Notice, ...] = ()
 
 
+WHOLE_FILE = Survey((WHOLE,))
+
+
 def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None = None) -> Survey:
     """Look at a file.
 
@@ -70,6 +80,19 @@ def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None =
         return Survey((Part(headerless=asked),))
     size = chunks.file_size(file)
     start = tag_blocks.leading_end(file)
+    found = _by_content(file, name, start, size, extension)
+    if found is None and (at := _displaced(file, start)) and (found := _by_content(file, name, at, size, extension)):
+        told = f"it begins with {at} bytes of something else, which are passed over"
+        found = replace(found, notices=(Notice(told), *found.notices))
+    found = found or _by_name(extension)
+    if extension not in headerless.BY_EXTENSION and extension not in headerless.AMBIGUOUS:
+        return found
+    whole = (range(size),)  # without its name: by such names, decoders would assume a coding
+    return replace(found, parts=tuple(replace(part, pieces=part.pieces or whole) for part in found.parts))
+
+
+def _by_content(file: BinaryIO, name: str, start: int, size: int, extension: str) -> Survey | None:
+    """A file whose format the bytes at `start` tell."""
     file.seek(start)
     head = file.read(_HEAD_BYTES)
     if chunks.kind_of(head):
@@ -78,12 +101,28 @@ def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None =
         return _of_ogg(file, name, start, size)
     if head[:4] == b"fLaC":
         return _of_flac(file, name, start, size)
-    frame = mpeg.first_frame(file, start, far=start > 0)
-    if frame is not None and (found := _of_mpeg(file, name, frame, size)):
-        return found if len(found.parts) > 1 or not _has_footer(file) else _without_tags(found, frame, size)
     if _has_head(head):
-        return Survey((Part(_from(start, size)),))
-    return Survey((Part(),)) if _is_framed(file, head, start) else _by_name(extension, size)
+        begins = segments.starts(file, start, size)
+        _check_count(begins, name)
+        pairs = zip(begins, [*begins[1:], size], strict=True)
+        return Survey(tuple(Part(_from(at, end) if len(begins) == 1 else (range(at, end),)) for at, end in pairs))
+    frame = mpeg.first_frame(file, start, far=False)
+    if frame is None and _is_framed(file, head, start):
+        return WHOLE_FILE
+    if frame is None and (start or extension in _MPEG_NAMES):
+        frame = mpeg.first_frame(file, start, far=True, confirmed=3)
+    found = _of_mpeg(file, name, frame, size) if frame is not None else None
+    if found and frame is not None and len(found.parts) == 1 and _has_footer(file):
+        return replace(found, parts=(replace(found.parts[0], pieces=found.parts[0].pieces or (range(frame, size),)),))
+    return found
+
+
+def _displaced(file: BinaryIO, start: int) -> int | None:
+    """Where a header follows other bytes, as those of MacBinary, or of a program of its own."""
+    file.seek(start)
+    head = file.read(_DISPLACED_BYTES)
+    found = _DISPLACED.search(head)
+    return start + found.start() if found and not head.startswith(_ARCHIVES) else None
 
 
 def _has_head(head: bytes) -> bool:
@@ -101,13 +140,11 @@ def _is_framed(file: BinaryIO, head: bytes, start: int) -> bool:
     return head[:1] == b"G" and file.read(1) == b"G"
 
 
-def _by_name(extension: str, size: int) -> Survey:
+def _by_name(extension: str) -> Survey:
     """A file that begins like none with a header."""
     coding = headerless.BY_EXTENSION.get(extension)
-    if extension in headerless.AMBIGUOUS:  # FFmpeg must not see the name: by some, it would assume a rate
-        return Survey((Part((range(size),)),))
     if coding is None:
-        return Survey((Part(),))
+        return WHOLE_FILE
     told = f"it has no header; by its name it is read as {coding} (--input-format says otherwise)"
     return Survey((Part(headerless=coding),), (Notice(told),))
 
@@ -137,7 +174,7 @@ def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Sur
         part = Part(
             found.pieces,
             is_known=True,
-            needs_ffmpeg=samples.coding in _FOR_FFMPEG,
+            needs_ffmpeg=samples.coding in _FOR_FFMPEG or _is_bitstream(file, samples),
             missing=found.missing,
             there=found.there,
         )
@@ -145,6 +182,15 @@ def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Sur
         at = found.following
         _check_count(parts, name)
     return Survey(tuple(parts), _as_notices(lies))
+
+
+def _is_bitstream(file: BinaryIO, samples: chunks.Samples) -> bool:
+    """Whether what is called PCM is AC-3 or DTS on its way to a receiver: noise, if it were played (IEC 61937)."""
+    if (samples.coding, samples.frame_bytes) != (1, 4):
+        return False
+    file.seek(samples.start)
+    data = file.read(_BITSTREAM_BYTES)
+    return any(data.count(mark) > 1 and data.find(mark) % 2 == 0 for mark in _BITSTREAMS)
 
 
 def _article(kind: str) -> str:
@@ -209,10 +255,6 @@ def _has_footer(file: BinaryIO) -> bool:
     return head[:3] == b"ID3" and len(head) == 6 and bool(head[5] & 0x10)
 
 
-def _without_tags(found: Survey, start: int, size: int) -> Survey:
-    return replace(found, parts=(replace(found.parts[0], pieces=found.parts[0].pieces or (range(start, size),)),))
-
-
 def _mpeg_parts(found: mpeg.Recording) -> Iterator[tuple[Part, str | None]]:
     """A recording; in two where its table's ends and another without one begins; or with a table that fits."""
     whole, table = range(found.start, found.end), found.table
@@ -242,7 +284,7 @@ def _as_notices(lies: Iterable[str]) -> tuple[Notice, ...]:
     return tuple(Notice(lie, is_lie=True) for lie in dict.fromkeys(lies))
 
 
-def _check_count(parts: list[Part] | list[ogg.Link] | list[flac.Recording] | list[mpeg.Recording], name: str) -> None:
+def _check_count(parts: Sequence[object], name: str) -> None:
     if len(parts) > MOST_PARTS:
         raise AudioError(
             f"{name} holds more than {MOST_PARTS} recordings, one after the other. Convert it to a single one first."
