@@ -104,19 +104,34 @@ def kind_of(head: bytes) -> str | None:
 
 
 def find_samples(file: BinaryIO, head: int) -> Samples | None:
-    """Where the samples of the file that begins at `head` lie; None for files of other formats."""
+    """Where the samples of the file that begins at `head` lie; None for files of other formats.
+
+    Raises:
+        NoSamples: it has none.
+    """
     file.seek(head)
     first = file.read(40)
-    match kind_of(first):
-        case "WAV" | "Wave64" as kind:
-            return _wav(file, head, kind, first)
+    kind = kind_of(first)
+    if kind is None:
+        return None
+    try:
+        found = _find(file, head, kind, first)
+    except struct.error:  # the file ends in its header
+        raise NoSamples(kind) from None
+    if found.start > file_size(file):
+        raise NoSamples(kind)
+    return found
+
+
+def _find(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
+    match kind:
         case "AIFF":
             return _aiff(file, head)
         case "CAF":
             return _caf(file, head)
         case "AU":
             return _au(first, head)
-    return None
+    return _wav(file, head, kind, first)
 
 
 def walk(file: BinaryIO, at: int, form: bytes) -> Iterator[Chunk]:

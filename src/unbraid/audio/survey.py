@@ -199,6 +199,8 @@ def _article(kind: str) -> str:
 
 def _of_ogg(file: BinaryIO, name: str, start: int, size: int) -> Survey:
     links = ogg.links(file, start)
+    if not links:
+        return WHOLE_FILE
     _check_count(links, name)
     parts, lies = [], []
     for number, link in enumerate(links, 1):
