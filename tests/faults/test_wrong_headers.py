@@ -245,6 +245,15 @@ def test_mp3_frames_counted_wrongly(tmp_path: Path, counted: int) -> None:
     refused(bytes(data), reader.notices)
 
 
+def test_damage_in_an_mp3_is_no_lie(tmp_path: Path) -> None:
+    data = bytearray(encoded("mp3", signal(60000), 16000))
+    middle = len(data) // 2
+    data[middle : middle + 500] = bytes(500)
+    with pytest.raises(AudioError, match="is damaged after"):
+        audio.read(io.BytesIO(data))
+    assert audio.read(io.BytesIO(data), reading=ReadOptions(skip_damage=True))[0].shape == (1, 60000)
+
+
 def test_plain_files_have_nothing_to_say(tmp_path: Path) -> None:
     for kind in (*PLAIN, "flac", "vorbis", "mp3", "ima", "gsm", "ulaw"):
         for frames in (10001, 9000, 1):

@@ -69,11 +69,16 @@ class Unreadable(Exception):
     """This decoder does not know the file; another one may. Never reaches the caller."""
 
 
-def damaged(name: str, seconds: float, reason: str) -> AudioError:
+class Damaged(AudioError):
+    """A track whose decoding breaks off; another decoder may go on behind the damage."""
+
+
+def damaged(name: str, seconds: float, reason: str) -> Damaged:
     """The error for a track whose decoding breaks off."""
-    return AudioError(
+    return Damaged(
         f"{name} is damaged after {seconds:.3f} s ({reason}). "
-        f"Get an intact copy, or pass a duration that ends before the damage."
+        f"Get an intact copy, or pass a duration that ends before the damage, or a start behind it; --skip-damage puts "
+        f"silence in its place."
     )
 
 

@@ -32,7 +32,7 @@ class JoinedDecoder:
     def _look(self) -> Sequence[AudioInfo]:
         """What each recording is, and whether all can be read."""
         first = self._decoder.info
-        infos, there = [first], self._decoder.readable
+        infos, there = [first], _length(self._decoder)
         for opener in self._openers[1:]:
             decoder = opener()
             info = decoder.info
@@ -40,7 +40,7 @@ class JoinedDecoder:
                 self.readable = there
                 seconds = (there or 0) / first.sample_rate
                 self.obstacle = changed(self._name, first, info.sample_rate, info.channels, seconds)
-            known = decoder.readable if decoder.readable is not None else info.frames
+            known = _length(decoder)
             there = there + known if there is not None and known is not None else None
             self.is_cut = decoder.is_cut
             infos.append(info)
@@ -85,8 +85,8 @@ class JoinedDecoder:
         self._close()
 
     def _close(self) -> None:
-        self.notices += [notice for notice in self._decoder.notices if notice not in self.notices]
         self._decoder.close()
+        self.notices += [notice for notice in self._decoder.notices if notice not in self.notices]
 
     def _go_on(self) -> bool:
         """Open the next recording, if there is one, and it is like the first."""
@@ -102,6 +102,11 @@ class JoinedDecoder:
         self._now, self._position = self._now + 1, 0
         self._decoder = self._openers[self._now]()
         return True
+
+
+def _length(decoder: Decoder) -> int | None:
+    """How many frames a decoder can read, if that is known."""
+    return decoder.info.frames if decoder.readable is None else decoder.readable
 
 
 def changed(name: str, first: AudioInfo, rate: int, channels: int, seconds: float) -> AudioError:

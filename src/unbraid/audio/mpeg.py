@@ -59,6 +59,7 @@ class Recording:
     end: int = 0
     frames: int = 0  # the table's own is not counted
     is_complete: bool = True  # whether its last frame is
+    is_intact: bool = True  # whether each frame follows the one before
     counted_end: int | None = None  # behind as many frames as its table counts
 
 
@@ -124,6 +125,8 @@ def recordings(file: BinaryIO, start: int, size: int) -> Iterator[Recording]:
             if now and is_boundary:
                 yield now
                 now = None
+            elif now:
+                now.is_intact &= following >= size
             at = following
             continue
         table = _table(head, frame, at)

@@ -12,7 +12,8 @@ from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import Audio, AudioInfo, Decoder, Unreadable
 from unbraid.audio.joined import JoinedDecoder
 from unbraid.audio.options import ReadOptions, TrackChoice
-from unbraid.audio.survey import Part, Survey, survey
+from unbraid.audio.parts import Part, Survey
+from unbraid.audio.survey import survey
 from unbraid.audio.view import open_view
 from unbraid.errors import AudioError
 
@@ -22,7 +23,7 @@ class Opening:
 
     def __init__(self, source: Path | BinaryIO, name: str, track: TrackChoice, reading: ReadOptions) -> None:
         self._source, self._name, self._reading = source, name, reading
-        self._track = 0 if track == "auto" else track
+        self._track = track
         self._extension = Path(source if isinstance(source, Path) else name).suffix.lower()
         asked = headerless.parse(reading.input_format) if reading.input_format else None
         self._survey = _surveyed(source, name, self._extension, asked)
@@ -40,24 +41,46 @@ class Opening:
         return decoder
 
     def _open(self, part: Part) -> Decoder:
+        """A part in libsndfile, and behind damage in FFmpeg; or in FFmpeg alone, which is loaded only then."""
+        from unbraid.audio.recovery import RecoveringDecoder
         from unbraid.audio.sndfile import SndfileDecoder
 
-        first: Unreadable | str = "not asked"
+        reason: Unreadable | str = "left to FFmpeg"
         if not part.needs_ffmpeg:
             try:
-                return SndfileDecoder(self._source, self._name, self._track, self._reading, part)
-            except Unreadable as reason:
-                first = reason
+                first = SndfileDecoder(self._source, self._name, self._number, self._reading, part)
+                other = partial(self._by_ffmpeg, part, 0)
+                return RecoveringDecoder(first, other, skips_damage=self._reading.skip_damage)
+            except Unreadable as unreadable:
+                reason = unreadable
         try:
-            return undisturbed(partial(self._by_ffmpeg, part))
+            return self._by_ffmpeg(part, self._number) if self._track != "auto" else self._sounding(part)
         except Unreadable as second:
             raise AudioError(
-                f"{self._name} is not audio that can be read (libsndfile: {first}; FFmpeg: {second}). "
+                f"{self._name} is not audio that can be read (libsndfile: {reason}; FFmpeg: {second}). "
                 f"If it should be, it is damaged or cut off: get an intact copy, or convert it to wav or flac."
                 f"{headerless.advice(self._extension)}"
             ) from None
 
-    def _by_ffmpeg(self, part: Part) -> Decoder:
+    @property
+    def _number(self) -> int:
+        return 0 if self._track == "auto" else self._track
+
+    def _sounding(self, part: Part) -> Decoder:
+        """The first track that sounds, from now on."""
+        from unbraid.audio.streams import sounding_track
+
+        first = self._by_ffmpeg(part, 0)
+        if first.info.tracks == 1:
+            return first
+        first.close()
+        self._track = sounding_track(first.info.tracks, partial(self._by_ffmpeg, part))
+        return self._by_ffmpeg(part, self._track)
+
+    def _by_ffmpeg(self, part: Part, track: int) -> Decoder:
+        return undisturbed(partial(self._in_ffmpeg, part, track))
+
+    def _in_ffmpeg(self, part: Part, track: int) -> Decoder:
         from unbraid.audio.ffmpeg import FfmpegDecoder
 
         with contextlib.ExitStack() as stack:
@@ -65,7 +88,7 @@ class Opening:
             if part.pieces is not None:
                 file = stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
                 content = open_view(file, part.pieces)
-            decoder = FfmpegDecoder(content, self._name, self._track, self._reading)
+            decoder = FfmpegDecoder(content, self._name, track, self._reading)
             decoder.is_cut |= part.is_cut or part.missing > 0
             stack.callback(decoder.close)
             return _Owning(decoder, stack.pop_all())

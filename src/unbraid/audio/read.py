@@ -90,8 +90,8 @@ class Reader:
             self._check_end(done)
             self._note(decoder)
         finally:
-            self.notices = tuple(notice.text for notice in decoder.notices)
             decoder.close()
+            self.notices = tuple(notice.text for notice in decoder.notices)
 
     def read(self) -> Audio:
         """The range as one array (C, T)."""

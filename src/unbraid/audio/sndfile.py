@@ -1,6 +1,8 @@
-"""Decoding through libsndfile: wav, RF64, W64, aiff, flac, ogg, opus, mp3 and its many older formats.
+"""Decoding through libsndfile: wav, RF64, W64, aiff, flac, ogg, opus and its many older formats.
 
-Files that libsndfile would misread are kept from it, or put right for it, by survey.py.
+Files that libsndfile would misread are kept from it, or put right for it, by survey.py. Ogg files with gaps or damage
+are left to FFmpeg, because libsndfile would play on as if nothing were missing; and mp3, because mpg123 inside it
+writes to standard error whatever it thinks of a file.
 """
 
 import contextlib
@@ -13,21 +15,19 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from unbraid.audio import ogg
+from unbraid.audio import ogg, ogg_pages
 from unbraid.audio.calls import directly, undisturbed
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Notice, Unreadable, damaged, no_such_track
 from unbraid.audio.options import ReadOptions
-from unbraid.audio.survey import WHOLE, Part
+from unbraid.audio.parts import WHOLE, Part
 from unbraid.audio.tags import canonical
 from unbraid.audio.view import open_view
 from unbraid.errors import AudioError
 
 _LOSSY = ("ULAW", "ALAW", "ADPCM", "GSM", "G72", "NMS", "VOX", "VORBIS", "OPUS", "MPEG")
 # Seeking lands on the sample in these; in the last page of a Vorbis or Opus file libsndfile 1.2.2 misses it.
-_EXACT_SEEK = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "MPEG")
-# An mp3 frame may need bits of up to nine frames before it (the bit reservoir); libsndfile makes zeros without them.
-_RESERVOIR_FRAMES = 10 * 1152
+_EXACT_SEEK = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 # Vorbis and Opus order surround channels their own way: wave[k] = vorbis[order[k]] (Vorbis I specification, 4.3.9).
 VORBIS_ORDER = {
     3: (0, 2, 1),
@@ -92,13 +92,10 @@ class SndfileDecoder:
             return self._drop(frames)
         start = self._position
         target = min(start + frames, self._file.frames)
-        entry = target - _RESERVOIR_FRAMES if self._file.subtype.startswith("MPEG") else target
-        if entry > start:
-            try:
-                self._position = self._call(lambda: self._file.seek(entry))
-            except soundfile.LibsndfileError as error:
-                raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
-        self._drop(target - self._position)
+        try:
+            self._position = self._call(lambda: self._file.seek(target))
+        except soundfile.LibsndfileError as error:
+            raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
         return self._position - start
 
     def _drop(self, frames: int) -> int:
@@ -134,10 +131,16 @@ def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> sound
         if coding is not None:
             rate, channels = coding.sample_rate, coding.channels
             return _Sequential(file, "r", rate, channels, coding.subtype, coding.byte_order, "RAW")
+        if (pages := ogg_pages.examine(file)) and (pages.has_gaps or pages.is_damaged):
+            raise Unreadable("Ogg pages are missing or damaged" if pages.is_damaged else "Ogg pages with gaps between")
+        file.seek(0)
         sound = _Sequential(path or file)
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
         raise Unreadable(reason.strip().rstrip(".")) from None
+    if sound.subtype.startswith("MPEG"):
+        sound.close()
+        raise Unreadable("MPEG audio is left to FFmpeg")
     if sound.frames > 1 << 60:  # a flac stream that was piped: libsndfile cannot seek in it
         sound.close()
         raise Unreadable("no length in the header")
@@ -159,7 +162,7 @@ def _describe(sound: soundfile.SoundFile, part: Part) -> tuple[AudioInfo, int | 
         frames=frames,
         duration=frames / sound.samplerate,
         container="wav" if sound.format in ("RAW", "WAVEX") else sound.format.lower(),
-        codec={"MPEG_LAYER_III": "mp3"}.get(subtype, subtype.lower()),
+        codec=subtype.lower(),
         bits=bits,
         is_float=is_float,
         lossy=lossy,

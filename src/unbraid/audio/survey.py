@@ -5,18 +5,18 @@ recordings, one after the other, is taken apart. Most files need none of it, and
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 from unbraid.audio import chunks, extent, flac, headerless, mpeg, ogg, segments, tag_blocks
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import Notice
+from unbraid.audio.mpeg_parts import mpeg_parts
+from unbraid.audio.parts import WHOLE_FILE, Part, Survey, as_notices, check_count
 from unbraid.audio.source import SPOOLED
 from unbraid.audio.view import Piece, patched
 from unbraid.errors import AudioError
 
-MOST_PARTS = 10_000  # recordings in one file
 _HEAD_BYTES = 64
 _FOR_FFMPEG = (0x50, 0x55)  # format tags of WAV: MPEG audio, whose length libsndfile guesses
 _HEADS = (
@@ -40,34 +40,6 @@ _ARCHIVES = (b"PK", b"\x1f\x8b", b"Rar!", b"7z", b"ustar")
 _BITSTREAMS = (b"r\xf8\x1fN", b"\xfe\x7f\x01\x80", b"\xff\x1f\x00\xe8")
 _BITSTREAM_BYTES = 1 << 16
 _TRANSPORT_PACKET = 188
-
-
-@dataclass(frozen=True)
-class Part:
-    """One recording in a file, and how it is to be decoded."""
-
-    pieces: tuple[Piece, ...] | None = None  # the bytes that hold it; None: the whole file
-    headerless: Headerless | None = None
-    is_known: bool = False  # whether it is in a format of libsndfile's, by its first bytes
-    needs_ffmpeg: bool = False
-    missing: int = 0  # bytes of samples that the header states and the file lacks
-    there: int = 0  # bytes of samples, then
-    link: ogg.Link | None = None
-    is_cut: bool = False
-
-
-WHOLE = Part()
-
-
-@dataclass(frozen=True)
-class Survey:
-    """The recordings in a file, one after the other."""
-
-    parts: tuple[Part, ...]
-    notices: tuple[Notice, ...] = ()
-
-
-WHOLE_FILE = Survey((WHOLE,))
 
 
 def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None = None) -> Survey:
@@ -103,7 +75,7 @@ def _by_content(file: BinaryIO, name: str, start: int, size: int, extension: str
         return _of_flac(file, name, start, size)
     if _has_head(head):
         begins = segments.starts(file, start, size)
-        _check_count(begins, name)
+        check_count(begins, name)
         pairs = zip(begins, [*begins[1:], size], strict=True)
         return Survey(tuple(Part(_from(at, end) if len(begins) == 1 else (range(at, end),)) for at, end in pairs))
     frame = mpeg.first_frame(file, start, far=False)
@@ -111,10 +83,7 @@ def _by_content(file: BinaryIO, name: str, start: int, size: int, extension: str
         return WHOLE_FILE
     if frame is None and (start or extension in _MPEG_NAMES):
         frame = mpeg.first_frame(file, start, far=True, confirmed=3)
-    found = _of_mpeg(file, name, frame, size) if frame is not None else None
-    if found and frame is not None and len(found.parts) == 1 and _has_footer(file):
-        return replace(found, parts=(replace(found.parts[0], pieces=found.parts[0].pieces or (range(frame, size),)),))
-    return found
+    return None if frame is None else mpeg_parts(file, name, frame, size)
 
 
 def _displaced(file: BinaryIO, start: int) -> int | None:
@@ -180,8 +149,8 @@ def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Sur
         )
         parts.append(part if found.following is None else replace(part, pieces=found.pieces or (range(at, found.end),)))
         at = found.following
-        _check_count(parts, name)
-    return Survey(tuple(parts), _as_notices(lies))
+        check_count(parts, name)
+    return Survey(tuple(parts), as_notices(lies))
 
 
 def _is_bitstream(file: BinaryIO, samples: chunks.Samples) -> bool:
@@ -201,7 +170,7 @@ def _of_ogg(file: BinaryIO, name: str, start: int, size: int) -> Survey:
     links = ogg.links(file, start)
     if not links:
         return WHOLE_FILE
-    _check_count(links, name)
+    check_count(links, name)
     parts, lies = [], []
     for number, link in enumerate(links, 1):
         whole = range(link.start, min(link.end, size))
@@ -211,12 +180,12 @@ def _of_ogg(file: BinaryIO, name: str, start: int, size: int) -> Survey:
             pieces, is_ended = patched(whole, marks), True
             lies.append("it has no end-of-stream mark, as in a recording that was never completed")
         parts.append(Part(pieces, is_known=True, link=link, is_cut=number == len(links) and not is_ended))
-    return Survey(tuple(parts), _as_notices(lies))
+    return Survey(tuple(parts), as_notices(lies))
 
 
 def _of_flac(file: BinaryIO, name: str, start: int, size: int) -> Survey:
     found = flac.recordings(file, start, size)
-    _check_count(found, name)
+    check_count(found, name)
     parts, lies = [], []
     for recording in found:
         whole = range(recording.start, recording.end)
@@ -227,67 +196,4 @@ def _of_flac(file: BinaryIO, name: str, start: int, size: int) -> Survey:
                 stated, there = recording.stated / max(recording.rate, 1), recording.frames / max(recording.rate, 1)
                 lies.append(f"its header states {stated:.3f} s of samples, but {there:.3f} s are there")
         parts.append(Part(pieces, is_known=True))
-    return Survey(tuple(parts), _as_notices(lies))
-
-
-def _of_mpeg(file: BinaryIO, name: str, start: int, size: int) -> Survey | None:
-    """mp3 and its kin; None where no frames were found."""
-    table = mpeg.table_of(file, start)
-    if table is not None and mpeg.fits(file, table, size):
-        return Survey((Part(),))
-    found: list[mpeg.Recording] = []
-    for recording in mpeg.recordings(file, start, size):
-        found.append(recording)
-        _check_count(found, name)
-    parts: list[Part] = []
-    lies: list[str] = []
-    for recording in found:
-        for part, lie in _mpeg_parts(recording):
-            parts.append(part)
-            lies += [lie] if lie else []
-    if len(parts) == 1 and parts[0].pieces == (range(found[0].start, found[0].end),):
-        return Survey((replace(parts[0], pieces=None),))
-    return Survey(tuple(parts), _as_notices(lies)) if parts else None
-
-
-def _has_footer(file: BinaryIO) -> bool:
-    """Whether a file begins with an ID3v2 tag that has a footer, which libmpg123 does not count."""
-    file.seek(0)
-    head = file.read(6)
-    return head[:3] == b"ID3" and len(head) == 6 and bool(head[5] & 0x10)
-
-
-def _mpeg_parts(found: mpeg.Recording) -> Iterator[tuple[Part, str | None]]:
-    """A recording; in two where its table's ends and another without one begins; or with a table that fits."""
-    whole, table = range(found.start, found.end), found.table
-    if table is None:
-        yield Part((whole,), needs_ffmpeg=True), None
-        return
-    if table.frames == found.frames or (table.frames > found.frames and not found.is_complete):  # or cut off
-        yield Part((whole,)), None
-        return
-    end = found.counted_end
-    if end is not None and table.bytes is not None and end == table.at + table.bytes:
-        yield Part((range(found.start, end),)), None
-        yield Part((range(end, found.end),), needs_ffmpeg=True), None
-        return
-    patches = {table.frames_at: found.frames.to_bytes(4, "big")}
-    if table.bytes is not None:
-        patches[table.bytes_at] = (found.end - table.at).to_bytes(4, "big")
-    if table.frames == found.frames + 1:  # some encoders count the table's own frame
-        yield Part(patched(whole, patches)), None
-        return
-    seconds = [count * found.frame.samples / found.frame.rate for count in (table.frames, found.frames)]
-    told = f"its header states {seconds[0]:.3f} s of samples, but {seconds[1]:.3f} s are there"
-    yield Part(patched(whole, patches)), told
-
-
-def _as_notices(lies: Iterable[str]) -> tuple[Notice, ...]:
-    return tuple(Notice(lie, is_lie=True) for lie in dict.fromkeys(lies))
-
-
-def _check_count(parts: Sequence[object], name: str) -> None:
-    if len(parts) > MOST_PARTS:
-        raise AudioError(
-            f"{name} holds more than {MOST_PARTS} recordings, one after the other. Convert it to a single one first."
-        )
+    return Survey(tuple(parts), as_notices(lies))

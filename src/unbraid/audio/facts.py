@@ -1,0 +1,29 @@
+"""What the bytes of a file tell that FFmpeg does not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from unbraid.audio import mp3, ogg_pages
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the bytes of a file tell before FFmpeg opens it."""
+
+    is_cut: bool = False
+    is_damaged: bool = False
+    mp3_packets: int | None = None  # that the table of an mp3 states
+
+
+def look_at(source: Path | BinaryIO) -> Facts:
+    """Read the first bytes of a file; of Ogg, all pages."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return look_at(file)
+    source.seek(0)
+    head = source.read(4)
+    if head == b"OggS":
+        pages = ogg_pages.examine(source)
+        return Facts(pages.is_cut, pages.is_damaged) if pages else Facts()
+    return Facts(mp3_packets=mp3.stated_packets(source) if mp3.is_mp3(source) else None)
