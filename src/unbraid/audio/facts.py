@@ -1,10 +1,12 @@
 """What the bytes of a file tell that FFmpeg does not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from unbraid.audio import mp3, ogg_pages
+from unbraid.audio import edits, mp3, ogg_pages
+
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
 
 
 @dataclass(frozen=True)
@@ -13,6 +15,7 @@ class Facts:
 
     is_cut: bool = False
     is_damaged: bool = False
+    edited_seconds: dict[int, float] = field(default_factory=dict)  # by the number of a track: with all its edits
     mp3_packets: int | None = None  # that the table of an mp3 states
 
 
@@ -26,4 +29,6 @@ def look_at(source: Path | BinaryIO) -> Facts:
     if head == b"OggS":
         pages = ogg_pages.examine(source)
         return Facts(pages.is_cut, pages.is_damaged) if pages else Facts()
+    if source.read(4) in _MP4_BOXES:
+        return Facts(edited_seconds=edits.edited_seconds(source))
     return Facts(mp3_packets=mp3.stated_packets(source) if mp3.is_mp3(source) else None)

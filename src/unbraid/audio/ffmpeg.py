@@ -50,7 +50,7 @@ class FfmpegDecoder:
         try:
             self._stream = find_track(self._container, name, track)
             clock = clock_of(self._container, self._stream)
-            self.info = describe(self._container, self._stream, clock, is_indexed_mp3=facts.mp3_packets is not None)
+            self.info = describe(self._container, self._stream, clock, facts)
         except BaseException:
             self._container.close()
             raise

@@ -1,7 +1,7 @@
 """From packets to samples, in FFmpeg: what can be decoded as float32, and what cannot as an error or as damage."""
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import av
 import numpy as np
@@ -18,6 +18,7 @@ from unbraid.errors import AudioError
 _MANY = 8  # channels from which PyAV 18 cannot take planar frames apart (it reads past the eight plane pointers)
 _STRICT_CODECS = {"flac": {"err_detect": "crccheck+explode"}}  # that can tell damaged frames, and would play them
 _MOST_ERRORS = 1000  # of a demuxer, one after the other
+_MOST_UNFRAMED_BYTES = 4 << 20  # 5 minutes or so: their samples are in memory at once
 
 Packet: TypeAlias = "av.Packet[av.AudioStream]"
 
@@ -42,6 +43,26 @@ class FrameDecoder:
 
     def packets(self) -> Iterator[Packet]:
         """All packets of the track, in order."""
+        if self._info.container == "wav" and self._info.codec == "aac" and self._stream.codec_context.extradata:
+            yield from self._joined()
+        else:
+            yield from self._apart()
+
+    def _joined(self) -> Iterator[Packet]:
+        """The packets in one, for AAC that nothing in its WAV file frames: only the decoder finds where each ends."""
+        data = bytearray()
+        for packet in self._apart():
+            data += bytes(packet)
+            if len(data) > _MOST_UNFRAMED_BYTES:
+                raise AudioError(
+                    f"{self._name} holds AAC that is not framed, of which at most {_MOST_UNFRAMED_BYTES >> 20} MB are "
+                    f"decoded. Put it into an m4a or aac file."
+                )
+        joined = cast("Packet", av.Packet(bytes(data)))
+        joined.stream = self._stream
+        yield joined
+
+    def _apart(self) -> Iterator[Packet]:
         packets, errors = self._container.demux(self._stream), 0
         while True:
             try:

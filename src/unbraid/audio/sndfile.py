@@ -135,7 +135,7 @@ def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> sound
             raise Unreadable("Ogg pages are missing or damaged" if pages.is_damaged else "Ogg pages with gaps between")
         file.seek(0)
         sound = _Sequential(path or file)
-    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+    except (soundfile.LibsndfileError, TypeError, ValueError, OverflowError) as error:
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
         raise Unreadable(reason.strip().rstrip(".")) from None
     if sound.subtype.startswith("MPEG"):

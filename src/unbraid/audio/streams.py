@@ -9,6 +9,7 @@ import numpy as np
 from av.container import InputContainer
 
 from unbraid.audio.demuxers import FROM_ZERO, TIMED, names_of
+from unbraid.audio.facts import Facts
 from unbraid.audio.info import BLOCK_FRAMES, AudioInfo, Decoder, Unreadable, no_such_track
 from unbraid.audio.tags import canonical
 from unbraid.errors import AudioError
@@ -17,6 +18,7 @@ LOOK_SECONDS = 300.0  # of each track, before it is taken for silent
 SILENCE = 1e-4  # -80 dB
 LIVE_SECONDS = 3600.0  # a file that begins later than this was cut out of a live stream
 _START_SECONDS = 0.01  # a track may begin this much later without being late
+_TICK_SECONDS = 0.002  # edits are rounded to milliseconds
 _LOSSLESS = ("pcm_", "alac", "flac", "wavpack", "tta", "ape", "wmalossless", "truehd", "mlp", "shorten", "tak")
 _BITS = {"u8": 8, "s16": 16, "s32": 24, "s64": 32, "flt": 32, "dbl": 64}  # s32 carries 20 and 24 bit codecs too
 _LOCKED = ("drms", "drmi", "aavd", "enca")  # codec tags of protected MP4 tracks
@@ -78,7 +80,7 @@ def clock_of(container: InputContainer, stream: av.AudioStream) -> Clock:
     return Clock(origin, start if start > _START_SECONDS else 0.0)
 
 
-def describe(container: InputContainer, stream: av.AudioStream, clock: Clock, *, is_indexed_mp3: bool) -> AudioInfo:
+def describe(container: InputContainer, stream: av.AudioStream, clock: Clock, facts: Facts) -> AudioInfo:
     """What the header of a track says."""
     context = stream.codec_context
     rate, codec = context.sample_rate, context.name
@@ -87,9 +89,12 @@ def describe(container: InputContainer, stream: av.AudioStream, clock: Clock, *,
     names = names_of(container.format.name)
     frames, seconds = None, None
     if stream.duration and stream.time_base:
-        seconds = clock.start + float(stream.duration * stream.time_base)
-        if "mp4" in names or is_indexed_mp3 or (names == {"flac"} and rate):
-            frames = round(clock.start * rate) + round(stream.duration * stream.time_base * rate)
+        stated = stream.duration * stream.time_base
+        if (edited := facts.edited_seconds.get(stream.id)) is None or abs(float(stated) - edited) > _TICK_SECONDS:
+            stated += Fraction(clock.start)  # else it is in it
+        seconds = float(stated)
+        if "mp4" in names or facts.mp3_packets is not None or names == {"flac"}:
+            frames = round(stated * rate)
     elif container.duration:
         seconds = container.duration / av.time_base
     return AudioInfo(

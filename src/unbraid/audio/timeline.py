@@ -39,6 +39,7 @@ class Timeline:
     overlaps: list[tuple[int, int]] = field(default_factory=list)  # where frames were left out, and how many
     jumps: list[int] = field(default_factory=list)  # where the clock was set anew
     _offset: int = 0  # what is added to time stamps since then
+    _overlaps: bool = False  # whether all of the last frames was there already
     _deviation: int = 0  # of the last frames from where their time stamp has them
 
     def place(self, at: int | None, frames: int, *, after_damage: bool = False) -> int:
@@ -55,6 +56,7 @@ class Timeline:
             deviation = at + self._offset - self.position
             shift = max(-frames, self._shift(deviation, frames, after_damage=after_damage))
             self._deviation = at + self._offset - self.position - shift
+            self._overlaps = shift == -frames
         if shift > 0 and not after_damage and self.position:
             self.gaps.append((self.position, shift))
         elif shift < 0:
@@ -68,7 +70,7 @@ class Timeline:
         least = max((SMALL_SECONDS if is_abrupt else DRIFT_SECONDS) * self.sample_rate, 2 * self.tick)
         if deviation > (0 if after_damage else least):
             return self._gap(deviation, frames)
-        if deviation < -max(DRIFT_SECONDS * self.sample_rate, 2 * self.tick):
+        if deviation < (0 if self._overlaps else -max(DRIFT_SECONDS * self.sample_rate, 2 * self.tick)):
             if deviation >= -OVERLAP_SECONDS * self.sample_rate:
                 return deviation
             self._jump(deviation)
