@@ -55,7 +55,8 @@ class FfmpegDecoder:
             self._container.close()
             raise
         self.is_cut = facts.is_cut and not (reading.skip_damage and facts.is_damaged)
-        self._name, self._origin = name, clock.origin
+        self._name, self._origin = name, float(clock.origin)
+        self._origin_frames = float(clock.origin * self.info.sample_rate)
         self.notices += findings.of_header(self.info, several(self._container, self.info.track))
         names = demuxers.names_of(self.info.container)
         self._is_numbered = bool(names & demuxers.NUMBERED) or facts.is_damaged
@@ -134,13 +135,18 @@ class FfmpegDecoder:
 
     def _placed(self) -> Iterator[Audio]:
         """The decoded blocks, with silence between where their time stamps, or damage, have gaps."""
+        passed = 0  # frames that need not be decoded, on the way to a start
         for packet in self._frames.packets():
             if self._may_pass(packet):
                 frames = self._frames.count(packet)
                 lost = self._damage.lost(packet.pos, packet.size, frames)
-                shift = self._shift(self._at(packet), frames, lost)
-                yield from self._silence(max(0, frames + shift))
+                passed += max(0, frames + self._shift(self._at(packet), frames, lost))
+                if passed >= BLOCK_FRAMES:
+                    yield from self._silence(passed)
+                    passed = 0
                 continue
+            yield from self._silence(passed)
+            passed = 0
             blocks = [(self._at(frame), samples) for frame, samples in self._frames.decode(packet)]
             lost = self._damage.lost(packet.pos, packet.size, sum(block.shape[1] for _, block in blocks))
             for at, block in blocks:
@@ -148,6 +154,7 @@ class FfmpegDecoder:
                 yield from self._silence(shift)
                 yield block[:, -min(shift, 0) :]
                 lost = None
+        yield from self._silence(passed)
 
     def _shift(self, at: int | None, frames: int, lost: int | None) -> int:
         """Frames of silence before what was decoded, or, below zero, how many of it to leave out."""
@@ -185,11 +192,11 @@ class FfmpegDecoder:
         """Where a packet or frame begins, by its time stamp."""
         if stamped.pts is None or stamped.time_base is None:
             return None
-        return round((stamped.pts * stamped.time_base - self._origin) * self.info.sample_rate)
+        return round(stamped.pts * float(stamped.time_base) * self.info.sample_rate - self._origin_frames)
 
     def _ends_early(self, position: int) -> bool:
         """Whether a track without an exact length ended well before the duration its header states."""
         alone = len(self._container.streams) == 1 and "matroska" in self._container.format.name
         stated = self._container.duration
-        end = position / self.info.sample_rate + float(self._origin)
+        end = position / self.info.sample_rate + self._origin
         return alone and stated is not None and end < stated / av.time_base - 0.25

@@ -85,7 +85,7 @@ class FrameDecoder:
 
     def count(self, packet: Packet) -> int:
         """How many frames a packet holds, as its container says."""
-        return round((packet.duration or 0) * packet.time_base * self._info.sample_rate)
+        return round((packet.duration or 0) * float(packet.time_base) * self._info.sample_rate)
 
     def decode(self, packet: Packet) -> list[tuple[av.AudioFrame, Audio]]:
         """The frames in a packet and their samples (C, n); none where it is damaged and that may be."""
