@@ -28,9 +28,10 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/synthesize.py: synthesize",
         "cli/evaluate.py: evaluate",
         "cli/data.py: render",
+        "cli/attention.py: attention",
     ),
     "as above",
-)
+) | {"attention.py: attention_maps": "the excerpt of a file is start, duration and track, as everywhere"}
 EVERY = [pytest.param(path, id=name_of(path)) for path in FILES]
 
 

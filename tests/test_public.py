@@ -16,6 +16,7 @@ PUBLIC = [
     "ModelNotFound",
     "Options",
     "Phonemizer",
+    "ReadOptions",
     "RuntimeUnavailable",
     "Separator",
     "SpecError",

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unbraid import audio
+from unbraid.audio import Cut
 from unbraid.errors import AudioError, Cancelled
 from unbraid.receipt import Making, holds
-from unbraid.tracks import Cut, Signal, Track, write_track
+from unbraid.tracks import Signal, Track, write_track
 
 RATE = 8000
 MAKING = Making(1, 2, "model", {"weights": "hash"}, {"raw": False})
@@ -24,9 +25,11 @@ class Stems:
     """A separator that yields what it was given, in blocks."""
 
     def __init__(self, stems: dict[str, np.ndarray], block: int = 700) -> None:
-        self.stems, self.block = stems, block
+        self.stems, self.block, self.notices = stems, block, ()
 
-    def blocks(self, source, *, start=0.0, duration=None, track=0, progress=None) -> Iterator[dict[str, np.ndarray]]:
+    def blocks(
+        self, source, *, start=0.0, duration=None, track=0, reading=None, progress=None
+    ) -> Iterator[dict[str, np.ndarray]]:
         frames = next(iter(self.stems.values())).shape[1]
         for at in range(0, frames, self.block):
             if progress:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from unbraid.api import enhance, phonemize, separate, synthesize, transcribe
+    from unbraid.audio.options import ReadOptions
     from unbraid.errors import (
         AudioError,
         Cancelled,
@@ -51,6 +52,7 @@ __all__ = [
     "ModelNotFound",
     "Options",
     "Phonemizer",
+    "ReadOptions",
     "RuntimeUnavailable",
     "Separator",
     "SpecError",
@@ -73,6 +75,7 @@ _HOMES = {
     "synthesize": "unbraid.api",
     "transcribe": "unbraid.api",
     "Options": "unbraid.options",
+    "ReadOptions": "unbraid.audio.options",
     "Phonemizer": "unbraid.phonemizer",
     "Separator": "unbraid.separator",
     "Synthesizer": "unbraid.synthesizer",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unbraid.audio import Source, read
+from unbraid.audio import ReadOptions, Source, TrackChoice, read
 from unbraid.dsp import FloatArray
 from unbraid.errors import UsageError
 from unbraid.options import Options, check_stem
@@ -22,12 +22,15 @@ def separate(
     model: str | Path = "speech-2",
     *,
     sample_rate: int | None = None,
+    track: TrackChoice = 0,
+    reading: ReadOptions = ReadOptions(),
     device: str = "auto",
 ) -> dict[str, FloatArray]:
     """Pull a recording apart: {stem: float32 (C, T)} at its own sample rate, channels and length.
 
-    `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz. For many recordings
-    make one `Separator`; for long ones use its `blocks`.
+    `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz. `track` is
+    the number of an audio track of the file, from 0 on, or "auto" for the first that sounds; `reading` says how odd or
+    damaged files are read. For many recordings make one `Separator`; for long ones use its `blocks`.
 
     Raises:
         AudioError: the recording cannot be read or separated as it is.
@@ -36,7 +39,7 @@ def separate(
     """
     _check_rate("separate", recording, sample_rate)
     with Separator(model, device=device) as separator:
-        return _apart(separator, recording, sample_rate)
+        return _apart(separator, recording, sample_rate, track, reading)
 
 
 def enhance(
@@ -44,13 +47,15 @@ def enhance(
     model: str | Path = "denoise",
     *,
     sample_rate: int | None = None,
+    track: TrackChoice = 0,
+    reading: ReadOptions = ReadOptions(),
     strength: float = 1.0,
     device: str = "auto",
 ) -> FloatArray:
     """Take noise away from speech: float32 (C, T) at the recording's own sample rate, channels and length.
 
-    `strength` is how much of what is not the voice is taken away, 0 to 1. What a recording can be, see `separate`; for
-    many make one `Separator("denoise")`, which gives what is taken away too.
+    `strength` is how much of what is not the voice is taken away, 0 to 1. What a recording, `track` and `reading`
+    can be, see `separate`; for many make one `Separator("denoise")`, which gives what is taken away too.
 
     Raises:
         AudioError: the recording cannot be read or enhanced as it is.
@@ -60,7 +65,7 @@ def enhance(
     _check_rate("enhance", recording, sample_rate)
     with Separator(model, device=device, options=Options(strength=strength)) as separator:
         check_stem("speech", separator.stems(), separator.spec.name)
-        return _apart(separator, recording, sample_rate)["speech"]
+        return _apart(separator, recording, sample_rate, track, reading)["speech"]
 
 
 def transcribe(
@@ -68,11 +73,14 @@ def transcribe(
     model: str | Path = TRANSCRIBER,
     *,
     sample_rate: int | None = None,
+    track: TrackChoice = 0,
+    reading: ReadOptions = ReadOptions(),
     device: str = "auto",
 ) -> Transcript:
     """Write down what is said: `.text`, and `.words` with their times and how sure the model is of them.
 
-    What a recording can be, see `separate`. For many make one `Transcriber`; for long ones use its `stream`.
+    What a recording, `track` and `reading` can be, see `separate`. For many make one `Transcriber`; for long ones use
+    its `stream`.
 
     Raises:
         AudioError: the recording cannot be read.
@@ -83,8 +91,8 @@ def transcribe(
     with Transcriber(model, device=device) as transcriber:
         if isinstance(recording, np.ndarray):
             return transcriber(recording, sample_rate or 0)
-        words = tuple(transcriber.stream(recording))
-        return Transcript(words, transcriber.heard_by, transcriber.notice)
+        words = tuple(transcriber.stream(recording, track=track, reading=reading))
+        return Transcript(words, transcriber.heard_by, transcriber.notice, transcriber.notices)
 
 
 def phonemize(text: str, model: str | Path = MODEL, *, device: str = "auto") -> str:
@@ -125,9 +133,15 @@ def _check_rate(call: str, recording: Source | FloatArray, sample_rate: int | No
         raise UsageError("A file has its own sample rate; sample_rate goes with an array.")
 
 
-def _apart(separator: Separator, recording: Source | FloatArray, sample_rate: int | None) -> dict[str, FloatArray]:
+def _apart(
+    separator: Separator,
+    recording: Source | FloatArray,
+    sample_rate: int | None,
+    track: TrackChoice,
+    reading: ReadOptions,
+) -> dict[str, FloatArray]:
     """The stems of a recording."""
     if isinstance(recording, np.ndarray):
         return separator(recording, sample_rate or 0)
-    audio, rate = read(recording)
+    audio, rate = read(recording, track=track, reading=reading)
     return separator(audio, rate)

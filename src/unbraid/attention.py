@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from unbraid.audio import Reader, Source, resample
+from unbraid.audio import Reader, ReadOptions, Source, TrackChoice, resample
 from unbraid.dsp import FloatArray
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
@@ -70,6 +70,7 @@ class AttentionMaps:
     target: Axis | None = None  # what the decoder wrote or was given, its end included
     is_given: bool = False  # whether it was given
     is_cut: bool = False  # whether the file goes on, but no more of it can be shown
+    notices: tuple[str, ...] = ()  # what is odd about the file, as `Reader.notices`
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,16 @@ def attention_maps(
     target: str | None = None,
     start: float = 0.0,
     duration: float | None = None,
+    track: TrackChoice = 0,
+    reading: ReadOptions = ReadOptions(),
     device: str = "auto",
     threads: int | None = None,
 ) -> AttentionMaps:
     """What each layer of a model attends to while it reads `source` and writes.
 
     `source` is a text for models that read text, else an audio file, of which `duration` seconds from `start` on are
-    read, at most 30. A model with a decoder writes greedily, unless a `target` is given, the text that it shall have
-    written.
+    read, at most 30; for `track` and `reading` see `unbraid.separate`. A model with a decoder writes greedily, unless a
+    `target` is given, the text that it shall have written.
 
     Raises:
         AudioError: the file cannot be read.
@@ -122,16 +125,18 @@ def attention_maps(
     opened = _Opened(spec, _geometry(spec, device), folder, device, threads)
     if target is not None and not isinstance(opened.geometry.target, TextSide):
         raise UsageError(f"{spec.name} writes no text, so there is no target to be given; leave it out.")
-    item, columns, is_cut = _text(spec, source) if _reads_text(spec) else _sound(spec, source, start, duration)
+    item, columns, is_cut, notices = (
+        _text(spec, source) if _reads_text(spec) else _sound(spec, source, (start, duration, track), reading)
+    )
     _check_size(opened.geometry, columns.steps)
     inputs = batch([item], opened.geometry.source)
     if opened.geometry.is_aligned:
-        return AttentionMaps(spec.name, _maps(opened.run(inputs), columns), is_cut=is_cut)
+        return AttentionMaps(spec.name, _maps(opened.run(inputs), columns), is_cut=is_cut, notices=notices)
     shown = _written(opened, item) if target is None else _given(spec, target)
     _check_size(opened.geometry, columns.steps, len(shown) - 1)
     rows, before = (_target_axis(spec, part) for part in (shown[1:], shown[:-1]))
     maps = _maps(opened.run({**inputs, "target": shown[None, :-1]}), columns, rows, before)
-    return AttentionMaps(spec.name, maps, rows, target is not None, is_cut)
+    return AttentionMaps(spec.name, maps, rows, target is not None, is_cut, notices)
 
 
 def _geometry(spec: ModelSpec, device: str) -> AudioTransformerGeometry:
@@ -163,7 +168,7 @@ def _check_size(geometry: AudioTransformerGeometry, source: int, target: int = 0
         )
 
 
-def _text(spec: ModelSpec, source: Source) -> tuple[Array, Axis, bool]:
+def _text(spec: ModelSpec, source: Source) -> tuple[Array, Axis, bool, tuple[str, ...]]:
     """A text as symbols, its end included."""
     assert spec.vocabularies is not None
     if not isinstance(source, str):
@@ -171,7 +176,7 @@ def _text(spec: ModelSpec, source: Source) -> tuple[Array, Axis, bool]:
     numbers = [*_numbers(source, Vocabulary(spec.vocabularies.source), f"{spec.name} cannot read"), END]
     if len(numbers) == 1:
         raise UsageError(f"There is nothing to read; give {spec.name} a text.")
-    return np.array(numbers), Axis(len(numbers), _labels(spec.vocabularies.source, numbers)), False
+    return np.array(numbers), Axis(len(numbers), _labels(spec.vocabularies.source, numbers)), False, ()
 
 
 def _numbers(text: str, vocabulary: Vocabulary, refused: str) -> list[int]:
@@ -193,11 +198,18 @@ def _labels(symbols: tuple[str, ...], numbers: list[int]) -> tuple[str, ...]:
     return tuple("␣" if symbols[number] == SPACE else symbols[number] for number in numbers)
 
 
-def _sound(spec: ModelSpec, source: Source, start: float, duration: float | None) -> tuple[Array, Axis, bool]:
-    """A piece of audio as the model reads it, and whether there is more of it than can be shown."""
+def _sound(
+    spec: ModelSpec, source: Source, excerpt: tuple[float, float | None, TrackChoice], reading: ReadOptions
+) -> tuple[Array, Axis, bool, tuple[str, ...]]:
+    """A piece of audio as the model reads it, whether there is more of it than can be shown, and what is odd about it.
+
+    The excerpt: its start and duration in seconds, and the track that it is of.
+    """
+    start, duration, track = excerpt
     if duration is not None and duration > MOST_SECONDS:
         raise UsageError(f"At most {MOST_SECONDS:g} s can be shown, not {duration:g}; choose a smaller --duration.")
-    with Reader(source, start=start, duration=MOST_SECONDS + 0.1 if duration is None else duration) as reader:
+    most_seconds = MOST_SECONDS + 0.1 if duration is None else duration
+    with Reader(source, start=start, duration=most_seconds, track=track, reading=reading) as reader:
         rate, audio = reader.info.sample_rate, reader.read().mean(0, keepdims=True, dtype=np.float32)  # (1, T)
     most = round(MOST_SECONDS * rate)
     assert isinstance(spec.geometry, AudioTransformerGeometry)
@@ -211,7 +223,7 @@ def _sound(spec: ModelSpec, source: Source, start: float, duration: float | None
     seconds = len(samples) / spec.sample_rate
     item = as_item(0, levels if isinstance(side, SpectrogramSide) else samples, side)  # (N·stride, F) or (N·stride,)
     axis = Axis(steps_in(side, len(item)), levels=levels, seconds=seconds, start=start)
-    return item, axis, audio.shape[1] > most
+    return item, axis, audio.shape[1] > most, reader.notices
 
 
 def _shown_mel(sample_rate: int) -> Mel:

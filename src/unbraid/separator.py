@@ -11,11 +11,11 @@ stems back to the input's rate and length, share out what they leave over of the
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 
-from unbraid.audio import Reader, Source
+from unbraid.audio import Reader, ReadOptions, Source, TrackChoice
 from unbraid.converter import Waves
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.share import shared
@@ -39,6 +39,25 @@ from unbraid.runtime import Executor, open_executor
 from unbraid.runtime.base import Precision
 from unbraid.spec import ModelSpec
 from unbraid.stream import Feed, Progress, Track
+
+
+class Separates(Protocol):
+    """As much of a Separator as is needed to write the stems of a file."""
+
+    notices: tuple[str, ...]  # about the file of the last run
+
+    def blocks(
+        self,
+        source: Path,
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        track: TrackChoice = 0,
+        reading: ReadOptions = ReadOptions(),
+        progress: Progress | None = None,
+    ) -> Iterator[dict[str, FloatArray]]:
+        """The stems of a file, block by block: each (C, n)."""
+        ...
 
 
 class Separator:
@@ -86,6 +105,7 @@ class Separator:
         self.spec, self.options, self._executor = spec, options, executor
         self.device, self.device_reason = executor.device, executor.reason
         self.seams = Seams()
+        self.notices: tuple[str, ...] = ()  # about the file of the last run
 
     def __enter__(self) -> Self:
         return self
@@ -133,20 +153,26 @@ class Separator:
         *,
         start: float = 0.0,
         duration: float | None = None,
-        track: int = 0,
+        track: TrackChoice = 0,
+        reading: ReadOptions = ReadOptions(),
         progress: Progress | None = None,
     ) -> Iterator[dict[str, FloatArray]]:
         """Pull a file (or a binary file object) apart block by block: {stem: (C, n)}, in flat memory.
 
-        `start` and `duration` are seconds. `progress(done_seconds, total_seconds or None)` is called as the file is
-        read; raise `Cancelled` in it to stop.
+        `start` and `duration` are seconds, `track` counts audio tracks from 0, or is "auto" for the first that sounds;
+        what is odd about the file is in `notices` afterwards. `progress(done_seconds, total_seconds or None)` is called
+        as the file is read; raise `Cancelled` in it to stop.
 
         Raises:
             AudioError: the file cannot be read.
         """
-        with Reader(source, start=start, duration=duration, track=track) as reader:
-            for stems in self._stream(Track.through(reader), progress):
-                yield dict(zip(self.stems(), stems, strict=True))
+        self.notices = ()
+        with Reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
+            try:
+                for stems in self._stream(Track.through(reader), progress):
+                    yield dict(zip(self.stems(), stems, strict=True))
+            finally:
+                self.notices = reader.notices
 
     def _stream(self, track: Track, progress: Progress | None) -> Blocks:
         """Stems (S, C, n) of a track, or the sum of those that are not removed."""

@@ -16,46 +16,32 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 
 from unbraid import __version__
-from unbraid.audio import Audio, OutputFormat, Resampler, StreamWriter, Writer, check_format, open_reader, open_writer
+from unbraid.audio import (
+    Audio,
+    Cut,
+    OutputFormat,
+    Resampler,
+    StreamWriter,
+    Writer,
+    check_format,
+    open_reader,
+    open_writer,
+)
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import AudioError
 from unbraid.folder import sha256
 from unbraid.receipt import Made, Making, Receipt, holds, name_in, read_receipt
+from unbraid.separator import Separates
 from unbraid.stream import Progress
 from unbraid.visual import Facts, Recording, gather, report_page
 
 _FLOAT = OutputFormat("wav", "32f")
 _FLOAT_BYTES = 4
-
-
-class Separates(Protocol):
-    """What is needed of a Separator here."""
-
-    def blocks(
-        self,
-        source: Path,
-        *,
-        start: float = 0.0,
-        duration: float | None = None,
-        track: int = 0,
-        progress: Progress | None = None,
-    ) -> Iterator[dict[str, Audio]]:
-        """The stems of a file, block by block: each (C, n)."""
-        ...
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Which part of an input is taken."""
-
-    start: float = 0.0  # seconds
-    duration: float | None = None  # seconds; None: to the end
-    track: int = 0  # of the audio tracks in the file
 
 
 @dataclass(frozen=True)
@@ -66,6 +52,7 @@ class Signal:
     channels: int
     written_rate: int  # Hz; another than sample_rate only where it was asked for
     frames: int | None = None  # in the cut, as far as known beforehand
+    start_seconds: float = 0.0  # of silence at its start, while its file has begun and it has not
 
 
 @dataclass(frozen=True)
@@ -104,6 +91,7 @@ class Written:
 
     seconds: float  # of audio
     gain_db: float  # 0 unless it would have clipped
+    notices: tuple[str, ...] = ()  # what is odd about the input
 
 
 def write_track(
@@ -143,7 +131,7 @@ def write_stream(separator: Separates, track: Track, stream: BinaryIO, progress:
     with StreamWriter(stream, track.signal.sample_rate, track.signal.channels, tags=track.tags) as writer:
         for block in _blocks(separator, track, progress):
             writer.write(block[stem])
-        return Written(writer.frames / track.signal.sample_rate, 0.0)
+        return Written(writer.frames / track.signal.sample_rate, 0.0, separator.notices)
 
 
 class _Hidden:
@@ -171,7 +159,7 @@ def _write_stems(
     floats, started = kept if track.fmt.clips else fresh, time.monotonic()
     seconds, peak = _separate(separator, track, floats.stems, _FLOAT, progress)
     elapsed, gain = time.monotonic() - started, 1.0 / max(peak, 1.0)
-    written = Written(seconds, 20 * math.log10(gain) if track.fmt.clips else 0.0)
+    written = Written(seconds, 20 * math.log10(gain) if track.fmt.clips else 0.0, separator.notices)
     encoded = list(fresh.stems.items()) if track.fmt.clips else []
     parts = len(encoded) + (track.report is not None)
     if track.report is not None:
@@ -188,7 +176,7 @@ def _write_page(
 ) -> None:
     """The page about float stems; `how`: what its sound is multiplied by, and who is told of the seconds done."""
     cut = track.cut
-    recording = Recording(track.source, cut.start, cut.duration, cut.track)
+    recording = Recording(track.source, cut.start, cut.duration, cut.track, cut.reading)
     text = report_page(gather(recording, stems, page.parent, *how), facts)
     with disk_errors(page.parent):
         page.write_text(text, encoding="utf-8", errors="replace")
@@ -196,7 +184,14 @@ def _write_page(
 
 def _blocks(separator: Separates, track: Track, progress: Progress | None) -> Iterator[dict[str, Audio]]:
     cut = track.cut
-    return separator.blocks(track.source, start=cut.start, duration=cut.duration, track=cut.track, progress=progress)
+    return separator.blocks(
+        track.source,
+        start=cut.start,
+        duration=cut.duration,
+        track=cut.track,
+        reading=cut.reading,
+        progress=progress,
+    )
 
 
 def _separate(

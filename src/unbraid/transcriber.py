@@ -20,7 +20,7 @@ from typing import Self
 
 import numpy as np
 
-from unbraid.audio import Reader, Resampler, Source
+from unbraid.audio import Reader, ReadOptions, Resampler, Source, TrackChoice
 from unbraid.ctc import align, beam_search, greedy
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.overlap import windows
@@ -105,6 +105,7 @@ class Transcriber:
         self._open_long, self._long_seconds = open_long, long_seconds
         self._long: Recognizer | None = None  # once it is needed
         self.notice: str | None = None  # of the last run
+        self.notices: tuple[str, ...] = ()  # about the file of the last run
         self.heard_by = recognizer.spec.name  # the model of the last run
 
     def __enter__(self) -> Self:
@@ -125,6 +126,7 @@ class Transcriber:
         Raises:
             AudioError: the array is not float (C, T), is empty, or holds NaN or infinity.
         """
+        self.notices = ()
         track = Track.of(checked_audio(audio), checked_rate(sample_rate))
         words = tuple(self._words(self._chosen(track), track, progress))
         return Transcript(words, self.heard_by, self.notice)
@@ -135,21 +137,27 @@ class Transcriber:
         *,
         start: float = 0.0,
         duration: float | None = None,
-        track: int = 0,
+        track: TrackChoice = 0,
+        reading: ReadOptions = ReadOptions(),
         progress: Progress | None = None,
     ) -> Iterator[Word]:
         """The words of a file (or a binary file object) as they are heard, in flat memory; times are the file's.
 
-        `start` and `duration` are seconds. `progress(done_seconds, total_seconds or None)` is called as the file is
-        read; raise `Cancelled` in it to stop.
+        `start` and `duration` are seconds, `track` counts audio tracks from 0, or is "auto" for the first that sounds;
+        what is odd about the file is in `notices` afterwards. `progress(done_seconds, total_seconds or None)` is called
+        as the file is read; raise `Cancelled` in it to stop.
 
         Raises:
             AudioError: the file cannot be read.
         """
-        with Reader(source, start=start, duration=duration, track=track) as reader:
-            opened = Track.through(reader)
-            for word in self._words(self._chosen(opened), opened, progress):
-                yield dataclasses.replace(word, start=word.start + start, end=word.end + start)
+        self.notices = ()
+        with Reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
+            try:
+                opened = Track.through(reader)
+                for word in self._words(self._chosen(opened), opened, progress):
+                    yield dataclasses.replace(word, start=word.start + start, end=word.end + start)
+            finally:
+                self.notices = reader.notices
 
     def _chosen(self, track: Track) -> Recognizer:
         """Who is to hear a track."""

@@ -29,6 +29,7 @@ class Transcript:
     words: tuple[Word, ...]
     model: str
     notice: str | None = None  # what else should be known of how it was made
+    notices: tuple[str, ...] = ()  # what is odd about the file, as `Reader.notices`
 
     @property
     def text(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from unbraid.audio import open_reader
+from unbraid.audio import ReadOptions, TrackChoice, open_reader
 from unbraid.errors import ModelNotFound
 from unbraid.options import Options
 
@@ -37,6 +37,7 @@ class FakeSeparator:
             name=model, sample_rate=8000, channels=1, files={"model.safetensors": f"of {model}"}
         )
         self.device, self.device_reason = "cpu", "no GPU provider is installed"
+        self.notices: tuple[str, ...] = ()
         self.seams = SimpleNamespace(agreement_db=[])
 
     def stems(self) -> tuple[str, ...]:
@@ -49,9 +50,16 @@ class FakeSeparator:
         return channels
 
     def blocks(
-        self, source: Path, *, start: float = 0.0, duration: float | None = None, track: int = 0, progress: Any = None
+        self,
+        source: Path,
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        track: TrackChoice = 0,
+        reading: ReadOptions = ReadOptions(),
+        progress: Any = None,
     ) -> Iterator[dict[str, np.ndarray]]:
-        with open_reader(source, start=start, duration=duration, track=track) as reader:
+        with open_reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
             rate, done = reader.info.sample_rate, 0
             for block in reader.blocks(1000):
                 time.sleep(self.pause_seconds)
@@ -60,6 +68,7 @@ class FakeSeparator:
                 done += block.shape[1]
                 if progress:
                     progress(done / rate, reader.frames and reader.frames / rate)
+                self.notices = reader.notices
                 yield {stem: block * np.float32(self.weights.get(stem, 0.0)) for stem in self.stems()}
 
     def close(self) -> None:

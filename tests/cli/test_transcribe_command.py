@@ -33,7 +33,7 @@ class FakeVoices:
 
     def __init__(self, model: str, *, device: str, threads: int | None) -> None:
         MADE.append({"model": model, "device": device, "threads": threads})
-        self.closed = False
+        self.closed, self.notices = False, ()
 
     def stems(self) -> tuple[str, ...]:
         return ("voice1", "voice2")
@@ -41,7 +41,7 @@ class FakeVoices:
     def output_rate(self, sample_rate: int) -> int:
         return sample_rate
 
-    def blocks(self, source: Path, *, start, duration, track, progress) -> Iterator[dict[str, np.ndarray]]:
+    def blocks(self, source: Path, *, start, duration, track, reading, progress) -> Iterator[dict[str, np.ndarray]]:
         with audio.open_reader(source, start=start, duration=duration, track=track) as reader:
             for second, block in enumerate(reader.blocks(reader.info.sample_rate)):
                 yield {f"voice{i + 1}": block * (second % 2 == i) for i in range(2)}

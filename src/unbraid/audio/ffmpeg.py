@@ -1,62 +1,82 @@
-"""Decoding through FFmpeg's libraries (PyAV): m4a, aac, mp4, webm, mkv, wma, ac3 and whatever else FFmpeg reads.
+"""Decoding through FFmpeg's libraries (PyAV): mp3, m4a, aac, mp4, webm, mkv, wma, ac3 and whatever else FFmpeg reads.
 
-The samples of a track are its decoded frames, one after the other. Encoder delay is cut by FFmpeg itself; padding
-at the end by the stream's duration, which MP4 files state to the sample. Seeking in such files is inexact, so a
-start is reached by decoding up to it.
+The samples of a track are its decoded frames, put in place by their time stamps (timeline.py). Encoder delay is cut by
+FFmpeg itself; padding at the end by the stream's duration, which MP4 files state to the sample. Seeking in such files
+is inexact, so a start is reached by decoding up to it, or by counting packets where each has a known length. Damage on
+the way there does not matter; elsewhere it is an error, or silence if that was asked for.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import av
 import numpy as np
-from av.container import InputContainer
-from numpy.typing import NDArray
 
-from unbraid.audio import ends
+from unbraid.audio import demuxers, findings
 from unbraid.audio.calls import undisturbed
-from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Unreadable, damaged, no_such_track
-from unbraid.audio.tags import canonical
+from unbraid.audio.damage import Damage
+from unbraid.audio.facts import look_at
+from unbraid.audio.frames import FrameDecoder, Packet
+from unbraid.audio.info import BLOCK_FRAMES, Audio, Notice, damaged
+from unbraid.audio.options import ReadOptions
+from unbraid.audio.packets import measure_loss
+from unbraid.audio.streams import clock_of, describe, find_track, several
+from unbraid.audio.timeline import EndlessGap, Timeline
 from unbraid.errors import AudioError
 
-_LOSSLESS = ("pcm_", "alac", "flac", "wavpack", "tta", "ape", "wmalossless", "truehd", "mlp", "shorten", "tak")
-_BITS = {"u8": 8, "s16": 16, "s32": 24, "s64": 32, "flt": 32, "dbl": 64}  # s32 carries 20 and 24 bit codecs too
-_LOCKED = ("drms", "drmi", "aavd", "enca")  # codec tags of protected MP4 tracks
 _SLACK_FRAMES = 4096  # a track may end this much before its stated duration: the rest is silence
-_MANY = 8  # channels from which PyAV 18 cannot take planar frames apart (it reads past the eight plane pointers)
+
+_COUNTED = ("mp3float", "flac", "alac")  # codecs that need no more than a few packets before, to the very bit
+_LEAD_PACKETS = 12  # decoded before a start: an mp3 frame may need bits of up to nine frames before it
+_FIRST_PACKETS = 8  # always decoded: FFmpeg cuts the encoder's delay there
+
+Stamped: TypeAlias = "av.Packet[av.AudioStream] | av.AudioFrame"
 
 
 class FfmpegDecoder:
     """One audio track open in FFmpeg; see info.Decoder."""
 
     readable: int | None = None
+    obstacle: AudioError | None = None
 
-    def __init__(self, source: Path | BinaryIO, name: str, track: int = 0) -> None:
-        if not isinstance(source, Path):
-            source.seek(0)
+    def __init__(
+        self, source: Path | BinaryIO, name: str, track: int = 0, reading: ReadOptions = ReadOptions()
+    ) -> None:
+        self.notices: list[Notice] = []
+        facts = look_at(source)
+        self._container = demuxers.open_container(source)
         try:
-            # "file:" keeps a colon in a path from being taken for a protocol; no file may pull in others by network
-            target = f"file:{source}" if isinstance(source, Path) else source
-            options = {"protocol_whitelist": "file"}
-            self._container = av.open(target, "r", options=options, metadata_errors="replace")
-        except (av.FFmpegError, ValueError, OSError) as error:
-            raise Unreadable(getattr(error, "strerror", None) or str(error)) from None
-        try:
-            self._stream = _track(self._container, name, track)
-            self.info = _describe(self._container, self._stream)
-            self.is_cut = self.info.container == "caf" and _caf_is_cut(source)
+            self._stream = find_track(self._container, name, track)
+            clock = clock_of(self._container, self._stream)
+            self.info = describe(self._container, self._stream, clock, facts)
         except BaseException:
             self._container.close()
             raise
-        self._name = name
-        self._position = 0  # frames decoded, to say where something broke
+        self.is_cut = facts.is_cut and not (reading.skip_damage and facts.is_damaged)
+        self._name, self._origin = name, float(clock.origin)
+        self._origin_frames = float(clock.origin * self.info.sample_rate)
+        self.notices += findings.of_header(self.info, several(self._container, self.info.track))
+        names = demuxers.names_of(self.info.container)
+        self._is_numbered = bool(names & demuxers.NUMBERED) or facts.is_damaged
+        tick = float((self._stream.time_base or 1) * self.info.sample_rate)
+        is_timed = bool(names & demuxers.TIMED) or self._is_numbered
+        self._timeline = Timeline(self.info.sample_rate, tick, is_timed, may_jump=bool(names & demuxers.JUMPING))
+        is_packed = bool(names & demuxers.PACKED)
+        measure = partial(measure_loss, source, self.info.container, facts.mp3_packets) if is_packed else None
+        self._damage = Damage(reading.skip_damage, measure)
+        self._frames = FrameDecoder(self._container, self._stream, self.info, name, self._timeline, self._damage)
+        self._is_counted = self._stream.codec_context.name in _COUNTED
+        self._target = 0  # no packet that ends well before this has to be decoded
+        self._passed = 0  # packets
         self._blocks = self._trimmed()
         self._rest: Audio = np.zeros((self.info.channels, 0), np.float32)
 
     def skip(self, frames: int) -> int:
-        """Decode and drop: the only way to land on the sample in every format."""
-        skipped = 0
+        """Decode and drop: the only way to land on the sample in every format; damage there does not matter."""
+        skipped, position = 0, self._timeline.position - self._rest.shape[1]
+        self._target = self._damage.tolerated = position + frames
         while skipped < frames:
             block = self.read(min(frames - skipped, BLOCK_FRAMES))
             if block.shape[1] == 0:
@@ -83,131 +103,100 @@ class FfmpegDecoder:
         self._container.close()
 
     def _trimmed(self) -> Generator[Audio, None, None]:
-        """The decoded blocks, cut or filled to the stated length where there is one."""
+        """The blocks, cut or filled to the stated length where there is one."""
         left = self.info.frames
-        for block in self._decoded():
-            if left is None:
-                yield block
-            elif left > 0:
-                yield block[:, :left]
-                left -= min(left, block.shape[1])
-            else:
-                return
-        if left is not None and 0 < left <= min(_SLACK_FRAMES, self._position):
-            yield np.zeros((self.info.channels, left), np.float32)
-        elif self._ends_early():
-            raise damaged(self._name, self._position / self.info.sample_rate, "its header states a longer duration")
-
-    def _decoded(self) -> Generator[Audio, None, None]:
-        packer: av.AudioResampler | None = None
-        packets = self._container.demux(self._stream)
-        while True:
-            locked = False
-            try:
-                packet = next(packets, None)
-                if packet is None:
+        try:
+            for block in self._placed():
+                if left is None:
+                    yield block
+                elif left > 0:
+                    yield block[:, :left]
+                    left -= min(left, block.shape[1])
+                else:
                     return
-                locked = packet.has_sidedata("encryption_info")
-                frames = packet.decode()
-            except (av.FFmpegError, OSError) as error:
-                if locked:
-                    raise _protected(self._name) from None
-                reason = getattr(error, "strerror", None) or str(error)
-                raise damaged(self._name, self._position / self.info.sample_rate, reason) from error
-            for frame in frames:
-                self._check_shape(frame)
-                if frame.format.is_planar and self.info.channels >= _MANY:
-                    packer = packer or av.AudioResampler(format=frame.format.name.removesuffix("p"))
-                    frame = packer.resample(frame)[0]
-                block = _samples(frame)
-                self._position += block.shape[1]
-                yield block
+            position = self._timeline.position
+            if left is None:
+                if self._ends_early(position):
+                    raise damaged(self._name, position / self.info.sample_rate, "its header states a longer duration")
+            elif left > 0:
+                self._check_end(position, left)
+                yield from self._silence(left)
+        finally:
+            self.notices += findings.of_decoding(self._timeline, self._damage)
 
-    def _check_shape(self, frame: av.AudioFrame) -> None:
-        rate, channels = frame.sample_rate, frame.layout.nb_channels
-        if (rate, channels) != (self.info.sample_rate, self.info.channels):
-            seconds = self._position / self.info.sample_rate
+    def _check_end(self, position: int, left: int) -> None:
+        """Whether silence may stand for what is missing at the end of a track that states its length."""
+        if self._damage.reason is None and left <= min(_SLACK_FRAMES, position):
+            return
+        reason = self._damage.reason or "its header states a longer duration"
+        is_known = self._damage.reason is not None or bool(self._damage.stretches)
+        if not is_known or not self._damage.ends(position, left):
+            raise damaged(self._name, position / self.info.sample_rate, reason)
+
+    def _placed(self) -> Iterator[Audio]:
+        """The decoded blocks, with silence between where their time stamps, or damage, have gaps."""
+        passed = 0  # frames that need not be decoded, on the way to a start
+        for packet in self._frames.packets():
+            if self._may_pass(packet):
+                frames = self._frames.count(packet)
+                lost = self._damage.lost(packet.pos, packet.size, frames)
+                passed += max(0, frames + self._shift(self._at(packet), frames, lost))
+                if passed >= BLOCK_FRAMES:
+                    yield from self._silence(passed)
+                    passed = 0
+                continue
+            yield from self._silence(passed)
+            passed = 0
+            blocks = [(self._at(frame), samples) for frame, samples in self._frames.decode(packet)]
+            lost = self._damage.lost(packet.pos, packet.size, sum(block.shape[1] for _, block in blocks))
+            for at, block in blocks:
+                shift = self._shift(at, block.shape[1], lost)
+                yield from self._silence(shift)
+                yield block[:, -min(shift, 0) :]
+                lost = None
+        yield from self._silence(passed)
+
+    def _shift(self, at: int | None, frames: int, lost: int | None) -> int:
+        """Frames of silence before what was decoded, or, below zero, how many of it to leave out."""
+        position, reason = self._timeline.position, self._damage.reason
+        if lost is not None and (lost or reason):
+            at = position + lost
+        is_damage = bool(reason or lost or (self._is_numbered and position))
+        try:
+            shift = self._timeline.place(at, frames, after_damage=is_damage)
+        except EndlessGap as gap:
             raise AudioError(
-                f"{self._name} changes from {self.info.sample_rate} Hz, {self.info.channels} channels to {rate} Hz, "
-                f"{channels} channels at {seconds:.3f} s. Convert it to one sample rate and channel count first."
-            )
+                f"{self._name} has a gap of {gap.seconds / 3600:.0f} hours between its time stamps at "
+                f"{gap.at_seconds:.3f} s; at most 24 are filled with silence. Get an intact copy, or pass a duration "
+                f"that ends before the gap."
+            ) from None
+        if is_damage and (reason or shift > 0) and not self._damage.ends(position, shift):
+            raise damaged(self._name, position / self.info.sample_rate, reason or "samples are missing")
+        return shift
 
-    def _ends_early(self) -> bool:
+    def _silence(self, frames: int) -> Iterator[Audio]:
+        for start in range(0, frames, BLOCK_FRAMES):
+            yield np.zeros((self.info.channels, min(BLOCK_FRAMES, frames - start)), np.float32)
+
+    def _may_pass(self, packet: Packet) -> bool:
+        """Whether a packet before the start has not even to be decoded."""
+        self._passed += 1
+        if not (self._is_counted and packet.size and packet.duration) or self._passed <= _FIRST_PACKETS:
+            return False
+        position = max(self._timeline.position, self._at(packet) or 0)
+        if position + _LEAD_PACKETS * self._frames.count(packet) >= self._target:
+            return False
+        return self._frames.is_whole(packet)
+
+    def _at(self, stamped: Stamped) -> int | None:
+        """Where a packet or frame begins, by its time stamp."""
+        if stamped.pts is None or stamped.time_base is None:
+            return None
+        return round(stamped.pts * float(stamped.time_base) * self.info.sample_rate - self._origin_frames)
+
+    def _ends_early(self, position: int) -> bool:
         """Whether a track without an exact length ended well before the duration its header states."""
         alone = len(self._container.streams) == 1 and "matroska" in self._container.format.name
         stated = self._container.duration
-        return alone and stated is not None and self._position / self.info.sample_rate < stated / av.time_base - 0.25
-
-
-def _track(container: InputContainer, name: str, track: int) -> av.AudioStream:
-    """The asked-for audio stream, or the reason why there is none."""
-    streams = container.streams.audio
-    if not streams:
-        kind = container.format.name
-        if kind.endswith("_pipe") or kind in ("tty", "image2", "gif", "apng", "ico") or not container.streams.video:
-            raise Unreadable(f"it looks like {kind.removesuffix('_pipe')}")
-        raise AudioError(f"{name} is a video without an audio track. Name a file that has sound.")
-    if not 0 <= track < len(streams):
-        raise no_such_track(name, track, len(streams))
-    stream = streams[track]
-    context = stream.codec_context
-    protection = {key.lower() for key in (*stream.metadata, *container.metadata)} & {"asf_protection_type"}
-    if (context is not None and context.codec_tag in _LOCKED) or protection:
-        raise _protected(name)
-    if context is None or not context.sample_rate or not context.layout.nb_channels:
-        raise Unreadable("its audio coding is unknown here")
-    return stream
-
-
-def _caf_is_cut(source: Path | BinaryIO) -> bool:
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return ends.caf_is_cut(file)
-    position = source.tell()  # FFmpeg is reading the same file
-    try:
-        return ends.caf_is_cut(source)
-    finally:
-        source.seek(position)
-
-
-def _protected(name: str) -> AudioError:
-    return AudioError(f"{name} is encrypted or copy protected (DRM). Name a copy without protection.")
-
-
-def _describe(container: InputContainer, stream: av.AudioStream) -> AudioInfo:
-    context = stream.codec_context
-    rate, codec = context.sample_rate, context.name
-    kind = context.format.name.removesuffix("p") if context.format else "s16"
-    lossy = not codec.startswith(_LOSSLESS)
-    frames, seconds = None, None
-    if stream.duration and stream.time_base:
-        seconds = float(stream.duration * stream.time_base)
-        if "mp4" in container.format.name.split(","):
-            frames = round(stream.duration * stream.time_base * rate)
-    elif container.duration:
-        seconds = container.duration / av.time_base
-    return AudioInfo(
-        sample_rate=rate,
-        channels=context.layout.nb_channels,
-        frames=frames,
-        duration=seconds,
-        container=container.format.name,
-        codec=codec,
-        bits=None if lossy else _BITS.get(kind, 24),
-        is_float=not lossy and kind in ("flt", "dbl"),
-        lossy=lossy,
-        tags=canonical({**stream.metadata, **container.metadata}),
-        tracks=len(container.streams.audio),
-    )
-
-
-def _samples(frame: av.AudioFrame) -> Audio:
-    """A decoded frame as float32 (C, n), full scale 1."""
-    array: NDArray[Any] = frame.to_ndarray()  # (C, n) planar, (1, n * C) packed
-    if not frame.format.is_planar:
-        array = array.reshape(-1, frame.layout.nb_channels).T  # (C, n)
-    if array.dtype.kind == "f":
-        return np.ascontiguousarray(array, dtype=np.float32)
-    if array.dtype == np.uint8:
-        return (array.astype(np.float32) - np.float32(128)) / np.float32(128)
-    return (array / 2.0 ** (8 * array.itemsize - 1)).astype(np.float32)
+        end = position / self.info.sample_rate + self._origin
+        return alone and stated is not None and end < stated / av.time_base - 0.25

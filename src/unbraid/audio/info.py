@@ -31,6 +31,16 @@ class AudioInfo:
     lossy: bool
     tags: dict[str, str] = field(default_factory=dict)  # canonical names, see tags.py
     tracks: int = 1  # audio tracks in the file
+    track: int = 0  # which of them this is
+    start_seconds: float = 0.0  # of silence in front, for a track that starts later than its file
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something odd about a file that its reader should know; `text` goes on after the file's name and a colon."""
+
+    text: str
+    is_lie: bool = False  # the file says of itself what is not so: an error where reading is strict
 
 
 class Decoder(Protocol):
@@ -38,6 +48,8 @@ class Decoder(Protocol):
 
     info: AudioInfo
     readable: int | None  # frames known to be there, fewer than info.frames in a file that was cut off; None: unknown
+    notices: list[Notice]  # so far
+    obstacle: AudioError | None  # why what lies behind the readable frames cannot be read; None: it was cut off
     is_cut: bool  # whether the file stops before its own end, although nothing states how much is missing
 
     def skip(self, frames: int) -> int:
@@ -57,11 +69,16 @@ class Unreadable(Exception):
     """This decoder does not know the file; another one may. Never reaches the caller."""
 
 
-def damaged(name: str, seconds: float, reason: str) -> AudioError:
+class Damaged(AudioError):
+    """A track whose decoding breaks off; another decoder may go on behind the damage."""
+
+
+def damaged(name: str, seconds: float, reason: str) -> Damaged:
     """The error for a track whose decoding breaks off."""
-    return AudioError(
+    return Damaged(
         f"{name} is damaged after {seconds:.3f} s ({reason}). "
-        f"Get an intact copy, or pass a duration that ends before the damage."
+        f"Get an intact copy, or pass a duration that ends before the damage, or a start behind it; --skip-damage puts "
+        f"silence in its place."
     )
 
 

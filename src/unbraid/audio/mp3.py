@@ -6,6 +6,8 @@ room for LAME's table of contents, it is left out, and with it the only statemen
 refused, for the length would not come back.
 """
 
+from typing import BinaryIO
+
 _MPEG1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # kbit/s, from 32 kHz on
 _MPEG2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # from 16 kHz on; below only up to 64
 _TABLE_BYTES = 156
@@ -35,3 +37,42 @@ def least_kbps(sample_rate: int, channels: int) -> int:
 def preset_scale(kbps: int) -> float:
     """What LAME multiplies the samples by."""
     return {192: 0.97, 224: 0.98, 256: 1.0, 320: 1.0}.get(kbps, 0.95)
+
+
+def frame_bytes(header: bytes) -> int | None:
+    """How long a frame of layer III is, by its first four bytes (ISO 11172-3, 2.4.2.3); None if they do not say."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
+        return None
+    version, rates = header[1] >> 3 & 3, _MPEG1 if header[1] & 8 else _MPEG2  # 3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5
+    number, rate = header[2] >> 4, (44100, 48000, 32000, 0)[header[2] >> 2 & 3] >> (2, 0, 1, 0)[version]
+    if version == 1 or not 0 < number < 15 or not rate:
+        return None
+    return (144000 if version == 3 else 72000) * rates[number - 1] // rate + (header[2] >> 1 & 1)
+
+
+def is_mp3(file: BinaryIO) -> bool:
+    """Whether a file begins with a frame of MPEG audio, or with an ID3 tag."""
+    start, frame = _first_frame(file)
+    is_mpeg = start > 0 or (len(frame) > 3 and frame[0] == 0xFF and frame[1] & 0xE0 == 0xE0 and frame[1] & 0x06 != 0)
+    return is_mpeg and frame[:4] != b"fLaC"  # some flac files carry an ID3 tag in front
+
+
+def stated_packets(file: BinaryIO) -> int | None:
+    """How many frames an mp3 has, by the Xing or Info table in its first one; None where there is none."""
+    _, frame = _first_frame(file)
+    for mark in (b"Xing", b"Info"):
+        at = frame.find(mark)
+        if at >= 0 and len(frame) >= at + 12 and frame[at + 7] & 1:
+            return int.from_bytes(frame[at + 8 : at + 12], "big") or None
+    return None
+
+
+def _first_frame(file: BinaryIO) -> tuple[int, bytes]:
+    """Where the first frame begins, behind a tag, and its first bytes."""
+    file.seek(0)
+    head = file.read(10)
+    start = 0
+    if head[:3] == b"ID3" and len(head) == 10:
+        start = 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
+    file.seek(start)
+    return start, file.read(4096)

@@ -9,14 +9,14 @@ libsndfile is tried first and FFmpeg after it; `read` is exactly the concatenati
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import numpy as np
 
-from unbraid.audio.calls import undisturbed
-from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Decoder, Unreadable
+from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Decoder
+from unbraid.audio.opening import Opening
+from unbraid.audio.options import ReadOptions, TrackChoice, check_track
 from unbraid.audio.source import Source, label, localize
 from unbraid.errors import AudioError, UsageError
 
@@ -28,14 +28,26 @@ class Reader:
 
     info: AudioInfo  # of the whole track
     frames: int | None  # in the range; None where only decoding can tell
+    notices: tuple[str, ...] = ()  # what is odd about the file, as far as it was read in the last pass
 
-    def __init__(self, source: Source, *, start: float = 0.0, duration: float | None = None, track: int = 0) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        track: TrackChoice = 0,
+        reading: ReadOptions = ReadOptions(),
+    ) -> None:
         _check_range(start, duration)
-        self._name, self._track = label(source), track
+        check_track(track)
+        self._name, self._reading = label(source), reading
         self._source, self._temporary = localize(source)
         try:
-            decoder = _decoder(self._source, self._name, track)
+            self._opening = Opening(self._source, self._name, track, reading)
+            decoder = self._opened()
             self.info, readable, self._is_cut = decoder.info, decoder.readable, decoder.is_cut
+            self._obstacle = decoder.obstacle
             decoder.close()
             self._start = round(start * self.info.sample_rate)
             self._limit = None if duration is None else round(duration * self.info.sample_rate)
@@ -60,7 +72,7 @@ class Reader:
 
     def blocks(self, frames: int = BLOCK_FRAMES) -> Iterator[Audio]:
         """The range as float32 blocks (C, n); all but the last have n = frames."""
-        decoder = _decoder(self._source, self._name, self._track)
+        decoder = self._opened()
         try:
             if (reached := decoder.skip(self._start)) < self._start:
                 raise self._starts_late(reached)
@@ -76,19 +88,45 @@ class Reader:
                 if block.shape[1] < size:
                     break
             self._check_end(done)
+            self._note(decoder)
         finally:
             decoder.close()
+            self.notices = tuple(notice.text for notice in decoder.notices)
 
     def read(self) -> Audio:
         """The range as one array (C, T)."""
         if self.frames is None:
             return np.concatenate(list(self.blocks()), axis=1)
-        audio = np.empty((self.info.channels, self.frames), np.float32)
+        try:
+            audio = np.empty((self.info.channels, self.frames), np.float32)
+        except (MemoryError, ValueError):
+            seconds = self.frames / self.info.sample_rate
+            raise AudioError(
+                f"{self._name} states {seconds:.0f} s of audio, which memory does not hold at once. Read it in blocks, "
+                f"or pass a duration."
+            ) from None
         done = 0
         for block in self.blocks():
             audio[:, done : done + block.shape[1]] = block
             done += block.shape[1]
         return audio
+
+    def _opened(self) -> Decoder:
+        """A decoder at the start of the track."""
+        decoder = self._opening.decoder()
+        try:
+            self._note(decoder)
+        except BaseException:
+            decoder.close()
+            raise
+        return decoder
+
+    def _note(self, decoder: Decoder) -> None:
+        """Take over what a decoder has noticed so far; a strict reader refuses lies."""
+        self.notices = tuple(notice.text for notice in decoder.notices)
+        lie = next((notice.text for notice in decoder.notices if notice.is_lie), None)
+        if lie and self._reading.strict:
+            raise AudioError(f"{self._name}: {lie}. Get a sound copy, or leave strict reading off.")
 
     def _range_frames(self) -> int | None:
         if self.info.frames == 0:
@@ -105,7 +143,7 @@ class Reader:
     def _check_readable(self, readable: int | None) -> None:
         """Refuse at once what is known to be missing."""
         if readable is not None and self.frames is not None and self._start + self.frames > readable:
-            raise self._cut_short(readable)
+            raise self._obstacle or self._cut_short(readable)
 
     def _reaches(self, end: int | None) -> bool:
         """Whether more was asked for than lies before this frame of the track (None: before its unknown end)."""
@@ -157,45 +195,42 @@ class Reader:
         )
 
 
-def open_reader(source: Source, *, start: float = 0.0, duration: float | None = None, track: int = 0) -> Reader:
-    """A reader of a path or binary file object; start and duration in seconds, track counted from 0."""
-    return Reader(source, start=start, duration=duration, track=track)
+def open_reader(
+    source: Source,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    track: TrackChoice = 0,
+    reading: ReadOptions = ReadOptions(),
+) -> Reader:
+    """A reader of a path or binary file object; start and duration in seconds, track counted from 0 (or "auto")."""
+    return Reader(source, start=start, duration=duration, track=track, reading=reading)
 
 
-def read(source: Source, *, start: float = 0.0, duration: float | None = None, track: int = 0) -> tuple[Audio, int]:
+def read(
+    source: Source,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    track: TrackChoice = 0,
+    reading: ReadOptions = ReadOptions(),
+) -> tuple[Audio, int]:
     """The samples as float32 (C, T), and the sample rate."""
-    with Reader(source, start=start, duration=duration, track=track) as reader:
+    with Reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
         return reader.read(), reader.info.sample_rate
 
 
-def probe(source: Source, track: int = 0) -> AudioInfo:
-    """What the header of a track says, without decoding it."""
+def probe(source: Source, track: TrackChoice = 0, reading: ReadOptions = ReadOptions()) -> AudioInfo:
+    """What the header of a track says, without decoding it (but for the choice of a track that sounds)."""
+    check_track(track)
     local, temporary = localize(source)
     try:
-        decoder = _decoder(local, label(source), track)
+        decoder = Opening(local, label(source), track, reading).decoder()
         decoder.close()
         return decoder.info
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-
-
-def _decoder(source: Path | BinaryIO, name: str, track: int) -> Decoder:
-    """The file in libsndfile, or else in FFmpeg, which is loaded only then."""
-    from unbraid.audio.sndfile import SndfileDecoder
-
-    try:
-        return SndfileDecoder(source, name, track)
-    except Unreadable as first:
-        from unbraid.audio.ffmpeg import FfmpegDecoder
-
-        try:
-            return undisturbed(lambda: FfmpegDecoder(source, name, track))
-        except Unreadable as second:
-            raise AudioError(
-                f"{name} is not audio that can be read (libsndfile: {first}; FFmpeg: {second}). "
-                f"If it should be, it is damaged or cut off: get an intact copy, or convert it to wav or flac."
-            ) from None
 
 
 def _check_range(start: float, duration: float | None) -> None:

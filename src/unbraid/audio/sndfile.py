@@ -1,8 +1,8 @@
-"""Decoding through libsndfile: wav, RF64, W64, aiff, flac, ogg, opus, mp3 and its many older formats.
+"""Decoding through libsndfile: wav, RF64, W64, aiff, flac, ogg, opus and its many older formats.
 
-Three kinds of file that libsndfile would misread are caught here: WAV streams without a length (opened as raw
-samples behind their header), mp3 files without an index (libsndfile guesses their length from the bit rate and
-stops there: left to FFmpeg), and files cut short, whose missing part it only mentions in its log.
+Files that libsndfile would misread are kept from it, or put right for it, by survey.py. Ogg files with gaps or damage
+are left to FFmpeg, because libsndfile would play on as if nothing were missing; and mp3, because mpg123 inside it
+writes to standard error whatever it thinks of a file.
 """
 
 import contextlib
@@ -15,18 +15,19 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from unbraid.audio import ends, riff
+from unbraid.audio import ogg, ogg_pages
 from unbraid.audio.calls import directly, undisturbed
-from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Unreadable, damaged, no_such_track
+from unbraid.audio.headerless import Headerless
+from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Notice, Unreadable, damaged, no_such_track
+from unbraid.audio.options import ReadOptions
+from unbraid.audio.parts import WHOLE, Part
 from unbraid.audio.tags import canonical
+from unbraid.audio.view import open_view
+from unbraid.errors import AudioError
 
 _LOSSY = ("ULAW", "ALAW", "ADPCM", "GSM", "G72", "NMS", "VOX", "VORBIS", "OPUS", "MPEG")
 # Seeking lands on the sample in these; in the last page of a Vorbis or Opus file libsndfile 1.2.2 misses it.
-_EXACT_SEEK = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "MPEG")
-# An mp3 frame may need bits of up to nine frames before it (the bit reservoir); libsndfile makes zeros without them.
-_RESERVOIR_FRAMES = 10 * 1152
-_SHORT_BYTES = re.compile(r"(?:data|SSND|riff|Data Size)\s*: (\d+) \(should be (\d+)\)")
-_SHORT_FRAMES = re.compile(r"frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
+_EXACT_SEEK = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 # Vorbis and Opus order surround channels their own way: wave[k] = vorbis[order[k]] (Vorbis I specification, 4.3.9).
 VORBIS_ORDER = {
     3: (0, 2, 1),
@@ -56,18 +57,29 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
 class SndfileDecoder:
     """A file open in libsndfile; see info.Decoder."""
 
-    def __init__(self, source: Path | BinaryIO, name: str, track: int = 0) -> None:
+    obstacle: AudioError | None = None
+
+    def __init__(
+        self,
+        source: Path | BinaryIO,
+        name: str,
+        track: int = 0,
+        reading: ReadOptions = ReadOptions(),
+        part: Part = WHOLE,
+    ) -> None:
+        self.notices: list[Notice] = []
         with contextlib.ExitStack() as stack:
             own = stack.enter_context(source.open("rb")) if isinstance(source, Path) else None
             file = own or source
             assert not isinstance(file, Path)
-            path = source if isinstance(source, Path) and _may_be_named(file, source) else None
+            path = source if isinstance(source, Path) and part.pieces is None and _may_be_named(source, part) else None
             self._call = directly if path else undisturbed  # by its name, C code reads a file on its own
-            self._file = stack.enter_context(self._call(partial(_open, file, path)))
+            content = file if part.pieces is None else open_view(file, part.pieces)
+            self._file = stack.enter_context(self._call(partial(_open, content, path, part.headerless)))
             if track != 0:
                 raise no_such_track(name, track, 1)
-            self.info, self.readable = _describe(self._file)
-            self.is_cut = self._file.format == "OGG" and _is_cut(file, self._file)
+            self.info, self.readable = _describe(self._file, part)
+            self.is_cut = part.is_cut or _holds_more(part.link, self._file)
             self._closing = stack.pop_all()
         self._name = name
         self._position = 0
@@ -80,13 +92,10 @@ class SndfileDecoder:
             return self._drop(frames)
         start = self._position
         target = min(start + frames, self._file.frames)
-        entry = target - _RESERVOIR_FRAMES if self._file.subtype.startswith("MPEG") else target
-        if entry > start:
-            try:
-                self._position = self._call(lambda: self._file.seek(entry))
-            except soundfile.LibsndfileError as error:
-                raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
-        self._drop(target - self._position)
+        try:
+            self._position = self._call(lambda: self._file.seek(target))
+        except soundfile.LibsndfileError as error:
+            raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
         return self._position - start
 
     def _drop(self, frames: int) -> int:
@@ -110,85 +119,50 @@ class SndfileDecoder:
         self._closing.close()
 
 
-class _Tail:
-    """A seekable file without its first bytes."""
-
-    def __init__(self, file: BinaryIO, start: int) -> None:
-        self._file, self._start = file, start
-        file.seek(start)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset + self._start if whence == 0 else offset, whence) - self._start
-
-    def tell(self) -> int:
-        return self._file.tell() - self._start
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
+def _may_be_named(path: Path, part: Part) -> bool:
+    """Whether libsndfile may open a file by its name: it takes those in .mp3 for mp3, and complains about others."""
+    return part.is_known and path.suffix.lower() != ".mp3"
 
 
-def _may_be_named(file: BinaryIO, path: Path) -> bool:
-    """Whether libsndfile may open the file by its name."""
-    # by a name in .mp3, it would take anything for one, and complain about it on standard error
-    return riff.open_ended(file) is None and path.suffix.lower() != ".mp3"
-
-
-def _open(file: BinaryIO, path: Path | None) -> soundfile.SoundFile:
+def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> soundfile.SoundFile:
     """The file in libsndfile, by its name if there is one, or Unreadable."""
-    stream = None if path else riff.open_ended(file)
+    file.seek(0)
     try:
-        if stream is not None:
-            tail = _Tail(file, stream.start)
-            rate, channels = stream.sample_rate, stream.channels
-            return _Sequential(tail, "r", rate, channels, stream.subtype, "LITTLE", "RAW")
-        if _is_mp3_without_index(file):
-            raise Unreadable("mp3 without an index")
+        if coding is not None:
+            rate, channels = coding.sample_rate, coding.channels
+            return _Sequential(file, "r", rate, channels, coding.subtype, coding.byte_order, "RAW")
+        if (pages := ogg_pages.examine(file)) and (pages.has_gaps or pages.is_damaged):
+            raise Unreadable("Ogg pages are missing or damaged" if pages.is_damaged else "Ogg pages with gaps between")
         file.seek(0)
         sound = _Sequential(path or file)
-    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+    except (soundfile.LibsndfileError, TypeError, ValueError, OverflowError) as error:
         reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
         raise Unreadable(reason.strip().rstrip(".")) from None
+    if sound.subtype.startswith("MPEG"):
+        sound.close()
+        raise Unreadable("MPEG audio is left to FFmpeg")
     if sound.frames > 1 << 60:  # a flac stream that was piped: libsndfile cannot seek in it
         sound.close()
         raise Unreadable("no length in the header")
     return sound
 
 
-def _is_mp3_without_index(file: BinaryIO) -> bool:
-    """Whether this is an mp3 whose first frame has no Xing/Info table that counts the frames."""
-    file.seek(0)
-    head = file.read(10)
-    start = 0
-    if head[:3] == b"ID3" and len(head) == 10:
-        start = 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
-    file.seek(start)
-    frame = file.read(4096)
-    sync = frame.find(b"\xff")
-    is_mpeg = start > 0 or (len(frame) > 3 and sync == 0 and frame[1] & 0xE0 == 0xE0 and frame[1] & 0x06 != 0)
-    if not is_mpeg:
-        return False
-    for mark in (b"Xing", b"Info"):
-        at = frame.find(mark)
-        if at >= 0 and len(frame) >= at + 12 and frame[at + 7] & 1 and frame[at + 8 : at + 12] != bytes(4):
-            return False
-    return frame[:4] != b"fLaC"  # some flac files carry an ID3 block in front
-
-
-def _describe(sound: soundfile.SoundFile) -> tuple[AudioInfo, int | None]:
+def _describe(sound: soundfile.SoundFile, part: Part) -> tuple[AudioInfo, int | None]:
     """What the header says, and how many frames are there."""
     subtype = sound.subtype
     lossy = subtype.startswith(_LOSSY) or "ADPCM" in subtype
     is_float = subtype in ("FLOAT", "DOUBLE")
     digits = re.search(r"\d+", subtype)
     bits = None if lossy else {"FLOAT": 32, "DOUBLE": 64}.get(subtype) or int(digits[0] if digits else 8)
-    frames = _promised(sound, bits)
+    frame_bytes = sound.channels * bits / 8 if bits else max(1.0, part.there / max(sound.frames, 1))
+    frames = sound.frames + math.ceil(part.missing / frame_bytes)
     info = AudioInfo(
         sample_rate=sound.samplerate,
         channels=sound.channels,
         frames=frames,
         duration=frames / sound.samplerate,
         container="wav" if sound.format in ("RAW", "WAVEX") else sound.format.lower(),
-        codec={"MPEG_LAYER_III": "mp3"}.get(subtype, subtype.lower()),
+        codec=subtype.lower(),
         bits=bits,
         is_float=is_float,
         lossy=lossy,
@@ -197,23 +171,7 @@ def _describe(sound: soundfile.SoundFile) -> tuple[AudioInfo, int | None]:
     return info, sound.frames
 
 
-def _is_cut(file: BinaryIO, sound: soundfile.SoundFile) -> bool:
-    position = file.tell()  # libsndfile may be reading the same file
+def _holds_more(link: ogg.Link | None, sound: soundfile.SoundFile) -> bool:
+    """Whether an Ogg file has more in it than libsndfile found."""
     rate = 48000 if sound.subtype == "OPUS" else sound.samplerate
-    try:
-        return ends.ogg_is_cut(file, sound.frames / sound.samplerate, rate)
-    finally:
-        file.seek(position)
-
-
-def _promised(sound: soundfile.SoundFile, bits: int | None) -> int:
-    """Frames that the header states: more than libsndfile found, where the file was cut off."""
-    log, frames = sound.extra_info, int(sound.frames)
-    if (match := _SHORT_BYTES.search(log)) and sound.format != "RAW":
-        stated, there = int(match[1]), int(match[2])
-        if stated > there and not riff.is_bogus(stated):
-            frame_bytes = sound.channels * bits / 8 if bits else max(1.0, there / max(frames, 1))
-            return frames + math.ceil((stated - there) / frame_bytes)
-    if (match := _SHORT_FRAMES.search(log)) and int(match[2]) > int(match[1]):
-        return int(match[2])
-    return frames
+    return link is not None and ogg.holds_more(link, sound.frames / sound.samplerate, rate)

@@ -16,6 +16,7 @@ from unbraid.errors import AudioError
 
 Source = str | os.PathLike[str] | BinaryIO
 _STANDARD = {"<stdin>": "standard input", "<stdout>": "standard output"}  # how people call them
+SPOOLED = ".spool"  # how the names of copies end that were made of pipes
 _SPOOL_BYTES = 1 << 16  # copied at a time
 
 
@@ -32,7 +33,7 @@ def spool(stream: BinaryIO, progress: Callable[[int, None], None] | None = None)
 
     `progress(bytes so far, None)` is called now and then: nobody knows how much a pipe will bring.
     """
-    with tempfile.NamedTemporaryFile(prefix="unbraid-", suffix=".spool", delete=False) as file:
+    with tempfile.NamedTemporaryFile(prefix="unbraid-", suffix=SPOOLED, delete=False) as file:
         path = Path(file.name)
         try:
             while chunk := stream.read(_SPOOL_BYTES):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from unbraid.cli import options as opt
-from unbraid.cli.console import guarded, notice, say
+from unbraid.cli.console import guarded, notice, say, warn
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import UsageError
 
@@ -29,6 +29,10 @@ def attention(
     target: _Target = None,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
+    track: opt.AudioTrack = "0",
+    input_format: opt.InputFormat = None,
+    strict: opt.Strict = False,
+    skip_damage: opt.SkipDamage = False,
     device: opt.Device = "auto",
     overwrite: _Overwrite = False,
 ) -> None:
@@ -39,15 +43,27 @@ def attention(
         if os.path.lexists(output) and not overwrite:
             raise UsageError(f"{output} exists already; choose another place with -o, or use --overwrite.")
         from unbraid.attention import MOST_SECONDS, attention_maps
+        from unbraid.cli.request import cut_of
         from unbraid.visual.attention_page import attention_page
 
-        seen = attention_maps(model, source, target=target, start=start, duration=duration, device=device)
+        cut = cut_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage)
+        seen = attention_maps(
+            model,
+            source,
+            target=target,
+            start=start,
+            duration=duration,
+            track=cut.track,
+            reading=cut.reading,
+            device=device,
+        )
         is_sound = not seen.maps[0].rows.labels
         page = attention_page(seen, Path(source).name if is_sound else source)
         with working_folder(output.parent) as work, disk_errors(output.parent):
             (work / "page.html").write_text(page, encoding="utf-8", errors="replace")
             output.parent.mkdir(parents=True, exist_ok=True)
             (work / "page.html").replace(output)
+        warn(source, seen.notices)
         if seen.is_cut:
             notice(f"only {MOST_SECONDS:g} s are shown; choose which with --start and --duration.")
         say(f"page: {output}")

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn, Protocol, TextIO, TypeVar
@@ -46,6 +46,12 @@ def notice(text: str) -> None:
     """A line on standard error, if anything can be written there."""
     with suppress(OSError):
         _print(text, sys.stderr)
+
+
+def warn(name: str, notices: Iterable[str]) -> None:
+    """The one form that notices about an input have."""
+    for text in notices:
+        notice(f"warning: {name}: {text}")
 
 
 def report_error(message: str) -> None:

@@ -54,7 +54,10 @@ def enhance(
     recursive: opt.Recursive = False,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
-    track: opt.AudioTrack = 0,
+    track: opt.AudioTrack = "0",
+    input_format: opt.InputFormat = None,
+    strict: opt.Strict = False,
+    skip_damage: opt.SkipDamage = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,
@@ -63,9 +66,8 @@ def enhance(
     """Take noise away from speech: noisy.wav gives noisy-speech.wav, at the same rate, length and channels."""
 
     def request() -> "Request":
-        from unbraid.cli.request import Coding, Engine, Request, check_json_alone
+        from unbraid.cli.request import Coding, Engine, Request, check_json_alone, cut_of
         from unbraid.options import Options
-        from unbraid.tracks import Cut
 
         check_json_alone(as_json=as_json, output=output)
         root, names, ext = place_of(output, format)
@@ -82,7 +84,7 @@ def enhance(
             template=template if names == TEMPLATE else names,
             stems=("speech", "residual") if keep_residual else ("speech",),
             coding=Coding(ext, subtype, bitrate, resample),
-            cut=Cut(start, duration, track),
+            cut=cut_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             engine=Engine(device, "float32", threads),
             options=Options(strength=strength),
             recursive=recursive,

@@ -41,9 +41,33 @@ Duration = Annotated[
     typer.Option(metavar="S", help="Take so many seconds. (default: to the end)", rich_help_panel=_INPUT),
 ]
 AudioTrack = Annotated[
-    int,
+    str,
     typer.Option(
-        "--track", metavar="N", min=0, help="Which audio track of a file; 0 is the first.", rich_help_panel=_INPUT
+        "--track",
+        metavar="N|auto",
+        help="Which audio track of a file; 0 is the first, auto the first that is not silent.",
+        rich_help_panel=_INPUT,
+    ),
+]
+InputFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--input-format",
+        metavar="CODING[:RATE[:N]]",
+        help="How inputs without a header are coded: CODING:RATE:CHANNELS, as ulaw:8000 or s16le:44100:2.",
+        rich_help_panel=_INPUT,
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Refuse files whose headers are wrong, instead of a warning.", rich_help_panel=_INPUT
+    ),
+]
+SkipDamage = Annotated[
+    bool,
+    typer.Option(
+        "--skip-damage", help="Silence in place of what cannot be decoded, instead of an error.", rich_help_panel=_INPUT
     ),
 ]
 

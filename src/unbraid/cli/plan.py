@@ -65,7 +65,7 @@ def _page(layout: Layout, item: Item) -> Path:
 
 
 def _track(request: Request, source: Path, outputs: dict[str, Path], receipt: Path, separator: Separator) -> Track:
-    info = probe(source, request.cut.track)
+    info = probe(source, request.cut.track, request.cut.reading)
     coding = request.coding
     rate, channels = separator.output_rate(info.sample_rate), separator.output_channels(info.channels)
     fmt = choose_format(coding.format, info, subtype=coding.subtype, bitrate=coding.bitrate)
@@ -77,7 +77,13 @@ def _track(request: Request, source: Path, outputs: dict[str, Path], receipt: Pa
     return Track(
         source=source,
         cut=request.cut,
-        signal=Signal(rate, channels, written_rate, frames and frames * rate // info.sample_rate),
+        signal=Signal(
+            rate,
+            channels,
+            written_rate,
+            frames and frames * rate // info.sample_rate,
+            _silence(info, request.cut.start),
+        ),
         outputs=outputs,
         fmt=fmt,
         receipt=receipt,
@@ -94,6 +100,11 @@ def _frames(info: AudioInfo, request: Request) -> int | None:
     left = max(0, info.frames - round(request.cut.start * info.sample_rate))
     wanted = request.cut.duration
     return left if wanted is None else min(left, round(wanted * info.sample_rate))
+
+
+def _silence(info: AudioInfo, start: float) -> float:
+    """Seconds of silence at the start of a cut, for a track that starts later than its file."""
+    return max(0.0, info.start_seconds - start)
 
 
 def _refuse_existing(outputs: Sequence[Path], receipt: Path, request: Request) -> None:

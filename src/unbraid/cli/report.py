@@ -22,6 +22,8 @@ class Result:
     agreement_db: float | None = None  # of neighbouring windows of speech, the median
     report: Path | None = None  # the page about it
     error: str | None = None
+    notices: tuple[str, ...] = ()  # what is odd about it
+    start_seconds: float | None = None  # of silence at its start, for a track that starts later than its file
 
     def as_json(self) -> dict[str, Any]:
         """As a part of the report."""
@@ -36,6 +38,8 @@ class Result:
             "realtime_factor": speed,
             "gain_db": self.gain_db,
             "window_agreement_db": self.agreement_db,
+            "start_seconds": self.start_seconds,
+            "notices": list(self.notices),
             "error": self.error,
         }
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unbraid import hub
+from unbraid.audio import Cut, ReadOptions, TrackChoice
 from unbraid.errors import ModelNotFound, UsageError
 from unbraid.jobs import DEFAULT_TEMPLATE
 from unbraid.options import Options, check_stem
-from unbraid.tracks import Cut
 
 DEFAULT_MODEL = "speech-2"
 TO_STDOUT = "-o - writes one float32 WAV to standard output"
@@ -69,6 +69,7 @@ class Request:
         """All that decides what the stems' files hold, but for input and model; as JSON values."""
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "force"}
         coding, cut = dataclasses.asdict(self.coding), dataclasses.asdict(self.cut)
+        cut |= {name: value for name, value in cut.pop("reading").items() if value}  # as records without them have it
         removed = list(self.options.remove)  # JSON knows no tuples
         return {**options, "remove": removed, **coding, **cut, "precision": self.engine.precision}
 
@@ -85,6 +86,20 @@ def check_cut(cut: Cut) -> None:
         raise UsageError(f"A start of {cut.start:g} s is not possible; it must be 0 or more.")
     if cut.duration is not None and not 0 < cut.duration < math.inf:
         raise UsageError(f"A duration of {cut.duration:g} s is not possible; it must be more than 0.")
+
+
+def track_choice(text: str) -> TrackChoice:
+    """The track that --track names."""
+    if text == "auto" or (text.isascii() and text.isdigit()):
+        return "auto" if text == "auto" else int(text)
+    raise UsageError(f"--track takes the number of an audio track, from 0 on, or auto, not {text!r}.")
+
+
+def cut_of(
+    times: tuple[float, float | None], track: str, input_format: str | None, *, strict: bool, skip_damage: bool
+) -> Cut:
+    """The cut that options describe; `times` are its start and duration."""
+    return Cut(*times, track_choice(track), ReadOptions(input_format, strict, skip_damage))
 
 
 def choose_model(model: str | None, speakers: int | None) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from unbraid.audio import choose_format
-from unbraid.cli.console import explain, hush_stdout, notice, report_error
+from unbraid.cli.console import explain, hush_stdout, notice, report_error, warn
 from unbraid.cli.pipes import naming, places
 from unbraid.cli.plan import Job, make_jobs
 from unbraid.cli.progress import Meter
@@ -52,6 +52,8 @@ def run(request: Request, report: Report, *, quiet: bool = False) -> None:
             report.results.append(result)
             if result.error:
                 report_error(result.error)
+            if not quiet:
+                warn(result.input, result.notices)
 
 
 def _do(job: Job, request: Request, separator: Separator, meters: tuple[Meter, Meter]) -> Result:
@@ -77,7 +79,18 @@ def _do(job: Job, request: Request, separator: Separator, meters: tuple[Meter, M
     elapsed = time.monotonic() - started
     outputs = track.outputs if request.root is not None else {}
     agreement = median(separator.seams.agreement_db) if separator.seams.agreement_db else None
-    return Result(label, "done", outputs, written.seconds, elapsed, written.gain_db, agreement, track.report)
+    return Result(
+        label,
+        "done",
+        outputs,
+        written.seconds,
+        elapsed,
+        written.gain_db,
+        agreement,
+        track.report,
+        notices=written.notices,
+        start_seconds=track.signal.start_seconds,
+    )
 
 
 @contextmanager

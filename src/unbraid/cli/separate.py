@@ -30,7 +30,10 @@ def separate(
     recursive: opt.Recursive = False,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
-    track: opt.AudioTrack = 0,
+    track: opt.AudioTrack = "0",
+    input_format: opt.InputFormat = None,
+    strict: opt.Strict = False,
+    skip_damage: opt.SkipDamage = False,
     speakers: opt.Speakers = None,
     wiener: opt.Wiener = False,
     wiener_iterations: opt.WienerIterations = None,
@@ -51,9 +54,8 @@ def separate(
     """
 
     def request() -> "Request":
-        from unbraid.cli.request import Coding, Engine, Request, check_json_alone, choose_model, split_stems
+        from unbraid.cli.request import Coding, Engine, Request, check_json_alone, choose_model, cut_of, split_stems
         from unbraid.options import Options
-        from unbraid.tracks import Cut
 
         check_json_alone(as_json=as_json, output=output)
         wanted, removed = split_stems(stems), split_stems(remove, "--remove", "to remove none") or ()
@@ -64,7 +66,7 @@ def separate(
             template=template,
             stems=wanted,
             coding=Coding(format.removeprefix(".").lower(), subtype, bitrate, resample),
-            cut=Cut(start, duration, track),
+            cut=cut_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             engine=Engine(device, precision, threads),
             options=Options(
                 wiener=int(wiener) if wiener_iterations is None else wiener_iterations,

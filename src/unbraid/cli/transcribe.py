@@ -67,7 +67,10 @@ def transcribe(
     recursive: opt.Recursive = False,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
-    track: opt.AudioTrack = 0,
+    track: opt.AudioTrack = "0",
+    input_format: opt.InputFormat = None,
+    strict: opt.Strict = False,
+    skip_damage: opt.SkipDamage = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,
@@ -80,9 +83,8 @@ def transcribe(
     """
 
     def asked() -> "Asked":
-        from unbraid.cli.request import check_json_alone
+        from unbraid.cli.request import check_json_alone, cut_of
         from unbraid.cli.transcripts import Asked, voices_model
-        from unbraid.tracks import Cut
         from unbraid.transcriber import MODEL
 
         check_json_alone(as_json=as_json, output=output)
@@ -92,7 +94,7 @@ def transcribe(
             output=None if output in (None, "-") else output,
             form=format,
             template=template,
-            cut=Cut(start, duration, track),
+            cut=cut_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             voices=voices_model(separate=separate, speakers=speakers),
             beams=beams,
             long_model=long_model,

@@ -14,8 +14,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.audio import OutputFormat, Writer, open_writer, probe
-from unbraid.cli.console import explain, notice, report_error, say
+from unbraid.audio import Cut, OutputFormat, Writer, open_writer, probe
+from unbraid.cli.console import explain, notice, report_error, say, warn
 from unbraid.cli.pipes import Place, naming, places
 from unbraid.cli.progress import Meter
 from unbraid.cli.runner import skipped
@@ -26,7 +26,6 @@ from unbraid.jobs import Item, collect
 from unbraid.separator import Separator
 from unbraid.stream import Progress
 from unbraid.subtitles import Line, lines_of, written
-from unbraid.tracks import Cut
 from unbraid.transcriber import Transcriber
 from unbraid.transcript import Word
 
@@ -39,6 +38,11 @@ class Engines:
 
     transcriber: Transcriber
     separator: Separator | None = None
+
+    @property
+    def reader(self) -> Transcriber | Separator:
+        """Which of them reads the recordings."""
+        return self.separator or self.transcriber
 
 
 def run(asked: Asked, report: Report, *, quiet: bool = False) -> None:
@@ -66,6 +70,8 @@ def run(asked: Asked, report: Report, *, quiet: bool = False) -> None:
             report.results.append(result)
             if result.error:
                 report_error(result.error)
+            if not quiet:
+                warn(result.input, result.notices)
             if result.notice and not quiet:
                 notice(f"{result.input}: {result.notice}")
 
@@ -95,7 +101,8 @@ class _Job:
         started, source, heard = time.monotonic(), None, _Heard(self.meter)
         try:
             source = place(item)
-            probe(source, self.asked.cut.track)  # says what is wrong before anything is written
+            cut = self.asked.cut
+            info = probe(source, cut.track, cut.reading)  # says what is wrong before anything is written
             lines, told = self._lines(source, heard), None
             first = list(itertools.islice(lines, 1))
             lines, by = itertools.chain(first, lines), self.engines.transcriber.heard_by
@@ -113,15 +120,30 @@ class _Job:
         except Exception as error:
             return Result(item.label, "failed", error=naming(item, explain(error), source))
         notices = [self.engines.transcriber.notice, None if first else "no words were heard in it"]
-        notice, elapsed = "; ".join(filter(None, notices)) or None, time.monotonic() - started
-        return Result(item.label, "done", output, told, by, heard.seconds, elapsed, notice)
+        return Result(
+            item.label,
+            "done",
+            output,
+            told,
+            by,
+            heard.seconds,
+            time.monotonic() - started,
+            "; ".join(filter(None, notices)) or None,
+            notices=self.engines.reader.notices,
+            start_seconds=max(0.0, info.start_seconds - cut.start),
+        )
 
     def _lines(self, source: Path, progress: Progress) -> Iterator[Line]:
         """The lines of a recording, or of each of its voices, in the order in which they begin."""
         cut = self.asked.cut
         if self.engines.separator is None:
             words = self.engines.transcriber.stream(
-                source, start=cut.start, duration=cut.duration, track=cut.track, progress=progress
+                source,
+                start=cut.start,
+                duration=cut.duration,
+                track=cut.track,
+                reading=cut.reading,
+                progress=progress,
             )
             yield from lines_of(words)
             return
@@ -171,13 +193,18 @@ def _engines(asked: Asked) -> Iterator[Engines]:
 @contextmanager
 def _voices(separator: Separator, source: Path, cut: Cut, progress: Progress) -> Iterator[dict[str, Path]]:
     """The voices of a recording as files, for as long as they are needed."""
-    rate = separator.output_rate(probe(source, cut.track).sample_rate)
+    rate = separator.output_rate(probe(source, cut.track, cut.reading).sample_rate)
     with tempfile.TemporaryDirectory(prefix="unbraid-") as folder:
         files = {stem: Path(folder, f"{stem}.wav") for stem in separator.stems()}
         with ExitStack() as opened:
             writers: dict[str, Writer] = {}
             for stems in separator.blocks(
-                source, start=cut.start, duration=cut.duration, track=cut.track, progress=progress
+                source,
+                start=cut.start,
+                duration=cut.duration,
+                track=cut.track,
+                reading=cut.reading,
+                progress=progress,
             ):
                 for stem, block in stems.items():
                     if stem not in writers:

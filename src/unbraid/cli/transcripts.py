@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unbraid import __version__
+from unbraid.audio import Cut
 from unbraid.cli.request import check_cut, check_threads, choose_model
 from unbraid.errors import UsageError
 from unbraid.jobs import EXTENSIONS, Collected, Item, Layout, refuse_collisions
 from unbraid.subtitles import FORMATS, Line, as_data, check_text_format
-from unbraid.tracks import Cut
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,18 @@ class Result:
     model: str | None = None
     seconds: float = 0.0  # of audio
     elapsed: float = 0.0  # seconds it took
-    notice: str | None = None
+    notice: str | None = None  # how it was made, where that should be known
     error: str | None = None
+    notices: tuple[str, ...] = ()  # what is odd about the input
+    start_seconds: float = 0.0  # of silence at its start, for a track that starts later than its file
 
     def as_json(self) -> dict[str, Any]:
         """As a part of the report."""
         about = {name: getattr(self, name) for name in ("input", "status", "model", "seconds", "notice", "error")}
         return {
             **about,
+            "start_seconds": self.start_seconds,
+            "notices": list(self.notices),
             "output": str(self.output) if self.output else None,
             "elapsed_seconds": self.elapsed,
             "text": None if self.lines is None else "\n".join(line.text for line in self.lines),

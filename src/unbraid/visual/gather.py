@@ -3,12 +3,12 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from unbraid.audio import Reader, Resampler, open_reader
+from unbraid.audio import Reader, ReadOptions, Resampler, TrackChoice, open_reader
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.visual.lane import Lane
 from unbraid.visual.sound import Sound
@@ -25,7 +25,8 @@ class Recording:
     source: Path
     start: float = 0.0  # seconds
     duration: float | None = None  # seconds; None: to the end
-    track: int = 0
+    track: TrackChoice = 0
+    reading: ReadOptions = field(default_factory=ReadOptions)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,11 @@ def _seen(lane: Lane, sound: Sound | None) -> Seen:
 def _mixture(recording: Recording, sample_rate: int, channels: int) -> Blocks:
     """The recording as blocks (C, n) of any size, at the stems' rate and channels."""
     with open_reader(
-        recording.source, start=recording.start, duration=recording.duration, track=recording.track
+        recording.source,
+        start=recording.start,
+        duration=recording.duration,
+        track=recording.track,
+        reading=recording.reading,
     ) as reader:
         resampler = Resampler(reader.info.sample_rate, sample_rate, reader.info.channels)
         for block in itertools.chain(map(resampler, reader.blocks(BLOCK_FRAMES)), _last(resampler)):

@@ -1,0 +1,36 @@
+"""Cyclic redundancy checks as Ogg pages and FLAC frames have them: highest bit first, from 0 on."""
+
+from functools import lru_cache
+
+
+def ogg_page(data: bytes) -> int:
+    """Of an Ogg page whose own checksum is zeros (32 bits)."""
+    return _check(data, 32, 0x04C11DB7)
+
+
+def flac_header(data: bytes) -> int:
+    """Of the header of a FLAC frame (8 bits)."""
+    return _check(data, 8, 0x07)
+
+
+def flac_frame(data: bytes) -> int:
+    """Of a FLAC frame (16 bits)."""
+    return _check(data, 16, 0x8005)
+
+
+def _check(data: bytes, bits: int, polynomial: int) -> int:
+    mask, shift, value, table = (1 << bits) - 1, bits - 8, 0, _table(bits, polynomial)
+    for byte in data:
+        value = (value << 8 & mask) ^ table[value >> shift ^ byte]
+    return value
+
+
+@lru_cache
+def _table(bits: int, polynomial: int) -> tuple[int, ...]:
+    mask, table = (1 << bits) - 1, []
+    for byte in range(256):
+        value = byte << (bits - 8)
+        for _ in range(8):
+            value = (value << 1 ^ (polynomial if value >> (bits - 1) else 0)) & mask
+        table.append(value)
+    return tuple(table)

@@ -1,0 +1,209 @@
+"""How far the samples of a file really go, whatever its header says.
+
+A recorder that crashed leaves a size that is too small, or none; a program that counts wrongly states too much. What
+lies behind the stated end decides: chunks, tags, another recording, zeros and text are no samples; all else is. A file
+that states more than it holds was cut off, unless it ends as a whole file does.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from unbraid.audio import tag_blocks
+from unbraid.audio.chunks import Samples, kind_of, walk
+from unbraid.audio.view import Piece, patched
+
+_KNOWN = (
+    b"LIST INFO id3  ID3  bext iXML axml aXML cue  smpl inst fact PEAK JUNK junk FLLR PAD  pad  afsp DISP _PMX chna "
+    b"umid levl acid strc tlst regn plst SAUR minf elm1 LGWV ResU C2PA cart MARK COMT NAME AUTH ANNO (c)  APPL INST "
+    b"MIDI AESD info free uuid strg mark peak edct ovvw"
+)
+_NAMES = frozenset(_KNOWN[at : at + 4] for at in range(0, len(_KNOWN), 5))
+_NAME = re.compile(b"|".join(re.escape(name) for name in sorted(_NAMES)))
+_TAIL_BYTES = 1 << 20  # searched for chunks behind samples without a stated end
+_BLOCK_BYTES = 1 << 20
+_TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{16,256}")
+_LARGEST = (1 << 32) - 1  # size that RIFF can state
+_MORE = "its samples lie in more than one chunk; only the first is read"
+_PADDING_BYTES = 4096  # of zeros that go without saying
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What of a file is one recording."""
+
+    pieces: tuple[Piece, ...] | None  # None: all of it, as it is
+    end: int  # of the recording in the file
+    notices: tuple[str, ...] = ()
+    missing: int = 0  # bytes of samples that were cut off
+    there: int = 0  # bytes of samples, then
+    following: int | None = None  # where another recording begins
+
+
+@dataclass(frozen=True)
+class _Behind:
+    """What lies behind the samples, where it is none."""
+
+    following: int | None = None  # another recording
+    notice: str | None = None
+
+
+def measure(file: BinaryIO, samples: Samples, size: int, *, is_stream: bool = False) -> Extent:
+    """How far the samples go, what the header says wrongly, and what follows; a stream need not state its length."""
+    tags = tag_blocks.trailing_start(file, samples.start, size)
+    if not _is_unstated(samples, size) and samples.end <= tags:
+        behind = _behind(file, samples, samples.end, tags)
+        if behind is not None:
+            return _as_stated(samples, samples.end, behind, size)
+    end = _true_end(file, samples, tags)
+    if _is_unstated(samples, size):
+        may_be = is_stream or samples.kind in ("AU", "CAF")  # these formats have a value for it
+        return _changed(samples, end, () if may_be else (_unstated(samples, end),))
+    if samples.end > size and end == tags == size and not _is_whole(samples, size):
+        return Extent(_sliced(samples, size, size), size, missing=samples.end - size, there=size - samples.start)
+    if abs(end - samples.end) < samples.frame_bytes:
+        return _changed(samples, end, ())
+    stated, there = _length(samples, samples.stated), _length(samples, end - samples.start)
+    return _changed(samples, end, (f"its header states {stated} of samples, but {there} are there",))
+
+
+def _is_unstated(samples: Samples, size: int) -> bool:
+    """Whether the header leaves the length open."""
+    if samples.stated < 0 or (samples.kind == "AU" and samples.stated == 0xFFFFFFFF):
+        return True
+    return is_bogus(samples.stated) and samples.size.form != "<q" and samples.end != size
+
+
+def is_bogus(length: int) -> bool:
+    """Whether a stated length is one that stream writers leave behind instead of the true one."""
+    return length >= 0xFFFFF000 or 0x7FFFF000 <= length <= 0x80000000
+
+
+def _unstated(samples: Samples, end: int) -> str:
+    there = _length(samples, end - samples.start)
+    return f"its header does not state its length, as in a recording that was never completed; {there} are there"
+
+
+def _length(samples: Samples, count: int) -> str:
+    if samples.rate and (samples.frame_bytes > 1 or samples.coding in (6, 7)):
+        return f"{count / samples.frame_bytes / max(samples.rate, 1):.3f} s"
+    return f"{count} bytes"
+
+
+def _is_whole(samples: Samples, size: int) -> bool:
+    """Whether the file ends where its header says, or where it would if the samples' size counted the header too."""
+    header = samples.start - samples.head
+    return samples.whole == size or samples.end - size in (header, header - 8)
+
+
+def _as_stated(samples: Samples, end: int, behind: _Behind, size: int) -> Extent:
+    notices = [*samples.lies]
+    if behind.notice:
+        notices.append(behind.notice)
+    whole, following = samples.whole, behind.following
+    if whole is not None and not is_bogus(whole - samples.head - 8) and not end - 8 <= whole <= size + 8:
+        notices.append(f"its header states a file of {whole} bytes; it has {size}")
+    whole_end = max(end, min(whole or 0, following or size))
+    return Extent(_sliced(samples, whole_end, size), end, tuple(notices), following=following)
+
+
+def _changed(samples: Samples, end: int, notices: tuple[str, ...]) -> Extent:
+    """The file with sizes that fit."""
+    lies = () if samples.kind == "AIFF" else samples.lies  # there they are about the size that is replaced
+    patches = {field.at: field.of(end) for field in (samples.size, *samples.sizes)}
+    if samples.form == b"RIFF" and end - samples.head > _LARGEST:
+        head = b"RF64" + struct.pack("<I4s", _LARGEST, b"WAVE") + b"ds64"
+        head += struct.pack("<IQQQI", 28, end - samples.head + 28, end - samples.start, 0, 0)
+        rest = patched(range(samples.head + 12, end), {samples.size.at: patches[samples.size.at]})
+        return Extent((head, *rest), end, lies + notices)
+    if samples.form == b"BW64":
+        patches[samples.head] = b"RF64"
+    return Extent(patched(range(samples.head, end), patches), end, lies + notices)
+
+
+def _sliced(samples: Samples, end: int, size: int) -> tuple[Piece, ...] | None:
+    if samples.form == b"BW64":  # RF64 by another name, which libsndfile does not know
+        return patched(range(samples.head, end), {samples.head: b"RF64"})
+    return None if samples.head == 0 and end >= size else (range(samples.head, end),)
+
+
+def _true_end(file: BinaryIO, samples: Samples, tags: int) -> int:
+    """Where the samples end that no size describes."""
+    if samples.size.form.endswith("I") and samples.stated > 0:
+        for end in range(
+            samples.end + (1 << 32), tags, 1 << 32
+        ):  # the size of a file of more than 4 GiB, cut to 32 bits
+            if _behind(file, samples, end, tags) is not None:
+                return end
+    first = max(samples.start, tags - _TAIL_BYTES)
+    file.seek(first)
+    tail = file.read(tags - first)
+    for found in _NAME.finditer(tail) if samples.form in (b"RIFF", b"RF64", b"BW64", b"RIFX", b"FORM", b"caff") else ():
+        at = first + found.start()
+        if _chunks_end(file, samples, at, tags, is_sure=False) == tags:
+            return at
+    return tags
+
+
+def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> _Behind | None:
+    """What follows the stated end of the samples; None where it seems to be more of them."""
+    for at in sorted({end, end + -(end - samples.start) % samples.align}):
+        following = tag_blocks.leading_end(file, at)
+        if following >= tags or at >= tags:
+            return _Behind()
+        file.seek(following)
+        if kind_of(file.read(40)):
+            return _Behind(following)
+        if following > at:
+            return _Behind(notice=_left_out(tags - following))
+        reached = _chunks_end(file, samples, at, tags, is_sure=True)
+        if reached is not None:
+            more = any(chunk.name == b"data" and chunk.length > 0 for chunk in walk(file, at, samples.form))
+            return _Behind(reached if _starts_recording(file, reached) else None, _MORE if more else None)
+    if _is_zero(file, end, tags):
+        return _Behind(notice=_left_out(tags - end, "zeros") if tags - end > _PADDING_BYTES else None)
+    file.seek(end)
+    if _TEXT.fullmatch(file.read(256)):
+        return _Behind(notice=_left_out(tags - end))
+    return None
+
+
+def _left_out(count: int, kind: str = "bytes") -> str:
+    return f"{count} {kind} behind its samples are no audio, and are left out"
+
+
+def _chunks_end(file: BinaryIO, samples: Samples, at: int, tags: int, *, is_sure: bool) -> int | None:
+    """Where the chunks end that begin here, if that is the end of the file or the start of another recording.
+
+    The last one may be cut off if its name is known (`is_sure`).
+    """
+    if not samples.form:
+        return None
+    reached = at
+    for chunk in walk(file, at, samples.form):
+        if _starts_recording(file, reached):
+            return reached
+        if chunk.length < 0 or chunk.start + chunk.length > tags:
+            return tags if is_sure and chunk.name[:4] in _NAMES else None
+        reached = chunk.following
+    if reached == at:
+        return None
+    return tags if reached >= tags - 1 else reached if _starts_recording(file, reached) else None
+
+
+def _starts_recording(file: BinaryIO, at: int) -> bool:
+    file.seek(at)
+    return kind_of(file.read(40)) is not None
+
+
+def _is_zero(file: BinaryIO, start: int, end: int) -> bool:
+    return all(block.count(0) == len(block) for block in _blocks(file, start, end))
+
+
+def _blocks(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    file.seek(start)
+    while start < end and (block := file.read(min(_BLOCK_BYTES, end - start))):
+        yield block
+        start += len(block)

@@ -1,0 +1,44 @@
+"""What showed while a track was decoded, as notices: gaps, overlaps, clocks set anew, damage."""
+
+from collections.abc import Sequence
+
+from unbraid.audio.damage import Damage
+from unbraid.audio.info import AudioInfo, Notice
+from unbraid.audio.timeline import Timeline
+
+LATE_SECONDS = 0.5  # that are worth telling
+_NAMED = 5
+
+Stretches = Sequence[tuple[int, int]]  # (first frame, frames)
+
+
+def of_header(info: AudioInfo, tracks: str) -> list[Notice]:
+    """What is known before anything is decoded; `tracks` tells of several."""
+    found = [Notice(tracks)] if info.tracks > 1 else []
+    if info.start_seconds >= LATE_SECONDS:
+        found.append(Notice(f"its audio begins {info.start_seconds:.3f} s after the file does; until then is silence"))
+    return found
+
+
+def of_decoding(timeline: Timeline, damage: Damage) -> list[Notice]:
+    """What is known behind that."""
+    rate, found = timeline.sample_rate, []
+    if timeline.gaps:
+        found.append(f"silence stands for {_counted(timeline.gaps, rate)} between its time stamps")
+    if timeline.overlaps:
+        found.append(f"its time stamps overlap: {_counted(timeline.overlaps, rate)} is left out, which came before")
+    if timeline.jumps:
+        at = ", ".join(f"{jump / rate:.3f} s" for jump in timeline.jumps[:_NAMED])
+        found.append(f"its clock is set anew at {at}; what follows comes right behind what was before")
+    if damage.stretches:
+        found.append(f"silence stands for {_counted(damage.stretches, rate)} that cannot be decoded")
+    return [Notice(text) for text in found]
+
+
+def _counted(stretches: Stretches, rate: int) -> str:
+    """Stretches as "0.500 s (3.000–3.500 s)" or "2.000 s in 7 places (3.000–3.500 s, …)"."""
+    total = sum(frames for _, frames in stretches) / rate
+    spans = [f"{first / rate:.3f}–{(first + frames) / rate:.3f} s" for first, frames in stretches[:_NAMED]]
+    more = ", …" if len(stretches) > _NAMED else ""
+    places = f" in {len(stretches)} places" if len(stretches) > 1 else ""
+    return f"{total:.3f} s{places} ({', '.join(spans)}{more})"

@@ -1,0 +1,119 @@
+"""A file surveyed once, and opened as often as it is read: libsndfile tries first, FFmpeg after it."""
+
+import contextlib
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from unbraid.audio import headerless
+from unbraid.audio.calls import undisturbed
+from unbraid.audio.headerless import Headerless
+from unbraid.audio.info import Audio, AudioInfo, Decoder, Unreadable
+from unbraid.audio.joined import JoinedDecoder
+from unbraid.audio.options import ReadOptions, TrackChoice
+from unbraid.audio.parts import Part, Survey
+from unbraid.audio.survey import survey
+from unbraid.audio.view import open_view
+from unbraid.errors import AudioError
+
+
+class Opening:
+    """A file, what was found out about it, and how its decoders are made."""
+
+    def __init__(self, source: Path | BinaryIO, name: str, track: TrackChoice, reading: ReadOptions) -> None:
+        self._source, self._name, self._reading = source, name, reading
+        self._track = track
+        self._extension = Path(source if isinstance(source, Path) else name).suffix.lower()
+        asked = headerless.parse(reading.input_format) if reading.input_format else None
+        self._survey = _surveyed(source, name, self._extension, asked)
+        self._infos: Sequence[AudioInfo] | None = None
+
+    def decoder(self) -> Decoder:
+        """A decoder at the start of the track."""
+        parts = self._survey.parts
+        if len(parts) == 1:
+            decoder = self._open(parts[0])
+        else:
+            joined = JoinedDecoder([partial(self._open, part) for part in parts], self._name, self._infos)
+            self._infos, decoder = joined.infos, joined
+        decoder.notices[:0] = self._survey.notices
+        return decoder
+
+    def _open(self, part: Part) -> Decoder:
+        """A part in libsndfile, and behind damage in FFmpeg; or in FFmpeg alone, which is loaded only then."""
+        from unbraid.audio.recovery import RecoveringDecoder
+        from unbraid.audio.sndfile import SndfileDecoder
+
+        reason: Unreadable | str = "left to FFmpeg"
+        if not part.needs_ffmpeg:
+            try:
+                first = SndfileDecoder(self._source, self._name, self._number, self._reading, part)
+                other = partial(self._by_ffmpeg, part, 0)
+                return RecoveringDecoder(first, other, skips_damage=self._reading.skip_damage)
+            except Unreadable as unreadable:
+                reason = unreadable
+        try:
+            return self._by_ffmpeg(part, self._number) if self._track != "auto" else self._sounding(part)
+        except Unreadable as second:
+            raise AudioError(
+                f"{self._name} is not audio that can be read (libsndfile: {reason}; FFmpeg: {second}). "
+                f"If it should be, it is damaged or cut off: get an intact copy, or convert it to wav or flac."
+                f"{headerless.advice(self._extension)}"
+            ) from None
+
+    @property
+    def _number(self) -> int:
+        return 0 if self._track == "auto" else self._track
+
+    def _sounding(self, part: Part) -> Decoder:
+        """The first track that sounds, from now on."""
+        from unbraid.audio.streams import sounding_track
+
+        first = self._by_ffmpeg(part, 0)
+        if first.info.tracks == 1:
+            return first
+        first.close()
+        self._track = sounding_track(first.info.tracks, partial(self._by_ffmpeg, part))
+        return self._by_ffmpeg(part, self._track)
+
+    def _by_ffmpeg(self, part: Part, track: int) -> Decoder:
+        return undisturbed(partial(self._in_ffmpeg, part, track))
+
+    def _in_ffmpeg(self, part: Part, track: int) -> Decoder:
+        from unbraid.audio.ffmpeg import FfmpegDecoder
+
+        with contextlib.ExitStack() as stack:
+            content = self._source
+            if part.pieces is not None:
+                file = stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
+                content = open_view(file, part.pieces)
+            decoder = FfmpegDecoder(content, self._name, track, self._reading)
+            decoder.is_cut |= part.is_cut or part.missing > 0
+            stack.callback(decoder.close)
+            return _Owning(decoder, stack.pop_all())
+
+
+def _surveyed(source: Path | BinaryIO, name: str, extension: str, asked: Headerless | None) -> Survey:
+    if not isinstance(source, Path):
+        return survey(source, name, extension, asked)
+    with source.open("rb") as file:
+        return survey(file, name, extension, asked)
+
+
+class _Owning:
+    """A decoder with the file that was opened for it."""
+
+    def __init__(self, decoder: Decoder, closing: contextlib.ExitStack) -> None:
+        self._decoder, self._closing = decoder, closing
+        self.info, self.readable, self.is_cut = decoder.info, decoder.readable, decoder.is_cut
+        self.obstacle, self.notices = decoder.obstacle, decoder.notices
+
+    def skip(self, frames: int) -> int:
+        return self._decoder.skip(frames)
+
+    def read(self, frames: int) -> Audio:
+        return self._decoder.read(frames)
+
+    def close(self) -> None:
+        self._closing.close()

@@ -1,0 +1,52 @@
+"""The packets of a file whose frames just follow one another, counted to tell how much audio damage has taken.
+
+Only a file that turns out to be damaged is read for it, once more and without decoding. An mp3 with a table states how
+many frames it had, so that those that are missing can be told exactly, at a variable bit rate too.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+
+from unbraid.audio import mp3
+from unbraid.audio.demuxers import open_container
+from unbraid.audio.info import Unreadable
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What damage has taken from a file."""
+
+    packets_per_byte: float | None = None  # of what lies between sound packets; None: as in those
+    hidden_bytes: int = 0  # that no packet tells of: FFmpeg states no true positions in ADTS
+
+
+def measure_loss(source: Path | BinaryIO, container: str, stated_packets: int | None) -> Loss:
+    """Count what is sound. A file object that is being read stands where it stood afterwards."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return measure_loss(file, container, stated_packets)
+    position = source.tell()
+    try:
+        size = source.seek(0, 2)
+        sound, between, whole, end = 0, 0, 0, 0
+        with open_container(source) as opened:
+            for packet in opened.demux(opened.streams.audio[0]):
+                if packet.size and packet.pos is not None:
+                    between += max(0, packet.pos - end) if end else 0
+                    end, whole = packet.pos + packet.size, whole + packet.size
+                    if mp3.frame_bytes(bytes(packet)[:4]) == packet.size:
+                        sound += 1
+                    else:
+                        between += packet.size
+    except (av.FFmpegError, Unreadable, OSError, IndexError):  # damaged as it is
+        return Loss()
+    finally:
+        source.seek(position)
+    if container == "aac":
+        return Loss(hidden_bytes=max(0, size - whole))
+    if stated_packets is None or stated_packets <= sound or not between:
+        return Loss()
+    return Loss((stated_packets - sound) / between)

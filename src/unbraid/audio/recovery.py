@@ -1,0 +1,57 @@
+"""A decoder that gives up at damage, and another one that goes on behind it.
+
+libsndfile stops for good where a file is damaged. FFmpeg finds the next sound frame, and by its number or time stamp
+where it belongs; it takes over where damage lies before the start, or shall be skipped.
+"""
+
+from collections.abc import Callable
+
+from unbraid.audio.info import Audio, Damaged, Decoder, Notice
+
+
+class RecoveringDecoder:
+    """Two decoders of one track; see info.Decoder."""
+
+    def __init__(self, first: Decoder, other: Callable[[], Decoder], *, skips_damage: bool) -> None:
+        self._decoder, self._skips_damage = first, skips_damage
+        self._other: Callable[[], Decoder] | None = other  # until it has taken over
+        self._position = 0
+        self.info, self.readable, self.is_cut = first.info, first.readable, first.is_cut
+        self.obstacle = first.obstacle
+        self.notices: list[Notice] = first.notices
+
+    def skip(self, frames: int) -> int:
+        """Pass over so many frames, damaged ones too."""
+        start = self._position
+        try:
+            self._position += self._decoder.skip(frames)
+        except Damaged:
+            if self._other is None:
+                raise
+            self._change(self._other)
+            self._position = self._decoder.skip(start + frames)
+        return self._position - start
+
+    def read(self, frames: int) -> Audio:
+        """The next frames (C, n)."""
+        try:
+            block = self._decoder.read(frames)
+        except Damaged:
+            if self._other is None or not self._skips_damage:
+                raise
+            self._change(self._other)
+            self._decoder.skip(self._position)
+            block = self._decoder.read(frames)
+        self._position += block.shape[1]
+        return block
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._decoder.close()
+        if self._other is None:
+            self.notices += self._decoder.notices
+
+    def _change(self, other: Callable[[], Decoder]) -> None:
+        """Let the other decoder go on, from the start."""
+        self._decoder.close()
+        self._decoder, self._other = other(), None
