@@ -1,6 +1,7 @@
 """What a page lets people hear of one signal: a small mp3, which every browser plays, of the first minutes."""
 
 import contextlib
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,15 @@ def page_rate(sample_rate: int) -> int:
     return RATES[0] if sample_rate <= RATES[0] else RATES[1]
 
 
+def _target(path: Path) -> str | int:
+    """What libsndfile opens: a name in UTF-8, or else a file that was opened for it, which it closes."""
+    try:
+        str(path).encode()
+        return str(path)
+    except UnicodeEncodeError:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+
+
 class Sound:
     """An mp3 that takes blocks (C, n) and stops at the limit; more than two channels are folded onto two."""
 
@@ -31,7 +41,7 @@ class Sound:
         self._resampler = Resampler(sample_rate, page_rate(sample_rate), self._channels)
         self._left = round(LIMIT_SECONDS * page_rate(sample_rate))
         self._file = soundfile.SoundFile(
-            str(path), "w", page_rate(sample_rate), self._channels, "MPEG_LAYER_III", format="MP3",
+            _target(path), "w", page_rate(sample_rate), self._channels, "MPEG_LAYER_III", format="MP3",
             compression_level=_COMPRESSION[self._channels], bitrate_mode="VARIABLE",
         )  # fmt: skip
 
