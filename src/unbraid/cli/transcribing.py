@@ -105,7 +105,7 @@ class _Job:
                 text = "".join(written(lines, self.form, by)).rstrip("\n")
                 self.meter.stop()
                 if text:
-                    say(text)
+                    say(*text.split("\n"))
             else:
                 _write(written(lines, self.form, by), output, replace=self.asked.overwrite)
         except (KeyboardInterrupt, Cancelled, BrokenPipeError):
