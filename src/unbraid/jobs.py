@@ -15,12 +15,12 @@ import re
 import string
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unbraid import receipt
-from unbraid.catalogue import folder_name
+from unbraid.catalogue import folder_name, is_device
 from unbraid.errors import UsageError
 from unbraid.walk import Why, files_in, folders_in
 
@@ -111,7 +111,7 @@ class Layout:
         values = {field: _plain(value) for field, value in values.items()}
         prefix = "" if "{parent}" in template else item.parent + "/"
         text = prefix + template.format(**values, parent=item.parent)
-        parts = [part for part in text.split("/") if part]
+        parts = [_possible(part) for part in text.split("/") if part]
         if long := next((part for part in parts if len(os.fsencode(part)) > NAME_BYTES), None):
             raise UsageError(
                 f"The name {long[:40]}… for {item.name[:40]}… is longer than the {NAME_BYTES} bytes that file systems "
@@ -150,8 +150,31 @@ def collect(names: Sequence[str], *, recursive: bool) -> Collected:
     return collected
 
 
+def placed(
+    items: Iterable[Item], places: Callable[[Item], list[Path]]
+) -> tuple[dict[Item, list[Path]], dict[Item, str]]:
+    """Where the outputs of each input go, and of those whose outputs cannot have such a name or place, why.
+
+    Raises:
+        UsageError: that is so for every one of them.
+    """
+    found: dict[Item, list[Path]] = {}
+    failed: dict[Item, str] = {}
+    for item in items:
+        try:
+            found[item] = places(item)
+            for path in found[item]:
+                _refuse_file_as_folder(path)
+        except UsageError as error:
+            found.pop(item, None)
+            failed[item] = str(error)
+    if failed and not found:
+        raise UsageError(next(iter(failed.values())))
+    return found, failed
+
+
 def refuse_collisions(outputs: Mapping[Item, Iterable[Path]]) -> None:
-    """Refuse two stems for one file, an output that is an input, and an output where no file can be.
+    """Refuse two stems for one file, and an output that is an input.
 
     Raises:
         UsageError: naming both inputs and the file.
@@ -171,7 +194,6 @@ def refuse_collisions(outputs: Mapping[Item, Iterable[Path]]) -> None:
             taken[key] = item
             if os.path.exists(path) and (source := inputs.get(_identity(path))):
                 raise UsageError(f"{path} would be written over the input {source.label}; choose another -o.")
-            _refuse_file_as_folder(path)
 
 
 def _refuse_file_as_folder(path: Path) -> None:
@@ -239,6 +261,14 @@ def _plain(value: str) -> str:
     forbidden = '/\\\0<>:"|?*' if sys.platform == "win32" else "/\0"
     value = "".join("_" if character in forbidden else character for character in value)
     return value if value.strip(".") else "_" * len(value)
+
+
+def _possible(part: str) -> str:
+    """A path component as Windows makes it: no names of its devices, no dot and no blank at the end."""
+    if sys.platform != "win32":
+        return part
+    part = part.rstrip(". ") + "_" if part.endswith((".", " ")) else part
+    return f"_{part}" if is_device(part) else part
 
 
 def _identity(path: Path | None) -> str:

@@ -220,7 +220,7 @@ def hush_stdout() -> None:
 
 def _print(lines: Sequence[str], stream: TextIO | None) -> None:
     """The seam through which all words go: nothing in them acts on the terminal, and any encoding can take them."""
-    if stream is not None:  # None: closed by whoever started us
+    if lines and stream is not None:  # None: closed by whoever started us
         encoding = stream.encoding or "utf-8"
         text = "\n".join(map(printable, lines))
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
