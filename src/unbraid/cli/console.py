@@ -18,7 +18,15 @@ from typing import Any, NoReturn, Protocol, TextIO, TypeVar
 
 import typer
 
-from unbraid.errors import Cancelled, RuntimeUnavailable, UnbraidError, UsageError, lacking, refused
+from unbraid.errors import (
+    Cancelled,
+    RuntimeUnavailable,
+    UnbraidError,
+    UsageError,
+    current_folder_gone,
+    lacking,
+    refused,
+)
 from unbraid.printable import json_printable, printable
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -58,10 +66,15 @@ def explain(error: Exception) -> str:
     """An error as a message: as it is when it was raised on purpose, else with a hint."""
     if os.environ.get("UNBRAID_DEBUG"):
         notice(*"".join(traceback.format_exception(error)).splitlines())
+    gone = current_folder_gone()
     if isinstance(error, UnbraidError):
-        return str(error)
+        return f"{error} {gone}" if gone and gone not in str(error) else str(error)
     if isinstance(error, MemoryError):
         return "there is not enough memory; close other programs, or cut the input with --duration."
+    if isinstance(error, FileNotFoundError) and gone:
+        return gone
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):  # as `tempfile` words it
+        return "There is no temporary folder that can be written to; set TMPDIR to one."
     if isinstance(error, OSError):
         return f"{error.filename or 'the system'}: {error.strerror or error}. {_remedy(error)}."
     what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": .")
