@@ -9,6 +9,7 @@ characters, which nobody sees; and halves of surrogate pairs, which stand for th
 """
 
 import json
+import os
 import re
 
 _ACTING = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]")
@@ -23,6 +24,15 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """The same of a text that has lines of its own, which stay."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def is_utf8(name: str | os.PathLike[str]) -> bool:
+    """Whether a name can be given to a library that takes names in UTF-8 only; on old disks others lie."""
+    try:
+        os.fspath(name).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def json_printable(text: str) -> str:

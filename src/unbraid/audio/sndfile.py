@@ -19,6 +19,7 @@ from unbraid.audio import ends, riff
 from unbraid.audio.calls import directly, undisturbed
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Unreadable, damaged, no_such_track
 from unbraid.audio.tags import canonical
+from unbraid.printable import is_utf8
 
 _LOSSY = ("ULAW", "ALAW", "ADPCM", "GSM", "G72", "NMS", "VOX", "VORBIS", "OPUS", "MPEG")
 # Seeking lands on the sample in these; in the last page of a Vorbis or Opus file libsndfile 1.2.2 misses it.
@@ -130,7 +131,7 @@ class _Tail:
 def _may_be_named(file: BinaryIO, path: Path) -> bool:
     """Whether libsndfile may open the file by its name."""
     # by a name in .mp3, it would take anything for one, and complain about it on standard error
-    return riff.open_ended(file) is None and path.suffix.lower() != ".mp3"
+    return riff.open_ended(file) is None and path.suffix.lower() != ".mp3" and is_utf8(path)
 
 
 def _open(file: BinaryIO, path: Path | None) -> soundfile.SoundFile:

@@ -248,8 +248,10 @@ def train_extra(what: str) -> Iterator[None]:
     """Imports that need the train extra: the sentence that names it where they fail.
 
     Raises:
-        RuntimeUnavailable: a package that is not ours is missing.
+        RuntimeUnavailable: a package that is not ours is missing, or the current folder, without which PyTorch aborts.
     """
+    if gone := current_folder_gone():
+        raise RuntimeUnavailable(gone)
     try:
         yield
     except ModuleNotFoundError as error:

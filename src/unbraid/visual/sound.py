@@ -11,6 +11,7 @@ import numpy as np
 from unbraid.audio import Resampler
 from unbraid.audio.calls import undisturbed
 from unbraid.dsp import FloatArray
+from unbraid.printable import is_utf8
 
 LIMIT_SECONDS = 12 * 60.0  # browsers hold it as floats: 12 minutes of a stereo stem are 140 MB
 RATES = (16000, 24000)  # Hz: of mp3 those that every browser knows and that are small
@@ -24,11 +25,7 @@ def page_rate(sample_rate: int) -> int:
 
 def _target(path: Path) -> str | int:
     """What libsndfile opens: a name in UTF-8, or else a file that was opened for it, which it closes."""
-    try:
-        str(path).encode()
-        return str(path)
-    except UnicodeEncodeError:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+    return str(path) if is_utf8(path) else os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
 
 
 class Sound:
