@@ -16,14 +16,14 @@ _ACTING = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud
 _BYTES = range(0xDC80, 0xDD00)  # what `os.fsdecode` makes of bytes that are not UTF-8
 
 
-def printable(text: str) -> str:
-    """One line that shows each character of the text, line breaks and tabs as escapes too."""
-    return _ACTING.sub(_escape, text)
+def printable(text: str, keep: str = "") -> str:
+    """The text with each character shown, line breaks and tabs too, unless they are to be kept."""
+    return _ACTING.sub(lambda found: found[0] if found[0] in keep else _escape(found), text)
 
 
-def printable_lines(text: str) -> str:
-    """The same of a text that has lines of its own, which stay."""
-    return "\n".join(map(printable, text.split("\n")))
+def printable_page(document: str) -> str:
+    """The same of an HTML page, which is laid out with line breaks and tabs."""
+    return printable(document, keep="\n\t")
 
 
 def is_utf8(name: str | os.PathLike[str]) -> bool:

@@ -12,6 +12,7 @@ from unbraid.cli.console import FAILED, explain, guarded, json_text, notice, rep
 from unbraid.cli.progress import Meter
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import UnbraidError, UsageError
+from unbraid.printable import printable_page
 
 if TYPE_CHECKING:
     from unbraid.evaluation.telling import Running
@@ -211,7 +212,8 @@ def _written(texts: Mapping[str, str], work: Path) -> Path:
     fresh = work / "evaluation"
     fresh.mkdir()
     for name, text in texts.items():
-        (fresh / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        shown = printable_page(text) if name.endswith(".html") else text
+        (fresh / name).write_text(shown, encoding="utf-8", errors="backslashreplace", newline="\n")
     return fresh
 
 

@@ -8,7 +8,7 @@ import typer
 
 from unbraid.cli.console import guarded, json_text, notice, say, telling
 from unbraid.cli.progress import Meter
-from unbraid.printable import printable_lines
+from unbraid.printable import printable
 
 if TYPE_CHECKING:
     from unbraid.hub import Entry
@@ -121,7 +121,7 @@ def _print_list(entries: "list[Entry]") -> None:
     for heading in ("Name", "Where", "Gives", "Rate", "Size", "Licence", "Scores"):
         table.add_column(heading, justify="right" if heading in ("Rate", "Size") else "left")
     for entry in entries:
-        table.add_row(*(Text(printable_lines(cell)) for cell in _cells(entry)))
+        table.add_row(*(Text(printable(cell, keep="\n")) for cell in _cells(entry)))
     console = Console(width=None if sys.stdout and sys.stdout.isatty() else _MANY_COLUMNS)
     if console.measure(table, options=console.options.update_width(_MANY_COLUMNS)).maximum <= console.width:
         with telling():
