@@ -1,22 +1,32 @@
 """Servers that answer oddly: a socket, and a function that is given it when the request was read."""
 
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
 
 Talk = Callable[[socket.socket, str], None]  # the connection, and the first line of the request
 
 
 @contextmanager
-def server(talk: Talk) -> Iterator[str]:
-    """The address of a server on 127.0.0.1 that talks like this, in a thread for each connection."""
+def server(talk: Talk, certificate: Path | None = None) -> Iterator[str]:
+    """The address of a server on 127.0.0.1 that talks like this, in a thread for each connection; of https, with a PEM
+    file of key and certificate.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if certificate is not None:
+        context.load_cert_chain(certificate)
 
-    def serve(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.settimeout(20)
+    def serve(plain: socket.socket) -> None:
+        plain.settimeout(20)
+        with suppress(OSError), context.wrap_socket(plain, server_side=True) if certificate else plain as connection:
             request = b""
             while b"\r\n\r\n" not in request and (came := connection.recv(65536)):
                 request += came
@@ -29,7 +39,7 @@ def server(talk: Talk) -> Iterator[str]:
 
     threading.Thread(target=accept, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"{'https' if certificate else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -54,3 +64,17 @@ def endless(head: bytes, more: bytes, pause_seconds: float = 0.0, seconds: float
             time.sleep(pause_seconds)
 
     return talk
+
+
+def self_signed(folder: Path) -> Path:
+    """A PEM file with a key and its own certificate for 127.0.0.1."""
+    options = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    key, certificate, both = folder / "key.pem", folder / "certificate.pem", folder / "both.pem"
+    try:
+        files = ["-keyout", str(key), "-out", str(certificate)]
+        subprocess.run(["openssl", "req", *options, *names, *files], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no certificate can be made: install openssl ({error})")
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    return both

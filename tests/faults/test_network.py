@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from odd_servers import says, server
+from odd_servers import endless, says, self_signed, server
 
 from unbraid import connection, download
 from unbraid.connection import Connection
@@ -136,3 +136,40 @@ def test_an_address_that_is_none(url: str) -> None:
 def test_a_host_that_nobody_knows() -> None:
     with pytest.raises(DownloadError, match=r"^http://nobody\.invalid/x cannot be downloaded: .*5 times in a row"):
         download.fetch_text("http://nobody.invalid/x")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a server that nobody knows."""
+    return self_signed(tmp_path_factory.mktemp("certificate"))
+
+
+def test_a_certificate_that_nobody_trusts(certificate: Path) -> None:
+    with server(says("200 OK", {}, b"text"), certificate) as url, pytest.raises(DownloadError) as caught:
+        download.fetch_text(f"{url}/t")
+    assert "CERTIFICATE_VERIFY_FAILED" in str(caught.value)
+    assert "times in a row" not in str(caught.value)
+    told = "If the network has a certificate of its own, let SSL_CERT_FILE name a file that holds it."
+    assert str(caught.value).endswith(told)
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_certificate_that_is_trusted(variable: str, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, str(certificate))
+    with server(says("200 OK", {}, b"text"), certificate) as url:
+        assert download.fetch_text(f"{url}/t") == "text"
+
+
+def test_a_redirect_that_leaves_encryption(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    away = says("302 Found", {"Location": "http://127.0.0.1:9/x"})
+    with server(away, certificate) as url, pytest.raises(DownloadError, match="which is not encrypted; something"):
+        download.fetch_text(f"{url}/t")
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"])
+def test_an_encrypted_trickle(head: bytes, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setattr(connection, "SLOW_SECONDS", 0.5)
+    with server(endless(head, b"a", 0.05), certificate) as url, pytest.raises(DownloadError, match="bytes came in 0.5"):
+        download.fetch_text(f"{url}/t")

@@ -17,7 +17,8 @@ import numpy as np
 
 from unbraid import __version__, hub
 from unbraid.catalogue import catalogue
-from unbraid.errors import UnbraidError, current_folder_gone
+from unbraid.errors import DownloadError, UnbraidError, current_folder_gone
+from unbraid.network import certificates, check_proxies
 from unbraid.runtime import builds
 from unbraid.store import cache_folder
 
@@ -30,6 +31,10 @@ ENVIRONMENT = (
     "HF_ENDPOINT",
     "HF_HOME",
     "HF_HUB_OFFLINE",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
     "TMPDIR",
     "OMP_NUM_THREADS",
 )
@@ -157,7 +162,12 @@ def folders(problems: list[str]) -> Findings:
 
 
 def environment(problems: list[str]) -> Findings:
-    """The variables that are in force."""
+    """The variables that are in force, and what of them stands in the way to a publisher."""
+    for check in (check_proxies, certificates):
+        try:
+            check()
+        except DownloadError as error:
+            problems.append(str(error))
     return {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
 
 
