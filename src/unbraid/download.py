@@ -118,10 +118,7 @@ def persist(attempt: Callable[[], T], url: str, reached: Callable[[], int] = lam
         try:
             return attempt()
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, UnicodeError, OverflowError) as error:
-            raise DownloadError(
-                f"{url} is not an address to download from: {_reason(error)}. Check HF_ENDPOINT and "
-                "UNBRAID_SPLEETER_URL, if they are set."
-            ) from None
+            raise DownloadError(f"{url} is not an address to download from: {_reason(error)}.") from None
         except (httpx2.TransportError, Passing) as error:
             if (now := reached()) > furthest:
                 failures, furthest = 0, now

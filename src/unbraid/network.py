@@ -69,6 +69,18 @@ def proxy_of(url: str) -> str:
     return f"{name} ({_shown(address)})"
 
 
+def publisher(variable: str) -> str | None:
+    """The address of a publisher that a variable names, without a slash at its end; None where it is not set.
+
+    Raises:
+        DownloadError: it is no address.
+    """
+    address = os.environ.get(variable, "").rstrip("/")
+    if address and not (address.startswith(("http://", "https://")) and _is_address(address)):
+        raise DownloadError(f"{variable} is {_shown(address)!r}, which is no address; write https://HOST, or unset it.")
+    return address or None
+
+
 def _proxy(scheme: str) -> tuple[str, str] | None:
     """The variable that names the proxy of a scheme, and what it says; None where there is no proxy."""
     proxies = urllib.request.getproxies()
@@ -85,18 +97,22 @@ def _check_proxy(name: str, address: str) -> None:
         raise DownloadError(
             f"{name} names a proxy of the kind {kind[:20]!r}; use one of {', '.join(PROXY_KINDS)}, or unset {name}."
         )
-    try:
-        parts = urlsplit(address if "://" in address else f"http://{address}")
-        is_address = bool(parts.hostname) and parts.port != 0 and address.isprintable() and " " not in address
-    except ValueError:  # a port or an IPv6 address that is none
-        is_address = False
-    if not is_address or any(mark in (parts.hostname or "") for mark in "\"'<>|\\"):
+    if not _is_address(address if "://" in address else f"http://{address}"):
         raise DownloadError(f"{name} is {_shown(address)!r}, which is no address of a proxy; write http://HOST:PORT.")
     if kind.startswith("socks") and importlib.util.find_spec("socksio") is None:
         raise DownloadError(
             f"{name} names a SOCKS proxy ({_shown(address)}), which needs the package socksio; get it with "
             f"`pip install socksio`, or unset {name}."
         )
+
+
+def _is_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        host, is_port = parts.hostname or "", parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        return False
+    return bool(host) and is_port and address.isprintable() and not any(mark in address for mark in " \"'<>|\\")
 
 
 def _shown(address: str) -> str:

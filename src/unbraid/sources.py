@@ -8,7 +8,6 @@ archives of a GitHub release, whose `checksum.json` and the hash in our catalogu
 """
 
 import json
-import os
 import re
 import shutil
 import tarfile
@@ -21,6 +20,7 @@ from unbraid.catalogue import Published
 from unbraid.connection import Answer, status_error
 from unbraid.download import Progress, Remote
 from unbraid.errors import ChecksumError, DownloadError
+from unbraid.network import publisher
 
 _HASH_LETTERS = 64
 _SPARE_BYTES = 100_000_000  # what else than weights may come with a model
@@ -69,7 +69,7 @@ def fetch_published(entry: Published, staging: Path, progress: Progress | None) 
 
 
 def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
-    base = os.environ.get("UNBRAID_SPLEETER_URL", "").rstrip("/") or SPLEETER_RELEASE
+    base = publisher("UNBRAID_SPLEETER_URL") or SPLEETER_RELEASE
     name = f"{entry.archive}.tar.gz"
     pinned, stated = entry.sha256[name], _stated_checksum(f"{base}/checksum.json", str(entry.archive))
     if stated != pinned:
@@ -156,12 +156,12 @@ def _shifted(progress: Progress | None, before: int, total: int | None) -> Progr
 
 def _describe(entry: Published, file: str, revision: str) -> tuple[str, Remote]:
     """The commit of a revision, and what the hub says of a file at it."""
+    endpoint = publisher("HF_ENDPOINT")  # before the hub's package reads it
     import huggingface_hub as hub
     from huggingface_hub import constants
 
     if constants.is_offline_mode():
         raise DownloadError(f"{entry.name} cannot be downloaded: HF_HUB_OFFLINE is set.")
-    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
     url = hub.hf_hub_url(entry.name, file, revision=revision, endpoint=endpoint)
     headers = _token_headers()
     answer = download.fetch_head(url, headers)

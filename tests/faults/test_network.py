@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from odd_servers import endless, says, self_signed, server
 
-from unbraid import connection, download
+from unbraid import connection, download, network, sources
+from unbraid.catalogue import catalogue
 from unbraid.connection import Connection
 from unbraid.errors import DownloadError
 
@@ -131,6 +132,21 @@ def test_a_key_log_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(DownloadError, match=r"is not an address to download from|cannot be downloaded"):
         download.fetch_text(url)
+
+
+@pytest.mark.parametrize("variable", ["HF_ENDPOINT", "UNBRAID_SPLEETER_URL"])
+@pytest.mark.parametrize(
+    "address", ["hf-mirror.com", "file:///etc", "http://[::1", "http://x:99999", "https://a b", "/"]
+)
+def test_a_publisher_that_is_no_address(variable: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, address)
+    name = "spleeter:2stems" if variable.startswith("UNBRAID") else "speechbrain/sepformer-wsj02mix"
+    if address == "/":
+        assert network.publisher(variable) is None
+        return
+    with pytest.raises(DownloadError) as caught:
+        sources.fetch_published(catalogue().published[name], Path("nowhere"), None)
+    assert str(caught.value) == (f"{variable} is {address!r}, which is no address; write https://HOST, or unset it.")
 
 
 def test_a_host_that_nobody_knows() -> None:
