@@ -7,9 +7,9 @@ import pytest
 from source_tree import FILES, ROOT, imports, name_of
 
 LAYERS = {
-    0: "errors geometry spec weights quantize graphs vocabulary schema",
-    1: "audio dsp metrics search ctc joining transcript subtitles",
-    2: "runtime store catalogue download sources hub importers folder card corpora rendering",
+    0: "errors printable geometry spec weights quantize graphs vocabulary schema",
+    1: "walk audio dsp metrics search ctc joining transcript subtitles",
+    2: "runtime store catalogue network connection download sources hub importers folder card corpora rendering",
     3: "frontends stream converter options separator api evaluation visual "
     "steps generate speaking phonemizer recognizer transcriber spelling synthesizer attention",
     4: "cli tracks disk jobs receipt __main__",

@@ -77,11 +77,16 @@ def check_import_name(name: str) -> None:
         raise UsageError(
             f"{name!r} has the form of a published name; choose one of letters, digits, '.', '_' and '-' only."
         )
-    if not _NAME.fullmatch(name) or "--" in name or name.endswith(".") or _DEVICES.fullmatch(name):
+    if not _NAME.fullmatch(name) or "--" in name or name.endswith(".") or is_device(name):
         raise UsageError(
             f"{name!r} cannot name a model; start with a letter or digit and use at most 100 letters, digits, '.', "
             "'_' and '-', no '--', no '.' at the end, and no device name of Windows."
         )
+
+
+def is_device(name: str) -> bool:
+    """Whether Windows takes a file name for one of its devices."""
+    return _DEVICES.fullmatch(name) is not None
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:

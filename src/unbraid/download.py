@@ -3,9 +3,11 @@
 The bytes gather in `NAME.part`, which survives a dropped connection, an interrupt and a crash; only a file whose
 size and hash are the expected ones is renamed to NAME. A server that ignores `Range` makes us start again. We give
 up when several attempts in a row bring nothing new, not after a number of attempts: a slow line still gets there.
+What a server says is not believed: no body may be larger than what is looked for, and no number longer than a size.
 """
 
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -13,20 +15,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from unbraid.connection import Answer, Connection, Lasting, Passing, status_error, web_page
 from unbraid.errors import ChecksumError, DownloadError, refused
-
-if TYPE_CHECKING:
-    import httpx2
+from unbraid.network import proxy_of
 
 T = TypeVar("T")
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all (None: unknown)
 
 ATTEMPTS = 5  # in a row without a new byte
 RETRY_SECONDS = 0.5  # before the second attempt; doubles with each
-TIMEOUT_SECONDS = 30.0  # without any answer
-_PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
+MOST_BYTES = 20 << 30  # of a file of which nothing is known
+TEXT_BYTES = 1 << 20  # of a small one
+_REASON_LETTERS = 200
+_NUMBER = r"(\d{1,15})"
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,7 @@ class Remote:
     sha256: str | None = None
     git_sha1: str | None = None  # of git's blob: what the Hugging Face hub states for small files
     headers: dict[str, str] = field(default_factory=dict)
-
-
-class Passing(Exception):
-    """A failure that may pass: the message says what happened."""
+    most_bytes: int = MOST_BYTES  # where the size is not known
 
 
 def fetch(remote: Remote, destination: Path, progress: Progress | None = None) -> None:
@@ -57,8 +57,8 @@ def fetch(remote: Remote, destination: Path, progress: Progress | None = None) -
     if remote.size is not None and _size(part) > remote.size:
         part.unlink()
     try:
-        with _client() as client:
-            persist(lambda: _receive(client, remote, part, progress), remote.url, lambda: _size(part))
+        with Connection() as connection:
+            persist(lambda: _receive(connection, remote, part, progress), remote.url, lambda: _size(part))
         verify(part, remote)
         os.replace(part, destination)
     except OSError as error:
@@ -66,18 +66,42 @@ def fetch(remote: Remote, destination: Path, progress: Progress | None = None) -
 
 
 def fetch_text(url: str) -> str:
-    """The text of a small file.
+    """The text of a small file, in UTF-8; bytes that are none become \N{REPLACEMENT CHARACTER}.
 
     Raises:
         DownloadError: as `fetch`.
     """
 
     def attempt() -> str:
-        response = client.get(url)
-        _check_status(response, url)
-        return response.text
+        content = b""
+        with connection.answer("GET", url, {}) as answer:
+            _check_status(answer, url)
+            for block in answer.blocks():
+                content += block
+                if len(content) > TEXT_BYTES:
+                    raise DownloadError(f"{url} is more than {TEXT_BYTES} bytes long, which it should not be.")
+        if _is_page(answer, content):
+            raise web_page(url)
+        return content.decode(errors="replace")
 
-    with _client() as client:
+    with Connection() as connection:
+        return persist(attempt, url)
+
+
+def fetch_head(url: str, headers: dict[str, str]) -> Answer:
+    """The head of an answer, whatever its status is, unless it may pass; redirects to other hosts are not followed.
+
+    Raises:
+        DownloadError: as `fetch`.
+    """
+
+    def attempt() -> Answer:
+        with connection.answer("HEAD", url, headers, stay=True) as answer:
+            if isinstance(error := status_error(answer.status, url), Passing):
+                raise error
+            return answer
+
+    with Connection() as connection:
         return persist(attempt, url)
 
 
@@ -93,27 +117,38 @@ def persist(attempt: Callable[[], T], url: str, reached: Callable[[], int] = lam
     while True:
         try:
             return attempt()
-        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.TooManyRedirects) as error:
+        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, UnicodeError, OverflowError) as error:
             raise DownloadError(f"{url} is not an address to download from: {_reason(error)}.") from None
         except (httpx2.TransportError, Passing) as error:
             if (now := reached()) > furthest:
                 failures, furthest = 0, now
             failures += 1
-            if failures >= ATTEMPTS:
-                kept = f" The {furthest} bytes so far are kept: run the command again to go on." if furthest else ""
-                raise DownloadError(
-                    f"{url} cannot be downloaded: {_reason(error)} ({failures} times in a row). "
-                    f"Check the connection and any proxy settings.{kept}"
-                ) from None
+            if failures >= ATTEMPTS or _lasts(error):
+                raise _given_up(url, error, failures, furthest) from None
         time.sleep(RETRY_SECONDS * 2 ** (failures - 1))
 
 
-def status_error(status: int, url: str) -> Exception:
-    """The error for an HTTP status that is not a success: `Passing` when another attempt may help."""
-    if status in _PASSING_STATUS:
-        return Passing(f"the server answered with status {status}")
-    hint = {401: "Access is refused", 403: "Access is refused", 404: "There is no such file", 407: "A proxy refuses"}
-    return DownloadError(f"{hint.get(status, 'The server refuses')}: {url} answers with HTTP status {status}.")
+def _lasts(error: Exception) -> bool:
+    """Whether another attempt would end in the same way: trust and passwords do not come back by themselves."""
+    return isinstance(error, Lasting) or _wants_password(error) or "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def _wants_password(error: Exception) -> bool:
+    import httpx2
+
+    return isinstance(error, httpx2.ProxyError) and str(error).startswith("407")
+
+
+def _given_up(url: str, error: Exception, failures: int, reached: int) -> DownloadError:
+    often = f" ({failures} times in a row)" if failures > 1 else ""
+    way = f", by way of the proxy of {proxy}" if (proxy := proxy_of(url)) else ""
+    remedy = "Check the connection and any proxy settings."
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        remedy = "If the network has a certificate of its own, let SSL_CERT_FILE name a file that holds it."
+    if _wants_password(error):
+        remedy = "The proxy wants a name and a password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT."
+    kept = f" The {reached} bytes so far are kept: run the command again to go on." if reached else ""
+    return DownloadError(f"{url} cannot be downloaded: {_reason(error)}{often}{way}. {remedy}{kept}")
 
 
 def verify(path: Path, remote: Remote) -> None:
@@ -136,65 +171,72 @@ def disk_error(error: OSError, folder: Path) -> DownloadError:
     return DownloadError(refused(folder, error, " by UNBRAID_CACHE"))
 
 
-def _client() -> "httpx2.Client":
-    import httpx2
-
-    headers = {"User-Agent": "unbraid", "Accept-Encoding": "identity"}
-    return httpx2.Client(follow_redirects=True, timeout=TIMEOUT_SECONDS, headers=headers)
-
-
-def _receive(client: "httpx2.Client", remote: Remote, part: Path, progress: Progress | None) -> None:
+def _receive(connection: Connection, remote: Remote, part: Path, progress: Progress | None) -> None:
     """Add what is missing to the part file."""
     done = _size(part)
     if done and done == remote.size:
         return
     headers = remote.headers | ({"Range": f"bytes={done}-"} if done else {})
-    with client.stream("GET", remote.url, headers=headers) as response:
-        if response.status_code == 416:  # nothing beyond what we have
-            if _range_total(response) == done:
-                return
-            part.unlink()
-            raise Passing("the server does not continue where it stopped")
-        _check_status(response, remote.url)
-        if response.status_code != 206:
+    with connection.answer("GET", remote.url, headers) as answer:
+        if answer.status == 416 and done and _range_total(answer) == done:  # nothing beyond what we have
+            return
+        if answer.status == 416 or (answer.status == 206 and _range_start(answer) != done):
+            part.unlink(missing_ok=True)
+            raise Passing("the server sends another part of the file than was asked for")
+        _check_status(answer, remote.url)
+        if answer.status != 206:
             done = 0
-        elif _range_start(response) != done:
-            part.unlink()
-            raise Passing("the server does not continue where it stopped")
-        total = _announced(response, done)
-        if remote.size is not None and total not in (None, remote.size):
-            raise ChecksumError(f"{remote.url} has {total} bytes, but {remote.size} were published.")
+        total = _announced(answer, done)
+        _check_size(remote, total)
         _check_space(part.parent, (total or done) - done)
+        blocks = answer.blocks()
+        first = next(blocks, b"")
+        if _is_page(answer, first) and not done:
+            raise web_page(remote.url)
         with open(part, "ab" if done else "wb") as file:
-            for block in response.iter_raw():
+            for block in itertools.chain([first], blocks):
                 file.write(block)
                 done += len(block)
+                if done > (limit := remote.most_bytes if remote.size is None else remote.size):
+                    raise DownloadError(f"{remote.url} goes on behind its {limit} bytes; it is not the expected file.")
                 if progress:
                     progress(done, total)
     if done < (total or 0):
         raise Passing(f"the connection ended after {done} of {total} bytes")
 
 
-def _check_status(response: "httpx2.Response", url: str) -> None:
-    if not response.is_success:
-        raise status_error(response.status_code, url)
+def _check_size(remote: Remote, total: int | None) -> None:
+    """Refuse what is announced to be longer or shorter than it should be."""
+    if remote.size is not None and total not in (None, remote.size):
+        raise ChecksumError(f"{remote.url} has {total} bytes, but {remote.size} were published.")
+    if (total or 0) > remote.most_bytes:
+        raise DownloadError(f"{remote.url} has {total} bytes, but at most {remote.most_bytes} can be right.")
 
 
-def _announced(response: "httpx2.Response", done: int) -> int | None:
-    """How long the whole file is, by the headers of a response that starts at byte DONE."""
-    if (total := _range_total(response)) is not None:
+def _is_page(answer: Answer, content: bytes) -> bool:
+    return "html" in answer.header("Content-Type").lower() and content.lstrip()[:1] == b"<"
+
+
+def _check_status(answer: Answer, url: str) -> None:
+    if answer.status not in (200, 206):
+        raise status_error(answer.status, url)
+
+
+def _announced(answer: Answer, done: int) -> int | None:
+    """How long the whole file is, by the headers of an answer that starts at byte DONE."""
+    if (total := _range_total(answer)) is not None:
         return total
-    length = response.headers.get("Content-Length", "")
-    return done + int(length) if length.isdigit() else None
+    length = re.fullmatch(_NUMBER, answer.header("Content-Length"), re.ASCII)
+    return done + int(length[1]) if length else None
 
 
-def _range_total(response: "httpx2.Response") -> int | None:
-    found = re.fullmatch(r"bytes .*/(\d+)", response.headers.get("Content-Range", ""))
+def _range_total(answer: Answer) -> int | None:
+    found = re.fullmatch(rf"bytes [^/]*/{_NUMBER}", answer.header("Content-Range"), re.ASCII)
     return int(found[1]) if found else None
 
 
-def _range_start(response: "httpx2.Response") -> int | None:
-    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+def _range_start(answer: Answer) -> int | None:
+    found = re.match(rf"bytes {_NUMBER}-", answer.header("Content-Range"), re.ASCII)
     return int(found[1]) if found else None
 
 
@@ -239,4 +281,4 @@ def _digest(path: Path, hasher: Any) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).rstrip(".") or type(error).__name__
+    return " ".join(str(error).split()).rstrip(".")[:_REASON_LETTERS] or type(error).__name__

@@ -31,8 +31,19 @@ _REMEDIES = {  # {by}: how another place is chosen
 
 def refused(place: str | os.PathLike[str], error: OSError, by: str = "") -> str:
     """The sentences for a place that cannot be written to; `by` says how another is chosen (" with -o")."""
+    if not os.path.isabs(place) and (gone := current_folder_gone()):
+        return f"{place} cannot be written: {error.strerror or error}. {gone}"
     remedy = _REMEDIES.get(error.errno or 0, "Check the disk, or choose another folder{by}").format(by=by)
     return f"{place} cannot be written: {error.strerror or error}. {remedy}."
+
+
+def current_folder_gone() -> str | None:
+    """The sentence where the current folder was deleted or unmounted, which the system says of it without a name."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "The current folder is gone: it was deleted, moved or unmounted. Change to another one with cd."
+    return None
 
 
 class UnbraidError(Exception):

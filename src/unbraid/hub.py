@@ -69,7 +69,7 @@ def resolve(name: str | os.PathLike[str], *, cache: Path | None = None) -> Path:
 def entries(*, cache: Path | None = None) -> list[Entry]:
     """Every model that can be used or had: packaged, cached, and published but absent. Damaged folders are left out."""
     packaged = [_entry_of(folder, "packaged") for folder in store.model_folders(PACKAGED)]
-    cached = [_entry_of(folder, "cached") for folder in store.model_folders(store.models_folder(cache))]
+    cached = [_entry_of(folder, "cached") for folder in store.cached_models(cache)]
     here = {entry.name: entry for entry in [*packaged, *cached] if entry}
     absent = [_entry_of_published(p) for p in catalogue().published.values() if p.name not in here]
     return [*here.values(), *absent]
@@ -78,7 +78,7 @@ def entries(*, cache: Path | None = None) -> list[Entry]:
 def damaged(*, cache: Path | None = None) -> dict[Path, str]:
     """Folders in the cache that cannot be read as models, and why."""
     reasons = {}
-    for folder in store.model_folders(store.models_folder(cache)):
+    for folder in store.cached_models(cache):
         try:
             read_spec(folder)
         except SpecError as error:
@@ -237,7 +237,7 @@ def _present(name: str, cache: Path | None) -> Path | None:
     """The folder of a packaged or cached model."""
     if not _plain(name):
         return None
-    candidates = (parent / folder_name(name) for parent in (PACKAGED, store.models_folder(cache)))
+    candidates = (parent / folder_name(name) for parent in (PACKAGED, *store.model_places(cache)))
     return next((folder for folder in candidates if os.path.isfile(folder / "spec.json")), None)
 
 

@@ -9,18 +9,20 @@ writes anything; what may not even be looked at counts as a file, for its reader
 pathlib, raises nothing then).
 """
 
+import dataclasses
 import os
 import re
 import string
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unbraid import receipt
-from unbraid.catalogue import folder_name
+from unbraid.catalogue import folder_name, is_device
 from unbraid.errors import UsageError
+from unbraid.walk import Why, files_in, folders_in
 
 DEFAULT_TEMPLATE = "{track}/{stem}.{ext}"
 FIELDS = {
@@ -64,8 +66,11 @@ class Collected:
     """The inputs of a run, and what cannot be one."""
 
     items: list[Item]
-    skipped: list[Path]  # files of folders that were passed over
+    skipped: list[Path]  # files in folders that are not audio by extension
     refused: dict[Path, str]  # folders that gave nothing, and why
+    passed_over: dict[Path, str] = dataclasses.field(
+        default_factory=dict
+    )  # in folders: second names and pipes, and why
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class Layout:
         values = {field: _plain(value) for field, value in values.items()}
         prefix = "" if "{parent}" in template else item.parent + "/"
         text = prefix + template.format(**values, parent=item.parent)
-        parts = [part for part in text.split("/") if part]
+        parts = [_possible(part) for part in text.split("/") if part]
         if long := next((part for part in parts if len(os.fsencode(part)) > NAME_BYTES), None):
             raise UsageError(
                 f"The name {long[:40]}… for {item.name[:40]}… is longer than the {NAME_BYTES} bytes that file systems "
@@ -118,14 +123,13 @@ class Layout:
 def collect(names: Sequence[str], *, recursive: bool) -> Collected:
     """The inputs that were named: files as they are, folders as the audio files in them, "-" as standard input.
 
-    In folders, what is not audio by its extension is skipped, and so are hidden files and our own outputs.
+    In folders, searched as `walk` does it, our own outputs are skipped, and what is not audio by its extension.
 
     Raises:
         UsageError: a name is empty, or there is no input at all.
     """
     items: dict[object, Item] = {}
-    skipped: list[Path] = []
-    refused: dict[Path, str] = {}
+    collected = Collected([], [], {})
     for name in names:
         path = Path(name)
         if not name:
@@ -134,19 +138,43 @@ def collect(names: Sequence[str], *, recursive: bool) -> Collected:
             items["-"] = Item(None)
         elif os.path.isdir(path):
             try:
-                for item in _walk(path, recursive, skipped):
+                for item in _found(path, recursive, collected):
                     items.setdefault(_identity(item.path), item)
             except UsageError as error:
-                refused[path] = str(error)
+                collected.refused[path] = str(error)
         else:
             items.setdefault(_identity(path), Item(path))
-    if refused and not items:
-        raise UsageError(next(iter(refused.values())))
-    return Collected(list(items.values()), skipped, refused)
+    if collected.refused and not items:
+        raise UsageError(next(iter(collected.refused.values())))
+    collected.items.extend(items.values())
+    return collected
+
+
+def placed(
+    items: Iterable[Item], places: Callable[[Item], list[Path]]
+) -> tuple[dict[Item, list[Path]], dict[Item, str]]:
+    """Where the outputs of each input go, and of those whose outputs cannot have such a name or place, why.
+
+    Raises:
+        UsageError: that is so for every one of them.
+    """
+    found: dict[Item, list[Path]] = {}
+    failed: dict[Item, str] = {}
+    for item in items:
+        try:
+            found[item] = places(item)
+            for path in found[item]:
+                _refuse_file_as_folder(path)
+        except UsageError as error:
+            found.pop(item, None)
+            failed[item] = str(error)
+    if failed and not found:
+        raise UsageError(next(iter(failed.values())))
+    return found, failed
 
 
 def refuse_collisions(outputs: Mapping[Item, Iterable[Path]]) -> None:
-    """Refuse two stems for one file, an output that is an input, and an output where no file can be.
+    """Refuse two stems for one file, and an output that is an input.
 
     Raises:
         UsageError: naming both inputs and the file.
@@ -166,7 +194,6 @@ def refuse_collisions(outputs: Mapping[Item, Iterable[Path]]) -> None:
             taken[key] = item
             if os.path.exists(path) and (source := inputs.get(_identity(path))):
                 raise UsageError(f"{path} would be written over the input {source.label}; choose another -o.")
-            _refuse_file_as_folder(path)
 
 
 def _refuse_file_as_folder(path: Path) -> None:
@@ -177,27 +204,30 @@ def _refuse_file_as_folder(path: Path) -> None:
         raise UsageError(f"{above} is a file, so no folder of that name can be made; choose another place with -o.")
 
 
-def _walk(folder: Path, recursive: bool, skipped: list[Path]) -> list[Item]:
-    found, below = [], 0
-    ours = receipt.stems_recorded_for(folder, recursive=recursive)
+def _found(folder: Path, recursive: bool, collected: Collected) -> list[Item]:
+    """The audio files of a folder; what it holds besides them is added to what was collected."""
 
-    def fail(error: OSError) -> None:
-        raise UsageError(f"{error.filename} may not be searched ({error.strerror}); leave it out, or grant permission.")
+    def passed_over(place: Path, why: Why, told: str) -> None:
+        if why == "unreadable":
+            collected.refused[place] = f"{place} {told}; {remedy}."
+        else:
+            collected.passed_over[place] = told
 
-    for parent, folders, files in os.walk(folder, onerror=fail):
-        below += len(folders)
-        folders[:] = sorted(name for name in folders if not name.startswith(".")) if recursive else []
-        inside = Path(parent).relative_to(folder).as_posix().removeprefix(".")
-        for name in sorted(files):
-            path = Path(parent, name)
-            if name.startswith(".") or Path(os.path.abspath(path)) in ours:
-                continue
-            if path.suffix.lower().lstrip(".") in EXTENSIONS:
-                found.append(Item(path, inside))
-            else:
-                skipped.append(path)
+    found, remedy = list[Item](), "leave it out, or grant permission"
+    try:
+        files = files_in(folder, recursive=recursive, passed_over=passed_over)
+        ours = receipt.stems_recorded_for(folder, recursive=recursive)
+    except OSError as error:
+        raise UsageError(f"{folder} may not be searched ({error.strerror}); {remedy}.") from None
+    for path in files:
+        if Path(os.path.abspath(path)) in ours:
+            continue
+        if path.suffix.lower().lstrip(".") in EXTENSIONS:
+            found.append(Item(path, path.parent.relative_to(folder).as_posix().removeprefix(".")))
+        else:
+            collected.skipped.append(path)
     if not found:
-        hint = "; --recursive searches its sub-folders too" if below and not recursive else ""
+        hint = "; --recursive searches its sub-folders too" if not recursive and folders_in(folder) else ""
         raise UsageError(f"There are no audio files in {folder}{hint}.")
     return found
 
@@ -231,6 +261,14 @@ def _plain(value: str) -> str:
     forbidden = '/\\\0<>:"|?*' if sys.platform == "win32" else "/\0"
     value = "".join("_" if character in forbidden else character for character in value)
     return value if value.strip(".") else "_" * len(value)
+
+
+def _possible(part: str) -> str:
+    """A path component as Windows makes it: no names of its devices, no dot and no blank at the end."""
+    if sys.platform != "win32":
+        return part
+    part = part.rstrip(". ") + "_" if part.endswith((".", " ")) else part
+    return f"_{part}" if is_device(part) else part
 
 
 def _identity(path: Path | None) -> str:

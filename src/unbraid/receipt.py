@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.folder import sha256
+from unbraid.walk import places_in
 
 FORMAT = 1
 
@@ -92,11 +93,9 @@ def stems_recorded_for(folder: Path, *, recursive: bool) -> set[Path]:
 
 def _records(folder: Path, recursive: bool) -> Iterator[Path]:
     """What may be a record: hidden files (song/.unbraid.json) and all in hidden folders (.unbraid/a/song.json)."""
-    for parent, folders, files in os.walk(folder):
-        yield from (Path(parent, name) for name in files if _is_ours(name) and name.endswith(".json"))
-        for name in filter(_is_ours, folders):
-            yield from Path(parent, name).rglob("*.json")
-        folders[:] = [name for name in folders if not name.startswith(".")] if recursive else []
+    for place in places_in(folder, recursive=recursive):
+        for path in (place / name for name in os.listdir(place) if _is_ours(name)):
+            yield from path.rglob("*.json") if os.path.isdir(path) else [path] if path.suffix == ".json" else []
 
 
 def _is_ours(name: str) -> bool:

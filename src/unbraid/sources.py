@@ -1,14 +1,13 @@
 """Where published models come from: the files of one model, fetched into a folder in their publisher's own layout.
 
 SpeechBrain's and those for transformers lie on the Hugging Face hub, each at the commit that the catalogue pins; where
-it pins none, `main` is asked once which commit it is, and that one is fetched and recorded. `huggingface_hub` states
-sizes and hashes, finds the user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME); the bytes come through
-`download.fetch`, because the hub's own downloader starts a file again when the program was stopped. Spleeter's are
+it pins none, `main` is asked once which commit it is, and that one is fetched and recorded. `huggingface_hub` finds
+the user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME); what the hub states and the bytes come through
+`download`, because the hub's own downloader starts a file again when the program was stopped. Spleeter's are
 archives of a GitHub release, whose `checksum.json` and the hash in our catalogue must say the same.
 """
 
 import json
-import os
 import re
 import shutil
 import tarfile
@@ -18,9 +17,13 @@ from pathlib import Path
 
 from unbraid import download
 from unbraid.catalogue import Published
+from unbraid.connection import Answer, status_error
 from unbraid.download import Progress, Remote
 from unbraid.errors import ChecksumError, DownloadError
+from unbraid.network import publisher
 
+_HASH_LETTERS = 64
+_SPARE_BYTES = 100_000_000  # what else than weights may come with a model
 COMMIT = re.compile("[0-9a-f]{40}")
 SPEECHBRAIN_FILES = ("hyperparams.yaml", "encoder.ckpt", "decoder.ckpt", "masknet.ckpt")
 TRANSFORMERS_FILES = ("config.json", "preprocessor_config.json", "vocab.json")
@@ -66,7 +69,7 @@ def fetch_published(entry: Published, staging: Path, progress: Progress | None) 
 
 
 def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
-    base = os.environ.get("UNBRAID_SPLEETER_URL", "").rstrip("/") or SPLEETER_RELEASE
+    base = publisher("UNBRAID_SPLEETER_URL") or SPLEETER_RELEASE
     name = f"{entry.archive}.tar.gz"
     pinned, stated = entry.sha256[name], _stated_checksum(f"{base}/checksum.json", str(entry.archive))
     if stated != pinned:
@@ -75,7 +78,7 @@ def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) 
             "downloaded. Unset UNBRAID_SPLEETER_URL if it is set, or report this."
         )
     archive = staging / name
-    download.fetch(Remote(f"{base}/{name}", sha256=pinned), archive, progress)
+    download.fetch(Remote(f"{base}/{name}", sha256=pinned, most_bytes=_most_bytes(entry)), archive, progress)
     folder = staging / "checkpoint"
     unpack(archive, folder, SPLEETER_FILES)
     return Fetched(folder, f"Spleeter's {entry.archive} by Deezer, {base}/{name}, sha256 {pinned}.")
@@ -84,8 +87,8 @@ def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) 
 def _stated_checksum(url: str, archive: str) -> str:
     """What the release's own table says about an archive."""
     try:
-        return str(json.loads(download.fetch_text(url))[archive]).lower()
-    except (ValueError, KeyError, TypeError):
+        return str(json.loads(download.fetch_text(url))[archive]).lower()[:_HASH_LETTERS]
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise DownloadError(f"{url} does not state the checksum of {archive}; it should map names to sha256.") from None
 
 
@@ -141,6 +144,11 @@ def _remotes(entry: Published, files: tuple[str, ...]) -> tuple[str, dict[str, R
     return revision, remotes
 
 
+def _most_bytes(entry: Published) -> int:
+    """How large a file of a model can be, if it is to be that model: with an optimiser's state, and in float64."""
+    return 6 * entry.bytes + _SPARE_BYTES if entry.bytes else download.MOST_BYTES
+
+
 def _shifted(progress: Progress | None, before: int, total: int | None) -> Progress | None:
     """Progress of one file as progress of them all."""
     return (lambda done, _: progress(before + done, total)) if progress else None
@@ -148,37 +156,55 @@ def _shifted(progress: Progress | None, before: int, total: int | None) -> Progr
 
 def _describe(entry: Published, file: str, revision: str) -> tuple[str, Remote]:
     """The commit of a revision, and what the hub says of a file at it."""
+    endpoint = publisher("HF_ENDPOINT")  # before the hub's package reads it
     import huggingface_hub as hub
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub import constants
 
-    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    if constants.is_offline_mode():
+        raise DownloadError(f"{entry.name} cannot be downloaded: HF_HUB_OFFLINE is set.")
     url = hub.hf_hub_url(entry.name, file, revision=revision, endpoint=endpoint)
-
-    def attempt() -> "hub.HfFileMetadata":
-        try:
-            return hub.get_hf_file_metadata(url, endpoint=endpoint, library_name="unbraid")
-        except HfHubHTTPError as error:
-            reason = download.status_error(status := error.response.status_code, url)
-            raise (_Absent(str(reason)) if status == 404 else reason) from None
-        except OfflineModeIsEnabled:
-            raise DownloadError(f"{entry.name} cannot be downloaded: HF_HUB_OFFLINE is set.") from None
-
-    metadata = download.persist(attempt, url)
-    commit, etag, pinned = metadata.commit_hash, metadata.etag or "", entry.sha256.get(file)
+    headers = _token_headers()
+    answer = download.fetch_head(url, headers)
+    if not (answer.is_success or answer.is_redirect):
+        reason = status_error(answer.status, url)
+        raise _Absent(str(reason)) if answer.status == 404 else reason
+    commit, pinned = answer.header("X-Repo-Commit"), entry.sha256.get(file)
     if not commit:
         raise DownloadError(f"{url} is not answered by a Hugging Face hub; check HF_ENDPOINT and any proxy settings.")
     if not COMMIT.fullmatch(commit):
-        raise ChecksumError(f"{url} answers with commit {commit!r}, which is none of git's: 40 hexadecimal digits.")
+        raise ChecksumError(
+            f"{url} answers with commit {commit[:80]!r}, which is none of git's: 40 hexadecimal digits."
+        )
     if COMMIT.fullmatch(revision) and commit != revision:
         raise ChecksumError(f"{url} answers with commit {commit}, but {revision} was asked for.")
+    etag = (answer.header("X-Linked-Etag") or answer.header("ETag")).removeprefix("W/").strip('"')
     stated = etag if re.fullmatch("[0-9a-f]{64}", etag) else None
     if pinned and stated and pinned != stated:
         raise ChecksumError(f"{url} is said to have sha256 {stated}, but {pinned} was published.")
     git_sha1 = etag if COMMIT.fullmatch(etag) else None
     at_commit = hub.hf_hub_url(entry.name, file, revision=commit, endpoint=endpoint)
-    token = None if hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else hub.get_token()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return commit, Remote(at_commit, metadata.size, pinned or stated, git_sha1, headers)
+    size, most = _stated_size(answer), _most_bytes(entry)
+    if (size or 0) > most:
+        raise DownloadError(f"{url} is said to have {size} bytes, but at most {most} can be right.")
+    return commit, Remote(at_commit, size, pinned or stated, git_sha1, headers, most)
+
+
+def _token_headers() -> dict[str, str]:
+    """The user's token for the hub, as a header."""
+    import huggingface_hub as hub
+    from huggingface_hub import constants
+
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else hub.get_token()
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise DownloadError("The token for the Hugging Face hub has characters that none has; check HF_TOKEN.")
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _stated_size(answer: Answer) -> int | None:
+    """How long the hub says a file is; what a redirect is long itself does not count."""
+    own = "" if answer.is_redirect else answer.header("Content-Length")
+    found = re.fullmatch(r"\d{1,15}", answer.header("X-Linked-Size") or own, re.ASCII)
+    return int(found[0]) if found else None
 
 
 def _copy_from_hub_cache(repository: str, file: str, commit: str, destination: Path) -> None:

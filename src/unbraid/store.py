@@ -18,21 +18,36 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unbraid.download import disk_error
-from unbraid.errors import SpecError
+from unbraid.errors import ModelError, SpecError
 from unbraid.spec import read_spec
 
 
+class NoHome(ModelError):
+    """Nothing says where this user's folders are."""
+
+
 def cache_folder() -> Path:
-    """Where pulled and imported models live: $UNBRAID_CACHE, or the platform's folder for caches."""
-    if chosen := os.environ.get("UNBRAID_CACHE"):
-        return Path(chosen).expanduser()
+    """Where pulled and imported models live: $UNBRAID_CACHE, or the platform's folder for caches.
+
+    Raises:
+        NoHome: it would be in a home folder, and this user has none.
+    """
+    try:
+        if chosen := os.environ.get("UNBRAID_CACHE"):
+            return Path(chosen).expanduser()
+        return _platform_caches() / "unbraid"
+    except RuntimeError:  # as pathlib says it
+        raise NoHome(
+            "This user has no home folder to keep models in; set UNBRAID_CACHE to a folder, or HOME."
+        ) from None
+
+
+def _platform_caches() -> Path:
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "unbraid"
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def models_folder(cache: Path | None) -> Path:
@@ -43,6 +58,19 @@ def models_folder(cache: Path | None) -> Path:
 def int8_folder(cache: Path | None = None) -> Path:
     """The folder of the cache's int8 copies."""
     return (cache or cache_folder()) / "int8"
+
+
+def model_places(cache: Path | None) -> list[Path]:
+    """The folder of the cache's models, if there is a place for a cache at all."""
+    try:
+        return [models_folder(cache)]
+    except NoHome:
+        return []
+
+
+def cached_models(cache: Path | None) -> list[Path]:
+    """What may be model folders in the cache, by name."""
+    return [folder for place in model_places(cache) for folder in model_folders(place)]
 
 
 def model_folders(parent: Path) -> list[Path]:
@@ -119,7 +147,7 @@ def weights_of(folder: Path) -> str | None:
 
 def forget_copies(weights: str | None, others: list[Path], cache: Path | None) -> None:
     """Delete the int8 copies of weights that no model in the cache, nor one of the OTHERS, has any more."""
-    here = (*others, *model_folders(models_folder(cache)))
+    here = (*others, *cached_models(cache))
     if weights and weights.isalnum() and weights not in map(weights_of, here):
         for copy in int8_folder(cache).glob(f"{weights}-*"):
             with suppress(OSError):  # it is in use

@@ -35,6 +35,7 @@ from unbraid.audio import (
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import AudioError
 from unbraid.folder import sha256
+from unbraid.printable import printable_page
 from unbraid.receipt import Made, Making, Receipt, holds, name_in, read_receipt
 from unbraid.separator import Separates
 from unbraid.stream import Progress
@@ -179,7 +180,7 @@ def _write_page(
     recording = Recording(track.source, cut.start, cut.duration, cut.track, cut.reading)
     text = report_page(gather(recording, stems, page.parent, *how), facts)
     with disk_errors(page.parent):
-        page.write_text(text, encoding="utf-8", errors="replace")
+        page.write_text(printable_page(text), encoding="utf-8")
 
 
 def _blocks(separator: Separates, track: Track, progress: Progress | None) -> Iterator[dict[str, Audio]]:

@@ -24,6 +24,7 @@ from unbraid.audio.parts import WHOLE, Part
 from unbraid.audio.tags import canonical
 from unbraid.audio.view import open_view
 from unbraid.errors import AudioError
+from unbraid.printable import is_utf8
 
 _LOSSY = ("ULAW", "ALAW", "ADPCM", "GSM", "G72", "NMS", "VOX", "VORBIS", "OPUS", "MPEG")
 # Seeking lands on the sample in these; in the last page of a Vorbis or Opus file libsndfile 1.2.2 misses it.
@@ -121,7 +122,7 @@ class SndfileDecoder:
 
 def _may_be_named(path: Path, part: Part) -> bool:
     """Whether libsndfile may open a file by its name: it takes those in .mp3 for mp3, and complains about others."""
-    return part.is_known and path.suffix.lower() != ".mp3"
+    return part.is_known and path.suffix.lower() != ".mp3" and is_utf8(path)
 
 
 def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> soundfile.SoundFile:

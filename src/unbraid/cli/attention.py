@@ -10,6 +10,7 @@ from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, notice, say, warn
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import UsageError
+from unbraid.printable import printable_page
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `unbraid models` lists, or a model folder.")]
 _Input = Annotated[
@@ -60,7 +61,7 @@ def attention(
         is_sound = not seen.maps[0].rows.labels
         page = attention_page(seen, Path(source).name if is_sound else source)
         with working_folder(output.parent) as work, disk_errors(output.parent):
-            (work / "page.html").write_text(page, encoding="utf-8", errors="replace")
+            (work / "page.html").write_text(printable_page(page), encoding="utf-8")
             output.parent.mkdir(parents=True, exist_ok=True)
             (work / "page.html").replace(output)
         warn(source, seen.notices)

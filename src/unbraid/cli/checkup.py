@@ -17,7 +17,8 @@ import numpy as np
 
 from unbraid import __version__, hub
 from unbraid.catalogue import catalogue
-from unbraid.errors import UnbraidError
+from unbraid.errors import DownloadError, UnbraidError, current_folder_gone
+from unbraid.network import certificates, check_proxies
 from unbraid.runtime import builds
 from unbraid.store import cache_folder
 
@@ -30,6 +31,10 @@ ENVIRONMENT = (
     "HF_ENDPOINT",
     "HF_HOME",
     "HF_HUB_OFFLINE",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
     "TMPDIR",
     "OMP_NUM_THREADS",
 )
@@ -63,6 +68,9 @@ def check_all() -> Checkup:
     for name, check in checks.items():
         try:
             checkup.sections[name] = check(checkup.problems)
+        except UnbraidError as error:
+            checkup.sections[name] = {}
+            checkup.problems.append(str(error))
         except Exception as error:
             checkup.sections[name] = {}
             checkup.problems.append(f"the {name} cannot be checked: {type(error).__name__}: {error}")
@@ -132,11 +140,16 @@ def models(problems: list[str]) -> Findings:
 
 def folders(problems: list[str]) -> Findings:
     """Where things are put, and the room there is."""
+    if gone := current_folder_gone():
+        problems.append(gone)
+        return {}
     cache = cache_folder()
     size = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file()) if os.path.isdir(cache) else 0
     found = {"cache": f"{cache}, {size / 1e6:.1f} MB"}
     if os.path.lexists(cache) and not os.path.isdir(cache):
         problems.append(f"the cache {cache} is not a folder; remove it, or set UNBRAID_CACHE to another place.")
+    if (chosen := os.environ.get("TMPDIR")) and not os.path.isdir(chosen):
+        problems.append(f"TMPDIR names {chosen}, which is not a folder; {tempfile.gettempdir()} is used instead.")
     for what, folder in {"cache": cache, "temporary": Path(tempfile.gettempdir()), "current": Path.cwd()}.items():
         there = next(parent for parent in (folder, *folder.absolute().parents) if os.path.isdir(parent))
         free = shutil.disk_usage(there).free
@@ -149,7 +162,12 @@ def folders(problems: list[str]) -> Findings:
 
 
 def environment(problems: list[str]) -> Findings:
-    """The variables that are in force."""
+    """The variables that are in force, and what of them stands in the way to a publisher."""
+    for check in (check_proxies, certificates):
+        try:
+            check()
+        except DownloadError as error:
+            problems.append(str(error))
     return {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
 
 

@@ -11,23 +11,32 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn, Protocol, TextIO, TypeVar
 
 import typer
 
-from unbraid.errors import Cancelled, RuntimeUnavailable, UnbraidError, UsageError, lacking, refused
+from unbraid.errors import (
+    Cancelled,
+    RuntimeUnavailable,
+    UnbraidError,
+    UsageError,
+    current_folder_gone,
+    lacking,
+    refused,
+)
+from unbraid.printable import json_printable, printable
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 _STDOUT = "standard output"
 
 
-def say(text: str) -> None:
-    """A line for people on standard output, whatever characters it has."""
+def say(*lines: str) -> None:
+    """Lines for people on standard output, whatever characters they have."""
     with telling():
-        _print(text, sys.stdout)
+        _print(lines, sys.stdout)
 
 
 @contextmanager
@@ -42,10 +51,10 @@ def telling() -> Iterator[None]:
         raise UnbraidError(refused(_STDOUT, error)) from error
 
 
-def notice(text: str) -> None:
-    """A line on standard error, if anything can be written there."""
+def notice(*lines: str) -> None:
+    """Lines on standard error, if anything can be written there."""
     with suppress(OSError):
-        _print(text, sys.stderr)
+        _print(lines, sys.stderr)
 
 
 def warn(name: str, notices: Iterable[str]) -> None:
@@ -62,14 +71,19 @@ def report_error(message: str) -> None:
 def explain(error: Exception) -> str:
     """An error as a message: as it is when it was raised on purpose, else with a hint."""
     if os.environ.get("UNBRAID_DEBUG"):
-        traceback.print_exception(error, file=sys.stderr)
+        notice(*"".join(traceback.format_exception(error)).splitlines())
+    gone = current_folder_gone()
     if isinstance(error, UnbraidError):
-        return str(error)
+        return f"{error} {gone}" if gone and gone not in str(error) else str(error)
     if isinstance(error, MemoryError):
         return "there is not enough memory; close other programs, or cut the input with --duration."
+    if isinstance(error, FileNotFoundError) and gone:
+        return gone
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):  # as `tempfile` words it
+        return "There is no temporary folder that can be written to; set TMPDIR to one."
     if isinstance(error, OSError):
         return f"{error.filename or 'the system'}: {error.strerror or error}. {_remedy(error)}."
-    what = f"{type(error).__name__}: {error}".rstrip(": .")
+    what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": .")
     return f"unexpected {what}. This is a bug; set UNBRAID_DEBUG=1 to see where it comes from, and report it."
 
 
@@ -112,7 +126,7 @@ def guarded(*, as_json: bool = False) -> Iterator[None]:
         report_error(message)
         if as_json:
             with suppress(UnbraidError):
-                say(json.dumps({"error": message}))
+                say(json_text({"error": message}))
         raise typer.Exit(exit_code(error)) from None
 
 
@@ -155,14 +169,9 @@ def tell_run(
         raise typer.Exit(code)
 
 
-def json_text(values: dict[str, Any]) -> str:
-    """Values as JSON, in the letters of their languages; but names of files that are no text are escaped."""
-    text = json.dumps(values, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(values)
-    return text
+def json_text(values: Any) -> str:
+    """Values as JSON in one line, in the letters of their languages; what a terminal would obey is escaped."""
+    return json_printable(json.dumps(values, ensure_ascii=False))
 
 
 def carried_out(work: Callable[[], None], report: Told, lost: str) -> int:
@@ -228,9 +237,11 @@ def hush_stdout() -> None:
         os.close(nowhere)
 
 
-def _print(text: str, stream: TextIO | None) -> None:
-    if stream is not None:  # None: closed by whoever started us
+def _print(lines: Sequence[str], stream: TextIO | None) -> None:
+    """The seam through which all words go: nothing in them acts on the terminal, and any encoding can take them."""
+    if lines and stream is not None:  # None: closed by whoever started us
         encoding = stream.encoding or "utf-8"
+        text = "\n".join(map(printable, lines))
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
@@ -243,8 +254,10 @@ def train_extra(what: str) -> Iterator[None]:
     """Imports that need the train extra: the sentence that names it where they fail.
 
     Raises:
-        RuntimeUnavailable: a package that is not ours is missing.
+        RuntimeUnavailable: a package that is not ours is missing, or the current folder, without which PyTorch aborts.
     """
+    if gone := current_folder_gone():
+        raise RuntimeUnavailable(gone)
     try:
         yield
     except ModuleNotFoundError as error:

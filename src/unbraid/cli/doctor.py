@@ -1,12 +1,11 @@
 """`unbraid doctor`: what is installed, what works, and what is wrong."""
 
 import dataclasses
-import json
 from typing import Annotated
 
 import typer
 
-from unbraid.cli.console import FAILED, guarded, say
+from unbraid.cli.console import FAILED, guarded, json_text, say
 
 
 def doctor(
@@ -18,7 +17,7 @@ def doctor(
 
         checkup = check_all()
         if as_json:
-            say(json.dumps(dataclasses.asdict(checkup)))
+            say(json_text(dataclasses.asdict(checkup)))
         else:
             for section, findings in checkup.sections.items():
                 say(section)

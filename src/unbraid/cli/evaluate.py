@@ -1,6 +1,5 @@
 """`unbraid evaluate`: a model over mixtures, songs or words, into a folder with a report, or not at all."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from unbraid.cli import options as opt
-from unbraid.cli.console import FAILED, explain, guarded, notice, report_error, say
+from unbraid.cli.console import FAILED, explain, guarded, json_text, notice, report_error, say
 from unbraid.cli.progress import Meter
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import UnbraidError, UsageError
+from unbraid.printable import printable_page
 
 if TYPE_CHECKING:
     from unbraid.evaluation.telling import Running
@@ -168,7 +168,7 @@ def evaluate(
             with disk_errors(folder):
                 _settle(_written(told.files, work), folder)
         if as_json:
-            say(json.dumps(told.values | {"report": str(folder / REPORT)}))
+            say(json_text(told.values | {"report": str(folder / REPORT)}))
         elif not quiet:
             for line in (*told.lines, f"report: {folder / REPORT}"):
                 say(line)
@@ -212,7 +212,8 @@ def _written(texts: Mapping[str, str], work: Path) -> Path:
     fresh = work / "evaluation"
     fresh.mkdir()
     for name, text in texts.items():
-        (fresh / name).write_text(text, encoding="utf-8", newline="\n")
+        shown = printable_page(text) if name.endswith(".html") else text
+        (fresh / name).write_text(shown, encoding="utf-8", errors="backslashreplace", newline="\n")
     return fresh
 
 

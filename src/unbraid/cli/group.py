@@ -1,12 +1,11 @@
 """The commands as a group: options that cannot be parsed are told as JSON too, where that was asked for."""
 
-import json
 from contextlib import suppress
 from typing import Any
 
 from typer.core import TyperGroup
 
-from unbraid.cli.console import interruption_told, say
+from unbraid.cli.console import interruption_told, json_text, say
 from unbraid.errors import UnbraidError
 
 
@@ -28,5 +27,5 @@ class Commands(TyperGroup):
             tell = getattr(error, "format_message", None)  # typer's own errors have it, whoever defines them
             if tell and "--json" in words[: words.index("--") if "--" in words else None]:
                 with suppress(UnbraidError):  # standard output takes nothing; standard error gets its sentence
-                    say(json.dumps({"error": tell()}))
+                    say(json_text({"error": tell()}))
             raise

@@ -1,14 +1,14 @@
 """`unbraid models`: what is here and what can be had; fetch, import and remove."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unbraid.cli.console import guarded, notice, say, telling
+from unbraid.cli.console import guarded, json_text, notice, say, telling
 from unbraid.cli.progress import Meter
+from unbraid.printable import printable
 
 if TYPE_CHECKING:
     from unbraid.hub import Entry
@@ -33,7 +33,7 @@ def list_models(
 
         entries = hub.entries()
         if as_json:
-            say(json.dumps([_as_json(entry) for entry in entries]))
+            say(json_text([_as_json(entry) for entry in entries]))
             return
         _print_list(entries)
         for folder, reason in hub.damaged().items():
@@ -59,7 +59,7 @@ def pull(
         with Meter(name, "bytes", quiet=quiet) as meter:
             folder = hub.pull(name, progress=meter, offline=offline or None)
         if not quiet:
-            say(f"{name} is at {folder}\n  {read_spec(folder).provenance}")
+            say(f"{name} is at {folder}", f"  {read_spec(folder).provenance}")
 
 
 @models.command("import")
@@ -121,7 +121,7 @@ def _print_list(entries: "list[Entry]") -> None:
     for heading in ("Name", "Where", "Gives", "Rate", "Size", "Licence", "Scores"):
         table.add_column(heading, justify="right" if heading in ("Rate", "Size") else "left")
     for entry in entries:
-        table.add_row(*(Text(cell) for cell in _cells(entry)))
+        table.add_row(*(Text(printable(cell, keep="\n")) for cell in _cells(entry)))
     console = Console(width=None if sys.stdout and sys.stdout.isatty() else _MANY_COLUMNS)
     if console.measure(table, options=console.options.update_width(_MANY_COLUMNS)).maximum <= console.width:
         with telling():

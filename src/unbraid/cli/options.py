@@ -10,7 +10,7 @@ _INPUT, _OUTPUT, _MODEL, _MACHINE = "Input", "Output", "Separation", "Machine"
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(help="Audio files, folders of them, or - for standard input."),
+    typer.Argument(help="Audio files, folders of them (without what is hidden there), or - for standard input."),
 ]
 Model = Annotated[
     str | None,
@@ -33,7 +33,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object at t
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 
 Recursive = Annotated[
-    bool, typer.Option("--recursive", "-r", help="Search sub-folders of folders too.", rich_help_panel=_INPUT)
+    bool,
+    typer.Option("--recursive", "-r", help="Search sub-folders too, and links to folders.", rich_help_panel=_INPUT),
 ]
 Start = Annotated[float, typer.Option(metavar="S", help="Start here, in seconds.", rich_help_panel=_INPUT)]
 Duration = Annotated[

@@ -10,8 +10,8 @@ from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, 
 from unbraid.cli.console import explain
 from unbraid.cli.pipes import Place, naming
 from unbraid.cli.request import Request
-from unbraid.errors import UsageError
-from unbraid.jobs import Item, Layout, refuse_collisions
+from unbraid.errors import AudioError, UsageError
+from unbraid.jobs import Item, Layout, placed, refuse_collisions
 from unbraid.receipt import Making, claims
 from unbraid.separator import Separator
 from unbraid.tracks import Signal, Track
@@ -35,27 +35,35 @@ def make_jobs(
         UsageError: the request as a whole cannot be met: two stems in one place, outputs that exist already, …
     """
     layout = Layout(request.root or Path(), request.template, request.coding.format, separator.spec.name)
-    places = {item: {stem: layout.stem_path(item, stem) for stem in stems} for item in items}
-    pages = {item: _page(layout, item) for item in items if request.report}
-    if request.root is not None:
-        files = {
-            item: [*outputs.values(), *([pages[item]] if item in pages else [])] for item, outputs in places.items()
-        }
-        refuse_collisions(files)
-        for item, paths in files.items():
-            _refuse_existing(paths, layout.receipt_path(item), request)
+    if request.root is None:
+        files, failed = {item: [*map(Path, stems), Path()] for item in items}, dict[Item, str]()
+    else:
+        files, failed = placed(items, lambda item: _files(layout, item, stems, request))
+        refuse_collisions({item: paths[:-1] for item, paths in files.items()})
+        for *paths, receipt in files.values():
+            _refuse_existing(paths, receipt, request)
     jobs = []
-    for item, outputs in places.items():
-        source = None
+    for item in items:
+        source: Path | None = None
         try:
-            source = place(item)
-            track = _track(request, source, outputs, layout.receipt_path(item), separator)
-            jobs.append(Job(item, dataclasses.replace(track, name=item.name, report=pages.get(item))))
+            if item in failed:
+                raise AudioError(failed[item])
+            source, (*paths, receipt) = place(item), files[item]
+            track = _track(request, source, dict(zip(stems, paths, strict=False)), receipt, separator)
+            jobs.append(
+                Job(item, dataclasses.replace(track, name=item.name, report=paths[-1] if request.report else None))
+            )
         except UsageError:
             raise
         except Exception as error:
             jobs.append(Job(item, error=naming(item, explain(error), source)))
     return jobs
+
+
+def _files(layout: Layout, item: Item, stems: Sequence[str], request: Request) -> list[Path]:
+    """The files of an input: its stems, the page about them, and their record."""
+    page = [_page(layout, item)] if request.report else []
+    return [*(layout.stem_path(item, stem) for stem in stems), *page, layout.receipt_path(item)]
 
 
 def _page(layout: Layout, item: Item) -> Path:

@@ -9,6 +9,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from unbraid.printable import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -34,7 +36,7 @@ class Meter:
             if self._after is not None:
                 self._after.stop()
             self._bar = _bar(self._unit, counted=total is None)
-            self._task = self._bar.add_task(_short(self._title), total=total, done="")
+            self._task = self._bar.add_task(_short(printable(self._title)), total=total, done="")
             self._bar.start()
         self._bar.update(self._task, completed=done, total=total, done=_amount(done, self._unit))
 

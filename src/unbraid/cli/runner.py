@@ -18,9 +18,11 @@ from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, Result
 from unbraid.cli.request import Request, check_stdout, select_stems
 from unbraid.errors import Cancelled
-from unbraid.jobs import Layout, collect
+from unbraid.jobs import Collected, Layout, collect
 from unbraid.separator import Separator
 from unbraid.tracks import write_stream, write_track
+
+MOST_TOLD = 10  # places that are passed over, one by one
 
 
 def run(request: Request, report: Report, *, quiet: bool = False) -> None:
@@ -34,8 +36,8 @@ def run(request: Request, report: Report, *, quiet: bool = False) -> None:
     choose_format(coding.format, subtype=coding.subtype, bitrate=coding.bitrate)  # refuses before anything is loaded
     Layout(request.root or Path(), request.template, coding.format, request.model)
     collected = collect(request.inputs, recursive=request.recursive)
-    if collected.skipped and not quiet:
-        notice(skipped(collected.skipped))
+    if not quiet:
+        notice(*passed_over(collected))
     with _separator(request) as separator, places(quiet=quiet) as place:
         report.device, report.device_reason = separator.device, separator.device_reason
         stems = select_stems(request.stems, separator.stems(), separator.spec.name)
@@ -109,8 +111,15 @@ def _separator(request: Request) -> Iterator[Separator]:
         separator.close()
 
 
-def skipped(paths: list[Path]) -> str:
-    """What to say of files that were passed over."""
+def passed_over(collected: Collected) -> list[str]:
+    """What to say of what folders hold and is not taken, line by line."""
+    lines = [f"passed over {path}: it {told}" for path, told in collected.passed_over.items()]
+    if len(lines) > MOST_TOLD:
+        lines[MOST_TOLD:] = [f"passed over {len(lines) - MOST_TOLD} more"]
+    return [*lines, *([_skipped(collected.skipped)] if collected.skipped else [])]
+
+
+def _skipped(paths: list[Path]) -> str:
     shown = ", ".join(path.name for path in paths[:3])
     more = ", …" if len(paths) > 3 else ""
     files = "1 file that is" if len(paths) == 1 else f"{len(paths)} files that are"

@@ -111,7 +111,7 @@ def _report(request: Callable[[], "Request"], *, quiet: bool) -> tuple["Report",
 
 def summary(report: "Report") -> list[str]:
     """What to tell people at the end: where the files are, how fast it went, and on what."""
-    lines = [_line(result) for result in report.results if result.status in ("done", "skipped")]
+    lines = [line for result in report.results if result.status in ("done", "skipped") for line in _lines(result)]
     if any(result.status == "done" for result in report.results):
         lines.append(f"{report.model} on {report.device} ({report.device_reason})")
     if report.failed and len(report.results) > 1:
@@ -120,17 +120,17 @@ def summary(report: "Report") -> list[str]:
     return lines
 
 
-def _line(result: "Result") -> str:
+def _lines(result: "Result") -> list[str]:
     where = " ".join(shlex.quote(str(path)) for path in result.outputs.values()) or "standard output"
-    page = f"\n  report: {shlex.quote(str(result.report))}" if result.report else ""
+    page = [f"  report: {shlex.quote(str(result.report))}"] if result.report else []
     if result.status == "skipped":
-        return f"{result.input} was done already: {where}{page}"
+        return [f"{result.input} was done already: {where}", *page]
     assert result.seconds is not None and result.elapsed is not None
     speed = result.seconds / max(result.elapsed, 1e-9)
-    text = f"{result.input} -> {where} ({result.seconds:.1f} s in {result.elapsed:.1f} s, {speed:.1f} x real time)"
+    lines = [f"{result.input} -> {where} ({result.seconds:.1f} s in {result.elapsed:.1f} s, {speed:.1f} x real time)"]
     if result.gain_db:
         amount = f"{-result.gain_db:.1f} dB" if result.gain_db < -0.05 else "less than 0.1 dB"
-        text += f"\n  stems turned down by {amount} so that none clips"
+        lines.append(f"  stems turned down by {amount} so that none clips")
     if result.agreement_db is not None:
-        text += f"\n  neighbouring windows agree to {result.agreement_db:.0f} dB (median) where they overlap"
-    return text + page
+        lines.append(f"  neighbouring windows agree to {result.agreement_db:.0f} dB (median) where they overlap")
+    return [*lines, *page]

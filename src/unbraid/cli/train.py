@@ -12,6 +12,7 @@ import typer
 from unbraid.cli.console import guarded, notice, say, train_extra
 from unbraid.cli.progress import clock, watched
 from unbraid.errors import Cancelled, UnbraidError
+from unbraid.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -49,7 +50,7 @@ def train(
         start = look(values, place)
         if dry_run:
             with troubles_told():
-                say(describe(values, rehearse(values)))
+                say(*describe(values, rehearse(values)))
             return
         if is_chief():
             if start.step:
@@ -134,7 +135,7 @@ class Teller:
                 *(TimeRemainingColumn(), TextColumn("{task.fields[text]}", markup=False)),
             )
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task(self._name, total=None, text="")
+            self._task = self._bar.add_task(printable(self._name), total=None, text="")
             self._bar.start()
         return self
 
@@ -143,8 +144,8 @@ class Teller:
             self._bar.stop()
 
 
-def describe(recipe: "Recipe", seen: "Rehearsal") -> str:
-    """A dry run in words."""
+def describe(recipe: "Recipe", seen: "Rehearsal") -> list[str]:
+    """A dry run in words, line by line."""
     steps = recipe.part_steps * recipe.trainer.parts
     rows = {
         "device": seen.device,
@@ -158,4 +159,4 @@ def describe(recipe: "Recipe", seen: "Rehearsal") -> str:
     }
     wide = max(map(len, rows))
     lines = [f"{name:{wide}}  {value}" for name, value in rows.items()]
-    return "\n".join([f"{recipe.name}: {recipe.description}".rstrip(": "), *lines, "nothing was written"])
+    return [f"{recipe.name}: {recipe.description}".rstrip(": "), *lines, "nothing was written"]

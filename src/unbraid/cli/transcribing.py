@@ -18,7 +18,7 @@ from unbraid.audio import Cut, OutputFormat, Writer, open_writer, probe
 from unbraid.cli.console import explain, notice, report_error, say, warn
 from unbraid.cli.pipes import Place, naming, places
 from unbraid.cli.progress import Meter
-from unbraid.cli.runner import skipped
+from unbraid.cli.runner import passed_over
 from unbraid.cli.transcripts import Asked, Report, Result, outputs_of, text_format
 from unbraid.disk import disk_errors, working_folder
 from unbraid.errors import AudioError, Cancelled
@@ -54,9 +54,9 @@ def run(asked: Asked, report: Report, *, quiet: bool = False) -> None:
     """
     form = text_format(asked)
     collected = collect(asked.inputs, recursive=asked.recursive)
-    if collected.skipped and not quiet:
-        notice(skipped(collected.skipped))
-    outputs = outputs_of(asked, collected, form)
+    if not quiet:
+        notice(*passed_over(collected))
+    outputs, failed = outputs_of(asked, collected, form)
     with _engines(asked) as engines, places(quiet=quiet) as place:
         report.device, report.device_reason = engines.transcriber.device, engines.transcriber.device_reason
         for folder, reason in collected.refused.items():
@@ -66,7 +66,10 @@ def run(asked: Asked, report: Report, *, quiet: bool = False) -> None:
             several = len(collected.items) > 1
             title = f"[{number}/{len(collected.items)}] {item.name}" if several else item.name
             with Meter(title, quiet=quiet) as meter:
-                result = _Job(asked, form, engines, meter).do(item, outputs[item], place)
+                if item in failed:
+                    result = Result(item.label, "failed", error=naming(item, failed[item], None))
+                else:
+                    result = _Job(asked, form, engines, meter).do(item, outputs[item], place)
             report.results.append(result)
             if result.error:
                 report_error(result.error)
@@ -112,7 +115,7 @@ class _Job:
                 text = "".join(written(lines, self.form, by)).rstrip("\n")
                 self.meter.stop()
                 if text:
-                    say(text)
+                    say(*text.split("\n"))
             else:
                 _write(written(lines, self.form, by), output, replace=self.asked.overwrite)
         except (KeyboardInterrupt, Cancelled, BrokenPipeError):

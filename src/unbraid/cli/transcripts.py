@@ -9,7 +9,7 @@ from unbraid import __version__
 from unbraid.audio import Cut
 from unbraid.cli.request import check_cut, check_threads, choose_model
 from unbraid.errors import UsageError
-from unbraid.jobs import EXTENSIONS, Collected, Item, Layout, refuse_collisions
+from unbraid.jobs import EXTENSIONS, Collected, Item, Layout, placed, refuse_collisions
 from unbraid.subtitles import FORMATS, Line, as_data, check_text_format
 
 
@@ -113,29 +113,29 @@ def voices_model(*, separate: bool, speakers: int | None) -> str | None:
     return choose_model(None, speakers) if separate else None
 
 
-def outputs_of(asked: Asked, collected: Collected, form: str) -> dict[Item, Path | None]:
-    """Where the text of each input goes.
+def outputs_of(asked: Asked, collected: Collected, form: str) -> tuple[dict[Item, Path | None], dict[Item, str]]:
+    """Where the text of each input goes, and of those whose text cannot have such a name or place, why.
 
     Raises:
-        UsageError: two go to one place, to a file that is there or is called like audio, or where no file can be.
+        UsageError: two go to one place, to a file that is there or is called like audio; or none can have its place.
     """
     items = collected.items
     if asked.output is None:
         if len(items) + len(collected.refused) > 1 and not asked.as_json:
             raise UsageError("The texts of several recordings go to a folder: name it with -o DIR, or use --json.")
-        return dict.fromkeys(items)
+        return dict.fromkeys(items), {}
     if not asked.output:
         raise UsageError("The name of the output is empty; name a file or a folder with -o, or leave it out.")
-    paths = {item: _path(asked, item, form, alone=len(asked.inputs) == 1) for item in items}
-    refuse_collisions({item: [path] for item, path in paths.items()})
-    for path in paths.values():
+    paths, failed = placed(items, lambda item: [_path(asked, item, form, alone=len(asked.inputs) == 1)])
+    refuse_collisions(paths)
+    for (path,) in paths.values():
         if asked.form is None and path.suffix.lower().lstrip(".") in EXTENSIONS:
             raise UsageError(
                 f"{path} ends like audio; a text ends in .{', .'.join(FORMATS.values())}, or say --format too."
             )
         if not asked.overwrite and os.path.lexists(path):
             raise UsageError(f"{path} exists already; use --overwrite to replace it.")
-    return dict(paths)
+    return {item: path for item, (path,) in paths.items()}, failed
 
 
 def _path(asked: Asked, item: Item, form: str, *, alone: bool) -> Path:

@@ -18,6 +18,7 @@ from pathlib import Path
 from unbraid.corpora import fixed, manifest, speakers
 from unbraid.corpora.mixtures import Clip, Mixture
 from unbraid.errors import UsageError
+from unbraid.walk import files_in
 
 Speakers = dict[str, list[Clip]]
 
@@ -121,7 +122,7 @@ def find_noises(folder: Path, split: str, wanted: Wanted) -> list[Clip]:
     if layout not in LAYOUTS:
         return speakers.find_clips(folder, split)
     noises = _base(folder, split, wanted, LAYOUTS[layout], "noise") / "noise"
-    return [Clip(path) for path in sorted(noises.glob("*.wav"))]
+    return [Clip(path) for path in _recordings(noises)]
 
 
 def _check_drawn(folder: Path, wanted: Wanted) -> None:
@@ -195,18 +196,22 @@ def _rows(folder: Path, split: str, wanted: Wanted, rules: Layout) -> list[tuple
             f"Mixtures in the layout of {folder} come as {', '.join(rules.mixtures)}, not {wanted.condition!r}."
         )
     base = _base(folder, split, wanted, rules, rules.mixtures[wanted.condition])
-    mixtures = sorted((base / rules.mixtures[wanted.condition]).glob("*.wav"))
+    mixtures = _recordings(base / rules.mixtures[wanted.condition])
     if not mixtures:
         raise UsageError(f"{base / rules.mixtures[wanted.condition]} holds no wav files.")
     places = [base / rules.source.format(j=j) for j in range(1, wanted.sources + 1)]
     for place in places:
-        missing = {path.name for path in mixtures} - {path.name for path in place.glob("*.wav")}
+        missing = {path.name for path in mixtures} - {path.name for path in _recordings(place)}
         if missing:
             raise UsageError(
                 f"{place} lacks {len(missing)} of {len(mixtures)} files, {min(missing)} for one; "
                 f"each source must be there under the name of its mixture."
             )
     return [(path, [place / path.name for place in places]) for path in mixtures]
+
+
+def _recordings(folder: Path) -> list[Path]:
+    return files_in(folder, (".wav",), recursive=False) if folder.is_dir() else []
 
 
 def _who(path: Path, source: int, layout: str) -> str:

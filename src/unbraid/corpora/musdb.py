@@ -9,6 +9,7 @@ from pathlib import Path
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.song_folders import SPLITS, is_song, places_in, song_of
 from unbraid.corpora.songs import Song
+from unbraid.walk import files_in
 
 VALIDATION = frozenset(
     {
@@ -29,13 +30,12 @@ VALIDATION = frozenset(
     }
 )
 _SUFFIX = ".stem.mp4"
-_FILES = f"[!.]*{_SUFFIX}"
 _TRACKS = {"drums": 1, "bass": 2, "other": 3, "vocals": 4}  # of a stem file, whose track 0 is the mixture
 
 
 def holds_stem_files(folder: Path) -> bool:
     """Whether MUSDB18 is here."""
-    return any(next((folder / split).glob(_FILES), None) for split in ("train", "test"))
+    return any(_stem_files(folder / split) for split in ("train", "test"))
 
 
 def holds_folders(folder: Path) -> bool:
@@ -68,5 +68,10 @@ def _in_stem_files(folder: Path) -> list[Song]:
             {part: (Clip(path, track=track),) for part, track in _TRACKS.items()},
             Clip(path, track=0),
         )
-        for path in sorted(folder.glob(_FILES))
+        for path in _stem_files(folder)
     ]
+
+
+def _stem_files(folder: Path) -> list[Path]:
+    found = files_in(folder, recursive=False) if folder.is_dir() else []
+    return [path for path in found if path.name.endswith(_SUFFIX)]

@@ -11,6 +11,7 @@ from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import PARTS, Song
 from unbraid.corpora.speakers import SUFFIXES, part
 from unbraid.errors import UsageError
+from unbraid.walk import files_in, folders_in
 
 SPLITS = {
     "train": ("train", "training"),
@@ -66,8 +67,7 @@ def places_in(folder: Path, is_song: Callable[[Path], bool]) -> list[Path]:
     """The folders of songs in a folder, by name; hidden ones may be half-written."""
     if not folder.is_dir():
         return []
-    shown = (place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
-    return sorted(place for place in shown if is_song(place))
+    return [place for place in folders_in(folder) if is_song(place)]
 
 
 def places_of(folder: Path, split: str, is_song: Callable[[Path], bool]) -> list[Path]:
@@ -93,5 +93,5 @@ def divided(names: list[str], split: str, folder: Path, what: str) -> list[str]:
 
 def _recordings(folder: Path) -> list[Path]:
     """The audio files of a folder that are called as parts are."""
-    paths = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    paths = files_in(folder, SUFFIXES, recursive=False)
     return sorted(path for path in paths if path.stem.lower() in _NAMES)

@@ -4,11 +4,13 @@ The order in which speakers (or, among noises, files) go to test, dev and train 
 depends on nothing but the names, on any machine. dev and test get as many speakers as a mixture needs, at least.
 """
 
+import os
 import zlib
 from pathlib import Path
 
 from unbraid.corpora.mixtures import Clip
 from unbraid.errors import UsageError
+from unbraid.walk import files_in, folders_in
 
 SUFFIXES = {".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
 HELD_SHARE = 0.1  # of the names, for test, and again for dev
@@ -35,13 +37,12 @@ def find_clips(folder: Path, split: str) -> list[Clip]:
 
 def speaker_folders(folder: Path) -> dict[str, list[Path]]:
     """Each sub-folder that has audio files somewhere in it, with them."""
-    places = sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
-    return {place.name: files for place in places if (files := _audio(place))}
+    return {place.name: files for place in folders_in(folder) if (files := _audio(place))}
 
 
 def part(names: list[str], split: str, at_least: int) -> list[str]:
     """The names of a split, sorted."""
-    ranked = sorted(names, key=lambda name: (zlib.crc32(name.encode()), name))
+    ranked = sorted(names, key=lambda name: (zlib.crc32(os.fsencode(name)), name))
     held = max(at_least, round(HELD_SHARE * len(names)))
     parts = {"test": ranked[:held], "dev": ranked[held : 2 * held], "train": ranked[2 * held :]}
     if split not in parts:
@@ -50,5 +51,5 @@ def part(names: list[str], split: str, at_least: int) -> list[str]:
 
 
 def _audio(folder: Path) -> list[Path]:
-    """The recordings somewhere in a folder; hidden ones, such as macOS's ._files, are none."""
-    return sorted(path for path in folder.rglob("[!.]*") if path.suffix.lower() in SUFFIXES)
+    """The recordings somewhere in a folder."""
+    return sorted(files_in(folder, SUFFIXES))

@@ -13,6 +13,7 @@ from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.song_folders import REST, SPLITS, parts_of
 from unbraid.corpora.songs import PARTS, Song
 from unbraid.errors import UsageError
+from unbraid.walk import files_in, folders_in
 
 _COLUMN = "_path"
 _MIXTURE = "mix"
@@ -35,7 +36,8 @@ def find_songs(folder: Path, split: str) -> list[Song]:
 
 
 def _tables(folder: Path) -> list[Path]:
-    return sorted([*folder.glob("*.csv"), *folder.glob("*/*.csv")])
+    places = (folder, *folders_in(folder))
+    return sorted(path for place in places for path in files_in(place, (".csv",), recursive=False))
 
 
 def _is_table(path: Path) -> bool:

@@ -5,6 +5,7 @@ mixture's name, so neither the other mixtures nor their number matter. A clip th
 of the mixture over power of the noise.
 """
 
+import os
 import zlib
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ def noisy(mixture: NDArray[np.float32], name: str, sample_rate: int, noise: Adde
     Raises:
         AudioError: a clip cannot be read, or ten that were drawn are silent.
     """
-    random = np.random.default_rng(zlib.crc32(name.encode()))
+    random = np.random.default_rng(zlib.crc32(os.fsencode(name)))
     for _ in range(_TRIES):
         clip = read_clip(noise.clips[random.integers(len(noise.clips))], sample_rate)  # (n,)
         piece = looped(clip, mixture.size, random)  # (T,)

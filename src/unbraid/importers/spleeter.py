@@ -9,6 +9,7 @@ Source: deezer/spleeter 2.4.2, model/functions/unet.py and model/__init__.py.
 
 import hashlib
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from unbraid.errors import ModelError
@@ -17,6 +18,7 @@ from unbraid.importers import tf_bundle
 from unbraid.importers.checkpoint import Checkpoint, as_weight, finish
 from unbraid.importers.spleeter_config import SHIPPED_STEMS, Config, read_config, shipped_config
 from unbraid.spec import ModelSpec
+from unbraid.walk import files_in
 from unbraid.weights import Shapes, compare_shapes, tensor_shapes
 
 OFFICIAL = {  # SHA-256 of an official model.index, which holds the checksum of every tensor: stems
@@ -140,7 +142,7 @@ def _published_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _visible(folder: Path, pattern: str) -> list[Path]:
     """Files that match; not hidden ones (the official archives hold `._` files of a Mac)."""
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+    return [path for path in files_in(folder, recursive=False) if fnmatchcase(path.name, pattern)]
 
 
 def _config(folder: Path, name: str, index: tf_bundle.Index) -> Config:

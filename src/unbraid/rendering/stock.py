@@ -13,6 +13,7 @@ from pathlib import Path
 from unbraid.corpora import manifest
 from unbraid.errors import UnbraidError, UsageError
 from unbraid.rendering.kits import is_kit
+from unbraid.walk import files_in
 
 SPLITS = ("train", "dev", "test")
 _MIDI = (".mid", ".midi")
@@ -64,7 +65,7 @@ def find_stock(material: Material, split: str) -> Stock:
         _check_soundfont(path)
     if not material.soundfonts:
         raise UsageError("Rendering needs a SoundFont; name at least one .sf2 or .sf3 file.")
-    kits = [path for folder in material.kits for path in sorted(_folder(folder).rglob("drumkit.xml")) if is_kit(path)]
+    kits = [path for folder in material.kits for path in _files(folder, (".xml",)) if _is_kit(path)]
     if material.kits and not kits:
         raise UsageError(
             f"No drumkit.xml with a kick, a snare and a hi-hat is in {_listed(material.kits)}; "
@@ -123,7 +124,11 @@ def _divided(folder: Path, split: str, suffixes: Sequence[str]) -> list[tuple[Pa
 
 
 def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    return sorted(path for path in _folder(folder).rglob("[!.]*") if path.suffix.lower() in suffixes and path.is_file())
+    return sorted(files_in(_folder(folder), suffixes))
+
+
+def _is_kit(path: Path) -> bool:
+    return path.name == "drumkit.xml" and is_kit(path)
 
 
 def _folder(folder: Path) -> Path:

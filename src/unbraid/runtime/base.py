@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from unbraid.errors import RuntimeUnavailable, UsageError
+from unbraid.errors import RuntimeUnavailable, UsageError, current_folder_gone
 from unbraid.graphs import every_part
 from unbraid.runtime import builds
 from unbraid.spec import ModelSpec
@@ -59,6 +59,8 @@ def open_executor(
     if device == "torch" and precision == "int8":
         raise UsageError("int8 runs on ONNX Runtime; leave out --device torch, or use float32.")
     if device == "torch":
+        if gone := current_folder_gone():  # PyTorch would abort
+            raise RuntimeUnavailable(gone)
         from unbraid.runtime.eager import EagerExecutor
 
         return EagerExecutor(spec, folder, threads, graph)

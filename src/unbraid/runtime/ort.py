@@ -60,6 +60,16 @@ def _not_started(device: str) -> RuntimeUnavailable:
     )
 
 
+class _Named(os.PathLike[bytes]):
+    """A path as the bytes it is on disk: a name that is not UTF-8 the runtime takes in no other way."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __fspath__(self) -> bytes:
+        return os.fsencode(self._path)
+
+
 class OrtExecutor:
     """A session on one device. The graph is opened from its path, so that its weights are found beside it."""
 
@@ -77,7 +87,7 @@ class OrtExecutor:
         self.device, self.reason = device, reason
         providers = [provider] if device == "cpu" else [provider, "CPUExecutionProvider"]
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
+            self._session = onnxruntime.InferenceSession(_Named(path), options, providers=providers, enable_fallback=0)
         except Exception as error:  # the runtime's own classes differ from release to release
             if device != "cpu":
                 raise _not_started(device) from error

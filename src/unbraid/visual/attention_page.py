@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from unbraid.attention import MOST_SECONDS, AttentionMap, AttentionMaps, Axis, Kind
 from unbraid.dsp import FloatArray
+from unbraid.printable import json_printable
 from unbraid.visual.page import clock, document
 from unbraid.visual.picture import LEVELS, colour_map
 
@@ -34,7 +35,8 @@ MEANINGS: dict[Kind, str] = {
 def attention_page(seen: AttentionMaps, name: str) -> str:
     """The whole document; `name` is what was read."""
     limit = most_cells(seen)
-    data = json.dumps(_data(seen, limit), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(_data(seen, limit), ensure_ascii=False, separators=(",", ":"))
+    data = json_printable(text).replace("<", "\\u003c")
     body = "\n".join(
         (
             f"<h1>{escape(name)}</h1>",

@@ -1,6 +1,7 @@
 """What a page lets people hear of one signal: a small mp3, which every browser plays, of the first minutes."""
 
 import contextlib
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,6 +11,7 @@ import numpy as np
 from unbraid.audio import Resampler
 from unbraid.audio.calls import undisturbed
 from unbraid.dsp import FloatArray
+from unbraid.printable import is_utf8
 
 LIMIT_SECONDS = 12 * 60.0  # browsers hold it as floats: 12 minutes of a stereo stem are 140 MB
 RATES = (16000, 24000)  # Hz: of mp3 those that every browser knows and that are small
@@ -19,6 +21,11 @@ _COMPRESSION = {1: 0.5, 2: 0.99}  # of LAME's variable bit rate: 38 kbit/s mono,
 def page_rate(sample_rate: int) -> int:
     """The sample rate of a page's sound."""
     return RATES[0] if sample_rate <= RATES[0] else RATES[1]
+
+
+def _target(path: Path) -> str | int:
+    """What libsndfile opens: a name in UTF-8, or else a file that was opened for it, which it closes."""
+    return str(path) if is_utf8(path) else os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
 
 
 class Sound:
@@ -31,7 +38,7 @@ class Sound:
         self._resampler = Resampler(sample_rate, page_rate(sample_rate), self._channels)
         self._left = round(LIMIT_SECONDS * page_rate(sample_rate))
         self._file = soundfile.SoundFile(
-            str(path), "w", page_rate(sample_rate), self._channels, "MPEG_LAYER_III", format="MP3",
+            _target(path), "w", page_rate(sample_rate), self._channels, "MPEG_LAYER_III", format="MP3",
             compression_level=_COMPRESSION[self._channels], bitrate_mode="VARIABLE",
         )  # fmt: skip
 
