@@ -82,7 +82,9 @@ def _track(request: Request, source: Path, outputs: dict[str, Path], receipt: Pa
         fmt=fmt,
         receipt=receipt,
         making=Making(about.st_size, about.st_mtime_ns, spec.name, spec.files, request.making_options()),
-        replace=request.overwrite or request.resume,
+        replace=request.overwrite,
+        replace_ours=request.resume,
+        root=request.root,
         tags=info.tags,
     )
 
