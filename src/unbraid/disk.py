@@ -153,7 +153,7 @@ class _Working:
         """Delete it, and the folders that were made for it unless something is in them."""
         if not fcntl:  # an open file cannot be deleted on Windows
             self._unlock()
-        shutil.rmtree(self.path, ignore_errors=True)
+        _delete(self.path)
         self._unlock()
         for folder in made:
             with contextlib.suppress(OSError):
@@ -179,13 +179,32 @@ def _sweep(path: Path) -> None:
             lock = os.open(_LOCK, os.O_RDWR | _NO_LINK, dir_fd=folder)
         except FileNotFoundError:
             if time.time() - os.fstat(folder).st_mtime > _YOUNG_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
+                _delete(path)
             else:
                 path.rmdir()  # if it is empty: killed between its making and its locking
             return
         finally:
             os.close(folder)
-        _delete_if_free(path / _LOCK, lock, lambda: shutil.rmtree(path, ignore_errors=True))
+        _delete_if_free(path / _LOCK, lock, lambda: _delete(path))
+
+
+def _delete(path: Path) -> None:
+    """Delete a working folder, its lock last: what a kill leaves of it can still be told from a live one."""
+    if not shutil.rmtree.avoids_symlink_attacks:  # Windows
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK)
+        try:
+            for name in sorted(os.listdir(folder), key=_LOCK.__eq__):
+                with contextlib.suppress(OSError):
+                    if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                        shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
+                    else:
+                        os.unlink(name, dir_fd=folder)
+        finally:
+            os.close(folder)
+        path.rmdir()
 
 
 def _delete_if_free(lock: Path, file: int, delete: Callable[[], object]) -> None:

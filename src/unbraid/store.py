@@ -99,6 +99,7 @@ def appearing(destination: Path) -> Iterator[Path]:
     Raises:
         OSError: the disk refuses; what was there is there again.
     """
+    destination.parent.mkdir(parents=True, exist_ok=True)
     tidy(destination.parent)
     with atomic.appearing(destination) as fresh:
         fresh.mkdir()

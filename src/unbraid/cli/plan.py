@@ -1,6 +1,7 @@
 """From a request to tracks: every input is probed and given its place before any work starts."""
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from unbraid.cli.console import explain
 from unbraid.cli.pipes import Place, naming
 from unbraid.cli.request import Request
 from unbraid.errors import UsageError
-from unbraid.jobs import Item, Layout, refuse_collisions
+from unbraid.jobs import Item, Layout, refuse_collisions, refuse_links
 from unbraid.receipt import Making, claims
 from unbraid.separator import Separator
 from unbraid.tracks import Signal, Track
@@ -42,6 +43,7 @@ def make_jobs(
             item: [*outputs.values(), *([pages[item]] if item in pages else [])] for item, outputs in places.items()
         }
         refuse_collisions(files)
+        refuse_links(request.root, itertools.chain(*files.values()))
         for item, paths in files.items():
             _refuse_existing(paths, layout.receipt_path(item), request)
     jobs = []

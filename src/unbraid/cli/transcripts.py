@@ -8,7 +8,7 @@ from typing import Any, Literal
 from unbraid import __version__
 from unbraid.cli.request import check_cut, check_threads, choose_model
 from unbraid.errors import UsageError
-from unbraid.jobs import EXTENSIONS, Collected, Item, Layout, refuse_collisions
+from unbraid.jobs import EXTENSIONS, Collected, Item, Layout, refuse_collisions, refuse_links
 from unbraid.subtitles import FORMATS, Line, as_data, check_text_format
 from unbraid.tracks import Cut
 
@@ -124,6 +124,7 @@ def outputs_of(asked: Asked, collected: Collected, form: str) -> dict[Item, Path
         raise UsageError("The name of the output is empty; name a file or a folder with -o, or leave it out.")
     paths = {item: _path(asked, item, form, alone=len(asked.inputs) == 1) for item in items}
     refuse_collisions({item: [path] for item, path in paths.items()})
+    refuse_links(Path(asked.output), paths.values())
     for path in paths.values():
         if asked.form is None and path.suffix.lower().lstrip(".") in EXTENSIONS:
             raise UsageError(
