@@ -104,7 +104,8 @@ def locked(root: Path, what: str) -> Iterator[None]:
             while True:
                 file = _opened(path, os.O_CREAT)
                 opened.callback(os.close, file)
-                _take(file, wait=True)
+                with contextlib.suppress(OSError):
+                    _take(file, wait=True)
                 if _is_at(file, path):  # else whoever had it has deleted it
                     opened.callback(path.unlink, missing_ok=True)
                     break

@@ -174,7 +174,7 @@ class Trial:
 
 def _is_journal(path: Path) -> bool:
     """Whether this is a record of files that are on their way."""
-    return path.name.endswith("unbraid.json") and path.is_file() and bool(json.loads(path.read_text()).get("moving"))
+    return path.suffix == ".json" and path.is_file() and bool(json.loads(path.read_text()).get("moving"))
 
 
 def spread(points: int, count: int) -> Iterator[int]:
