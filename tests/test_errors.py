@@ -13,6 +13,10 @@ from unbraid.errors import AudioError, refused
 REMEDIES = [
     (errno.ENOSPC, "Free some space, or choose another folder with -o."),
     (errno.EDQUOT, "Free some space, or choose another folder with -o."),
+    (
+        errno.EFBIG,
+        "Files may not be that large there; raise the limit (`ulimit -f`), or choose another folder with -o.",
+    ),
     (errno.EACCES, "Choose a folder you may write to with -o."),
     (errno.EROFS, "Choose a folder you may write to with -o."),
     (errno.ENOENT, "Create the folder first."),

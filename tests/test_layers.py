@@ -7,12 +7,12 @@ import pytest
 from source_tree import FILES, ROOT, imports, name_of
 
 LAYERS = {
-    0: "errors printable geometry spec weights quantize graphs vocabulary schema",
+    0: "errors printable geometry spec weights quantize graphs vocabulary schema disk atomic",
     1: "walk audio dsp metrics search ctc joining transcript subtitles",
     2: "runtime store catalogue network connection download sources hub importers folder card corpora rendering",
     3: "frontends stream converter options separator api evaluation visual "
     "steps generate speaking phonemizer recognizer transcriber spelling synthesizer attention",
-    4: "cli tracks disk jobs receipt __main__",
+    4: "cli tracks jobs receipt journal __main__",
 }
 TORCH_LAYERS = {0: "models graph", 1: "losses data", 2: "export", 3: "train"}
 

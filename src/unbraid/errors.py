@@ -21,6 +21,7 @@ import os
 _REMEDIES = {  # {by}: how another place is chosen
     errno.ENOSPC: "Free some space, or choose another folder{by}",
     errno.EDQUOT: "Free some space, or choose another folder{by}",
+    errno.EFBIG: "Files may not be that large there; raise the limit (`ulimit -f`), or choose another folder{by}",
     errno.EACCES: "Choose a folder you may write to{by}",
     errno.EPERM: "Choose a folder you may write to{by}",
     errno.EROFS: "Choose a folder you may write to{by}",

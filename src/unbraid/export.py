@@ -5,14 +5,13 @@ and "spectral" for music, "vocabularies" for text.
 """
 
 import dataclasses
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from unbraid.atomic import appearing
 from unbraid.errors import ModelError, UsageError
 from unbraid.folder import WEIGHTS, write_model_folder
 from unbraid.geometry import (
@@ -73,12 +72,9 @@ def export_checkpoint(
         provenance=provenance or f"exported from {checkpoint.name}.",
         scores=scores or {},
     )
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{destination.name}.", dir=destination.parent) as temporary:
-        folder = Path(temporary) / destination.name
+    with appearing(destination, replace=False) as folder:
         spec = write_model_folder(folder, spec, tensors, dtype)
         check_parity(spec, folder)
-        shutil.move(folder, destination)
     return spec
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import safetensors
 
+from unbraid.atomic import appearing as appearing_file
 from unbraid.card import model_card
 from unbraid.errors import ChecksumError, ModelError, ModelNotFound
 from unbraid.graphs import every_part, find_graph, graph_parts
@@ -49,13 +50,16 @@ def write_model_folder(
 
 
 def write_texts(folder: Path, spec: ModelSpec) -> None:
-    """Write spec.json and the model card."""
-    (folder / "spec.json").write_text(spec.to_json(), encoding="utf-8")
-    (folder / "README.md").write_text(model_card(spec), encoding="utf-8")
+    """Write spec.json and the model card, each at once, so that they can be written anew in a folder that is in use."""
+    for name, text in {"spec.json": spec.to_json(), "README.md": model_card(spec)}.items():
+        with appearing_file(folder / name) as fresh:
+            fresh.write_text(text, encoding="utf-8")
 
 
 def open_model_folder(folder: Path) -> ModelSpec:
     """Read the spec and check every file against it, and every tensor against the geometry.
+
+    A folder that is replaced by another version meanwhile is read again.
 
     Raises:
         ModelNotFound: there is no such folder.
@@ -64,6 +68,18 @@ def open_model_folder(folder: Path) -> ModelSpec:
     if not folder.is_dir():
         raise ModelNotFound(f"{folder} is not a model folder; see `unbraid models` for what is here.")
     spec = read_spec(folder)
+    try:
+        return _checked(spec, folder)
+    except (ModelError, OSError) as error:
+        if folder.is_dir() and (now := read_spec(folder)) != spec:
+            return _checked(now, folder)
+        if isinstance(error, OSError):
+            raise ModelError(f"{folder} cannot be read: {error.strerror or error}. Is it being removed?") from None
+        raise
+
+
+def _checked(spec: ModelSpec, folder: Path) -> ModelSpec:
+    """The spec, if every file and tensor is what it says."""
     for name in (WEIGHTS, *(f"{part}.onnx" for part in graph_parts(spec.geometry))):
         if name not in spec.files:
             raise ModelError(f"{folder}: spec.json does not name {name}.")

@@ -115,9 +115,11 @@ def pull(
         ChecksumError: what came is not what was published.
         ModelError: the checkpoint cannot be turned into a model folder.
     """
-    if folder := _present(name, cache):
-        return folder
     entry = catalogue().published.get(name)
+    if folder := _present(name, cache):
+        store.tidy(store.models_folder(cache))
+        store.forget_staging(folder_name((entry and entry.archive) or name), cache)
+        return folder
     if entry is None:
         raise _unknown(name, cache)
     destination = store.models_folder(cache) / folder_name(name)

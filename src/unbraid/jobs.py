@@ -196,6 +196,21 @@ def refuse_collisions(outputs: Mapping[Item, Iterable[Path]]) -> None:
                 raise UsageError(f"{path} would be written over the input {source.label}; choose another -o.")
 
 
+def refuse_links(root: Path, paths: Iterable[Path]) -> None:
+    """Refuse to write through a symbolic link in an output folder; the folder itself may be named by one.
+
+    Raises:
+        UsageError: naming it.
+    """
+    for path in paths:
+        for folder in path.parents[: max(0, len(path.parents) - len(root.parents) - 1)]:
+            if os.path.islink(folder):
+                raise UsageError(
+                    f"{folder} is a symbolic link, and nothing is written through one in an output folder; remove it, "
+                    f"or choose the folder that it points to with -o."
+                )
+
+
 def _refuse_file_as_folder(path: Path) -> None:
     if os.path.isdir(path):
         raise UsageError(f"{path} is a folder, so no file of that name can be written; choose another place with -o.")

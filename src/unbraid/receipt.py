@@ -3,20 +3,29 @@
 `--resume` skips a track whose record still holds: same input (size and time), same model files, same options, and
 stems on disk that hash to what was written. Anything else, a record that cannot be read included, means: do it again.
 Each stem carries its own making, so that stems of several runs can lie side by side.
+
+Where stems are moved into a folder one by one, the record is a journal as well: before the first one moves, it names
+all that will, with their hashes (`moving`), and afterwards it is completed. A file counts as one of those only when it
+hashes to what was to be moved there, so that a run that was killed in between claims neither more nor less than it
+wrote.
+Records and stems are read as plain files only, never through a symbolic link.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from unbraid.folder import sha256
 from unbraid.walk import places_in
 
 FORMAT = 1
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True)
@@ -47,22 +56,29 @@ class Receipt:
 
     files: dict[str, Made] = field(default_factory=dict)
     format: int = FORMAT
+    moving: dict[str, Made] = field(default_factory=dict)  # on their way while this is written
 
     def to_json(self) -> str:
         """The text of the file."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+        data = dataclasses.asdict(self)
+        if not self.moving:
+            del data["moving"]
+        return json.dumps(data, indent=2) + "\n"
 
 
 def read_receipt(path: Path) -> Receipt:
-    """The record in that file; an empty one when there is none that we understand."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["format"] != FORMAT:
-            return Receipt()
-        files = {name: Made(**{**made, "making": Making(**made["making"])}) for name, made in data["files"].items()}
-        return Receipt(files)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return Receipt()
+    """The record in that file; an empty one when there is none that we understand.
+
+    Of what was on its way when it was written, that counts which has arrived.
+    """
+    journal = _read_journal(path)
+    arrived = {name: made for name, made in journal.moving.items() if _hash_if_there(path.parent / name) == made.sha256}
+    return Receipt({**journal.files, **arrived})
+
+
+def is_complete(path: Path) -> bool:
+    """Whether the record says of nothing that it is on its way."""
+    return not _read_journal(path).moving
 
 
 def claims(path: Path) -> set[Path]:
@@ -102,8 +118,38 @@ def _is_ours(name: str) -> bool:
     return name.startswith(".") and "unbraid" in name
 
 
+def _read_journal(path: Path) -> Receipt:
+    """The record as it was written."""
+    try:
+        with _plain_file(path) as file:
+            data = json.load(file)
+        if data["format"] != FORMAT:
+            return Receipt()
+        return Receipt(_made_of(data["files"]), FORMAT, _made_of(data.get("moving", {})))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return Receipt()
+
+
+def _made_of(files: dict[str, Any]) -> dict[str, Made]:
+    return {name: Made(**{**made, "making": Making(**made["making"])}) for name, made in files.items()}
+
+
 def _hash_if_there(path: Path) -> str | None:
     try:
-        return sha256(path)
+        with _plain_file(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
+
+
+def _plain_file(path: Path) -> BufferedReader:
+    """A file opened for reading.
+
+    Raises:
+        OSError: there is none, or it is a symbolic link, a pipe, or something else that is no plain file.
+    """
+    number = os.open(path, os.O_RDONLY | _PLAIN)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(f"{path} is no plain file")
+    return os.fdopen(number, "rb")

@@ -5,21 +5,25 @@
     cache/downloads/<source>/  files under way, kept for the next attempt
     cache/int8/<weights>-…/    int8 copies of weights with that hash (see `runtime.int8`)
 
-A folder is written beside its place and renamed into it. Folders under way begin with a dot and are not models. There
-are no symbolic links, so Windows needs no special rights.
+A folder is written beside its place, and takes it at one instant, from an older one too (see `atomic`). Folders under
+way begin with a dot and are not models. There are no symbolic links, so Windows needs no special rights.
 """
 
 import os
 import shutil
 import sys
-import uuid
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
+from unbraid import atomic
+from unbraid.disk import sweep, working_folder
 from unbraid.download import disk_error
 from unbraid.errors import ModelError, SpecError
 from unbraid.spec import read_spec
+
+_EARLIER_SECONDS = 3600.0  # longer than an earlier release's folder is under way, which nothing locks
 
 
 class NoHome(ModelError):
@@ -52,7 +56,9 @@ def _platform_caches() -> Path:
 
 def models_folder(cache: Path | None) -> Path:
     """The folder of the cache's models; the default cache when CACHE is None."""
-    return (cache or cache_folder()) / "models"
+    folder = (cache or cache_folder()) / "models"
+    atomic.recover(folder)
+    return folder
 
 
 def int8_folder(cache: Path | None = None) -> Path:
@@ -104,6 +110,16 @@ def staging(key: str, cache: Path | None) -> Iterator[Path]:
         lock.release()
 
 
+def forget_staging(key: str, cache: Path | None) -> None:
+    """Delete what a killed run left of files under way from a source, unless another process is in it."""
+    from filelock import FileLock, Timeout
+
+    folder = (cache or cache_folder()) / "downloads" / key
+    if folder.is_dir() and not folder.is_symlink():
+        with suppress(OSError, Timeout), FileLock(folder.with_name(folder.name + ".lock"), timeout=0):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def appearing(destination: Path) -> Iterator[Path]:
     """A folder to fill beside its place, which it takes, an older one's too, if nothing goes wrong meanwhile.
@@ -111,21 +127,21 @@ def appearing(destination: Path) -> Iterator[Path]:
     Raises:
         OSError: the disk refuses; what was there is there again.
     """
-    fresh = destination.with_name(f".new-{uuid.uuid4().hex}")
-    try:
-        fresh.mkdir(parents=True)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    tidy(destination.parent)
+    with atomic.appearing(destination) as fresh:
+        fresh.mkdir()
         yield fresh
-        old = _set_aside(destination) if destination.exists() else None
-        try:
-            os.replace(fresh, destination)
-        except OSError:
-            if old:
-                os.replace(old, destination)
-            raise
-        if old:
-            shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def tidy(folder: Path) -> None:
+    """Delete what killed runs left hidden among models, and put back a model that one of them had set aside."""
+    sweep(folder)
+    atomic.recover(folder)
+    for left in folder.glob(".[no][el][wd]-" + "[0-9a-f]" * 32):  # earlier releases'
+        with suppress(OSError):
+            if not left.is_symlink() and time.time() - left.stat().st_mtime > _EARLIER_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def discard(folder: Path) -> None:
@@ -134,7 +150,9 @@ def discard(folder: Path) -> None:
     Raises:
         OSError: it cannot be deleted.
     """
-    shutil.rmtree(_set_aside(folder), ignore_errors=True)
+    tidy(folder.parent)
+    with working_folder(folder.parent, nullcontext) as work:
+        os.replace(folder, work / "discarded")
 
 
 def weights_of(folder: Path) -> str | None:
@@ -152,9 +170,3 @@ def forget_copies(weights: str | None, others: list[Path], cache: Path | None) -
         for copy in int8_folder(cache).glob(f"{weights}-*"):
             with suppress(OSError):  # it is in use
                 discard(copy)
-
-
-def _set_aside(folder: Path) -> Path:
-    aside = folder.with_name(f".old-{uuid.uuid4().hex}")
-    os.replace(folder, aside)
-    return aside

@@ -2,9 +2,8 @@
 
 Stems are written block by block into one hidden folder beside their destination (so on the same disk). Where the
 format would clip, they are first kept as float32; if their peak passes 1, one common gain for all stems is applied
-while they are encoded. A page about them, where one is wanted, is made of the same floats. Then the folder is renamed
-into its place, or, where that place exists already, its files are moved in one by one, and back again if that fails
-half-way.
+while they are encoded. A page about them, where one is wanted, is made of the same floats. Then all of it takes its
+place (see `journal`).
 """
 
 import contextlib
@@ -32,11 +31,12 @@ from unbraid.audio import (
     open_reader,
     open_writer,
 )
-from unbraid.disk import disk_errors, working_folder
+from unbraid.disk import disk_errors, sweep, working_folder
 from unbraid.errors import AudioError
 from unbraid.folder import sha256
+from unbraid.journal import Arrival, Destination, arrive, complete
 from unbraid.printable import printable_page
-from unbraid.receipt import Made, Making, Receipt, holds, name_in, read_receipt
+from unbraid.receipt import Made, Making, holds
 from unbraid.separator import Separates
 from unbraid.stream import Progress
 from unbraid.visual import Facts, Recording, gather, report_page
@@ -68,7 +68,9 @@ class Track:
     receipt: Path
     making: Making
     name: str = ""  # of the input, for people
-    replace: bool = False  # whether outputs may exist already
+    replace: bool = False  # whatever is there already
+    replace_ours: bool = False  # what the record claims
+    root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
     tags: dict[str, str] = field(default_factory=dict)
     report: Path | None = None  # the page about the stems
 
@@ -84,6 +86,11 @@ class Track:
     def is_done(self) -> bool:
         """Whether all of it is there, just as it would be written now."""
         return all(holds(self.receipt, making, [path]) for path, making in self.files)
+
+    def complete_record(self) -> None:
+        """Complete the record of a track that is done, where a kill came just before that."""
+        with contextlib.suppress(AudioError, OSError):  # it says the same as it is
+            complete(self.receipt, self.root or self.receipt.parent)
 
 
 @dataclass(frozen=True)
@@ -110,19 +117,19 @@ def write_track(
     check_format(track.fmt, track.signal.written_rate, track.signal.channels)
     places = (*(path for path, _ in track.files), track.receipt)
     home = Path(os.path.commonpath([os.path.abspath(path.parent) for path in places]))
-    with working_folder(home) as work:
+    sweep(home)
+    with working_folder(_root(track, home)) as work:
         _check_room(work, track)
         fresh, kept = _Hidden(work / "track", home, track), _Hidden(work / "float", home, track)
         with disk_errors(home):
-            for path in (*fresh.files, fresh.receipt, *kept.files):
+            for path in (*fresh.files, fresh.folder / os.path.relpath(track.receipt, home), *kept.files):
                 path.parent.mkdir(parents=True, exist_ok=True)
         try:
             written = _write_stems(separator, track, fresh, kept, (progress, encoding or progress))
         except AudioError as error:
             raise AudioError(kept.unhidden(fresh.unhidden(str(error)))) from error
         with disk_errors(home):
-            _write_receipt(track, fresh, written)
-            _settle(fresh, home, track)
+            _settle(fresh, home, track, written)
         return written
 
 
@@ -142,7 +149,6 @@ class _Hidden:
         self.folder, self.home = folder, home
         self.files = [folder / os.path.relpath(path, home) for path, _ in track.files]
         self.stems = dict(zip(track.outputs, self.files, strict=False))  # the page comes last
-        self.receipt = folder / os.path.relpath(track.receipt, home)
 
     def unhidden(self, message: str) -> str:
         """A message that speaks of the files' places to be."""
@@ -238,42 +244,21 @@ def _encode(source: Path, destination: Path, track: Track, gain: float, report: 
             report(writer.frames / signal.written_rate)
 
 
-def _write_receipt(track: Track, fresh: _Hidden, written: Written) -> None:
-    """The record of the stems, which goes on naming those of earlier runs."""
-    files = {name: made for name, made in read_receipt(track.receipt).files.items()
-             if (track.receipt.parent / name).is_file()}  # fmt: skip
-    for hidden, (path, making) in zip(fresh.files, track.files, strict=True):
-        made = Made(sha256(hidden), written.gain_db, track.name, __version__, making)
-        files[name_in(track.receipt, path)] = made
-    fresh.receipt.write_text(Receipt(files).to_json(), encoding="utf-8")
+def _settle(fresh: _Hidden, home: Path, track: Track, written: Written) -> None:
+    """Put what was written in its place, and into the record of the track."""
+    arrivals = [
+        Arrival(hidden, path, Made(sha256(hidden), written.gain_db, track.name, __version__, making))
+        for hidden, (path, making) in zip(fresh.files, track.files, strict=True)
+    ]
+    arrive(arrivals, fresh.folder, Destination(home, track.receipt, track.replace, track.replace_ours))
 
 
-def _settle(fresh: _Hidden, home: Path, track: Track) -> None:
-    """Put what was written in its place: the whole folder at once, or file by file where there is one already."""
-    if not os.path.lexists(home):
-        home.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(fresh.folder, home)
-        return
-    places = [path for path, _ in track.files]
-    moves = [*zip(fresh.files, places, strict=True), (fresh.receipt, track.receipt)]
-    if not track.replace and (there := next((path for path in places if os.path.lexists(path)), None)):
-        raise AudioError(f"{there} has appeared meanwhile; nothing was written. Use --overwrite to replace it.")
-    aside = fresh.folder.with_name("aside")
-    aside.mkdir()
-    undo: list[tuple[Path, Path | None]] = []
-    try:
-        for index, (source, place) in enumerate(moves):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            old = aside / str(index) if os.path.lexists(place) else None
-            undo.append((place, old))
-            if old:
-                os.replace(place, old)
-            os.replace(source, place)
-    except BaseException:
-        for place, old in reversed(undo):
-            with contextlib.suppress(OSError):
-                os.replace(old, place) if old else place.unlink()
-        raise
+def _root(track: Track, home: Path) -> Path:
+    """Where the hidden folder goes: where the run writes to, if that is on the disk of the track's own folder."""
+    above = next(folder for folder in (home, *home.parents) if os.path.isdir(folder))
+    if track.root is None or (track.root.is_dir() and track.root.stat().st_dev != above.stat().st_dev):
+        return above
+    return track.root
 
 
 def _check_room(work: Path, track: Track) -> None:

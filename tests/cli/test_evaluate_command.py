@@ -178,7 +178,7 @@ def test_a_folder_that_may_not_be_written_to_is_refused_before_work(unbraid_comm
     (here / "locked").mkdir(mode=0o500)
     outcome = unbraid_command("evaluate", speech_folder, dataset, "--out", "locked/x")
     assert outcome.code == 1
-    assert outcome.err.startswith("error: Nothing can be written to locked: ")
+    assert outcome.err.startswith("error: locked cannot be written: Permission denied. ")
 
 
 # --- songs

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import unbraid
-from unbraid import hub, store
+from unbraid import atomic, hub, store
 from unbraid.catalogue import catalogue, check_import_name, folder_name, nearest
 from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.folder import open_model_folder
@@ -278,14 +279,15 @@ def test_a_folder_that_cannot_appear_leaves_the_old_one_when_the_disk_refuses(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = put(cache / "models", "mine")
-    replace = store.os.replace
+    rename = os.rename
 
     def refusing(source: Path, destination: Path) -> None:
-        if Path(source).name.startswith(".new-"):
+        if Path(destination) == folder and Path(source).parent != folder.parent:  # else it is put back
             raise PermissionError(13, "Permission denied")
-        replace(source, destination)
+        rename(source, destination)
 
-    monkeypatch.setattr(store.os, "replace", refusing)
+    monkeypatch.setattr(atomic, "exchange", lambda one, other: False)  # as on disks that cannot
+    monkeypatch.setattr(os, "rename", refusing)
     with pytest.raises(PermissionError), store.appearing(folder):
         pass
     assert [file.name for file in (cache / "models").iterdir()] == ["mine"]

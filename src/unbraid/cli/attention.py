@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from unbraid.atomic import appearing
 from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, notice, say, warn
-from unbraid.disk import disk_errors, working_folder
+from unbraid.disk import disk_errors
 from unbraid.errors import UsageError
 from unbraid.printable import printable_page
 
@@ -60,10 +61,8 @@ def attention(
         )
         is_sound = not seen.maps[0].rows.labels
         page = attention_page(seen, Path(source).name if is_sound else source)
-        with working_folder(output.parent) as work, disk_errors(output.parent):
-            (work / "page.html").write_text(printable_page(page), encoding="utf-8")
-            output.parent.mkdir(parents=True, exist_ok=True)
-            (work / "page.html").replace(output)
+        with disk_errors(output.parent), appearing(output, replace=overwrite) as fresh:
+            fresh.write_text(printable_page(page), encoding="utf-8")
         warn(source, seen.notices)
         if seen.is_cut:
             notice(f"only {MOST_SECONDS:g} s are shown; choose which with --start and --duration.")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from unbraid.atomic import put
 from unbraid.cli import options as opt
 from unbraid.cli.console import FAILED, explain, guarded, json_text, notice, report_error, say
 from unbraid.cli.progress import Meter
-from unbraid.disk import disk_errors, working_folder
+from unbraid.disk import disk_errors, swept, working_folder
 from unbraid.errors import UnbraidError, UsageError
 from unbraid.printable import printable_page
 
@@ -161,7 +162,8 @@ def evaluate(
             notice(sentence)
         folder = output or Path("evaluation", request.title(spec))
         _refuse_folder(folder, overwrite)
-        with working_folder(folder) as work:
+        home = folder if _is_fixed(folder) else folder.parent
+        with swept(home), working_folder(home) as work:
             with job.running(model, device, precision) as running:
                 failed = _run(running, job.noun, f"{spec.name} on {name_of(dataset)}", quiet=quiet or as_json)
                 told = job.told(running.device, precision)
@@ -218,10 +220,15 @@ def _written(texts: Mapping[str, str], work: Path) -> Path:
 
 
 def _settle(fresh: Path, folder: Path) -> None:
-    """Put what was written in its place: the whole folder at once, or, in one that is there, its files."""
-    if not os.path.lexists(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(fresh, folder)
+    """Put what was written in its place: the whole folder at once, or, in one with other files too, file by file."""
+    names = sorted(path.name for path in fresh.iterdir())
+    if not folder.is_dir() or not (_is_fixed(folder) or set(os.listdir(folder)) - set(names)):
+        put(fresh, folder, fresh.parent)
         return
-    for path in sorted(fresh.iterdir()):
-        os.replace(path, folder / path.name)
+    for name in names:
+        os.replace(fresh / name, folder / name)
+
+
+def _is_fixed(folder: Path) -> bool:
+    """Whether a folder is there that another one should not take the place of."""
+    return folder.is_dir() and (folder.is_symlink() or folder.is_mount() or folder.samefile("."))

@@ -1,6 +1,7 @@
 """From a request to tracks: every input is probed and given its place before any work starts."""
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from unbraid.cli.console import explain
 from unbraid.cli.pipes import Place, naming
 from unbraid.cli.request import Request
 from unbraid.errors import AudioError, UsageError
-from unbraid.jobs import Item, Layout, placed, refuse_collisions
+from unbraid.jobs import Item, Layout, placed, refuse_collisions, refuse_links
 from unbraid.receipt import Making, claims
 from unbraid.separator import Separator
 from unbraid.tracks import Signal, Track
@@ -40,6 +41,7 @@ def make_jobs(
     else:
         files, failed = placed(items, lambda item: _files(layout, item, stems, request))
         refuse_collisions({item: paths[:-1] for item, paths in files.items()})
+        refuse_links(request.root, itertools.chain(*files.values()))
         for *paths, receipt in files.values():
             _refuse_existing(paths, receipt, request)
     jobs = []
@@ -96,7 +98,9 @@ def _track(request: Request, source: Path, outputs: dict[str, Path], receipt: Pa
         fmt=fmt,
         receipt=receipt,
         making=Making(about.st_size, about.st_mtime_ns, spec.name, spec.files, request.making_options()),
-        replace=request.overwrite or request.resume,
+        replace=request.overwrite,
+        replace_ours=request.resume,
+        root=request.root,
         tags=info.tags,
     )
 

@@ -17,6 +17,7 @@ from unbraid.cli.plan import Job, make_jobs
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, Result
 from unbraid.cli.request import Request, check_stdout, select_stems
+from unbraid.disk import swept
 from unbraid.errors import Cancelled
 from unbraid.jobs import Collected, Layout, collect
 from unbraid.separator import Separator
@@ -38,7 +39,8 @@ def run(request: Request, report: Report, *, quiet: bool = False) -> None:
     collected = collect(request.inputs, recursive=request.recursive)
     if not quiet:
         notice(*passed_over(collected))
-    with _separator(request) as separator, places(quiet=quiet) as place:
+    roots = () if request.root is None else (request.root,)
+    with swept(*roots), _separator(request) as separator, places(quiet=quiet) as place:
         report.device, report.device_reason = separator.device, separator.device_reason
         stems = select_stems(request.stems, separator.stems(), separator.spec.name)
         if request.root is None:
@@ -66,6 +68,7 @@ def _do(job: Job, request: Request, separator: Separator, meters: tuple[Meter, M
     track, started = job.track, time.monotonic()
     try:
         if request.resume and track.is_done():
+            track.complete_record()
             return Result(label, "skipped", track.outputs, report=track.report)
         if request.root is None:
             written = write_stream(separator, track, sys.stdout.buffer, meters[0])

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unbraid.atomic import appearing
 from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, json_text, notice, say
 from unbraid.cli.progress import Meter
-from unbraid.disk import disk_errors, working_folder
+from unbraid.disk import disk_errors
 from unbraid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def synthesize(
             with Meter("standard output" if piped else output.name, quiet=quiet or as_json) as meter:
                 said = synthesizer.blocks(words)
                 rate = synthesizer.sample_rate
-                seconds = _write(said, rate, output, fmt, meter) if fmt else _pipe(said, rate, meter)
+                seconds = _write(said, rate, output, fmt, meter, overwrite) if fmt else _pipe(said, rate, meter)
             if synthesizer.notice and not quiet:
                 notice(f"warning: {synthesizer.notice}")
         if as_json:
@@ -111,18 +112,18 @@ def _read(words: str, file: Path | None) -> str:
         raise UsageError(f"{place}: this is not text in UTF-8; convert it first.") from None
 
 
-def _write(said: "Blocks", sample_rate: int, output: Path, fmt: "OutputFormat", meter: Meter) -> float:
+def _write(said: "Blocks", sample_rate: int, output: Path, fmt: "OutputFormat", meter: Meter, overwrite: bool) -> float:
     """What is said, into a file that is there when it is all said; returns how long it is."""
     from unbraid.audio import open_writer
 
-    with working_folder(output.parent) as work:
-        with open_writer(work / output.name, sample_rate, 1, fmt) as writer:
-            for block in said:
-                writer.write(block)
-                meter(writer.frames / sample_rate, None)
-        with disk_errors(output.parent):
-            output.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(work / output.name, output)
+    with (
+        disk_errors(output.parent),
+        appearing(output, replace=overwrite) as hidden,
+        open_writer(hidden, sample_rate, 1, fmt) as writer,
+    ):
+        for block in said:
+            writer.write(block)
+            meter(writer.frames / sample_rate, None)
     return writer.frames / sample_rate
 
 

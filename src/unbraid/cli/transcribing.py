@@ -6,22 +6,21 @@ A recording that fails is reported at once and does not stop the others; of its 
 import dataclasses
 import heapq
 import itertools
-import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from unbraid.atomic import appearing
 from unbraid.audio import Cut, OutputFormat, Writer, open_writer, probe
 from unbraid.cli.console import explain, notice, report_error, say, warn
 from unbraid.cli.pipes import Place, naming, places
 from unbraid.cli.progress import Meter
 from unbraid.cli.runner import passed_over
 from unbraid.cli.transcripts import Asked, Report, Result, outputs_of, text_format
-from unbraid.disk import disk_errors, working_folder
-from unbraid.errors import AudioError, Cancelled
+from unbraid.disk import disk_errors, swept, temporary_folder
+from unbraid.errors import Cancelled
 from unbraid.jobs import Item, collect
 from unbraid.separator import Separator
 from unbraid.stream import Progress
@@ -57,7 +56,8 @@ def run(asked: Asked, report: Report, *, quiet: bool = False) -> None:
     if not quiet:
         notice(*passed_over(collected))
     outputs, failed = outputs_of(asked, collected, form)
-    with _engines(asked) as engines, places(quiet=quiet) as place:
+    homes = {path.parent for path in outputs.values() if path is not None}
+    with swept(*homes), _engines(asked) as engines, places(quiet=quiet) as place:
         report.device, report.device_reason = engines.transcriber.device, engines.transcriber.device_reason
         for folder, reason in collected.refused.items():
             report.results.append(Result(str(folder), "failed", error=reason))
@@ -160,16 +160,12 @@ class _Job:
 
 def _write(text: Iterator[str], path: Path, *, replace: bool) -> None:
     """Put a text in its place, whole, once it is there to its end."""
-    home = path.parent
-    with working_folder(home) as work:
-        hidden = work / "text"
-        with disk_errors(home), hidden.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(text)
-        with disk_errors(home):
-            home.mkdir(parents=True, exist_ok=True)
-            if not replace and os.path.lexists(path):
-                raise AudioError(f"{path} has appeared meanwhile; nothing was written. Use --overwrite to replace it.")
-            os.replace(hidden, path)
+    with (
+        disk_errors(path.parent),
+        appearing(path, replace=replace) as hidden,
+        hidden.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        file.writelines(text)
 
 
 @contextmanager
@@ -197,8 +193,8 @@ def _engines(asked: Asked) -> Iterator[Engines]:
 def _voices(separator: Separator, source: Path, cut: Cut, progress: Progress) -> Iterator[dict[str, Path]]:
     """The voices of a recording as files, for as long as they are needed."""
     rate = separator.output_rate(probe(source, cut.track, cut.reading).sample_rate)
-    with tempfile.TemporaryDirectory(prefix="unbraid-") as folder:
-        files = {stem: Path(folder, f"{stem}.wav") for stem in separator.stems()}
+    with temporary_folder() as folder:
+        files = {stem: folder / f"{stem}.wav" for stem in separator.stems()}
         with ExitStack() as opened:
             writers: dict[str, Writer] = {}
             for stems in separator.blocks(

@@ -1,12 +1,12 @@
 """A plan to a folder: every part played or sung, mixed, written; the folder appears whole or not at all."""
 
-import contextlib
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from unbraid import audio
+from unbraid.atomic import appearing
+from unbraid.disk import disk_errors
 from unbraid.rendering.arrange import arranged
 from unbraid.rendering.draw import play_through
 from unbraid.rendering.effects import Array, active_rms, saturated, tilted
@@ -35,20 +35,12 @@ def render_song(plan: Plan, place: Path, extension: str) -> list[str]:
         UnbraidError: a file or a program failed.
     """
     parts = mixed(plan)
-    folder, hidden = place / plan.name, place / f".{plan.name}.part"
-    shutil.rmtree(hidden, ignore_errors=True)
-    hidden.mkdir(parents=True)
-    try:
+    with disk_errors(place, " with --out"), appearing(place / plan.name) as hidden:
+        hidden.mkdir()
         for name, sound in parts.items():
             fmt = audio.choose_format(extension, subtype="16")
             audio.write(hidden / f"{name}.{extension}", sound, RATE, fmt)
         (hidden / RECORD).write_text(plan.as_json(), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        hidden.rename(folder)
-    finally:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(hidden, ignore_errors=True)
     return sorted(parts)
 
 

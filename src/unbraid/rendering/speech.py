@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from unbraid import audio
+from unbraid.atomic import appearing
 from unbraid.corpora import manifest
+from unbraid.disk import disk_errors
 from unbraid.errors import RuntimeUnavailable, UnbraidError, UsageError
 from unbraid.rendering.stock import split_of
 
@@ -61,20 +63,18 @@ def record(folder: Path, takes: Iterable[Take]) -> Iterator[Path]:
     """
     if folder.exists():
         raise UsageError(f"{folder} is there already; name a new folder, or remove it.")
-    hidden = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(hidden, ignore_errors=True)
-    hidden.mkdir(parents=True)
     rows = []
-    for number, take in enumerate(takes):
-        path = Path(take.voice, f"{number:05d}.flac")
-        (hidden / take.voice).mkdir(exist_ok=True)
-        _say(take, hidden / path)
-        split = take.split or split_of(take.voice.encode())
-        rows.append((path.as_posix(), take.voice, split, take.text))
-        yield folder / path
-    with (hidden / manifest.NAME).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([_COLUMNS, *rows])
-    hidden.rename(folder)
+    with disk_errors(folder, " with --out"), appearing(folder, replace=False) as hidden:
+        hidden.mkdir()
+        for number, take in enumerate(takes):
+            path = Path(take.voice, f"{number:05d}.flac")
+            (hidden / take.voice).mkdir(exist_ok=True)
+            _say(take, hidden / path)
+            split = take.split or split_of(take.voice.encode())
+            rows.append((path.as_posix(), take.voice, split, take.text))
+            yield folder / path
+        with (hidden / manifest.NAME).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([_COLUMNS, *rows])
 
 
 def words(count: int, random: np.random.Generator) -> str:

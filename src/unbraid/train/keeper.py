@@ -6,13 +6,13 @@ best.pt     {"model": weights, "config": sizes, and what the task records}: what
 log.csv     one line for each part
 """
 
+import contextlib
 import csv
 import dataclasses
 import io
 import math
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
+from unbraid.atomic import appearing
+from unbraid.errors import UnbraidError, refused
 from unbraid.train.config import Recipe
 from unbraid.train.system import System, told_apart
 from unbraid.train.task import Task
@@ -50,7 +52,8 @@ class AtomicCheckpoints(TorchCheckpointIO):
     """Checkpoints are written beside their place and renamed; Lightning's go through the temporary folder's disk."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        save_atomically(checkpoint, Path(path))
+        with disk_told(Path(path).parent):
+            save_atomically(checkpoint, Path(path))
 
 
 def save_atomically(saved: dict[str, Any], path: Path) -> None:
@@ -62,12 +65,21 @@ def save_atomically(saved: dict[str, Any], path: Path) -> None:
 
 def write_atomically(content: bytes | memoryview, path: Path) -> None:
     """Write beside the place, through to the disk, then rename."""
-    beside = path.with_name(f".{path.name}.part")
-    with open(beside, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    with appearing(path) as fresh:
+        fresh.write_bytes(content)
+
+
+@contextlib.contextmanager
+def disk_told(out: Path) -> Iterator[None]:
+    """What the disk of a run refuses, as a sentence.
+
+    Raises:
+        UnbraidError: what was there before is there still, and the run can be taken up.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UnbraidError(refused(out, error, " with --out")) from error
 
 
 class Watcher(pl.Callback):
@@ -114,7 +126,8 @@ class Keeper(Checkpoint):
         self._started = self._counted = time.monotonic()
         self.watcher.best = self.best
         if trainer.is_global_zero:
-            start_log(self.out / LOG, trainer.global_step, columns(self.recipe.task))
+            with disk_told(self.out):
+                start_log(self.out / LOG, trainer.global_step, columns(self.recipe.task))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, System)
@@ -124,9 +137,11 @@ class Keeper(Checkpoint):
         self._is_best = scored and module.score >= self.best
         if self._is_best:
             self.best = self.watcher.best = module.score
+        if trainer.is_global_zero:  # first: a line of a part that will be done again is taken out, a lost one is lost
+            with disk_told(self.out):
+                append_log(self.out / LOG, self._row(trainer, module, scored))
         trainer.save_checkpoint(self.out / LAST)
         if trainer.is_global_zero:
-            append_log(self.out / LOG, self._row(trainer, module, scored))
             self.watcher.tell(trainer, module, part_over=True)
         limit = self.recipe.trainer.max_minutes
         over = bool(limit) and (now - self._started) / 60 >= limit
@@ -139,7 +154,8 @@ class Keeper(Checkpoint):
             tensors = {k.removeprefix(prefix): v.cpu() for k, v in checkpoint["state_dict"].items()}
             best = {"model": tensors, "config": dataclasses.asdict(recipe.task.geometry)}
             record = {"recipe": recipe.name, "step": trainer.global_step, recipe.task.score: self.best}
-            save_atomically(best | recipe.task.record() | record, self.out / BEST)
+            with disk_told(self.out):
+                save_atomically(best | recipe.task.record() | record, self.out / BEST)
 
     def _row(self, trainer: pl.Trainer, module: System, scored: bool) -> tuple[str, ...]:
         seen = trainer.callback_metrics
@@ -179,6 +195,7 @@ def start_log(path: Path, step: int, columns: tuple[str, ...]) -> None:
 
 
 def append_log(path: Path, line: tuple[str, ...]) -> None:
-    """One more line."""
-    with open(path, "a", newline="") as file:
-        csv.writer(file).writerow(line)
+    """One more line, whole or not at all."""
+    text = io.StringIO()
+    csv.writer(text).writerow(line)
+    write_atomically((path.read_bytes() if path.exists() else b"") + text.getvalue().encode(), path)

@@ -3,6 +3,7 @@
 import json
 import os
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from unbraid.disk import is_working_name, swept
 from unbraid.errors import Cancelled, ModelError, RuntimeUnavailable, UsageError
 from unbraid.export import export_checkpoint
 from unbraid.spec import ModelSpec
 from unbraid.train.batches import Batches
 from unbraid.train.config import Recipe
 from unbraid.train.inherit import read_first
-from unbraid.train.keeper import BEST, LAST, AtomicCheckpoints, Keeper, Watch, Watcher, write_atomically
+from unbraid.train.keeper import BEST, LAST, LOG, AtomicCheckpoints, Keeper, Watch, Watcher, disk_told, write_atomically
 from unbraid.train.system import System
 
 RECORD = "recipe.json"
@@ -51,7 +53,7 @@ def look(recipe: Recipe, out: Path) -> Start:
     try:
         before = json.loads((out / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if out.exists() and any(out.iterdir()):
+        if out.exists() and not all(is_working_name(path.name) for path in out.iterdir()):
             raise UsageError(f"{out} is not empty and holds no run; choose another folder with --out.") from None
         return Start(0, ())
     except (OSError, ValueError) as error:
@@ -95,9 +97,13 @@ def train(recipe: Recipe, out: Path, watch: Watch) -> Start:
     if not start.step:
         inherit(recipe, system)
     if is_chief():
-        out.mkdir(parents=True, exist_ok=True)
-        write_atomically(json.dumps(recipe.values(), indent=1).encode(), out / RECORD)
-    fit(trainer, system, batches, out / LAST if start.step else None)
+        for name in (LAST, BEST, LOG, RECORD):
+            (out / f".{name}.part").unlink(missing_ok=True)  # an earlier release's
+        with disk_told(out):
+            out.mkdir(parents=True, exist_ok=True)
+            write_atomically(json.dumps(recipe.values(), indent=1).encode(), out / RECORD)
+    with swept(out) if is_chief() else nullcontext():
+        fit(trainer, system, batches, out / LAST if start.step else None)
     return start
 
 

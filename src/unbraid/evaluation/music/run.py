@@ -6,7 +6,6 @@ go to the same folder (16 bytes a sample and stem). In memory are ten seconds of
 the separation, wall clock and CPU, reading the mixture included, scoring and loading not.
 """
 
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import numpy as np
 from unbraid.audio import Reader
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import Song, read_stereo, song_seconds, stems_of
+from unbraid.disk import temporary_folder
 from unbraid.errors import AudioError
 from unbraid.evaluation.bss4 import NAMES, bss_eval_4
 from unbraid.evaluation.music.scoring import Array, Excerpt, StemScore, StemSums
@@ -123,11 +123,11 @@ def separate_and_score_song(
     if not samples:
         raise AudioError(f"{song.name} has not a single sample at {rate} Hz; take it out.")
     sums = {stem: StemSums(stem) for stem in references}
-    with tempfile.TemporaryDirectory(prefix="unbraid-") as folder:
-        path = Path(folder, "mixture.wav")
+    with temporary_folder() as folder:
+        path = folder / "mixture.wav"
         clips = (song.mixture,) if song.mixture else tuple(clip for part in song.parts.values() for clip in part)
         write_mixture(path, clips, rate, samples, PIECE_SECONDS * rate)
-        spool = Spool(Path(folder, "stems.raw")) if with_bss and references else None
+        spool = Spool(folder / "stems.raw") if with_bss and references else None
         try:
             for piece in _pieces(separator, path, references, clock):
                 for stem, excerpt in piece.items():

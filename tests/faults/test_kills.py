@@ -1,0 +1,42 @@
+"""Killed or interrupted at any moment, a command loses nothing, goes on, and leaves nothing hidden behind.
+
+Here at some of the points where it changes names on the disk; `make crash` tries all of them (tests/crash).
+"""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+if not hasattr(os, "fork"):
+    pytest.skip("these tests fork, which this system cannot", allow_module_level=True)
+
+from kill_commands import COMMANDS, Trial, fake_everything, make_inputs, spread
+
+QUICK = ("separate", "separate into one folder", "separate again, otherwise", "transcribe", "import")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What every command starts from."""
+    pytest.importorskip("onnx")
+    folder = tmp_path_factory.mktemp("kills") / "inputs"
+    make_inputs(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_killed_command_goes_on_as_if_nothing_had_been(name: str, inputs: Path, tmp_path: Path, monkeypatch) -> None:
+    fake_everything(monkeypatch, "cache")
+    trial = Trial(COMMANDS[name], inputs, tmp_path / "work")
+    for point in spread(trial.points, 6):
+        trial.kill(point)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_nothing_hidden(number: int, inputs: Path, tmp_path: Path, monkeypatch) -> None:
+    fake_everything(monkeypatch, "cache")
+    trial = Trial(COMMANDS["separate into one folder"], inputs, tmp_path / "work")
+    for point in spread(trial.points, 6):
+        trial.interrupt((point, point + 1), number)
