@@ -151,9 +151,9 @@ def collect(names: Sequence[str], *, recursive: bool) -> Collected:
 
 
 def placed(
-    items: Iterable[Item], places: Callable[[Item], list[Path]]
+    root: Path, items: Iterable[Item], places: Callable[[Item], list[Path]]
 ) -> tuple[dict[Item, list[Path]], dict[Item, str]]:
-    """Where the outputs of each input go, and of those whose outputs cannot have such a name or place, why.
+    """Where the outputs of each input go below the root, and of those that cannot have such a name or place, why.
 
     Raises:
         UsageError: that is so for every one of them.
@@ -163,6 +163,7 @@ def placed(
     for item in items:
         try:
             found[item] = places(item)
+            refuse_links(root, found[item])
             for path in found[item]:
                 _refuse_file_as_folder(path)
         except UsageError as error:

@@ -1,7 +1,6 @@
 """From a request to tracks: every input is probed and given its place before any work starts."""
 
 import dataclasses
-import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from unbraid.cli.console import explain
 from unbraid.cli.pipes import Place, naming
 from unbraid.cli.request import Request
 from unbraid.errors import AudioError, UsageError
-from unbraid.jobs import Item, Layout, placed, refuse_collisions, refuse_links
+from unbraid.jobs import Item, Layout, placed, refuse_collisions
 from unbraid.receipt import Making, claims
 from unbraid.separator import Separator
 from unbraid.tracks import Signal, Track
@@ -39,9 +38,8 @@ def make_jobs(
     if request.root is None:
         files, failed = {item: [*map(Path, stems), Path()] for item in items}, dict[Item, str]()
     else:
-        files, failed = placed(items, lambda item: _files(layout, item, stems, request))
+        files, failed = placed(request.root, items, lambda item: _files(layout, item, stems, request))
         refuse_collisions({item: paths[:-1] for item, paths in files.items()})
-        refuse_links(request.root, itertools.chain(*files.values()))
         for *paths, receipt in files.values():
             _refuse_existing(paths, receipt, request)
     jobs = []

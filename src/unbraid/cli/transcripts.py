@@ -1,6 +1,5 @@
 """What a user asked of `unbraid transcribe`, where each text goes, and what became of each; as values."""
 
-import itertools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from unbraid import __version__
 from unbraid.audio import Cut
 from unbraid.cli.request import check_cut, check_threads, choose_model
 from unbraid.errors import UsageError
-from unbraid.jobs import EXTENSIONS, Collected, Item, Layout, placed, refuse_collisions, refuse_links
+from unbraid.jobs import EXTENSIONS, Collected, Item, Layout, placed, refuse_collisions
 from unbraid.subtitles import FORMATS, Line, as_data, check_text_format
 
 
@@ -127,9 +126,9 @@ def outputs_of(asked: Asked, collected: Collected, form: str) -> tuple[dict[Item
         return dict.fromkeys(items), {}
     if not asked.output:
         raise UsageError("The name of the output is empty; name a file or a folder with -o, or leave it out.")
-    paths, failed = placed(items, lambda item: [_path(asked, item, form, alone=len(asked.inputs) == 1)])
+    alone = len(asked.inputs) == 1
+    paths, failed = placed(Path(asked.output), items, lambda item: [_path(asked, item, form, alone=alone)])
     refuse_collisions(paths)
-    refuse_links(Path(asked.output), itertools.chain(*paths.values()))
     for (path,) in paths.values():
         if asked.form is None and path.suffix.lower().lstrip(".") in EXTENSIONS:
             raise UsageError(
