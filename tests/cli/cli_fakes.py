@@ -68,8 +68,8 @@ class FakeSeparator:
                 done += block.shape[1]
                 if progress:
                     progress(done / rate, reader.frames and reader.frames / rate)
-                self.notices = reader.notices
                 yield {stem: block * np.float32(self.weights.get(stem, 0.0)) for stem in self.stems()}
+            self.notices = reader.notices
 
     def close(self) -> None:
         pass

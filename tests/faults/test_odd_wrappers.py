@@ -128,3 +128,56 @@ def test_many_small_tags_and_tables(tmp_path: Path) -> None:
         with pytest.raises(AudioError):
             audio.read(path)
         assert time.process_time() - started < 4
+
+
+@pytest.mark.parametrize("kind", ["wav", "aiff", "flac", "vorbis"])
+def test_a_header_behind_other_bytes(tmp_path: Path, kind: str) -> None:
+    """MacBinary, and dictation machines with a header of their own."""
+    data = encoded(kind, signal(9001))
+    macbinary = b"\0\4song".ljust(128, b"\0")
+    notices = check(tmp_path / "song", macbinary + data, audio.read(io.BytesIO(data))[0])
+    assert notices == ("it begins with 128 bytes of something else, which are passed over",)
+
+
+def test_archives_are_no_recordings(tmp_path: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "songs.zip", "w") as archive:
+        archive.writestr("a.wav", encoded("wav", signal(9001)))
+    with pytest.raises(AudioError, match="is not audio"):
+        audio.read(tmp_path / "songs.zip")
+
+
+def test_mp3_behind_other_bytes(tmp_path: Path) -> None:
+    data = encoded("mp3", signal(16000))
+    path = tmp_path / "a.mp3"
+    path.write_bytes(b"junk of a server\r\n" * 20 + data)
+    assert abs(audio.read(path)[0].shape[1] - 16000) < 2000
+    path.write_bytes(id3v2() + bytes(5000) + data)  # a tag with more padding than it says
+    assert abs(audio.read(path)[0].shape[1] - 16000) < 2000
+
+
+def test_ac3_that_calls_itself_pcm(tmp_path: Path) -> None:
+    """As it goes to a receiver by cable: as samples it would be loud noise."""
+    tone = (0.3 * np.sin(2 * np.pi * 440 / 48000 * np.arange(48000))).astype(np.float32)
+    bursts = muxed("spdif", "ac3", np.stack([tone, tone]), 48000)
+    head = struct.pack("<IHHIIHH", 16, 1, 2, 48000, 192000, 4, 16)
+    data = b"WAVEfmt " + head + b"data" + struct.pack("<I", len(bursts)) + bursts
+    (tmp_path / "a.wav").write_bytes(b"RIFF" + struct.pack("<I", len(data)) + data)
+    samples, _ = audio.read(tmp_path / "a.wav")
+    assert abs(np.argmax(np.abs(np.fft.rfft(samples[0]))) * 48000 / samples.shape[1] - 440) < 2
+
+
+def test_samples_in_more_than_one_chunk_are_told(tmp_path: Path) -> None:
+    samples = signal(9000)
+    data = encoded("wav", samples) + b"data" + struct.pack("<I", 400) + bytes(400)
+    data = data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+    assert check(tmp_path / "two.wav", data, samples) == (
+        "its samples lie in more than one chunk; only the first is read",
+    )
+
+
+def test_too_many_recordings(tmp_path: Path) -> None:
+    (tmp_path / "many.wav").write_bytes(encoded("wav", signal(1)) * 10_001)
+    with pytest.raises(AudioError, match="holds more than 10000 recordings, one after the other"):
+        audio.open_reader(tmp_path / "many.wav")

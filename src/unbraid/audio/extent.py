@@ -105,7 +105,8 @@ def _as_stated(samples: Samples, end: int, behind: _Behind, size: int) -> Extent
     whole, following = samples.whole, behind.following
     if whole is not None and not is_bogus(whole - samples.head - 8) and not end - 8 <= whole <= size + 8:
         notices.append(f"its header states a file of {whole} bytes; it has {size}")
-    whole_end = max(end, min(whole or 0, following or size))
+    # libsndfile would take the last of several chunks of samples
+    whole_end = end if behind.notice == _MORE else max(end, min(whole or 0, following or size))
     return Extent(_sliced(samples, whole_end, size), end, tuple(notices), following=following)
 
 

@@ -122,7 +122,7 @@ class FfmpegDecoder:
                 self._check_end(position, left)
                 yield from self._silence(left)
         finally:
-            self.notices += findings.of_decoding(self._timeline, self._damage)
+            self.notices += findings.of_decoding(self._timeline, self._damage, self._target)
 
     def _check_end(self, position: int, left: int) -> None:
         """Whether silence may stand for what is missing at the end of a track that states its length."""

@@ -20,19 +20,25 @@ def of_header(info: AudioInfo, tracks: str) -> list[Notice]:
     return found
 
 
-def of_decoding(timeline: Timeline, damage: Damage) -> list[Notice]:
-    """What is known behind that."""
+def of_decoding(timeline: Timeline, damage: Damage, start: int) -> list[Notice]:
+    """What showed then, from the frame on at which reading began."""
     rate, found = timeline.sample_rate, []
-    if timeline.gaps:
-        found.append(f"silence stands for {_counted(timeline.gaps, rate)} between its time stamps")
-    if timeline.overlaps:
-        found.append(f"its time stamps overlap: {_counted(timeline.overlaps, rate)} is left out, which came before")
-    if timeline.jumps:
-        at = ", ".join(f"{jump / rate:.3f} s" for jump in timeline.jumps[:_NAMED])
+    gaps, overlaps, damaged = (_since(some, start) for some in (timeline.gaps, timeline.overlaps, damage.stretches))
+    jumps = [jump for jump in timeline.jumps if jump >= start]
+    if gaps:
+        found.append(f"silence stands for {_counted(gaps, rate)} between its time stamps")
+    if overlaps:
+        found.append(f"its time stamps overlap: {_counted(overlaps, rate)} is left out, which came before")
+    if jumps:
+        at = ", ".join(f"{jump / rate:.3f} s" for jump in jumps[:_NAMED])
         found.append(f"its clock is set anew at {at}; what follows comes right behind what was before")
-    if damage.stretches:
-        found.append(f"silence stands for {_counted(damage.stretches, rate)} that cannot be decoded")
+    if damaged:
+        found.append(f"silence stands for {_counted(damaged, rate)} that cannot be decoded")
     return [Notice(text) for text in found]
+
+
+def _since(stretches: Stretches, start: int) -> Stretches:
+    return [(first, frames) for first, frames in stretches if first + frames > start]
 
 
 def _counted(stretches: Stretches, rate: int) -> str:

@@ -6,7 +6,7 @@ where it belongs; it takes over where damage lies before the start, or shall be 
 
 from collections.abc import Callable
 
-from unbraid.audio.info import Audio, Damaged, Decoder, Notice
+from unbraid.audio.info import Audio, Damaged, Decoder, Notice, Unreadable
 
 
 class RecoveringDecoder:
@@ -25,10 +25,10 @@ class RecoveringDecoder:
         start = self._position
         try:
             self._position += self._decoder.skip(frames)
-        except Damaged:
+        except Damaged as damage:
             if self._other is None:
                 raise
-            self._change(self._other)
+            self._change(self._other, damage)
             self._position = self._decoder.skip(start + frames)
         return self._position - start
 
@@ -36,10 +36,10 @@ class RecoveringDecoder:
         """The next frames (C, n)."""
         try:
             block = self._decoder.read(frames)
-        except Damaged:
+        except Damaged as damage:
             if self._other is None or not self._skips_damage:
                 raise
-            self._change(self._other)
+            self._change(self._other, damage)
             self._decoder.skip(self._position)
             block = self._decoder.read(frames)
         self._position += block.shape[1]
@@ -51,7 +51,11 @@ class RecoveringDecoder:
         if self._other is None:
             self.notices += self._decoder.notices
 
-    def _change(self, other: Callable[[], Decoder]) -> None:
-        """Let the other decoder go on, from the start."""
+    def _change(self, other: Callable[[], Decoder], damage: Damaged) -> None:
+        """Let the other decoder go on, from the start, if it can read the file at all."""
+        try:
+            decoder = other()
+        except Unreadable:
+            raise damage from None
         self._decoder.close()
-        self._decoder, self._other = other(), None
+        self._decoder, self._other = decoder, None

@@ -34,9 +34,7 @@ class _View(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._starts[-1]}[whence]
-        if base + offset < 0:
-            raise OSError("a position before the start of the file")
-        self._at = base + offset
+        self._at = max(base + offset, 0)  # an error would be printed: the callbacks of C code cannot pass it on
         return self._at
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
