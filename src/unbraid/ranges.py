@@ -4,7 +4,6 @@ Sizes come from files, and a size without a bound is a bound on nothing: neither
 """
 
 import dataclasses
-import functools
 import typing
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -55,8 +54,7 @@ def check_range(name: str, number: Any, bounds: Range, is_whole: bool = True) ->
         raise ValueError(f"{name} must be at most {bounds.most}, got {quoted(number)}.")
 
 
-@functools.cache
-def _ranges(kind: type) -> tuple[tuple[str, Range, bool], ...]:
+def _ranges(kind: Any) -> tuple[tuple[str, Range, bool], ...]:
     """Name, range and whether only whole numbers will do, for each field that declares a range."""
     hints = typing.get_type_hints(kind, include_extras=True)
     found = []
