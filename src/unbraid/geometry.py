@@ -71,7 +71,8 @@ class UNetGeometry:
             raise ValueError(f"filters must name at least two levels, got {self.filters}.")
         if len(self.filters) > 16:
             raise ValueError(f"filters must name at most 16 levels, got {len(self.filters)}.")
-        if self.bins < 0 or self.bins % (multiple := 2 ** len(self.filters)):
+        multiple = 2 ** len(self.filters)
+        if self.bins < 0 or self.bins % multiple:
             raise ValueError(f"bins must be a multiple of {multiple} (2 to the number of filters), got {self.bins}.")
         if self.side and self.channels != 2:
             raise ValueError(f"side is what two channels differ by; channels must be 2, got {self.channels}.")

@@ -14,7 +14,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, quoted
 from unbraid.geometry import (
     AudioTransformerGeometry,
     Geometry,
@@ -208,12 +208,12 @@ def check_tensors(found: Shapes, geometry: Geometry, where: str) -> None:
 def compare_shapes(found: Shapes, expected: Shapes, where: str) -> None:
     """Compare names and shapes both ways, as `check_tensors` does, with any list of tensors."""
     if missing := sorted(expected.keys() - found.keys()):
-        raise ModelError(f"{where}: tensor {missing[0]!r} is missing ({len(missing)} of {len(expected)} are).")
+        raise ModelError(f"{where}: tensor {quoted(missing[0])} is missing ({len(missing)} of {len(expected)} are).")
     if extra := sorted(found.keys() - expected.keys()):
-        raise ModelError(f"{where}: tensor {extra[0]!r} does not belong to this network ({len(extra)} do not).")
+        raise ModelError(f"{where}: tensor {quoted(extra[0])} does not belong to this network ({len(extra)} do not).")
     for name, shape in expected.items():
         if found[name] != shape:
-            raise ModelError(f"{where}: tensor {name!r} has shape {found[name]}, expected {shape}.")
+            raise ModelError(f"{where}: tensor {quoted(name)} has shape {quoted(found[name])}, expected {shape}.")
 
 
 def is_finite(tensor: np.ndarray) -> bool:
