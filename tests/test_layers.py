@@ -7,7 +7,8 @@ import pytest
 from source_tree import FILES, ROOT, imports, name_of
 
 LAYERS = {
-    0: "errors geometry spec weights quantize graphs vocabulary schema",
+    0: "errors bounded plain_yaml protobuf ranges geometry cuts spec schema vocabulary "
+    "tensor_table weights quantize graphs signatures graph_check",
     1: "audio dsp metrics search ctc joining transcript subtitles",
     2: "runtime store catalogue download sources hub importers folder card corpora rendering",
     3: "frontends stream converter options separator api evaluation visual "

@@ -14,7 +14,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from unbraid.errors import ModelError, quoted
+from unbraid.errors import ModelError, quoted, shortened
 from unbraid.geometry import (
     AudioTransformerGeometry,
     Geometry,
@@ -27,6 +27,7 @@ from unbraid.geometry import (
     WaveSide,
     across_width,
 )
+from unbraid.tensor_table import tensor_table
 
 DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8"}  # NumPy's names: safetensors' names
 Shapes = dict[str, tuple[int, ...]]
@@ -257,7 +258,8 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
     Raises:
         ModelError: the file is missing or is not a safetensors file.
     """
+    tensor_table(path)
     try:
         return safetensors.numpy.load_file(path)
-    except (OSError, safetensors.SafetensorError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as safetensors: {error}.") from None
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} cannot be read as safetensors: {shortened(str(error))}.") from None

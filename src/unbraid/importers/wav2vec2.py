@@ -12,7 +12,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import safetensors
 
 from unbraid.errors import ModelError, quoted, shortened
 from unbraid.geometry import Wav2Vec2Geometry
@@ -22,6 +21,7 @@ from unbraid.importers.hyperyaml import Rules, Settings
 from unbraid.importers.json_settings import read_json
 from unbraid.importers.torch_pickle import read_state_dict
 from unbraid.spec import ModelSpec, Vocabularies, Windows
+from unbraid.tensor_table import tensor_table
 from unbraid.weights import Shapes, compare_shapes, read_weights, tensor_shapes, trunk_shapes
 
 SETTINGS = "config.json"
@@ -269,11 +269,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     """The weights, by their published names."""
     if path.name == WEIGHTS[1]:
         return read_state_dict(path)
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            types = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ModelError(f"{path} cannot be read as safetensors: {error}.") from None
+    types = {tensor.dtype for tensor in tensor_table(path).values()}
     if foreign := sorted(kind for kind in types if kind.startswith(FOREIGN)):
         raise ModelError(f"{path} holds {foreign[0]}, a type that NumPy lacks; save it as float32 or float16.")
     return read_weights(path)
