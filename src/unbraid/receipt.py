@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from unbraid.bounded import read_json
 from unbraid.folder import sha256
 
 FORMAT = 1
@@ -55,7 +56,7 @@ class Receipt:
 def read_receipt(path: Path) -> Receipt:
     """The record in that file; an empty one when there is none that we understand."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         if data["format"] != FORMAT:
             return Receipt()
         files = {name: Made(**{**made, "making": Making(**made["making"])}) for name, made in data["files"].items()}
