@@ -1,0 +1,48 @@
+"""A minute of mutated files with a fixed seed when this folder is named, some seconds of it else; and old findings."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE)]
+from fuzz_targets import TARGETS  # noqa: E402
+from fuzz_worker import _read, case  # noqa: E402
+
+from fuzz import FINDINGS, Worker, run  # noqa: E402
+from unbraid.errors import UnbraidError  # noqa: E402
+
+SEED = 1
+ALL_SECONDS, SOME_SECONDS = 60.0, 12.0
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_mutated_files_are_read_or_refused(target: str, request: pytest.FixtureRequest) -> None:
+    TARGETS[target].check()
+    named = any("fuzz" in argument for argument in request.config.args)
+    count, found = run(target, SEED, (ALL_SECONDS if named else SOME_SECONDS) / len(TARGETS))
+    assert found == []
+    assert count > 0
+
+
+@pytest.mark.parametrize("path", sorted(FINDINGS.glob("*.bin")), ids=lambda path: path.stem)
+def test_what_was_found_once_is_read_or_refused(path: Path) -> None:
+    target = path.stem.split("-")[0]
+    TARGETS[target].check()
+    assert [line for line in Worker(target, path).lines() if line[0] != "case"] == []
+
+
+def _fails(place: Path, data: bytes) -> None:
+    raise ZeroDivisionError(data)
+
+
+def _tells_much(place: Path, data: bytes) -> None:
+    raise UnbraidError("x" * 5000)
+
+
+def test_the_fuzzer_finds_what_it_looks_for(tmp_path: Path) -> None:
+    assert _read(lambda place, data: None, tmp_path, b"") is None
+    assert "ZeroDivisionError at test_fuzz.py" in (_read(_fails, tmp_path, b"") or "")
+    assert _read(_tells_much, tmp_path, b"") == "a message of 5000 characters"
+    assert case("torch", 1, 7, [b"abcdef"]) == case("torch", 1, 7, [b"abcdef"]) != case("torch", 1, 8, [b"abcdef"])
