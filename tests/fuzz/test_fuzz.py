@@ -1,17 +1,13 @@
 """A minute of mutated files with a fixed seed when this folder is named, some seconds of it else; and old findings."""
 
-import sys
 from pathlib import Path
 
 import pytest
+from fuzz_targets import TARGETS
+from fuzz_worker import _read, case
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE)]
-from fuzz_targets import TARGETS  # noqa: E402
-from fuzz_worker import _read, case  # noqa: E402
-
-from fuzz import FINDINGS, Worker, run  # noqa: E402
-from unbraid.errors import UnbraidError  # noqa: E402
+from fuzz import FINDINGS, Worker, run
+from unbraid.errors import UnbraidError
 
 SEED = 1
 ALL_SECONDS, SOME_SECONDS = 60.0, 12.0

@@ -63,6 +63,8 @@ class PlainPickle:
         elif name == "MARK":
             self._stack.append(_MARK)
         elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            if argument > MOST_OPCODES:
+                raise ValueError(f"it numbers a value {quoted(argument)}")
             self._memo[argument] = self._top()
         elif name == "MEMOIZE":
             self._memo[len(self._memo)] = self._top()

@@ -1,0 +1,35 @@
+"""Files that others made end in an error of ours, in a sentence, within two seconds and 300 MB, whatever they ask for."""
+
+import pytest
+from hostile_checkpoints import CASES, RECORDS
+from measured_reading import MOST_MB, MOST_SECONDS, Outcome, read_all
+
+EVERY = [(reader, kind) for reader, kinds in CASES.items() for kind in kinds]
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """What comes of all of them, read in one process."""
+    folder = tmp_path_factory.mktemp("hostile")
+    for reader, kinds in (CASES | {"record": RECORDS}).items():
+        for kind, write in kinds.items():
+            place = folder / f"{reader}, {kind}"
+            place.mkdir()
+            (place / "reader").write_text(reader)
+            write(place)
+    return read_all(folder)
+
+
+@pytest.mark.parametrize(("reader", "kind"), EVERY, ids=lambda value: value)
+def test_a_hostile_file_ends_in_a_sentence(outcomes: dict[str, Outcome], reader: str, kind: str) -> None:
+    outcome = outcomes[f"{reader}, {kind}"]
+    assert outcome.told.startswith(("ModelError: ", "SpecError: ", "UsageError: "))
+    assert len(outcome.told) < 600
+    assert outcome.seconds < MOST_SECONDS
+    assert outcome.more_mb < MOST_MB
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_hostile_record_is_no_record(outcomes: dict[str, Outcome], kind: str) -> None:
+    outcome = outcomes[f"record, {kind}"]
+    assert (outcome.told, outcome.seconds < MOST_SECONDS, outcome.more_mb < MOST_MB) == ("read", True, True)
