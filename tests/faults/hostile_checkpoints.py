@@ -144,15 +144,17 @@ def key_bomb() -> bytes:
     return b"".join(pieces) + struct.pack("<II", 0, 1)
 
 
+LONG_INDEX = struct.pack("<I", 0) * 200_000 + struct.pack("<I", 200_000)  # of a block, and nothing else
 HEAD = (b"", proto((1, 1), (3, proto((1, 1)))))
+SAME = entry((4,), 16, FOUR)
 TENSORFLOW: dict[str, Write] = {
     "keys that grow": indexed(table(key_bomb())),
     "a hundred axes": indexed(table(block([HEAD, (b"w", entry((1,) * 100 + (2,), 8, FOUR[:8]))]))),
     "nothing, of a size beyond all": indexed(table(block([HEAD, (b"w", entry((0, 2**62), 0, b""))]))),
     "a size beyond all": indexed(table(block([HEAD, (b"w", entry((2**40,), 2**42, b""))]))),
     "a block listed 10 000 times": indexed(table(block([HEAD, (b"w", entry((4,), 16, FOUR))]), times=10_000)),
-    "a large block without entries, listed often": indexed(table(struct.pack("<I", 0) * 200_000 + struct.pack("<I", 200_000), times=5000)),
-    "tensors that overlap": indexed(table(block([HEAD, *((b"t%05d" % i, entry((4,), 16, FOUR)) for i in range(9000))]))),
+    "a large block without entries, listed often": indexed(table(LONG_INDEX, times=5000)),
+    "tensors that overlap": indexed(table(block([HEAD, *((b"t%05d" % i, SAME) for i in range(9000))]))),
     "2^60 data files": indexed(table(block([(b"", proto((1, 2**60)))]))),
     "a pipe": lambda place: os.mkfifo(place / "model.index"),
     "data that is a pipe": lambda place: (indexed(table(block([HEAD, (b"w", entry((4,), 16, FOUR))])))(place),
@@ -173,6 +175,7 @@ def described(**changes: object) -> dict[str, object]:
     return {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]} | changes
 
 
+EMPTY = described(shape=[0], data_offsets=[0, 0])
 SAFETENSORS: dict[str, Write] = {
     "a header of 2^62 bytes": stored(b"{}", length=2**62),
     "a header nested": stored(b'{"a":' + b"[" * 200_000),
@@ -186,7 +189,7 @@ SAFETENSORS: dict[str, Write] = {
     "a type that NumPy lacks": stored(json.dumps({"a": described(dtype="BF16", shape=[8])}).encode()),
     "a type that is none": stored(json.dumps({"a": described(dtype="F" * 100_000)}).encode()),
     "a name of 1 MB": stored(json.dumps({"a" * 1_000_000: described()}).encode()),
-    "200 000 tensors": stored(json.dumps({f"t{i}": described(shape=[0], data_offsets=[0, 0]) for i in range(60_000)}).encode(), b""),
+    "60 000 tensors": stored(json.dumps({f"t{i}": EMPTY for i in range(60_000)}).encode(), b""),
     "a pipe": lambda place: os.mkfifo(place / "model.safetensors"),
 }  # fmt: skip
 
@@ -228,7 +231,7 @@ JSON = {
     "a number of 5000 digits": '{"format": ' + "9" * 5000 + ', "sample_rate": ' + "9" * 5000 + "}",
     "a long number": '{"format": 1e400, "sample_rate": 1e400, "instrument_list": 1e400}',
     "10 MB": '{"a": "' + "x" * 10_000_000 + '"}',
-    "a text of 1 MB": json.dumps({"format": "x" * 1_000_000, "instrument_list": "x" * 1_000_000, "<pad>": "x" * 1_000_000}),
+    "a text of 1 MB": json.dumps(dict.fromkeys(("format", "instrument_list", "<pad>"), "x" * 1_000_000)),
     "no text": b"\xff\xfe\xfa",
     "no object": "[1, 2]",
 }  # fmt: skip
@@ -241,20 +244,23 @@ LISTS = {
 }
 
 
-def pipe(name: str) -> Write:
-    return lambda place: os.mkfifo(place / name)
+def files(name: str, contents: dict[str, str | bytes]) -> dict[str, Write]:
+    """A file of each kind of content, and a pipe of that name."""
+    return {kind: text(name, content) for kind, content in contents.items()} | {
+        "a pipe": lambda place: os.mkfifo(place / name)
+    }
 
 
 CASES: dict[str, dict[str, Write]] = {
     "torch": TORCH,
     "tensorflow": TENSORFLOW,
     "safetensors": SAFETENSORS,
-    "settings": {kind: text("hyperparams.yaml", content) for kind, content in YAML.items()} | {"a pipe": pipe("hyperparams.yaml")},
-    "metadata": {kind: text("metadata.yaml", content) for kind, content in YAML.items()} | {"a pipe": pipe("metadata.yaml")},
-    "spec": {kind: text("spec.json", content) for kind, content in JSON.items()} | {"a pipe": pipe("spec.json")},
-    "vocabulary": {kind: text("vocab.json", content) for kind, content in JSON.items()} | {"a pipe": pipe("vocab.json")},
-    "spleeter": {kind: text("config.json", content) for kind, content in JSON.items()} | {"a pipe": pipe("config.json")},
+    "settings": files("hyperparams.yaml", YAML),
+    "metadata": files("metadata.yaml", YAML),
+    "spec": files("spec.json", JSON),
+    "vocabulary": files("vocab.json", JSON),
+    "spleeter": files("config.json", JSON),
     "manifest": {kind: text("manifest.csv", content) for kind, content in LISTS.items()},
-    "dictionary": {"no text": text("cmudict.dict", b"\xff\xfe"), "a pipe": pipe("cmudict.dict")},
-}  # fmt: skip
-RECORDS = {kind: text(".unbraid.json", content) for kind, content in JSON.items()} | {"a pipe": pipe(".unbraid.json")}
+    "dictionary": files("cmudict.dict", {"no text": b"\xff\xfe"}),
+}
+RECORDS = files(".unbraid.json", JSON)

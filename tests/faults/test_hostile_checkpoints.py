@@ -1,4 +1,4 @@
-"""Files that others made end in an error of ours, in a sentence, within two seconds and 300 MB, whatever they ask for."""
+"""Files that others made end in a sentence, within two seconds and 300 MB, whatever they ask for."""
 
 import pytest
 from hostile_checkpoints import CASES, RECORDS
