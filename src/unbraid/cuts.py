@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from unbraid.ranges import Range, Size, check_ranges
 
+MOST_HOPS = 64  # in a frame
 MOST_SEGMENT = 1 << 23  # values of a spectrogram that a U-Net sees at once
 
 
@@ -13,7 +14,7 @@ class Spectral:
     """The spectrogram a U-Net sees, and what its masks mean (Spleeter's front end).
 
     Raises:
-        ValueError: a size out of its range, a hop that does not divide a frame into two or more, more bins than a frame
+        ValueError: a size out of its range, a hop that does not divide a frame into 2 to 64, more bins than a frame
             has, or segments that are too large.
     """
 
@@ -26,9 +27,9 @@ class Spectral:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        if self.frame_samples % self.hop_samples or self.frame_samples < 2 * self.hop_samples:
+        if self.frame_samples % self.hop_samples or not 2 <= self.frame_samples // self.hop_samples <= MOST_HOPS:
             raise ValueError(
-                f"frame_samples must be a multiple of hop_samples, twice or more, got {self.frame_samples} "
+                f"frame_samples must be 2 to {MOST_HOPS} times hop_samples, got {self.frame_samples} "
                 f"for {self.hop_samples}."
             )
         if self.bins > (most := self.frame_samples // 2 + 1):

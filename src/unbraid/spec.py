@@ -116,6 +116,9 @@ class ModelSpec:
         for name, most in TEXT_LENGTHS.items():
             if len(text := getattr(self, name)) > most or (name == "name" and not text.isprintable()):
                 raise SpecError(f"A model's {name} has at most {most} printable characters, not {quoted(text)}.")
+        for score in self.scores:
+            if len(score) > (most := TEXT_LENGTHS["name"]):
+                raise SpecError(f"{self.name}: a score's name has at most {most} characters, not {quoted(score)}.")
         for stem in self.stems:
             if not _FILE.fullmatch(stem) or not stem.isprintable() or stem.strip(" .") != stem:
                 raise SpecError(f"{self.name}: {quoted(stem)} cannot name a stem, since files are named after it.")
@@ -134,10 +137,11 @@ class ModelSpec:
             outputs, channels = geometry.stems, geometry.channels
             if self.spectral and geometry.bins not in (0, self.spectral.bins):
                 raise SpecError(f"{self.name}: its network sees {geometry.bins} bins, not {self.spectral.bins}.")
-            if self.spectral and (self.spectral.frames % (multiple := 2 ** len(geometry.filters))):
+            multiple = 2 ** len(geometry.filters)
+            if self.spectral and (self.spectral.frames % multiple or self.spectral.bins % multiple):
                 raise SpecError(
-                    f"{self.name}: frames must be a multiple of {multiple} (2 to the number of filters), got "
-                    f"{self.spectral.frames}."
+                    f"{self.name}: frames and bins must be multiples of {multiple} (2 to the number of filters), got "
+                    f"{self.spectral.frames} and {self.spectral.bins}."
                 )
         if outputs != len(self.stems):
             raise SpecError(f"{self.name}: the network has {outputs} outputs, but {len(self.stems)} stems are named.")

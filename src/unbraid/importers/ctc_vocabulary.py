@@ -77,7 +77,7 @@ def _numbers(folder: Path) -> dict[str, int]:
     if (folder / "tokenizer_config.json").is_file():
         added = read_json(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
         if isinstance(added, dict):
-            numbers |= {_text(token): int(n) for n, token in added.items() if n.isdecimal()}
+            numbers |= {_text(token): int(n) for n, token in added.items() if n.isdecimal() and len(n) < 10}
     if not numbers or not all(type(n) is int and n >= 0 for n in numbers.values()):
         raise ModelError(f"{path} is no vocabulary: expected an object of symbols and their numbers.")
     return numbers
