@@ -116,6 +116,8 @@ class ModelSpec:
         for name, most in TEXT_LENGTHS.items():
             if len(text := getattr(self, name)) > most or (name == "name" and not text.isprintable()):
                 raise SpecError(f"A model's {name} has at most {most} printable characters, not {quoted(text)}.")
+        if "\\" in self.name or not self.name.strip(" ."):
+            raise SpecError(f"{quoted(self.name)} cannot name a model, since folders are named after it.")
         for score in self.scores:
             if len(score) > (most := TEXT_LENGTHS["name"]):
                 raise SpecError(f"{self.name}: a score's name has at most {most} characters, not {quoted(score)}.")

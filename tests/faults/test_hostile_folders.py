@@ -194,8 +194,8 @@ def test_a_graph_that_returns_another_shape_is_refused_when_it_does(model: Path)
     with pytest.raises(ModelError) as caught:
         open_executor(open_model_folder(model), model, device="cpu").run(magnitude())
     assert str(caught.value) == (
-        "tiny-music: its graph returns magnitudes as float32 (1, 2, 2, 128, 64), which this network never does; pull or "
-        "import the model again."
+        "tiny-music: its graph returns magnitudes as float32 (1, 2, 2, 128, 64), which this network never does; "
+        "pull or import the model again."
     )
 
 

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from unbraid.bounded import check_regular
 from unbraid.corpora.mixtures import Clip
-from unbraid.errors import UsageError
+from unbraid.errors import UsageError, shortened
 
 NAME = "manifest.csv"
 LONGEST_LINE = 1 << 20  # characters
@@ -65,5 +65,5 @@ def _of_split(folder: Path, split: str, columns: tuple[str, ...]) -> list[dict[s
     found = [row for row in rows if row["split"] == split]
     if not found:
         there = ", ".join(sorted({row["split"] for row in rows})) or "nothing"
-        raise UsageError(f"{folder / NAME} has no recording of the split {split!r}; it has {there}.")
+        raise UsageError(f"{folder / NAME} has no recording of the split {split!r}; it has {shortened(there)}.")
     return found

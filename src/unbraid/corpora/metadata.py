@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from unbraid.errors import UsageError
+from unbraid.errors import MOST_QUOTED, UsageError, shortened
 from unbraid.plain_yaml import NotYaml, read_yaml
 
 
@@ -28,4 +28,14 @@ def read_stems(path: Path) -> dict[str, Mapping[str, object]]:
     stems = content.get("stems") if isinstance(content, dict) else None
     if not isinstance(stems, dict) or not stems or not all(isinstance(stem, dict) for stem in stems.values()):
         raise UsageError(f"{path} has no list `stems` that says what each stem holds. {remedy}.")
-    return {str(name): stem for name, stem in stems.items()}
+    if not all(isinstance(name, str | int) and len(shortened(str(name))) < MOST_QUOTED for name in stems):
+        raise UsageError(f"{path} has a stem whose name is too long, or none. {remedy}.")
+    return {str(name): {key: _plain(value) for key, value in stem.items()} for name, stem in stems.items()}
+
+
+def _plain(value: object) -> object:
+    """A value as it is, if it is one or a list of some; what has more in it, which may be without end, is nothing."""
+    values = value if isinstance(value, list) else [value]
+    return (
+        value if len(values) < MOST_QUOTED and not any(isinstance(one, list | dict | set) for one in values) else None
+    )
