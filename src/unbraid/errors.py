@@ -16,10 +16,9 @@ here too (`refused`), so that every part of the program says the same. Messages 
 `quoted` and `shortened`, at most 80 characters of it, since a file may hold anything.
 """
 
+import collections.abc
 import errno
 import os
-from collections.abc import Iterator
-from typing import Any
 
 MOST_QUOTED = 80  # characters of a file's content in a message
 
@@ -40,7 +39,7 @@ def refused(place: str | os.PathLike[str], error: OSError, by: str = "") -> str:
     return f"{place} cannot be written: {error.strerror or error}. {remedy}."
 
 
-def quoted(value: Any) -> str:
+def quoted(value: object) -> str:
     """`repr(value)`, cut to 80 characters, and without the work of the rest: a value may be nested without end."""
     text = ""
     for piece in _pieces(value):
@@ -56,7 +55,7 @@ def shortened(text: str) -> str:
     return line if len(line) <= MOST_QUOTED else f"{line[: MOST_QUOTED - 1]}…"
 
 
-def _pieces(value: Any) -> Iterator[str]:
+def _pieces(value: object) -> collections.abc.Iterator[str]:
     """The parts of a value's `repr`, one after the other; what is not plain data gives its type alone."""
     if isinstance(value, str | bytes):
         yield repr(value[: MOST_QUOTED + 1])

@@ -20,6 +20,7 @@ from unbraid.tensor_table import Stored, tensor_table
 MOST_GRAPH_BYTES = 32 << 20
 MOST_CONSTANT_BYTES = 4096
 NODES_PER_TENSOR, MORE_NODES = 12, 200
+BYTES_PER_TENSOR, MORE_BYTES = 1024, 1 << 17  # twice what ours have, at least
 LARGEST_ATTRIBUTE = 1 << 20  # strides, sizes
 LARGEST_CONSTANT, BEYOND = 1 << 32, 1 << 62  # the latter ends a slice at the end of its axis
 OPSETS = {"": (20,), "com.microsoft": (1,)}
@@ -58,7 +59,8 @@ def check_graph(path: Path, family: Family, expected: Signature, weights: str) -
     """
     table = tensor_table(path.with_name(weights))
     try:
-        _check_model(read_bytes(path, MOST_GRAPH_BYTES), _Allowed(OPERATORS[family], expected, weights, table))
+        most = MORE_BYTES + BYTES_PER_TENSOR * len(table)
+        _check_model(read_bytes(path, most), _Allowed(OPERATORS[family], expected, weights, table))
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
     except (ValueError, IndexError) as error:

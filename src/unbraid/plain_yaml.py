@@ -14,7 +14,7 @@ import yaml
 from unbraid.bounded import read_bytes
 from unbraid.errors import shortened
 
-MOST_BYTES = 256 << 10
+MOST_BYTES = 128 << 10
 MOST_VALUES = 20_000
 DEEPEST = 32
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML has it: ten times as fast

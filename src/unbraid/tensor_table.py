@@ -12,7 +12,7 @@ from typing import Any
 from unbraid.bounded import check_regular, parse_json
 from unbraid.errors import ModelError, quoted
 
-MOST_HEADER_BYTES = 8 << 20
+MOST_HEADER_BYTES = 4 << 20
 MOST_TENSORS = 50_000
 MOST_AXES = 8
 MOST_NAME = 300  # characters
