@@ -7,7 +7,8 @@ import pytest
 from source_tree import FILES, ROOT, imports, name_of
 
 LAYERS = {
-    0: "errors printable geometry spec weights quantize graphs vocabulary schema disk atomic",
+    0: "errors printable bounded plain_yaml protobuf ranges geometry cuts spec schema vocabulary "
+    "tensor_table weights quantize graphs signatures graph_check disk atomic",
     1: "walk audio dsp metrics search ctc joining transcript subtitles",
     2: "runtime store catalogue network connection download sources hub importers folder card corpora rendering",
     3: "frontends stream converter options separator api evaluation visual "

@@ -12,11 +12,15 @@
         └── DownloadError     a model that could not be fetched
 
 Each message is one sentence or two: what is wrong, what is allowed, what to do. What a disk refuses is put into words
-here too (`refused`), so that every part of the program says the same.
+here too (`refused`), so that every part of the program says the same. Messages cite the content of files through
+`quoted` and `shortened`, at most 80 characters of it, since a file may hold anything.
 """
 
+import collections.abc
 import errno
 import os
+
+MOST_QUOTED = 80  # characters of a file's content in a message
 
 _REMEDIES = {  # {by}: how another place is chosen
     errno.ENOSPC: "Free some space, or choose another folder{by}",
@@ -45,6 +49,49 @@ def current_folder_gone() -> str | None:
     except OSError:
         return "The current folder is gone: it was deleted, moved or unmounted. Change to another one with cd."
     return None
+
+
+def quoted(value: object) -> str:
+    """`repr(value)`, cut to 80 characters, and without the work of the rest: a value may be nested without end."""
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > MOST_QUOTED:
+            break
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """A text on one line, cut to 80 characters."""
+    line = " ".join(text[: 4 * MOST_QUOTED].split())
+    return line if len(line) <= MOST_QUOTED else f"{line[: MOST_QUOTED - 1]}…"
+
+
+def _pieces(value: object) -> collections.abc.Iterator[str]:
+    """The parts of a value's `repr`, one after the other; what is not plain data gives its type alone."""
+    if isinstance(value, str | bytes):
+        yield repr(value[: MOST_QUOTED + 1])
+    elif isinstance(value, int) and value.bit_length() > 1000:  # Python itself refuses to write very long ones
+        yield f"a number of {value.bit_length()} bits"
+    elif value is None or isinstance(value, int | float):
+        yield repr(value)
+    elif isinstance(value, dict):
+        yield "{"
+        for i, (key, item) in enumerate(value.items()):
+            yield ", " if i else ""
+            yield from _pieces(key)
+            yield ": "
+            yield from _pieces(item)
+        yield "}"
+    elif isinstance(value, list | tuple):
+        first, last = "[]" if isinstance(value, list) else "()"
+        yield first
+        for i, item in enumerate(value):
+            yield ", " if i else ""
+            yield from _pieces(item)
+        yield f",{last}" if isinstance(value, tuple) and len(value) == 1 else last
+    else:
+        yield f"<{type(value).__name__}>"
 
 
 class UnbraidError(Exception):

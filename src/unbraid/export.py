@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from unbraid.atomic import appearing
-from unbraid.errors import ModelError, UsageError
+from unbraid.errors import ModelError, UsageError, quoted, shortened
 from unbraid.folder import WEIGHTS, write_model_folder
 from unbraid.geometry import (
     AudioTransformerGeometry,
@@ -94,13 +94,26 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as error:
         raise ModelError(
-            f"{path} cannot be read as a torch checkpoint: {str(error) or 'it is empty or cut off'}"
+            f"{path} cannot be read as a torch checkpoint: {shortened(str(error)) or 'it is empty or cut off'}"
         ) from None
     except Exception as error:  # pickle.UnpicklingError and its kin
-        raise ModelError(f"{path} is refused: it holds more than plain tensors ({error}).") from None
+        raise ModelError(f"{path} is refused: it holds more than plain tensors ({shortened(str(error))}).") from None
     if not isinstance(saved, dict) or not {"model", "config"} <= saved.keys():
         raise ModelError(f"{path} is no training checkpoint: expected the keys 'model' and 'config'.")
+    _check_saved(saved, path)
     return saved
+
+
+def _check_saved(saved: dict[str, Any], path: Path) -> None:
+    """Refuse a checkpoint whose parts are of other kinds, or whose tensors are larger than the file can hold."""
+    model, config, rate = saved["model"], saved["config"], saved.get("sample_rate", 0)
+    if not isinstance(model, dict) or not isinstance(config, dict) or type(rate) is not int:
+        raise ModelError(f"{path} is no training checkpoint: 'model' and 'config' are tables, 'sample_rate' a number.")
+    for name, value in model.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor) or value.layout != torch.strided:
+            raise ModelError(f"{path} holds a {type(value).__name__} under {quoted(name)}, expected names and tensors.")
+    if sum(value.numel() * value.element_size() for value in model.values()) > 2 * path.stat().st_size + (16 << 20):
+        raise ModelError(f"{path} describes tensors that are larger than the file; it is damaged.")
 
 
 def check_parity(spec: ModelSpec, folder: Path) -> float:
@@ -182,7 +195,7 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
         raise ModelError(
             "This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio Transformers can be exported."
         )
-    rate, text = int(saved.get("sample_rate", 0)), ""
+    rate, text = saved.get("sample_rate", 0), ""
     try:
         if "source" in sizes:
             return _transformer_spec(saved, sizes, name)
@@ -191,8 +204,8 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
             voices = tuple(f"voice{i + 1}" for i in range(speech.sources)) if speech.sources > 1 else ("speech",)
             return ModelSpec(name, "sepformer", rate or 8000, 1, voices, speech, text, text, windows=Windows())
         music, spectral = UNetGeometry(**sizes), Spectral(**saved.get("spectral", {}))
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"The checkpoint's sizes do not describe a network: {error}") from None
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(f"The checkpoint's sizes do not describe a network: {shortened(str(error))}") from None
     stems = tuple(saved.get("stems") or (f"stem{i + 1}" for i in range(music.stems)))
     return ModelSpec(name, "unet", rate or 44100, music.channels, stems, music, text, text, spectral=spectral)
 

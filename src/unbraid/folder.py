@@ -2,18 +2,24 @@
 
 import dataclasses
 import hashlib
+import math
+import os
 from pathlib import Path
 
 import numpy as np
 import safetensors
 
 from unbraid.atomic import appearing as appearing_file
+from unbraid.bounded import check_regular
 from unbraid.card import model_card
-from unbraid.errors import ChecksumError, ModelError, ModelNotFound
-from unbraid.graphs import every_part, find_graph, graph_parts
+from unbraid.errors import ChecksumError, ModelError, ModelNotFound, quoted, shortened
+from unbraid.graph_check import MOST_GRAPH_BYTES
+from unbraid.graphs import WEIGHTS_FILES, every_part, find_graph, graph_parts
+from unbraid.quantize import quantized_signature
 from unbraid.spec import ModelSpec, read_spec
 from unbraid.store import appearing
-from unbraid.weights import check_tensors, is_finite, write_weights
+from unbraid.tensor_table import MOST_HEADER_BYTES, tensor_table
+from unbraid.weights import DTYPES, check_tensors, compare_shapes, is_finite, tensor_shapes, write_weights
 
 WEIGHTS = "model.safetensors"
 
@@ -83,15 +89,15 @@ def _checked(spec: ModelSpec, folder: Path) -> ModelSpec:
     for name in (WEIGHTS, *(f"{part}.onnx" for part in graph_parts(spec.geometry))):
         if name not in spec.files:
             raise ModelError(f"{folder}: spec.json does not name {name}.")
+    for name in spec.files:
+        _check_file(folder, name, _most_bytes(spec, name))
     for name, expected in spec.files.items():
-        if not (folder / name).is_file():
-            raise ModelError(f"{folder}: {name} is missing; pull or import the model again.")
         if (found := sha256(folder / name)) != expected:
             raise ChecksumError(
                 f"{folder}: {name} is damaged (sha256 {found[:12]}…, expected {expected[:12]}…); "
                 "pull or import the model again."
             )
-    check_tensors(tensor_table(folder / WEIGHTS), spec.geometry, str(folder / WEIGHTS))
+    _check_types(folder, spec)
     for name in spec.files:
         if name.endswith(".safetensors") and (bad := first_not_finite(folder / name)):
             raise ModelError(
@@ -100,13 +106,45 @@ def _checked(spec: ModelSpec, folder: Path) -> ModelSpec:
     return spec
 
 
-def tensor_table(path: Path) -> dict[str, tuple[int, ...]]:
-    """Names and shapes in a safetensors file, from its header alone."""
+def _check_file(folder: Path, name: str, most: int) -> None:
+    """Refuse what is not a regular file in the folder itself, and files larger than they can be."""
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ModelError(f"{path} cannot be read as safetensors: {error}.") from None
+        check_regular(folder / name)
+        outside = os.path.dirname(os.path.realpath(folder / name)) != os.path.realpath(folder)
+        size = os.stat(folder / name).st_size
+    except FileNotFoundError:
+        raise ModelError(f"{folder}: {name} is missing; pull or import the model again.") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"{folder}: {name} cannot be read: {reason}.") from None
+    if outside:
+        raise ModelError(f"{folder}: {name} is a link to a file elsewhere, which is not read; copy the file here.")
+    if size > most:
+        raise ModelError(f"{folder}: {name} has {size} bytes, more than this network needs; pull or import it again.")
+
+
+def _most_bytes(spec: ModelSpec, name: str) -> int:
+    """How large a file of a model folder can be: weights are float32 at most."""
+    if not name.endswith(".safetensors"):
+        return MOST_GRAPH_BYTES
+    return 4 * sum(map(math.prod, tensor_shapes(spec.geometry).values())) + MOST_HEADER_BYTES
+
+
+def _check_types(folder: Path, spec: ModelSpec) -> None:
+    """Compare names, shapes and types of all weights with the network's."""
+    for file in {WEIGHTS, WEIGHTS_FILES["int8"]} & spec.files.keys():
+        path, table = folder / file, tensor_table(folder / file)
+        found = {name: tensor.shape for name, tensor in table.items()}
+        if file == WEIGHTS:
+            check_tensors(found, spec.geometry, str(path))
+            allowed = dict.fromkeys(table, "F16" if all(tensor.dtype == "F16" for tensor in table.values()) else "F32")
+        else:
+            signature = quantized_signature(tensor_shapes(spec.geometry))
+            compare_shapes(found, {name: shape for name, (_, shape) in signature.items()}, str(path))
+            allowed = {name: DTYPES[dtype] for name, (dtype, _) in signature.items()}
+        for name, tensor in table.items():
+            if tensor.dtype != allowed[name]:
+                raise ModelError(f"{path}: tensor {quoted(name)} is {tensor.dtype}, expected {allowed[name]}.")
 
 
 def first_not_finite(path: Path) -> str | None:
@@ -115,7 +153,7 @@ def first_not_finite(path: Path) -> str | None:
         with safetensors.safe_open(path, framework="numpy") as file:
             return next((name for name in file.keys() if not is_finite(file.get_tensor(name))), None)  # noqa: SIM118
     except (OSError, safetensors.SafetensorError, TypeError) as error:  # the last: a type that NumPy lacks
-        raise ModelError(f"{path} cannot be read as safetensors: {error}.") from None
+        raise ModelError(f"{path} cannot be read as safetensors: {shortened(str(error))}.") from None
 
 
 def sha256(path: Path) -> str:

@@ -1,12 +1,16 @@
 """The sizes of a network, as data: what its torch module, its graph and its weights file are all built from."""
 
-import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from unbraid.errors import quoted
+from unbraid.ranges import Count, Layers, Range, Size, check_ranges
 
 Activation = Literal["leaky_relu", "relu", "elu"]
 Positions = Literal["sinusoidal", "rotary"]
+Symbols = Annotated[int, Range(-math.inf, 1 << 20)]  # at least 5, which is said in words of its own
+MOST_STRIDE = 1 << 20  # samples or frames in a step
 
 
 @dataclass(frozen=True)
@@ -14,22 +18,24 @@ class SepFormerGeometry:
     """Sizes of a SepFormer; the defaults are the published ones (25.7 M parameters).
 
     Raises:
-        ValueError: a size below 1, chunks of an odd number of frames, features that are odd or that the heads do not
-            divide.
+        ValueError: a size out of its range, chunks of an odd number of frames, features that are odd or that the heads
+            do not divide.
     """
 
-    sources: int = 2
-    features: int = 256  # D, channels of the learned encoder
-    kernel_samples: int = 16  # of the encoder and the decoder
-    stride_samples: int = 8
-    chunk_frames: int = 250  # K, even: chunks overlap by half
-    blocks: int = 2  # dual-path blocks
-    layers: int = 8  # Transformer layers in each half of a block
-    heads: int = 8
-    hidden: int = 1024  # inner width of the feed-forward halves
+    sources: Count = 2
+    features: Size = 256  # D, channels of the learned encoder
+    kernel_samples: Size = 16  # of the encoder and the decoder
+    stride_samples: Size = 8
+    chunk_frames: Size = 250  # K, even: chunks overlap by half
+    blocks: Layers = 2  # dual-path blocks
+    layers: Layers = 8  # Transformer layers in each half of a block
+    heads: Size = 8
+    hidden: Size = 1024  # inner width of the feed-forward halves
 
     def __post_init__(self) -> None:
-        check_positive(dataclasses.asdict(self))
+        check_ranges(self)
+        if self.blocks * self.layers > 1000:
+            raise ValueError(f"blocks times layers must be at most 1000, got {self.blocks} times {self.layers}.")
         if self.chunk_frames % 2:
             raise ValueError(f"chunk_frames must be even, got {self.chunk_frames}.")
         if self.features % 2:
@@ -43,25 +49,30 @@ class UNetGeometry:
     """Sizes of a set of U-Nets; the defaults are the published two-stem ones (9.8 M parameters a stem).
 
     Raises:
-        ValueError: a size below 1, fewer than two levels, bins that cannot be halved at each of them, or a side of what
-            is not stereo.
+        ValueError: a size out of its range, fewer than two levels, bins that cannot be halved at each of them, or a
+            side of what is not stereo.
     """
 
-    stems: int = 2
-    channels: int = 2
-    filters: tuple[int, ...] = (16, 32, 64, 128, 256, 512)  # output channels, outermost first
+    stems: Count = 2
+    channels: Count = 2
+    filters: tuple[Size, ...] = (16, 32, 64, 128, 256, 512)  # output channels, outermost first
     encoder_activation: Activation = "leaky_relu"
     decoder_activation: Activation = "relu"  # the four- and five-stem models: elu, both ways
     output: Literal["sigmoid", "softmax"] = "sigmoid"  # softmax over stems: the five-stem model
     trunk: Literal["own", "shared"] = "own"  # a network for each stem, as published, or one that makes all masks
-    bins: int = 0  # F, for layers across all of them; 0: convolutions alone, as published, whatever F is
+    bins: Annotated[int, Range(-math.inf, 65_536)] = (
+        0  # F, for layers across all of them; 0: convolutions alone, as published, whatever F is
+    )
     side: bool = False  # |left - right| is seen, too: it tells what is spread out from what comes from one place
 
     def __post_init__(self) -> None:
-        check_positive({"stems": self.stems, "channels": self.channels, "filters": min(self.filters, default=0)})
+        check_ranges(self)
         if len(self.filters) < 2:
             raise ValueError(f"filters must name at least two levels, got {self.filters}.")
-        if self.bins < 0 or self.bins % (multiple := 2 ** len(self.filters)):
+        if len(self.filters) > 16:
+            raise ValueError(f"filters must name at most 16 levels, got {len(self.filters)}.")
+        multiple = 2 ** len(self.filters)
+        if self.bins < 0 or self.bins % multiple:
             raise ValueError(f"bins must be a multiple of {multiple} (2 to the number of filters), got {self.bins}.")
         if self.side and self.channels != 2:
             raise ValueError(f"side is what two channels differ by; channels must be 2, got {self.channels}.")
@@ -95,10 +106,11 @@ class TextSide:
         ValueError: too few symbols to hold the special ones (padding, begin, end, unknown) and one more.
     """
 
-    symbols: int  # V, size of the vocabulary, special symbols included
+    symbols: Symbols  # V, size of the vocabulary, special symbols included
     kind: Literal["text"] = "text"
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if self.symbols < 5:
             raise ValueError(f"symbols must be at least 5 (four special ones and one more), got {self.symbols}.")
 
@@ -108,15 +120,16 @@ class SpectrogramSide:
     """One side of an audio Transformer that is a log-mel spectrogram (see `dsp.mel`).
 
     Raises:
-        ValueError: a size below 1, or no strides.
+        ValueError: a size out of its range, or no strides.
     """
 
-    bins: int  # F, mel bands
-    strides: tuple[int, ...] = (1,)  # of the convolutions over its frames; their product of frames are one step
+    bins: Size  # F, mel bands
+    strides: tuple[Size, ...] = (1,)  # of the convolutions over its frames; their product of frames are one step
     kind: Literal["spectrogram"] = "spectrogram"
 
     def __post_init__(self) -> None:
-        check_positive({"bins": self.bins, "strides": min(self.strides, default=0)})
+        check_ranges(self)
+        check_stride(self.strides)
 
     @property
     def stride(self) -> int:
@@ -129,18 +142,18 @@ class WaveSide:
     """One side of an audio Transformer that is a waveform: convolutions with learned filters, one or several.
 
     Raises:
-        ValueError: a size below 1, strides and kernels that are not as many, or a kernel that does not reach as far to
-            the left of its stride as to the right.
+        ValueError: a size out of its range, strides and kernels that are not as many, or a kernel that does not reach
+            as far to the left of its stride as to the right.
     """
 
-    kernels: tuple[int, ...]  # samples, then steps of the convolution before
-    strides: tuple[int, ...]  # their product of samples are one step
-    filters: int = 128  # E
+    kernels: tuple[Size, ...]  # samples, then steps of the convolution before
+    strides: tuple[Size, ...]  # their product of samples are one step
+    filters: Size = 128  # E
     kind: Literal["waveform"] = "waveform"
 
     def __post_init__(self) -> None:
-        check_positive({"kernels": min(self.kernels, default=0), "strides": min(self.strides, default=0)})
-        check_positive({"filters": self.filters})
+        check_ranges(self)
+        check_stride(self.strides)
         if len(self.kernels) != len(self.strides):
             raise ValueError(
                 f"each convolution needs both, not {len(self.kernels)} kernels, {len(self.strides)} strides."
@@ -160,31 +173,30 @@ class Wav2Vec2Geometry:
     """Sizes of a Wav2Vec2 or HuBERT that writes text; the defaults are those of the base models (94.4 M parameters).
 
     Raises:
-        ValueError: a size below 1, features that the heads or groups do not divide, or convolutions without one of
-            their sizes.
+        ValueError: a size out of its range, features that the heads or groups do not divide, or convolutions without
+            one of their sizes.
     """
 
-    symbols: int = 32  # V, size of the vocabulary, special symbols included; number 0 is CTC's blank
-    features: int = 768  # D
-    heads: int = 12  # H
-    hidden: int = 3072  # inner width of the feed-forward halves
-    layers: int = 12
-    filters: tuple[int, ...] = (512,) * 7  # of the convolutions over samples
-    kernels: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
-    strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
+    symbols: Annotated[int, Range(1, 1 << 20)] = 32  # V, of the vocabulary, special ones included; 0 is CTC's blank
+    features: Size = 768  # D
+    heads: Size = 12  # H
+    hidden: Size = 3072  # inner width of the feed-forward halves
+    layers: Layers = 12
+    filters: tuple[Size, ...] = (512,) * 7  # of the convolutions over samples
+    kernels: tuple[Size, ...] = (10, 3, 3, 3, 3, 2, 2)
+    strides: tuple[Size, ...] = (5, 2, 2, 2, 2, 2, 2)
     filter_bias: bool = False
     filter_norm: Literal["group", "layer"] = "group"  # over time in the first one only, or over filters in each
     pre_norm: bool = False  # layer norms before each half of a layer (the large models), or after it
     project_norm: bool = True  # a layer norm between convolutions and Transformer (some HuBERTs have none)
-    position_kernel: int = 128  # steps of the convolution that tells where a step is
-    position_groups: int = 16
+    position_kernel: Size = 128  # steps of the convolution that tells where a step is
+    position_groups: Size = 16
     normalized: bool = True  # the waveform is brought to zero mean and unit variance first
 
     def __post_init__(self) -> None:
-        sizes = ("symbols", "features", "heads", "hidden", "layers", "position_kernel", "position_groups")
-        check_positive({name: getattr(self, name) for name in sizes})
+        check_ranges(self)
+        check_stride(self.strides)
         convolutions = {name: getattr(self, name) for name in ("filters", "kernels", "strides")}
-        check_positive({name: min(values, default=0) for name, values in convolutions.items()})
         if len({len(values) for values in convolutions.values()}) > 1:
             counts = ", ".join(f"{len(values)} {name}" for name, values in convolutions.items())
             raise ValueError(f"each convolution needs filters, a kernel and a stride; there are {counts}.")
@@ -231,23 +243,22 @@ class AudioTransformerGeometry:
     Without decoder layers what comes out is aligned to what goes in, step by step, and the encoder alone does it.
 
     Raises:
-        ValueError: a size below 1, features that the heads do not divide, an odd number of what positions pair up, or
-            sides that do not go together.
+        ValueError: a size out of its range, features that the heads do not divide, an odd number of what positions pair
+            up, or sides that do not go together.
     """
 
     source: Side  # what the encoder reads
     target: Side  # what comes out
-    features: int = 192  # D
-    heads: int = 4  # H
-    hidden: int = 768  # inner width of the feed-forward halves
-    encoder_layers: int = 3
-    decoder_layers: int = 3
+    features: Size = 192  # D
+    heads: Size = 4  # H
+    hidden: Size = 768  # inner width of the feed-forward halves
+    encoder_layers: Layers = 3
+    decoder_layers: Annotated[int, Range(-math.inf, 1000)] = 3
     positions: Positions = "sinusoidal"  # added to embeddings, or turned into q and k
     ctc: bool = False  # the encoder, too, says what is to be written (connectionist temporal classification)
 
     def __post_init__(self) -> None:
-        sizes = ("features", "heads", "hidden", "encoder_layers")
-        check_positive({name: getattr(self, name) for name in sizes})
+        check_ranges(self)
         if self.features % self.heads:
             raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
         if self.positions == "sinusoidal" and self.features % 2:
@@ -279,10 +290,10 @@ class AudioTransformerGeometry:
         return self.is_aligned and self.source == self.target
 
 
-def check_positive(sizes: dict[str, int]) -> None:
-    """Raise ValueError where a size is below 1."""
-    if bad := [name for name, value in sizes.items() if value < 1]:
-        raise ValueError(f"{bad[0]} must be at least 1, got {sizes[bad[0]]}.")
+def check_stride(strides: tuple[int, ...]) -> None:
+    """Raise ValueError where a step would be longer than any model's."""
+    if (product := math.prod(strides)) > MOST_STRIDE:
+        raise ValueError(f"the product of strides must be at most {MOST_STRIDE}, got {quoted(product)}.")
 
 
 Geometry = SepFormerGeometry | UNetGeometry | AudioTransformerGeometry | Wav2Vec2Geometry

@@ -22,6 +22,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from unbraid.bounded import MOST_TEXT_BYTES, parse_json
 from unbraid.walk import places_in
 
 FORMAT = 1
@@ -122,11 +123,11 @@ def _read_journal(path: Path) -> Receipt:
     """The record as it was written."""
     try:
         with _plain_file(path) as file:
-            data = json.load(file)
+            data = parse_json(file.read(MOST_TEXT_BYTES).decode())
         if data["format"] != FORMAT:
             return Receipt()
         return Receipt(_made_of(data["files"]), FORMAT, _made_of(data.get("moving", {})))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return Receipt()
 
 

@@ -11,8 +11,10 @@ import typing
 from collections.abc import Callable
 from typing import Any, Literal
 
-from unbraid.errors import SpecError
+from unbraid.errors import MOST_QUOTED, SpecError, quoted
 
+MOST_ITEMS = 1 << 20  # of a list; a vocabulary of 65 536 symbols is a large one
+LARGEST = 1e100
 Choices = dict[str, Callable[[Any], Any]]  # name of a field: its type, by its value
 
 
@@ -25,18 +27,22 @@ def build(kind: Any, value: Any, where: str, choices: Choices) -> Any:
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, value, where, choices)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal and value in arguments:
+    if origin is Literal and isinstance(value, str) and value in arguments:
         return value
+    if isinstance(value, list | dict) and len(value) > MOST_ITEMS:
+        raise SpecError(f"{where}: it has {len(value)} items, more than the {MOST_ITEMS} allowed.")
     if origin is tuple and isinstance(value, list):
         return tuple(build(arguments[0], item, f"{where}[{i}]", choices) for i, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
-        return {key: build(arguments[1], item, f"{where}.{key}", choices) for key, item in value.items()}
+        return {key: build(arguments[1], item, f"{where}.{_named(key)}", choices) for key, item in value.items()}
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) <= LARGEST:
+            raise SpecError(f"{where}: {quoted(value)} is not a finite number.")
         return float(value)
     if kind in (int, str, bool, types.NoneType) and type(value) is kind:
         return value
     expected = f"one of {arguments}" if origin is Literal else getattr(kind, "__name__", str(kind))
-    raise SpecError(f"{where}: {value!r} is not {expected}.")
+    raise SpecError(f"{where}: {quoted(value)} is not {expected}.")
 
 
 def _chosen(hint: Any, item: Any, where: str) -> Any:
@@ -50,17 +56,22 @@ def _chosen(hint: Any, item: Any, where: str) -> Any:
         return kinds[0]
     named = {kind.kind: kind for kind in kinds}
     if (wanted := item.get("kind", kinds[0].kind)) not in tuple(named):
-        raise SpecError(f"{where}: kind: {wanted!r} is not one of {tuple(named)}.")
+        raise SpecError(f"{where}: kind: {quoted(wanted)} is not one of {tuple(named)}.")
     return named[wanted]
+
+
+def _named(key: str) -> str:
+    """A key as part of a place in the file."""
+    return key if key.isprintable() and len(key) <= MOST_QUOTED else quoted(key)
 
 
 def _build_dataclass(kind: Any, value: Any, where: str, choices: Choices) -> Any:
     if not isinstance(value, dict):
-        raise SpecError(f"{where}: expected an object with the fields of {kind.__name__}, found {value!r}.")
+        raise SpecError(f"{where}: expected an object with the fields of {kind.__name__}, found {quoted(value)}.")
     fields = {f.name: f for f in dataclasses.fields(kind)}
     hints = typing.get_type_hints(kind)
     if unknown := sorted(value.keys() - fields.keys()):
-        raise SpecError(f"{where}: unknown key {unknown[0]!r}; allowed are {', '.join(fields)}.")
+        raise SpecError(f"{where}: unknown key {quoted(unknown[0])}; allowed are {', '.join(fields)}.")
     required = {n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING}
     if missing := sorted(required - value.keys()):
         raise SpecError(f"{where}: key {missing[0]!r} is missing.")

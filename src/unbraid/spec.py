@@ -6,12 +6,17 @@ of the wrong kind is a `SpecError`, never a silent default.
 
 import dataclasses
 import json
+import re
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from unbraid.errors import SpecError
+from unbraid.bounded import read_json
+from unbraid.cuts import Mel as Mel
+from unbraid.cuts import Spectral as Spectral
+from unbraid.cuts import Windows as Windows
+from unbraid.errors import SpecError, quoted
 from unbraid.geometry import (
     AudioTransformerGeometry,
     Geometry,
@@ -24,6 +29,7 @@ from unbraid.geometry import (
     Wav2Vec2Geometry,
     WaveSide,
 )
+from unbraid.ranges import Range, check_range
 from unbraid.schema import build
 from unbraid.vocabulary import Vocabulary
 
@@ -36,53 +42,10 @@ _FAMILIES: dict[type[Geometry], Family] = {
     AudioTransformerGeometry: "audio_transformer",
     Wav2Vec2Geometry: "wav2vec2",
 }
+SAMPLE_RATES = Range(1000, 1_000_000)  # Hz
+TEXT_LENGTHS = {"name": 200, "licence": 2000, "provenance": 2000}  # characters, at most
+_FILE = re.compile(r"[^/\\:\0]{1,100}")
 _PARTS = ("spectral", "windows", "vocabularies", "mel")  # that a spec has or has not, see `_needed`
-
-
-@dataclass(frozen=True)
-class Spectral:
-    """The spectrogram a U-Net sees, and what its masks mean (Spleeter's front end)."""
-
-    frame_samples: int = 4096
-    hop_samples: int = 1024
-    frames: int = 512  # T: the network sees segments of this many frames
-    bins: int = 1024  # F: bins from 0 Hz that the network sees
-    exponent: float = 2.0  # of the ratio masks
-    extension: Literal["zeros", "average"] = "zeros"  # masks above the last bin, in the published system
-
-
-@dataclass(frozen=True)
-class Mel:
-    """The log-mel spectrogram that an audio Transformer reads or writes (see `dsp.mel`).
-
-    Raises:
-        ValueError: a size below 1, or a hop that does not lie in the middle of a frame.
-    """
-
-    frame_samples: int = 256
-    hop_samples: int = 80
-    bins: int = 64  # F, mel bands from 0 Hz to half the sample rate
-    normalized: bool = False  # levels count from the loudest of a recording, and not from full scale
-
-    def __post_init__(self) -> None:
-        if min(self.frame_samples, self.hop_samples, self.bins) < 1:
-            raise ValueError(
-                f"frame_samples, hop_samples and bins must be at least 1, got {self.frame_samples}, "
-                f"{self.hop_samples} and {self.bins}."
-            )
-        if self.frame_samples < self.hop_samples or (self.frame_samples - self.hop_samples) % 2:
-            raise ValueError(
-                f"frame_samples must be hop_samples and an even number more, got {self.frame_samples} "
-                f"for {self.hop_samples}."
-            )
-
-
-@dataclass(frozen=True)
-class Windows:
-    """How long audio is cut for a network that sees a whole window at once."""
-
-    seconds: float = 12.0
-    overlap_seconds: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -125,6 +88,7 @@ class ModelSpec:
     format: int = FORMAT
 
     def __post_init__(self) -> None:
+        self._check_texts()
         if family_of(self.geometry) != self.family:
             raise SpecError(f"{self.name}: the geometry is not that of the family {self.family}.")
         given = [part for part in _PARTS if getattr(self, part) is not None]
@@ -140,7 +104,33 @@ class ModelSpec:
         else:
             self._check_audio(self.geometry)
         if len({*self.stems, "residual"}) <= len(self.stems):
-            raise SpecError(f"{self.name}: stems must differ, and none is called 'residual'; got {self.stems}.")
+            raise SpecError(f"{self.name}: stems must differ, and none is called 'residual'; got {quoted(self.stems)}.")
+        if self.sample_rate:
+            try:
+                check_range("the sample rate", self.sample_rate, SAMPLE_RATES)
+            except ValueError as error:
+                raise SpecError(f"{self.name}: {error}") from None
+
+    def _check_texts(self) -> None:
+        """Names become parts of paths and of messages, so they are short and have nothing but what can be read."""
+        for name, most in TEXT_LENGTHS.items():
+            if len(text := getattr(self, name)) > most or (name == "name" and not text.isprintable()):
+                raise SpecError(f"A model's {name} has at most {most} printable characters, not {quoted(text)}.")
+        if "\\" in self.name or not self.name.strip(" ."):
+            raise SpecError(f"{quoted(self.name)} cannot name a model, since folders are named after it.")
+        for score in self.scores:
+            if len(score) > (most := TEXT_LENGTHS["name"]):
+                raise SpecError(f"{self.name}: a score's name has at most {most} characters, not {quoted(score)}.")
+        for stem in self.stems:
+            if not _FILE.fullmatch(stem) or not stem.isprintable() or stem.strip(" .") != stem:
+                raise SpecError(f"{self.name}: {quoted(stem)} cannot name a stem, since files are named after it.")
+        for name, digest in self.files.items():
+            if not _FILE.fullmatch(name) or not name.isprintable() or name.strip(" .") != name:
+                raise SpecError(f"{self.name}: files names {quoted(name)}, which is not a file in the model folder.")
+            if len(digest) > 64:
+                raise SpecError(
+                    f"{self.name}: files gives {quoted(name)} the hash {quoted(digest)}, which is no SHA-256."
+                )
 
     def _check_audio(self, geometry: SepFormerGeometry | UNetGeometry) -> None:
         if isinstance(geometry, SepFormerGeometry):
@@ -149,6 +139,12 @@ class ModelSpec:
             outputs, channels = geometry.stems, geometry.channels
             if self.spectral and geometry.bins not in (0, self.spectral.bins):
                 raise SpecError(f"{self.name}: its network sees {geometry.bins} bins, not {self.spectral.bins}.")
+            multiple = 2 ** len(geometry.filters)
+            if self.spectral and (self.spectral.frames % multiple or self.spectral.bins % multiple):
+                raise SpecError(
+                    f"{self.name}: frames and bins must be multiples of {multiple} (2 to the number of filters), got "
+                    f"{self.spectral.frames} and {self.spectral.bins}."
+                )
         if outputs != len(self.stems):
             raise SpecError(f"{self.name}: the network has {outputs} outputs, but {len(self.stems)} stems are named.")
         if self.sample_rate < 1:
@@ -261,10 +257,12 @@ def read_spec(folder: Path) -> ModelSpec:
     """
     path = folder / "spec.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
     except FileNotFoundError:
         raise SpecError(f"{folder} is not a model folder: it has no spec.json.") from None
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except ValueError as error:
         raise SpecError(f"{path} cannot be read: {error}.") from None
     return parse_spec(data, str(path))
 
@@ -272,9 +270,11 @@ def read_spec(folder: Path) -> ModelSpec:
 def parse_spec(data: Any, where: str) -> ModelSpec:
     """Build a ModelSpec from the parsed JSON, naming the place of anything that does not fit."""
     if isinstance(data, dict) and data.get("format") != FORMAT:
-        raise SpecError(f"{where}: format {data.get('format')!r} is not {FORMAT}; install a newer unbraid.")
+        raise SpecError(f"{where}: format {quoted(data.get('format'))} is not {FORMAT}; install a newer unbraid.")
     if isinstance(data, dict) and data.get("family") not in typing.get_args(Family):
-        raise SpecError(f"{where}: family {data.get('family')!r} is not one of {', '.join(typing.get_args(Family))}.")
+        raise SpecError(
+            f"{where}: family {quoted(data.get('family'))} is not one of {', '.join(typing.get_args(Family))}."
+        )
     spec: ModelSpec = build(ModelSpec, data, where, {"geometry": _geometry_of})
     return spec
 

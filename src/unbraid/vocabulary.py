@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from unbraid.errors import quoted
+
 PADDING, BEGIN, END, UNKNOWN = range(4)
 SPECIAL = ("<padding>", "<begin>", "<end>", "<unknown>")
 
@@ -25,7 +27,9 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if self.symbols[: len(SPECIAL)] != SPECIAL:
-            raise ValueError(f"a vocabulary begins with {', '.join(SPECIAL)}, not with {list(self.symbols[:4])}.")
+            raise ValueError(
+                f"a vocabulary begins with {', '.join(SPECIAL)}, not with {quoted(list(self.symbols[:4]))}."
+            )
         if len(self.symbols) == len(SPECIAL):
             raise ValueError("a vocabulary needs a symbol besides the special ones.")
         if not all(self.symbols) or len(self._numbers) < len(self.symbols):

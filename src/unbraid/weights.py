@@ -14,7 +14,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, quoted, shortened
 from unbraid.geometry import (
     AudioTransformerGeometry,
     Geometry,
@@ -27,6 +27,7 @@ from unbraid.geometry import (
     WaveSide,
     across_width,
 )
+from unbraid.tensor_table import tensor_table
 
 DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8"}  # NumPy's names: safetensors' names
 Shapes = dict[str, tuple[int, ...]]
@@ -208,12 +209,12 @@ def check_tensors(found: Shapes, geometry: Geometry, where: str) -> None:
 def compare_shapes(found: Shapes, expected: Shapes, where: str) -> None:
     """Compare names and shapes both ways, as `check_tensors` does, with any list of tensors."""
     if missing := sorted(expected.keys() - found.keys()):
-        raise ModelError(f"{where}: tensor {missing[0]!r} is missing ({len(missing)} of {len(expected)} are).")
+        raise ModelError(f"{where}: tensor {quoted(missing[0])} is missing ({len(missing)} of {len(expected)} are).")
     if extra := sorted(found.keys() - expected.keys()):
-        raise ModelError(f"{where}: tensor {extra[0]!r} does not belong to this network ({len(extra)} do not).")
+        raise ModelError(f"{where}: tensor {quoted(extra[0])} does not belong to this network ({len(extra)} do not).")
     for name, shape in expected.items():
         if found[name] != shape:
-            raise ModelError(f"{where}: tensor {name!r} has shape {found[name]}, expected {shape}.")
+            raise ModelError(f"{where}: tensor {quoted(name)} has shape {quoted(found[name])}, expected {shape}.")
 
 
 def is_finite(tensor: np.ndarray) -> bool:
@@ -257,7 +258,8 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
     Raises:
         ModelError: the file is missing or is not a safetensors file.
     """
+    tensor_table(path)
     try:
         return safetensors.numpy.load_file(path)
-    except (OSError, safetensors.SafetensorError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as safetensors: {error}.") from None
+    except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} cannot be read as safetensors: {shortened(str(error))}.") from None

@@ -12,12 +12,14 @@ import numpy as np
 from unbraid.corpora.levels import REFERENCE_RMS
 from unbraid.corpora.manifest import read_rows
 from unbraid.corpora.mixtures import Clip, Mixture, read_head
-from unbraid.errors import UsageError
+from unbraid.errors import MOST_QUOTED, UsageError, quoted
 
 DRAWN = 200  # mixtures
 LONGEST_SECONDS, SHORTEST_SECONDS = 5.0, 1.0  # a drawn mixture is as long as its shortest voice, within these
 SPREAD_DB = 2.5  # gains lie within ± this
 TRIES = 20  # to find recordings that are long enough
+LONGEST_FILE = 1e7  # seconds
+LARGEST_GAIN_DB = 200.0
 _STEP = 1000  # drawn places are whole milliseconds
 
 
@@ -27,9 +29,14 @@ def listed(path: Path, sources: int) -> list[Mixture]:
     found = []
     for number, row in enumerate(read_rows(path, ("id", "seconds", *sum(places, ()))), 2):
         try:
-            seconds = float(row["seconds"])
+            seconds = _within(row["seconds"], 0, LONGEST_FILE)
             clips = [
-                Clip(path.parent / row[file], float(row[start]), seconds, _rms(float(row[gain])))
+                Clip(
+                    path.parent / row[file],
+                    _within(row[start], 0, LONGEST_FILE),
+                    seconds,
+                    _rms(_within(row[gain], -LARGEST_GAIN_DB, LARGEST_GAIN_DB)),
+                )
                 for file, start, gain in places
             ]
         except ValueError as error:
@@ -71,6 +78,13 @@ def _draw(recordings: list[list[Clip]], name: str, sources: int, random: np.rand
     raise UsageError(
         f"Hardly any recording lasts {SHORTEST_SECONDS:g} s, which a mixture to score must; join short ones."
     )
+
+
+def _within(text: str, least: float, most: float) -> float:
+    """A number of a table, which is neither NaN nor beyond what it can mean."""
+    if not least <= (value := float(text[:MOST_QUOTED])) <= most:
+        raise ValueError(f"{quoted(text)} does not lie between {least:g} and {most:g}")
+    return value
 
 
 def _rms(gain_db: float) -> float:

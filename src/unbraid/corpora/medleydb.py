@@ -4,6 +4,7 @@ Songs lie in Audio (or V1 and V2), or in the folder itself; their metadata besid
 Nobody published splits: artists, so that none is heard in two splits, are divided by a hash of their names.
 """
 
+import os
 from pathlib import Path
 
 from unbraid.corpora.metadata import read_stems
@@ -63,7 +64,7 @@ def _song(folder: Path, corpus: Path) -> Song:
     found: dict[str, list[Clip]] = {part: [] for part in PARTS}
     for name, stem in sorted(read_stems(metadata).items()):
         path = folder / f"{folder.name}_STEMS" / str(stem.get("filename"))
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise UsageError(
                 f"There is no {path}, which {metadata} names as stem {name}. Get the whole song, or take it out."
             )

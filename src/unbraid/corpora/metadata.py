@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
-from unbraid.errors import UsageError
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML has it: ten times as fast
+from unbraid.errors import MOST_QUOTED, UsageError, shortened
+from unbraid.plain_yaml import NotYaml, read_yaml
 
 
 def read_stems(path: Path) -> dict[str, Mapping[str, object]]:
@@ -18,17 +15,27 @@ def read_stems(path: Path) -> dict[str, Mapping[str, object]]:
     """
     remedy = "Get the file anew, or take the song out"
     try:
-        content = yaml.load(path.read_bytes(), _LOADER)
+        content = read_yaml(path)
     except FileNotFoundError:
         raise UsageError(f"There is no {path}, which says what each stem holds. {remedy}.") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}. {remedy}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
-        raise UsageError(f"{path}{line} is not YAML: {reason}. {remedy}.") from None
+    except NotYaml as error:
+        line = f", line {error.line}" if error.line else ""
+        raise UsageError(f"{path}{line} is not YAML: {error}. {remedy}.") from None
+    except ValueError as error:
+        raise UsageError(f"{path} cannot be read: {error}. {remedy}.") from None
     stems = content.get("stems") if isinstance(content, dict) else None
     if not isinstance(stems, dict) or not stems or not all(isinstance(stem, dict) for stem in stems.values()):
         raise UsageError(f"{path} has no list `stems` that says what each stem holds. {remedy}.")
-    return {str(name): stem for name, stem in stems.items()}
+    if not all(isinstance(name, str | int) and len(shortened(str(name))) < MOST_QUOTED for name in stems):
+        raise UsageError(f"{path} has a stem whose name is too long, or none. {remedy}.")
+    return {str(name): {key: _plain(value) for key, value in stem.items()} for name, stem in stems.items()}
+
+
+def _plain(value: object) -> object:
+    """A value as it is, if it is one or a list of some; what has more in it, which may be without end, is nothing."""
+    values = value if isinstance(value, list) else [value]
+    return (
+        value if len(values) < MOST_QUOTED and not any(isinstance(one, list | dict | set) for one in values) else None
+    )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
+from unbraid.bounded import MOST_TABLE_BYTES, read_bytes
 from unbraid.errors import UsageError
 
 NAME = "cmudict.dict"
@@ -42,13 +43,15 @@ def find_pronunciations(place: Path, split: str) -> list[Entry]:
         raise UsageError(f"A dictionary has the splits {', '.join(SPLITS)}, not {split!r}.")
     path = place / NAME if place.is_dir() else place
     try:
-        entries = parse(path.read_text(encoding="utf-8").splitlines(), str(path))
+        entries = parse(read_bytes(path, MOST_TABLE_BYTES).decode("utf-8").splitlines(), str(path))
     except OSError as error:
         raise UsageError(
             f"The dictionary {path} cannot be read ({error.strerror}); name a file like {NAME}, or its folder."
         ) from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not in UTF-8; convert it, or take {NAME} as it is published.") from None
+    except ValueError as error:
+        raise UsageError(f"The dictionary {path} cannot be read: {error}.") from None
     found = [entry for entry in entries if split_of(entry.word) == split]
     if not found:
         raise UsageError(f"{path} has no words of the split {split}.")

@@ -4,6 +4,7 @@ The splits are folders; BabySlakh has none, and its songs are divided by a hash 
 of its stems not rendered: what counts is the recording, and only one that is missing has to be called so.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,4 +54,4 @@ def _part_of(stem: Mapping[str, object]) -> str:
 
 def _recording(base: Path) -> Path | None:
     paths = (base.with_name(base.name + suffix) for suffix in _SUFFIXES)
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if os.path.isfile(path)), None)

@@ -5,6 +5,7 @@ folder, as Spleeter has it, or to the table. A stem that is no part of ours is o
 nothing but vocals is told apart.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from unbraid.corpora.manifest import read_rows
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.song_folders import REST, SPLITS, parts_of
 from unbraid.corpora.songs import PARTS, Song
-from unbraid.errors import UsageError
+from unbraid.errors import UsageError, shortened
 from unbraid.walk import files_in, folders_in
 
 _COLUMN = "_path"
@@ -78,7 +79,9 @@ def _names(rows: list[dict[str, str]]) -> list[str]:
 
 def _place(path: str, table: Path, line: int, folder: Path) -> Path:
     for base in (folder, table.parent):
-        if (base / path).is_file():
+        if os.path.isfile(base / path):
             return base / path
     where = str(folder) if folder == table.parent else f"{folder} and {table.parent}"
-    raise UsageError(f"{table}, line {line}: there is no {path} in {where}. Paths are relative to the folder.")
+    raise UsageError(
+        f"{table}, line {line}: there is no {shortened(path)} in {where}. Paths are relative to the folder."
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unbraid.corpora.manifest import NAME, read_rows
 from unbraid.corpora.mixtures import Clip
-from unbraid.errors import UsageError
+from unbraid.errors import UsageError, shortened
 
 _COLUMNS = ("path", "speaker", "split")
 TEXT = "text"  # may be empty in rows, and must be there as a column
@@ -62,7 +62,9 @@ def find_utterances(
     if not found:
         there = ", ".join(sorted({row["split"] for row in rows})) or "nothing"
         where = f" in the split {split!r}" if split else ""
-        raise UsageError(f"{path} has no recording with a text of these speakers{where}; its splits are {there}.")
+        raise UsageError(
+            f"{path} has no recording with a text of these speakers{where}; its splits are {shortened(there)}."
+        )
     return found
 
 

@@ -18,7 +18,6 @@ import numpy as np
 
 from unbraid.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
 from unbraid.graph.audio_transformer import (
-    Outputs,
     Pass,
     as_keys,
     fed,
@@ -26,11 +25,12 @@ from unbraid.graph.audio_transformer import (
     part_of,
     placed,
     projected,
-    source_shapes,
 )
 from unbraid.graph.builder import Graph, Tensors
 from unbraid.graph.ends import embedded, read, shown
 from unbraid.graph.layers import layer_norm
+from unbraid.graphs import ATTENTION
+from unbraid.signatures import signature
 
 
 def attention_graph(geometry: AudioTransformerGeometry, tensors: Tensors, location: str) -> bytes:
@@ -38,23 +38,18 @@ def attention_graph(geometry: AudioTransformerGeometry, tensors: Tensors, locati
     graph = Graph(tensors, location)
     source = read(graph, geometry)
     memory, weights = _encoder(Pass(graph, geometry, source.batch, None, source.steps, "lengths"), source.tokens)
-    inputs, integers = source_shapes(geometry.source), ["symbols", "lengths"]
-    outputs: Outputs = {"encoder_attention": (weights, ["L", geometry.heads, "N", "N"])}
+    outputs = {"encoder_attention": weights}
     if not geometry.is_aligned:
-        inputs["target"] = ["B", "M"]
         if isinstance(geometry.target, TextSide):
-            integers.append("target")
             tokens = embedded(graph, "back", graph.reshape("target", [-1]), geometry.features)
         else:
             assert isinstance(geometry.target, SpectrogramSide)
             width = geometry.target.stride * geometry.target.bins
-            inputs["target"].append(width)
             tokens = shown(graph, graph.reshape("target", [-1, width]))
         steps = graph.size("target", 1)
         own, cross = _decoder(Pass(graph, geometry, source.batch, None, steps, "lengths"), tokens, memory)
-        outputs["decoder_attention"] = own, ["L", geometry.heads, "M", "M"]
-        outputs["cross_attention"] = cross, ["L", geometry.heads, "M", "N"]
-    return graph.model(inputs, outputs, integers=tuple(integers))
+        outputs["decoder_attention"], outputs["cross_attention"] = own, cross
+    return graph.model(signature(geometry, ATTENTION), outputs)
 
 
 def _encoder(p: Pass, tokens: str) -> tuple[str, str]:

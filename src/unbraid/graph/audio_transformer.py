@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unbraid.geometry import AudioTransformerGeometry, PretrainedSide, Side, SpectrogramSide, TextSide
+from unbraid.geometry import AudioTransformerGeometry, TextSide
 from unbraid.graph.builder import CONTRIB, Graph, Tensors
 from unbraid.graph.ends import Source, converted, embedded, post_graph, read, shown
 from unbraid.graph.layers import add, angles, layer_norm, linear, positions, product, rotated, rotation, third_of
-from unbraid.graphs import source_name
+from unbraid.signatures import signature
 
 INT32 = 6  # of ONNX
 
@@ -39,40 +39,18 @@ class Pass:
     lengths: str  # (B,) int32, of what is read
 
 
-Shapes = dict[str, list[str | int]]
-Outputs = dict[str, tuple[str, list[str | int]]]  # name: (node, shape)
-
-
 def audio_transformer_graph(geometry: AudioTransformerGeometry, part: str, tensors: Tensors, location: str) -> bytes:
     """One graph of a geometry (see `graphs.graph_parts`), pointing into a weights file that holds `tensors`."""
     graph = Graph(tensors, location)
     if part == "post":
-        assert isinstance(geometry.target, SpectrogramSide)
-        return post_graph(graph, geometry.target)
+        return post_graph(graph, geometry)
     if part == "decoder":
         return _decoder_graph(graph, geometry)
     p, source, memory = _encoded(graph, geometry)
     if part == "encoder":
-        outputs = _asked(p, memory)
-    else:
-        name = "log_mel_out" if isinstance(geometry.target, SpectrogramSide) else "waveform_out"
-        outputs = {name: (converted(graph, geometry, source, memory), _axes(geometry.target))}
-    return graph.model(source_shapes(geometry.source), outputs, integers=("symbols", "lengths"))
-
-
-def source_shapes(side: Side) -> Shapes:
-    """The inputs of a graph that reads."""
-    return {source_name(side): _axes(side), "lengths": ["B"]}
-
-
-def _axes(side: Side) -> list[str | int]:
-    """Of a source, or of what is aligned to one: B, N steps of so many frames or samples."""
-    if isinstance(side, TextSide):
-        return ["B", "N"]
-    if isinstance(side, PretrainedSide):
-        return ["B", "T"]
-    steps = f"N * {side.stride}" if side.stride > 1 else "N"
-    return ["B", steps, side.bins] if isinstance(side, SpectrogramSide) else ["B", steps]
+        return graph.model(signature(geometry, part), _asked(p, memory))
+    (name,) = signature(geometry, part).outputs
+    return graph.model(signature(geometry, part), {name: converted(graph, geometry, source, memory)})
 
 
 def _encoded(graph: Graph, geometry: AudioTransformerGeometry) -> tuple[Pass, Source, str]:
@@ -89,19 +67,17 @@ def _encoded(graph: Graph, geometry: AudioTransformerGeometry) -> tuple[Pass, So
     return p, source, layer_norm(graph, "encoder.norm", x)
 
 
-def _asked(p: Pass, memory: str) -> Outputs:
+def _asked(p: Pass, memory: str) -> dict[str, str]:
     """What the decoder's layers ask of a memory, and what CTC says."""
     g = p.geometry
     cross = [
         [as_keys(p, part_of(p, f"decoder.layers.{i}.cross_attention", memory, third)) for i in range(g.decoder_layers)]
         for third in (1, 2)
     ]
-    shape: list[str | int] = [g.decoder_layers, "B", g.heads, "N", g.features // g.heads]
-    outputs: Outputs = {name: (_stacked(p, cross[k]), shape) for k, name in enumerate(("cross_keys", "cross_values"))}
+    outputs = {name: _stacked(p, cross[k]) for k, name in enumerate(("cross_keys", "cross_values"))}
     if g.ctc:
         assert isinstance(g.target, TextSide)
-        logits = _sequences(p, linear(p.graph, "ctc", memory), g.target.symbols)
-        outputs["ctc_logits"] = (logits, ["B", "N", g.target.symbols])
+        outputs["ctc_logits"] = _sequences(p, linear(p.graph, "ctc", memory), g.target.symbols)
     return outputs
 
 
@@ -136,23 +112,14 @@ def _decoder_graph(graph: Graph, geometry: AudioTransformerGeometry) -> bytes:
 def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> bytes:
     """The decoder's graph, up from the features (B, D) of its last layer."""
     g = p.geometry
-
-    def shape(steps: str) -> list[str | int]:
-        return [g.decoder_layers, "B", g.heads, steps, g.features // g.heads]
-
     if isinstance(g.target, TextSide):
-        written: Shapes = {"symbols": ["B"]}
-        follows: Outputs = {"logits": (linear(p.graph, "back.symbols", top), ["B", g.target.symbols])}
+        follows = {"logits": linear(p.graph, "back.symbols", top)}
     else:
-        assert isinstance(g.target, SpectrogramSide)
-        written = {"frames": ["B", g.target.stride * g.target.bins]}
         stop = p.graph.op("Squeeze", linear(p.graph, "back.stop", top), p.graph.constant([1]))
-        follows = {"new_frames": (linear(p.graph, "back.frames", top), written["frames"]), "stop": (stop, ["B"])}
-    past = {name: shape("n") for name in ("self_keys", "self_values")}
-    cross = {name: shape("N") for name in ("cross_keys", "cross_values")}
-    new = {f"new_{name}": (_stacked(p, layers), shape("n + 1")) for name, layers in zip(past, kept, strict=True)}
-    inputs: Shapes = {**written, **past, **cross, "lengths": ["B"]}
-    return p.graph.model(inputs, {**follows, **new}, integers=("symbols", "lengths"))
+        follows = {"new_frames": linear(p.graph, "back.frames", top), "stop": stop}
+    names = ("new_self_keys", "new_self_values")
+    new = {name: _stacked(p, layers) for name, layers in zip(names, kept, strict=True)}
+    return p.graph.model(signature(g, "decoder"), {**follows, **new})
 
 
 def placed(p: Pass, x: str) -> tuple[str, tuple[str, str] | None]:

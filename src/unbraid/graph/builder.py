@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from unbraid.signatures import Signature
 from unbraid.weights import tensor_offsets
 
 OPSET = 20
@@ -91,23 +92,18 @@ class Graph:
         first, last = (self.constant([b]) if isinstance(b, int) else b for b in (start, end))
         return self.op("Slice", x, first, last, self.constant([axis]))
 
-    def model(
-        self,
-        inputs: dict[str, list[str | int]],
-        outputs: dict[str, tuple[str, list[str | int]]],
-        integers: tuple[str, ...] = (),
-    ) -> bytes:
-        """The finished model: inputs {name: shape}, outputs {name: (node, shape)}; float32, the `integers` int64."""
-        for name, (node, _) in outputs.items():
-            self._nodes.append(helper.make_node("Identity", [node], [name], name))
+    def model(self, signature: Signature, nodes: dict[str, str]) -> bytes:
+        """The finished model, with the node of each output that the signature names."""
+        for name in signature.outputs:
+            self._nodes.append(helper.make_node("Identity", [nodes[name]], [name], name))
         graph = helper.make_graph(
             self._nodes,
             "unbraid",
             [
-                helper.make_tensor_value_info(n, TensorProto.INT64 if n in integers else TensorProto.FLOAT, s)
-                for n, s in inputs.items()
+                helper.make_tensor_value_info(n, TensorProto.INT64 if n in signature.integers else TensorProto.FLOAT, s)
+                for n, s in signature.inputs.items()
             ],
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, (_, s) in outputs.items()],
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in signature.outputs.items()],
             list(self._initializers.values()),
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]

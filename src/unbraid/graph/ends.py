@@ -15,6 +15,7 @@ from unbraid.graph.builder import Graph
 from unbraid.graph.layers import layer_norm, linear
 from unbraid.graph.wav2vec2 import Trunk, trunk_tokens
 from unbraid.graphs import source_name
+from unbraid.signatures import signature
 from unbraid.weights import POST_KERNEL, POST_LAYERS
 
 LOUDEST = 5.0  # natural logarithm of an amplitude
@@ -95,14 +96,13 @@ def converted(graph: Graph, geometry: AudioTransformerGeometry, source: Source, 
     return graph.op("Squeeze", samples, graph.constant([1]))
 
 
-def post_graph(graph: Graph, side: SpectrogramSide) -> bytes:
+def post_graph(graph: Graph, geometry: AudioTransformerGeometry) -> bytes:
     """What a post-net makes of written frames: log_mel (B, N, F) -> refined (B, N, F)."""
     x = graph.op("Transpose", "log_mel", perm=[0, 2, 1])
     for i in range(POST_LAYERS):
         x = _conv(graph, f"back.post.{i}", graph.op("Tanh", x) if i else x, 1, POST_KERNEL // 2)
     refined = graph.op("Add", "log_mel", graph.op("Transpose", x, perm=[0, 2, 1]))
-    shape: list[str | int] = ["B", "N", side.bins]
-    return graph.model({"log_mel": shape}, {"refined": (refined, shape)})
+    return graph.model(signature(geometry, "post"), {"refined": refined})
 
 
 def _width(geometry: AudioTransformerGeometry) -> int:

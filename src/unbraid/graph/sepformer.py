@@ -8,6 +8,7 @@ fly. What is fused with what was measured, operator by operator, on 16 500 token
 from unbraid.geometry import SepFormerGeometry
 from unbraid.graph.builder import CONTRIB, Graph, Tensors
 from unbraid.graph.layers import add, layer_norm, linear, positions, product
+from unbraid.signatures import signature
 
 END = 2**62  # a slice bound beyond any axis
 GLOBAL_NORM_EPS = 1e-8
@@ -23,7 +24,7 @@ def sepformer_graph(geometry: SepFormerGeometry, tensors: Tensors, location: str
     masks = _masknet(graph, geometry, w, batch)  # (B, sources, N, D)
     masked = graph.op("Mul", masks, graph.op("Unsqueeze", w, graph.constant([1])))
     sources = _decode(graph, geometry, masked, batch, samples)
-    return graph.model({"mixture": ["B", "T"]}, {"sources": (sources, ["B", geometry.sources, "T"])})
+    return graph.model(signature(geometry), {"sources": sources})
 
 
 def _masknet(graph: Graph, g: SepFormerGeometry, w: str, batch: str) -> str:

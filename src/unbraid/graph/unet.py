@@ -7,6 +7,7 @@ are made of, which the runtime does at twice the speed (the whole network gains 
 
 from unbraid.geometry import UNetGeometry
 from unbraid.graph.builder import Graph, Tensors
+from unbraid.signatures import signature
 
 NORM_EPS = 1e-3
 UNEVEN = [1, 1, 2, 2]  # before (frames, bins), after (frames, bins)
@@ -29,9 +30,7 @@ def unet_graph(geometry: UNetGeometry, tensors: Tensors, location: str) -> bytes
     else:  # the runtime's Sigmoid has no digits left below 1e-6, where ratios of stems are still heard
         odds = graph.op("Exp", graph.op("Neg", logits))
         magnitudes = graph.op("Div", magnitude, graph.op("Add", graph.constant(1.0), odds))
-    seen: list[str | int] = ["B", geometry.inputs, "N", "F"]
-    stems: list[str | int] = ["B", geometry.stems, geometry.channels, "N", "F"]
-    return graph.model({"magnitude": seen}, {"magnitudes": (magnitudes, stems)})
+    return graph.model(signature(geometry), {"magnitudes": magnitudes})
 
 
 def _net(graph: Graph, g: UNetGeometry, name: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from unbraid.geometry import Wav2Vec2Geometry
 from unbraid.graph.builder import CONTRIB, Graph, Tensors
 from unbraid.graph.layers import add, layer_norm, linear, product
+from unbraid.signatures import signature
 
 NORM_EPS = 1e-5
 VARIANCE_EPS = 1e-7
@@ -41,7 +42,7 @@ def wav2vec2_graph(geometry: Wav2Vec2Geometry, tensors: Tensors, location: str) 
     graph = Graph(tensors, location)
     h, shape = trunk_tokens(Trunk(graph, geometry), "waveform")
     logits = graph.op("Reshape", linear(graph, "symbols", h), _with_last(graph, shape, geometry.symbols))
-    return graph.model({"waveform": ["B", "T"]}, {"logits": (logits, ["B", "N", geometry.symbols])})
+    return graph.model(signature(geometry), {"logits": logits})
 
 
 def trunk_tokens(t: Trunk, waveform: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, quoted
 from unbraid.spec import ModelSpec
 from unbraid.weights import Shapes, check_tensors
 
@@ -30,11 +30,11 @@ def as_weight(tensor: np.ndarray, name: str, where: str) -> np.ndarray:
         ModelError: the tensor is not of floating point, or holds NaN or infinity.
     """
     if tensor.dtype.kind != "f":
-        raise ModelError(f"{where}: tensor {name!r} is {tensor.dtype}, expected a floating-point type.")
+        raise ModelError(f"{where}: tensor {quoted(name)} is {tensor.dtype}, expected a floating-point type.")
     with np.errstate(over="ignore"):  # a float64 too large for float32 becomes the infinity refused below
         weight = np.ascontiguousarray(tensor, dtype=np.float32)
     if not np.isfinite(weight).all():
-        raise ModelError(f"{where}: tensor {name!r} holds NaN or infinity; the checkpoint is damaged.")
+        raise ModelError(f"{where}: tensor {quoted(name)} holds NaN or infinity; the checkpoint is damaged.")
     return weight
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, quoted
 from unbraid.importers.json_settings import read_json
 from unbraid.vocabulary import SPECIAL, Vocabulary
 
@@ -53,11 +53,11 @@ def read_symbols(folder: Path, outputs: int, blank: Any) -> Head:
             f"but each of the {outputs} outputs, from 0 on, needs one symbol."
         )
     if special[0] not in numbers:
-        raise ModelError(f"{path} has no {special[0]!r}, which is CTC's blank.")
+        raise ModelError(f"{path} has no {quoted(special[0])}, which is CTC's blank.")
     if type(blank) is int and blank != numbers[special[0]]:
         raise ModelError(
-            f"{path} gives {special[0]!r}, CTC's blank, the number {numbers[special[0]]}, but config.json says "
-            f"pad_token_id is {blank}."
+            f"{path} gives {quoted(special[0])}, CTC's blank, the number {numbers[special[0]]}, but config.json says "
+            f"pad_token_id is {quoted(blank)}."
         )
     others = sorted(numbers.keys() - set(special), key=lambda symbol: numbers[symbol])
     texts = (" " if symbol == names[BETWEEN_WORDS[0]] else symbol for symbol in others)
@@ -77,7 +77,7 @@ def _numbers(folder: Path) -> dict[str, int]:
     if (folder / "tokenizer_config.json").is_file():
         added = read_json(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
         if isinstance(added, dict):
-            numbers |= {_text(token): int(n) for n, token in added.items() if n.isdecimal()}
+            numbers |= {_text(token): int(n) for n, token in added.items() if n.isdecimal() and len(n) < 10}
     if not numbers or not all(type(n) is int and n >= 0 for n in numbers.values()):
         raise ModelError(f"{path} is no vocabulary: expected an object of symbols and their numbers.")
     return numbers

@@ -10,9 +10,11 @@ from typing import Any
 
 import yaml
 
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, quoted, shortened
+from unbraid.plain_yaml import LOADER, read_yaml
 
 LONGEST_CHAIN = 16  # references to references; a longer chain is a circle
+LARGEST = 1 << 20
 Rules = dict[str, tuple[Any, Any]]  # setting: (its default, the only value allowed)
 
 
@@ -20,7 +22,7 @@ class _Reference(str):
     """The text of a `!ref`, still to be followed."""
 
 
-class _DataLoader(yaml.SafeLoader):
+class _DataLoader(LOADER):  # type: ignore[misc,valid-type]
     """YAML's own types, and plain values under any tag of the file's own."""
 
 
@@ -51,7 +53,7 @@ class Settings:
             if not isinstance(value, _Reference):
                 return default if value is None else value
             if (name := value.strip().removeprefix("<").removesuffix(">")) not in self.root:
-                raise ModelError(f"{self.path}: {key} is the reference {value!s}, which leads to no setting.")
+                raise ModelError(f"{self.path}: {key} is the reference {shortened(value)}, which leads to no setting.")
             value = self.root[name]
         raise ModelError(f"{self.path}: the references of {key} go round in a circle.")
 
@@ -66,14 +68,18 @@ class Settings:
         """A whole number above zero."""
         value = self.get(key, default)
         if type(value) is not int or value < 1:
-            raise ModelError(f"{self.path}: {key} is {value!r}, expected a whole number above zero.")
+            raise ModelError(f"{self.path}: {key} is {quoted(value)}, expected a whole number above zero.")
+        if value > LARGEST:
+            raise ModelError(f"{self.path}: {key} is {quoted(value)}, which no network has; the most is {LARGEST}.")
         return value
 
     def require(self, rules: Rules) -> None:
         """Refuse settings that would make another network than the one we have."""
         for key, (default, allowed) in rules.items():
             if (value := self.get(key, default)) != allowed:
-                raise ModelError(f"{self.path}: {key} is {value!r}; a network that can be imported has {allowed!r}.")
+                raise ModelError(
+                    f"{self.path}: {key} is {quoted(value)}; a network that can be imported has {quoted(allowed)}."
+                )
 
 
 def read_settings(path: Path) -> Settings:
@@ -83,11 +89,11 @@ def read_settings(path: Path) -> Settings:
         ModelError: the file cannot be read, or is not a YAML mapping, or asks YAML itself for Python objects.
     """
     try:
-        root = yaml.load(path.read_text(encoding="utf-8"), _DataLoader)
+        root = read_yaml(path, _DataLoader)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is not YAML that can be read as data: {' '.join(str(error).split())}.") from None
+    except ValueError as error:
+        raise ModelError(f"{path} is not YAML that can be read as data: {error}.") from None
     if not isinstance(root, dict):
         raise ModelError(f"{path} is not a YAML mapping of names to settings.")
     return Settings(path, root, root)

@@ -1,8 +1,8 @@
 """A JSON file of settings, as `transformers` writes them, with the checks of `hyperyaml.Settings`."""
 
-import json
 from pathlib import Path
 
+from unbraid.bounded import read_json as read_value
 from unbraid.errors import ModelError
 from unbraid.importers.hyperyaml import Settings
 
@@ -14,10 +14,10 @@ def read_json(path: Path) -> Settings:
         ModelError: the file cannot be read, or is not a JSON object.
     """
     try:
-        root = json.loads(path.read_text(encoding="utf-8"))
+        root = read_value(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ModelError(f"{path} is not JSON: {error}.") from None
     if not isinstance(root, dict):
         raise ModelError(f"{path} is not a JSON object of names and values.")

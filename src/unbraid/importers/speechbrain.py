@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, quoted
 from unbraid.geometry import SepFormerGeometry
 from unbraid.importers.checkpoint import Checkpoint, as_weight, finish, shapes_of
 from unbraid.importers.hyperyaml import Rules, Settings, read_settings
@@ -168,17 +168,20 @@ def _geometry(settings: Settings, published: dict[str, dict[str, np.ndarray]], f
         raise ModelError(f"{settings.path}: K is {chunk_frames}, expected an even number: chunks overlap by half.")
     if features % heads:
         raise ModelError(f"{settings.path}: nhead is {heads}, which does not divide the {features} features.")
-    return SepFormerGeometry(
-        sources=masknet.positive("num_spks", 2),
-        features=features,
-        kernel_samples=kernel,
-        stride_samples=kernel // 2,
-        chunk_frames=chunk_frames,
-        blocks=_count(published["masknet"], r"dual_mdl\.(\d+)\."),
-        layers=_count(published["masknet"], r"dual_mdl\.0\.intra_mdl\.mdl\.layers\.(\d+)\."),
-        heads=heads,
-        hidden=hidden,
-    )
+    try:
+        return SepFormerGeometry(
+            sources=masknet.positive("num_spks", 2),
+            features=features,
+            kernel_samples=kernel,
+            stride_samples=kernel // 2,
+            chunk_frames=chunk_frames,
+            blocks=_count(published["masknet"], r"dual_mdl\.(\d+)\."),
+            layers=_count(published["masknet"], r"dual_mdl\.0\.intra_mdl\.mdl\.layers\.(\d+)\."),
+            heads=heads,
+            hidden=hidden,
+        )
+    except ValueError as error:
+        raise ModelError(f"{folder}: the sizes describe no network: {error}") from None
 
 
 def _sizes(tensors: dict[str, np.ndarray], name: str, axes: tuple[int, ...], path: Path) -> list[int]:
@@ -187,7 +190,7 @@ def _sizes(tensors: dict[str, np.ndarray], name: str, axes: tuple[int, ...], pat
         raise ModelError(f"{path}: tensor {name!r} is missing; is this the checkpoint of a SepFormer?")
     shape = tensors[name].shape
     if len(shape) <= max(axes) or 0 in shape:
-        raise ModelError(f"{path}: tensor {name!r} has shape {shape}, which is not that of a SepFormer's.")
+        raise ModelError(f"{path}: tensor {name!r} has shape {quoted(shape)}, which is not that of a SepFormer's.")
     return [shape[axis] for axis in axes]
 
 

@@ -12,7 +12,8 @@ import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from unbraid.errors import ModelError
+from unbraid.bounded import read_bytes
+from unbraid.errors import ModelError, shortened
 from unbraid.geometry import UNetGeometry
 from unbraid.importers import tf_bundle
 from unbraid.importers.checkpoint import Checkpoint, as_weight, finish
@@ -97,12 +98,17 @@ def find_index(folder: Path) -> Path:
         if len(present) == 1:
             return folder / present.pop()
         raise ModelError(f"{folder} has no file 'checkpoint' that says which of {', '.join(sorted(present))} to read.")
-    match = PREFIX.search(pointer.read_text(encoding="utf-8", errors="replace"))
+    try:
+        match = PREFIX.search(read_bytes(pointer, 1 << 20).decode("utf-8", errors="replace"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{pointer} cannot be read: {error}.") from None
     if not match:
         raise ModelError(f'{pointer} names no checkpoint; expected a line like model_checkpoint_path: "model".')
     name = re.split(r"[/\\]", match[1])[-1] + ".index"
     if name not in present:
-        raise ModelError(f"{pointer} names {name}, which is not in the folder; it has {', '.join(sorted(present))}.")
+        raise ModelError(
+            f"{pointer} names {shortened(name)}, which is not in the folder; it has {', '.join(sorted(present))}."
+        )
     return folder / name
 
 

@@ -5,12 +5,12 @@ Training settings are not looked at; a setting that would change the result and 
 Source: deezer/spleeter 2.4.2, resources/*.json, model/__init__.py, model/functions/unet.py.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from unbraid.errors import ModelError
+from unbraid.bounded import read_json
+from unbraid.errors import ModelError, quoted
 from unbraid.geometry import UNetGeometry
 from unbraid.spec import Spectral
 
@@ -56,43 +56,47 @@ def read_config(path: Path) -> Config:
         ModelError: it is not JSON, lacks a setting, or has one that cannot be met; the setting is named.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ModelError(f"{path} is not JSON: {error}.") from None
     if not isinstance(data, dict):
         raise ModelError(f"{path} is not a Spleeter configuration: expected an object with settings.")
     stems = _stems(data, path)
-    return Config(_whole(data, "sample_rate", path), stems, _geometry(data, len(stems), path), _spectral(data, path))
+    try:
+        geometry, spectral = _geometry(data, len(stems), path), _spectral(data, path)
+    except ValueError as error:
+        raise ModelError(f"{path}: the settings describe no network: {error}") from None
+    return Config(_whole(data, "sample_rate", path), stems, geometry, spectral)
 
 
 def _value(data: dict[str, Any], key: str, path: Path) -> Any:
     if key not in data:
-        raise ModelError(f"{path} is not a complete Spleeter configuration: {key!r} is missing.")
+        raise ModelError(f"{path} is not a complete Spleeter configuration: {quoted(key)} is missing.")
     return data[key]
 
 
 def _whole(data: dict[str, Any], key: str, path: Path) -> int:
     value = _value(data, key, path)
     if type(value) is not int or value < 1:
-        raise ModelError(f"{path}: {key} is {value!r}, expected a whole number above zero.")
+        raise ModelError(f"{path}: {key} is {quoted(value)}, expected a whole number above zero.")
     return value
 
 
 def _choice(data: dict[str, Any], key: str, allowed: Any, default: Any, path: Path) -> Any:
     value = data.get(key, default)
     if not isinstance(value, str | int) or value not in allowed:
-        raise ModelError(f"{path}: {key} is {value!r}; supported: {', '.join(map(str, allowed))}.")
+        raise ModelError(f"{path}: {key} is {quoted(value)}; supported: {', '.join(map(str, allowed))}.")
     return value
 
 
 def _stems(data: dict[str, Any], path: Path) -> tuple[str, ...]:
     names = _value(data, "instrument_list", path)
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-        raise ModelError(f"{path}: instrument_list is {names!r}, expected a list of names.")
+        raise ModelError(f"{path}: instrument_list is {quoted(names)}, expected a list of names.")
     if len(set(names)) < len(names):
-        raise ModelError(f"{path}: instrument_list {names!r} names an instrument twice.")
+        raise ModelError(f"{path}: instrument_list {quoted(names)} names an instrument twice.")
     return tuple(names)
 
 
@@ -107,7 +111,7 @@ def _spectral(data: dict[str, Any], path: Path) -> Spectral:
         )
     exponent = _value(data, "separation_exponent", path)
     if not isinstance(exponent, int | float) or isinstance(exponent, bool) or not 0 < exponent < float("inf"):
-        raise ModelError(f"{path}: separation_exponent is {exponent!r}, expected a number above zero.")
+        raise ModelError(f"{path}: separation_exponent is {quoted(exponent)}, expected a number above zero.")
     extension = _choice(data, "mask_extension", ("zeros", "average"), None, path)
     return Spectral(frame, hop, frames, bins, float(exponent), extension)
 
@@ -116,17 +120,21 @@ def _geometry(data: dict[str, Any], stems: int, path: Path) -> UNetGeometry:
     _choice(data, "n_channels", (2,), None, path)
     model = _value(data, "model", path)
     if not isinstance(model, dict) or not isinstance(params := model.get("params", {}), dict):
-        raise ModelError(f"{path}: model is {model!r}, expected an object with 'type' and 'params'.")
+        raise ModelError(f"{path}: model is {quoted(model)}, expected an object with 'type' and 'params'.")
     output = OUTPUTS[_choice(model, "type", tuple(OUTPUTS), None, path)]
     if unknown := sorted(params.keys() - set(PARAMS)):
-        raise ModelError(f"{path}: model parameter {unknown[0]!r} is not supported; supported: {', '.join(PARAMS)}.")
+        raise ModelError(
+            f"{path}: model parameter {quoted(unknown[0])} is not supported; supported: {', '.join(PARAMS)}."
+        )
     filters = params.get("conv_n_filters", list(FILTERS))
     if (
         not isinstance(filters, list)
         or len(filters) != len(FILTERS)
         or not all(type(size) is int and size > 0 for size in filters)
     ):
-        raise ModelError(f"{path}: conv_n_filters is {filters!r}, expected {len(FILTERS)} whole numbers above zero.")
+        raise ModelError(
+            f"{path}: conv_n_filters is {quoted(filters)}, expected {len(FILTERS)} whole numbers above zero."
+        )
     return UNetGeometry(
         stems=stems,
         channels=2,

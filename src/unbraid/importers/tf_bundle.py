@@ -15,12 +15,17 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from unbraid.errors import ChecksumError, ModelError
+from unbraid.bounded import check_regular, read_bytes
+from unbraid.errors import ChecksumError, ModelError, quoted
+from unbraid.protobuf import fields, number, varint
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER_BYTES = 48
 TRAILER_BYTES = 5  # of a block: compression type, masked CRC32C
 DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 4: "|u1", 5: "<i2", 6: "|i1", 9: "<i8", 10: "|b1", 19: "<f2"}
+MOST_INDEX_BYTES, MOST_ENTRIES = 1 << 20, 10_000  # Spleeter's largest has 16 kB for 371 entries
+MOST_KEY_BYTES, MOST_VALUE_BYTES = 512, 4096
+MOST_SHARDS, MOST_AXES, MOST_NUMBERS = 10_000, 8, 1 << 40
 REFUSED_DTYPES = {7: "string", 14: "bfloat16"}
 
 
@@ -63,7 +68,7 @@ def read_index(path: Path) -> Index:
             big-endian, string or bfloat16 ones.
     """
     try:
-        pairs = dict(_table(path.read_bytes(), path))
+        pairs = dict(_table(read_bytes(path, MOST_INDEX_BYTES), path))
         if b"" not in pairs:
             raise ValueError("it has no header")
         shards = _parse_header(pairs.pop(b""), path)
@@ -81,24 +86,44 @@ def read_tensors(index: Index, names: Iterable[str]) -> dict[str, np.ndarray]:
     Raises:
         ModelError: a data file is missing or too short; ChecksumError when a tensor's bytes are not the recorded ones.
     """
-    return {name: _read_tensor(name, index.entries[name], index) for name in names}
+    wanted = {name: index.entries[name] for name in names}
+    for shard in sorted({entry.shard for entry in wanted.values()}):
+        _check_shard(index, shard, {name: entry for name, entry in wanted.items() if entry.shard == shard})
+    return {name: _read_tensor(name, entry, index) for name, entry in wanted.items()}
 
 
 def _read_tensor(name: str, entry: Entry, index: Index) -> np.ndarray:
     path = index.shard_path(entry.shard)
     try:
         with open(path, "rb") as file:
-            if path.stat().st_size < entry.offset + entry.size:
-                raise ModelError(f"{path} is truncated: it ends before tensor {name!r} does; fetch it again.")
             file.seek(entry.offset)
             data = file.read(entry.size)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
+    if masked_crc(data) != entry.crc:
+        raise ChecksumError(
+            f"{path}: the checksum of tensor {quoted(name)} is wrong, the file is damaged; fetch it again."
+        )
+    return np.frombuffer(data, entry.dtype).reshape(entry.shape)
+
+
+def _check_shard(index: Index, shard: int, tensors: dict[str, Entry]) -> None:
+    """Refuse a data file that is not there, or too short for its tensors, of which each has bytes of its own."""
+    path = index.shard_path(shard)
+    try:
+        check_regular(path)
+        size = path.stat().st_size
     except FileNotFoundError:
         raise ModelError(f"{path} is missing: {index.path.name} says that the weights are in it.") from None
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
-    if masked_crc(data) != entry.crc:
-        raise ChecksumError(f"{path}: the checksum of tensor {name!r} is wrong, the file is damaged; fetch it again.")
-    return np.frombuffer(data, entry.dtype).reshape(entry.shape)
+    except ValueError as error:
+        raise ModelError(f"{path} cannot be read: {error}.") from None
+    for name, entry in tensors.items():
+        if size < entry.offset + entry.size:
+            raise ModelError(f"{path} is truncated: it ends before tensor {quoted(name)} does; fetch it again.")
+    if size < sum(entry.size for entry in tensors.values()):
+        raise ModelError(f"{path} is smaller than its tensors together; fetch it again.")
 
 
 # --- the sorted string table ---
@@ -109,18 +134,28 @@ def _table(data: bytes, path: Path) -> Iterator[tuple[bytes, bytes]]:
     footer = data[-FOOTER_BYTES:]
     if len(footer) < FOOTER_BYTES or int.from_bytes(footer[-8:], "little") != MAGIC:
         raise ValueError("it does not end as one")
-    meta_offset, at = _varint(footer, 0)
-    meta_size, at = _varint(footer, at)
-    offset, at = _varint(footer, at)
-    size, at = _varint(footer, at)
+    meta_offset, at = varint(footer, 0)
+    meta_size, at = varint(footer, at)
+    offset, at = varint(footer, at)
+    size, at = varint(footer, at)
     if any(footer[at:-8]):
         raise ValueError("its footer is not empty where it should be")
     for _ in _block(data, meta_offset, meta_size, path):
         raise ValueError("it has meta blocks")
+    count, last, end = 0, b"", 0
     for _, handle in _block(data, offset, size, path):
-        block_offset, at = _varint(handle, 0)
-        block_size, _ = _varint(handle, at)
-        yield from _block(data, block_offset, block_size, path)
+        block_offset, at = varint(handle, 0)
+        block_size, _ = varint(handle, at)
+        if block_offset < end:
+            raise ValueError("its blocks overlap")
+        end = block_offset + block_size + TRAILER_BYTES
+        for key, value in _block(data, block_offset, block_size, path):
+            if count and key <= last:
+                raise ValueError("its keys are not in order")
+            if (count := count + 1) > MOST_ENTRIES:
+                raise ValueError(f"it has more than {MOST_ENTRIES} entries")
+            yield key, value
+            last = key
 
 
 def _block(data: bytes, offset: int, size: int, path: Path) -> Iterator[tuple[bytes, bytes]]:
@@ -138,93 +173,59 @@ def _block(data: bytes, offset: int, size: int, path: Path) -> Iterator[tuple[by
     if limit < 0:
         raise ValueError("a block is shorter than its own index")
     while at < limit:
-        shared, at = _varint(block, at)
-        fresh, at = _varint(block, at)
-        length, at = _varint(block, at)
+        shared, at = varint(block, at)
+        fresh, at = varint(block, at)
+        length, at = varint(block, at)
         if shared > len(key) or at + fresh + length > limit:
             raise ValueError("a block's entries do not fit into it")
+        if shared + fresh > MOST_KEY_BYTES or length > MOST_VALUE_BYTES:
+            raise ValueError(f"an entry has more than {MOST_KEY_BYTES} bytes of key or {MOST_VALUE_BYTES} of value")
         key = key[:shared] + block[at : at + fresh]
         at += fresh + length
         yield key, block[at - length : at]
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number in groups of seven bits, lowest first, and the place after it."""
-    value = shift = 0
-    while shift < 64:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-    raise ValueError("a number in it has no end")
-
-
 # --- the protocol buffers ---
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(field number, value) of a protocol buffer: numbers as int, everything else as bytes."""
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        if wire == 0:
-            value, at = _varint(data, at)
-            yield number, value
-            continue
-        if wire == 2:
-            length, at = _varint(data, at)
-        elif wire in (1, 5):
-            length = {1: 8, 5: 4}[wire]
-        else:
-            raise ValueError(f"it has a field of unknown type {wire}")
-        if at + length > len(data):
-            raise ValueError("a field reaches beyond its end")
-        yield number, data[at : at + length]
-        at += length
-
-
-def _number(fields: dict[int, int | bytes], field: int) -> int:
-    """A number; absent means zero."""
-    value = fields.get(field, 0)
-    return value if isinstance(value, int) else int.from_bytes(value, "little")
 
 
 def _parse_header(data: bytes, path: Path) -> int:
     """The number of shards, from a BundleHeaderProto."""
-    fields = dict(_fields(data))
-    if _number(fields, 2) != 0:
+    header = dict(fields(data))
+    if number(header, 2) != 0:
         raise ModelError(f"{path} was written on a big-endian machine, which is not read; save it on another.")
-    return _number(fields, 1)
+    if (shards := number(header, 1)) > MOST_SHARDS:
+        raise ValueError(f"it names {shards} data files, more than {MOST_SHARDS}")
+    return shards
 
 
 def _parse_shape(data: bytes) -> tuple[int, ...]:
     """The sizes in a TensorShapeProto."""
-    dims = [value for field, value in _fields(data) if field == 2]
-    return tuple(_number(dict(_fields(dim)), 1) for dim in dims if isinstance(dim, bytes))
+    dims = [value for field, value in fields(data) if field == 2]
+    return tuple(number(dict(fields(dim)), 1) for dim in dims if isinstance(dim, bytes))
 
 
 def _parse_entry(name: str, data: bytes, path: Path) -> Entry:
     """A BundleEntryProto."""
-    fields = dict(_fields(data))
-    if 7 in fields:
-        raise ModelError(f"{path}: tensor {name!r} is cut into slices (a partitioned variable), which is not read.")
-    number = _number(fields, 1)
-    if number not in DTYPES:
-        kind = REFUSED_DTYPES.get(number, f"of type {number}")
-        raise ModelError(f"{path}: tensor {name!r} is {kind}, which is not read; allowed are plain numbers.")
-    shape = fields.get(2, b"")
-    if not isinstance(shape, bytes):
-        raise ValueError(f"tensor {name!r} has no shape")
+    found = dict(fields(data))
+    if 7 in found:
+        raise ModelError(
+            f"{path}: tensor {quoted(name)} is cut into slices (a partitioned variable), which is not read."
+        )
+    if (kind := number(found, 1)) not in DTYPES:
+        told = REFUSED_DTYPES.get(kind, f"of type {kind}")
+        raise ModelError(f"{path}: tensor {quoted(name)} is {told}, which is not read; allowed are plain numbers.")
+    if not isinstance(shape := found.get(2, b""), bytes):
+        raise ValueError(f"tensor {quoted(name)} has no shape")
     entry = Entry(
-        dtype=np.dtype(DTYPES[number]),
+        dtype=np.dtype(DTYPES[kind]),
         shape=_parse_shape(shape),
-        shard=_number(fields, 3),
-        offset=_number(fields, 4),
-        size=_number(fields, 5),
-        crc=_number(fields, 6),
+        shard=number(found, 3),
+        offset=number(found, 4),
+        size=number(found, 5),
+        crc=number(found, 6),
     )
+    if len(entry.shape) > MOST_AXES or math.prod(max(size, 1) for size in entry.shape) > MOST_NUMBERS:
+        raise ValueError(f"tensor {quoted(name)} has the shape {quoted(entry.shape)}, which no array can have")
     if entry.size != math.prod(entry.shape) * entry.dtype.itemsize:
-        raise ValueError(f"tensor {name!r} has {entry.size} bytes, which does not fit its shape {entry.shape}")
+        raise ValueError(f"tensor {quoted(name)} has {entry.size} bytes, which does not fit its shape {entry.shape}")
     return entry

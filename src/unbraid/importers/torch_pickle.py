@@ -1,22 +1,23 @@
-"""A restricted reader of `torch.save` files: state dicts of plain tensors, in NumPy, without torch.
+"""A reader of `torch.save` files: state dicts of plain tensors, in NumPy, without torch.
 
 A file of torch >= 1.6 is a zip of uncompressed members: `<root>/data.pkl`, a pickle that describes tensors as
-(storage, offset, size, stride), and `<root>/data/<key>`, the raw bytes of each storage. A pickle is a program, so
-only the three kinds of names that plain tensors need mean anything here; every other one is refused before
-anything of it could run. Source: the format as written by torch/serialization.py and torch/_utils.py.
+(storage, offset, size, stride), and `<root>/data/<key>`, the raw bytes of each storage. A pickle is a program, so it is
+interpreted here (see `plain_pickle`), and only the three kinds of names that plain tensors need mean anything. Whatever
+a number in the file asks for is compared with the size of the file before it is done. Source: the format as written by
+torch/serialization.py and torch/_utils.py.
 """
 
-import collections
 import io
-import pickle
+import math
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unbraid.errors import ModelError
+from unbraid.bounded import check_regular
+from unbraid.errors import ModelError, quoted, shortened
+from unbraid.importers.plain_pickle import PlainPickle, Refused
 
 STORAGES = {
     "FloatStorage": "<f4",
@@ -29,6 +30,12 @@ STORAGES = {
     "ByteStorage": "|u1",
     "BoolStorage": "|b1",
 }
+ORDERED, TENSOR = "collections.OrderedDict", "torch._utils._rebuild_tensor_v2"
+MOST_PICKLE_BYTES = 16 << 20
+MOST_DIRECTORY_BYTES = 4 << 20  # of a zip: 40 000 members
+MOST_AXES = 16
+MOST_REPEATED = 2  # times the file: of all tensors together, which may share storages or repeat a number
+MOST_EXTRA_BYTES = 16 << 20  # and so much more in a small file
 
 
 def read_state_dict(path: Path) -> dict[str, np.ndarray]:
@@ -38,18 +45,31 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
         ModelError: the file is missing, damaged, in torch's old format, or holds anything but plain tensors.
     """
     try:
+        check_regular(path)
         with open(path, "rb") as file:
             if (start := file.read(2)) != b"PK":
                 raise ModelError(_not_a_zip(path, start))
-            with zipfile.ZipFile(file) as archive:
-                state = _read_archive(archive, path)
+        with _Zip(path) as members, zipfile.ZipFile(members) as archive:
+            state = _read_archive(archive, path)
     except ModelError:
         raise
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
     except Exception as error:  # hostile input: whatever a damaged zip or pickle trips over is one failure here
-        raise ModelError(f"{path} is truncated or damaged ({error}); fetch it again.") from None
+        raise ModelError(f"{path} is truncated or damaged ({shortened(str(error))}); fetch it again.") from None
     return _check_state(state, path)
+
+
+class _Zip(io.FileIO):
+    """A file in which `zipfile` finds no directory that would fill the memory."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As any file's, where the directory is looked for; members are read by `_member`, which knows their sizes."""
+        if size is not None and size > MOST_DIRECTORY_BYTES and not self.in_member:
+            raise ValueError(f"its directory has {size} bytes, more than any of torch.save")
+        return super().read(size) or b""
+
+    in_member = False
 
 
 def _not_a_zip(path: Path, start: bytes) -> str:
@@ -67,73 +87,105 @@ def _check_state(state: Any, path: Path) -> dict[str, np.ndarray]:
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, np.ndarray):
             kind = type(tensor).__name__
-            raise ModelError(f"{path} holds a {kind} under {name!r}, expected nothing but names and tensors.")
+            raise ModelError(f"{path} holds a {kind} under {quoted(name)}, expected nothing but names and tensors.")
     return dict(state)
 
 
 def _read_archive(archive: zipfile.ZipFile, path: Path) -> Any:
-    pickles = [name for name in archive.namelist() if name.split("/")[1:] == ["data.pkl"]]
+    names = archive.namelist()
+    pickles = [name for name in names if name.split("/")[1:] == ["data.pkl"]]
     if len(pickles) != 1:
         raise ModelError(f"{path} is a zip file, but not one of torch.save: it has no single data.pkl.")
+    if len(set(names)) < len(names):
+        raise ModelError(f"{path} has a member twice, as torch.save never does; it is not read.")
     root = pickles[0].removesuffix("data.pkl")
-    byte_order = f"{root}byteorder"
-    if byte_order in archive.namelist() and _member(archive, byte_order, path) != b"little":
+    members = _Members(archive, root, path)
+    if f"{root}byteorder" in names and members.read("byteorder") != b"little":
         raise ModelError(f"{path} was written on a big-endian machine, which is not read; save it on another.")
-    return _Unpickler(archive, root, path).load()
+    if archive.getinfo(pickles[0]).file_size > MOST_PICKLE_BYTES:
+        raise ModelError(f"{path} has a data.pkl of more than {MOST_PICKLE_BYTES} bytes; no state dict needs so many.")
+    program = members.read("data.pkl")
+    tensors = _Tensors(members, path.stat().st_size)
+    try:
+        return PlainPickle(tensors.call, tensors.storage).read(program)
+    except Refused as error:
+        raise ModelError(
+            f"{path} asks to {error}, which is not part of a plain tensor; "
+            "it was refused and nothing was run. Use a checkpoint from a publisher you trust."
+        ) from None
 
 
-def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:  # so that no file grows beyond its own size
-        raise ModelError(f"{path} is compressed inside, as torch.save never does; it is not read.")
-    return archive.read(name)  # checks the CRC
-
-
-class _Unpickler(pickle.Unpickler):
-    """Knows the names that plain tensors need, and no other."""
+class _Members:
+    """The members of a file, each read once, together no larger than the file."""
 
     def __init__(self, archive: zipfile.ZipFile, root: str, path: Path):
-        super().__init__(io.BytesIO(_member(archive, f"{root}data.pkl", path)), encoding="utf-8")
-        self.archive, self.root, self.path = archive, root, path
-        self.storages: dict[str, np.ndarray] = {}
-        self.known: dict[tuple[str, str], str | type | Callable[..., np.ndarray]] = {
-            ("collections", "OrderedDict"): collections.OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): _rebuilder(),
-            **{("torch", name): dtype for name, dtype in STORAGES.items()},
-        }
+        self._archive, self._root, self._path = archive, root, path
+        self._left = path.stat().st_size
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.known:
-            raise ModelError(
-                f"{self.path} asks to load {module}.{name}, which is not part of a plain tensor; "
-                "it was refused and nothing was run. Use a checkpoint from a publisher you trust."
-            )
-        return self.known[module, name]
+    def read(self, name: str) -> bytes:
+        """A member's bytes, whose CRC is right."""
+        info = self._archive.getinfo(f"{self._root}{name}")
+        if info.compress_type != zipfile.ZIP_STORED:  # so that no file grows beyond its own size
+            raise ModelError(f"{self._path} is compressed inside, as torch.save never does; it is not read.")
+        self._left -= max(info.file_size, info.compress_size)
+        if self._left < 0:
+            raise ValueError("its members together are larger than the file")
+        file: Any = self._archive.fp
+        file.in_member = True
+        return self._archive.read(info)
 
-    def persistent_load(self, pid: Any) -> np.ndarray:
-        kind, dtype, key, _location, count = pid
-        if kind != "storage" or dtype not in STORAGES.values() or not isinstance(key, str):
-            raise ValueError(f"unknown storage {pid!r}")
-        if key not in self.storages:
-            data = _member(self.archive, f"{self.root}data/{key}", self.path)
-            self.storages[key] = np.frombuffer(data, dtype)
-        storage = self.storages[key]
-        if storage.dtype != np.dtype(dtype) or storage.size != count:
-            raise ValueError(f"storage {key} has {storage.size} {storage.dtype}, {count} {dtype} announced")
+
+class _Tensors:
+    """What the pickle of a state dict may call and load."""
+
+    def __init__(self, members: _Members, file_bytes: int):
+        self._members = members
+        self._left = MOST_REPEATED * file_bytes + MOST_EXTRA_BYTES
+        self._storages: dict[str, np.ndarray] = {}
+        self._kinds = {f"torch.{name}": dtype for name, dtype in STORAGES.items()}
+
+    def call(self, name: str, arguments: tuple[Any, ...] | None) -> Any:
+        """What a function of that name returns; without arguments, only whether there is one (else KeyError)."""
+        if name not in (ORDERED, TENSOR, *self._kinds):
+            raise KeyError(name)
+        if arguments is None:
+            return None
+        if name == ORDERED and not arguments:
+            return {}
+        if name != TENSOR or len(arguments) < 4:
+            raise ValueError(f"{name} of {quoted(arguments)}")
+        return self._tensor(*arguments[:4])
+
+    def storage(self, pid: Any) -> np.ndarray:
+        """The numbers that a persistent id means."""
+        if not isinstance(pid, tuple) or len(pid) != 5:
+            raise ValueError(f"unknown storage {quoted(pid)}")
+        word, kind, key, _location, count = pid
+        if word != "storage" or kind not in self._kinds or not isinstance(key, str) or type(count) is not int:
+            raise ValueError(f"unknown storage {quoted(pid)}")
+        if key not in self._storages:
+            self._storages[key] = np.frombuffer(self._members.read(f"data/{key}"), self._kinds[kind])
+        storage = self._storages[key]
+        if storage.dtype != np.dtype(self._kinds[kind]) or storage.size != count:
+            raise ValueError(f"storage {key} has {storage.size} {storage.dtype}, {count} {self._kinds[kind]} announced")
         return storage
 
-
-def _rebuilder() -> Callable[..., np.ndarray]:
-    """Make the stand-in for `torch._utils._rebuild_tensor_v2`, anew for each file: a pickle can set its attributes."""
-
-    def rebuild(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> np.ndarray:
-        if not isinstance(storage, np.ndarray) or len(size) != len(stride) or min(offset, 0, *size, *stride) < 0:
-            raise ValueError(f"impossible tensor: offset {offset}, size {size}, stride {stride}")
-        last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-        if 0 not in size and last >= storage.size:
-            raise ValueError(f"tensor of size {size} reaches beyond its storage of {storage.size}")
+    def _tensor(self, storage: Any, offset: Any, size: Any, stride: Any) -> np.ndarray:
+        """A view of a storage, in whole numbers of Python: those of NumPy would turn around at 2^63."""
+        if not isinstance(storage, np.ndarray) or not isinstance(size, tuple) or not isinstance(stride, tuple):
+            raise ValueError(f"impossible tensor: size {quoted(size)}, stride {quoted(stride)}")
+        numbers = (offset, *size, *stride)
+        if len(size) != len(stride) or len(size) > MOST_AXES or any(type(n) is not int or n < 0 for n in numbers):
+            raise ValueError(
+                f"impossible tensor: offset {quoted(offset)}, size {quoted(size)}, stride {quoted(stride)}"
+            )
+        self._left -= math.prod(max(n, 1) for n in size) * storage.itemsize
+        if self._left < 0:
+            raise ValueError(f"tensors of {quoted(size)} and others are larger than the file can be meant to hold")
         if 0 in size:
             return np.empty(size, storage.dtype)
-        steps = [step * storage.itemsize for step in stride]
+        last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        if last >= storage.size:
+            raise ValueError(f"tensor of size {quoted(size)} reaches beyond its storage of {storage.size}")
+        steps = [step * storage.itemsize if n > 1 else 0 for n, step in zip(size, stride, strict=True)]
         return np.lib.stride_tricks.as_strided(storage[offset:], size, steps, writeable=False)
-
-    return rebuild

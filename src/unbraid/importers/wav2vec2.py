@@ -12,9 +12,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-import safetensors
 
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, quoted, shortened
 from unbraid.geometry import Wav2Vec2Geometry
 from unbraid.importers.checkpoint import Checkpoint, as_weight, finish, shapes_of
 from unbraid.importers.ctc_vocabulary import SYMBOLS, Head, read_symbols
@@ -22,6 +21,7 @@ from unbraid.importers.hyperyaml import Rules, Settings
 from unbraid.importers.json_settings import read_json
 from unbraid.importers.torch_pickle import read_state_dict
 from unbraid.spec import ModelSpec, Vocabularies, Windows
+from unbraid.tensor_table import tensor_table
 from unbraid.weights import Shapes, compare_shapes, read_weights, tensor_shapes, trunk_shapes
 
 SETTINGS = "config.json"
@@ -83,7 +83,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     kind = settings.get("model_type")
     architectures = settings.get("architectures", [])
     if isinstance(architectures, list) and architectures and not any(str(a).endswith("ForCTC") for a in architectures):
-        raise _headless(folder, str(architectures[0]))
+        raise _headless(folder, shortened(str(architectures[0])))
     for choice in ((SOUND, PROCESSOR), (SYMBOLS,), WEIGHTS):
         if not any((folder / file).is_file() for file in choice):
             raise ModelError(f"{folder} has no {choice[0]}; a {KINDS[kind]} with a CTC head is {FILES}.")
@@ -197,7 +197,7 @@ def read_settings(folder: Path) -> Settings:
     kind = settings.get("model_type")
     if not isinstance(kind, str) or kind not in KINDS:
         raise ModelError(
-            f"{settings.path}: model_type is {kind!r}; networks of transformers that can be imported are "
+            f"{settings.path}: model_type is {quoted(kind)}; networks of transformers that can be imported are "
             f"{' and '.join(KINDS)}."
         )
     settings.require(RULES)
@@ -227,7 +227,7 @@ def geometry_of(settings: Settings, symbols: int, normalized: bool) -> Wav2Vec2G
     """The sizes that config.json gives."""
     norm = settings.get("feat_extract_norm", "group")
     if norm not in NORMS:
-        raise ModelError(f"{settings.path}: feat_extract_norm is {norm!r}, expected {' or '.join(NORMS)}.")
+        raise ModelError(f"{settings.path}: feat_extract_norm is {quoted(norm)}, expected {' or '.join(NORMS)}.")
     default = Wav2Vec2Geometry()
     try:
         return Wav2Vec2Geometry(
@@ -254,14 +254,14 @@ def geometry_of(settings: Settings, symbols: int, normalized: bool) -> Wav2Vec2G
 def _sizes(settings: Settings, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
     values = settings.get(key, list(default))
     if not isinstance(values, list) or not values or not all(type(value) is int and value > 0 for value in values):
-        raise ModelError(f"{settings.path}: {key} is {values!r}, expected a list of whole numbers above zero.")
+        raise ModelError(f"{settings.path}: {key} is {quoted(values)}, expected a list of whole numbers above zero.")
     return tuple(values)
 
 
 def flag(settings: Settings, key: str, default: bool) -> bool:
     """A setting that is true or false."""
     if not isinstance(value := settings.get(key, default), bool):
-        raise ModelError(f"{settings.path}: {key} is {value!r}, expected true or false.")
+        raise ModelError(f"{settings.path}: {key} is {quoted(value)}, expected true or false.")
     return value
 
 
@@ -269,11 +269,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     """The weights, by their published names."""
     if path.name == WEIGHTS[1]:
         return read_state_dict(path)
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            types = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ModelError(f"{path} cannot be read as safetensors: {error}.") from None
+    types = {tensor.dtype for tensor in tensor_table(path).values()}
     if foreign := sorted(kind for kind in types if kind.startswith(FOREIGN)):
         raise ModelError(f"{path} holds {foreign[0]}, a type that NumPy lacks; save it as float32 or float16.")
     return read_weights(path)

@@ -4,13 +4,13 @@ Luo & Mesgarani, "Conv-TasNet: Surpassing Ideal Time-Frequency Magnitude Masking
 1809.07454), the non-causal network with global layer norms and sigmoid masks; letters are the paper's.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unbraid.geometry import check_positive
+from unbraid.ranges import Count, Size, check_ranges
 
 NORM_EPS = 1e-8
 
@@ -20,21 +20,21 @@ class ConvTasNetGeometry:
     """Sizes of a Conv-TasNet; the defaults are the published best ones (5.1 M parameters).
 
     Raises:
-        ValueError: a size below 1, or a kernel of an odd number of samples or an even number of frames.
+        ValueError: a size out of its range, or a kernel of an odd number of samples or an even number of frames.
     """
 
-    sources: int = 2
-    features: int = 512  # N, channels of the learned encoder
-    kernel_samples: int = 16  # L, of the encoder and the decoder; the stride is half of it
-    bottleneck: int = 128  # B, channels between blocks
-    skip: int = 128  # Sc, channels of the skip paths
-    hidden: int = 512  # H, channels inside a block
-    kernel_frames: int = 3  # P, of the depthwise convolutions
-    blocks: int = 8  # X, blocks in a repeat, dilated by 1, 2, 4, …
-    repeats: int = 3  # R
+    sources: Count = 2
+    features: Size = 512  # N, channels of the learned encoder
+    kernel_samples: Size = 16  # L, of the encoder and the decoder; the stride is half of it
+    bottleneck: Size = 128  # B, channels between blocks
+    skip: Size = 128  # Sc, channels of the skip paths
+    hidden: Size = 512  # H, channels inside a block
+    kernel_frames: Size = 3  # P, of the depthwise convolutions
+    blocks: Count = 8  # X, blocks in a repeat, dilated by 1, 2, 4, …
+    repeats: Count = 3  # R
 
     def __post_init__(self) -> None:
-        check_positive(asdict(self))
+        check_ranges(self)
         if self.kernel_samples % 2:
             raise ValueError(f"kernel_samples must be even (the stride is half of it), got {self.kernel_samples}.")
         if not self.kernel_frames % 2:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from unbraid.bounded import read_json
 from unbraid.errors import ModelError, refused
 from unbraid.folder import sha256
 from unbraid.graphs import find_graph
@@ -45,7 +46,7 @@ def int8_graph(spec: ModelSpec, folder: Path) -> Path:
 def _is_whole(kept: Path) -> bool:
     """Whether a copy is there, byte for byte as it was made."""
     try:
-        sums = json.loads((kept / SUMS).read_text())
+        sums = read_json(kept / SUMS)
         return bool(sums == {name: sha256(kept / name) for name in (GRAPH, WEIGHTS)})
     except (OSError, ValueError):
         return False

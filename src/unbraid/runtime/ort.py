@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from unbraid.errors import ModelError, RuntimeUnavailable, UsageError
+from unbraid.errors import ModelError, RuntimeUnavailable, UsageError, shortened
+from unbraid.graph_check import check_graph
+from unbraid.graphs import WEIGHTS_FILES
 from unbraid.runtime import builds
 from unbraid.runtime.base import Precision
 from unbraid.runtime.int8 import int8_graph
+from unbraid.signatures import check_outputs, signature
 from unbraid.spec import ModelSpec
 
 if not hasattr(onnxruntime, "InferenceSession"):
@@ -70,6 +73,11 @@ class _Named(os.PathLike[bytes]):
         return os.fsencode(self._path)
 
 
+def _told(error: Exception) -> str:
+    """An error of the runtime's, whose texts may be as long as a graph."""
+    return shortened(str(error).rpartition(" : ")[2] or type(error).__name__)
+
+
 class OrtExecutor:
     """A session on one device. The graph is opened from its path, so that its weights are found beside it."""
 
@@ -85,22 +93,34 @@ class OrtExecutor:
         options.log_severity_level = 4  # failures are raised; the rest is noise
         path = int8_graph(spec, folder) if precision == "int8" else folder / f"{graph}.onnx"
         self.device, self.reason = device, reason
+        self._name, self._signature = spec.name, signature(spec.geometry, graph)
+        check_graph(path, spec.family, self._signature, WEIGHTS_FILES[precision])
         providers = [provider] if device == "cpu" else [provider, "CPUExecutionProvider"]
         try:
             self._session = onnxruntime.InferenceSession(_Named(path), options, providers=providers, enable_fallback=0)
         except Exception as error:  # the runtime's own classes differ from release to release
             if device != "cpu":
                 raise _not_started(device) from error
-            raise ModelError(f"{path} cannot be opened by ONNX Runtime: {error}") from error
+            raise ModelError(f"{path} cannot be opened by ONNX Runtime: {_told(error)}") from error
         if device != "cpu" and provider not in self._session.get_providers():
             raise _not_started(device)
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """One pass through the network."""
+        """One pass through the network, whose outputs have its shapes and are finite numbers.
+
+        Raises:
+            ModelError: they have not, or the runtime fails.
+        """
         if not hasattr(self, "_session"):
             raise UsageError("This model is closed; load it again.")
-        return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        try:
+            found = self._session.run(self._outputs, inputs)
+        except Exception as error:  # as above
+            raise ModelError(f"{self._name} cannot be run by ONNX Runtime: {_told(error)}") from error
+        outputs = dict(zip(self._outputs, found, strict=True))
+        check_outputs(self._signature, inputs, outputs, self._name)
+        return outputs
 
     def close(self) -> None:
         """Free the session."""

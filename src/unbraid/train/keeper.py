@@ -188,10 +188,15 @@ def start_log(path: Path, step: int, columns: tuple[str, ...]) -> None:
     lines: list[tuple[str, ...]] = [columns]
     if step and path.is_file():
         with open(path, newline="") as file:
-            lines += [tuple(line) for line in list(csv.reader(file))[1:] if line and int(line[0]) <= step]
+            lines += [tuple(line) for line in list(csv.reader(file))[1:] if line and _step_of(line) <= step]
     text = io.StringIO()
     csv.writer(text).writerows(lines)
     write_atomically(text.getvalue().encode(), path)
+
+
+def _step_of(line: list[str]) -> float:
+    """The step that a line of the log is of; a damaged line is of none."""
+    return int(line[0]) if line[0].isdecimal() and len(line[0]) < 20 else math.inf
 
 
 def append_log(path: Path, line: tuple[str, ...]) -> None:

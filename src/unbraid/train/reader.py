@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from unbraid.errors import UsageError
+from unbraid.bounded import read_bytes
+from unbraid.errors import UsageError, quoted
 
 T = TypeVar("T")
 _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
@@ -27,10 +28,10 @@ def read_tables(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
         UsageError: a file that is not there or not TOML, or a word that is no override.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = _parse(read_bytes(path).decode("utf-8"))
     except OSError as error:
         raise UsageError(f"The recipe {path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UsageError(f"The recipe {path} is not TOML: {error}.") from None
     for word in overrides:
         _override(tables, word)
@@ -44,7 +45,7 @@ def fill(kind: type[T], table: object, name: str) -> T:
         UsageError: a key that is unknown or missing, or a value that does not fit.
     """
     if not isinstance(table, dict):
-        raise UsageError(f"{name} must be a table of values, got {table!r}.")
+        raise UsageError(f"{name} must be a table of values, got {quoted(table)}.")
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(kind)
     for key in table:
@@ -64,7 +65,7 @@ def choose(kinds: dict[str, type[T]], table: object, key: str, name: str) -> T:
     if not isinstance(table, dict) or key not in table:
         raise UsageError(f"{name} lacks {key}; it is one of {', '.join(kinds)}.")
     if table[key] not in kinds:
-        raise UsageError(f"{name} {key} must be one of {', '.join(kinds)}, got {table[key]!r}.")
+        raise UsageError(f"{name} {key} must be one of {', '.join(kinds)}, got {quoted(table[key])}.")
     return fill(kinds[table[key]], {k: v for k, v in table.items() if k != key}, name)
 
 
@@ -74,7 +75,7 @@ def check_name(key: str, known: Iterable[str], name: str) -> None:
         return
     near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(names)}."
-    raise UsageError(f"{name} does not know {key!r}; {hint}")
+    raise UsageError(f"{name} does not know {quoted(key)}; {hint}")
 
 
 def check_least(values: object, least: float, *names: str) -> None:
@@ -84,14 +85,22 @@ def check_least(values: object, least: float, *names: str) -> None:
             raise ValueError(f"{name} must be at least {least}, got {getattr(values, name)}.")
 
 
+def _parse(text: str) -> dict[str, Any]:
+    """The tables of a TOML text; ValueError where it is none."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("its brackets are nested too deeply") from None
+
+
 def _override(tables: dict[str, Any], word: str) -> None:
     dotted, equals, text = word.partition("=")
     *sections, key = dotted.split(".")
     if not equals or not all((*sections, key)):
         raise UsageError(f"{word!r} changes nothing; write section.key=value, such as optimizer.rate=3e-4.")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = _parse(f"value = {text}")["value"]
+    except ValueError:
         value = text  # a path, a name
     table = tables
     for section in sections:
@@ -109,14 +118,14 @@ def _fit(hint: Any, value: Any, name: str) -> Any:
         return _fit(hint, value, name)
     if origin is typing.Literal:
         if str(value) not in arguments:
-            raise UsageError(f"{name} must be one of {', '.join(arguments)}, got {value!r}.")
+            raise UsageError(f"{name} must be one of {', '.join(arguments)}, got {quoted(value)}.")
         return str(value)
     if origin is tuple:
         many = arguments[1:] == (...,)
         if many and arguments[0] is str and isinstance(value, str):
             value = [value]  # from the command line, a list of one
         if not isinstance(value, list | tuple) or not (many or len(value) == len(arguments)):
-            raise UsageError(f"{name} must be a list{'' if many else f' of {len(arguments)}'}, got {value!r}.")
+            raise UsageError(f"{name} must be a list{'' if many else f' of {len(arguments)}'}, got {quoted(value)}.")
         kinds = arguments[:1] * len(value) if many else arguments
         return tuple(_fit(kind, item, name) for kind, item in zip(kinds, value, strict=True))
     if hint is float and type(value) is int:
@@ -124,5 +133,5 @@ def _fit(hint: Any, value: Any, name: str) -> Any:
     if type(value) is float and hint is float and not math.isfinite(value):
         raise UsageError(f"{name} must be a finite number, got {value}.")
     if type(value) is not hint:
-        raise UsageError(f"{name} must be {_WORDS[hint]}, got {value!r}.")
+        raise UsageError(f"{name} must be {_WORDS[hint]}, got {quoted(value)}.")
     return value

@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from unbraid.bounded import read_json
 from unbraid.disk import is_working_name, swept
 from unbraid.errors import Cancelled, ModelError, RuntimeUnavailable, UsageError
 from unbraid.export import export_checkpoint
@@ -51,13 +52,15 @@ def look(recipe: Recipe, out: Path) -> Start:
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file, and a run needs a folder; choose another one with --out.")
     try:
-        before = json.loads((out / RECORD).read_text(encoding="utf-8"))
+        before = read_json(out / RECORD)
     except FileNotFoundError:
         if out.exists() and not all(is_working_name(path.name) for path in out.iterdir()):
             raise UsageError(f"{out} is not empty and holds no run; choose another folder with --out.") from None
         return Start(0, ())
     except (OSError, ValueError) as error:
         raise UsageError(f"{out / RECORD} cannot be read ({error}); choose another folder with --out.") from None
+    if not isinstance(before, dict) or not isinstance(before.get("name"), str):
+        raise UsageError(f"{out / RECORD} is not the record of a run; choose another folder with --out.")
     if before["name"] != recipe.name:
         raise UsageError(f"{out} holds a run of {before['name']}, not of {recipe.name}; choose another with --out.")
     if not (out / LAST).is_file():
