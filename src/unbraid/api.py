@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from unbraid.audio import Source, read
+from unbraid.audio import ArrayLike, Source, check_rate_given, is_array, read
 from unbraid.dsp import FloatArray
-from unbraid.errors import UsageError
 from unbraid.options import Options, check_stem
 from unbraid.phonemizer import MODEL, Phonemizer
 from unbraid.separator import Separator
@@ -18,7 +15,7 @@ from unbraid.transcript import Transcript
 
 
 def separate(
-    recording: Source | FloatArray,
+    recording: Source | ArrayLike,
     model: str | Path = "speech-2",
     *,
     sample_rate: int | None = None,
@@ -26,21 +23,22 @@ def separate(
 ) -> dict[str, FloatArray]:
     """Pull a recording apart: {stem: float32 (C, T)} at its own sample rate, channels and length.
 
-    `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz. For many recordings
-    make one `Separator`; for long ones use its `blocks`.
+    `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz: of NumPy, a tensor on
+    the CPU, or lists of numbers; integers are scaled by their type. For many recordings make one `Separator`; for long
+    ones use its `blocks`.
 
     Raises:
         AudioError: the recording cannot be read or separated as it is.
         ModelError: there is no such model, or its folder is damaged.
         UsageError: an array came without its sample rate, or a file with one.
     """
-    _check_rate("separate", recording, sample_rate)
+    check_rate_given("separate", recording, sample_rate)
     with Separator(model, device=device) as separator:
         return _apart(separator, recording, sample_rate)
 
 
 def enhance(
-    recording: Source | FloatArray,
+    recording: Source | ArrayLike,
     model: str | Path = "denoise",
     *,
     sample_rate: int | None = None,
@@ -57,14 +55,14 @@ def enhance(
         ModelError: there is no such model, or its folder is damaged.
         UsageError: the model finds no speech, or an array came without its sample rate, or a file with one.
     """
-    _check_rate("enhance", recording, sample_rate)
+    check_rate_given("enhance", recording, sample_rate)
     with Separator(model, device=device, options=Options(strength=strength)) as separator:
         check_stem("speech", separator.stems(), separator.spec.name)
         return _apart(separator, recording, sample_rate)["speech"]
 
 
 def transcribe(
-    recording: Source | FloatArray,
+    recording: Source | ArrayLike,
     model: str | Path = TRANSCRIBER,
     *,
     sample_rate: int | None = None,
@@ -79,9 +77,9 @@ def transcribe(
         ModelError: there is no such model, or its folder is damaged.
         UsageError: the model writes no text, or an array came without its sample rate, or a file with one.
     """
-    _check_rate("transcribe", recording, sample_rate)
+    check_rate_given("transcribe", recording, sample_rate)
     with Transcriber(model, device=device) as transcriber:
-        if isinstance(recording, np.ndarray):
+        if is_array(recording):
             return transcriber(recording, sample_rate or 0)
         words = tuple(transcriber.stream(recording))
         return Transcript(words, transcriber.heard_by, transcriber.notice)
@@ -116,18 +114,9 @@ def synthesize(
         return synthesizer(text), synthesizer.sample_rate
 
 
-def _check_rate(call: str, recording: Source | FloatArray, sample_rate: int | None) -> None:
-    """Refuse an array without its sample rate, and a file with one."""
-    if isinstance(recording, np.ndarray):
-        if sample_rate is None:
-            raise UsageError(f"An array needs its sample rate: {call}(audio, sample_rate=44100).")
-    elif sample_rate is not None:
-        raise UsageError("A file has its own sample rate; sample_rate goes with an array.")
-
-
-def _apart(separator: Separator, recording: Source | FloatArray, sample_rate: int | None) -> dict[str, FloatArray]:
+def _apart(separator: Separator, recording: Source | ArrayLike, sample_rate: int | None) -> dict[str, FloatArray]:
     """The stems of a recording."""
-    if isinstance(recording, np.ndarray):
+    if is_array(recording):
         return separator(recording, sample_rate or 0)
     audio, rate = read(recording)
     return separator(audio, rate)

@@ -16,10 +16,20 @@ from typing import Literal
 
 import numpy as np
 
-from unbraid.audio import Reader, Source, resample
+from unbraid.audio import (
+    ArrayLike,
+    Source,
+    as_audio,
+    check_range,
+    check_rate_given,
+    checked_rate,
+    is_array,
+    read,
+    resample,
+)
 from unbraid.dsp import FloatArray
 from unbraid.dsp.mel import mel_levels
-from unbraid.errors import UsageError
+from unbraid.errors import AudioError, UsageError
 from unbraid.folder import open_model_folder
 from unbraid.generate import Generator
 from unbraid.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
@@ -97,19 +107,20 @@ class _Opened:
 
 def attention_maps(
     model: str | Path,
-    source: Source,
+    source: Source | ArrayLike,
     *,
     target: str | None = None,
     start: float = 0.0,
     duration: float | None = None,
     device: str = "auto",
     threads: int | None = None,
+    sample_rate: int | None = None,
 ) -> AttentionMaps:
     """What each layer of a model attends to while it reads `source` and writes.
 
-    `source` is a text for models that read text, else an audio file, of which `duration` seconds from `start` on are
-    read, at most 30. A model with a decoder writes greedily, unless a `target` is given, the text that it shall have
-    written.
+    `source` is a text for models that read text, else an audio file, or an array (C, T) with its `sample_rate` in Hz;
+    `duration` seconds of it from `start` on are read, at most 30. A model with a decoder writes greedily, unless a
+    `target` is given, the text that it shall have written.
 
     Raises:
         AudioError: the file cannot be read.
@@ -119,10 +130,16 @@ def attention_maps(
     """
     folder = resolve(model)
     spec = open_model_folder(folder)
+    if duration is not None and duration > MOST_SECONDS:
+        raise UsageError(f"At most {MOST_SECONDS:g} s can be shown, not {duration:g}; choose a smaller --duration.")
     opened = _Opened(spec, _geometry(spec, device), folder, device, threads)
     if target is not None and not isinstance(opened.geometry.target, TextSide):
         raise UsageError(f"{spec.name} writes no text, so there is no target to be given; leave it out.")
-    item, columns, is_cut = _text(spec, source) if _reads_text(spec) else _sound(spec, source, start, duration)
+    if _reads_text(spec):
+        item, columns, is_cut = _text(spec, source)
+    else:
+        sound, rate = _excerpt(source, start, MOST_SECONDS + 0.1 if duration is None else duration, sample_rate)
+        item, columns, is_cut = _sound(spec, sound, rate, start)
     _check_size(opened.geometry, columns.steps)
     inputs = batch([item], opened.geometry.source)
     if opened.geometry.is_aligned:
@@ -163,7 +180,7 @@ def _check_size(geometry: AudioTransformerGeometry, source: int, target: int = 0
         )
 
 
-def _text(spec: ModelSpec, source: Source) -> tuple[Array, Axis, bool]:
+def _text(spec: ModelSpec, source: Source | ArrayLike) -> tuple[Array, Axis, bool]:
     """A text as symbols, its end included."""
     assert spec.vocabularies is not None
     if not isinstance(source, str):
@@ -193,12 +210,23 @@ def _labels(symbols: tuple[str, ...], numbers: list[int]) -> tuple[str, ...]:
     return tuple("␣" if symbols[number] == SPACE else symbols[number] for number in numbers)
 
 
-def _sound(spec: ModelSpec, source: Source, start: float, duration: float | None) -> tuple[Array, Axis, bool]:
-    """A piece of audio as the model reads it, and whether there is more of it than can be shown."""
-    if duration is not None and duration > MOST_SECONDS:
-        raise UsageError(f"At most {MOST_SECONDS:g} s can be shown, not {duration:g}; choose a smaller --duration.")
-    with Reader(source, start=start, duration=MOST_SECONDS + 0.1 if duration is None else duration) as reader:
-        rate, audio = reader.info.sample_rate, reader.read().mean(0, keepdims=True, dtype=np.float32)  # (1, T)
+def _excerpt(source: Source | ArrayLike, start: float, seconds: float, sample_rate: int | None) -> tuple[Array, int]:
+    """So many seconds (C, T) of a recording, and its sample rate."""
+    check_rate_given("attention_maps", source, sample_rate)
+    if not is_array(source):
+        return read(source, start=start, duration=seconds)
+    audio, rate = as_audio(source), checked_rate(sample_rate or 0)
+    check_range(start, seconds)
+    if (first := round(start * rate)) >= audio.shape[1]:
+        raise AudioError(
+            f"The array is {audio.shape[1] / rate:.3f} s long; there is nothing at the start of {start} s."
+        )
+    return audio[:, first : first + round(seconds * rate)], rate
+
+
+def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Array, Axis, bool]:
+    """An excerpt (C, T) as the model reads it, and whether there is more of it than can be shown."""
+    audio = audio.mean(0, keepdims=True, dtype=np.float32)  # (1, T)
     most = round(MOST_SECONDS * rate)
     assert isinstance(spec.geometry, AudioTransformerGeometry)
     side = spec.geometry.source

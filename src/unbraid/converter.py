@@ -18,6 +18,7 @@ from typing import Self
 
 import numpy as np
 
+from unbraid.audio import ArrayLike, numbers_of
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.dsp.overlap import Joiner, windows
@@ -81,7 +82,7 @@ class Converter:
         """Free the network."""
         self._executor.close()
 
-    def __call__(self, sound: FloatArray) -> FloatArray:
+    def __call__(self, sound: ArrayLike) -> FloatArray:
         """A waveform (T,) or log-mel spectrogram (N, F) as the other thing, or as the same thing altered.
 
         Frames belong to samples as in `dsp.mel`, so (T,) becomes ⌈T / hop⌉ frames and N frames N·hop samples.
@@ -140,15 +141,16 @@ class Converter:
     def _out(self, made: FloatArray) -> FloatArray:
         return made[0] if isinstance(self._target, WaveSide) else np.maximum(made.T, SILENT_LEVEL)
 
-    def _checked(self, sound: FloatArray) -> FloatArray:
-        sound, side = np.asarray(sound), self._source
+    def _checked(self, sound: ArrayLike) -> FloatArray:
+        side = self._source
+        sound = numbers_of(sound, "Audio") if isinstance(side, WaveSide) else np.asarray(sound)
         shape = "(samples,)" if isinstance(side, WaveSide) else f"(frames, {side.bins})"
         fits = sound.ndim == 1 if isinstance(side, WaveSide) else sound.ndim == 2 and sound.shape[1] == side.bins
         if not fits or sound.dtype.kind != "f" or not len(sound):
             raise AudioError(f"{self.spec.name} reads floating-point arrays {shape}, got {sound.dtype} {sound.shape}.")
         if not np.isfinite(sound).all():
             raise AudioError("What is to be converted holds NaN or infinity; repair it first.")
-        return sound.astype(np.float32, copy=False)
+        return np.asarray(sound, np.float32)
 
 
 class _Fed:

@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from unbraid.audio import Reader, Source
+from unbraid.audio import ArrayLike, Reader, Source, as_audio, checked_rate
 from unbraid.converter import Waves
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.share import shared
@@ -25,8 +25,6 @@ from unbraid.frontends import (
     Seams,
     Speech,
     as_pairs,
-    checked_audio,
-    checked_rate,
     from_pairs,
     music_stems,
     raw_speech,
@@ -117,14 +115,16 @@ class Separator:
         return max(channels, 2) if self.options.raw and self.spec.channels == 2 else channels
 
     def __call__(
-        self, audio: FloatArray, sample_rate: int, *, progress: Progress | None = None
+        self, audio: ArrayLike, sample_rate: int, *, progress: Progress | None = None
     ) -> dict[str, FloatArray]:
         """Pull an array (C, T) apart: {stem: (C, T)}. The input is not changed.
 
+        It may be any array on the CPU, a tensor as well, or lists of numbers; integers are scaled by their type.
+
         Raises:
-            AudioError: the array is not float (C, T), is empty, or holds NaN or infinity.
+            AudioError: it is no array of real numbers (C, T), is empty, or holds NaN or infinity.
         """
-        pieces = list(self._stream(Track.of(checked_audio(audio), checked_rate(sample_rate)), progress))
+        pieces = list(self._stream(Track.of(as_audio(audio), checked_rate(sample_rate)), progress))
         return dict(zip(self.stems(), np.concatenate(pieces, axis=-1), strict=True))
 
     def blocks(

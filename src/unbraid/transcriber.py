@@ -20,12 +20,11 @@ from typing import Self
 
 import numpy as np
 
-from unbraid.audio import Reader, Resampler, Source
+from unbraid.audio import ArrayLike, Reader, Resampler, Source, as_audio, checked_rate
 from unbraid.ctc import align, beam_search, greedy
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.overlap import windows
 from unbraid.errors import UsageError
-from unbraid.frontends import checked_audio, checked_rate
 from unbraid.hub import resolve
 from unbraid.joining import blanks, joined_steps, joined_words, pieces
 from unbraid.recognizer import Recognizer, find_reader
@@ -119,13 +118,13 @@ class Transcriber:
         if self._long:
             self._long.close()
 
-    def __call__(self, audio: FloatArray, sample_rate: int, *, progress: Progress | None = None) -> Transcript:
-        """The words of an array (C, T).
+    def __call__(self, audio: ArrayLike, sample_rate: int, *, progress: Progress | None = None) -> Transcript:
+        """The words of an array (C, T), see `Separator.__call__`.
 
         Raises:
-            AudioError: the array is not float (C, T), is empty, or holds NaN or infinity.
+            AudioError: it is no array of real numbers (C, T), is empty, or holds NaN or infinity.
         """
-        track = Track.of(checked_audio(audio), checked_rate(sample_rate))
+        track = Track.of(as_audio(audio), checked_rate(sample_rate))
         words = tuple(self._words(self._chosen(track), track, progress))
         return Transcript(words, self.heard_by, self.notice)
 

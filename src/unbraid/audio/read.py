@@ -30,7 +30,7 @@ class Reader:
     frames: int | None  # in the range; None where only decoding can tell
 
     def __init__(self, source: Source, *, start: float = 0.0, duration: float | None = None, track: int = 0) -> None:
-        _check_range(start, duration)
+        check_range(start, duration)
         self._name, self._track = label(source), track
         self._source, self._temporary = localize(source)
         try:
@@ -198,7 +198,8 @@ def _decoder(source: Path | BinaryIO, name: str, track: int) -> Decoder:
             ) from None
 
 
-def _check_range(start: float, duration: float | None) -> None:
+def check_range(start: float, duration: float | None) -> None:
+    """Refuse a start before the beginning, and a duration of nothing; both in seconds."""
     if not (math.isfinite(start) and start >= 0):
         raise UsageError(f"A start of {start} s is not possible; it must be 0 or more.")
     if duration is not None and not (math.isfinite(duration) and duration > 0):
