@@ -10,7 +10,7 @@ from unbraid.separator import Separator
 from unbraid.synthesizer import MODEL as VOICE
 from unbraid.synthesizer import Synthesizer
 from unbraid.transcriber import MODEL as TRANSCRIBER
-from unbraid.transcriber import Transcriber
+from unbraid.transcriber import Channels, Transcriber
 from unbraid.transcript import Transcript
 
 
@@ -66,11 +66,14 @@ def transcribe(
     model: str | Path = TRANSCRIBER,
     *,
     sample_rate: int | None = None,
+    channels: Channels = "mix",
     device: str = "auto",
 ) -> Transcript:
     """Write down what is said: `.text`, and `.words` with their times and how sure the model is of them.
 
-    What a recording can be, see `separate`. For many make one `Transcriber`; for long ones use its `stream`.
+    What a recording can be, see `separate`. `channels="apart"` hears each channel alone, as of a call with one party on
+    each: every word then has its `voice`, "channel 1" or "channel 2". For many recordings make one `Transcriber`; for
+    long ones use its `stream`.
 
     Raises:
         AudioError: the recording cannot be read.
@@ -80,8 +83,8 @@ def transcribe(
     check_rate_given("transcribe", recording, sample_rate)
     with Transcriber(model, device=device) as transcriber:
         if is_array(recording):
-            return transcriber(recording, sample_rate or 0)
-        words = tuple(transcriber.stream(recording))
+            return transcriber(recording, sample_rate or 0, channels=channels)
+        words = tuple(transcriber.stream(recording, channels=channels))
         return Transcript(words, transcriber.heard_by, transcriber.notice)
 
 

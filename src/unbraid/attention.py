@@ -16,20 +16,13 @@ from typing import Literal
 
 import numpy as np
 
-from unbraid.audio import (
-    ArrayLike,
-    Source,
-    as_audio,
-    check_range,
-    check_rate_given,
-    checked_rate,
-    is_array,
-    read,
-    resample,
-)
+from unbraid.audio import ArrayLike, Source, check_range, is_array, read, resample
+from unbraid.audio.arrays import as_audio, check_rate_given, checked_rate, excerpt
 from unbraid.dsp import FloatArray
+from unbraid.dsp.downmix import downmixed
 from unbraid.dsp.mel import mel_levels
-from unbraid.errors import AudioError, UsageError
+from unbraid.dsp.rumble import without_rumble
+from unbraid.errors import UsageError
 from unbraid.folder import open_model_folder
 from unbraid.generate import Generator
 from unbraid.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
@@ -215,18 +208,14 @@ def _excerpt(source: Source | ArrayLike, start: float, seconds: float, sample_ra
     check_rate_given("attention_maps", source, sample_rate)
     if not is_array(source):
         return read(source, start=start, duration=seconds)
-    audio, rate = as_audio(source), checked_rate(sample_rate or 0)
     check_range(start, seconds)
-    if (first := round(start * rate)) >= audio.shape[1]:
-        raise AudioError(
-            f"The array is {audio.shape[1] / rate:.3f} s long; there is nothing at the start of {start} s."
-        )
-    return audio[:, first : first + round(seconds * rate)], rate
+    rate = checked_rate(sample_rate or 0)
+    return excerpt(as_audio(source), rate, start, seconds), rate
 
 
 def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Array, Axis, bool]:
     """An excerpt (C, T) as the model reads it, and whether there is more of it than can be shown."""
-    audio = audio.mean(0, keepdims=True, dtype=np.float32)  # (1, T)
+    audio = np.concatenate(list(without_rumble(iter([downmixed(audio, rate)]), rate)), axis=-1)  # (1, T)
     most = round(MOST_SECONDS * rate)
     assert isinstance(spec.geometry, AudioTransformerGeometry)
     side = spec.geometry.source

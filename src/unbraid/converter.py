@@ -22,6 +22,7 @@ from unbraid.audio import ArrayLike, numbers_of
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.dsp.overlap import Joiner, windows
+from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import AudioError, UsageError
 from unbraid.folder import open_model_folder
 from unbraid.geometry import AudioTransformerGeometry, Side, SpectrogramSide, WaveSide
@@ -100,6 +101,9 @@ class Converter:
         source, target = self._source.stride, self._target.stride  # samples or frames in a step
         overlap = self._window_steps - self._hop_steps
         whole = (self._window_steps, self._hop_steps) if self._fills_windows else None
+        if isinstance(self._source, WaveSide):
+            clean = without_rumble((block[None] for block in blocks), self.spec.sample_rate)
+            blocks = (block[0] for block in clean)
         joiner, fed, given = Joiner(overlap * target), _Fed(blocks, self._source, whole), 0
         for window, new in windows(fed.steps(), self._window_steps * source, overlap * source):
             made = joiner.add(self._run(window), new // source * target)

@@ -36,7 +36,7 @@ from unbraid.options import Options, all_stems, check_options, has_residual, lea
 from unbraid.runtime import Executor, open_executor
 from unbraid.runtime.base import Precision
 from unbraid.spec import ModelSpec
-from unbraid.stream import Feed, Progress, Track
+from unbraid.stream import Feed, Progress, RumbleFree, Track
 
 
 class Separator:
@@ -163,14 +163,19 @@ class Separator:
         if self.options.raw:
             feed = Feed(track, rate, passes, "model", progress)
             return (stems for _, stems in feed.pair(self._network(feed, track)))
+        free = RumbleFree(track, passes)
         drop = self.options.high_band == "drop" and track.sample_rate > rate
-        feed = Feed(track, rate, passes, "narrow" if drop else "input", progress)
-        pairs = feed.pair(self._network(feed, track))
+        feed = Feed(free.track, rate, passes, "narrow" if drop else "input", progress)
+        stems = self._summing(feed.pair(self._network(feed, track)), track.sample_rate)
+        return free.given_back(stems, residual=self.has_residual, strength=self.options.strength)
+
+    def _summing(self, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int) -> Blocks:
+        """Stems (S, C, n), residual included, that add up to what they are paired with, (C, n)."""
         if self.has_residual:
             return (_with_residual(whole, stems, self.options.strength) for whole, stems in pairs)
-        if self.spec.spectral and not self.options.wiener and track.sample_rate == rate:
+        if self.spec.spectral and not self.options.wiener and sample_rate == self.spec.sample_rate:
             return (stems for _, stems in pairs)  # masks add up to one, so nothing is left over
-        return shared(pairs, cell_samples=max(1, track.sample_rate // 100))
+        return shared(pairs, cell_samples=max(1, sample_rate // 100))
 
     def _network(self, feed: Feed, track: Track) -> Blocks:
         """What the network makes of a track, at the model's rate."""

@@ -77,6 +77,14 @@ def as_audio(audio: ArrayLike) -> Audio:
     return _checked(found)
 
 
+def excerpt(audio: Audio, sample_rate: int, start: float, seconds: float) -> Audio:
+    """So many seconds of audio (C, T) from a start on, as a reader takes them out of a file."""
+    first, length = round(start * sample_rate), audio.shape[1]
+    if first >= length:
+        raise AudioError(f"The array is {length / sample_rate:.3f} s long; there is nothing at the start of {start} s.")
+    return audio[:, first : first + round(seconds * sample_rate)]
+
+
 def numbers_of(values: ArrayLike, what: str) -> np.ndarray:
     """Values as an array of real numbers of any shape; integers as floating-point numbers from -1 to 1.
 

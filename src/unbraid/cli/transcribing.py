@@ -121,7 +121,12 @@ class _Job:
         cut = self.asked.cut
         if self.engines.separator is None:
             words = self.engines.transcriber.stream(
-                source, start=cut.start, duration=cut.duration, track=cut.track, progress=progress
+                source,
+                start=cut.start,
+                duration=cut.duration,
+                track=cut.track,
+                channels=self.asked.channels,
+                progress=progress,
             )
             yield from lines_of(words)
             return
