@@ -8,7 +8,7 @@ from source_tree import FILES, ROOT, imports, name_of
 
 LAYERS = {
     0: "errors geometry spec weights quantize graphs vocabulary schema",
-    1: "audio dsp metrics search ctc joining transcript subtitles",
+    1: "audio dsp metrics search ctc joining transcript subtitles normalization",
     2: "runtime store catalogue download sources hub importers folder card corpora rendering",
     3: "frontends stream converter options separator api evaluation visual "
     "steps generate speaking phonemizer recognizer transcriber spelling synthesizer attention",

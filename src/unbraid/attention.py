@@ -28,6 +28,7 @@ from unbraid.generate import Generator
 from unbraid.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
 from unbraid.graphs import ATTENTION
 from unbraid.hub import entries, resolve
+from unbraid.normalization import normalized
 from unbraid.runtime import Executor, open_executor
 from unbraid.spec import Mel, ModelSpec, samples_in_step, steps_in
 from unbraid.steps import Array, Steps, as_item, batch
@@ -186,7 +187,7 @@ def _text(spec: ModelSpec, source: Source | ArrayLike) -> tuple[Array, Axis, boo
 
 def _numbers(text: str, vocabulary: Vocabulary, refused: str) -> list[int]:
     """The symbols of a text: characters, or what blanks keep apart where symbols are longer; in either case."""
-    ordinary = vocabulary.symbols[len(SPECIAL) :]
+    text, ordinary = normalized(text), vocabulary.symbols[len(SPECIAL) :]
     apart = any(len(symbol) > 1 for symbol in ordinary)
     found = [
         next((form for form in (symbol, symbol.lower(), symbol.upper()) if not vocabulary.unknown([form])), symbol)
