@@ -46,7 +46,8 @@ SILENCE = 1e-4  # -80 dB: a window that nowhere is louder says nothing
 PAUSE_SECONDS = 0.5  # of steps that say nothing, at which texts are cut
 PIECE_SECONDS = 30.0  # that are decoded at once where nobody pauses
 UNLIKE = (
-    "its channels differ, as those of a call with one party on each, and were mixed; channels apart hears each alone"
+    "its channels differ, as in a call with one party on each, and were mixed; hear each on its own with "
+    '--channels apart (channels="apart")'
 )
 
 
