@@ -45,10 +45,7 @@ LONG_SECONDS = 120.0
 SILENCE = 1e-4  # -80 dB: a window that nowhere is louder says nothing
 PAUSE_SECONDS = 0.5  # of steps that say nothing, at which texts are cut
 PIECE_SECONDS = 30.0  # that are decoded at once where nobody pauses
-UNLIKE = (
-    "its channels differ, as in a call with one party on each, and were mixed; hear each on its own with "
-    '--channels apart (channels="apart")'
-)
+UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (channels="apart") hears each on its own'
 
 
 class Transcriber:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from unbraid.corpora.levels import Array
-from unbraid.errors import AudioError, SetAside, UsageError
+from unbraid.errors import AudioError, SetAside
 
 SILENT_PEAK = 1e-4  # -80 dBFS
 T = TypeVar("T")
@@ -60,13 +60,13 @@ class Aside:
         """What is read of the key at a position, or of the next one that can be read.
 
         Raises:
-            UsageError: none can.
+            AudioError: none can.
         """
         for k in range(len(keys)):
             key = keys[(position + k) % len(keys)]
             if (found := self.attempt(key, lambda key=key: read(key))) is not None:  # type: ignore[misc]
                 return found
-        raise UsageError(f"None of {len(keys)} recordings can be read.{self.told()}")
+        raise AudioError(f"None of {len(keys)} recordings can be read.{self.told()}")
 
 
 def check_sounds(audio: Array, name: object) -> Array:

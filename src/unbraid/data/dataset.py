@@ -59,7 +59,7 @@ class DynamicMixtures(Dataset[Item]):
         drawn = (voice for i in order if (voice := self._draw(self._speakers[i], needed, random)) is not None)
         voices = list(islice(drawn, self._sources))
         if len(voices) < self._sources:
-            raise UsageError(f"Too few speakers can be read for {self._sources} voices.{self._aside.told()}")
+            raise AudioError(f"Too few speakers can be read for {self._sources} voices.{self._aside.told()}")
         noise = None
         if random.random() < self._mixing.noise_probability:
             noise = self._draw(self._noises, self._mixing.crop_samples(self._sample_rate), random)

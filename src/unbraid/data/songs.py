@@ -19,7 +19,7 @@ from unbraid.corpora.songs import Song, read_stereo, song_seconds, stems_of
 from unbraid.data.aside import Aside
 from unbraid.data.remixing import PAUSE_RMS, Playing, Remixing, at_unit_power, draw_playing, played, remixed, rms
 from unbraid.data.shelf import Shelf
-from unbraid.errors import UsageError
+from unbraid.errors import AudioError, UsageError
 
 TRIES = 6  # at a crop that is not nearly silent
 MOST_TRIES = 100  # at a song that can be read
@@ -133,7 +133,7 @@ class SongCrops(Dataset[Tensor]):
             if found is not None and attempt >= TRIES:
                 break
         if found is None:
-            raise UsageError(f"The songs cannot be read.{self._aside.told()}")
+            raise AudioError(f"The songs cannot be read.{self._aside.told()}")
         song, audio = found
         crops = [played(stem, playing, self._samples, self._sample_rate) for stem in audio]
         return song, np.stack(crops)
