@@ -8,8 +8,8 @@ so nothing is delayed; at both ends of a recording it sees the recording mirrore
 
 A recording without rumble is not touched, not even in its last bit. Sections of a second are looked at one by one, and
 from the first one on whose power below 20 Hz exceeds what white noise of its length may have there (three times its
-expected share, and 1 % more) everything is filtered. Sections begin at the same samples however the audio is cut into
-blocks, so that whole and block by block are the same.
+expected share, and 1 % more) and is above -70 dB, everything is filtered. Sections begin at the same samples however
+the audio is cut into blocks, so that whole and block by block are the same.
 """
 
 import functools
@@ -27,14 +27,20 @@ KAISER_BETA = 5.65  # 60 dB
 LOOK_BELOW_HZ = 20.0
 SHARE = 0.01  # of a section's power, above what white noise has
 WHITE_TIMES = 3.0
-SILENT_POWER = 1e-10  # -100 dB
+FAINT_POWER = 1e-7  # -70 dB: less is the noise of a codec, or of a converter
 LEAST_SECONDS = 0.1  # two periods: nothing shorter tells of rumble
 LEAST_RATE = 1000  # Hz: of less than this, rumble is no small part
 FADE_SECONDS = 0.05
 
 
 def split(blocks: Blocks, sample_rate: int) -> Iterator[tuple[FloatArray, FloatArray | None]]:
-    """Blocks (C, n) as sections: the audio without rumble (C, m), and the rumble (C, m) or None where none is taken."""
+    """Blocks (C, n) as sections: the audio without rumble (C, m), and the rumble (C, m) or None where none is taken.
+
+    Below `LEAST_RATE` the blocks pass as they come.
+    """
+    if sample_rate < LEAST_RATE:
+        yield from ((block, None) for block in blocks)
+        return
     kernel, half = _kernel(sample_rate), round(HALF_SECONDS * sample_rate)
     is_found = False  # once it is, for all that follows
     before: FloatArray | None = None  # the end of the section before
@@ -69,7 +75,7 @@ def without_rumble(blocks: Blocks, sample_rate: int) -> Blocks:
 def has_rumble(section: FloatArray, sample_rate: int) -> bool:
     """Whether any channel of a section (C, T) has a DC offset or rumble that counts."""
     samples = section.shape[-1]
-    if samples < LEAST_SECONDS * sample_rate or sample_rate < LEAST_RATE:
+    if samples < LEAST_SECONDS * sample_rate:
         return False
     window = _window(samples)
     power = np.square(section * window, dtype=np.float64).sum(-1)  # (C,)
@@ -77,7 +83,7 @@ def has_rumble(section: FloatArray, sample_rate: int) -> bool:
     low = np.square(np.abs(_lowest(section * window, bins))).astype(np.float64)  # (C, bins)
     below = (2 * low.sum(-1) - low[:, 0]) / samples
     white = (2 * bins - 1) / samples
-    loud = below > SILENT_POWER * np.square(window, dtype=np.float64).sum()
+    loud = below > FAINT_POWER * np.square(window, dtype=np.float64).sum()
     return bool(np.any(loud & (below > (SHARE + WHITE_TIMES * white) * power)))
 
 
