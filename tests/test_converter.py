@@ -141,8 +141,10 @@ def test_the_network_is_freed() -> None:
          "got float32 (1, 5)."),
         ("waveform to spectrogram", np.zeros(0, np.float32), "tiny-sides reads floating-point arrays (samples,), got "
          "float32 (0,)."),
-        ("waveform to spectrogram", np.zeros(5, np.int16), "tiny-sides reads floating-point arrays (samples,), got "
-         "int16 (5,)."),
+        ("spectrogram to waveform", np.zeros((5, 6), np.int16), "tiny-sides reads floating-point arrays (frames, 6), "
+         "got int16 (5, 6)."),
+        ("waveform to spectrogram", np.zeros(5, np.complex64), "Audio must be real numbers, not complex numbers "
+         "(complex64); give floats from -1 to 1."),
         ("waveform to spectrogram", np.array([0, np.nan]), "What is to be converted holds NaN or infinity; repair it "
          "first."),
     ],

@@ -9,10 +9,10 @@ from source_tree import FILES, ROOT, imports, name_of
 LAYERS = {
     0: "errors printable bounded plain_yaml protobuf ranges geometry cuts spec schema vocabulary "
     "tensor_table weights quantize graphs signatures graph_check disk atomic",
-    1: "walk audio dsp metrics search ctc joining transcript subtitles",
+    1: "walk audio dsp metrics search ctc joining transcript subtitles normalization",
     2: "runtime store catalogue network connection download sources hub importers folder card corpora rendering",
     3: "frontends stream converter options separator api evaluation visual "
-    "steps generate speaking phonemizer recognizer transcriber spelling synthesizer attention",
+    "channels steps generate speaking phonemizer recognizer transcriber spelling synthesizer attention",
     4: "cli tracks jobs receipt journal __main__",
 }
 TORCH_LAYERS = {0: "models graph", 1: "losses data", 2: "export", 3: "train"}

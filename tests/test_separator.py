@@ -226,14 +226,16 @@ BAD_AUDIO = [
     (np.zeros(5, np.float32), "Audio must be an array (channels, samples), got shape (5,); for mono use audio[None]."),
     (np.zeros((1, 2, 3), np.float32),
      "Audio must be an array (channels, samples), got shape (1, 2, 3); for mono use audio[None]."),
-    (np.zeros((2, 5), np.int16), "Audio must be floating point, got int16; scale integers to -1 … 1 first."),
-    (np.zeros((2, 5), np.complex64), "Audio must be floating point, got complex64; scale integers to -1 … 1 first."),
+    (np.zeros((2, 5), np.complex64),
+     "Audio must be real numbers, not complex numbers (complex64); give floats from -1 to 1."),
     (np.zeros((2, 0), np.float32), "Audio of shape (2, 0) is empty."),
     (np.zeros((0, 5), np.float32), "Audio of shape (0, 5) is empty."),
     (np.zeros((8000, 2), np.float32), "Audio of shape (8000, 2) looks like (samples, channels); pass audio.T."),
-    (np.full((1, 5), np.nan, np.float32), "Audio holds NaN or infinity; repair it first."),
-    (np.full((1, 5), -np.inf, np.float32), "Audio holds NaN or infinity; repair it first."),
-    (np.full((1, 5), 1e300), "Audio holds NaN or infinity; repair it first."),
+    (np.full((1, 5), np.nan, np.float32),
+     "Audio holds NaN at sample 0 of channel 0, counted from 0; repair it first."),
+    (np.full((1, 5), -np.inf, np.float32),
+     "Audio holds an infinite value at sample 0 of channel 0, counted from 0; repair it first."),
+    (np.full((1, 5), 1e300), "Audio holds samples above 1e+09, where full scale is 1; scale it down first."),
 ]  # fmt: skip
 
 

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from unbraid.audio import ReadOptions, Source, TrackChoice, read
+from unbraid.audio import ArrayLike, ReadOptions, Source, TrackChoice, check_rate_given, is_array, read
+from unbraid.channels import Channels
 from unbraid.dsp import FloatArray
-from unbraid.errors import UsageError
 from unbraid.options import Options, check_stem
 from unbraid.phonemizer import MODEL, Phonemizer
 from unbraid.separator import Separator
@@ -18,7 +16,7 @@ from unbraid.transcript import Transcript
 
 
 def separate(
-    recording: Source | FloatArray,
+    recording: Source | ArrayLike,
     model: str | Path = "speech-2",
     *,
     sample_rate: int | None = None,
@@ -28,22 +26,23 @@ def separate(
 ) -> dict[str, FloatArray]:
     """Pull a recording apart: {stem: float32 (C, T)} at its own sample rate, channels and length.
 
-    `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz. `track` is
-    the number of an audio track of the file, from 0 on, or "auto" for the first that sounds; `reading` says how odd or
-    damaged files are read. For many recordings make one `Separator`; for long ones use its `blocks`.
+    `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz: of NumPy, a tensor on
+    the CPU, or lists of numbers; integers are scaled by their type. `track` is the number of an audio track of the
+    file, from 0 on, or "auto" for the first that sounds; `reading` says how odd or damaged files are read. For many
+    recordings make one `Separator`; for long ones use its `blocks`.
 
     Raises:
         AudioError: the recording cannot be read or separated as it is.
         ModelError: there is no such model, or its folder is damaged.
         UsageError: an array came without its sample rate, or a file with one.
     """
-    _check_rate("separate", recording, sample_rate)
+    check_rate_given("separate", recording, sample_rate)
     with Separator(model, device=device) as separator:
         return _apart(separator, recording, sample_rate, track, reading)
 
 
 def enhance(
-    recording: Source | FloatArray,
+    recording: Source | ArrayLike,
     model: str | Path = "denoise",
     *,
     sample_rate: int | None = None,
@@ -62,36 +61,38 @@ def enhance(
         ModelError: there is no such model, or its folder is damaged.
         UsageError: the model finds no speech, or an array came without its sample rate, or a file with one.
     """
-    _check_rate("enhance", recording, sample_rate)
+    check_rate_given("enhance", recording, sample_rate)
     with Separator(model, device=device, options=Options(strength=strength)) as separator:
         check_stem("speech", separator.stems(), separator.spec.name)
         return _apart(separator, recording, sample_rate, track, reading)["speech"]
 
 
 def transcribe(
-    recording: Source | FloatArray,
+    recording: Source | ArrayLike,
     model: str | Path = TRANSCRIBER,
     *,
     sample_rate: int | None = None,
     track: TrackChoice = 0,
     reading: ReadOptions = ReadOptions(),
+    channels: Channels = "mix",
     device: str = "auto",
 ) -> Transcript:
     """Write down what is said: `.text`, and `.words` with their times and how sure the model is of them.
 
-    What a recording, `track` and `reading` can be, see `separate`. For many make one `Transcriber`; for long ones use
-    its `stream`.
+    What a recording, `track` and `reading` can be, see `separate`. `channels="apart"` hears each channel alone, as of a
+    call with one party on each: every word then has its `voice`, "channel 1" or "channel 2". For many recordings make
+    one `Transcriber`; for long ones use its `stream`.
 
     Raises:
         AudioError: the recording cannot be read.
         ModelError: there is no such model, or its folder is damaged.
         UsageError: the model writes no text, or an array came without its sample rate, or a file with one.
     """
-    _check_rate("transcribe", recording, sample_rate)
+    check_rate_given("transcribe", recording, sample_rate)
     with Transcriber(model, device=device) as transcriber:
-        if isinstance(recording, np.ndarray):
-            return transcriber(recording, sample_rate or 0)
-        words = tuple(transcriber.stream(recording, track=track, reading=reading))
+        if is_array(recording):
+            return transcriber(recording, sample_rate or 0, channels=channels)
+        words = tuple(transcriber.stream(recording, track=track, reading=reading, channels=channels))
         return Transcript(words, transcriber.heard_by, transcriber.notice, transcriber.notices)
 
 
@@ -124,24 +125,15 @@ def synthesize(
         return synthesizer(text), synthesizer.sample_rate
 
 
-def _check_rate(call: str, recording: Source | FloatArray, sample_rate: int | None) -> None:
-    """Refuse an array without its sample rate, and a file with one."""
-    if isinstance(recording, np.ndarray):
-        if sample_rate is None:
-            raise UsageError(f"An array needs its sample rate: {call}(audio, sample_rate=44100).")
-    elif sample_rate is not None:
-        raise UsageError("A file has its own sample rate; sample_rate goes with an array.")
-
-
 def _apart(
     separator: Separator,
-    recording: Source | FloatArray,
+    recording: Source | ArrayLike,
     sample_rate: int | None,
     track: TrackChoice,
     reading: ReadOptions,
 ) -> dict[str, FloatArray]:
     """The stems of a recording."""
-    if isinstance(recording, np.ndarray):
+    if is_array(recording):
         return separator(recording, sample_rate or 0)
     audio, rate = read(recording, track=track, reading=reading)
     return separator(audio, rate)

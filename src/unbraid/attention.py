@@ -16,15 +16,19 @@ from typing import Literal
 
 import numpy as np
 
-from unbraid.audio import Reader, ReadOptions, Source, TrackChoice, resample
+from unbraid.audio import ArrayLike, Cut, Reader, ReadOptions, Source, TrackChoice, check_range, is_array, resample
+from unbraid.audio.arrays import as_audio, check_rate_given, checked_rate, excerpt
 from unbraid.dsp import FloatArray
+from unbraid.dsp.downmix import downmixed
 from unbraid.dsp.mel import mel_levels
+from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import UsageError
 from unbraid.folder import open_model_folder
 from unbraid.generate import Generator
 from unbraid.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
 from unbraid.graphs import ATTENTION
 from unbraid.hub import entries, resolve
+from unbraid.normalization import normalized
 from unbraid.runtime import Executor, open_executor
 from unbraid.spec import Mel, ModelSpec, samples_in_step, steps_in
 from unbraid.steps import Array, Steps, as_item, batch
@@ -98,7 +102,7 @@ class _Opened:
 
 def attention_maps(
     model: str | Path,
-    source: Source,
+    source: Source | ArrayLike,
     *,
     target: str | None = None,
     start: float = 0.0,
@@ -107,11 +111,13 @@ def attention_maps(
     reading: ReadOptions = ReadOptions(),
     device: str = "auto",
     threads: int | None = None,
+    sample_rate: int | None = None,
 ) -> AttentionMaps:
     """What each layer of a model attends to while it reads `source` and writes.
 
-    `source` is a text for models that read text, else an audio file, of which `duration` seconds from `start` on are
-    read, at most 30; for `track` and `reading` see `unbraid.separate`. A model with a decoder writes greedily, unless a
+    `source` is a text for models that read text, else an audio file, or an array (C, T) with its `sample_rate` in Hz;
+    `duration` seconds of it from `start` on are read, at most 30; for `track` and `reading` see `unbraid.separate`. A
+    model with a decoder writes greedily, unless a
     `target` is given, the text that it shall have written.
 
     Raises:
@@ -122,12 +128,18 @@ def attention_maps(
     """
     folder = resolve(model)
     spec = open_model_folder(folder)
+    if duration is not None and duration > MOST_SECONDS:
+        raise UsageError(f"At most {MOST_SECONDS:g} s can be shown, not {duration:g}; choose a smaller --duration.")
     opened = _Opened(spec, _geometry(spec, device), folder, device, threads)
     if target is not None and not isinstance(opened.geometry.target, TextSide):
         raise UsageError(f"{spec.name} writes no text, so there is no target to be given; leave it out.")
-    item, columns, is_cut, notices = (
-        _text(spec, source) if _reads_text(spec) else _sound(spec, source, (start, duration, track), reading)
-    )
+    notices: tuple[str, ...] = ()
+    if _reads_text(spec):
+        item, columns, is_cut = _text(spec, source)
+    else:
+        cut = Cut(start, MOST_SECONDS + 0.1 if duration is None else duration, track, reading)
+        sound, rate, notices = _excerpt(source, cut, sample_rate)
+        item, columns, is_cut = _sound(spec, sound, rate, start)
     _check_size(opened.geometry, columns.steps)
     inputs = batch([item], opened.geometry.source)
     if opened.geometry.is_aligned:
@@ -168,7 +180,7 @@ def _check_size(geometry: AudioTransformerGeometry, source: int, target: int = 0
         )
 
 
-def _text(spec: ModelSpec, source: Source) -> tuple[Array, Axis, bool, tuple[str, ...]]:
+def _text(spec: ModelSpec, source: Source | ArrayLike) -> tuple[Array, Axis, bool]:
     """A text as symbols, its end included."""
     assert spec.vocabularies is not None
     if not isinstance(source, str):
@@ -176,12 +188,12 @@ def _text(spec: ModelSpec, source: Source) -> tuple[Array, Axis, bool, tuple[str
     numbers = [*_numbers(source, Vocabulary(spec.vocabularies.source), f"{spec.name} cannot read"), END]
     if len(numbers) == 1:
         raise UsageError(f"There is nothing to read; give {spec.name} a text.")
-    return np.array(numbers), Axis(len(numbers), _labels(spec.vocabularies.source, numbers)), False, ()
+    return np.array(numbers), Axis(len(numbers), _labels(spec.vocabularies.source, numbers)), False
 
 
 def _numbers(text: str, vocabulary: Vocabulary, refused: str) -> list[int]:
     """The symbols of a text: characters, or what blanks keep apart where symbols are longer; in either case."""
-    ordinary = vocabulary.symbols[len(SPECIAL) :]
+    text, ordinary = normalized(text), vocabulary.symbols[len(SPECIAL) :]
     apart = any(len(symbol) > 1 for symbol in ordinary)
     found = [
         next((form for form in (symbol, symbol.lower(), symbol.upper()) if not vocabulary.unknown([form])), symbol)
@@ -198,19 +210,20 @@ def _labels(symbols: tuple[str, ...], numbers: list[int]) -> tuple[str, ...]:
     return tuple("␣" if symbols[number] == SPACE else symbols[number] for number in numbers)
 
 
-def _sound(
-    spec: ModelSpec, source: Source, excerpt: tuple[float, float | None, TrackChoice], reading: ReadOptions
-) -> tuple[Array, Axis, bool, tuple[str, ...]]:
-    """A piece of audio as the model reads it, whether there is more of it than can be shown, and what is odd about it.
+def _excerpt(source: Source | ArrayLike, cut: Cut, sample_rate: int | None) -> tuple[FloatArray, int, tuple[str, ...]]:
+    """A part of a recording (C, T), its sample rate, and what is odd about its file."""
+    check_rate_given("attention_maps", source, sample_rate)
+    if not is_array(source):
+        with Reader(source, start=cut.start, duration=cut.duration, track=cut.track, reading=cut.reading) as reader:
+            return reader.read(), reader.info.sample_rate, reader.notices
+    check_range(cut.start, cut.duration)
+    rate = checked_rate(sample_rate or 0)
+    return excerpt(as_audio(source), rate, cut.start, cut.duration or MOST_SECONDS), rate, ()
 
-    The excerpt: its start and duration in seconds, and the track that it is of.
-    """
-    start, duration, track = excerpt
-    if duration is not None and duration > MOST_SECONDS:
-        raise UsageError(f"At most {MOST_SECONDS:g} s can be shown, not {duration:g}; choose a smaller --duration.")
-    most_seconds = MOST_SECONDS + 0.1 if duration is None else duration
-    with Reader(source, start=start, duration=most_seconds, track=track, reading=reading) as reader:
-        rate, audio = reader.info.sample_rate, reader.read().mean(0, keepdims=True, dtype=np.float32)  # (1, T)
+
+def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Array, Axis, bool]:
+    """An excerpt (C, T) as the model reads it, and whether there is more of it than can be shown."""
+    audio = np.concatenate(list(without_rumble(iter([downmixed(audio, rate)]), rate)), axis=-1)  # (1, T)
     most = round(MOST_SECONDS * rate)
     assert isinstance(spec.geometry, AudioTransformerGeometry)
     side = spec.geometry.source
@@ -223,7 +236,7 @@ def _sound(
     seconds = len(samples) / spec.sample_rate
     item = as_item(0, levels if isinstance(side, SpectrogramSide) else samples, side)  # (N·stride, F) or (N·stride,)
     axis = Axis(steps_in(side, len(item)), levels=levels, seconds=seconds, start=start)
-    return item, axis, audio.shape[1] > most, reader.notices
+    return item, axis, audio.shape[1] > most
 
 
 def _shown_mel(sample_rate: int) -> Mel:

@@ -18,9 +18,11 @@ from typing import Self
 
 import numpy as np
 
+from unbraid.audio import ArrayLike, numbers_of
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.dsp.overlap import Joiner, windows
+from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import AudioError, UsageError
 from unbraid.folder import open_model_folder
 from unbraid.geometry import AudioTransformerGeometry, Side, SpectrogramSide, WaveSide
@@ -81,7 +83,7 @@ class Converter:
         """Free the network."""
         self._executor.close()
 
-    def __call__(self, sound: FloatArray) -> FloatArray:
+    def __call__(self, sound: ArrayLike) -> FloatArray:
         """A waveform (T,) or log-mel spectrogram (N, F) as the other thing, or as the same thing altered.
 
         Frames belong to samples as in `dsp.mel`, so (T,) becomes ⌈T / hop⌉ frames and N frames N·hop samples.
@@ -99,6 +101,9 @@ class Converter:
         source, target = self._source.stride, self._target.stride  # samples or frames in a step
         overlap = self._window_steps - self._hop_steps
         whole = (self._window_steps, self._hop_steps) if self._fills_windows else None
+        if isinstance(self._source, WaveSide):
+            clean = without_rumble((block[None] for block in blocks), self.spec.sample_rate)
+            blocks = (block[0] for block in clean)
         joiner, fed, given = Joiner(overlap * target), _Fed(blocks, self._source, whole), 0
         for window, new in windows(fed.steps(), self._window_steps * source, overlap * source):
             made = joiner.add(self._run(window), new // source * target)
@@ -140,15 +145,16 @@ class Converter:
     def _out(self, made: FloatArray) -> FloatArray:
         return made[0] if isinstance(self._target, WaveSide) else np.maximum(made.T, SILENT_LEVEL)
 
-    def _checked(self, sound: FloatArray) -> FloatArray:
-        sound, side = np.asarray(sound), self._source
+    def _checked(self, sound: ArrayLike) -> FloatArray:
+        side = self._source
+        sound = numbers_of(sound, "Audio") if isinstance(side, WaveSide) else np.asarray(sound)
         shape = "(samples,)" if isinstance(side, WaveSide) else f"(frames, {side.bins})"
         fits = sound.ndim == 1 if isinstance(side, WaveSide) else sound.ndim == 2 and sound.shape[1] == side.bins
         if not fits or sound.dtype.kind != "f" or not len(sound):
             raise AudioError(f"{self.spec.name} reads floating-point arrays {shape}, got {sound.dtype} {sound.shape}.")
         if not np.isfinite(sound).all():
             raise AudioError("What is to be converted holds NaN or infinity; repair it first.")
-        return sound.astype(np.float32, copy=False)
+        return np.asarray(sound, np.float32)
 
 
 class _Fed:

@@ -1,10 +1,9 @@
 """What stands between a stream of audio at the model's rate and its network, per family: blocks in, stems out.
 
 A SepFormer gets windows of waveform, a U-Net gets segments of a spectrogram. Both return blocks (S, C, n) that add
-up to the length of what came in (a U-Net's may have some samples more at the end). Arrays are checked here too.
+up to the length of what came in (a U-Net's may have some samples more at the end).
 """
 
-import numbers
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -16,13 +15,11 @@ from unbraid.dsp.overlap import Joiner, windows
 from unbraid.dsp.side import as_mixed, with_side
 from unbraid.dsp.stft import analysis, synthesis
 from unbraid.dsp.wiener import Spatial, Sums, estimate
-from unbraid.errors import AudioError, UsageError
+from unbraid.errors import UsageError
 from unbraid.metrics import best_order, best_permutation
 from unbraid.runtime.base import Executor
 from unbraid.spec import Spectral
 
-MOST_CHANNELS = 64  # an array with more of them, and no more samples than this, is the wrong way round
-LOUDEST = 1e9  # float32 has room for its square, and for sums of those; full scale is 1
 RAW_LIMIT_SECONDS = 300.0
 RAW_BYTES_PER_8000 = 27_000_000  # samples, of a published SepFormer: measured up to a minute
 SLICE_FRAMES = 64  # of a spectrogram, filtered and transformed at a time
@@ -250,36 +247,3 @@ def from_pairs(stems: FloatArray, channels: int) -> FloatArray:
     if channels % 2:
         flat[:, channels - 1] = (flat[:, channels - 1] + flat[:, channels]) / 2
     return flat[:, :channels]
-
-
-# --- arrays as they come ------------------------------------------------------------------------------------------
-
-
-def checked_rate(sample_rate: float) -> int:
-    """The sample rate as a whole number of Hz, or the reason why not."""
-    number = isinstance(sample_rate, numbers.Real) and not isinstance(sample_rate, bool)
-    if not number or not float(sample_rate).is_integer() or sample_rate < 1:
-        raise AudioError(f"The sample rate must be a whole number of Hz above 0, got {sample_rate!r}.")
-    return int(sample_rate)
-
-
-def checked_audio(audio: FloatArray) -> FloatArray:
-    """The array as float32 (C, T), or the reason why not."""
-    array = np.asarray(audio)
-    if array.ndim != 2:
-        raise AudioError(
-            f"Audio must be an array (channels, samples), got shape {array.shape}; for mono use audio[None]."
-        )
-    if array.dtype.kind != "f":
-        raise AudioError(f"Audio must be floating point, got {array.dtype}; scale integers to -1 … 1 first.")
-    if 0 in array.shape:
-        raise AudioError(f"Audio of shape {array.shape} is empty.")
-    if array.shape[0] > MOST_CHANNELS >= array.shape[1]:
-        raise AudioError(f"Audio of shape {array.shape} looks like (samples, channels); pass audio.T.")
-    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes the infinity refused below
-        array = array.astype(np.float32, copy=False)
-    if not np.isfinite(array).all():
-        raise AudioError("Audio holds NaN or infinity; repair it first.")
-    if np.abs(array).max() > LOUDEST:
-        raise AudioError(f"Audio holds samples above {LOUDEST:g}, where full scale is 1; scale it down first.")
-    return array

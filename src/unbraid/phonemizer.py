@@ -4,9 +4,9 @@
         for word in phonemizer("Cats and dogs", alternatives=2):
             print(word.text, word.best, word.best.probability)
 
-A sentence is taken apart into words, which are pronounced one by one, without a look at their neighbours. Upper case,
-punctuation around words and accents that the model does not know are dropped; signs and digits are not guessed at, but
-refused, since leaving them out would change what is said.
+Text is normalised (see normalization.py) and taken apart into words, which are pronounced one by one, without a look at
+their neighbours. Upper case, punctuation around words and accents that the model does not know are dropped; signs and
+digits are not guessed at, but refused, since leaving them out would change what is said.
 """
 
 import re
@@ -20,6 +20,7 @@ import numpy as np
 
 from unbraid.errors import UsageError
 from unbraid.generate import Generator
+from unbraid.normalization import normalized
 from unbraid.search import Hypothesis
 from unbraid.vocabulary import END, SPECIAL, Vocabulary
 
@@ -28,7 +29,6 @@ BEAMS = 4  # beginnings that are followed at once
 _AROUND = '.,;:!?"()[]{}<>«»„“”¡¿*_-~'
 _BETWEEN = re.compile(r"[\s/—–…]+")
 _ABBREVIATION = re.compile(r"(?:\w\.)+\w")  # its last full stop belongs to it: a.m.
-_APOSTROPHES = str.maketrans("’‘ʼ`´", "'''''")
 _SHOWN = 5  # characters that an error names
 MOST_LETTERS = 100  # of a word: the time it takes grows with their square, and memory as well
 
@@ -167,7 +167,7 @@ class Phonemizer:
 
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case, without punctuation around them; apostrophes and hyphens inside stay."""
-    text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).lower()
+    text = normalized(text).lower()
     words = (_bare(chunk) for chunk in _BETWEEN.split(text))
     return [word for word in words if word]
 

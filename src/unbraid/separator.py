@@ -15,7 +15,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from unbraid.audio import Reader, ReadOptions, Source, TrackChoice
+from unbraid.audio import ArrayLike, Reader, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.converter import Waves
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.share import shared
@@ -25,8 +25,6 @@ from unbraid.frontends import (
     Seams,
     Speech,
     as_pairs,
-    checked_audio,
-    checked_rate,
     from_pairs,
     music_stems,
     raw_speech,
@@ -38,7 +36,7 @@ from unbraid.options import Options, all_stems, check_options, has_residual, lea
 from unbraid.runtime import Executor, open_executor
 from unbraid.runtime.base import Precision
 from unbraid.spec import ModelSpec
-from unbraid.stream import Feed, Progress, Track
+from unbraid.stream import Feed, Progress, RumbleFree, Track
 
 
 class Separates(Protocol):
@@ -137,14 +135,16 @@ class Separator:
         return max(channels, 2) if self.options.raw and self.spec.channels == 2 else channels
 
     def __call__(
-        self, audio: FloatArray, sample_rate: int, *, progress: Progress | None = None
+        self, audio: ArrayLike, sample_rate: int, *, progress: Progress | None = None
     ) -> dict[str, FloatArray]:
         """Pull an array (C, T) apart: {stem: (C, T)}. The input is not changed.
 
+        It may be any array on the CPU, a tensor as well, or lists of numbers; integers are scaled by their type.
+
         Raises:
-            AudioError: the array is not float (C, T), is empty, or holds NaN or infinity.
+            AudioError: it is no array of real numbers (C, T), is empty, or holds NaN or infinity.
         """
-        pieces = list(self._stream(Track.of(checked_audio(audio), checked_rate(sample_rate)), progress))
+        pieces = list(self._stream(Track.of(as_audio(audio), checked_rate(sample_rate)), progress))
         return dict(zip(self.stems(), np.concatenate(pieces, axis=-1), strict=True))
 
     def blocks(
@@ -189,14 +189,19 @@ class Separator:
         if self.options.raw:
             feed = Feed(track, rate, passes, "model", progress)
             return (stems for _, stems in feed.pair(self._network(feed, track)))
+        free = RumbleFree(track, passes)
         drop = self.options.high_band == "drop" and track.sample_rate > rate
-        feed = Feed(track, rate, passes, "narrow" if drop else "input", progress)
-        pairs = feed.pair(self._network(feed, track))
+        feed = Feed(free.track, rate, passes, "narrow" if drop else "input", progress)
+        stems = self._summing(feed.pair(self._network(feed, track)), track.sample_rate)
+        return free.given_back(stems, residual=self.has_residual, strength=self.options.strength)
+
+    def _summing(self, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int) -> Blocks:
+        """Stems (S, C, n), residual included, that add up to what they are paired with, (C, n)."""
         if self.has_residual:
             return (_with_residual(whole, stems, self.options.strength) for whole, stems in pairs)
-        if self.spec.spectral and not self.options.wiener and track.sample_rate == rate:
+        if self.spec.spectral and not self.options.wiener and sample_rate == self.spec.sample_rate:
             return (stems for _, stems in pairs)  # masks add up to one, so nothing is left over
-        return shared(pairs, cell_samples=max(1, track.sample_rate // 100))
+        return shared(pairs, cell_samples=max(1, sample_rate // 100))
 
     def _network(self, feed: Feed, track: Track) -> Blocks:
         """What the network makes of a track, at the model's rate."""

@@ -8,11 +8,11 @@ or else between two words. Signs that nobody said how to say are refused.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from unbraid.errors import UsageError
+from unbraid.normalization import normalized
 from unbraid.phonemizer import Phonemizer
 from unbraid.vocabulary import Vocabulary
 
@@ -95,7 +95,7 @@ def _tokens(text: str) -> Iterator[str]:
     Raises:
         UsageError: the text has other signs.
     """
-    found = _TOKEN.findall(_DECIMAL.sub(" point ", unicodedata.normalize("NFC", text)))
+    found = _TOKEN.findall(_DECIMAL.sub(" point ", normalized(text)))
     strange = [token for token in dict.fromkeys(found) if not _is_sayable(token)]
     if strange:
         more = ", …" if len(strange) > _SHOWN else ""

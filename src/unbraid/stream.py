@@ -6,15 +6,19 @@
 What is kept of the input is only what the network has not answered yet, so memory does not grow with length.
 """
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, Self
 
 import numpy as np
 
 from unbraid.audio import Reader, Resampler
 from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.rumble import split
+from unbraid.dsp.share import shared
 
 BLOCK_SECONDS = 1.0
 Progress = Callable[[float, float | None], None]  # seconds done, seconds in all (None: unknown)
@@ -41,6 +45,59 @@ class Track:
         """A file that is open."""
         rate = reader.info.sample_rate
         return cls(rate, reader.info.channels, reader.frames, lambda: reader.blocks(_block(rate)))
+
+
+class RumbleFree:
+    """A track without its DC offset and rumble, which are given back to the stems of its last pass.
+
+    `track` is the input of the network. The rumble goes to the residual, where there is one. Otherwise the stems share
+    it in proportion to their power, as all that they leave over, but with the power measured over seconds: shares that
+    follow each syllable would modulate an offset into something audible. A stem that is silent stays so.
+    """
+
+    def __init__(self, track: Track, passes: int) -> None:
+        self.track = dataclasses.replace(track, blocks=self._open)
+        self._source, self._passes, self._opened = track, passes, 0
+        self._pending: deque[tuple[int, FloatArray | None]] = deque()  # samples, and the rumble in them
+
+    def _open(self) -> Blocks:
+        self._opened += 1
+        for clean, rumble in split(self._source.blocks(), self._source.sample_rate):
+            if self._opened == self._passes:
+                self._pending.append((clean.shape[1], rumble))
+            yield clean
+
+    def given_back(self, stems: Blocks, *, residual: bool, strength: float) -> Blocks:
+        """Stems (S, C, n) that add up to the whole input.
+
+        With `residual` the last of them is one; at less than full `strength` the first keeps part of it.
+        """
+        pairs = self._pairs(stems)
+        for rumble, block in pairs:
+            if rumble is None:
+                yield block
+                continue
+            if not residual:
+                rest = chain(((rumble, block),), pairs)
+                mixed = ((stems.sum(0) + some, stems) for some, stems in rest if some is not None)
+                yield from shared(mixed, cell_samples=self._source.sample_rate)
+                return
+            block = block.copy()
+            block[-1] += strength * rumble
+            if strength < 1:
+                block[0] += (1 - strength) * rumble
+            yield block
+
+    def _pairs(self, stems: Blocks) -> Iterator[tuple[FloatArray | None, FloatArray]]:
+        """Stems (S, C, n) with the rumble (C, n) of the same samples; once there is some, there is to the end."""
+        for block in stems:
+            while block.shape[-1] and self._pending:
+                samples, rumble = self._pending.popleft()
+                count = min(samples, block.shape[-1])
+                if count < samples:
+                    self._pending.appendleft((samples - count, None if rumble is None else rumble[:, count:]))
+                yield None if rumble is None else rumble[:, :count], block[..., :count]
+                block = block[..., count:]
 
 
 @dataclass

@@ -44,23 +44,27 @@ class Line:
 
 
 def lines_of(words: Iterable[Word], voice: str | None = None) -> Iterator[Line]:
-    """Lines that end at pauses, at 42 characters, or at 6 seconds; a word longer than that is one."""
+    """Lines that end at pauses, at 42 characters, at 6 seconds, and where another voice begins.
+
+    `voice` is whose words they are, if the words do not say; a word longer than a line is one.
+    """
     held: list[Word] = []
     characters = 0
     for word in words:
         characters += 1 + len(word.text)
         if held and (
-            word.start - held[-1].end > PAUSE_SECONDS
+            word.voice != held[-1].voice
+            or word.start - held[-1].end > PAUSE_SECONDS
             or characters > MOST_CHARACTERS
             or word.end - held[0].start > MOST_SECONDS
         ):
-            yield Line(tuple(held), voice)
+            yield Line(tuple(held), held[0].voice or voice)
             held, characters = [], len(word.text)
         elif not held:
             characters = len(word.text)
         held.append(word)
     if held:
-        yield Line(tuple(held), voice)
+        yield Line(tuple(held), held[0].voice or voice)
 
 
 def check_text_format(name: str) -> str:

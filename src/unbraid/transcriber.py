@@ -4,7 +4,9 @@
     for word in Transcriber("digits").stream("eight_hours.flac"):  # the same in flat memory
         print(word.start, word.text, word.confidence)
 
-Audio is averaged to one channel and brought to the model's rate. A network attends to all of a window at once, so what
+Channels are mixed down with their phases checked (`dsp/downmix.py`), or heard apart: `channels="apart"` makes a
+transcript of each, as of a call with one party on each channel. A DC offset and rumble are taken out, and the audio is
+brought to the model's rate. A network attends to all of a window at once, so what
 is longer goes through it in windows that overlap and are joined where they agree (`joining.py`). Windows of silence do
 not go through it at all.
 
@@ -16,16 +18,18 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
 import numpy as np
 
-from unbraid.audio import Reader, ReadOptions, Resampler, Source, TrackChoice
+from unbraid.audio import ArrayLike, Reader, ReadOptions, Resampler, Source, TrackChoice, as_audio, checked_rate
+from unbraid.channels import Channels, channels_of, merged, told
 from unbraid.ctc import align, beam_search, greedy
 from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.downmix import Downmix
 from unbraid.dsp.overlap import windows
+from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import UsageError
-from unbraid.frontends import checked_audio, checked_rate
 from unbraid.hub import resolve
 from unbraid.joining import blanks, joined_steps, joined_words, pieces
 from unbraid.recognizer import Recognizer, find_reader
@@ -39,6 +43,7 @@ LONG_SECONDS = 120.0
 SILENCE = 1e-4  # -80 dB: a window that nowhere is louder says nothing
 PAUSE_SECONDS = 0.5  # of steps that say nothing, at which texts are cut
 PIECE_SECONDS = 30.0  # that are decoded at once where nobody pauses
+UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (channels="apart") hears each on its own'
 
 
 class Transcriber:
@@ -120,15 +125,18 @@ class Transcriber:
         if self._long:
             self._long.close()
 
-    def __call__(self, audio: FloatArray, sample_rate: int, *, progress: Progress | None = None) -> Transcript:
-        """The words of an array (C, T).
+    def __call__(
+        self, audio: ArrayLike, sample_rate: int, *, channels: Channels = "mix", progress: Progress | None = None
+    ) -> Transcript:
+        """The words of an array (C, T), see `Separator.__call__` and `stream`.
 
         Raises:
-            AudioError: the array is not float (C, T), is empty, or holds NaN or infinity.
+            AudioError: it is no array of real numbers (C, T), is empty, or holds NaN or infinity.
+            UsageError: `channels` is something else.
         """
         self.notices = ()
-        track = Track.of(checked_audio(audio), checked_rate(sample_rate))
-        words = tuple(self._words(self._chosen(track), track, progress))
+        track = Track.of(as_audio(audio), checked_rate(sample_rate))
+        words = tuple(self._said(track, channels, progress))
         return Transcript(words, self.heard_by, self.notice)
 
     def stream(
@@ -139,22 +147,25 @@ class Transcriber:
         duration: float | None = None,
         track: TrackChoice = 0,
         reading: ReadOptions = ReadOptions(),
+        channels: Channels = "mix",
         progress: Progress | None = None,
     ) -> Iterator[Word]:
         """The words of a file (or a binary file object) as they are heard, in flat memory; times are the file's.
 
         `start` and `duration` are seconds, `track` counts audio tracks from 0, or is "auto" for the first that sounds;
-        what is odd about the file is in `notices` afterwards. `progress(done_seconds, total_seconds or None)` is called
-        as the file is read; raise `Cancelled` in it to stop.
+        what is odd about the file is in `notices` afterwards. Channels are mixed, or with "apart" transcribed one after
+        the other: then every word has its channel as its `voice`, and they come line by line in the order of time.
+        `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
 
         Raises:
             AudioError: the file cannot be read.
+            UsageError: `channels` is something else.
         """
         self.notices = ()
         with Reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
             try:
                 opened = Track.through(reader)
-                for word in self._words(self._chosen(opened), opened, progress):
+                for word in self._said(opened, channels, progress):
                     yield dataclasses.replace(word, start=word.start + start, end=word.end + start)
             finally:
                 self.notices = reader.notices
@@ -179,8 +190,26 @@ class Transcriber:
         self.notice = f"audio {known} is read by {self.heard_by}, as a spectrogram, not by {first.spec.name}"
         return self._long
 
+    def _said(self, track: Track, channels: Channels, progress: Progress | None) -> Iterator[Word]:
+        """The words of a track, of all its channels at once or apart."""
+        if channels not in get_args(Channels):
+            raise UsageError(f"channels is one of {', '.join(get_args(Channels))}, not {channels!r}.")
+        recognizer = self._chosen(track)
+        if channels == "mix":
+            return self._words(recognizer, track, progress)
+        return merged([list(self._heard(recognizer, part)) for part in channels_of(track, progress)])
+
     def _words(self, recognizer: Recognizer, track: Track, progress: Progress | None) -> Iterator[Word]:
-        heard = _windows(recognizer, _mono(track, recognizer.spec.sample_rate, progress))
+        """The words of all channels at once."""
+        downmix = Downmix(track.sample_rate)
+        mixed = dataclasses.replace(track, channels=1, blocks=lambda: downmix.blocks(told(track, progress)))
+        yield from self._heard(recognizer, mixed)
+        if downmix.is_unlike:
+            self.notice = "; ".join(filter(None, (self.notice, UNLIKE)))
+
+    def _heard(self, recognizer: Recognizer, track: Track) -> Iterator[Word]:
+        """The words of a track of one channel."""
+        heard = _windows(recognizer, _at_rate(track, recognizer.spec.sample_rate))
         if recognizer.has_decoder:
             beams = self._beams or DECODER_BEAMS
             return joined_words(_read(recognizer, first, window, beams) for first, window in heard)
@@ -188,16 +217,11 @@ class Transcriber:
         return _decoded(recognizer, steps, self._beams or 1)
 
 
-def _mono(track: Track, to_rate: int, progress: Progress | None) -> Blocks:
-    """A track as blocks (1, n) at another rate."""
+def _at_rate(track: Track, to_rate: int) -> Blocks:
+    """A track of one channel as blocks (1, n) at another rate, without what a network is not to hear."""
     resampler = Resampler(track.sample_rate, to_rate, 1)
-    total = None if track.frames is None else track.frames / track.sample_rate
-    done = 0
-    for block in track.blocks():
-        done += block.shape[1]
-        yield resampler(block.mean(0, keepdims=True, dtype=np.float32))
-        if progress:
-            progress(done / track.sample_rate, total)
+    for block in without_rumble(track.blocks(), track.sample_rate):
+        yield resampler(block)
     yield resampler.finish()
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from statistics import fmean
 
 from unbraid.ctc import Span
@@ -20,6 +21,7 @@ class Word:
     start: float
     end: float
     confidence: float  # 0 … 1: the geometric mean of its symbols' probabilities
+    voice: str | None = None  # whose it is, where channels were heard apart: "channel 1"
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,19 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """The words, blanks between them."""
-        return " ".join(word.text for word in self.words)
+        """The words, blanks between them; where channels were heard apart, a line for each turn: "channel 1: 3 1 4"."""
+        turns = ((voice, " ".join(word.text for word in turn)) for voice, turn in groupby(self.words, _voice))
+        return "\n".join(f"{voice}: {said}" if voice else said for voice, said in turns)
+
+    @property
+    def voices(self) -> dict[str, tuple[Word, ...]]:
+        """The words of each voice, where channels were heard apart."""
+        names = sorted({word.voice for word in self.words if word.voice}, key=lambda name: (len(name), name))
+        return {name: tuple(word for word in self.words if word.voice == name) for name in names}
+
+
+def _voice(word: Word) -> str | None:
+    return word.voice
 
 
 def words_of(spans: Iterable[Span], vocabulary: Vocabulary, step_seconds: float, first_step: int = 0) -> list[Word]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from source_tree import ROOT
 from unbraid.geometry import SepFormerGeometry
@@ -144,12 +145,24 @@ def test_a_bad_batch_is_told(unbraid_command, recipe, monkeypatch) -> None:
 
 def test_a_file_that_a_worker_cannot_read_is_one_sentence(unbraid_command, recipe, here) -> None:
     for path in here.glob("corpus/speaker[0-3]/*.wav"):  # those that are trained on
-        path.write_text("not audio")
+        soundfile.write(path, np.full(8000, np.nan), 8000, subtype="FLOAT")
     outcome = unbraid_command("train", recipe, "data.workers=1")
     assert outcome.code == 1
-    (line,) = outcome.errors
-    assert line.startswith("error: corpus/speaker")
-    assert "is not audio that can be read" in line
+    line = next(line for line in outcome.errors if line.startswith("error:"))
+    assert line.startswith("error: Too few speakers can be read for 2 voices.")
+    assert " set aside, the first because: corpus/speaker" in line and " holds NaN at " in line
+
+
+def test_files_that_are_no_audio_are_told_of_before_the_first_step(unbraid_command, recipe, here) -> None:
+    for path in here.glob("corpus/speaker[1-3]/*.wav"):
+        path.write_text("not audio")
+    outcome = unbraid_command("train", recipe)
+    assert outcome.code == 2
+    told = [line for line in outcome.errors if "is not audio that can be read" in line]
+    assert len(told) == 7 and all(line.startswith("warning: corpus/speaker") for line in told[:6])
+    assert told[6].startswith(
+        "error: 2 voices in a mixture need 2 speakers or more; there are 1. 6 set aside, the first "
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """Audio in, audio out: files, streams and blocks of them as float32 (C, T), and resampling."""
 
+from unbraid.audio.arrays import ArrayLike, as_audio, check_rate_given, checked_rate, is_array, numbers_of
 from unbraid.audio.formats import OutputFormat, check_format, choose_format, formats_for, nearest_rate
 from unbraid.audio.info import Audio, AudioInfo
 from unbraid.audio.options import Cut, ReadOptions, TrackChoice
-from unbraid.audio.read import Reader, open_reader, probe, read
+from unbraid.audio.read import Reader, check_range, open_reader, probe, read
 from unbraid.audio.resample import Resampler, resample, resampled_length
 from unbraid.audio.source import Source, spool
 from unbraid.audio.write import StreamWriter, Writer, open_writer, write
 
 __all__ = [
+    "ArrayLike",
     "Audio",
     "AudioInfo",
     "Cut",
@@ -20,10 +22,16 @@ __all__ = [
     "StreamWriter",
     "TrackChoice",
     "Writer",
+    "as_audio",
     "check_format",
+    "check_range",
+    "check_rate_given",
+    "checked_rate",
     "choose_format",
     "formats_for",
+    "is_array",
     "nearest_rate",
+    "numbers_of",
     "open_reader",
     "open_writer",
     "probe",

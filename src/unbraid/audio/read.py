@@ -39,7 +39,7 @@ class Reader:
         track: TrackChoice = 0,
         reading: ReadOptions = ReadOptions(),
     ) -> None:
-        _check_range(start, duration)
+        check_range(start, duration)
         check_track(track)
         self._name, self._reading = label(source), reading
         self._source, self._temporary = localize(source)
@@ -233,7 +233,8 @@ def probe(source: Source, track: TrackChoice = 0, reading: ReadOptions = ReadOpt
             temporary.unlink(missing_ok=True)
 
 
-def _check_range(start: float, duration: float | None) -> None:
+def check_range(start: float, duration: float | None) -> None:
+    """Refuse a start before the beginning, and a duration of nothing; both in seconds."""
     if not (math.isfinite(start) and start >= 0):
         raise UsageError(f"A start of {start} s is not possible; it must be 0 or more.")
     if duration is not None and not (math.isfinite(duration) and duration > 0):

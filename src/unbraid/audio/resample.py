@@ -8,6 +8,7 @@ the end and the surplus is cut.
 import numpy as np
 import soxr
 
+from unbraid.audio.arrays import ArrayLike, numbers_of
 from unbraid.audio.info import Audio
 
 
@@ -52,8 +53,9 @@ class Resampler:
         return block
 
 
-def resample(audio: Audio, from_rate: int, to_rate: int) -> Audio:
+def resample(audio: ArrayLike, from_rate: int, to_rate: int) -> Audio:
     """The whole (C, T) at another rate, (C, resampled_length)."""
+    audio = numbers_of(audio, "Audio")
     if from_rate == to_rate:
         return np.array(audio, dtype=np.float32)
     resampler = Resampler(from_rate, to_rate, audio.shape[0])

@@ -19,6 +19,7 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from unbraid.audio import riff
+from unbraid.audio.arrays import ArrayLike, as_audio, numbers_of
 from unbraid.audio.calls import directly, undisturbed
 from unbraid.audio.encode import Encoder, open_encoder, pcm_bytes
 from unbraid.audio.formats import OutputFormat, check_format
@@ -52,6 +53,7 @@ class _Metered:
 
     def _take(self, block: Audio) -> Audio:
         """The block as float32 (C, n)."""
+        block = numbers_of(block, f"The samples for {self.name}")
         if block.ndim != 2 or block.shape[0] != self.channels:
             raise AudioError(f"{self.name} takes blocks of shape ({self.channels}, n), not {block.shape}.")
         audio = np.asarray(block, dtype=np.float32)
@@ -173,13 +175,14 @@ open_writer = Writer
 
 def write(
     path: str | os.PathLike[str],
-    audio: Audio,
+    audio: ArrayLike,
     sample_rate: int,
     fmt: OutputFormat,
     *,
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a whole array (C, T)."""
+    """Write a whole array (C, T); it may be a tensor or lists of numbers, and integers are scaled by their type."""
+    audio = as_audio(audio)
     with Writer(path, sample_rate, audio.shape[0], fmt, tags=tags, frames=audio.shape[1]) as writer:
         writer.write(audio)
 

@@ -11,6 +11,7 @@ from unbraid.atomic import put
 from unbraid.cli import options as opt
 from unbraid.cli.console import FAILED, explain, guarded, json_text, notice, report_error, say
 from unbraid.cli.progress import Meter
+from unbraid.cli.set_aside import warnings_told
 from unbraid.disk import disk_errors, swept, working_folder
 from unbraid.errors import UnbraidError, UsageError
 from unbraid.printable import printable_page
@@ -144,7 +145,7 @@ def evaluate(
 
     And what it costs. Writes a report to look at and listen to, a table of all that was scored, and a summary.
     """
-    with guarded(as_json=as_json):
+    with guarded(as_json=as_json), warnings_told():
         from unbraid import hub
         from unbraid.evaluation.jobs import job_of
         from unbraid.evaluation.request import Request, name_of

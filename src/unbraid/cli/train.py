@@ -11,6 +11,7 @@ import typer
 
 from unbraid.cli.console import guarded, notice, say, train_extra
 from unbraid.cli.progress import clock, watched
+from unbraid.cli.set_aside import warnings_told
 from unbraid.errors import Cancelled, UnbraidError
 from unbraid.printable import printable
 
@@ -49,7 +50,7 @@ def train(
         place = out or Path("runs") / values.name
         start = look(values, place)
         if dry_run:
-            with troubles_told():
+            with troubles_told(), warnings_told():
                 say(*describe(values, rehearse(values)))
             return
         if is_chief():
@@ -60,6 +61,7 @@ def train(
         with (
             Teller(values.name, values.task.measure, values.task.unit, quiet=not is_chief()) as teller,
             troubles_told(),
+            warnings_told(),
         ):
             run(values, place, teller)
         if is_chief():

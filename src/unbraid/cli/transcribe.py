@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -39,6 +39,10 @@ _Separate = Annotated[
 _Speakers = Annotated[
     int | None, typer.Option(metavar="2|3", help="How many voices. (default: 2; only with --separate)")
 ]
+_Channels = Annotated[
+    Literal["mix", "apart"],
+    typer.Option(help="Mix all channels, or transcribe each apart, as of a call: lines name their channel."),
+]
 _Beams = Annotated[
     int | None,
     typer.Option(
@@ -59,6 +63,7 @@ def transcribe(
     format: _Format = None,
     separate: _Separate = False,
     speakers: _Speakers = None,
+    channels: _Channels = "mix",
     beams: _Beams = None,
     long_model: _LongModel = None,
     long_seconds: _LongSeconds = 120.0,
@@ -95,7 +100,8 @@ def transcribe(
             form=format,
             template=template,
             cut=cut_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
-            voices=voices_model(separate=separate, speakers=speakers),
+            voices=voices_model(separate=separate, speakers=speakers, channels=channels),
+            channels=channels,
             beams=beams,
             long_model=long_model,
             long_seconds=long_seconds,

@@ -146,6 +146,7 @@ class _Job:
                 duration=cut.duration,
                 track=cut.track,
                 reading=cut.reading,
+                channels=self.asked.channels,
                 progress=progress,
             )
             yield from lines_of(words)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from unbraid import __version__
 from unbraid.audio import Cut
+from unbraid.channels import Channels
 from unbraid.cli.request import check_cut, check_threads, choose_model
 from unbraid.errors import UsageError
 from unbraid.jobs import EXTENSIONS, Collected, Item, Layout, placed, refuse_collisions
@@ -24,6 +25,7 @@ class Asked:
     template: str = "{track}.{ext}"
     cut: Cut = field(default_factory=Cut)
     voices: str | None = None  # the model that pulls voices apart first
+    channels: Channels = "mix"
     beams: int | None = None
     long_model: str | None = None
     long_seconds: float = 120.0
@@ -101,15 +103,17 @@ def text_format(asked: Asked) -> str:
     return check_text_format(extension) if extension in FORMATS.values() else "text"
 
 
-def voices_model(*, separate: bool, speakers: int | None) -> str | None:
+def voices_model(*, separate: bool, speakers: int | None, channels: Channels = "mix") -> str | None:
     """The model that pulls voices apart before they are heard, if that was asked for.
 
     Raises:
-        UsageError: a number of speakers without it, or for which there is no model.
+        UsageError: a number of speakers without it, or for which there is no model; or channels are apart already.
         ModelNotFound: none for so many speakers is here.
     """
     if not separate and speakers is not None:
         raise UsageError("--speakers says how many voices --separate pulls apart; give both, or neither.")
+    if separate and channels == "apart":
+        raise UsageError("--separate pulls voices apart that share a channel, --channels apart hears each; give one.")
     return choose_model(None, speakers) if separate else None
 
 

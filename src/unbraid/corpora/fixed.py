@@ -4,6 +4,7 @@ A row of `{split}_mix{N}.csv` has id, seconds, and for each source j path_j, sta
 file[start : start + seconds] at an RMS of 0.05 · 10^(gain / 20); the mixture is the sum of the sources.
 """
 
+import warnings
 import zlib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from unbraid.corpora.levels import REFERENCE_RMS
 from unbraid.corpora.manifest import read_rows
 from unbraid.corpora.mixtures import Clip, Mixture, read_head
-from unbraid.errors import MOST_QUOTED, UsageError, quoted
+from unbraid.errors import MOST_QUOTED, AudioError, SetAside, UsageError, quoted
 
 DRAWN = 200  # mixtures
 LONGEST_SECONDS, SHORTEST_SECONDS = 5.0, 1.0  # a drawn mixture is as long as its shortest voice, within these
@@ -53,14 +54,21 @@ def drawn(speakers: dict[str, list[Clip]], split: str, sources: int) -> list[Mix
         )
     random = np.random.default_rng(zlib.crc32(f"{split}_mix{sources}".encode()))
     recordings = [speakers[name] for name in sorted(speakers)]
-    return [_draw(recordings, f"mix{sources}_{number:04d}", sources, random) for number in range(DRAWN)]
+    known: dict[Clip, int] = {}
+    return [_draw(recordings, known, f"mix{sources}_{number:04d}", sources, random) for number in range(DRAWN)]
 
 
-def _draw(recordings: list[list[Clip]], name: str, sources: int, random: np.random.Generator) -> Mixture:
+def _draw(
+    recordings: list[list[Clip]], known: dict[Clip, int], name: str, sources: int, random: np.random.Generator
+) -> Mixture:
+    """A mixture of some recordings; `known` are the lengths of those that were drawn before."""
     for _ in range(TRIES):
         who = random.choice(len(recordings), sources, replace=False)
         clips = [recordings[i][int(random.integers(len(recordings[i])))] for i in who]
-        lengths = [read_head(clip, _STEP).samples - 1 for clip in clips]  # ms
+        for clip in clips:
+            if clip not in known:
+                known[clip] = _milliseconds(clip)
+        lengths = [known[clip] for clip in clips]
         length = min(round(LONGEST_SECONDS * _STEP), *lengths)
         if length >= SHORTEST_SECONDS * _STEP:
             return Mixture(
@@ -85,6 +93,15 @@ def _within(text: str, least: float, most: float) -> float:
     if not least <= (value := float(text[:MOST_QUOTED])) <= most:
         raise ValueError(f"{quoted(text)} does not lie between {least:g} and {most:g}")
     return value
+
+
+def _milliseconds(clip: Clip) -> int:
+    """How long a recording is; one that cannot be read is set aside, as if it were too short."""
+    try:
+        return read_head(clip, _STEP).samples - 1
+    except AudioError as error:
+        warnings.warn(SetAside(f"{error} It is set aside, and is in no mixture."), stacklevel=2)
+        return 0
 
 
 def _rms(gain_db: float) -> float:

@@ -18,6 +18,7 @@ from zlib import crc32
 
 from unbraid.bounded import MOST_TABLE_BYTES, read_bytes
 from unbraid.errors import UsageError
+from unbraid.normalization import normalized
 
 NAME = "cmudict.dict"
 SPLITS = ("train", "dev", "test")
@@ -65,7 +66,7 @@ def parse(lines: Iterable[str], where: str) -> list[Entry]:
         UsageError: a line without phonemes.
     """
     found: dict[str, dict[tuple[str, ...], None]] = {}  # a dict keeps the order and has each key once
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(map(normalized, lines), 1):
         spelled, *phonemes = line.partition("#")[0].split() or [""]
         if not spelled or line.startswith(";;;"):
             continue

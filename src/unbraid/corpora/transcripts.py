@@ -11,6 +11,7 @@ from pathlib import Path
 from unbraid.corpora.manifest import NAME, read_rows
 from unbraid.corpora.mixtures import Clip
 from unbraid.errors import UsageError, shortened
+from unbraid.normalization import normalized
 
 _COLUMNS = ("path", "speaker", "split")
 TEXT = "text"  # may be empty in rows, and must be there as a column
@@ -23,7 +24,7 @@ class Utterance:
 
     clip: Clip
     speaker: str
-    text: str  # its words with one blank between them
+    text: str  # its words with one blank between them, normalised
     name: str  # its path in the folder
 
     @property
@@ -52,9 +53,9 @@ def find_utterances(
         if not any(_is_of(row, name) for row in rows):
             raise UsageError(f"{path} has no speaker and no folder {name!r}.")
     found = [
-        Utterance(Clip(folder / row["path"]), row["speaker"], " ".join(row[TEXT].split()), row["path"])
+        Utterance(Clip(folder / row["path"]), row["speaker"], " ".join(normalized(row[TEXT]).split()), row["path"])
         for row in rows
-        if (row[TEXT] or "").strip()
+        if normalized(row[TEXT] or "").strip()
         and split in ("", row["split"])
         and (not speakers or any(_is_of(row, name) for name in speakers))
         and not any(_is_of(row, name) for name in without)

@@ -15,7 +15,8 @@ from torch.utils.data import Dataset
 
 from unbraid.corpora import Mixture, read_mixture
 from unbraid.corpora.levels import Array
-from unbraid.data.dataset import Item
+from unbraid.data.aside import Aside
+from unbraid.data.dataset import Item, check_heads
 from unbraid.dsp.mel import mel_levels
 from unbraid.evaluation.noise import AddedNoise, noisy
 from unbraid.spec import Mel
@@ -74,13 +75,16 @@ class NoisyMixtures(Dataset[Item]):
     """The mixtures of a corpus, whole, each with the noise that scores add to it (see `evaluation.noise`)."""
 
     def __init__(self, mixtures: Sequence[Mixture], noise: AddedNoise, sample_rate: int):
-        self._mixtures, self._noise, self._sample_rate = list(mixtures), noise, sample_rate
+        self._noise, self._sample_rate, self._aside = noise, sample_rate, Aside()
+        self._mixtures = self._aside.usable(mixtures, lambda mixture: check_heads(mixture, sample_rate))
 
     def __len__(self) -> int:
         return len(self._mixtures)
 
     def __getitem__(self, position: int) -> Item:
-        mixture = self._mixtures[position]
+        return self._aside.first(position, self._mixtures, self._item)
+
+    def _item(self, mixture: Mixture) -> Item:
         heard, sources = read_mixture(mixture, self._sample_rate)
         heard = noisy(heard, mixture.name, self._sample_rate, self._noise)
         return torch.from_numpy(heard), torch.from_numpy(sources)

@@ -15,6 +15,7 @@ from unbraid.audio import Resampler
 from unbraid.corpora.levels import Array
 from unbraid.corpora.mixtures import Clip, Head, opened, read_clip, read_head
 from unbraid.corpora.songs import read_stereo
+from unbraid.errors import AudioError
 
 ROOM_BYTES = 256 << 20  # four and a half hours at 8 kHz
 _FULL_SCALE = 32767
@@ -32,6 +33,16 @@ class Shelf:
         self._heads: dict[Clip, Head] = {}
         self._kept: OrderedDict[Clip, NDArray[np.int16]] = OrderedDict()  # the least recently used one comes first
         self._bytes = 0
+
+    def checked(self, clip: Clip) -> int:
+        """How long a clip is, which has a sample at least.
+
+        Raises:
+            AudioError: by its header it cannot be read, has more channels, or holds nothing.
+        """
+        if not (samples := self.samples(clip)):
+            raise AudioError(f"{clip.path} holds no samples.")
+        return samples
 
     def samples(self, clip: Clip) -> int:
         """How long a clip is."""

@@ -16,11 +16,13 @@ from torch.utils.data import Dataset
 
 from unbraid.corpora.levels import Array
 from unbraid.corpora.songs import Song, read_stereo, song_seconds, stems_of
+from unbraid.data.aside import Aside
 from unbraid.data.remixing import PAUSE_RMS, Playing, Remixing, at_unit_power, draw_playing, played, remixed, rms
 from unbraid.data.shelf import Shelf
-from unbraid.errors import UsageError
+from unbraid.errors import AudioError, UsageError
 
 TRIES = 6  # at a crop that is not nearly silent
+MOST_TRIES = 100  # at a song that can be read
 SHELF_BYTES = 1 << 30  # 100 minutes of stereo at 44.1 kHz, for every worker
 LEAD = "vocals"  # what a song that lacks it borrows of another
 
@@ -75,14 +77,18 @@ class SongCrops(Dataset[Tensor]):
         shelf_bytes: int = SHELF_BYTES,
     ):
         _check_shares(shares, len(corpora))
-        songs = [[_Stems(song, stems) for song in corpus] for corpus in corpora]
+        self._aside = Aside()
+        songs = [
+            self._aside.usable([_Stems(song, stems) for song in corpus], lambda song: song.seconds)
+            for corpus in corpora
+        ]
         self._having = {stem: _Pool(([s for s in some if stem in s.clips] for some in songs), shares) for stem in stems}
         self._whole = _Pool(([s for s in some if len(s.clips) > 1] for some in songs), shares)
         for stem, pool in self._having.items():
             if not pool:
                 raise UsageError(
                     f"No song has {stem}. Take it out of the stems, or add a folder of songs that have it, with a "
-                    f"share above 0."
+                    f"share above 0.{self._aside.told()}"
                 )
         self._stems, self._remixing = tuple(stems), remixing
         self._sample_rate, self._seed = sample_rate, seed
@@ -115,12 +121,20 @@ class SongCrops(Dataset[Tensor]):
     ) -> tuple[_Stems, Array]:
         """A song, and the same piece of some of its stems (S, 2, T); one that is nearly silent is drawn again."""
         needed = playing.samples(self._samples, self._sample_rate)
-        for _ in range(TRIES):
+        found: tuple[_Stems, Array] | None = None
+        for attempt in range(1, MOST_TRIES):
             song = pool.draw(random)
             start = int(random.integers(max(0, round(song.seconds * self._sample_rate) - needed) + 1))
-            audio = self._read(song, stems, start, needed)
-            if rms(audio.sum(0)) > PAUSE_RMS:
+            audio = self._aside.attempt(song, lambda: self._read(song, stems, start, needed))  # noqa: B023
+            if audio is not None:
+                found = song, audio
+                if rms(audio.sum(0)) > PAUSE_RMS:
+                    break
+            if found is not None and attempt >= TRIES:
                 break
+        if found is None:
+            raise AudioError(f"The songs cannot be read.{self._aside.told()}")
+        song, audio = found
         crops = [played(stem, playing, self._samples, self._sample_rate) for stem in audio]
         return song, np.stack(crops)
 
@@ -140,14 +154,19 @@ class SongPieces(Dataset[Tensor]):
     def __init__(self, songs: Sequence[Song], stems: Sequence[str], *, sample_rate: int, seconds: float):
         if not seconds > 0:
             raise UsageError(f"Pieces of songs must last more than 0 s, got {seconds:g}.")
-        self._songs = [_Stems(song, stems) for song in songs]
+        self._aside = Aside()
+        self._songs = self._aside.usable([_Stems(song, stems) for song in songs], lambda song: song.seconds)
+        if songs and not self._songs:
+            raise UsageError(f"None of {len(songs)} songs can be read.{self._aside.told()}")
         self._stems, self._sample_rate, self._seconds = tuple(stems), sample_rate, seconds
 
     def __len__(self) -> int:
         return len(self._songs)
 
     def __getitem__(self, position: int) -> Tensor:
-        song = self._songs[position]
+        return self._aside.first(position, self._songs, self._piece)
+
+    def _piece(self, song: _Stems) -> Tensor:
         seconds = min(self._seconds, song.seconds)
         audio = np.zeros((len(self._stems), 2, round(seconds * self._sample_rate)), np.float32)
         for row, stem in zip(audio, self._stems, strict=True):

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from unbraid.corpora.levels import Array
 from unbraid.corpora.mixtures import Clip
+from unbraid.data.aside import Aside, check_sounds
 from unbraid.data.bunches import Bunches
 from unbraid.data.shelf import Shelf
 from unbraid.dsp.mel import mel_levels
@@ -66,17 +67,21 @@ class SpokenTexts(Dataset[SpokenText]):
     """Recordings to be judged by, one after the other."""
 
     def __init__(self, scripts: Sequence[Script], form: Form):
-        if not scripts:
-            raise UsageError("There is no speech to learn from.")
-        self._scripts, self._form = list(scripts), form
+        self._form, self._aside = form, Aside()
         self._shelf = Shelf(form.sample_rate, room_bytes=_KEPT_BYTES, keep_all=True)
+        self._scripts = self._aside.usable(scripts, lambda script: self._shelf.checked(script.clip))
+        if not self._scripts:
+            raise UsageError(f"There is no speech to learn from.{self._aside.told()}")
 
     def __len__(self) -> int:
         return len(self._scripts)
 
     def __getitem__(self, position: int) -> SpokenText:
-        script = self._scripts[position]
+        return self._aside.first(position, self._scripts, self._item)
+
+    def _item(self, script: Script) -> SpokenText:
         (audio,) = self._shelf.piece(script.clip, 0, self._shelf.samples(script.clip))
+        check_sounds(audio, script.clip.path)
         return SpokenText(torch.tensor([*script.symbols, END]), frames_of(audio, self._form))
 
     def seconds(self, position: int) -> float:

@@ -17,12 +17,13 @@ from torch.utils.data import Dataset
 
 from unbraid.corpora.levels import Array
 from unbraid.corpora.transcripts import Utterance
+from unbraid.data.aside import Aside, check_sounds
 from unbraid.data.bunches import Bunches
 from unbraid.data.perturbing import Perturbing, cut_at_pauses, joined, masked, milder, perturbed, silence
 from unbraid.data.shelf import Shelf
 from unbraid.dsp.mel import mel_levels
 from unbraid.dsp.whole import whole_steps
-from unbraid.errors import UsageError
+from unbraid.errors import AudioError, UsageError
 from unbraid.geometry import Side
 from unbraid.spec import Mel, samples_in_step, steps_in
 from unbraid.vocabulary import BEGIN, END, PADDING
@@ -74,15 +75,20 @@ class Utterances(Dataset[HeardText]):
     """Utterances to be judged by, one after the other, as they were recorded."""
 
     def __init__(self, utterances: Sequence[Utterance], hearing: Hearing, encode: Encode):
-        self._utterances, self._hearing, self._encode = list(utterances), hearing, encode
+        self._hearing, self._encode, self._aside = hearing, encode, Aside()
         self._shelf = Shelf(hearing.sample_rate)
+        self._utterances = self._aside.usable(utterances, lambda u: _checked(u, self._shelf, hearing, encode))
+        if utterances and not self._utterances:
+            raise UsageError(f"There is no speech to choose by.{self._aside.told()}")
 
     def __len__(self) -> int:
         return len(self._utterances)
 
     def __getitem__(self, position: int) -> HeardText:
-        utterance = self._utterances[position]
-        (speech,) = self._shelf.piece(utterance.clip, 0, self._shelf.samples(utterance.clip))
+        return self._aside.first(position, self._utterances, self._item)
+
+    def _item(self, utterance: Utterance) -> HeardText:
+        speech = _whole(utterance, self._shelf)
         return _item(self._hearing, self._hearing(speech), self._encode(utterance.text))
 
 
@@ -102,11 +108,13 @@ class PerturbedUtterances(Dataset[HeardText]):
         bunch: int,
         seed: int,
     ):
-        if not utterances:
-            raise UsageError("There is no speech to train on.")
-        self._utterances, self._hearing, self._encode = list(utterances), hearing, encode
+        self._hearing, self._encode, self._aside = hearing, encode, Aside()
         self._values, self._seed = values, seed
         self._shelf = Shelf(hearing.sample_rate, room_bytes=_KEPT_BYTES, keep_all=True)
+        utterances = self._aside.usable(utterances, lambda u: _checked(u, self._shelf, hearing, encode))
+        if not utterances:
+            raise UsageError(f"There is no speech to train on.{self._aside.told()}")
+        self._utterances = utterances
         sizes = {u: self._shelf.samples(u.clip) for u in dict.fromkeys(utterances)}
         self._order = Bunches(np.array([sizes[u] for u in utterances]), bunch=bunch, seed=seed)
         self._by_speaker: dict[str, list[Utterance]] = {}
@@ -122,21 +130,18 @@ class PerturbedUtterances(Dataset[HeardText]):
     def __getitem__(self, position: int) -> HeardText:
         random = np.random.default_rng((self._seed, position))
         values, hearing = self._values_at(position), self._hearing
-        utterance = self._utterances[self._order[position]]
+        place = self._order[position]
+        utterance, whole = self._aside.first(place, self._utterances, lambda u: (u, _whole(u, self._shelf)))
         if random.random() < values.silence_probability:
             speech, text = silence(round(hearing.sample_rate * random.uniform(*_SILENCE_SECONDS)), values, random), ""
         else:
             joint = self._joined(utterance, count, random) if (count := self._words_joined(position, values)) else None
-            speech, text = joint or (self._whole(utterance), utterance.text)
+            speech, text = joint or (whole, utterance.text)
             speech = perturbed(speech, values, hearing.sample_rate, random)
         heard = hearing(speech)
         if hearing.mel is not None:
             heard = masked(heard, values, hearing.mel.hop_samples / hearing.sample_rate, random)
         return _item(hearing, heard, self._encode(text))
-
-    def _whole(self, utterance: Utterance) -> Array:
-        (speech,) = self._shelf.piece(utterance.clip, 0, self._shelf.samples(utterance.clip))
-        return np.asarray(speech)
 
     def _values_at(self, position: int) -> Perturbing:
         """How much is altered there; the same in a whole bunch."""
@@ -160,15 +165,16 @@ class PerturbedUtterances(Dataset[HeardText]):
         found = [(u, k, places[k]) for u, places in cut for k in [int(random.integers(len(places)))]]
         if not found:
             return None
-        pieces = [self._whole(u)[place] for u, _, place in found]
+        pieces = [_whole(u, self._shelf)[place] for u, _, place in found]
         speech = joined(pieces, self._values, self._hearing.sample_rate, random)
         return speech, " ".join(u.words[k] for u, k, _ in found)
 
     def _cut(self, utterance: Utterance) -> list[slice]:
         """Where its words are, or nothing where it cannot be told where they begin."""
         if utterance not in self._cuts:
-            speech = self._whole(utterance)
-            self._cuts[utterance] = cut_at_pauses(speech, len(utterance.words), self._hearing.sample_rate)
+            speech = self._aside.attempt(utterance, lambda: _whole(utterance, self._shelf))
+            rate = self._hearing.sample_rate
+            self._cuts[utterance] = [] if speech is None else cut_at_pauses(speech, len(utterance.words), rate)
         return self._cuts[utterance]
 
 
@@ -181,6 +187,19 @@ def heard_batch(items: Sequence[HeardText]) -> HeardBatch:
         pad_sequence(targets, batch_first=True, padding_value=PADDING),
         [item.symbols for item in items],
     )
+
+
+def _checked(utterance: Utterance, shelf: Shelf, hearing: Hearing, encode: Encode) -> None:
+    """Refuse a recording that by its header cannot be read, or is too short for what shall be said in it."""
+    steps, symbols = shelf.checked(utterance.clip) / hearing.step_samples, len(encode(utterance.text))
+    if steps < symbols:
+        seconds = shelf.samples(utterance.clip) / hearing.sample_rate
+        raise AudioError(f"{utterance.clip.path} lasts {seconds:.3f} s, too short for its text of {symbols} symbols.")
+
+
+def _whole(utterance: Utterance, shelf: Shelf) -> Array:
+    (speech,) = shelf.piece(utterance.clip, 0, shelf.samples(utterance.clip))
+    return check_sounds(np.asarray(speech), utterance.clip.path)
 
 
 def _item(hearing: Hearing, heard: Array, symbols: Sequence[int]) -> HeardText:

@@ -37,6 +37,26 @@ def windows(
         yield buffer[..., -window_samples:], new
 
 
+def sections(blocks: Iterator[FloatArray], samples: int) -> Iterator[FloatArray]:
+    """Blocks (C, n) of any lengths -> sections of so many samples, of which the last one may be up to twice as long.
+
+    Where a section begins does not depend on the blocks. Only where all of it is shorter is there a shorter section.
+    """
+    held: list[FloatArray] = []
+    count = 0
+    for block in blocks:
+        held.append(block)
+        count += block.shape[-1]
+        if count >= 2 * samples:
+            joined = np.concatenate(held, axis=-1)
+            whole = count // samples - 1  # the last one waits for what may be left over
+            for i in range(whole):
+                yield joined[..., i * samples : (i + 1) * samples]
+            held, count = [joined[..., whole * samples :]], count - whole * samples
+    if count:
+        yield np.concatenate(held, axis=-1)
+
+
 class Joiner:
     """Joins the outputs of successive windows; keeps the last `overlap` samples back for the next one."""
 

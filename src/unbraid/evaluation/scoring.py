@@ -1,8 +1,9 @@
 """Score one mixture: its estimates in their best order against the references, beside the mixture itself.
 
 The order is chosen once, by SI-SDR, and kept for every measure. A voice counts in a measure where both its estimate and
-the mixture can be scored; a silent reference has no score to reach, and a silent estimate none to give, so they are
-left out and counted. What remains is averaged over the voices.
+the mixture can be scored; a silent reference has no score to reach, a silent estimate none to give, and a reference
+that is all that sounds in the mixture nothing to gain, so they are left out and counted, as in the scores of music.
+What remains is averaged over the voices.
 """
 
 import math
@@ -14,7 +15,8 @@ import numpy as np
 from unbraid.evaluation.measures import Measure
 from unbraid.metrics import Array, best_order, si_sdr
 
-SILENCE_RMS = 1e-5  # -100 dBFS, means removed
+SILENCE_RMS = 1e-5  # -100 dBFS, means removed: of an estimate or a mixture
+SILENT_POWER = 1e-7  # -70 dBFS, means removed: of a reference, and of all else in a mixture
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Scored:
     order: tuple[int, ...]
     silent_references: int
     silent_estimates: int
+    alone_references: int = 0  # nothing else sounds in the mixture
 
 
 def score_mixture(estimates: Array, references: Array, mixture: Array, measures: Sequence[Measure]) -> Scored:
@@ -45,18 +48,35 @@ def score_mixture(estimates: Array, references: Array, mixture: Array, measures:
     order = best_order(si_sdr(estimates[:, None], references[None]))
     pairs = list(zip(estimates[order], references, strict=True))
     mute = is_silent(mixture)
-    heard = [(e, s) for e, s in pairs if not (mute or is_silent(e) or is_silent(s))]
+    silent, alone = [is_quiet(s) for s in references], [is_alone(s, mixture) for s in references]
+    left_out = [mute or is_silent(e) or quiet or only for (e, _), quiet, only in zip(pairs, silent, alone, strict=True)]
+    heard = [pair for pair, out in zip(pairs, left_out, strict=True) if not out]
     return Scored(
         {measure.key: _score(measure, heard, mixture, len(pairs)) for measure in measures},
         tuple(order),
-        sum(is_silent(s) for s in references),
+        sum(silent),
         sum(is_silent(e) for e in estimates),
+        sum(alone),
     )
 
 
 def is_silent(signal: Array) -> bool:
     """Whether a signal (T,) is below -100 dBFS."""
     return signal.size == 0 or float(np.std(signal, dtype=np.float64)) < SILENCE_RMS
+
+
+def is_quiet(reference: Array) -> bool:
+    """Whether a reference (T,) has no score to reach: below -70 dBFS is the noise of a recording without a voice."""
+    return reference.size == 0 or float(np.var(reference, dtype=np.float64)) < SILENT_POWER
+
+
+def is_alone(reference: Array, mixture: Array) -> bool:
+    """Whether a reference (T,) is all that sounds in a mixture (T,), at whatever level."""
+    s, x = (signal - signal.mean(dtype=np.float64) for signal in (reference, mixture))
+    power = float(s @ s)
+    if is_quiet(reference) or not power:
+        return False
+    return float(np.mean(np.square(x - (x @ s) / power * s))) < SILENT_POWER
 
 
 def _score(measure: Measure, heard: Sequence[tuple[Array, Array]], mixture: Array, voices: int) -> Score:

@@ -111,6 +111,7 @@ class Summary:
     cost: Cost
     silent_references: int
     silent_estimates: int
+    alone_references: int
 
 
 def statistic(values: Sequence[float]) -> Statistic:
@@ -138,6 +139,7 @@ def summarise(evaluation: Evaluation, setting: Setting, peak_memory_bytes: int |
         cost=total_cost(results, setting, peak_memory_bytes),
         silent_references=sum(result.scored.silent_references for result in results),
         silent_estimates=sum(result.scored.silent_estimates for result in results),
+        alone_references=sum(result.scored.alone_references for result in results),
     )
 
 
@@ -185,6 +187,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "interval": INTERVAL,
         "silent_references": summary.silent_references,
         "silent_estimates": summary.silent_estimates,
+        "alone_references": summary.alone_references,
         **price(summary.cost),
     }
 

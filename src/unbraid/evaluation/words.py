@@ -74,7 +74,8 @@ def left_out(summary: Summary) -> list[str]:
     if sentences:
         sentences.append(
             f"left out is what is silent (references: {summary.silent_references}, estimates: "
-            f"{summary.silent_estimates}) or has too little sound for the metric"
+            f"{summary.silent_estimates}), is all that sounds in its mixture ({summary.alone_references}), or has too "
+            "little sound for the metric"
         )
     return sentences
 
@@ -116,7 +117,7 @@ def csv_text(results: Sequence[Result], measures: Sequence[Measure]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     scores = [f"{m.column}{part}" for m in measures for part in ("", "_of_mixture", "_improvement")]
-    counts = ["permutation", "silent_references", "silent_estimates", "wall_seconds", "cpu_seconds"]
+    counts = ["permutation", "silent_references", "silent_estimates", "alone_references", "wall_seconds", "cpu_seconds"]
     writer.writerow(["name", "seconds", *scores, *counts])
     for result in results:
         scored = result.scored
@@ -129,6 +130,7 @@ def csv_text(results: Sequence[Result], measures: Sequence[Measure]) -> str:
             permutation(result),
             scored.silent_references,
             scored.silent_estimates,
+            scored.alone_references,
             f"{result.wall_seconds:.4f}",
             f"{result.cpu_seconds:.4f}",
         ])  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid import audio
+from unbraid.dsp.downmix import downmixed
 from unbraid.rendering.effects import Array, in_hall, placed
 from unbraid.rendering.melody import made_up, one_line, together
 from unbraid.rendering.midi import Note
@@ -72,7 +73,7 @@ def _speech(singer: SingerPlan) -> tuple[Array, int]:
         wanted = _VOICE_SECONDS - seconds if length is None else min(length, _VOICE_SECONDS - seconds)
         sound, own_rate = audio.read(path, duration=wanted)
         rate = rate or analysis_rate(own_rate)
-        mono = audio.resample(sound.mean(0, keepdims=True), own_rate, rate)[0]
+        mono = audio.resample(downmixed(sound, own_rate), own_rate, rate)[0]
         pieces.append(mono / max(1e-4, float(np.sqrt(np.mean(mono**2)))))
         seconds += len(mono) / rate
         if seconds > _VOICE_SECONDS - 0.5:

@@ -35,9 +35,11 @@ from unbraid.models.audio_transformer import AudioTransformer
 from unbraid.spec import Mel, samples_in_step
 from unbraid.train.inherit import voices_taken
 from unbraid.train.reader import check_least
-from unbraid.train.speech import Data, Speech
+from unbraid.train.speech import SILENT_POWER, Data, Speech, can_improve
 
 DECIBELS = 40  # of a level of 1
+SILENT_LEVEL = -1.0
+LEAST_DISTANCE_DB = 0.1  # of a noisy input: from less there is nothing to take away
 
 
 @dataclass(frozen=True)
@@ -215,11 +217,14 @@ class AudioToAudio:
         made = model.forward(batch.source, self._lengths(batch.source))
         if self._is_wave_to_wave:
             found = losses.si_sdr(made, batch.target) - losses.si_sdr(batch.heard, batch.target)
+            found = found[can_improve(batch.heard, batch.target)]
         elif self.model.target == "waveform":
-            found = -spectral_distance(*(self._levels(audio) for audio in (made, batch.target)))
+            sounds = batch.target.square().mean(-1) > SILENT_POWER
+            found = -spectral_distance(*(self._levels(audio[sounds]) for audio in (made, batch.target)))
         else:
             before = spectral_distance(batch.heard, batch.target)
             found = 100 * (1 - spectral_distance(made, batch.target) / before)
+            found = found[(before > LEAST_DISTANCE_DB) & (batch.target.amax((1, 2)) > SILENT_LEVEL)]
         return {"sound": found.to(batch.source.device)}
 
     def clipped(self, model: nn.Module) -> Sequence[nn.Module]:

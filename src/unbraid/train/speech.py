@@ -23,6 +23,7 @@ from unbraid.models.sepformer import SepFormer, chunk
 from unbraid.train.inherit import voices_taken
 from unbraid.train.reader import check_least
 
+SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
 PER_SOURCE = ("masknet.split.", "outlet.1.")  # of a SepFormer, of a Conv-TasNet: one block of rows for each source
 
 Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
@@ -214,9 +215,25 @@ def loss_of(values: Loss, estimates: Tensor, sources: Tensor, mixture: Tensor) -
 
 
 def improvement(estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
-    """SI-SDR improvement in dB, mean over the sources in their best order: (B, S, T) twice, (B, T) -> (B,)."""
-    before = losses.si_sdr(mixture[:, None].expand_as(sources), sources).mean(-1)
-    return -losses.pit_si_sdr(estimates, sources) - before
+    """SI-SDR improvement in dB, mean over the sources in their best order: (B, S, T) twice, (B, T) -> (≤ B,).
+
+    A source that is silent, or all that sounds in its mixture, has none; a mixture of such sources alone is left out.
+    """
+    order = losses.best_order(losses.pairwise(losses.si_sdr, estimates, sources))
+    matched = losses.in_order_of(sources, order)
+    heard = mixture[:, None].expand_as(matched)
+    gains = losses.si_sdr(estimates, matched) - losses.si_sdr(heard, matched)  # (B, S)
+    counts = can_improve(heard, matched)
+    return torch.where(counts, gains, 0).sum(-1)[counts.any(-1)] / counts.sum(-1)[counts.any(-1)]
+
+
+def can_improve(heard: Tensor, target: Tensor) -> Tensor:
+    """Whether a target is there to be found, and something else to be taken away: waveforms (…, T) twice -> (…)."""
+    target, heard = (signal.double() - signal.double().mean(-1, keepdim=True) for signal in (target, heard))
+    power = target.square().mean(-1)
+    scale = (heard * target).mean(-1) / power.clamp(min=SILENT_POWER)
+    rest = (heard - scale[..., None] * target).square().mean(-1)
+    return (power > SILENT_POWER) & (rest > SILENT_POWER)
 
 
 def shapes(geometry: SepFormerGeometry | ConvTasNetGeometry, samples: int) -> tuple[int, tuple[int, int] | None]:

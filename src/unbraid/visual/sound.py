@@ -11,6 +11,7 @@ import numpy as np
 from unbraid.audio import Resampler
 from unbraid.audio.calls import undisturbed
 from unbraid.dsp import FloatArray
+from unbraid.dsp.downmix import Downmix
 from unbraid.printable import is_utf8
 
 LIMIT_SECONDS = 12 * 60.0  # browsers hold it as floats: 12 minutes of a stereo stem are 140 MB
@@ -36,6 +37,7 @@ class Sound:
 
         self._path, self._gain, self._channels = path, np.float32(gain), min(2, channels)
         self._resampler = Resampler(sample_rate, page_rate(sample_rate), self._channels)
+        self._folds = Downmix(sample_rate), Downmix(sample_rate)
         self._left = round(LIMIT_SECONDS * page_rate(sample_rate))
         self._file = soundfile.SoundFile(
             _target(path), "w", page_rate(sample_rate), self._channels, "MPEG_LAYER_III", format="MP3",
@@ -45,8 +47,10 @@ class Sound:
     def add(self, block: FloatArray) -> None:
         """Take in a block."""
         if self._left > 0:
-            folded = block if len(block) <= 2 else np.stack((block[::2].mean(0), block[1::2].mean(0)))
-            self._write(self._resampler(folded * self._gain))
+            if len(block) > 2:
+                halves = (block[::2], block[1::2])
+                block = np.concatenate([fold.section(half) for fold, half in zip(self._folds, halves, strict=True)])
+            self._write(self._resampler(block * self._gain))
 
     def finish(self) -> bytes:
         """The whole file."""

@@ -6,13 +6,14 @@ both is the log-spectral distance of log-mel spectrograms (see `dsp.mel`),
 
     LSD = mean over frames of √(mean over bands of (ΔdB)²),
 
-and of waveforms besides STOI, where `pystoi` is installed. Time is that of the network alone.
+and of waveforms besides STOI, where `pystoi` is installed. A recording that is silent has nothing to reach, and one
+without noise nothing to take away: they are left out and counted. Time is that of the network alone.
 """
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -23,10 +24,12 @@ from unbraid.dsp.mel import mel_levels, to_db
 from unbraid.evaluation.measures import Measure
 from unbraid.evaluation.noise import AddedNoise, noisy
 from unbraid.evaluation.run import Failure, attempts, gathered
+from unbraid.evaluation.scoring import is_alone, is_quiet
 from unbraid.geometry import AudioTransformerGeometry
 from unbraid.spec import Mel, ModelSpec
 
 LSD, STOI = "lsd", "stoi"
+State = Literal["scored", "silent", "alone"]
 
 
 class Converts(Protocol):
@@ -55,7 +58,8 @@ class SoundResult:
     seconds: float  # of audio
     wall_seconds: float  # in the network
     cpu_seconds: float
-    scores: dict[str, Pair]  # by LSD and STOI
+    scores: dict[str, Pair]  # by LSD and STOI; empty where the recording is left out
+    state: State = "scored"  # of the voice: silent, or alone in what was heard
 
 
 @dataclass
@@ -99,6 +103,9 @@ def score_spectrogram(
     levels, wanted = mel_levels(heard, mel, rate), mel_levels(voice, mel, rate)
     reads_waves = isinstance(spec.geometry, AudioTransformerGeometry) and spec.geometry.source.kind == "waveform"
     made, wall, cpu = _timed(converter, heard if reads_waves else levels)
+    if is_quiet(voice) or is_alone(voice, heard):
+        state: State = "silent" if is_quiet(voice) else "alone"
+        return SoundResult(mixture.name, heard.size / rate, wall, cpu, {}, state)
     scores = {LSD: Pair(spectral_distance(levels, wanted), spectral_distance(made, wanted))}
     return SoundResult(mixture.name, heard.size / rate, wall, cpu, scores)
 
@@ -111,6 +118,8 @@ def score_vocoder(
     _, (voice,) = read_mixture(mixture, rate)  # (1, T)
     levels = mel_levels(voice, mel, rate)
     made, wall, cpu = _timed(converter, levels)
+    if is_quiet(voice):
+        return SoundResult(mixture.name, voice.size / rate, wall, cpu, {}, "silent")
     both = np.stack([griffin_lim(levels, mel, rate), made])[:, : voice.size]  # (2, T)
     distances = [spectral_distance(mel_levels(audio, mel, rate), levels) for audio in both]
     scores = {LSD: Pair(*distances)}

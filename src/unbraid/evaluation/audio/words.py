@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,7 +10,7 @@ from typing import Any
 
 from unbraid.evaluation.audio.run import LSD, STOI, SoundEvaluation, SoundResult
 from unbraid.evaluation.page import page, table, tile
-from unbraid.evaluation.parts import failures
+from unbraid.evaluation.parts import failures, notes
 from unbraid.evaluation.summary import INTERVAL, Cost, Statistic, numbers, statistic, total_cost
 from unbraid.evaluation.summary import price as price_values
 from unbraid.evaluation.words import aligned, interval, number, price
@@ -52,9 +53,19 @@ class SoundSummary:
 
     setting: SoundSetting
     lines: tuple[SoundLine, ...]
-    recordings: int  # that were scored
+    recordings: int  # that did not fail
     failed: tuple[str, ...]
     cost: Cost
+    silent: int  # recordings that are left out, for there is no voice
+    alone: int  # and for there is nothing but the voice
+
+    @property
+    def left_out(self) -> list[str]:
+        """Which recordings are in no mean, and why."""
+        if not (count := self.silent + self.alone):
+            return []
+        why = f"{self.silent} with a silent voice, {self.alone} with nothing but the voice"
+        return [f"{count} of {self.recordings} recordings left out ({why})"]
 
 
 def summarise_sounds(evaluation: SoundEvaluation, setting: SoundSetting, peak_memory_bytes: int | None) -> SoundSummary:
@@ -62,11 +73,13 @@ def summarise_sounds(evaluation: SoundEvaluation, setting: SoundSetting, peak_me
     results = evaluation.results
     lines = tuple(_line(key, results) for key in TITLES if any(key in result.scores for result in results))
     failed = tuple(failure.name for failure in evaluation.failures)
-    return SoundSummary(setting, lines, len(results), failed, total_cost(results, setting, peak_memory_bytes))
+    silent, alone = (sum(result.state == state for result in results) for state in ("silent", "alone"))
+    cost = total_cost(results, setting, peak_memory_bytes)
+    return SoundSummary(setting, lines, len(results), failed, cost, silent, alone)
 
 
 def _line(key: str, results: Sequence[SoundResult]) -> SoundLine:
-    pairs = [result.scores[key] for result in results]
+    pairs = [result.scores[key] for result in results if key in result.scores]
     return SoundLine(
         key,
         statistic([pair.without for pair in pairs]),
@@ -89,6 +102,8 @@ def sounds_as_json(summary: SoundSummary) -> dict[str, Any]:
         "threads": setting.threads,
         "recordings": summary.recordings,
         "failed": list(summary.failed),
+        "silent_recordings": summary.silent,
+        "recordings_without_noise": summary.alone,
         "audio_seconds": round(summary.cost.seconds, 3),
         "scores": [_line_as_json(line) for line in summary.lines],
         "interval": INTERVAL,
@@ -125,6 +140,7 @@ def lines(summary: SoundSummary) -> list[str]:
         subject(summary),
         *aligned([_heads(summary), *map(_row, summary.lines)]),
         INTERVAL,
+        *summary.left_out,
         price(summary.cost, "network"),
     ]
 
@@ -151,11 +167,10 @@ def csv_text(results: Sequence[SoundResult]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     keys = [key for key in TITLES if any(key in result.scores for result in results)]
-    writer.writerow(["name", "seconds", *(f"{key}{part}" for key in keys for part in ("_without", ""))])
+    writer.writerow(["name", "seconds", *(f"{key}{part}" for key in keys for part in ("_without", "")), "voice"])
     for result in results:
-        pairs = [result.scores[key] for key in keys]
-        values = [f"{value:.4f}" for pair in pairs for value in (pair.without, pair.model)]
-        writer.writerow([result.name, f"{result.seconds:.3f}", *values])
+        values = [f"{value:.4f}" if math.isfinite(value) else "" for key in keys for value in _pair(result, key)]
+        writer.writerow([result.name, f"{result.seconds:.3f}", *values, result.state])
     return out.getvalue()
 
 
@@ -167,7 +182,7 @@ def sounds_report_html(evaluation: SoundEvaluation, summary: SoundSummary) -> st
         f"<h1>{escape(title)}</h1>",
         f'<p class="dim">{escape(subject(summary))}. {escape(price(summary.cost, "network"))}.</p>',
         f'<div class="tiles">{"".join(_tile(line, summary) for line in summary.lines)}</div>',
-        "<h2>Scores</h2>" + table(list(_heads(summary)), rows) + f'<p class="note">{escape(INTERVAL)}</p>',
+        "<h2>Scores</h2>" + table(list(_heads(summary)), rows) + notes([INTERVAL, *summary.left_out]),
         _recordings(evaluation.results),
         failures(evaluation.failures, "recordings"),
     ]
@@ -181,15 +196,20 @@ def _tile(line: SoundLine, summary: SoundSummary) -> str:
     return tile(line.key.upper(), value, beside, title)
 
 
+def _pair(result: SoundResult, key: str) -> tuple[float, float]:
+    """A measure without the model and with it; NaN where the recording is left out."""
+    pair = result.scores.get(key)
+    return (math.nan, math.nan) if pair is None else (pair.without, pair.model)
+
+
 def _recordings(results: Sequence[SoundResult]) -> str:
     if not results:
         return ""
-    keys = [key for key in TITLES if key in results[0].scores]
+    keys = [key for key in TITLES if any(key in result.scores for result in results)]
     heads = ["recording", "length in s", *(f"{key.upper()} {part}" for key in keys for part in ("without", "model"))]
     rows = []
     for result in results:
-        values = [(value, TITLES[key][2]) for key in keys for value in
-                  (result.scores[key].without, result.scores[key].model)]  # fmt: skip
+        values = [(value, TITLES[key][2]) for key in keys for value in _pair(result, key)]
         cells = [result.name, number(result.seconds, 2), *(number(value, digits) for value, digits in values)]
         rows.append([(cell, cell) for cell in cells])
     note = '<p class="note">A click on a heading sorts by it.</p>'

@@ -1,7 +1,8 @@
 """Run a model over recordings and compare what it writes down to what is said in them.
 
 A recording is transcribed as by `unbraid transcribe`. Words count as they sound: in lower case, and without
-punctuation. Time is that of transcribing, wall clock and CPU, neither reading nor scoring nor loading.
+punctuation, after normalisation (see normalization.py). Time is that of transcribing, wall clock and CPU, neither
+reading nor scoring nor loading.
 """
 
 import re
@@ -17,9 +18,10 @@ from unbraid import audio
 from unbraid.corpora.transcripts import Utterance
 from unbraid.evaluation.run import Failure, attempts, gathered
 from unbraid.evaluation.text.scoring import Distance, edit_distance
+from unbraid.normalization import normalized
 from unbraid.transcript import Transcript
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_WORD = re.compile(r"\w+(?:'\w+)*")
 
 
 class Transcribes(Protocol):
@@ -74,4 +76,4 @@ def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> Hear
 
 def plain_words(text: str) -> tuple[str, ...]:
     """The words of a text in lower case, without punctuation."""
-    return tuple(word.replace("’", "'") for word in _WORD.findall(text.lower()))
+    return tuple(_WORD.findall(normalized(text).lower()))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.audio import resample
+from unbraid.dsp.downmix import downmixed
 from unbraid.errors import RuntimeUnavailable
 from unbraid.spelling import DIGIT_WORDS
 from unbraid.transcript import Transcript, Word
@@ -41,7 +42,7 @@ class Sphinx:
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> Transcript:
         """The digits of an array (C, T), as words without times."""
-        (heard,) = resample(audio.mean(0, keepdims=True), sample_rate, _RATE)
+        (heard,) = resample(downmixed(audio, sample_rate), sample_rate, _RATE)
         padded = np.pad(heard, round(_LEAD_SECONDS * _RATE)).clip(-1, 1)
         self._decoder.start_utt()
         self._decoder.process_raw((padded * 32767).astype(np.int16).tobytes(), full_utt=True)

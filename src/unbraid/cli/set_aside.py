@@ -1,0 +1,29 @@
+"""Recordings that a command goes on without, told as sentences instead of as Python's warnings."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from unbraid.cli.console import notice
+from unbraid.errors import SetAside
+
+
+@contextmanager
+def warnings_told() -> Iterator[None]:
+    """Tell of each recording that is set aside, in this process and in those it forks."""
+    show = warnings.showwarning
+
+    def tell(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int,
+        file: TextIO | None = None, line: str | None = None,
+    ) -> None:  # fmt: skip
+        if issubclass(category, SetAside):
+            notice(f"warning: {message}")
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", SetAside)
+        warnings.showwarning = tell
+        yield

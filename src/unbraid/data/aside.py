@@ -1,0 +1,80 @@
+"""Recordings that cannot be trained on: each is set aside, named once in a warning, and the run goes on without it.
+
+What a header tells (no audio, no samples, too many channels, lengths that differ) is found before the first step. What
+only decoding tells (damage in the middle, NaN, nothing but silence) is found when a recording is drawn; another one
+takes its place then. Which one follows from the position alone, not from what was read before, so that a run that is
+taken up draws the same; therefore a recording that is damaged in one place is read again wherever it is drawn.
+"""
+
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from unbraid.corpora.levels import Array
+from unbraid.errors import AudioError, SetAside
+
+SILENT_PEAK = 1e-4  # -80 dBFS
+T = TypeVar("T")
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Aside:
+    """What is set aside so far, and the reason of the first."""
+
+    def __init__(self) -> None:
+        self._keys: set[Hashable] = set()
+        self.reason = ""
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def attempt(self, key: Hashable, read: Callable[[], T]) -> T | None:
+        """What is read, or None where it cannot be; `key` is named then, the first time."""
+        try:
+            return read()
+        except AudioError as error:
+            if key not in self._keys:
+                self._keys.add(key)
+                self.reason = self.reason or str(error)
+                warnings.warn(SetAside(f"{error} It is set aside, and training goes on without it."), stacklevel=3)
+            return None
+
+    def usable(self, keys: Iterable[Key], check: Callable[[Key], object]) -> list[Key]:
+        """Those of some recordings that pass a check, in their order."""
+        seen: dict[Key, bool] = {}
+        kept = []
+        for key in keys:
+            if key not in seen:
+                seen[key] = self.attempt(key, lambda key=key: (check(key),)) is not None  # type: ignore[misc]
+            if seen[key]:
+                kept.append(key)
+        return kept
+
+    def told(self) -> str:
+        """A sentence about what was set aside, to stand behind one that says that too little is left."""
+        return f" {len(self)} set aside, the first because: {self.reason}" if self._keys else ""
+
+    def first(self, position: int, keys: Sequence[Key], read: Callable[[Key], T]) -> T:
+        """What is read of the key at a position, or of the next one that can be read.
+
+        Raises:
+            AudioError: none can.
+        """
+        for k in range(len(keys)):
+            key = keys[(position + k) % len(keys)]
+            if (found := self.attempt(key, lambda key=key: read(key))) is not None:  # type: ignore[misc]
+                return found
+        raise AudioError(f"None of {len(keys)} recordings can be read.{self.told()}")
+
+
+def check_sounds(audio: Array, name: object) -> Array:
+    """The audio, which is not silent.
+
+    Raises:
+        AudioError: it is.
+    """
+    if not audio.size or float(np.abs(audio).max()) <= SILENT_PEAK:
+        raise AudioError(f"{name} is silent from its beginning to its end.")
+    return audio
