@@ -98,10 +98,6 @@ class UnbraidError(Exception):
     """Base of all errors raised on purpose; its message is meant for people."""
 
 
-class SetAside(UserWarning):
-    """A recording that training goes on without, and why."""
-
-
 class AudioError(UnbraidError):
     """Audio that cannot be read, written or separated as it is."""
 

@@ -11,9 +11,10 @@ import soundfile
 torch = pytest.importorskip("torch")
 
 from unbraid.corpora.mixtures import Clip  # noqa: E402
+from unbraid.corpora.set_aside import SetAside  # noqa: E402
 from unbraid.corpora.songs import Song  # noqa: E402
 from unbraid.data import Positions, Remixing, SongCrops, SongPieces  # noqa: E402
-from unbraid.errors import SetAside, UsageError  # noqa: E402
+from unbraid.errors import UsageError  # noqa: E402
 
 RATE = 8000
 STEMS = ("vocals", "drums", "other")

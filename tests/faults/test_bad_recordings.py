@@ -19,6 +19,7 @@ from train_helpers import RECIPE, SONGS_RECIPE, load, recipe_of, same, silent, w
 from unbraid.corpora import find_mixtures  # noqa: E402
 from unbraid.corpora.layouts import Wanted  # noqa: E402
 from unbraid.corpora.mixtures import Clip, Mixture  # noqa: E402
+from unbraid.corpora.set_aside import SetAside  # noqa: E402
 from unbraid.corpora.songs import Song  # noqa: E402
 from unbraid.corpora.transcripts import Utterance  # noqa: E402
 from unbraid.data import DynamicMixtures, FixedMixtures, Mixing  # noqa: E402
@@ -27,7 +28,7 @@ from unbraid.data.remixing import Remixing  # noqa: E402
 from unbraid.data.songs import SongCrops, SongPieces  # noqa: E402
 from unbraid.data.spoken import Form, Script, ShuffledTexts, SpokenTexts  # noqa: E402
 from unbraid.data.utterances import Hearing, PerturbedUtterances, Utterances  # noqa: E402
-from unbraid.errors import AudioError, SetAside, UsageError  # noqa: E402
+from unbraid.errors import AudioError, UsageError  # noqa: E402
 from unbraid.geometry import WaveSide  # noqa: E402
 from unbraid.spec import Mel  # noqa: E402
 from unbraid.train import train  # noqa: E402
@@ -239,7 +240,7 @@ def test_mixtures_are_drawn_without_what_cannot_be_read(tmp_path: Path) -> None:
     assert all(clip.path != tmp_path / "speaker5" / "0.wav" for mixture in mixtures for clip in mixture.sources)
 
 
-@pytest.mark.filterwarnings("default::unbraid.errors.SetAside")
+@pytest.mark.filterwarnings("default::unbraid.corpora.set_aside.SetAside")
 @pytest.mark.parametrize("make", [no_audio, nan])
 @pytest.mark.parametrize("kind", ["voices", "songs"])
 def test_a_run_that_is_taken_up_ends_with_the_same_weights(make, kind: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from unbraid.cli.console import notice
-from unbraid.errors import SetAside
+from unbraid.corpora.set_aside import SetAside
 
 
 @contextmanager

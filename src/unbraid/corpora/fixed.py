@@ -13,7 +13,8 @@ import numpy as np
 from unbraid.corpora.levels import REFERENCE_RMS
 from unbraid.corpora.manifest import read_rows
 from unbraid.corpora.mixtures import Clip, Mixture, read_head
-from unbraid.errors import MOST_QUOTED, AudioError, SetAside, UsageError, quoted
+from unbraid.corpora.set_aside import SetAside
+from unbraid.errors import MOST_QUOTED, AudioError, UsageError, quoted
 
 DRAWN = 200  # mixtures
 LONGEST_SECONDS, SHORTEST_SECONDS = 5.0, 1.0  # a drawn mixture is as long as its shortest voice, within these

@@ -13,7 +13,8 @@ from typing import TypeVar
 import numpy as np
 
 from unbraid.corpora.levels import Array
-from unbraid.errors import AudioError, SetAside
+from unbraid.corpora.set_aside import SetAside
+from unbraid.errors import AudioError
 
 SILENT_PEAK = 1e-4  # -80 dBFS
 T = TypeVar("T")

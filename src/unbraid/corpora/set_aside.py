@@ -1,0 +1,5 @@
+"""The warning about a recording of a corpus that cannot be used, and that training or scoring goes on without."""
+
+
+class SetAside(UserWarning):
+    """A recording that is left out, and why."""
