@@ -39,6 +39,56 @@ class SepFormerGeometry:
 
 
 @dataclass(frozen=True)
+class BandSplitGeometry:
+    """Sizes of a band-split Transformer; the defaults make 2.6 M parameters.
+
+    Raises:
+        ValueError: a size below 1, a frame that cannot be halved and cut into bands, features that the heads do not
+            divide, or kernels and filters without a middle.
+    """
+
+    sources: int = 3
+    frame_samples: int = 256  # of the spectrum; frames overlap by half
+    bands: int = 16  # K, of equal width
+    features: int = 128  # D, of each band in each frame
+    blocks: int = 6  # each: over time, then over bands
+    heads: int = 4
+    query_features: int = 8  # E, of each band in each head
+    hidden: int = 192  # inner width of the gated convolutions
+    kernel_frames: int = 5
+    kernel_bands: int = 3
+    band_features: int = 16  # that a band is squeezed to where bands are mixed
+    band_hidden: int = 256  # inner width of that
+    taps: int = 3  # frames that a filter reaches over
+
+    def __post_init__(self) -> None:
+        check_positive(dataclasses.asdict(self))
+        if self.frame_samples % (2 * self.bands):
+            raise ValueError(f"frame_samples must be a multiple of {2 * self.bands} (twice the bands), "
+                             f"got {self.frame_samples}.")  # fmt: skip
+        if self.features % self.heads:
+            raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
+        for name in ("kernel_frames", "kernel_bands", "taps"):
+            if not getattr(self, name) % 2:
+                raise ValueError(f"{name} must be odd, got {getattr(self, name)}.")
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples from one frame to the next."""
+        return self.frame_samples // 2
+
+    @property
+    def band_bins(self) -> int:
+        """Bins of a band; the last one of the spectrum, at half the sample rate, belongs to none."""
+        return self.frame_samples // 2 // self.bands
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that make a filter of one bin: a gate, and a complex factor for each tap."""
+        return 1 + 2 * self.taps
+
+
+@dataclass(frozen=True)
 class UNetGeometry:
     """Sizes of a set of U-Nets; the defaults are the published two-stem ones (9.8 M parameters a stem).
 
@@ -285,4 +335,4 @@ def check_positive(sizes: dict[str, int]) -> None:
         raise ValueError(f"{bad[0]} must be at least 1, got {sizes[bad[0]]}.")
 
 
-Geometry = SepFormerGeometry | UNetGeometry | AudioTransformerGeometry | Wav2Vec2Geometry
+Geometry = SepFormerGeometry | BandSplitGeometry | UNetGeometry | AudioTransformerGeometry | Wav2Vec2Geometry

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from unbraid.errors import SpecError
 from unbraid.geometry import (
     AudioTransformerGeometry,
+    BandSplitGeometry,
     Geometry,
     PretrainedSide,
     SepFormerGeometry,
@@ -28,10 +29,11 @@ from unbraid.schema import build
 from unbraid.vocabulary import Vocabulary
 
 FORMAT = 1
-Family = Literal["sepformer", "unet", "audio_transformer", "wav2vec2"]
+Family = Literal["sepformer", "band_split", "unet", "audio_transformer", "wav2vec2"]
 Level = Literal["fitted", "own"]
 _FAMILIES: dict[type[Geometry], Family] = {
     SepFormerGeometry: "sepformer",
+    BandSplitGeometry: "band_split",
     UNetGeometry: "unet",
     AudioTransformerGeometry: "audio_transformer",
     Wav2Vec2Geometry: "wav2vec2",
@@ -116,10 +118,12 @@ class ModelSpec:
     licence: str
     provenance: str  # where the weights come from, in one sentence
     spectral: Spectral | None = None  # U-Nets
-    windows: Windows | None = None  # SepFormers, and Transformers that read audio
+    windows: Windows | None = None  # SepFormers, band-split Transformers, and Transformers that read audio
     vocabularies: Vocabularies | None = None  # Transformers that read or write text
     mel: Mel | None = None  # audio Transformers that read or write spectrograms
-    level: Level = "fitted"  # of a SepFormer's outputs: to the mixture, or their own where training gave them one
+    level: Level = (
+        "fitted"  # of the outputs of a network of voices: to the mixture, or their own where training gave them one
+    )
     scores: dict[str, float] = field(default_factory=dict)  # "SI-SDRi dB, test_mix2": 5.1
     files: dict[str, str] = field(default_factory=dict)  # name: sha256
     format: int = FORMAT
@@ -142,8 +146,8 @@ class ModelSpec:
         if len({*self.stems, "residual"}) <= len(self.stems):
             raise SpecError(f"{self.name}: stems must differ, and none is called 'residual'; got {self.stems}.")
 
-    def _check_audio(self, geometry: SepFormerGeometry | UNetGeometry) -> None:
-        if isinstance(geometry, SepFormerGeometry):
+    def _check_audio(self, geometry: SepFormerGeometry | BandSplitGeometry | UNetGeometry) -> None:
+        if isinstance(geometry, SepFormerGeometry | BandSplitGeometry):
             outputs, channels = geometry.sources, 1
         else:
             outputs, channels = geometry.stems, geometry.channels
@@ -238,7 +242,7 @@ def size_of(side: Side, steps: int) -> int:
 
 def _needed(geometry: Geometry) -> list[str]:
     """Which of the optional parts the spec of such a network has."""
-    if isinstance(geometry, SepFormerGeometry):
+    if isinstance(geometry, SepFormerGeometry | BandSplitGeometry):
         return ["windows"]
     if isinstance(geometry, UNetGeometry):
         return ["spectral"]
@@ -286,4 +290,6 @@ def _geometry_of(item: Any) -> type[Geometry]:
         return AudioTransformerGeometry
     if "symbols" in keys:
         return Wav2Vec2Geometry
+    if "bands" in keys:
+        return BandSplitGeometry
     return SepFormerGeometry if "features" in keys else UNetGeometry

@@ -1,5 +1,6 @@
-"""Training on voices that talk at once: SepFormer (Subakan et al., arXiv 2010.13154) and Conv-TasNet (Luo & Mesgarani,
-arXiv 1809.07454), on mixtures drawn anew or on those of a corpus, under the best order of the voices.
+"""Training on voices that talk at once: SepFormer (Subakan et al., arXiv 2010.13154), Conv-TasNet (Luo & Mesgarani,
+arXiv 1809.07454) and the band-split Transformer (`models.band_split`), on mixtures drawn anew or on those of a corpus,
+under the best order of the voices.
 """
 
 import dataclasses
@@ -14,10 +15,11 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
 from unbraid import losses
-from unbraid.corpora import Clip, Wanted, find_mixtures, find_noises, find_speakers
+from unbraid.corpora import Clip, Mixture, Wanted, find_mixtures, find_noises, find_speakers
 from unbraid.data import DynamicMixtures, FixedMixtures, Mixing
 from unbraid.errors import UsageError
-from unbraid.geometry import SepFormerGeometry
+from unbraid.geometry import BandSplitGeometry, SepFormerGeometry
+from unbraid.models.band_split import BandSplit
 from unbraid.models.conv_tasnet import ConvTasNet, ConvTasNetGeometry
 from unbraid.models.sepformer import SepFormer, chunk
 from unbraid.train.inherit import voices_taken
@@ -25,6 +27,8 @@ from unbraid.train.reader import check_least
 
 PER_SOURCE = ("masknet.split.", "outlet.1.")  # of a SepFormer, of a Conv-TasNet: one block of rows for each source
 
+Geometry = SepFormerGeometry | ConvTasNetGeometry | BandSplitGeometry
+Network = SepFormer | ConvTasNet | BandSplit
 Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
 
 
@@ -43,6 +47,7 @@ class Data:
     speakers: float = 1.0  # share of the training speakers to use, spread evenly over the list
     epoch_mixtures: int = 20000
     dev_mixtures: int = 0  # the first so many; 0: all
+    dev_voices: tuple[int, ...] = ()  # numbers of voices in the dev mixtures; empty: as many as the network has outputs
     workers: int = 0  # processes that read and mix; 0: the training process itself
     noise: str = ""  # folder of noises for dynamic mixing; empty: the data folder's own
 
@@ -74,21 +79,22 @@ class Speech:
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.dynamic", "data.epoch_mixtures")
     parts: ClassVar[tuple[str, ...]] = ("voices",)
 
-    model: SepFormerGeometry | ConvTasNetGeometry
+    model: Geometry
     data: Data
     mixing: Mixing = field(default_factory=Mixing)
     loss: Loss = field(default_factory=Loss)
 
     def __post_init__(self) -> None:
-        samples, kernel = self.mixing.crop_samples(self.data.sample_rate), self.model.kernel_samples
-        if samples < kernel:
+        samples, (name, least) = self.mixing.crop_samples(self.data.sample_rate), least_samples(self.model)
+        if samples < least:
             raise ValueError(
-                f"[mixing] crop_seconds is {samples} samples, but [model] kernel_samples is {kernel}; "
-                "make crops longer."
+                f"[mixing] crop_seconds is {samples} samples, but [model] {name} is {least}; make crops longer."
             )
+        if (most := max((*self.data.dev_voices, len(self.mixing.voice_shares)))) > self.model.sources:
+            raise ValueError(f"{most} voices are asked for, but [model] sources is {self.model.sources}.")
 
     @property
-    def geometry(self) -> SepFormerGeometry | ConvTasNetGeometry:
+    def geometry(self) -> Geometry:
         return self.model
 
     @property
@@ -109,7 +115,7 @@ class Speech:
         data = self.data
         return Wanted(data.layout, self.model.sources, data.sample_rate, data.condition, data.mode)
 
-    def network(self) -> SepFormer | ConvTasNet:
+    def network(self) -> Network:
         return build_model(self.model)
 
     def training_data(self, seed: int, together: int) -> Dataset[Any]:
@@ -136,10 +142,13 @@ class Speech:
 
     def dev_data(self) -> FixedMixtures:
         folder = self._folder()
-        mixtures = find_mixtures(folder, self.data.dev, self.wanted)
+        mixtures: list[Mixture] = []
+        for voices in self.data.dev_voices or (self.model.sources,):
+            found = find_mixtures(folder, self.data.dev, dataclasses.replace(self.wanted, sources=voices))
+            mixtures += found[: self.data.dev_mixtures or None]
         if not mixtures:
             raise UsageError(f"{folder} has no dev mixtures: nothing is in its split {self.data.dev}.")
-        return FixedMixtures(mixtures[: self.data.dev_mixtures or None], sample_rate=self.data.sample_rate)
+        return FixedMixtures(mixtures, sample_rate=self.data.sample_rate, sources=self.model.sources)
 
     def collate(self, items: list[Batch]) -> Batch:
         mixture, sources = default_collate(items)
@@ -172,8 +181,8 @@ class Speech:
         return {"mixtures": mixtures, "encoder": f"{frames} frames{cut}"}
 
     def check_export(self) -> None:
-        if not isinstance(self.model, SepFormerGeometry):
-            raise UsageError("Only SepFormers are exported; a Conv-TasNet stays a checkpoint. Leave out --export.")
+        if isinstance(self.model, ConvTasNetGeometry):
+            raise UsageError("A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.")
 
     def _folder(self) -> Path:
         folder = Path(self.data.folder)
@@ -192,9 +201,18 @@ class Speech:
         return find_noises(place, split, dataclasses.replace(self.wanted, layout=layout))
 
 
-def build_model(geometry: SepFormerGeometry | ConvTasNetGeometry) -> SepFormer | ConvTasNet:
+def build_model(geometry: Geometry) -> Network:
     """The network of a geometry."""
+    if isinstance(geometry, BandSplitGeometry):
+        return BandSplit(geometry)
     return SepFormer(geometry) if isinstance(geometry, SepFormerGeometry) else ConvTasNet(geometry)
+
+
+def least_samples(geometry: Geometry) -> tuple[str, int]:
+    """The size that no crop may be shorter than, and its name."""
+    if isinstance(geometry, BandSplitGeometry):
+        return "frame_samples", geometry.frame_samples
+    return "kernel_samples", geometry.kernel_samples
 
 
 def loss_of(values: Loss, estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
@@ -214,13 +232,22 @@ def loss_of(values: Loss, estimates: Tensor, sources: Tensor, mixture: Tensor) -
 
 
 def improvement(estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
-    """SI-SDR improvement in dB, mean over the sources in their best order: (B, S, T) twice, (B, T) -> (B,)."""
-    before = losses.si_sdr(mixture[:, None].expand_as(sources), sources).mean(-1)
-    return -losses.pit_si_sdr(estimates, sources) - before
+    """SI-SDR improvement in dB, mean over the sources in their best order, silent ones left out.
+
+    (B, S, T) twice, (B, T) -> (B,).
+    """
+    sounds = sources.square().sum(-1) > 0  # (B, S)
+    before = losses.si_sdr(mixture[:, None].expand_as(sources), sources)
+    after = losses.pairwise(losses.si_sdr, estimates, sources)  # (B, estimates, sources)
+    order = losses.best_order(torch.where(sounds[:, None], after, 0.0))
+    gains = torch.where(sounds.gather(-1, order), after.gather(-1, order[..., None])[..., 0], 0.0)
+    return (gains.sum(-1) - torch.where(sounds, before, 0.0).sum(-1)) / sounds.sum(-1)
 
 
-def shapes(geometry: SepFormerGeometry | ConvTasNetGeometry, samples: int) -> tuple[int, tuple[int, int] | None]:
+def shapes(geometry: Geometry, samples: int) -> tuple[int, tuple[int, int] | None]:
     """Frames that the encoder makes of so many samples, and the chunks they are cut into."""
+    if isinstance(geometry, BandSplitGeometry):
+        return -(-samples // geometry.hop_samples) + 1, None
     stride = geometry.stride_samples if isinstance(geometry, SepFormerGeometry) else geometry.kernel_samples // 2
     frames = (samples - geometry.kernel_samples) // stride + 1
     if not isinstance(geometry, SepFormerGeometry):
