@@ -49,7 +49,7 @@ class SpectralTransform(nn.Module):
         """(B, T) -> (B, N, 2F), N = ⌈T / hop⌉ + 1."""
         samples = audio.shape[-1]
         padded = F.pad(audio, (self.hop, self.hop + -samples % self.hop))
-        halves = padded.unflatten(-1, (-1, self.hop))  # (B, N + 1, hop)
+        halves = padded.view(len(audio), -1, self.hop)  # (B, N + 1, hop)
         return torch.cat((halves[:, :-1], halves[:, 1:]), -1) @ self.analysis_basis
 
     def inverse(self, spectra: Tensor, samples: int) -> Tensor:
@@ -72,7 +72,7 @@ class BandLinear(nn.Module):
         by_band = x.permute(2, 0, 1, 3).flatten(1, 2)  # (K, B·N, inputs)
         y = torch.bmm(by_band, self.weight)
         y = y + self.bias[:, None].to(y.dtype)
-        return y.unflatten(1, (batch, frames)).permute(1, 2, 0, 3)
+        return y.view(len(y), batch, frames, -1).permute(1, 2, 0, 3)
 
 
 class TimeAttention(nn.Module):
@@ -97,7 +97,9 @@ class TimeAttention(nn.Module):
 
     def _by_head(self, x: Tensor) -> Tensor:
         """(B, N, K, H·E) -> (B·H, N, K·E)."""
-        return x.unflatten(-1, (self.heads, -1)).permute(0, 3, 1, 2, 4).flatten(0, 1).flatten(-2)
+        batch, frames, bands, _ = x.shape
+        heads = x.view(batch, frames, bands, self.heads, -1).permute(0, 3, 1, 2, 4)
+        return heads.reshape(batch * self.heads, frames, -1)
 
 
 class GatedConvolution(nn.Module):
@@ -185,19 +187,20 @@ class BandSplit(nn.Module):
 
     def _compressed(self, spectrum: Tensor) -> Tensor:
         """The root of each magnitude, phases as they are, by bands: (B, N, 2F) -> (B, N, K, 2·bins)."""
-        parts = spectrum.unflatten(-1, (2, self.geometry.bands, -1))  # (B, N, 2, K, bins)
+        parts = spectrum.view(*spectrum.shape[:2], 2, self.geometry.bands, -1)  # (B, N, 2, K, bins)
         power = parts.square().sum(2, keepdim=True) + FLOOR
-        return (parts * power**-0.25).transpose(2, 3).flatten(-2)
+        compressed: Tensor = parts * power**-0.25
+        return compressed.transpose(2, 3).flatten(-2)
 
     def _filtered(self, filters: Tensor, spectrum: Tensor) -> Tensor:
         """Each bin is a sum over its neighbours in time, times what the network says: (B, S, N, 2F)."""
         g = self.geometry
-        filters = filters.unflatten(-1, (g.sources, g.outputs, g.band_bins))  # (B, N, K, S, outputs, bins)
+        filters = filters.reshape(*filters.shape[:3], g.sources, g.outputs, g.band_bins)  # (B, N, K, S, outputs, bins)
         filters = filters.permute(0, 3, 4, 1, 2, 5).flatten(-2)  # (B, S, outputs, N, F)
-        gate, real, imaginary = filters.split((1, g.taps, g.taps), 2)
+        gate, real, imaginary = filters[:, :, 0], filters[:, :, 1 : 1 + g.taps], filters[:, :, 1 + g.taps :]
         padded = F.pad(spectrum, (0, 0, g.taps // 2, g.taps // 2))
         frames = spectrum.shape[1]
         near = torch.stack([padded[:, i : i + frames] for i in range(g.taps)], 1)[:, None]  # (B, 1, taps, N, 2F)
         x, y = near.chunk(2, -1)
         voice = torch.cat((real * x - imaginary * y, real * y + imaginary * x), -1).sum(2)
-        return voice * torch.sigmoid(gate[:, :, 0]).repeat(1, 1, 1, 2)
+        return voice * torch.sigmoid(gate).repeat(1, 1, 1, 2)
