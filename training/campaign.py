@@ -30,7 +30,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
+from unbraid.corpora.fixed import listed
+from unbraid.data import FixedMixtures
 from unbraid.train import Recipe, Standing, read_recipe, train
 from unbraid.train.keeper import LAST, save_atomically, write_atomically
 from unbraid.train.speech import Speech
@@ -41,8 +44,12 @@ RUNS = ROOT / "runs" / "campaign"
 RECIPE = ROOT / "recipes" / "speech.toml"
 LOG = ROOT / "docs" / "training.md"
 CHECKPOINT, CURVE, STAGES, CPU = "checkpoint.pt", "curve.csv", "stages.toml", "cpu_seconds.json"
-COLUMNS = ("date", "step", "cpu_hours", "stage", "train_loss", "dev_2_voices", "dev_3_voices", "below_1_db")
-LOG_HEAD = "| date | steps | CPU hours | stage | training loss | dev, 2 voices | dev, 3 voices | 2 voices below 1 dB |"
+LONG, LONG_SCORED = "dev_long_mix2.csv", 20  # mixtures of 10 to 16 s, and how many of them are scored
+COLUMNS = ("date", "step", "cpu_hours", "stage", "train_loss", "dev_2_voices", "dev_3_voices", "below_1_db", "dev_long")
+LOG_HEAD = (
+    "| date | steps | CPU hours | stage | training loss "
+    "| dev, 2 voices | dev, 3 voices | 2 voices below 1 dB | 10 to 16 s |"
+)
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,9 @@ def record(place: Place, run: Run, words: list[str]) -> None:
     task, step, seconds = recipe.task, run.step, cpu_seconds(run)
     assert isinstance(task, Speech)
     weights = averaged(run)
-    scores = dev_scores(task, weights)
+    model = task.network().eval()
+    model.load_state_dict(weights)
+    scores = (*dev_scores(task, model), long_score(task, model, place.committed / LONG))
     half = {key: value.half() for key, value in weights.items()}
     saved = {"model": half, "config": dataclasses.asdict(task.geometry), "recipe": recipe.name, **task.record()}
     save_atomically(saved | {"step": step, "cpu_seconds": seconds}, checkpoint)
@@ -166,18 +175,31 @@ def averaged(run: Run) -> dict[str, torch.Tensor]:
     return {key.removeprefix("model."): value.float() for key, value in state.items()}
 
 
-@torch.inference_mode()
-def dev_scores(task: Speech, weights: dict[str, torch.Tensor]) -> tuple[str, ...]:
+def dev_scores(task: Speech, model: nn.Module) -> tuple[str, str, str]:
     """Mean SI-SDRi of dev mixtures of two and of three voices, and the share of the former below 1 dB."""
-    model = task.network().eval()
-    model.load_state_dict(weights)
-    gains: dict[int, list[float]] = {}
-    for mixture, sources in (task.dev_data()[i] for i in range(len(task.dev_data()))):
-        voices = int((sources.square().sum(-1) > 0).sum())
-        gained = task.gains(model, (mixture[None], sources[None]))["voices"]
-        gains.setdefault(voices, []).append(float(gained))
-    means = [f"{np.mean(gains[voices]):.2f}" if voices in gains else "" for voices in (2, 3)]
-    return (*means, f"{np.mean(np.asarray(gains.get(2, [0.0])) < 1):.2f}")
+    two, three = (
+        gains(
+            task, model, dataclasses.replace(task, data=dataclasses.replace(task.data, dev_voices=(voices,))).dev_data()
+        )
+        for voices in (2, 3)
+    )
+    return f"{np.mean(two):.2f}", f"{np.mean(three):.2f}", f"{np.mean(np.array(two) < 1):.2f}"
+
+
+@torch.inference_mode()
+def gains(task: Speech, model: nn.Module, mixtures: FixedMixtures) -> list[float]:
+    """SI-SDRi of each mixture."""
+    items = (mixtures[i] for i in range(len(mixtures)))
+    return [float(task.gains(model, (mixture[None], sources[None]))["voices"]) for mixture, sources in items]
+
+
+def long_score(task: Speech, model: nn.Module, path: Path) -> str:
+    """Mean SI-SDRi of the first mixtures of 10 to 16 s, where there is a list of them."""
+    if not path.is_file():
+        return ""
+    found = listed(path, 2, Path(task.data.folder))[:LONG_SCORED]
+    mixtures = FixedMixtures(found, sample_rate=task.data.sample_rate, sources=task.model.sources)
+    return f"{np.mean(gains(task, model, mixtures)):.2f}"
 
 
 def last_loss(run: Run) -> float:

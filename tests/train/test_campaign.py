@@ -69,17 +69,20 @@ def curve(place) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_it_goes_on_and_records(go, place, campaign: ModuleType) -> None:
+def test_it_goes_on_and_records(go, place, corpus: Path, campaign: ModuleType) -> None:
     go(0.0001)
     first = load(place.committed / "checkpoint.pt")
     assert all(value.dtype == torch.float16 for value in first["model"].values())
     (line,) = curve(place)
     assert (int(line["step"]), line["stage"]) == (first["step"], "second")
     assert -60 < float(line["dev_2_voices"]) < 60 and -60 < float(line["dev_3_voices"]) < 60
+    assert line["dev_long"] == "", "there is no list of long mixtures"
+    (place.committed / "dev_long_mix2.csv").write_text((corpus / "dev_mix2.csv").read_text())
     go(0.0001)
     second = load(place.committed / "checkpoint.pt")
     assert second["step"] > first["step"]
     assert second["cpu_seconds"] > first["cpu_seconds"] > 0
+    assert -60 < float(curve(place)[1]["dev_long"]) < 60
     assert len(curve(place)) == 2
     lines = place.log.read_text().splitlines()
     assert lines[2].split(" | ")[1] == str(first["step"])

@@ -21,15 +21,16 @@ TRIES = 20  # to find recordings that are long enough
 _STEP = 1000  # drawn places are whole milliseconds
 
 
-def listed(path: Path, sources: int) -> list[Mixture]:
-    """The mixtures of a CSV beside the recordings."""
+def listed(path: Path, sources: int, root: Path | None = None) -> list[Mixture]:
+    """The mixtures of a CSV; the recordings lie under `root`, or beside it."""
+    root = path.parent if root is None else root
     places = [(f"path_{j}", f"start_{j}", f"gain_db_{j}") for j in range(1, sources + 1)]
     found = []
     for number, row in enumerate(read_rows(path, ("id", "seconds", *sum(places, ()))), 2):
         try:
             seconds = float(row["seconds"])
             clips = [
-                Clip(path.parent / row[file], float(row[start]), seconds, _rms(float(row[gain])))
+                Clip(root / row[file], float(row[start]), seconds, _rms(float(row[gain])))
                 for file, start, gain in places
             ]
         except ValueError as error:
