@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from unbraid.folder import write_model_folder
-from unbraid.geometry import AudioTransformerGeometry, Geometry, SepFormerGeometry, TextSide, UNetGeometry
+from unbraid.geometry import (
+    AudioTransformerGeometry,
+    BandSplitGeometry,
+    Geometry,
+    SepFormerGeometry,
+    TextSide,
+    UNetGeometry,
+)
 from unbraid.spec import ModelSpec, Spectral, Vocabularies, Windows
 from unbraid.vocabulary import SPECIAL
 from unbraid.weights import tensor_shapes
@@ -16,6 +23,17 @@ from unbraid.weights import tensor_shapes
 Network = Callable[[np.ndarray], np.ndarray]
 
 SPEECH = SepFormerGeometry(features=12, chunk_frames=10, blocks=2, layers=2, heads=3, hidden=20)
+BANDS = BandSplitGeometry(
+    frame_samples=32,
+    bands=4,
+    features=12,
+    blocks=2,
+    heads=3,
+    query_features=2,
+    hidden=10,
+    band_features=3,
+    band_hidden=7,
+)
 MUSIC = UNetGeometry(stems=2, filters=(2, 3, 4, 5, 6, 7))
 TEXT = AudioTransformerGeometry(TextSide(9), TextSide(11), 24, 3, 40, encoder_layers=2, decoder_layers=3)
 SPECTRAL = Spectral(frame_samples=256, hop_samples=64, frames=64, bins=64)
@@ -81,6 +99,13 @@ def speech_spec(sources: int = 2, sample_rate: int = 8000, windows: Windows = Wi
     stems = ("speech",) if sources == 1 else tuple(f"voice{i + 1}" for i in range(sources))
     geometry = dataclasses.replace(SPEECH, sources=sources)
     return ModelSpec("tiny-speech", "sepformer", sample_rate, 1, stems, geometry, "MIT", "a test", windows=windows)
+
+
+def bands_spec(geometry: BandSplitGeometry = BANDS, windows: Windows = Windows(0.1, 0.025)) -> ModelSpec:
+    """A band-split speech model of any sources and windows, with a level of its own."""
+    stems = tuple(f"voice{i + 1}" for i in range(geometry.sources))
+    spec = ModelSpec("tiny-bands", "band_split", 8000, 1, stems, geometry, "MIT", "a test", windows=windows)
+    return dataclasses.replace(spec, level="own")
 
 
 def music_spec(stems: int = 2, sample_rate: int = 8000, spectral: Spectral = SPECTRAL) -> ModelSpec:

@@ -23,6 +23,7 @@ TORCH_LEVEL = {part: level for level, parts in TORCH_LAYERS.items() for part in 
 # The only imports that cross the wall, and where they stand.
 DOORS = {
     ("runtime/eager.py", "unbraid.models.sepformer"): "module",
+    ("runtime/eager.py", "unbraid.models.band_split"): "module",
     ("runtime/eager.py", "unbraid.models.unet"): "module",
     ("runtime/eager.py", "unbraid.models.audio_transformer"): "module",
     ("runtime/eager.py", "unbraid.models.attention_maps"): "module",

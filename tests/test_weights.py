@@ -8,10 +8,17 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from engine_fakes import MUSIC, SPEECH, weights
+from engine_fakes import BANDS, MUSIC, SPEECH, weights
 from side_fakes import EVERY
 from unbraid.errors import ModelError
-from unbraid.geometry import AudioTransformerGeometry, Geometry, SepFormerGeometry, TextSide, UNetGeometry
+from unbraid.geometry import (
+    AudioTransformerGeometry,
+    BandSplitGeometry,
+    Geometry,
+    SepFormerGeometry,
+    TextSide,
+    UNetGeometry,
+)
 from unbraid.weights import check_tensors, read_weights, tensor_offsets, tensor_shapes, write_weights
 
 
@@ -19,6 +26,7 @@ from unbraid.weights import check_tensors, read_weights, tensor_offsets, tensor_
     ("geometry", "count", "numbers"),
     [
         (SepFormerGeometry(), 413, 25_679_361),
+        (BandSplitGeometry(), 258, 2_773_088),
         (UNetGeometry(), 2 * 70, 2 * (9_826_759 - 4 * 512)),
         (UNetGeometry(bins=1024), 2 * (70 + 11 * 7), 2 * (9_826_759 - 4 * 512 + 447_300)),
         (UNetGeometry(stems=5), 5 * 70, 5 * (9_826_759 - 4 * 512)),
@@ -38,6 +46,14 @@ def test_the_tensors_of_every_combination_are_those_of_its_module(kind: str) -> 
 
     state = AudioTransformer(EVERY[kind]).state_dict()
     assert tensor_shapes(EVERY[kind]) == {name: tuple(state[name].shape) for name in sorted(state)}
+
+
+def test_the_tensors_of_a_band_split_transformer_are_those_of_its_module() -> None:
+    pytest.importorskip("torch")
+    from unbraid.models.band_split import BandSplit
+
+    state = BandSplit(BANDS).state_dict()
+    assert tensor_shapes(BANDS) == {name: tuple(state[name].shape) for name in sorted(state)}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unbraid.corpora.fixed import listed
 from unbraid.corpora.layouts import Wanted, find_mixtures, find_noises
 from unbraid.corpora.levels import looped, with_noise
 from unbraid.corpora.mixtures import read_clip, read_mixture
@@ -93,12 +94,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", default="dev")
+    parser.add_argument(
+        "--list", type=Path, help="a CSV of mixtures of the data's recordings, such as dev_long_mix2.csv"
+    )
     parser.add_argument("--noise", type=Path, help="a folder of noises, in any layout that corpora are found in")
     args = parser.parse_args()
     spec = read_spec(args.folder)
     wanted = Wanted(sources=len(spec.stems), sample_rate=spec.sample_rate)
-    name = f"{args.split}_mix{wanted.sources}"
-    found = find_mixtures(args.data, args.split, wanted)
+    name = args.list.stem if args.list else f"{args.split}_mix{wanted.sources}"
+    found = listed(args.list, wanted.sources, args.data) if args.list else find_mixtures(args.data, args.split, wanted)
     mixtures = [read_mixture(mixture, spec.sample_rate)[1] for mixture in found]
     with Separator(args.folder) as exact, Separator(args.folder, precision="int8") as quick:
         run = runner(exact, spec)

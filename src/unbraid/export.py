@@ -16,6 +16,7 @@ from unbraid.errors import ModelError, UsageError, quoted, shortened
 from unbraid.folder import WEIGHTS, write_model_folder
 from unbraid.geometry import (
     AudioTransformerGeometry,
+    BandSplitGeometry,
     PretrainedSide,
     SepFormerGeometry,
     Side,
@@ -27,7 +28,7 @@ from unbraid.geometry import (
 )
 from unbraid.runtime import open_executor
 from unbraid.runtime.eager import load_module
-from unbraid.spec import Mel, ModelSpec, Spectral, Vocabularies, Windows, size_of
+from unbraid.spec import Mel, ModelSpec, Spectral, Vocabularies, Windows, family_of, size_of
 from unbraid.steps import Steps, batch
 from unbraid.weights import read_weights
 
@@ -137,14 +138,14 @@ def check_parity(spec: ModelSpec, folder: Path) -> float:
     return difference
 
 
-def _noise(geometry: SepFormerGeometry | UNetGeometry | Wav2Vec2Geometry) -> dict[str, Array]:
+def _noise(geometry: SepFormerGeometry | BandSplitGeometry | UNetGeometry | Wav2Vec2Geometry) -> dict[str, Array]:
     """Something that a network of one graph reads."""
     random = np.random.default_rng(0)
     if isinstance(geometry, UNetGeometry):
         multiple = 2 ** len(geometry.filters)
         shape = (1, geometry.inputs, 3 * multiple, geometry.bins or 5 * multiple)
         return {"magnitude": np.abs(random.standard_normal(shape)).astype(np.float32)}
-    name = "mixture" if isinstance(geometry, SepFormerGeometry) else "waveform"
+    name = "mixture" if isinstance(geometry, SepFormerGeometry | BandSplitGeometry) else "waveform"
     return {name: random.standard_normal((2, 6007)).astype(np.float32) * 0.1}
 
 
@@ -193,16 +194,17 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
     }
     if "bottleneck" in sizes:
         raise ModelError(
-            "This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio Transformers can be exported."
+            "This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio or band-split Transformers can be "
+            "exported."
         )
     rate, text = saved.get("sample_rate", 0), ""
     try:
         if "source" in sizes:
             return _transformer_spec(saved, sizes, name)
         if "features" in sizes:
-            speech = SepFormerGeometry(**sizes)
+            speech = BandSplitGeometry(**sizes) if "bands" in sizes else SepFormerGeometry(**sizes)
             voices = tuple(f"voice{i + 1}" for i in range(speech.sources)) if speech.sources > 1 else ("speech",)
-            return ModelSpec(name, "sepformer", rate or 8000, 1, voices, speech, text, text, windows=Windows())
+            return ModelSpec(name, family_of(speech), rate or 8000, 1, voices, speech, text, text, windows=Windows())
         music, spectral = UNetGeometry(**sizes), Spectral(**saved.get("spectral", {}))
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(f"The checkpoint's sizes do not describe a network: {shortened(str(error))}") from None

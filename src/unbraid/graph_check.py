@@ -39,6 +39,9 @@ OPERATORS: dict[Family, set[str]] = {
     "sepformer": _COMMON | _TRANSFORMER | {
         "ConvTranspose", "Cos", "DynamicQuantizeMatMul", "Mod", "PRelu", "Pad", "Relu", "Sigmoid", "Sin", "Tanh",
     },
+    "band_split": _COMMON | _TRANSFORMER | {
+        "Cos", "Mod", "Neg", "Pad", "ReduceSum", "Sigmoid", "Sin", "Softmax",
+    },
     "unet": _COMMON | {
         "BatchNormalization", "ConvTranspose", "Elu", "Exp", "LeakyRelu", "Neg", "Relu", "Softmax",
     },

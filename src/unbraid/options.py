@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from unbraid.errors import UsageError
-from unbraid.geometry import AudioTransformerGeometry, SepFormerGeometry, WaveSide
+from unbraid.geometry import AudioTransformerGeometry, BandSplitGeometry, SepFormerGeometry, WaveSide
 from unbraid.hub import models_with_stem
 from unbraid.spec import ModelSpec
 
@@ -36,10 +36,12 @@ def check_stem(stem: str, available: Sequence[str], model: str) -> None:
 
 
 def least_samples(spec: ModelSpec) -> int:
-    """The kernel of a network of waveforms, or its step."""
+    """The kernel of a network of waveforms, its frame, or its step."""
     geometry = spec.geometry
     if isinstance(geometry, SepFormerGeometry):
         return geometry.kernel_samples
+    if isinstance(geometry, BandSplitGeometry):
+        return geometry.frame_samples
     assert isinstance(geometry, AudioTransformerGeometry) and isinstance(geometry.source, WaveSide)
     return geometry.source.stride
 

@@ -25,6 +25,7 @@ from unbraid.folder import open_model_folder
 from unbraid.generate import Generator
 from unbraid.geometry import (
     AudioTransformerGeometry,
+    BandSplitGeometry,
     PretrainedSide,
     SepFormerGeometry,
     SpectrogramSide,
@@ -252,7 +253,7 @@ def check_task(spec: ModelSpec) -> None:
     geometry = spec.geometry
     if isinstance(geometry, Wav2Vec2Geometry):
         return
-    if isinstance(geometry, SepFormerGeometry):
+    if isinstance(geometry, SepFormerGeometry | BandSplitGeometry):
         does = "pulls voices apart, and writes no text"
     elif isinstance(geometry, UNetGeometry):
         does = "pulls songs apart, and writes no text"

@@ -12,6 +12,7 @@ import numpy as np
 from unbraid.errors import ModelError
 from unbraid.geometry import (
     AudioTransformerGeometry,
+    BandSplitGeometry,
     Geometry,
     PretrainedSide,
     SepFormerGeometry,
@@ -39,7 +40,7 @@ def signature(geometry: Geometry, part: str = "model") -> Signature:
     """The signature of one of a network's graphs (see `graphs.every_part`)."""
     if isinstance(geometry, AudioTransformerGeometry):
         return _transformer(geometry, part)
-    if isinstance(geometry, SepFormerGeometry):
+    if isinstance(geometry, SepFormerGeometry | BandSplitGeometry):
         return Signature({"mixture": ["B", "T"]}, {"sources": ["B", geometry.sources, "T"]})
     if isinstance(geometry, Wav2Vec2Geometry):
         return Signature({"waveform": ["B", "T"]}, {"logits": ["B", "N", geometry.symbols]})

@@ -19,6 +19,7 @@ from unbraid.cuts import Windows as Windows
 from unbraid.errors import SpecError, quoted
 from unbraid.geometry import (
     AudioTransformerGeometry,
+    BandSplitGeometry,
     Geometry,
     PretrainedSide,
     SepFormerGeometry,
@@ -34,10 +35,11 @@ from unbraid.schema import build
 from unbraid.vocabulary import Vocabulary
 
 FORMAT = 1
-Family = Literal["sepformer", "unet", "audio_transformer", "wav2vec2"]
+Family = Literal["sepformer", "band_split", "unet", "audio_transformer", "wav2vec2"]
 Level = Literal["fitted", "own"]
 _FAMILIES: dict[type[Geometry], Family] = {
     SepFormerGeometry: "sepformer",
+    BandSplitGeometry: "band_split",
     UNetGeometry: "unet",
     AudioTransformerGeometry: "audio_transformer",
     Wav2Vec2Geometry: "wav2vec2",
@@ -79,10 +81,12 @@ class ModelSpec:
     licence: str
     provenance: str  # where the weights come from, in one sentence
     spectral: Spectral | None = None  # U-Nets
-    windows: Windows | None = None  # SepFormers, and Transformers that read audio
+    windows: Windows | None = None  # SepFormers, band-split Transformers, and Transformers that read audio
     vocabularies: Vocabularies | None = None  # Transformers that read or write text
     mel: Mel | None = None  # audio Transformers that read or write spectrograms
-    level: Level = "fitted"  # of a SepFormer's outputs: to the mixture, or their own where training gave them one
+    level: Level = (
+        "fitted"  # of the outputs of a network of voices: to the mixture, or their own where training gave them one
+    )
     scores: dict[str, float] = field(default_factory=dict)  # "SI-SDRi dB, test_mix2": 5.1
     files: dict[str, str] = field(default_factory=dict)  # name: sha256
     format: int = FORMAT
@@ -132,8 +136,8 @@ class ModelSpec:
                     f"{self.name}: files gives {quoted(name)} the hash {quoted(digest)}, which is no SHA-256."
                 )
 
-    def _check_audio(self, geometry: SepFormerGeometry | UNetGeometry) -> None:
-        if isinstance(geometry, SepFormerGeometry):
+    def _check_audio(self, geometry: SepFormerGeometry | BandSplitGeometry | UNetGeometry) -> None:
+        if isinstance(geometry, SepFormerGeometry | BandSplitGeometry):
             outputs, channels = geometry.sources, 1
         else:
             outputs, channels = geometry.stems, geometry.channels
@@ -234,7 +238,7 @@ def size_of(side: Side, steps: int) -> int:
 
 def _needed(geometry: Geometry) -> list[str]:
     """Which of the optional parts the spec of such a network has."""
-    if isinstance(geometry, SepFormerGeometry):
+    if isinstance(geometry, SepFormerGeometry | BandSplitGeometry):
         return ["windows"]
     if isinstance(geometry, UNetGeometry):
         return ["spectral"]
@@ -286,4 +290,6 @@ def _geometry_of(item: Any) -> type[Geometry]:
         return AudioTransformerGeometry
     if "symbols" in keys:
         return Wav2Vec2Geometry
+    if "bands" in keys:
+        return BandSplitGeometry
     return SepFormerGeometry if "features" in keys else UNetGeometry

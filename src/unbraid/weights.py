@@ -17,6 +17,7 @@ import safetensors.numpy
 from unbraid.errors import ModelError, quoted, shortened
 from unbraid.geometry import (
     AudioTransformerGeometry,
+    BandSplitGeometry,
     Geometry,
     PretrainedSide,
     SepFormerGeometry,
@@ -40,6 +41,8 @@ def tensor_shapes(geometry: Geometry) -> Shapes:
         shapes = _audio_transformer(geometry)
     elif isinstance(geometry, Wav2Vec2Geometry):
         shapes = trunk_shapes(geometry) | _linear("symbols", geometry.symbols, geometry.features)
+    elif isinstance(geometry, BandSplitGeometry):
+        shapes = _band_split(geometry)
     else:
         shapes = _sepformer(geometry) if isinstance(geometry, SepFormerGeometry) else _unets(geometry)
     return dict(sorted(shapes.items()))
@@ -163,6 +166,36 @@ def _sepformer(g: SepFormerGeometry) -> Shapes:
         for half in ("intra", "inter"):
             shapes |= _encoder(f"masknet.blocks.{i}.{half}", g.layers, g)
             shapes |= _affine(f"masknet.blocks.{i}.{half}_norm", d)
+    return shapes
+
+
+def _band_split(g: BandSplitGeometry) -> Shapes:
+    d, frame = g.features, g.bands * g.band_features
+    shapes = _affine("norm", d)
+    for name, inputs, outputs in (
+        ("inlet", 2 * g.band_bins, d),
+        ("outlet", d, g.sources * g.outputs * g.band_bins),
+    ):
+        shapes |= {f"{name}.weight": (g.bands, inputs, outputs), f"{name}.bias": (g.bands, outputs)}
+    for block in (f"blocks.{i}" for i in range(g.blocks)):
+        for layer in ("time", "time_feed", "band", "band_feed"):
+            shapes |= _affine(f"{block}.{layer}.norm", d)
+        for part in ("query", "key"):
+            shapes |= _linear(f"{block}.time.{part}", g.heads * g.query_features, d)
+        shapes |= _linear(f"{block}.time.value", d, d) | _linear(f"{block}.time.out", d, d)
+        shapes |= _linear(f"{block}.band.squeeze", g.band_features, d) | _linear(
+            f"{block}.band.out", d, g.band_features
+        )
+        for part in ("gate", "value"):
+            shapes |= _linear(f"{block}.band.{part}", g.band_hidden, frame)
+            shapes |= _linear(f"{block}.time_feed.{part}", g.hidden, d) | _linear(
+                f"{block}.band_feed.{part}", g.hidden, d
+            )
+        shapes |= _linear(f"{block}.band.back", frame, g.band_hidden)
+        for feed in (f"{block}.time_feed", f"{block}.band_feed"):
+            kernel = (g.hidden, 1, g.kernel_frames, g.kernel_bands)
+            shapes |= {f"{feed}.conv.weight": kernel, f"{feed}.conv.bias": (g.hidden,)}
+            shapes |= _linear(f"{feed}.out", d, g.hidden)
     return shapes
 
 

@@ -204,7 +204,7 @@ def test_what_pytorch_says_becomes_a_sentence(unbraid_command, recipe, monkeypat
         (["--out", "corpus"], 2, "corpus is not empty and holds no run; choose another folder with --out."),
         (
             ['model={family="conv_tasnet"}', "--export", "model"], 2,
-            "Only SepFormers are exported; a Conv-TasNet stays a checkpoint. Leave out --export.",
+            "A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.",
         ),
         (
             ["trainer.init=no.pt"], 1,

@@ -101,6 +101,35 @@ def test_a_pause_is_a_silent_target() -> None:
     assert not targets[1].any()
 
 
+def test_voices_speak_as_often_as_they_are_meant_to() -> None:
+    mixing = dataclasses.replace(PLAIN, crop_seconds=0.01, voice_shares=(1.0, 6.0, 3.0))
+    random, voices = generator(), [noise(900, seed) for seed in range(3)]
+    counts = np.bincount([mix(voices, mixing, RATE, random)[1].any(1).sum() for _ in range(2000)], minlength=4)
+    np.testing.assert_allclose(counts / 2000, [0, 0.1, 0.6, 0.3], atol=0.03)
+
+
+def test_shares_of_nothing_never_come() -> None:
+    mixing = dataclasses.replace(PLAIN, crop_seconds=0.01, voice_shares=(0.0, 1.0))
+    random, voices = generator(), [noise(900, seed) for seed in range(3)]
+    assert all(mix(voices, mixing, RATE, random)[1].any(1).tolist() == [True, True, False] for _ in range(50))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"voice_shares": (0.0, 0.0)}, r"voice_shares must be 0 or more each, and not all 0, got \[0.0, 0.0\]."),
+        ({"voice_shares": (-1.0, 2.0)}, r"voice_shares must be 0 or more each, and not all 0, got \[-1.0, 2.0\]."),
+        (
+            {"voice_shares": (1.0,), "one_voice_probability": 0.1},
+            "voice_shares says how many voices speak; leave one_voice_probability out.",
+        ),
+    ],
+)
+def test_shares_that_mean_nothing_are_refused(values: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Mixing(**values)
+
+
 def test_one_voice_leaves_the_other_targets_silent() -> None:
     mixing = dataclasses.replace(PLAIN, one_voice_probability=1.0)
     mixture, targets = mix([noise(9000), noise(9000, 1), noise(9000, 2)], mixing, RATE, generator())

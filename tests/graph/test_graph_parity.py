@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from engine_fakes import (
+    BANDS,
     MUSIC,
     SPEECH,
     TEXT,
+    bands_spec,
     music_spec,
     peak_error,
     snr,
@@ -39,6 +41,13 @@ SPEECHES = {
     "other kernel": SepFormerGeometry(
         2, features=8, kernel_samples=10, stride_samples=5, chunk_frames=8, blocks=1, layers=2, heads=2, hidden=8
     ),
+}
+BANDED = {
+    "three sources": BANDS,
+    "one source, one tap": dataclasses.replace(BANDS, sources=1, taps=1),
+    "five taps, wide kernels": dataclasses.replace(BANDS, taps=5, kernel_frames=7, kernel_bands=1),
+    "one band, one head": dataclasses.replace(BANDS, bands=1, heads=1, kernel_bands=3),
+    "one bin a band": dataclasses.replace(BANDS, frame_samples=8, bands=4, blocks=1),
 }
 MUSICS = {
     "two stems": MUSIC,
@@ -98,6 +107,16 @@ def speech_engines(tmp_path_factory: pytest.TempPathFactory) -> tuple[Executor, 
     return engines(tmp_path_factory.mktemp("graph") / "model", speech_spec())
 
 
+@pytest.mark.parametrize("kind", BANDED)
+def test_band_split(tmp_path: Path, kind: str) -> None:
+    ours, theirs = engines(tmp_path / "model", bands_spec(BANDED[kind]))
+    for batch, samples in ((1, 1), (1, 16), (3, 1009), (2, 2003), (5, 641)):
+        assert_equal(ours, theirs, mixture(batch, samples))
+    for engine in (ours, theirs):
+        found = engine.run({"mixture": np.zeros((2, 500), np.float32)})["sources"]
+        np.testing.assert_array_equal(found, np.zeros((2, BANDED[kind].sources, 500), np.float32))
+
+
 @pytest.mark.parametrize("kind", MUSICS)
 def test_unets(tmp_path: Path, kind: str) -> None:
     geometry = MUSICS[kind]
@@ -110,6 +129,7 @@ def test_unets(tmp_path: Path, kind: str) -> None:
 def test_float16_weights_are_the_same_in_both_engines_and_close_to_float32(tmp_path: Path) -> None:
     for name, spec, inputs in (
         ("speech", speech_spec(), mixture(2, 1501)),
+        ("bands", bands_spec(), mixture(2, 1501)),
         ("music", music_spec(), magnitude(1, MUSIC, 1, 2)),
     ):
         ours, theirs = engines(tmp_path / f"{name}16", spec, "float16")

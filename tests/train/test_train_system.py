@@ -9,7 +9,7 @@ import torch
 from train_helpers import STEPS, read_log, recipe_of, silent
 
 from unbraid.data import DynamicMixtures
-from unbraid.errors import ModelError
+from unbraid.errors import ModelError, UsageError
 from unbraid.geometry import SepFormerGeometry
 from unbraid.losses import pit_si_sdr
 from unbraid.models.conv_tasnet import ConvTasNetGeometry
@@ -140,6 +140,29 @@ def test_three_voices_start_from_two() -> None:
         assert torch.equal(after[name][:16], given[name])
         assert torch.equal(after[name][16:], before[name][16:])
     assert all(torch.equal(after[name], given[name]) for name in given if "split" not in name)
+
+
+def test_an_improvement_counts_the_sources_that_sound() -> None:
+    """Two voices and three outputs: what the third one says is nobody's, and silence is no score."""
+    torch.manual_seed(0)
+    two = torch.randn(2, 2, 800)
+    mixture, estimates = two.sum(1), two + 0.1 * torch.randn(2, 2, 800)
+    three = torch.cat((torch.zeros(2, 1, 800), two), 1)
+    padded = torch.cat((estimates, 1e-3 * torch.randn(2, 1, 800)), 1)
+    torch.testing.assert_close(improvement(padded, three, mixture), improvement(estimates, two, mixture))
+
+
+def test_dev_may_hold_mixtures_of_several_numbers_of_voices(tmp_path, recipe_file) -> None:
+    changes = ("model.sources=3", "data.dev_voices=[2,3]", "mixing.voice_shares=[1,2,1]", "data.dev_mixtures=1")
+    recipe = recipe_of(recipe_file, *changes, "loss.kind=active_snr", "trainer.epochs=1")
+    data = recipe.task.dev_data()
+    assert [sources.any(-1).sum().item() for _, sources in (data[i] for i in range(len(data)))] == [2, 3]
+    assert all(data[i][1].shape[0] == 3 for i in range(2))
+    train(recipe, tmp_path / "run", silent)
+    assert math.isfinite(float(read_log(tmp_path / "run")[-1]["dev_si_sdri"]))
+    for change in ("data.dev_voices=[4]", "mixing.voice_shares=[1,1,1,1]"):
+        with pytest.raises(UsageError, match="4 voices are asked for, but \\[model\\] sources is 3"):
+            recipe_of(recipe_file, *changes, change)
 
 
 def test_a_start_of_other_sizes_is_refused() -> None:

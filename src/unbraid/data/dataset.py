@@ -91,17 +91,24 @@ class DynamicMixtures(Dataset[Item]):
 class FixedMixtures(Dataset[Item]):
     """The mixtures of a corpus; position n is mixture n modulo their number.
 
-    They come whole, or as crops of one length, from a random place or with zeros behind a short one.
+    They come whole, or as crops of one length, from a random place or with zeros behind a short one. A mixture of fewer
+    than `sources` gets silent ones besides.
     """
 
     def __init__(
-        self, mixtures: Sequence[Mixture], *, sample_rate: int, crop_seconds: float | None = None, seed: int = 0
+        self,
+        mixtures: Sequence[Mixture],
+        *,
+        sample_rate: int,
+        sources: int = 0,
+        crop_seconds: float | None = None,
+        seed: int = 0,
     ):
         self._aside = Aside()
         self._mixtures = self._aside.usable(mixtures, lambda mixture: check_heads(mixture, sample_rate))
         if mixtures and not self._mixtures:
             raise UsageError(f"None of {len(mixtures)} mixtures can be read.{self._aside.told()}")
-        self._sample_rate, self._seed = sample_rate, seed
+        self._sample_rate, self._sources, self._seed = sample_rate, sources, seed
         self._crop_samples = None if crop_seconds is None else round(crop_seconds * sample_rate)
 
     def __len__(self) -> int:
@@ -122,6 +129,7 @@ class FixedMixtures(Dataset[Item]):
         audio = np.concatenate((heard[None], sources))[:, start:]  # (1 + S, T)
         if samples is not None:
             audio = np.pad(audio[:, :samples], ((0, 0), (0, max(0, samples - audio.shape[1]))))
+        audio = np.pad(audio, ((0, max(0, 1 + self._sources - len(audio))), (0, 0)))
         return torch.from_numpy(audio[0]), torch.from_numpy(audio[1:])
 
 

@@ -29,6 +29,7 @@ class Mixing:
     spread_db: float = 2.5  # each voice is up to so much louder or softer than that
     latest_start: float = 0.0  # voices begin late by up to this share of the crop
     one_voice_probability: float = 0.0  # the other targets are silent
+    voice_shares: tuple[float, ...] = ()  # of mixtures in which 1, 2, … voices speak; instead of the above
     noise_probability: float = 0.0
     noise_snr_db: tuple[float, float] = (0.0, 15.0)  # power of all voices together over that of the noise
     room_probability: float = 0.0
@@ -39,6 +40,10 @@ class Mixing:
         check_probabilities(self, "one_voice_probability", "noise_probability", "room_probability", "latest_start")
         check_ranges(self, "speed", "level_db", "noise_snr_db", "reverberation_seconds")
         check_within(self, SLOWEST, FASTEST, "speed")
+        if self.voice_shares and (min(self.voice_shares) < 0 or not 0 < sum(self.voice_shares) < np.inf):
+            raise ValueError(f"voice_shares must be 0 or more each, and not all 0, got {list(self.voice_shares)}.")
+        if self.voice_shares and self.one_voice_probability:
+            raise ValueError("voice_shares says how many voices speak; leave one_voice_probability out.")
         for name, value in (
             ("crop_seconds", self.crop_seconds),
             ("reverberation_seconds", self.reverberation_seconds[0]),
@@ -63,7 +68,7 @@ def mix(
     """The mixture (T,) and its targets (S, T), of voices (t,) and at will a noise (t,) of any length and level."""
     samples = mixing.crop_samples(sample_rate)
     level_db = random.uniform(*mixing.level_db)
-    speaking = 1 if random.random() < mixing.one_voice_probability else len(voices)
+    speaking = speaking_voices(mixing, len(voices), random.random())
     targets = np.zeros((len(voices), samples), np.float32)
     for row, voice in zip(targets[:speaking], voices, strict=False):
         gain_db = level_db + mixing.spread_db * random.uniform(-1, 1)
@@ -79,6 +84,14 @@ def mix(
     if noise is not None:
         mixture = with_noise(mixture, looped(noise, samples, random), random.uniform(*mixing.noise_snr_db))
     return mixture, targets
+
+
+def speaking_voices(mixing: Mixing, voices: int, chance: float) -> int:
+    """How many of the voices speak, `chance` being drawn from 0 to 1."""
+    if not mixing.voice_shares:
+        return 1 if chance < mixing.one_voice_probability else voices
+    shares = np.cumsum(mixing.voice_shares)
+    return 1 + int(np.searchsorted(shares, chance * shares[-1], side="right"))
 
 
 def change_speed(voice: Array, speed: float) -> Array:

@@ -3,9 +3,16 @@
 python -m unbraid.graph FOLDER      # write the graphs that ship with the package
 """
 
-from unbraid.geometry import AudioTransformerGeometry, Geometry, SepFormerGeometry, Wav2Vec2Geometry
+from unbraid.geometry import (
+    AudioTransformerGeometry,
+    BandSplitGeometry,
+    Geometry,
+    SepFormerGeometry,
+    Wav2Vec2Geometry,
+)
 from unbraid.graph.attention import attention_graph
 from unbraid.graph.audio_transformer import audio_transformer_graph
+from unbraid.graph.band_split import band_split_graph
 from unbraid.graph.sepformer import sepformer_graph
 from unbraid.graph.unet import unet_graph
 from unbraid.graph.wav2vec2 import wav2vec2_graph
@@ -21,6 +28,8 @@ def build_graph(geometry: Geometry, dtype: str, part: str = "model") -> bytes:
     tensors = {name: (dtype, shape) for name, shape in shapes.items()}
     if isinstance(geometry, SepFormerGeometry):
         return sepformer_graph(geometry, quantized_signature(shapes) if dtype == "int8" else tensors, location)
+    if isinstance(geometry, BandSplitGeometry):
+        return band_split_graph(geometry, tensors, location)
     if isinstance(geometry, AudioTransformerGeometry):
         if part == ATTENTION:
             return attention_graph(geometry, tensors, location)

@@ -79,6 +79,10 @@ class Graph:
         """Whether the weights file holds a tensor of that name."""
         return name in self._tensors
 
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor of the weights file."""
+        return self._tensors[name][1]
+
     def reshape(self, x: str, shape: list[int]) -> str:
         """Reshape with ONNX's 0 (keep) and -1 (infer)."""
         return self.op("Reshape", x, self.constant(shape))

@@ -7,6 +7,7 @@ import numpy as np
 from unbraid.errors import RuntimeUnavailable
 from unbraid.geometry import (
     AudioTransformerGeometry,
+    BandSplitGeometry,
     Geometry,
     SepFormerGeometry,
     TextSide,
@@ -22,13 +23,14 @@ try:
 
     from unbraid.models.attention_maps import attention_maps
     from unbraid.models.audio_transformer import AudioTransformer
+    from unbraid.models.band_split import BandSplit
     from unbraid.models.sepformer import SepFormer
     from unbraid.models.unet import UNets
     from unbraid.models.wav2vec2 import Wav2Vec2
 except ImportError:
     raise RuntimeUnavailable("Device 'torch' needs PyTorch: pip install 'unbraid[train]'.") from None
 
-Network = SepFormer | UNets | AudioTransformer | Wav2Vec2
+Network = SepFormer | BandSplit | UNets | AudioTransformer | Wav2Vec2
 
 
 def load_module(geometry: Geometry, tensors: dict[str, np.ndarray]) -> Network:
@@ -67,6 +69,8 @@ def _empty_module(geometry: Geometry) -> Network:
         return AudioTransformer(geometry)
     if isinstance(geometry, Wav2Vec2Geometry):
         return Wav2Vec2(geometry)
+    if isinstance(geometry, BandSplitGeometry):
+        return BandSplit(geometry)
     return SepFormer(geometry) if isinstance(geometry, SepFormerGeometry) else UNets(geometry)
 
 
@@ -77,7 +81,7 @@ def _outputs(module: Network, graph: str, inputs: dict[str, torch.Tensor]) -> di
     (value,) = inputs.values()
     if isinstance(module, Wav2Vec2):
         return {"logits": module(value)}
-    return {"sources" if isinstance(module, SepFormer) else "magnitudes": module(value)}
+    return {"sources" if isinstance(module, SepFormer | BandSplit) else "magnitudes": module(value)}
 
 
 def _transformed(module: AudioTransformer, graph: str, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

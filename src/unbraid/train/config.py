@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from unbraid.errors import UsageError
-from unbraid.geometry import SepFormerGeometry, UNetGeometry
+from unbraid.geometry import BandSplitGeometry, SepFormerGeometry, UNetGeometry
 from unbraid.models.conv_tasnet import ConvTasNetGeometry
 from unbraid.train.audio_to_audio import AudioModel, AudioToAudio
 from unbraid.train.audio_to_text import AudioToText
@@ -112,6 +112,7 @@ Schedule = Plateau | Cosine | Constant
 FAMILIES = {
     "sepformer": Family(SepFormerGeometry, Speech),
     "conv_tasnet": Family(ConvTasNetGeometry, Speech),
+    "band_split": Family(BandSplitGeometry, Speech),
     "unet": Family(UNetGeometry, Music),
     "text_to_text": Family(TextModel, Text),
     "audio_to_text": Family(AudioTextModel, AudioToText),

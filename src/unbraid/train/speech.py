@@ -1,5 +1,6 @@
-"""Training on voices that talk at once: SepFormer (Subakan et al., arXiv 2010.13154) and Conv-TasNet (Luo & Mesgarani,
-arXiv 1809.07454), on mixtures drawn anew or on those of a corpus, under the best order of the voices.
+"""Training on voices that talk at once: SepFormer (Subakan et al., arXiv 2010.13154), Conv-TasNet (Luo & Mesgarani,
+arXiv 1809.07454) and the band-split Transformer (`models.band_split`), on mixtures drawn anew or on those of a corpus,
+under the best order of the voices.
 """
 
 import dataclasses
@@ -14,10 +15,11 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
 from unbraid import losses
-from unbraid.corpora import Clip, Wanted, find_mixtures, find_noises, find_speakers
+from unbraid.corpora import Clip, Mixture, Wanted, find_mixtures, find_noises, find_speakers
 from unbraid.data import DynamicMixtures, FixedMixtures, Mixing
 from unbraid.errors import UsageError
-from unbraid.geometry import SepFormerGeometry
+from unbraid.geometry import BandSplitGeometry, SepFormerGeometry
+from unbraid.models.band_split import BandSplit
 from unbraid.models.conv_tasnet import ConvTasNet, ConvTasNetGeometry
 from unbraid.models.sepformer import SepFormer, chunk
 from unbraid.train.inherit import voices_taken
@@ -26,6 +28,8 @@ from unbraid.train.reader import check_least
 SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
 PER_SOURCE = ("masknet.split.", "outlet.1.")  # of a SepFormer, of a Conv-TasNet: one block of rows for each source
 
+Geometry = SepFormerGeometry | ConvTasNetGeometry | BandSplitGeometry
+Network = SepFormer | ConvTasNet | BandSplit
 Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
 
 
@@ -44,6 +48,7 @@ class Data:
     speakers: float = 1.0  # share of the training speakers to use, spread evenly over the list
     epoch_mixtures: int = 20000
     dev_mixtures: int = 0  # the first so many; 0: all
+    dev_voices: tuple[int, ...] = ()  # numbers of voices in the dev mixtures; empty: as many as the network has outputs
     workers: int = 0  # processes that read and mix; 0: the training process itself
     noise: str = ""  # folder of noises for dynamic mixing; empty: the data folder's own
 
@@ -75,21 +80,22 @@ class Speech:
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.dynamic", "data.epoch_mixtures")
     parts: ClassVar[tuple[str, ...]] = ("voices",)
 
-    model: SepFormerGeometry | ConvTasNetGeometry
+    model: Geometry
     data: Data
     mixing: Mixing = field(default_factory=Mixing)
     loss: Loss = field(default_factory=Loss)
 
     def __post_init__(self) -> None:
-        samples, kernel = self.mixing.crop_samples(self.data.sample_rate), self.model.kernel_samples
-        if samples < kernel:
+        samples, (name, least) = self.mixing.crop_samples(self.data.sample_rate), least_samples(self.model)
+        if samples < least:
             raise ValueError(
-                f"[mixing] crop_seconds is {samples} samples, but [model] kernel_samples is {kernel}; "
-                "make crops longer."
+                f"[mixing] crop_seconds is {samples} samples, but [model] {name} is {least}; make crops longer."
             )
+        if (most := max((*self.data.dev_voices, len(self.mixing.voice_shares)))) > self.model.sources:
+            raise ValueError(f"{most} voices are asked for, but [model] sources is {self.model.sources}.")
 
     @property
-    def geometry(self) -> SepFormerGeometry | ConvTasNetGeometry:
+    def geometry(self) -> Geometry:
         return self.model
 
     @property
@@ -110,7 +116,7 @@ class Speech:
         data = self.data
         return Wanted(data.layout, self.model.sources, data.sample_rate, data.condition, data.mode)
 
-    def network(self) -> SepFormer | ConvTasNet:
+    def network(self) -> Network:
         return build_model(self.model)
 
     def training_data(self, seed: int, together: int) -> Dataset[Any]:
@@ -137,10 +143,13 @@ class Speech:
 
     def dev_data(self) -> FixedMixtures:
         folder = self._folder()
-        mixtures = find_mixtures(folder, self.data.dev, self.wanted)
+        mixtures: list[Mixture] = []
+        for voices in self.data.dev_voices or (self.model.sources,):
+            found = find_mixtures(folder, self.data.dev, dataclasses.replace(self.wanted, sources=voices))
+            mixtures += found[: self.data.dev_mixtures or None]
         if not mixtures:
             raise UsageError(f"{folder} has no dev mixtures: nothing is in its split {self.data.dev}.")
-        return FixedMixtures(mixtures[: self.data.dev_mixtures or None], sample_rate=self.data.sample_rate)
+        return FixedMixtures(mixtures, sample_rate=self.data.sample_rate, sources=self.model.sources)
 
     def collate(self, items: list[Batch]) -> Batch:
         mixture, sources = default_collate(items)
@@ -173,8 +182,8 @@ class Speech:
         return {"mixtures": mixtures, "encoder": f"{frames} frames{cut}"}
 
     def check_export(self) -> None:
-        if not isinstance(self.model, SepFormerGeometry):
-            raise UsageError("Only SepFormers are exported; a Conv-TasNet stays a checkpoint. Leave out --export.")
+        if isinstance(self.model, ConvTasNetGeometry):
+            raise UsageError("A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.")
 
     def _folder(self) -> Path:
         folder = Path(self.data.folder)
@@ -193,9 +202,18 @@ class Speech:
         return find_noises(place, split, dataclasses.replace(self.wanted, layout=layout))
 
 
-def build_model(geometry: SepFormerGeometry | ConvTasNetGeometry) -> SepFormer | ConvTasNet:
+def build_model(geometry: Geometry) -> Network:
     """The network of a geometry."""
+    if isinstance(geometry, BandSplitGeometry):
+        return BandSplit(geometry)
     return SepFormer(geometry) if isinstance(geometry, SepFormerGeometry) else ConvTasNet(geometry)
+
+
+def least_samples(geometry: Geometry) -> tuple[str, int]:
+    """The size that no crop may be shorter than, and its name."""
+    if isinstance(geometry, BandSplitGeometry):
+        return "frame_samples", geometry.frame_samples
+    return "kernel_samples", geometry.kernel_samples
 
 
 def loss_of(values: Loss, estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
@@ -219,12 +237,14 @@ def improvement(estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
 
     A source that is silent, or all that sounds in its mixture, has none; a mixture of such sources alone is left out.
     """
-    order = losses.best_order(losses.pairwise(losses.si_sdr, estimates, sources))
-    matched = losses.in_order_of(sources, order)
-    heard = mixture[:, None].expand_as(matched)
-    gains = losses.si_sdr(estimates, matched) - losses.si_sdr(heard, matched)  # (B, S)
-    counts = can_improve(heard, matched)
-    return torch.where(counts, gains, 0).sum(-1)[counts.any(-1)] / counts.sum(-1)[counts.any(-1)]
+    heard = mixture[:, None].expand_as(sources)
+    counts = can_improve(heard, sources)  # (B, S)
+    after = losses.pairwise(losses.si_sdr, estimates, sources)  # (B, estimates, S)
+    order = losses.best_order(torch.where(counts[:, None], after, 0.0))
+    matched = torch.where(counts.gather(-1, order), after.gather(-1, order[..., None])[..., 0], 0.0)
+    before = torch.where(counts, losses.si_sdr(heard, sources), 0.0)
+    some = counts.any(-1)
+    return (matched.sum(-1) - before.sum(-1))[some] / counts.sum(-1)[some]
 
 
 def can_improve(heard: Tensor, target: Tensor) -> Tensor:
@@ -236,8 +256,10 @@ def can_improve(heard: Tensor, target: Tensor) -> Tensor:
     return (power > SILENT_POWER) & (rest > SILENT_POWER)
 
 
-def shapes(geometry: SepFormerGeometry | ConvTasNetGeometry, samples: int) -> tuple[int, tuple[int, int] | None]:
+def shapes(geometry: Geometry, samples: int) -> tuple[int, tuple[int, int] | None]:
     """Frames that the encoder makes of so many samples, and the chunks they are cut into."""
+    if isinstance(geometry, BandSplitGeometry):
+        return -(-samples // geometry.hop_samples) + 1, None
     stride = geometry.stride_samples if isinstance(geometry, SepFormerGeometry) else geometry.kernel_samples // 2
     frames = (samples - geometry.kernel_samples) // stride + 1
     if not isinstance(geometry, SepFormerGeometry):
