@@ -3,11 +3,11 @@
 # make test-latest: the same with the newest releases of everything; before a release of ours.
 # make lock: resolve requirements/dev.txt anew, for every Python and platform at once (uv).
 # make bench: install us and our peers (several GB), measure side by side, write docs/bench.md.
-# make soak: hours of mixed work; MINUTES=480 by default.
+# make fuzz: mutated files through every reader, MINUTES=30 of each. make crash: kill every command at every point.
+# make soak: hours of mixed work (MINUTES=480).
 # PYTHON picks the interpreter, 3.11 or newer.
 
 PYTHON ?= python3
-MINUTES ?= 480
 LOCK := requirements/dev.txt
 SUFFIX :=
 DEV := .venv$(SUFFIX)
@@ -17,7 +17,7 @@ BENCH := .venv-bench
 PACKAGE := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 BENCHES := speech music models length install
 
-.PHONY: demo test test-latest lint types unit torch-free lock bench soak clean
+.PHONY: demo test test-latest lint types unit torch-free lock bench fuzz crash soak clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/python examples/demo.py demo
@@ -81,8 +81,14 @@ bench:
 	for job in $(BENCHES); do $(BENCH)/unbraid/bin/python bench/$$job.py --peers $(BENCH) || exit 1; done
 	$(PYTHON) bench/report.py
 
+fuzz: $(DEV)/installed
+	$(DEV)/bin/python tests/fuzz/fuzz.py --minutes $(or $(MINUTES),30)
+
+crash: $(DEV)/installed
+	$(DEV)/bin/python -m pytest tests/crash/crash.py
+
 soak: $(DEV)/installed
-	$(DEV)/bin/python tests/soak/soak.py --minutes $(MINUTES)
+	$(DEV)/bin/python tests/soak/soak.py --minutes $(or $(MINUTES),480)
 
 clean:
 	rm -rf .venv .venv-run .venv-latest .venv-run-latest .venv-demo .venv-lock .venv-bench demo
