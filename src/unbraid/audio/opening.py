@@ -1,8 +1,9 @@
 """A file surveyed once, and opened as often as it is read: libsndfile tries first, FFmpeg after it."""
 
 import contextlib
+import functools
+import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,8 @@ from unbraid.audio.parts import Part, Survey
 from unbraid.audio.survey import survey
 from unbraid.audio.view import open_view
 from unbraid.errors import AudioError
+
+_SETTLED_SECONDS = 2.0  # after which a file that changes again has another time
 
 
 class Opening:
@@ -35,7 +38,7 @@ class Opening:
         if len(parts) == 1:
             decoder = self._open(parts[0])
         else:
-            joined = JoinedDecoder([partial(self._open, part) for part in parts], self._name, self._infos)
+            joined = JoinedDecoder([functools.partial(self._open, part) for part in parts], self._name, self._infos)
             self._infos, decoder = joined.infos, joined
         decoder.notices[:0] = self._survey.notices
         return decoder
@@ -49,7 +52,7 @@ class Opening:
         if not part.needs_ffmpeg:
             try:
                 first = SndfileDecoder(self._source, self._name, self._number, self._reading, part)
-                other = partial(self._by_ffmpeg, part, 0)
+                other = functools.partial(self._by_ffmpeg, part, 0)
                 return RecoveringDecoder(first, other, skips_damage=self._reading.skip_damage)
             except Unreadable as unreadable:
                 reason = unreadable
@@ -74,11 +77,11 @@ class Opening:
         if first.info.tracks == 1:
             return first
         first.close()
-        self._track = sounding_track(first.info.tracks, partial(self._by_ffmpeg, part))
+        self._track = sounding_track(first.info.tracks, functools.partial(self._by_ffmpeg, part))
         return self._by_ffmpeg(part, self._track)
 
     def _by_ffmpeg(self, part: Part, track: int) -> Decoder:
-        return undisturbed(partial(self._in_ffmpeg, part, track))
+        return undisturbed(functools.partial(self._in_ffmpeg, part, track))
 
     def _in_ffmpeg(self, part: Part, track: int) -> Decoder:
         from unbraid.audio.ffmpeg import FfmpegDecoder
@@ -97,7 +100,17 @@ class Opening:
 def _surveyed(source: Path | BinaryIO, name: str, extension: str, asked: Headerless | None) -> Survey:
     if not isinstance(source, Path):
         return survey(source, name, extension, asked)
-    with source.open("rb") as file:
+    about = source.stat()
+    look = _survey_of if time.time() - about.st_mtime > _SETTLED_SECONDS else _survey_of.__wrapped__
+    return look(source, (about.st_ino, about.st_size, about.st_mtime_ns), name, extension, asked)
+
+
+@functools.lru_cache(maxsize=4096)
+def _survey_of(
+    path: Path, version: tuple[int, int, int], name: str, extension: str, asked: Headerless | None
+) -> Survey:
+    """The survey of a version of a file; those who train open each file again and again."""
+    with path.open("rb") as file:
         return survey(file, name, extension, asked)
 
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from unbraid.audio import mp3, ogg, ogg_pages
+from unbraid.audio import mp3, ogg
 from unbraid.audio.calls import directly, undisturbed
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Notice, Unreadable, damaged, no_such_track
@@ -134,8 +134,6 @@ def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> sound
             return _Sequential(file, "r", rate, channels, coding.subtype, coding.byte_order, "RAW")
         if mp3.is_mp3(file):
             raise Unreadable("MPEG audio is left to FFmpeg")
-        if (pages := ogg_pages.examine(file)) and (pages.has_gaps or pages.is_damaged):
-            raise Unreadable("Ogg pages are missing or damaged" if pages.is_damaged else "Ogg pages with gaps between")
         file.seek(0)
         sound = _Sequential(path or file)
     except (soundfile.LibsndfileError, TypeError, ValueError, OverflowError) as error:

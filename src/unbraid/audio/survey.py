@@ -8,13 +8,13 @@ import re
 from dataclasses import replace
 from typing import BinaryIO
 
-from unbraid.audio import chunks, extent, flac, headerless, mpeg, ogg, segments, tag_blocks
+from unbraid.audio import chunks, extent, flac, headerless, mpeg, ogg, ogg_pages, segments, tag_blocks
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import Notice
 from unbraid.audio.mpeg_parts import mpeg_parts
 from unbraid.audio.parts import WHOLE_FILE, Part, Survey, as_notices, check_count
 from unbraid.audio.source import SPOOLED
-from unbraid.audio.view import Piece, patched
+from unbraid.audio.view import Piece, open_view, patched
 from unbraid.errors import AudioError
 
 _HEAD_BYTES = 64
@@ -179,7 +179,10 @@ def _of_ogg(file: BinaryIO, name: str, start: int, size: int) -> Survey:
         if not is_ended and (marks := ogg.mark(file, link)):
             pieces, is_ended = patched(whole, marks), True
             lies.append("it has no end-of-stream mark, as in a recording that was never completed")
-        parts.append(Part(pieces, is_known=True, link=link, is_cut=number == len(links) and not is_ended))
+        pages = ogg_pages.examine(file if pieces is None else open_view(file, pieces))
+        is_odd = pages is not None and (pages.has_gaps or pages.is_damaged)  # libsndfile passes over both
+        is_cut = number == len(links) and not is_ended
+        parts.append(Part(pieces, is_known=True, needs_ffmpeg=is_odd, link=link, is_cut=is_cut))
     return Survey(tuple(parts), as_notices(lies))
 
 

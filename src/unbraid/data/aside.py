@@ -62,7 +62,9 @@ class Aside:
 
         Raises:
             AudioError: none can.
+            IndexError: there is no such position, which ends a loop over a data set.
         """
+        position = range(len(keys))[position]
         for k in range(len(keys)):
             key = keys[(position + k) % len(keys)]
             if (found := self.attempt(key, lambda key=key: read(key))) is not None:  # type: ignore[misc]

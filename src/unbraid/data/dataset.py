@@ -115,7 +115,8 @@ class FixedMixtures(Dataset[Item]):
         return len(self._mixtures)
 
     def __getitem__(self, position: int) -> Item:
-        return self._aside.first(position, self._mixtures, lambda mixture: self._item(mixture, position))
+        place = position % len(self)
+        return self._aside.first(place, self._mixtures, lambda mixture: self._item(mixture, position))
 
     def _item(self, mixture: Mixture, position: int) -> Item:
         samples, start = self._crop_samples, 0
