@@ -21,7 +21,7 @@ from unbraid.stream import Track
 
 MINUTE = 60
 BLOCK_SECONDS = 10
-SONG = Spectral(frame_samples=128, hop_samples=32, frames=128, bins=64)
+SONG = Spectral(frame_samples=256, hop_samples=64, frames=128, bins=64)
 
 
 def engine(kind: str, rate: int) -> Separator:

@@ -99,6 +99,14 @@ def test_a_new_network_can_be_trained_at_once() -> None:
     assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
 
 
+def test_a_new_network_begins_with_about_half_of_the_mixture() -> None:
+    torch.manual_seed(0)
+    mixture = torch.cos(2 * math.pi * 3 / 32 * torch.arange(4096.0))[None]
+    for voice in BandSplit(SMALL)(mixture)[0]:
+        gain = (voice * mixture).sum() / mixture.square().sum()
+        assert 0.3 < gain < 0.7
+
+
 def test_bfloat16_is_close() -> None:
     model, mixture = stirred(SMALL), torch.randn(1, 1000)
     exact = model(mixture)

@@ -185,6 +185,16 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path: Pat
     assert load(tmp_path / "last.ckpt")["x"].sum() == 3
 
 
+def test_another_rate_counts_from_where_a_run_is_resumed(tmp_path: Path, recipe_file: Path) -> None:
+    constant = ("schedule={kind='constant'}", "trainer.epochs=1")
+    for kind in ("adamw", "muon"):
+        out = tmp_path / kind
+        train(recipe_of(recipe_file, *constant, f"optimizer.kind={kind}"), out, silent)
+        slower = (*constant[:1], "trainer.epochs=2", f"optimizer.kind={kind}", "optimizer.rate=1e-5")
+        train(recipe_of(recipe_file, *slower), out, silent)
+        assert [float(line["rate"]) for line in read_log(out)] == [1e-3, 1e-3, 1e-5, 1e-5]
+
+
 def test_the_best_weights_become_a_model_that_separates(tmp_path: Path, recipe_file: Path) -> None:
     pytest.importorskip("onnx")
     recipe, out = recipe_of(recipe_file), tmp_path / "run"

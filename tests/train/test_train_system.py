@@ -10,8 +10,9 @@ from train_helpers import STEPS, read_log, recipe_of, silent
 
 from unbraid.data import DynamicMixtures
 from unbraid.errors import ModelError, UsageError
-from unbraid.geometry import SepFormerGeometry
+from unbraid.geometry import BandSplitGeometry, SepFormerGeometry
 from unbraid.losses import pit_si_sdr
+from unbraid.models.band_split import BandSplit
 from unbraid.models.conv_tasnet import ConvTasNetGeometry
 from unbraid.models.sepformer import SepFormer
 from unbraid.train import Standing, train
@@ -163,6 +164,20 @@ def test_dev_may_hold_mixtures_of_several_numbers_of_voices(tmp_path, recipe_fil
     for change in ("data.dev_voices=[4]", "mixing.voice_shares=[1,1,1,1]"):
         with pytest.raises(UsageError, match="4 voices are asked for, but \\[model\\] sources is 3"):
             recipe_of(recipe_file, *changes, change)
+
+
+def test_a_band_split_transformer_takes_over_the_voices_that_there_are() -> None:
+    sizes = BandSplitGeometry(sources=2, frame_samples=32, bands=4, features=8, blocks=1, heads=2, hidden=8)
+    two, three = BandSplit(sizes), BandSplit(dataclasses.replace(sizes, sources=3))
+    before = {name: value.clone() for name, value in three.state_dict().items()}
+    after = voices_taken(three.state_dict(), two.state_dict(), PER_SOURCE, "best.pt")
+    blocks = 2 * sizes.outputs * sizes.band_bins
+    for name in ("outlet.weight", "outlet.bias"):
+        assert torch.equal(after[name][..., :blocks], two.state_dict()[name])
+        assert torch.equal(after[name][..., blocks:], before[name][..., blocks:])
+    three.load_state_dict(after)
+    mixture = torch.randn(1, 300)
+    torch.testing.assert_close(three(mixture)[:, :2], two(mixture))
 
 
 def test_a_start_of_other_sizes_is_refused() -> None:

@@ -171,6 +171,9 @@ class BandSplit(nn.Module):
         self.blocks = nn.ModuleList(Block(g) for _ in range(g.blocks))
         self.norm = nn.LayerNorm(g.features)
         self.outlet = BandLinear(g.bands, g.features, g.sources * g.outputs * g.band_bins)
+        with torch.no_grad():  # every voice begins as about half of the mixture: the gate at 1/2, the middle tap at 1
+            self.outlet.weight.mul_(0.1)
+            self.outlet.bias.view(g.bands, g.sources, g.outputs, g.band_bins)[:, :, 1 + g.taps // 2] = 1
 
     def forward(self, mixture: Tensor) -> Tensor:
         with torch.autocast(mixture.device.type, enabled=False):

@@ -231,7 +231,7 @@ class AudioToAudio:
         return (model,)
 
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
-        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], (), path))
+        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
 
     def record(self) -> dict[str, Any]:
         values: dict[str, Any] = {"sample_rate": self.data.sample_rate, "level": "own"}

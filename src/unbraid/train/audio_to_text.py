@@ -179,7 +179,7 @@ class AudioToText:
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
         own, given = model.state_dict(), saved["model"]
         writes_alike = saved.get("vocabularies") == self.record()["vocabularies"]
-        model.load_state_dict(voices_taken(own, given, (), path) if writes_alike else listening_taken(own, given, path))
+        model.load_state_dict(voices_taken(own, given, {}, path) if writes_alike else listening_taken(own, given, path))
 
     def record(self) -> dict[str, Any]:
         seconds = self.data.window_seconds

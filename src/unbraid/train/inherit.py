@@ -44,10 +44,11 @@ def read_first(name: str) -> dict[str, Any]:
     return found
 
 
-def voices_taken(own: State, given: Mapping[str, Tensor], per_source: tuple[str, ...], path: str) -> State:
+def voices_taken(own: State, given: Mapping[str, Tensor], per_source: Mapping[str, int], path: str) -> State:
     """The weights of a model of voices; what belongs to sources that the other lacks stays as it is.
 
-    A layer that begins like one of `per_source` has one block of rows for each source, and gets the blocks there are.
+    A layer that begins like one of `per_source` has one block for each source along the axis that is named there, and
+    gets the blocks there are.
 
     Raises:
         ModelError: the other model is of other sizes.
@@ -55,10 +56,13 @@ def voices_taken(own: State, given: Mapping[str, Tensor], per_source: tuple[str,
     _check_names(own, given, path)
     for name, tensor in given.items():
         mine = own[name]
-        if mine.shape[1:] != tensor.shape[1:] or (len(mine) != len(tensor) and not name.startswith(per_source)):
-            raise _misfit(name, tensor, mine, path)
-        rows = min(len(mine), len(tensor))
-        mine[:rows] = tensor[:rows]
+        axis = next((axis for prefix, axis in per_source.items() if name.startswith(prefix)), None)
+        if axis is not None and mine.ndim == tensor.ndim:
+            blocks = min(mine.shape[axis], tensor.shape[axis])
+            mine, tensor = mine.narrow(axis, 0, blocks), tensor.narrow(axis, 0, blocks)
+        if mine.shape != tensor.shape:
+            raise _misfit(name, given[name], own[name], path)
+        mine.copy_(tensor)
     return own
 
 
@@ -69,7 +73,7 @@ def listening_taken(own: State, given: Mapping[str, Tensor], path: str) -> State
         ModelError: the other model is of another kind or of other sizes.
     """
     mine, theirs = ({n: v for n, v in state.items() if n.startswith(_LISTENS)} for state in (own, given))
-    return own | voices_taken(mine, theirs, (), path)
+    return own | voices_taken(mine, theirs, {}, path)
 
 
 def ancestors(stems: Sequence[str], given: Sequence[str]) -> list[int | None]:

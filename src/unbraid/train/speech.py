@@ -26,7 +26,8 @@ from unbraid.train.inherit import voices_taken
 from unbraid.train.reader import check_least
 
 SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
-PER_SOURCE = ("masknet.split.", "outlet.1.")  # of a SepFormer, of a Conv-TasNet: one block of rows for each source
+# The axis along which a layer has one block for each source: of a SepFormer, a Conv-TasNet, a band-split Transformer.
+PER_SOURCE = {"masknet.split.": 0, "outlet.1.": 0, "outlet.weight": 2, "outlet.bias": 1}
 
 Geometry = SepFormerGeometry | ConvTasNetGeometry | BandSplitGeometry
 Network = SepFormer | ConvTasNet | BandSplit

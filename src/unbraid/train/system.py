@@ -55,6 +55,16 @@ class System(pl.LightningModule):
         steps = LambdaLR(optimizer, lambda step: rate_factor(schedule, step, self.recipe.steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": steps, "interval": "step"}}
 
+    def on_train_start(self) -> None:
+        """Apply the recipe's rate: a resumed run has loaded the one it was saved with."""
+        rate, schedule = self.recipe.optimizer.rate, self.recipe.schedule
+        for config in self.trainer.lr_scheduler_configs:
+            groups = config.scheduler.optimizer.param_groups
+            config.scheduler.base_lrs = [rate] * len(groups)
+            for group in groups:
+                group["initial_lr"] = rate
+                group["lr"] = rate * rate_factor(schedule, self.global_step, self.recipe.steps)
+
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(self.recipe.trainer.seed + self.current_epoch)  # chance, too, follows from the position
 

@@ -150,7 +150,7 @@ class Text:
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
         if saved.get("vocabularies") != self.record()["vocabularies"]:
             raise ModelError(f"trainer.init: {path} has other symbols than the data; leave trainer.init out.")
-        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], (), path))
+        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
 
     def record(self) -> dict[str, Any]:
         source, target = self.vocabularies

@@ -186,7 +186,7 @@ class TextToSpectrogram:
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
         if saved.get("vocabularies") != self.record()["vocabularies"]:
             raise ModelError(f"trainer.init: {path} has other symbols than the phonemizer; leave trainer.init out.")
-        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], (), path))
+        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
 
     def record(self) -> dict[str, Any]:
         return {
