@@ -293,11 +293,13 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, songs_recipe_file: 
         ("loss.stft_weight=1", "[loss] stft_weight is for the family sepformer or conv_tasnet or band_split or "
          "audio_to_audio, not for unet, which "
          "knows kind, relative, emphasis_db."),
-        ("spectral.hop_samples=9", "The recipe songs.toml: [spectral] frame_samples must be 4 times hop_samples (9)."),
+        ("spectral.hop_samples=9", "[spectral]: frame_samples must be 2 to 64 times hop_samples, got 256 for 9."),
+        ("spectral.hop_samples=128",
+         "The recipe songs.toml: [spectral] frame_samples must be 4 times hop_samples (128)."),
         ("spectral.bins=66", "The recipe songs.toml: [spectral] frames and bins must be multiples of 8 (2 to the "
          "number of [model] filters), and bins at most 129; got 32 and 66."),
         ("model.bins=32", "The recipe songs.toml: [model] bins is 32, but [spectral] bins is 64; make them agree."),
-        ("spectral.exponent=0", "The recipe songs.toml: [spectral] exponent must be more than 0, got 0.0."),
+        ("spectral.exponent=0", "[spectral]: exponent must be at least 0.01, got 0.0."),
         ("spectral.extension=none", "[spectral] extension must be one of zeros, average, got 'none'."),
         ("trainer.hold_norm=1.5", "[trainer]: hold_norm must be at most 1, got 1.5."),
     ],

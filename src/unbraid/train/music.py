@@ -102,8 +102,6 @@ class Music:
             )
         if self.model.bins not in (0, s.bins):
             raise ValueError(f"[model] bins is {self.model.bins}, but [spectral] bins is {s.bins}; make them agree.")
-        if not s.exponent > 0:
-            raise ValueError(f"[spectral] exponent must be more than 0, got {s.exponent}.")
 
     @property
     def parts(self) -> tuple[str, ...]:
