@@ -6,18 +6,20 @@ names neither the variable nor the file. Passwords in the addresses of proxies a
 
 import importlib.util
 import os
-import ssl
-import urllib.request
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from unbraid.errors import DownloadError
+
+if TYPE_CHECKING:
+    import ssl
 
 CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # a file, or for the last two a folder
 CERTIFICATES_FOLDER = "SSL_CERT_DIR"
 PROXY_KINDS = ("http", "https", "socks5", "socks5h")
 
 
-def certificates() -> ssl.SSLContext | None:
+def certificates() -> "ssl.SSLContext | None":
     """The certificates that the environment names as trusted; None: those of the system.
 
     Raises:
@@ -35,6 +37,8 @@ def certificates() -> ssl.SSLContext | None:
             raise DownloadError(
                 f"{name} names {place}, which is not there; let it name trusted certificates, or unset it."
             )
+    import ssl  # 5 ms, which only downloads need
+
     try:
         return ssl.create_default_context(cafile=file or None, capath=folder or None)
     except ssl.SSLError:
@@ -60,10 +64,12 @@ def check_proxies() -> None:
 
 def proxy_of(url: str) -> str:
     """Through which proxy an address is reached, as "HTTPS_PROXY (http://proxy:8080)"; "" where it is none."""
+    from urllib.request import proxy_bypass
+
     scheme, _, rest = url.partition("://")
     host = rest.partition("/")[0].rpartition("@")[2]
     found = _proxy(scheme) or _proxy("all")
-    if found is None or urllib.request.proxy_bypass(host):
+    if found is None or proxy_bypass(host):
         return ""
     name, address = found
     return f"{name} ({_shown(address)})"
@@ -83,7 +89,9 @@ def publisher(variable: str) -> str | None:
 
 def _proxy(scheme: str) -> tuple[str, str] | None:
     """The variable that names the proxy of a scheme, and what it says; None where there is no proxy."""
-    proxies = urllib.request.getproxies()
+    from urllib.request import getproxies
+
+    proxies = getproxies()
     address = proxies.get(scheme)
     if not address or "*" in (name.strip() for name in proxies.get("no", "").split(",")):
         return None

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from odd_containers import RATE, AudioTrack, edit, mux, silent_stretches, spoil, tone
 
 import unbraid
+from odd_containers import RATE, AudioTrack, edit, mux, silent_stretches, spoil, tone
 from unbraid import audio
 from unbraid.audio import ReadOptions
 from unbraid.errors import AudioError, UsageError

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from odd_containers import RATE, AudioTrack, mux, spoil, tone
 
 PROGRAM = """

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from unbraid.cli.console import notice
-from unbraid.corpora.set_aside import SetAside
 
 
 @contextmanager
 def warnings_told() -> Iterator[None]:
     """Tell of each recording that is set aside, in this process and in those it forks."""
+    from unbraid.corpora.set_aside import SetAside
+
     show = warnings.showwarning
 
     def tell(
