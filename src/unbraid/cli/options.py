@@ -10,7 +10,7 @@ _INPUT, _OUTPUT, _MODEL, _MACHINE = "Input", "Output", "Separation", "Machine"
 
 Inputs = Annotated[
     list[str],
-    typer.Argument(help="Audio files, folders of them (without what is hidden there), or - for standard input."),
+    typer.Argument(help="Audio files, folders (hidden files are skipped), or - for standard input."),
 ]
 Model = Annotated[
     str | None,
@@ -34,7 +34,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but erro
 
 Recursive = Annotated[
     bool,
-    typer.Option("--recursive", "-r", help="Search sub-folders too, and links to folders.", rich_help_panel=_INPUT),
+    typer.Option("--recursive", "-r", help="Search sub-folders too, linked ones included.", rich_help_panel=_INPUT),
 ]
 Start = Annotated[float, typer.Option(metavar="S", help="Start here, in seconds.", rich_help_panel=_INPUT)]
 Duration = Annotated[
@@ -46,7 +46,7 @@ AudioTrack = Annotated[
     typer.Option(
         "--track",
         metavar="N|auto",
-        help="Which audio track of a file; 0 is the first, auto the first that is not silent.",
+        help="Audio track to read: 0 is the first; auto, the first that is not silent.",
         rich_help_panel=_INPUT,
     ),
 ]
@@ -54,21 +54,21 @@ InputFormat = Annotated[
     str | None,
     typer.Option(
         "--input-format",
-        metavar="CODING[:RATE[:N]]",
-        help="How inputs without a header are coded: CODING:RATE:CHANNELS, as ulaw:8000 or s16le:44100:2.",
+        metavar="CODING[:…]",
+        help="Read inputs as raw samples without a header: CODING:RATE:CHANNELS, such as ulaw:8000 or s16le:44100:2.",
         rich_help_panel=_INPUT,
     ),
 ]
 Strict = Annotated[
     bool,
     typer.Option(
-        "--strict", help="Refuse files whose headers are wrong, instead of a warning.", rich_help_panel=_INPUT
+        "--strict", help="Refuse files with wrong headers instead of warning.", rich_help_panel=_INPUT
     ),
 ]
 SkipDamage = Annotated[
     bool,
     typer.Option(
-        "--skip-damage", help="Silence in place of what cannot be decoded, instead of an error.", rich_help_panel=_INPUT
+        "--skip-damage", help="Replace damaged audio by silence instead of failing.", rich_help_panel=_INPUT
     ),
 ]
 

@@ -41,7 +41,7 @@ _Speakers = Annotated[
 ]
 _Channels = Annotated[
     Literal["mix", "apart"],
-    typer.Option(help="Mix all channels, or transcribe each apart, as of a call: lines name their channel."),
+    typer.Option(help="Mix all channels, or transcribe each on its own (apart), for calls with one speaker per channel."),
 ]
 _Beams = Annotated[
     int | None,
