@@ -28,8 +28,8 @@ def separate(
 
     `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz: of NumPy, a tensor on
     the CPU, or lists of numbers; integers are scaled by their type. `track` is the number of an audio track of the
-    file, from 0 on, or "auto" for the first that sounds; `reading` says how odd or damaged files are read. For many
-    recordings make one `Separator`; for long ones use its `blocks`.
+    file, from 0, or "auto" for the first that is not silent; `reading` holds options for irregular or damaged files.
+    For many recordings make one `Separator`; for long ones use its `blocks`.
 
     Raises:
         AudioError: the recording cannot be read or separated as it is.

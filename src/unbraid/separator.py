@@ -1,7 +1,7 @@
 """Separator: a model, loaded once, that pulls any audio apart, whole or block by block.
 
     stems = Separator("music-4")(audio, sample_rate)               # {"vocals": (C, T), …}
-    for block in Separator("music-4").blocks("eight_hours.flac"):  # the same in flat memory
+    for block in Separator("music-4").blocks("eight_hours.flac"):  # the same in constant memory
         ...
 
 One stream, whatever the model: read a block, bring it to the model's rate, run the family's front end, bring the
@@ -157,11 +157,11 @@ class Separator:
         reading: ReadOptions = ReadOptions(),
         progress: Progress | None = None,
     ) -> Iterator[dict[str, FloatArray]]:
-        """Pull a file (or a binary file object) apart block by block: {stem: (C, n)}, in flat memory.
+        """Pull a file (or a binary file object) apart block by block: {stem: (C, n)}, in constant memory.
 
-        `start` and `duration` are seconds, `track` counts audio tracks from 0, or is "auto" for the first that sounds;
-        what is odd about the file is in `notices` afterwards. `progress(done_seconds, total_seconds or None)` is called
-        as the file is read; raise `Cancelled` in it to stop.
+        `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
+        that is not silent. Warnings about the file are in `notices` afterwards.
+        `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
 
         Raises:
             AudioError: the file cannot be read.

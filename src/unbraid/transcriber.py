@@ -1,7 +1,7 @@
 """Transcriber: a model, loaded once, that writes down what is said in any audio, with times.
 
     transcript = Transcriber("digits")(audio, sample_rate)         # .text, .words
-    for word in Transcriber("digits").stream("eight_hours.flac"):  # the same in flat memory
+    for word in Transcriber("digits").stream("eight_hours.flac"):  # the same in constant memory
         print(word.start, word.text, word.confidence)
 
 Channels are mixed down with their phases checked (`dsp/downmix.py`), or heard apart: `channels="apart"` makes a
@@ -43,7 +43,7 @@ LONG_SECONDS = 120.0
 SILENCE = 1e-4  # -80 dB: a window that nowhere is louder says nothing
 PAUSE_SECONDS = 0.5  # of steps that say nothing, at which texts are cut
 PIECE_SECONDS = 30.0  # that are decoded at once where nobody pauses
-UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (channels="apart") hears each on its own'
+UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (channels="apart") transcribes each'
 
 
 class Transcriber:
@@ -150,11 +150,11 @@ class Transcriber:
         channels: Channels = "mix",
         progress: Progress | None = None,
     ) -> Iterator[Word]:
-        """The words of a file (or a binary file object) as they are heard, in flat memory; times are the file's.
+        """The words of a file (or a binary file object) as they are heard, in constant memory; times are the file's.
 
-        `start` and `duration` are seconds, `track` counts audio tracks from 0, or is "auto" for the first that sounds;
-        what is odd about the file is in `notices` afterwards. Channels are mixed, or with "apart" transcribed one after
-        the other: then every word has its channel as its `voice`, and they come line by line in the order of time.
+        `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
+        that is not silent. Warnings about the file are in `notices` afterwards. Channels are mixed, or with "apart"
+        transcribed separately: then every word has its channel as its `voice`, and lines come in the order of time.
         `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
 
         Raises:

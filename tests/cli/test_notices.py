@@ -9,8 +9,8 @@ import pytest
 from odd_containers import RATE, AudioTrack, mux, spoil, tone
 from unbraid import audio
 
-TRACKS = "warning: film.mkv: it has 2 audio tracks (0, 1: eng), of which track 0 is read; --track reads another one, "
-LATE = "warning: film.mkv: its audio begins 1.500 s after the file does; until then is silence"
+TRACKS = "warning: film.mkv: it has 2 audio tracks (0, 1: eng), of which track 0 is read; choose another one "
+LATE = "warning: film.mkv: its audio starts 1.500 s after the file; silence fills the time before"
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def film(here: Path) -> Path:
 def test_separate(unbraid_command, film) -> None:
     outcome = unbraid_command("separate", "film.mkv")
     assert outcome.code == 0
-    assert outcome.errors == [TRACKS + "or the first that sounds (auto)", LATE]
+    assert outcome.errors == [TRACKS + "with --track N, or the first that is not silent with --track auto", LATE]
     outcome = unbraid_command("separate", "film.mkv", "--overwrite", "--track", "auto", "--json")
     (told,) = json.loads(outcome.out)["files"]
     assert outcome.errors == []
@@ -52,10 +52,10 @@ def test_damage(unbraid_command, here) -> None:
     spoil(mux(here / "hit.m4a", [AudioTrack(tone(4.0))], "aac"))
     outcome = unbraid_command("separate", "hit.m4a")
     assert outcome.code == 1
-    assert "--skip-damage puts silence in its place" in outcome.err
+    assert "replace it by silence with --skip-damage" in outcome.err
     outcome = unbraid_command("separate", "hit.m4a", "--skip-damage")
     assert outcome.code == 0
-    assert outcome.err.startswith("warning: hit.m4a: silence stands for ")
+    assert outcome.err.startswith("warning: hit.m4a: damaged audio is replaced by silence: ")
     assert audio.read("hit/voice1.wav")[0].shape == (1, 4 * RATE)
     assert unbraid_command("separate", "hit.m4a", "--start", 3.5, "-o", "end").errors == []
     stems = {path.name for path in (here / "hit").iterdir()}

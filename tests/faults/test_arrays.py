@@ -104,7 +104,7 @@ REFUSED = {
     "integers in lists": ([[0, 100, -100]], "Audio of type int64 has no known full scale"),
     "samples first": (np.zeros((500, 2), np.float32), "looks like (samples, channels); pass audio.T."),
     "samples first, many channels": (np.zeros((500, 40), np.float32), "looks like (samples, channels); pass audio.T."),
-    "on a GPU": (ByDlpack(X, device=2), "lies in the memory of another device; copy it to the CPU first"),
+    "on a GPU": (ByDlpack(X, device=2), "is in the memory of another device; copy it to the CPU first"),
     "NaN": (np.where(np.arange(400) == 7, np.nan, X), "holds NaN at sample 7 of channel 0, counted from 0"),
     "infinity": (np.where(np.arange(800).reshape(2, 400) == 409, np.inf, X), "infinite value at sample 9 of channel 1"),
     "masked": (np.ma.masked_greater(X, 0), "has masked samples; fill them first"),

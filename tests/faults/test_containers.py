@@ -58,7 +58,7 @@ def test_audio_that_begins_late_keeps_its_place(tmp_path: Path, kind: str, film:
     assert abs(info.start_seconds - 1.0) < 0.002 + slack / RATE
     assert info.frames in (None, len(samples))
     with audio.open_reader(path) as reader:
-        assert any("its audio begins" in notice for notice in reader.notices)
+        assert any("its audio starts" in notice for notice in reader.notices)
 
 
 @pytest.mark.parametrize("kind", ["mkv", "aac.mkv", "flac.mkv", "opus.mkv", "mp4", "ts", "mpg", "opus"])
@@ -133,7 +133,7 @@ def test_a_clock_that_is_set_anew_loses_nothing(tmp_path: Path) -> None:
         samples = reader.read()[0]
     alone = sum(audio.read(part)[0].shape[1] for part in parts)
     assert abs(len(samples) - alone) <= 2 * 1152
-    assert any("its clock is set anew" in notice for notice in reader.notices)
+    assert any("its clock is reset" in notice for notice in reader.notices)
 
 
 def test_a_clock_that_runs_over_goes_on(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_other_tracks_are_told_and_one_that_sounds_is_found(tmp_path: Path) -> N
     with audio.open_reader(path) as reader:
         assert reader.notices == (
             'it has 3 audio tracks (0: "Desktop", 1, 2: deu "Mikrofon "), of which track 0 is read; '
-            "--track reads another one, or the first that sounds (auto)",
+            "choose another one with --track N, or the first that is not silent with --track auto",
         )
     with audio.open_reader(path, track="auto") as reader:
         assert reader.info.track == 2
@@ -215,13 +215,13 @@ def test_damage_in_the_middle(tmp_path: Path, kind: str) -> None:
     whole = audio.read(path)[0]
     spoil(path, at=0.4)
     with pytest.raises(
-        AudioError, match=r"is damaged after [01]\.\d+ s \(.+--skip-damage puts silence in its place\.$"
+        AudioError, match=r"is damaged after [01]\.\d+ s \(.+replace it by silence with --skip-damage\.$"
     ):
         audio.read(path)
     with audio.open_reader(path, reading=ReadOptions(skip_damage=True)) as reader:
         mended = reader.read()
     assert mended.shape == whole.shape
-    assert "that cannot be decoded" in reader.notices[-1]
+    assert "damaged audio is replaced by silence" in reader.notices[-1]
     tolerance = DAMAGED.get(kind, ("", "", 0.2))[2]  # ac3 makes noise of its own
     behind = round(3.4 * 48000)
     np.testing.assert_allclose(mended[:, :40000], whole[:, :40000], atol=tolerance)
@@ -285,7 +285,7 @@ def test_from_python(tmp_path: Path, speech_folder: Path) -> None:
     assert sum(block["voice1"].shape[1] for block in stems) == round(1.5 * RATE)
     assert [notice.split(" (")[0].split(" s ")[0] for notice in separator.notices] == [
         "it has 2 audio tracks",
-        "its audio begins 0.500",
+        "its audio starts 0.500",
     ]
     voices = unbraid.separate(path, speech_folder, track=1, reading=unbraid.ReadOptions(skip_damage=True))
     assert voices["voice1"].shape == (1, round(1.5 * RATE))

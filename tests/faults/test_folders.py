@@ -98,7 +98,7 @@ def test_special_files_are_passed_over(here: Path, run: Run, special: Callable, 
     assert done.exit_code == 0, done.stderr
     kind = {"pipe": "a pipe", "unix_socket": "a socket"}[special.__name__]
     for name in ("b", "c"):
-        assert f"passed over in/{name}.wav: it is {kind}, not a file" in done.stderr
+        assert f"skipped in/{name}.wav: it is {kind}, not a file" in done.stderr
     assert any((here / "out").rglob("*"))
 
 

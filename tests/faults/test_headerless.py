@@ -61,7 +61,7 @@ def test_telephone_sound_by_its_name(tmp_path: Path, extension: str, coding: str
         assert (reader.info.sample_rate, reader.info.channels, reader.info.frames) == (8000, 1, 9001)
         np.testing.assert_allclose(reader.read(), signal(9001), atol=0.02)
         assert reader.notices == (
-            f"it has no header; by its name it is read as {coding}:8000:1 (--input-format says otherwise)",
+            f"it has no header, and is read as {coding}:8000:1 by its extension; --input-format changes that",
         )
     with path.open("rb") as file:
         assert audio.probe(file).sample_rate == 8000

@@ -136,7 +136,7 @@ def test_a_header_behind_other_bytes(tmp_path: Path, kind: str) -> None:
     data = encoded(kind, signal(9001))
     macbinary = b"\0\4song".ljust(128, b"\0")
     notices = check(tmp_path / "song", macbinary + data, audio.read(io.BytesIO(data))[0])
-    assert notices == ("it begins with 128 bytes of something else, which are passed over",)
+    assert notices == ("it begins with 128 bytes of other data, which are skipped",)
 
 
 def test_archives_are_no_recordings(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_samples_in_more_than_one_chunk_are_told(tmp_path: Path) -> None:
     data = encoded("wav", samples) + b"data" + struct.pack("<I", 400) + bytes(400)
     data = data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
     assert check(tmp_path / "two.wav", data, samples) == (
-        "its samples lie in more than one chunk; only the first is read",
+        "its samples are in more than one chunk; only the first is read",
     )
 
 

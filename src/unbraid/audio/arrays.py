@@ -1,4 +1,4 @@
-"""Arrays of audio as callers have them, brought to float32: anything with the array interface, and lists of numbers.
+"""Conversion of callers' audio arrays to float32: anything with the array interface, and lists of numbers.
 
     as_audio(tensor)        # float32 (C, T), or an AudioError that says what is wrong and what to do
 
@@ -63,7 +63,7 @@ def as_audio(audio: ArrayLike) -> Audio:
     """Audio as float32 (C, T); the same array where it is one already.
 
     Raises:
-        AudioError: it is no array of real numbers (C, T), is empty, lies on a GPU, or holds NaN or infinity.
+        AudioError: it is no array of real numbers (C, T), is empty, is on a GPU, or holds NaN or infinity.
     """
     found = numbers_of(audio, "Audio")
     if found.ndim != 2:
@@ -78,7 +78,7 @@ def as_audio(audio: ArrayLike) -> Audio:
 
 
 def excerpt(audio: Audio, sample_rate: int, start: float, seconds: float) -> Audio:
-    """So many seconds of audio (C, T) from a start on, as a reader takes them out of a file."""
+    """An excerpt of audio (C, T), with the same rules as an excerpt of a file."""
     first, length = round(start * sample_rate), audio.shape[1]
     if first >= length:
         raise AudioError(f"The array is {length / sample_rate:.3f} s long; there is nothing at the start of {start} s.")
@@ -114,7 +114,7 @@ def _as_array(values: ArrayLike, what: str) -> np.ndarray:
             f"{what} must be an array (channels, samples), not {kind}; read files with unbraid.audio.read."
         )
     if (device := _device(values)) not in _CPU_DEVICES:
-        raise AudioError(f"{what} lies in the memory of another device; copy it to the CPU first: audio.cpu().")
+        raise AudioError(f"{what} is in the memory of another device; copy it to the CPU first: audio.cpu().")
     values = values.detach() if getattr(values, "requires_grad", False) else values
     try:
         by_dlpack = not hasattr(values, "__array__") and hasattr(values, "__dlpack__") and device is not None

@@ -1,7 +1,7 @@
-"""Where the samples lie in files of chunks: WAV (RIFF, RIFX, RF64, BW64), Wave64, AIFF, CAF; and in AU.
+"""The position of the samples in chunked files: WAV (RIFF, RIFX, RF64, BW64), Wave64, AIFF, CAF; and in AU.
 
 Only sizes are read, and only up to the samples: the rest is for the decoders. Each size is remembered with its place,
-so that one that lies can be replaced. (Multimedia Programming Interface 1.0; EBU Tech 3306; Sony Wave64; Audio
+so that a wrong one can be replaced. (Multimedia Programming Interface 1.0; EBU Tech 3306; Sony Wave64; Audio
 Interchange File Format 1.3; Apple Core Audio Format 1.0; Sun's audio(7).)
 """
 
@@ -22,7 +22,7 @@ class NoSamples(Exception):
 
 @dataclass(frozen=True)
 class Size:
-    """A field that states how many bytes lie between `base` and an end."""
+    """A field that states the number of bytes between `base` and an end."""
 
     at: int  # of the field in the file
     form: str  # as struct names it
@@ -37,7 +37,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Samples:
-    """Where a file says that its samples lie."""
+    """The samples of a file, as its header states them."""
 
     kind: str
     form: bytes  # a key of _FORMS; none in AU
@@ -51,7 +51,7 @@ class Samples:
     frame_bytes: int = 1  # 1 where the coding does not say
     coding: int = 0  # format tag of WAV
     rate: int = 0
-    lies: tuple[str, ...] = ()  # about what the decoders pass over
+    wrong: tuple[str, ...] = ()  # header fields that decoders ignore
 
     @property
     def end(self) -> int:
@@ -61,7 +61,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A chunk: its name, and where its body lies."""
+    """A chunk: its name, and the position of its body."""
 
     name: bytes
     at: int
@@ -104,7 +104,7 @@ def kind_of(head: bytes) -> str | None:
 
 
 def find_samples(file: BinaryIO, head: int) -> Samples | None:
-    """Where the samples of the file that begins at `head` lie; None for files of other formats.
+    """The samples of the file that begins at `head`; None for other formats.
 
     Raises:
         NoSamples: it has none.
@@ -193,7 +193,7 @@ def _wav(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
 
 
 def _fmt(fmt: bytes, order: str) -> tuple[int, int, int, tuple[str, ...]]:
-    """Bytes of a frame, format tag, sample rate, and what the fmt chunk says wrongly."""
+    """Bytes of a frame, format tag, sample rate, and errors in the fmt chunk."""
     if len(fmt) < 16:
         return 1, 0, 0, ()
     tag, channels, rate, byte_rate, block, bits = struct.unpack(order + "HHIIHH", fmt[:16])
@@ -202,12 +202,12 @@ def _fmt(fmt: bytes, order: str) -> tuple[int, int, int, tuple[str, ...]]:
     if tag not in (1, 3, 6, 7):
         return 1, tag, rate, ()
     frame = channels * -(-bits // 8)
-    lies = []
+    wrong = []
     if block != frame:
-        lies.append(f"its header states {block} bytes for each frame, where {frame} are right")
+        wrong.append(f"its header states {block} bytes per frame instead of {frame}")
     if byte_rate != rate * frame and rate * frame < 1 << 32:
-        lies.append(f"its header states {byte_rate} bytes for each second, where {rate * frame} are right")
-    return max(frame, 1), tag, rate, tuple(lies)
+        wrong.append(f"its header states {byte_rate} bytes per second instead of {rate * frame}")
+    return max(frame, 1), tag, rate, tuple(wrong)
 
 
 def _aiff(file: BinaryIO, head: int) -> Samples:
@@ -227,10 +227,10 @@ def _aiff(file: BinaryIO, head: int) -> Samples:
             start = chunk.start + 8 + offset
             stated, size = max(chunk.length - 8 - offset, 0), Size(chunk.at + 4, ">I", chunk.start)
             sizes = (Size(head + 4, ">I", head + 8),)
-            lies: tuple[str, ...] = ()
+            wrong: tuple[str, ...] = ()
             if frames is not None and frame > 1 and frames != stated // frame and chunk.length > 8:
-                lies = (f"its header states {frames} frames in one place and {stated // frame} in another",)
-            return Samples("AIFF", b"FORM", head, start, stated, whole, size, sizes, 2, frame, 0, rate, lies)
+                wrong = (f"its header states {frames} frames in one place and {stated // frame} in another",)
+            return Samples("AIFF", b"FORM", head, start, stated, whole, size, sizes, 2, frame, 0, rate, wrong)
     raise NoSamples("AIFF")
 
 

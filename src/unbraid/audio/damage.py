@@ -1,8 +1,8 @@
-"""What cannot be decoded: how long it lasted, where it is, and whether silence may stand for it.
+"""Damaged audio in a track: its position, its length, and whether silence may replace it.
 
-Behind damage the next time stamp tells where decoding goes on. Where packets just follow one another without any (mp3,
-AAC in ADTS), the bytes between the last sound packet and the next do, at the rate of those before: exactly at a
-constant bit rate, nearly at a variable one. What the file itself tells of its length makes it exact.
+After damage, the next time stamp gives the position. Formats without time stamps (mp3, AAC in ADTS) are measured by the
+bytes between the last intact packet and the next, at the bit rate so far: exact for a constant bit rate, approximate
+for a variable one. A frame count in the file makes it exact.
 """
 
 from collections.abc import Callable
@@ -10,36 +10,36 @@ from dataclasses import dataclass, field
 
 from unbraid.audio.packets import Loss
 
-_LEAST_BYTES = 8  # between two packets that are damage, and no padding
+_LEAST_BYTES = 8  # fewer bytes between two packets are padding, not damage
 
 
 @dataclass
 class Damage:
     """The damage in a track so far; positions in frames."""
 
-    is_skipped: bool  # whether silence stands for it everywhere
-    measure: Callable[[], Loss] | None = None  # where bytes tell of it, instead of time stamps
-    tolerated: int = 0  # before this position it does, too
+    is_skipped: bool  # whether silence replaces it everywhere
+    measure: Callable[[], Loss] | None = None  # measures by bytes, in formats without time stamps
+    tolerated: int = 0  # silence replaces damage before this position in any case
     stretches: list[tuple[int, int]] = field(default_factory=list)
-    reason: str | None = None  # of damage that goes on
+    reason: str | None = None  # for damage that has not ended
     _loss: Loss | None = None
-    _end: int | None = None  # byte behind the last sound packet
-    _frames: int = 0  # in the sound packets
+    _end: int | None = None  # byte after the last intact packet
+    _frames: int = 0  # in intact packets
     _bytes: int = 0
-    _broken_frames: int = 0  # in whole packets since then that could not be decoded
+    _broken_frames: int = 0  # in complete packets since then that could not be decoded
     _broken_bytes: int = 0
 
     def may_be(self, position: int) -> bool:
-        """Whether what cannot be decoded here is silence, instead of an error."""
+        """Whether damage at this position becomes silence instead of an error."""
         return self.is_skipped or position < self.tolerated
 
     def whole(self, size: int, frames: int) -> None:
-        """Note a packet that could not be decoded, of which only the length is known."""
+        """Count a complete packet that could not be decoded."""
         self._broken_bytes += size
         self._broken_frames += frames
 
     def lost(self, at: int | None, size: int, frames: int) -> int | None:
-        """How many frames are missing before a sound packet of so many bytes that lies `at` a byte; None: unknown."""
+        """The frames missing before an intact packet of `size` bytes at byte `at`; None: unknown."""
         if self.measure is None or at is None or at < 0 or frames <= 0:
             return None
         missing, hole = self._broken_frames, 0 if self._end is None else at - self._end - self._broken_bytes
@@ -55,7 +55,7 @@ class Damage:
         return missing
 
     def ends(self, position: int, frames: int) -> bool:
-        """Note how much silence stands for the damage up to now; whether that may be."""
+        """Record the silence that replaces the damage so far; False where that is not allowed."""
         self.reason = None
         if frames > 0:
             if self.stretches and sum(self.stretches[-1]) == position:

@@ -1,8 +1,8 @@
-"""How far the samples of a file really go, whatever its header says.
+"""The true extent of the samples in a file, independent of the sizes in its header.
 
-A recorder that crashed leaves a size that is too small, or none; a program that counts wrongly states too much. What
-lies behind the stated end decides: chunks, tags, another recording, zeros and text are no samples; all else is. A file
-that states more than it holds was cut off, unless it ends as a whole file does.
+A recorder that crashed leaves a size that is too small, or none; a faulty writer states too much. The bytes after the
+stated end decide: chunks, tags, another recording, zeros and text are not samples; anything else is. A file that is
+shorter than its header states was cut off, unless it ends as a complete file does.
 """
 
 import re
@@ -26,7 +26,7 @@ _TAIL_BYTES = 1 << 20  # searched for chunks behind samples without a stated end
 _BLOCK_BYTES = 1 << 20
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{16,256}")
 _LARGEST = (1 << 32) - 1  # size that RIFF can state
-_MORE = "its samples lie in more than one chunk; only the first is read"
+_MORE = "its samples are in more than one chunk; only the first is read"
 _PADDING_BYTES = 4096  # of zeros that go without saying
 
 
@@ -44,14 +44,14 @@ class Extent:
 
 @dataclass(frozen=True)
 class _Behind:
-    """What lies behind the samples, where it is none."""
+    """Data after the samples that are not samples."""
 
     following: int | None = None  # another recording
     notice: str | None = None
 
 
 def measure(file: BinaryIO, samples: Samples, size: int, *, is_stream: bool = False) -> Extent:
-    """How far the samples go, what the header says wrongly, and what follows; a stream need not state its length."""
+    """The extent of the samples, errors in the header, and what follows; a stream need not state its length."""
     tags = tag_blocks.trailing_start(file, samples.start, size)
     if not _is_unstated(samples, size) and samples.end <= tags:
         behind = _behind(file, samples, samples.end, tags)
@@ -99,7 +99,7 @@ def _is_whole(samples: Samples, size: int) -> bool:
 
 
 def _as_stated(samples: Samples, end: int, behind: _Behind, size: int) -> Extent:
-    notices = [*samples.lies]
+    notices = [*samples.wrong]
     if behind.notice:
         notices.append(behind.notice)
     whole, following = samples.whole, behind.following
@@ -112,16 +112,16 @@ def _as_stated(samples: Samples, end: int, behind: _Behind, size: int) -> Extent
 
 def _changed(samples: Samples, end: int, notices: tuple[str, ...]) -> Extent:
     """The file with sizes that fit."""
-    lies = () if samples.kind == "AIFF" else samples.lies  # there they are about the size that is replaced
+    wrong = () if samples.kind == "AIFF" else samples.wrong  # there they are about the size that is replaced
     patches = {field.at: field.of(end) for field in (samples.size, *samples.sizes)}
     if samples.form == b"RIFF" and end - samples.head > _LARGEST:
         head = b"RF64" + struct.pack("<I4s", _LARGEST, b"WAVE") + b"ds64"
         head += struct.pack("<IQQQI", 28, end - samples.head + 28, end - samples.start, 0, 0)
         rest = patched(range(samples.head + 12, end), {samples.size.at: patches[samples.size.at]})
-        return Extent((head, *rest), end, lies + notices)
+        return Extent((head, *rest), end, wrong + notices)
     if samples.form == b"BW64":
         patches[samples.head] = b"RF64"
-    return Extent(patched(range(samples.head, end), patches), end, lies + notices)
+    return Extent(patched(range(samples.head, end), patches), end, wrong + notices)
 
 
 def _sliced(samples: Samples, end: int, size: int) -> tuple[Piece, ...] | None:
@@ -172,7 +172,7 @@ def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> _Behind | 
 
 
 def _left_out(count: int, kind: str = "bytes") -> str:
-    return f"{count} {kind} behind its samples are no audio, and are left out"
+    return f"{count} {kind} after its samples are not audio, and are skipped"
 
 
 def _chunks_end(file: BinaryIO, samples: Samples, at: int, tags: int, *, is_sure: bool) -> int | None:

@@ -1,4 +1,4 @@
-"""What showed while a track was decoded, as notices: gaps, overlaps, clocks set anew, damage."""
+"""Warnings from the header and the decoding of a track: late starts, gaps, overlaps, clock resets, damage."""
 
 from collections.abc import Sequence
 
@@ -6,34 +6,36 @@ from unbraid.audio.damage import Damage
 from unbraid.audio.info import AudioInfo, Notice
 from unbraid.audio.timeline import Timeline
 
-LATE_SECONDS = 0.5  # that are worth telling
+LATE_SECONDS = 0.5  # shorter delays are not reported
 _NAMED = 5
 
 Stretches = Sequence[tuple[int, int]]  # (first frame, frames)
 
 
 def of_header(info: AudioInfo, tracks: str) -> list[Notice]:
-    """What is known before anything is decoded; `tracks` tells of several."""
+    """The warnings known from the header; `tracks` is the one about several tracks."""
     found = [Notice(tracks)] if info.tracks > 1 else []
     if info.start_seconds >= LATE_SECONDS:
-        found.append(Notice(f"its audio begins {info.start_seconds:.3f} s after the file does; until then is silence"))
+        found.append(
+            Notice(f"its audio starts {info.start_seconds:.3f} s after the file; silence fills the time before")
+        )
     return found
 
 
 def of_decoding(timeline: Timeline, damage: Damage, start: int) -> list[Notice]:
-    """What showed then, from the frame on at which reading began."""
+    """The warnings from decoding, for everything after the frame at which reading started."""
     rate, found = timeline.sample_rate, []
     gaps, overlaps, damaged = (_since(some, start) for some in (timeline.gaps, timeline.overlaps, damage.stretches))
     jumps = [jump for jump in timeline.jumps if jump >= start]
     if gaps:
-        found.append(f"silence stands for {_counted(gaps, rate)} between its time stamps")
+        found.append(f"gaps between its time stamps are filled with silence: {_counted(gaps, rate)}")
     if overlaps:
-        found.append(f"its time stamps overlap: {_counted(overlaps, rate)} is left out, which came before")
+        found.append(f"its time stamps overlap, and repeated audio is dropped: {_counted(overlaps, rate)}")
     if jumps:
         at = ", ".join(f"{jump / rate:.3f} s" for jump in jumps[:_NAMED])
-        found.append(f"its clock is set anew at {at}; what follows comes right behind what was before")
+        found.append(f"its clock is reset at {at}; the audio goes on without a gap")
     if damaged:
-        found.append(f"silence stands for {_counted(damaged, rate)} that cannot be decoded")
+        found.append(f"damaged audio is replaced by silence: {_counted(damaged, rate)}")
     return [Notice(text) for text in found]
 
 

@@ -37,10 +37,10 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something odd about a file that its reader should know; `text` goes on after the file's name and a colon."""
+    """A warning about an irregular file; `text` follows the file's name and a colon."""
 
     text: str
-    is_lie: bool = False  # the file says of itself what is not so: an error where reading is strict
+    is_wrong_header: bool = False  # an error where reading is strict
 
 
 class Decoder(Protocol):
@@ -49,7 +49,7 @@ class Decoder(Protocol):
     info: AudioInfo
     readable: int | None  # frames known to be there, fewer than info.frames in a file that was cut off; None: unknown
     notices: list[Notice]  # so far
-    obstacle: AudioError | None  # why what lies behind the readable frames cannot be read; None: it was cut off
+    obstacle: AudioError | None  # why nothing can be read after the readable frames; None: it was cut off
     is_cut: bool  # whether the file stops before its own end, although nothing states how much is missing
 
     def skip(self, frames: int) -> int:
@@ -74,11 +74,11 @@ class Damaged(AudioError):
 
 
 def damaged(name: str, seconds: float, reason: str) -> Damaged:
-    """The error for a track whose decoding breaks off."""
+    """The error for a damaged track."""
     return Damaged(
         f"{name} is damaged after {seconds:.3f} s ({reason}). "
-        f"Get an intact copy, or pass a duration that ends before the damage, or a start behind it; --skip-damage puts "
-        f"silence in its place."
+        f"Get an intact copy, choose a duration that ends before the damage or a start after it, or replace it by "
+        f"silence with --skip-damage."
     )
 
 

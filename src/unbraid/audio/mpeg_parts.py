@@ -21,14 +21,14 @@ def mpeg_parts(file: BinaryIO, name: str, start: int, size: int) -> Survey | Non
         found.append(recording)
         check_count(found, name)
     parts: list[Part] = []
-    lies: list[str] = []
+    wrong: list[str] = []
     for recording in found:
-        for part, lie in _parts_of(recording):
+        for part, error in _parts_of(recording):
             parts.append(part)
-            lies += [lie] if lie else []
+            wrong += [error] if error else []
     if len(parts) == 1 and parts[0].pieces == (range(found[0].start, found[0].end),):
         return Survey((replace(parts[0], pieces=_alone(file, start, found[0].end, size)),))
-    return Survey(tuple(parts), as_notices(lies)) if parts else None
+    return Survey(tuple(parts), as_notices(wrong)) if parts else None
 
 
 def _alone(file: BinaryIO, start: int, end: int, size: int) -> tuple[Piece, ...] | None:

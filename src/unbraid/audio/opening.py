@@ -1,4 +1,4 @@
-"""A file surveyed once, and opened as often as it is read: libsndfile tries first, FFmpeg after it."""
+"""A file that is surveyed once and can be opened many times: first with libsndfile, else with FFmpeg."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ _SETTLED_SECONDS = 2.0  # after which a file that changes again has another time
 
 
 class Opening:
-    """A file, what was found out about it, and how its decoders are made."""
+    """A file, its survey, and a factory of its decoders."""
 
     def __init__(self, source: Path | BinaryIO, name: str, track: TrackChoice, reading: ReadOptions) -> None:
         self._source, self._name, self._reading = source, name, reading
@@ -70,14 +70,14 @@ class Opening:
         return 0 if self._track == "auto" else self._track
 
     def _sounding(self, part: Part) -> Decoder:
-        """The first track that sounds, from now on."""
-        from unbraid.audio.streams import sounding_track
+        """Choose the first track that is not silent."""
+        from unbraid.audio.streams import first_audible_track
 
         first = self._by_ffmpeg(part, 0)
         if first.info.tracks == 1:
             return first
         first.close()
-        self._track = sounding_track(first.info.tracks, functools.partial(self._by_ffmpeg, part))
+        self._track = first_audible_track(first.info.tracks, functools.partial(self._by_ffmpeg, part))
         return self._by_ffmpeg(part, self._track)
 
     def _by_ffmpeg(self, part: Part, track: int) -> Decoder:

@@ -1,4 +1,4 @@
-"""How a file is read where there is a choice: as which format, how strictly, and which of its audio tracks."""
+"""Options for reading a file: raw format, strictness, treatment of damage, and choice of the audio track."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,11 +11,11 @@ TrackChoice = int | Literal["auto"]  # counted from 0; "auto": the first that is
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How a file is read; the defaults take what is there and say what is odd about it (`Reader.notices`)."""
+    """Options for reading a file; by default, irregular files are read with a warning (`Reader.notices`)."""
 
-    input_format: str | None = None  # of files without a header: "ulaw:8000:1", see headerless.py
-    strict: bool = False  # refuse a file that says of itself what is not so, rather than give a notice
-    skip_damage: bool = False  # silence in place of what cannot be decoded, rather than an error
+    input_format: str | None = None  # read as raw samples: "ulaw:8000:1", see headerless.py
+    strict: bool = False  # refuse files with wrong headers instead of warning
+    skip_damage: bool = False  # replace damaged audio by silence instead of failing
 
     def __post_init__(self) -> None:
         if self.input_format is not None:
@@ -24,7 +24,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Cut:
-    """Which part of an input is taken, and how the input is read."""
+    """An excerpt of an input, and the options for reading it."""
 
     start: float = 0.0  # seconds
     duration: float | None = None  # seconds; None: to the end
@@ -33,10 +33,12 @@ class Cut:
 
 
 def check_track(track: TrackChoice) -> None:
-    """Refuse a track that cannot be.
+    """Check the choice of an audio track.
 
     Raises:
         UsageError: it is neither a number from 0 on nor "auto".
     """
     if track != "auto" and (not isinstance(track, int) or track < 0):
-        raise UsageError(f'An audio track is a number from 0 on, or "auto" for the first that sounds, not {track!r}.')
+        raise UsageError(
+            f'An audio track is a number from 0 on, or "auto" for the first that is not silent, not {track!r}.'
+        )

@@ -1,7 +1,7 @@
-"""The packets of a file whose frames just follow one another, counted to tell how much audio damage has taken.
+"""Counting the packets of a format without time stamps, to measure how much audio is damaged.
 
-Only a file that turns out to be damaged is read for it, once more and without decoding. An mp3 with a table states how
-many frames it had, so that those that are missing can be told exactly, at a variable bit rate too.
+Only damaged files are read once more for this, without decoding. The table of an mp3 states its number of frames, so
+that the missing ones are known exactly even at a variable bit rate.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from unbraid.audio.info import Unreadable
 
 @dataclass(frozen=True)
 class Loss:
-    """What damage has taken from a file."""
+    """The audio that a file has lost to damage."""
 
-    packets_per_byte: float | None = None  # of what lies between sound packets; None: as in those
-    hidden_bytes: int = 0  # that no packet tells of: FFmpeg states no true positions in ADTS
+    packets_per_byte: float | None = None  # between intact packets; None: as within them
+    hidden_bytes: int = 0  # outside of packets: FFmpeg gives no true positions in ADTS
 
 
 def measure_loss(source: Path | BinaryIO, container: str, stated_packets: int | None) -> Loss:
-    """Count what is sound. A file object that is being read stands where it stood afterwards."""
+    """Count intact packets; the position of a file object is restored."""
     if isinstance(source, Path):
         with source.open("rb") as file:
             return measure_loss(file, container, stated_packets)

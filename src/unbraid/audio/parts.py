@@ -1,4 +1,4 @@
-"""What a file holds: one recording, or several one after the other, and how each is to be decoded."""
+"""The result of a survey: the recordings in a file, one after the other, and how each is decoded."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -40,9 +40,9 @@ class Survey:
 WHOLE_FILE = Survey((WHOLE,))
 
 
-def as_notices(lies: Iterable[str]) -> tuple[Notice, ...]:
-    """What a file says wrongly of itself, each once."""
-    return tuple(Notice(lie, is_lie=True) for lie in dict.fromkeys(lies))
+def as_notices(wrong: Iterable[str]) -> tuple[Notice, ...]:
+    """Warnings about wrong headers, without duplicates."""
+    return tuple(Notice(text, is_wrong_header=True) for text in dict.fromkeys(wrong))
 
 
 def check_count(parts: Sequence[object], name: str) -> None:

@@ -1,7 +1,7 @@
 """Reading audio, whole or in blocks, from anything libsndfile or FFmpeg understands.
 
     with open_reader("interview.m4a", start=60, duration=30) as reader:
-        for block in reader.blocks(65536): ...        # float32 (C, n), flat memory
+        for block in reader.blocks(65536): ...        # float32 (C, n), constant memory
         for block in reader.blocks(65536): ...        # a second pass, from the start again
 
 libsndfile is tried first and FFmpeg after it; `read` is exactly the concatenation of the blocks.
@@ -28,7 +28,7 @@ class Reader:
 
     info: AudioInfo  # of the whole track
     frames: int | None  # in the range; None where only decoding can tell
-    notices: tuple[str, ...] = ()  # what is odd about the file, as far as it was read in the last pass
+    notices: tuple[str, ...] = ()  # warnings about the file, from the last pass
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Reader:
         except (MemoryError, ValueError):
             seconds = self.frames / self.info.sample_rate
             raise AudioError(
-                f"{self._name} states {seconds:.0f} s of audio, which memory does not hold at once. Read it in blocks, "
+                f"{self._name} states {seconds:.0f} s of audio, too much for memory. Read it in blocks, "
                 f"or pass a duration."
             ) from None
         done = 0
@@ -122,11 +122,11 @@ class Reader:
         return decoder
 
     def _note(self, decoder: Decoder) -> None:
-        """Take over what a decoder has noticed so far; a strict reader refuses lies."""
+        """Take over the decoder's warnings so far; a strict reader refuses wrong headers."""
         self.notices = tuple(notice.text for notice in decoder.notices)
-        lie = next((notice.text for notice in decoder.notices if notice.is_lie), None)
-        if lie and self._reading.strict:
-            raise AudioError(f"{self._name}: {lie}. Get a sound copy, or leave strict reading off.")
+        wrong = next((notice.text for notice in decoder.notices if notice.is_wrong_header), None)
+        if wrong and self._reading.strict:
+            raise AudioError(f"{self._name}: {wrong}. Get an intact copy, or turn strict reading off.")
 
     def _range_frames(self) -> int | None:
         if self.info.frames == 0:
@@ -146,7 +146,7 @@ class Reader:
             raise self._obstacle or self._cut_short(readable)
 
     def _reaches(self, end: int | None) -> bool:
-        """Whether more was asked for than lies before this frame of the track (None: before its unknown end)."""
+        """Whether the requested range goes beyond this frame of the track (None: before its unknown end)."""
         return self._limit is None or (end is not None and self._start + self._limit > end)
 
     def _check_end(self, done: int) -> None:
@@ -221,7 +221,7 @@ def read(
 
 
 def probe(source: Source, track: TrackChoice = 0, reading: ReadOptions = ReadOptions()) -> AudioInfo:
-    """What the header of a track says, without decoding it (but for the choice of a track that sounds)."""
+    """What the header of a track says, without decoding it (but for the choice of a track that is not silent)."""
     check_track(track)
     local, temporary = localize(source)
     try:

@@ -1,7 +1,7 @@
-"""A decoder that gives up at damage, and another one that goes on behind it.
+"""A decoder that stops at damage, and another one that continues after it.
 
-libsndfile stops for good where a file is damaged. FFmpeg finds the next sound frame, and by its number or time stamp
-where it belongs; it takes over where damage lies before the start, or shall be skipped.
+libsndfile stops at damage. FFmpeg finds the next intact frame, and its position by number or time stamp. It
+takes over where the damage is before the start, or is to be skipped.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ class RecoveringDecoder:
             self.notices += self._decoder.notices
 
     def _change(self, other: Callable[[], Decoder], damage: Damaged) -> None:
-        """Let the other decoder go on, from the start, if it can read the file at all."""
+        """Change to the other decoder, at the start of the track, if it can read the file."""
         try:
             decoder = other()
         except Unreadable:

@@ -1,4 +1,4 @@
-"""The audio tracks of a file that FFmpeg has opened: which there are, what each is, and which is taken."""
+"""The audio tracks of a file open in FFmpeg: their descriptions, their clocks, and the choice of one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from unbraid.audio.info import BLOCK_FRAMES, AudioInfo, Decoder, Unreadable, no_
 from unbraid.audio.tags import canonical
 from unbraid.errors import AudioError
 
-LOOK_SECONDS = 300.0  # of each track, before it is taken for silent
+LOOK_SECONDS = 300.0  # searched in each track before it counts as silent
 SILENCE = 1e-4  # -80 dB
 LIVE_SECONDS = 3600.0  # a file that begins later than this was cut out of a live stream
 _START_SECONDS = 0.01  # a track may begin this much later without being late
@@ -22,7 +22,7 @@ _TICK_SECONDS = 0.002  # edits are rounded to milliseconds
 _LOSSLESS = ("pcm_", "alac", "flac", "wavpack", "tta", "ape", "wmalossless", "truehd", "mlp", "shorten", "tak")
 _BITS = {"u8": 8, "s16": 16, "s32": 24, "s64": 32, "flt": 32, "dbl": 64}  # s32 carries 20 and 24 bit codecs too
 _LOCKED = ("drms", "drmi", "aavd", "enca")  # codec tags of protected MP4 tracks
-_NAMED = 8  # tracks in a notice
+_NAMED = 8  # tracks in a warning
 _NAME_LETTERS = 40
 
 
@@ -81,7 +81,7 @@ def clock_of(container: InputContainer, stream: av.AudioStream) -> Clock:
 
 
 def describe(container: InputContainer, stream: av.AudioStream, clock: Clock, facts: Facts) -> AudioInfo:
-    """What the header of a track says."""
+    """The description of a track, from its header."""
     context = stream.codec_context
     rate, codec = context.sample_rate, context.name
     kind = context.format.name.removesuffix("p") if context.format else "s16"
@@ -115,33 +115,35 @@ def describe(container: InputContainer, stream: av.AudioStream, clock: Clock, fa
 
 
 def several(container: InputContainer, track: int) -> str:
-    """That a file has several tracks, which they are, and which is read."""
+    """The warning about a file with several audio tracks: their names, and the one that is read."""
     streams = container.streams.audio
     called = [f"{number}{_called(stream)}" for number, stream in enumerate(streams[:_NAMED])]
     more = ", …" if len(streams) > _NAMED else ""
-    hint = "; --track reads another one, or the first that sounds (auto)" if track == 0 else ""
+    hint = (
+        "; choose another one with --track N, or the first that is not silent with --track auto" if track == 0 else ""
+    )
     return f"it has {len(streams)} audio tracks ({', '.join(called)}{more}), of which track {track} is read{hint}"
 
 
-def sounding_track(tracks: int, opened: Callable[[int], Decoder]) -> int:
-    """The first track that is not silent, as far as LOOK_SECONDS of it tell; the first of all if none is."""
+def first_audible_track(tracks: int, opened: Callable[[int], Decoder]) -> int:
+    """The first track that is not silent in its first LOOK_SECONDS; track 0 if all are silent."""
     for track in range(tracks):
         try:
             decoder = opened(track)
-        except (Unreadable, AudioError):  # of an unknown coding, or protected: not to be taken
+        except (Unreadable, AudioError):  # unknown codec, or protected
             continue
         try:
-            if _sounds(decoder):
+            if _is_audible(decoder):
                 return track
-        except AudioError:  # damaged; what was read of it was silent
+        except AudioError:  # damaged, and silent up to there
             continue
         finally:
             decoder.close()
     return 0
 
 
-def _sounds(decoder: Decoder) -> bool:
-    """Whether a track is anywhere louder than silence, in its first minutes."""
+def _is_audible(decoder: Decoder) -> bool:
+    """Whether a track is louder than SILENCE anywhere in its first minutes."""
     rate = decoder.info.sample_rate
     decoder.skip(round(decoder.info.start_seconds * rate))
     for _ in range(0, round(LOOK_SECONDS * rate), BLOCK_FRAMES):
@@ -154,7 +156,7 @@ def _sounds(decoder: Decoder) -> bool:
 
 
 def _called(stream: av.AudioStream) -> str:
-    """The language and the title of a track, as far as it has them."""
+    """The language and title of a track, where present."""
     tags = {key.lower(): value for key, value in stream.metadata.items()}
     language = tags.get("language", "und")
     title = "".join(letter if letter.isprintable() else " " for letter in tags.get("title", ""))[:_NAME_LETTERS]

@@ -1,7 +1,7 @@
-"""What a file really is, found out once before a decoder opens it.
+"""The true format and extent of a file, determined once before a decoder opens it.
 
-Content decides, not the name: tags around a recording are left out, a size that lies is replaced, and a file of several
-recordings, one after the other, is taken apart. Most files need none of it, and go to their decoder as they are.
+Content decides, not the extension: tags around a recording are skipped, wrong sizes are corrected, and concatenated
+recordings are split. Most files need none of this, and go to their decoder as they are.
 """
 
 import re
@@ -43,10 +43,10 @@ _TRANSPORT_PACKET = 188
 
 
 def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None = None) -> Survey:
-    """Look at a file.
+    """Survey a file.
 
     Raises:
-        AudioError: it cannot be audio, or its coding has to be said.
+        AudioError: it cannot be audio, or its coding must be given.
     """
     if asked is not None:
         return Survey((Part(headerless=asked),))
@@ -54,7 +54,7 @@ def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None =
     start = tag_blocks.leading_end(file)
     found = _by_content(file, name, start, size, extension)
     if found is None and (at := _displaced(file, start)) and (found := _by_content(file, name, at, size, extension)):
-        told = f"it begins with {at} bytes of something else, which are passed over"
+        told = f"it begins with {at} bytes of other data, which are skipped"
         found = replace(found, notices=(Notice(told), *found.notices))
     found = found or _by_name(extension)
     if extension not in headerless.BY_EXTENSION and extension not in headerless.AMBIGUOUS:
@@ -114,7 +114,7 @@ def _by_name(extension: str) -> Survey:
     coding = headerless.BY_EXTENSION.get(extension)
     if coding is None:
         return WHOLE_FILE
-    told = f"it has no header; by its name it is read as {coding} (--input-format says otherwise)"
+    told = f"it has no header, and is read as {coding} by its extension; --input-format changes that"
     return Survey((Part(headerless=coding),), (Notice(told),))
 
 
@@ -123,10 +123,10 @@ def _from(start: int, size: int) -> tuple[Piece, ...] | None:
 
 
 def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Survey:
-    """WAV and its kin: several may follow one another, and their headers may lie."""
+    """WAV and its kin: several may follow one another, and their headers may be wrong."""
     size = chunks.file_size(file)
     parts: list[Part] = []
-    lies: dict[str, None] = {}
+    wrong: dict[str, None] = {}
     at: int | None = start
     while at is not None:
         try:
@@ -139,7 +139,7 @@ def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Sur
             ) from None
         assert samples is not None
         found = extent.measure(file, samples, size, is_stream=is_stream)
-        lies |= dict.fromkeys(found.notices)
+        wrong |= dict.fromkeys(found.notices)
         part = Part(
             found.pieces,
             is_known=True,
@@ -150,7 +150,7 @@ def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Sur
         parts.append(part if found.following is None else replace(part, pieces=found.pieces or (range(at, found.end),)))
         at = found.following
         check_count(parts, name)
-    return Survey(tuple(parts), as_notices(lies))
+    return Survey(tuple(parts), as_notices(wrong))
 
 
 def _is_bitstream(file: BinaryIO, samples: chunks.Samples) -> bool:
@@ -171,25 +171,25 @@ def _of_ogg(file: BinaryIO, name: str, start: int, size: int) -> Survey:
     if not links:
         return WHOLE_FILE
     check_count(links, name)
-    parts, lies = [], []
+    parts, wrong = [], []
     for number, link in enumerate(links, 1):
         whole = range(link.start, min(link.end, size))
         pieces = _from(start, size) if len(links) == 1 else (whole,)
         is_ended = ogg.is_ended(file, link)
         if not is_ended and (marks := ogg.mark(file, link)):
             pieces, is_ended = patched(whole, marks), True
-            lies.append("it has no end-of-stream mark, as in a recording that was never completed")
+            wrong.append("it has no end-of-stream mark, as in a recording that was never completed")
         pages = ogg_pages.examine(file if pieces is None else open_view(file, pieces))
         is_odd = pages is not None and (pages.has_gaps or pages.is_damaged)  # libsndfile passes over both
         is_cut = number == len(links) and not is_ended
         parts.append(Part(pieces, is_known=True, needs_ffmpeg=is_odd, link=link, is_cut=is_cut))
-    return Survey(tuple(parts), as_notices(lies))
+    return Survey(tuple(parts), as_notices(wrong))
 
 
 def _of_flac(file: BinaryIO, name: str, start: int, size: int) -> Survey:
     found = flac.recordings(file, start, size)
     check_count(found, name)
-    parts, lies = [], []
+    parts, wrong = [], []
     for recording in found:
         whole = range(recording.start, recording.end)
         pieces = _from(start, size) if len(found) == 1 else (whole,)
@@ -197,6 +197,6 @@ def _of_flac(file: BinaryIO, name: str, start: int, size: int) -> Survey:
             pieces = patched(whole, recording.patches)
             if recording.stated:
                 stated, there = recording.stated / max(recording.rate, 1), recording.frames / max(recording.rate, 1)
-                lies.append(f"its header states {stated:.3f} s of samples, but {there:.3f} s are there")
+                wrong.append(f"its header states {stated:.3f} s of samples, but {there:.3f} s are there")
         parts.append(Part(pieces, is_known=True))
-    return Survey(tuple(parts), as_notices(lies))
+    return Survey(tuple(parts), as_notices(wrong))

@@ -1,25 +1,25 @@
-"""Where decoded frames lie in time: gaps between their time stamps become silence, overlaps are left out.
+"""The position of decoded frames in time: gaps between time stamps become silence, overlaps are dropped.
 
     timeline = Timeline(sample_rate=48000, tick=48)
-    timeline.place(at=0, frames=1024)          # 0: put it right behind what came before
+    timeline.place(at=0, frames=1024)          # 0: append it
     timeline.place(at=73024, frames=1024)      # 72000 frames of silence first
-    timeline.place(at=73800, frames=1024)      # -248: so many of its frames were there already
+    timeline.place(at=73800, frames=1024)      # -248: drop so many of its frames, which repeat earlier ones
 
-Time stamps are rounded to ticks of the container and jitter a little, so that small differences mean nothing; a drift
-that adds up is set right once it can be heard. Where packets are missing, whole ones are.
+Time stamps are rounded to the container's ticks and jitter, so small differences are ignored; an accumulated drift is
+corrected once it is audible. Where ticks are coarse, gaps are rounded to whole packets.
 """
 
 from dataclasses import dataclass, field
 
-MOST_SILENT_SECONDS = 24 * 3600.0  # more between two frames is no gap but a broken clock
-SMALL_SECONDS = 0.01  # of a gap between two packets
-DRIFT_SECONDS = 0.05  # that add up over many packets
-OVERLAP_SECONDS = 1.0  # more than this backwards, and the clock was set anew
-JUMP_SECONDS = 60.0  # forwards, where clocks may be set anew
+MOST_SILENT_SECONDS = 24 * 3600.0  # a longer gap is a broken clock
+SMALL_SECONDS = 0.01  # shorter gaps between two packets are jitter
+DRIFT_SECONDS = 0.05  # accumulated over many packets
+OVERLAP_SECONDS = 1.0  # a longer step back is a clock reset
+JUMP_SECONDS = 60.0  # a longer step forwards is a clock reset, where `may_jump`
 
 
 class EndlessGap(Exception):
-    """A gap that no recording has; `seconds` of it after `at_seconds`."""
+    """A gap of `seconds` at `at_seconds`, too long for a recording."""
 
     def __init__(self, seconds: float, at_seconds: float) -> None:
         super().__init__(f"a gap of {seconds:g} s at {at_seconds:g} s")
@@ -32,20 +32,20 @@ class Timeline:
 
     sample_rate: int
     tick: float = 1.0  # frames in a tick of the container's clock
-    is_timed: bool = True  # whether time stamps tell where frames lie; else only behind damage
-    may_jump: bool = False  # whether the clock may be set anew, forwards too
+    is_timed: bool = True  # whether time stamps are used everywhere; else only after damage
+    may_jump: bool = False  # whether a clock reset may go forwards, too
     position: int = 0
-    gaps: list[tuple[int, int]] = field(default_factory=list)  # where silence was put, and how much
-    overlaps: list[tuple[int, int]] = field(default_factory=list)  # where frames were left out, and how many
-    jumps: list[int] = field(default_factory=list)  # where the clock was set anew
-    _offset: int = 0  # what is added to time stamps since then
-    _overlaps: bool = False  # whether all of the last frames was there already
-    _deviation: int = 0  # of the last frames from where their time stamp has them
+    gaps: list[tuple[int, int]] = field(default_factory=list)  # (position, frames of silence)
+    overlaps: list[tuple[int, int]] = field(default_factory=list)  # (position, dropped frames)
+    jumps: list[int] = field(default_factory=list)  # positions of clock resets
+    _offset: int = 0  # added to time stamps since the last clock reset
+    _overlaps: bool = False  # whether all of the last frames were dropped
+    _deviation: int = 0  # of the last frames from their time stamp
 
     def place(self, at: int | None, frames: int, *, after_damage: bool = False) -> int:
-        """Put decoded frames on the timeline, whose time stamp says that they begin `at` (None: right behind).
+        """Put decoded frames on the timeline, at their time stamp `at` (None: after the last ones).
 
-        Returns how many frames of silence come first; below zero, how many of these are left out.
+        Returns the frames of silence to insert before them; a negative number, the frames to drop at their start.
 
         Raises:
             EndlessGap: the silence would last longer than a day.
@@ -65,7 +65,7 @@ class Timeline:
         return shift
 
     def _shift(self, deviation: int, frames: int, *, after_damage: bool) -> int:
-        """How far frames are to be moved that deviate by so much from where the last ones end."""
+        """The shift for frames that deviate by so much from the end of the last ones."""
         is_abrupt = self.position == 0 or deviation - self._deviation > frames / 2
         least = max((SMALL_SECONDS if is_abrupt else DRIFT_SECONDS) * self.sample_rate, 2 * self.tick)
         if deviation > (0 if after_damage else least):

@@ -1,6 +1,6 @@
 """Some bytes of a file, and others in their place, as a file of its own.
 
-A tag before a recording is left out, a size that lies is replaced, and each of several recordings in one file stands
+A tag before a recording is skipped, a wrong size is corrected, and each of several recordings in one file stands
 alone: decoders then read a file without any of that.
 """
 

@@ -61,15 +61,11 @@ InputFormat = Annotated[
 ]
 Strict = Annotated[
     bool,
-    typer.Option(
-        "--strict", help="Refuse files with wrong headers instead of warning.", rich_help_panel=_INPUT
-    ),
+    typer.Option("--strict", help="Refuse files with wrong headers instead of warning.", rich_help_panel=_INPUT),
 ]
 SkipDamage = Annotated[
     bool,
-    typer.Option(
-        "--skip-damage", help="Replace damaged audio by silence instead of failing.", rich_help_panel=_INPUT
-    ),
+    typer.Option("--skip-damage", help="Replace damaged audio by silence instead of failing.", rich_help_panel=_INPUT),
 ]
 
 Format = Annotated[

@@ -23,7 +23,7 @@ from unbraid.jobs import Collected, Layout, collect
 from unbraid.separator import Separator
 from unbraid.tracks import write_stream, write_track
 
-MOST_TOLD = 10  # places that are passed over, one by one
+MOST_TOLD = 10  # skipped places that are listed one by one
 
 
 def run(request: Request, report: Report, *, quiet: bool = False) -> None:
@@ -115,10 +115,10 @@ def _separator(request: Request) -> Iterator[Separator]:
 
 
 def passed_over(collected: Collected) -> list[str]:
-    """What to say of what folders hold and is not taken, line by line."""
-    lines = [f"passed over {path}: it {told}" for path, told in collected.passed_over.items()]
+    """Lines about the entries of folders that were skipped."""
+    lines = [f"skipped {path}: it {told}" for path, told in collected.passed_over.items()]
     if len(lines) > MOST_TOLD:
-        lines[MOST_TOLD:] = [f"passed over {len(lines) - MOST_TOLD} more"]
+        lines[MOST_TOLD:] = [f"skipped {len(lines) - MOST_TOLD} more"]
     return [*lines, *([_skipped(collected.skipped)] if collected.skipped else [])]
 
 

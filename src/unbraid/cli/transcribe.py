@@ -41,7 +41,9 @@ _Speakers = Annotated[
 ]
 _Channels = Annotated[
     Literal["mix", "apart"],
-    typer.Option(help="Mix all channels, or transcribe each on its own (apart), for calls with one speaker per channel."),
+    typer.Option(
+        help="Mix all channels, or transcribe each on its own (apart), for calls with one speaker per channel."
+    ),
 ]
 _Beams = Annotated[
     int | None,
