@@ -1,4 +1,4 @@
-"""Everything that is written appears at once or not at all, and what it replaces is there until then.
+"""Atomic writes: a file or folder appears at once or not at all, and the one it replaces stays until then.
 
     with appearing(place) as fresh:      # a path in a hidden working folder beside the place
         fresh.write_bytes(...)           # a file, or a folder with files

@@ -1,9 +1,8 @@
-"""Small files that others wrote (settings, tables, records), read within bounds.
+"""Reading small untrusted files (settings, tables, records) within limits.
 
-A file of a few bytes can ask for gigabytes: by a length that it states, by brackets within brackets, or because it is
-no file at all but a device or a pipe that never ends. So size, depth and number of values are bounded before anything
-is done with them. What is wrong is raised as a ValueError whose text says it in a few words; the caller adds which
-file, and what to do about it.
+A file of a few bytes can demand gigabytes: by a length that it states, by deep nesting, or because it is a device or an
+endless pipe. So size, depth and number of values are checked first. Errors are ValueErrors with a short reason; the
+caller adds the file and the remedy.
 """
 
 import json
@@ -16,11 +15,11 @@ from unbraid.errors import quoted, shortened
 
 MOST_TEXT_BYTES = 4 << 20  # of a file of settings
 MOST_TABLE_BYTES = 256 << 20  # of a user's own list: a manifest, a dictionary
-DEEPEST = 64  # brackets within brackets; our own files have 6
+DEEPEST = 64  # levels of nesting; our own files have 6
 
 
 def check_regular(path: Path) -> None:
-    """Refuse what is no regular file (a folder, a pipe, a device), links followed.
+    """Refuse anything but a regular file (links are followed).
 
     Raises:
         OSError: there is nothing, or the system refuses.
@@ -29,7 +28,7 @@ def check_regular(path: Path) -> None:
     if not stat.S_ISREG(mode := os.stat(path).st_mode):
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(21, "Is a directory", str(path))
-        raise ValueError("it is a pipe, a socket or a device, and no file")
+        raise ValueError("it is a pipe, a socket or a device, not a file")
 
 
 def read_bytes(path: Path, most: int = MOST_TEXT_BYTES) -> bytes:
@@ -43,7 +42,7 @@ def read_bytes(path: Path, most: int = MOST_TEXT_BYTES) -> bytes:
     with open(path, "rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise ValueError(f"it has more than {most} bytes, which is the most that is read")
+        raise ValueError(f"it is larger than the limit of {most} bytes")
     return data
 
 
@@ -79,7 +78,7 @@ def parse_json(text: str) -> Any:
     try:
         value = json.loads(text, object_pairs_hook=_unique)
     except RecursionError:
-        raise ValueError(f"its brackets are more than {DEEPEST} deep") from None
+        raise ValueError(f"it is nested more than {DEEPEST} deep") from None
     except ValueError as error:
         raise ValueError(shortened(str(error))) from None
     check_depth(value)
@@ -87,7 +86,7 @@ def parse_json(text: str) -> Any:
 
 
 def check_depth(value: Any) -> None:
-    """Refuse lists and tables within one another beyond what is sensible.
+    """Refuse lists and tables that are nested too deeply.
 
     Raises:
         ValueError: there are too many.
@@ -97,7 +96,7 @@ def check_depth(value: Any) -> None:
         level = [child for item in level if isinstance(item, dict | list) for child in _children(item)]
         if not level:
             return
-    raise ValueError(f"its brackets are more than {DEEPEST} deep")
+    raise ValueError(f"it is nested more than {DEEPEST} deep")
 
 
 def _children(item: dict[Any, Any] | list[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The channels of a recording heard apart, as of a call with one party on each."""
+"""Separate transcription of channels, for calls with one speaker per channel."""
 
 import dataclasses
 import functools

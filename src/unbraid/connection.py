@@ -1,8 +1,8 @@
-"""HTTP(S) with a publisher that may be anybody: what comes is bounded in time and size, and read as it is sent.
+"""HTTP(S) with untrusted servers: responses are limited in time and size, and not decoded.
 
-Nothing is decoded and nothing read that was not asked for, bodies of redirects included. A redirect may not leave the
-web, nor an encrypted connection for a plain one. An answer that trickles in, headers too, is hung up on by a thread
-that watches how many bytes came: a timeout for each read would never end it.
+Compressed responses are refused, and bodies of redirects are not read. Redirects must stay on HTTP(S), and may not go
+from https to http. A thread that counts the bytes received closes connections that are too slow, headers included: a
+timeout for each read would never end them.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ from unbraid.network import certificates, check_proxies
 if TYPE_CHECKING:
     import httpx2
 
-TIMEOUT_SECONDS = 15.0  # without a sign of the server
-SLOW_SECONDS, SLOW_BYTES = 20.0, 1000  # so few bytes in such a time are given up
+TIMEOUT_SECONDS = 15.0  # without any response
+SLOW_SECONDS, SLOW_BYTES = 20.0, 1000  # slower transfers are aborted
 MOST_HOPS = 10
 _WATCH_SECONDS = 0.25
 _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
@@ -28,11 +28,11 @@ _REFUSALS = {401: "Access is refused", 403: "Access is refused", 404: "There is 
 
 
 class Passing(Exception):
-    """A failure that may pass: the message says what happened."""
+    """A transient failure; another attempt may succeed."""
 
 
 class Lasting(Passing):
-    """A failure of the line that another attempt at once would meet again."""
+    """A connection failure that an immediate retry would meet again."""
 
 
 class Connection:
@@ -91,7 +91,7 @@ class Connection:
 
 
 class Answer:
-    """An answer of a server: its head, and its body block by block."""
+    """A response: its head, and its body block by block."""
 
     def __init__(self, response: "httpx2.Response", watch: "_Watch") -> None:
         self._response, self._watch = response, watch
@@ -132,7 +132,7 @@ def status_error(status: int, url: str) -> Exception:
 
 
 def web_page(url: str) -> DownloadError:
-    """The error where a page for people comes instead of a file."""
+    """The error for a web page in place of a file."""
     return DownloadError(
         f"{url} is answered with a web page instead of the file. The network may want you to sign in: open a browser "
         "to see, and check any proxy settings."
@@ -150,7 +150,7 @@ def _check_redirect(url: str, source: "httpx2.URL", target: "httpx2.URL") -> Non
 
 
 class _Watch:
-    """Shuts the sockets of a request through which too little comes for too long."""
+    """Closes the sockets of a request that is too slow."""
 
     def __init__(self, sockets: list[socket.socket]) -> None:
         self.came = 0  # bytes of bodies
@@ -168,7 +168,7 @@ class _Watch:
         self._over.set()
 
     def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Told by the HTTP library what it does."""
+        """The trace callback of the HTTP library."""
         self._signs += 1
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             self._sockets.append(info["return_value"].get_extra_info("socket"))

@@ -1,9 +1,10 @@
-"""Hidden working folders: where output is written before it appears, and how those of killed runs go.
+"""Hidden working folders, in which output is written before it appears, and their clean-up after killed runs.
 
 A working folder is called `.unbraid-` and 12 hexadecimal digits. Its run holds a lock on the file `lock` in it for as
-long as it works there; the system drops that lock with the process, however it ends. So a folder whose lock can be had
-is left over, however young, and one whose lock is held is not, however old. Output folders may be shared, or unpacked
-from an archive: nothing in them is opened, emptied or deleted through a symbolic link, and only such names are deleted.
+long as it works there; the system releases the lock when the process ends, for whatever reason. So a folder with a free
+lock is left over, however young, and one with a held lock is in use, however old. Output folders may be shared, or
+unpacked from an archive: nothing in them is opened, emptied or deleted through a symbolic link, and only such names are
+deleted.
 """
 
 import contextlib
@@ -73,7 +74,7 @@ def temporary_folder() -> contextlib.AbstractContextManager[Path]:
 
 @contextlib.contextmanager
 def swept(*folders: Path) -> Iterator[None]:
-    """What killed runs left in these folders is deleted before and after."""
+    """Delete the left-overs of killed runs in these folders, before and after."""
     for folder in folders:
         sweep(folder)
     try:
@@ -91,13 +92,13 @@ def sweep(folder: Path) -> None:
 
 
 def is_working_name(name: str) -> bool:
-    """Whether a working folder, or a lock, may be called so."""
+    """Whether this is the name of a working folder or lock file."""
     return _NAME.fullmatch(name) is not None
 
 
 @contextlib.contextmanager
 def locked(root: Path, what: str) -> Iterator[None]:
-    """One process at a time per folder and thing; others wait. Where a disk has no locks, nobody does."""
+    """A lock between processes, per folder and purpose; without effect on disks that have no locks."""
     path = root / f".unbraid-{hashlib.sha256(os.fsencode(what)).hexdigest()[:12]}"
     with contextlib.ExitStack() as opened:
         with contextlib.suppress(OSError):
@@ -113,7 +114,7 @@ def locked(root: Path, what: str) -> Iterator[None]:
 
 
 def finish(work: Callable[[], object]) -> None:
-    """Do something that must not be left half-done; an interrupt in it is raised when it is over."""
+    """Run a step to its end; an interrupt during it is raised afterwards."""
     interrupt: BaseException | None = None
     for _ in range(_ATTEMPTS):
         try:
@@ -126,7 +127,7 @@ def finish(work: Callable[[], object]) -> None:
 
 
 class _Working:
-    """A working folder under way."""
+    """A working folder in use."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.path = root, root / _new_name()
@@ -190,7 +191,7 @@ def _sweep(path: Path) -> None:
 
 
 def _delete(path: Path) -> None:
-    """Delete a working folder, its lock last: what a kill leaves of it can still be told from a live one."""
+    """Delete a working folder, its lock last, so that what a kill leaves can still be recognised."""
     if not shutil.rmtree.avoids_symlink_attacks:  # Windows
         shutil.rmtree(path, ignore_errors=True)
         return

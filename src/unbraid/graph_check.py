@@ -1,6 +1,6 @@
-"""A graph in a model folder, compared with the kind of graph that its network has, before it is opened.
+"""Validation of a model folder's graph against its network, before it is opened.
 
-An ONNX file is a program: it can name other files, call any operator, loop, and reach beyond the weights. Those of ours
+An ONNX file is a program: it can name other files, call any operator, loop, and reach beyond the weights. Ours
 have the network's inputs and outputs, some operators, constants of a few numbers, and initializers that are the tensors
 of the weights file (see `graph.builder`); a file that has anything else is refused. The runtime itself folds nodes
 whose inputs are constants while it opens a graph; in ours these only widen, cut or turn weights.
@@ -75,7 +75,7 @@ def check_graph(path: Path, family: Family, expected: Signature, weights: str) -
 
 @dataclass(frozen=True)
 class _Allowed:
-    """What a graph may have."""
+    """The permitted contents of a graph."""
 
     operators: set[str]
     signature: Signature
@@ -105,7 +105,7 @@ def _check_model(data: bytes, allowed: _Allowed) -> None:
 
 
 def _check_values(protos: list[bytes], expected: dict[str, Axes], integers: tuple[str, ...]) -> None:
-    """Compare inputs or outputs with those that are expected."""
+    """Compare inputs or outputs with the expected ones."""
     found = {}
     for proto in protos:
         value = _message(proto, "a value", once=(2,), plain=(1,))
@@ -144,7 +144,7 @@ def _initializer(proto: bytes, allowed: _Allowed) -> tuple[str, bool]:
         return name, False
     raw = found.get(9, b"")
     if 13 in found or kind not in (FLOAT, INT64) or not isinstance(raw, bytes) or len(raw) > MOST_CONSTANT_BYTES:
-        raise ValueError(f"initializer {quoted(name)} is no small constant")
+        raise ValueError(f"initializer {quoted(name)} is not a small constant")
     values = [int.from_bytes(raw[i : i + 8], "little", signed=True) for i in range(0, len(raw), 8)]
     if kind == INT64 and any(abs(value) > LARGEST_CONSTANT and value != BEYOND for value in values):
         raise ValueError(f"initializer {quoted(name)} holds a number that is too large")
@@ -152,7 +152,7 @@ def _initializer(proto: bytes, allowed: _Allowed) -> tuple[str, bool]:
 
 
 def _check_node(node: list[tuple[int, Value]], constants: dict[str, bool], operators: set[str]) -> None:
-    """Refuse other operators, other attributes than numbers, and work on constants; takes down what is constant."""
+    """Refuse other operators, attributes that are not numbers, and computation on constants; records the constants."""
     kind, domain = _text(node, 4), _text(node, 7)
     if kind not in operators or domain != ("com.microsoft" if kind in OF_THE_RUNTIME else ""):
         raise ValueError(f"it has the operator {quoted(f'{domain}.{kind}' if domain else kind)}")

@@ -1,4 +1,4 @@
-"""A track's files take their places: all or none, and a kill at any moment leaves what `--resume` understands.
+"""Putting a track's files in place, all or none; a kill at any moment leaves a state that `--resume` understands.
 
 Where their folder is not there yet, it appears with all of them in one rename. Else they are moved in one by one, under
 a lock that other runs on the same track wait for: first the record says which will come (see `receipt`), then each

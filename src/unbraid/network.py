@@ -1,7 +1,7 @@
-"""What the environment says of the network, proxies and certificates, checked before anything is sent.
+"""The network settings of the environment, proxies and certificates, checked before a connection is made.
 
-A proxy without its package or a certificate file that is gone otherwise ends in an exception of the HTTP library that
-names neither the variable nor the file. Passwords in the addresses of proxies are not shown.
+A SOCKS proxy without its package, or a missing certificate file, would otherwise end in an exception of the HTTP
+library that names neither the variable nor the file. Passwords in proxy addresses are not shown.
 """
 
 import importlib.util
@@ -20,7 +20,7 @@ PROXY_KINDS = ("http", "https", "socks5", "socks5h")
 
 
 def certificates() -> "ssl.SSLContext | None":
-    """The certificates that the environment names as trusted; None: those of the system.
+    """The trusted certificates that the environment names; None: those of the system.
 
     Raises:
         DownloadError: they are not there, or are none.
@@ -52,7 +52,7 @@ def certificates() -> "ssl.SSLContext | None":
 
 
 def check_proxies() -> None:
-    """Refuse proxies that cannot be used.
+    """Refuse invalid or unsupported proxies.
 
     Raises:
         DownloadError: naming the variable.
@@ -63,7 +63,7 @@ def check_proxies() -> None:
 
 
 def proxy_of(url: str) -> str:
-    """Through which proxy an address is reached, as "HTTPS_PROXY (http://proxy:8080)"; "" where it is none."""
+    """The proxy of an address, as "HTTPS_PROXY (http://proxy:8080)"; "" for none."""
     from urllib.request import proxy_bypass
 
     scheme, _, rest = url.partition("://")
@@ -88,7 +88,7 @@ def publisher(variable: str) -> str | None:
 
 
 def _proxy(scheme: str) -> tuple[str, str] | None:
-    """The variable that names the proxy of a scheme, and what it says; None where there is no proxy."""
+    """The variable that names the proxy of a scheme, and its value; None for no proxy."""
     from urllib.request import getproxies
 
     proxies = getproxies()

@@ -1,4 +1,4 @@
-r"""Text from the web as plain text: what a reader sees, without what nobody sees.
+r"""Unicode normalisation of text: plain characters in place of compatibility forms, no invisible characters.
 
     normalized("pro\u00adficient \ufb01ts")       # "proficient fits"
 
@@ -27,7 +27,7 @@ _MEANINGFUL = ("<super>", "<sub>", "<fraction>")  # x² is not x2
 
 
 def normalized(text: str) -> str:
-    """A text as it is read, in NFKC."""
+    """The text in NFKC, without invisible characters."""
     if text.isascii() and text.isprintable():
         return text.replace("`", "'")
     plain = text.translate(_PLAIN)

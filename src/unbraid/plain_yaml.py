@@ -1,8 +1,8 @@
-"""YAML of others, within bounds: size, depth and number of values.
+"""Untrusted YAML within limits of size, depth and number of values.
 
 Nine lines of aliases can mean 10^9 values. PyYAML shares them, but merges (`<<`) copy them, so values are counted
-first, on the events that the parser gives before anything is built. Whoever walks through what is returned has to mind
-that it may be shared (as `errors.quoted` does).
+first, on the events that the parser gives before anything is built. The returned values may still be
+shared, which callers have to consider (as `errors.quoted` does).
 """
 
 from dataclasses import dataclass

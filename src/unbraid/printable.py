@@ -1,8 +1,8 @@
-r"""Text from elsewhere as it may be shown: every character that acts instead of being seen is written as its escape.
+r"""Escaping of untrusted text for display: control and other invisible characters are written as escapes.
 
-File names, model names, tags and the answers of servers may hold control characters (C0, DEL, C1), which a terminal
+File names, model names, tags and server responses may hold control characters (C0, DEL, C1), which a terminal
 obeys; embeddings, overrides and isolates of the bidirectional algorithm, which reorder the line around them; tag
-characters, which nobody sees; and halves of surrogate pairs, which stand for the bytes of a name that is not UTF-8.
+characters, which are invisible; and halves of surrogate pairs, which stand for the bytes of a name that is not UTF-8.
 
     printable("a\x1b[2J")      ->  "a\\x1b[2J"
     printable("caf\udce9.wav") ->  "caf\\xe9.wav"
@@ -22,12 +22,12 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def printable_page(document: str) -> str:
-    """The same of an HTML page, which is laid out with line breaks and tabs."""
+    """The same for an HTML page, whose line breaks and tabs are kept."""
     return printable(document, keep="\n\t")
 
 
 def is_utf8(name: str | os.PathLike[str]) -> bool:
-    """Whether a name can be given to a library that takes names in UTF-8 only; on old disks others lie."""
+    """Whether a name is valid UTF-8, as some libraries require."""
     try:
         os.fspath(name).encode()
     except UnicodeEncodeError:
@@ -36,7 +36,7 @@ def is_utf8(name: str | os.PathLike[str]) -> bool:
 
 
 def json_printable(text: str) -> str:
-    """The same of JSON in one line, by the escapes that JSON has; it means what it meant."""
+    """The same for JSON on one line, in JSON's own escapes; its value does not change."""
     return _ACTING.sub(lambda found: json.dumps(found[0])[1:-1] if found[0] != "\x7f" else "\\u007f", text)
 
 

@@ -1,6 +1,6 @@
 """Ranges of numbers, declared where the fields of a dataclass are: `layers: Annotated[int, Range(1, 1000)] = 8`.
 
-Sizes come from files, and a size without a bound is a bound on nothing: neither on memory nor on time.
+Sizes come from files; without ranges, memory and time would have no limit.
 """
 
 import dataclasses

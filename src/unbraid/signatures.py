@@ -1,4 +1,4 @@
-"""What goes into a network's graphs and what comes out of them: names, axes and types.
+"""The inputs and outputs of a network's graphs: names, axes and types.
 
 The graphs are built with these (`graph/`), a graph in a model folder is compared with them before it is opened
 (`graph_check`), and so is whatever it returns (`check_outputs`).
@@ -96,7 +96,7 @@ def _terms(axis: str) -> tuple[str, int, int]:
 
 
 def _transformer(g: AudioTransformerGeometry, part: str) -> Signature:
-    """Of the graphs that `graph.audio_transformer` describes."""
+    """The signatures of the graphs of `graph.audio_transformer`."""
     source: dict[str, Axes] = {source_name(g.source): _side_axes(g.source), "lengths": ["B"]}
     read = ("symbols", "lengths")
     if part == "decoder":

@@ -1,4 +1,4 @@
-"""What a safetensors file says it holds, checked before anything is read: its header, within bounds.
+"""The header of a safetensors file, checked before any tensor is read.
 
 The format is eight bytes of length, a JSON object {name: {dtype, shape, data_offsets}} and the tensors' bytes, one
 after the other. Source: github.com/huggingface/safetensors, README (Format).
@@ -44,7 +44,7 @@ def tensor_table(path: Path) -> dict[str, Stored]:
         with open(path, "rb") as file:
             length = int.from_bytes(first := file.read(8), "little")
             if len(first) < 8 or length > min(size - 8, MOST_HEADER_BYTES):
-                raise ValueError(f"its header is said to have {length} bytes, and the file has {size}")
+                raise ValueError(f"its header states a length of {length} bytes, but the file has {size}")
             header = parse_json(file.read(length).decode("utf-8"))
         return _table(header, 8 + length, size)
     except OSError as error:
@@ -66,7 +66,7 @@ def _table(header: Any, start: int, size: int) -> dict[str, Stored]:
             raise ValueError(f"tensor {quoted(name)} does not begin where the one before it ends")
         end += tensor.size
     if end != size:
-        raise ValueError(f"its tensors end at byte {end}, and the file has {size}")
+        raise ValueError(f"its tensors end at byte {end}, but the file has {size}")
     return found
 
 

@@ -99,7 +99,7 @@ class Written:
 
     seconds: float  # of audio
     gain_db: float  # 0 unless it would have clipped
-    notices: tuple[str, ...] = ()  # what is odd about the input
+    notices: tuple[str, ...] = ()  # warnings about the input
 
 
 def write_track(

@@ -1,10 +1,10 @@
-"""The files of a folder, found in one way by everything that searches one: in order, each place once, never waiting.
+"""The search of folders for files, shared by all commands: in order, each folder once, never blocking.
 
 Links to folders are followed, and the folder behind them is searched once, whatever it is called: under its own name
 where it lies in the tree itself, else under that of the first link. Two folders are the same if device and inode are.
-Hidden files and folders (`._*` of macOS among them) are left out, and so are the folders in which systems keep
-thumbnails, snapshots and what was deleted; the folder that is named is searched whatever it is called. Pipes, sockets
-and devices are no files: opening one might wait for ever. What is passed over is told to the caller.
+Hidden files and folders (`._*` of macOS among them) are skipped, and so are system folders of thumbnails, snapshots and
+deleted files; the named folder itself is searched whatever its name. Pipes, sockets and devices are skipped, because
+opening one might block for ever. Skipped entries are reported to the caller.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 Why = Literal["linked", "special", "unreadable"]
-PassedOver = Callable[[Path, Why, str], None]  # a place, why it is passed over, and that as the end of a sentence
+PassedOver = Callable[[Path, Why, str], None]  # path, reason, and the reason as the end of a sentence
 
 _SYSTEM = frozenset(
     {"__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found"}
@@ -23,12 +23,12 @@ _SPECIAL = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a 
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of that name is left out where a folder is searched."""
+    """Whether a search skips files and folders of that name."""
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
 def untold(place: Path, why: Why, told: str) -> None:
-    """For callers whom it does not concern what is passed over."""
+    """For callers that do not report skipped entries."""
 
 
 def files_in(
@@ -65,7 +65,7 @@ def folders_in(folder: Path, *, passed_over: PassedOver = untold) -> list[Path]:
 
 
 def places_in(folder: Path, *, recursive: bool = True, passed_over: PassedOver = untold) -> list[Path]:
-    """A folder and, if wanted, all below it, each place once; those that cannot be read are passed over.
+    """A folder and, if wanted, all below it, each place once; unreadable ones are skipped.
 
     Raises:
         OSError: the folder itself cannot be read.
@@ -92,7 +92,7 @@ def places_in(folder: Path, *, recursive: bool = True, passed_over: PassedOver =
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds and shows, by name."""
+    """The visible entries of a folder, by name."""
     with os.scandir(folder) as entries:
         return sorted((entry for entry in entries if not is_hidden(entry.name)), key=lambda entry: entry.name)
 
@@ -117,7 +117,7 @@ def _is_new(folder: Path, seen: dict[object, Path], passed_over: PassedOver) -> 
 
 
 def _special(entry: os.DirEntry[str]) -> str | None:
-    """What an entry is that is no file; None of a file, and of a link to nothing, about which its reader complains."""
+    """The kind of an entry that is not a file; None for files, and for broken links, which fail when they are read."""
     try:
         return None if entry.is_file() else _SPECIAL.get(stat.S_IFMT(entry.stat().st_mode))
     except OSError:

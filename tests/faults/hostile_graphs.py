@@ -113,7 +113,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "weights without an end": (place("length", str(2**62)), "points to"),
     "weights of another type": (lambda m: setattr(outside(m), "data_type", 11), "is not a tensor of model.safetensors"),
     "weights of another shape": (lambda m: outside(m).dims.append(1), "is not a tensor of model.safetensors"),
-    "weights inside": (wide_constant, "initializer 'wide' is no small constant"),
+    "weights inside": (wide_constant, "initializer 'wide' is not a small constant"),
     "a text as a constant": (text_constant, "an initializer has field 6"),
     "work on constants": (FOLDED, "it has a Reshape of constants"),
     "a number too large": (constant("n", [1 << 50]), "initializer 'n' holds a number that is too large"),

@@ -84,7 +84,7 @@ def test_what_could_be_anything_is_refused_with_the_option_that_helps(tmp_path: 
     path = tmp_path / f"sound{extension}"
     path.write_bytes(raw("s16le", signal(9001)))
     with pytest.raises(
-        AudioError, match=r"If it has no header, say how its samples are coded with --input-format, for"
+        AudioError, match=r"If it has no header, give the coding of its samples with --input-format, for"
     ):
         audio.read(path)
 

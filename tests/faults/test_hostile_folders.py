@@ -123,7 +123,7 @@ def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_not(model: Path) 
 def test_what_is_no_file_is_refused(model: Path) -> None:
     (model / "model.onnx").unlink()
     os.mkfifo(model / "model.onnx")
-    assert refusal(model) == ("FOLDER: model.onnx cannot be read: it is a pipe, a socket or a device, and no file.")
+    assert refusal(model) == ("FOLDER: model.onnx cannot be read: it is a pipe, a socket or a device, not a file.")
     (model / "model.onnx").unlink()
     (model / "model.onnx").mkdir()
     assert refusal(model) == "FOLDER: model.onnx cannot be read: Is a directory."

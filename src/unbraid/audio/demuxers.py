@@ -1,8 +1,8 @@
-"""The containers that FFmpeg may open for us, and what the time stamps in each are worth.
+"""The containers that FFmpeg may open, and the reliability of their time stamps.
 
 FFmpeg also has demuxers of texts that name other files or servers (HLS and DASH playlists, ffconcat, SDP, image
-sequences), of devices and of filter graphs. A recording never needs them, and a hostile one would have us read whatever
-lies elsewhere on the disk. Hence a list of those allowed, rather than one of those that are not.
+sequences), of devices and of filter graphs. No recording needs them, and a malicious one could make us read
+other files on the disk. Hence an allow-list.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Edit lists of MP4 and QuickTime files: how long a track is with all its edits (ISO 14496-12, 8.6.6).
+"""Edit lists of MP4 and QuickTime files: the length of a track with all its edits (ISO 14496-12, 8.6.6).
 
 FFmpeg honours edits, but states either how long they are together, with what is empty at the start, or, where that is
 shorter, how long the samples are, without it.

@@ -1,4 +1,4 @@
-"""What the bytes of a file tell that FFmpeg does not."""
+"""Facts about a file that FFmpeg does not report, read from its bytes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
 
 @dataclass(frozen=True)
 class Facts:
-    """What the bytes of a file tell before FFmpeg opens it."""
+    """Facts about a file, read before FFmpeg opens it."""
 
     is_cut: bool = False
     is_damaged: bool = False

@@ -1,4 +1,4 @@
-"""FLAC files: how many recordings follow one another in them, and how long each really is.
+"""FLAC files: the recordings in a file, and the true length of each.
 
 The STREAMINFO block at the front states the number of samples, or 0 where the encoder could not come back to it; each
 frame states its place, and has a checksum: the last one tells the true length (RFC 9639).

@@ -1,4 +1,4 @@
-"""From packets to samples, in FFmpeg: what can be decoded as float32, and what cannot as an error or as damage."""
+"""Decoding packets in FFmpeg: samples as float32, failures as errors or as damage."""
 
 from collections.abc import Iterator
 from typing import Any, TypeAlias, cast

@@ -1,7 +1,7 @@
-"""Samples without a header: how they are coded must be said, or follows from the name.
+"""Raw samples without a header: their coding is given by the caller, or follows from the extension.
 
 `--input-format CODING[:RATE[:CHANNELS]]`, with FFmpeg's names of codings: `s16le:44100:2`, `ulaw:8000`. Files called
-.ul and .al hold telephone sound, 8000 Hz and one channel, by long custom (sox reads them so).
+.ul and .al are telephone audio by convention, 8000 Hz and one channel (sox reads them so).
 """
 
 import re
@@ -98,7 +98,7 @@ def parse(text: str) -> Headerless:
 
 
 def advice(extension: str) -> str:
-    """What to do where a file cannot be read that may lack a header; nothing for extensions of other files."""
+    """Advice for an unreadable file that may lack a header; empty for other extensions."""
     if extension not in AMBIGUOUS and extension not in BY_EXTENSION:
         return ""
-    return f" If it has no header, say how its samples are coded with --input-format, {_EXAMPLE}."
+    return f" If it has no header, give the coding of its samples with --input-format, {_EXAMPLE}."

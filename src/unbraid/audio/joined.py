@@ -1,4 +1,4 @@
-"""Recordings that follow one another in a file, as one."""
+"""Concatenated recordings in a file, read as one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

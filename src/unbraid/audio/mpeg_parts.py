@@ -1,4 +1,4 @@
-"""mp3 files as parts: one recording, or those of which a file was put together, each with a table that fits."""
+"""The recordings in an mp3 file, each with a matching table."""
 
 from collections.abc import Iterator
 from dataclasses import replace

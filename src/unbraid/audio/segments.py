@@ -1,4 +1,4 @@
-"""Where recordings begin in MP4, Matroska and other files that were put together (cat a.m4a b.m4a).
+"""The starts of the recordings in concatenated files of MP4, Matroska and other formats (cat a.m4a b.m4a).
 
 Only the boxes and elements of the highest level are looked at. A fragmented MP4 that repeats its header in the middle,
 as services send it in pieces, goes on with the time it was at, and is one recording (ISO 14496-12; RFC 8794).

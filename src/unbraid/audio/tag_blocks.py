@@ -1,4 +1,4 @@
-"""Blocks of tags around a recording: ID3v2 before it, ID3v1, APE and Lyrics3 behind it.
+"""Blocks of tags around a recording: ID3v2 before it, ID3v1, APE and Lyrics3 after it.
 
 Tagging programs put them on files of every kind. Here they are only measured, so that they are not taken for audio
 (ID3v2.4: id3.org; APEv2: wiki.hydrogenaudio.org; Lyrics3: id3.org/Lyrics3v2).

@@ -1,7 +1,7 @@
-"""Some bytes of a file, and others in their place, as a file of its own.
+"""Parts of a file, with some bytes replaced, as a file object.
 
-A tag before a recording is skipped, a wrong size is corrected, and each of several recordings in one file stands
-alone: decoders then read a file without any of that.
+A tag before a recording is skipped, a wrong size is corrected, and each of several recordings in one file is
+opened alone: decoders see a plain file.
 """
 
 import io

@@ -58,7 +58,7 @@ def notice(*lines: str) -> None:
 
 
 def warn(name: str, notices: Iterable[str]) -> None:
-    """The one form that notices about an input have."""
+    """Print warnings about an input, all in one form."""
     for text in notices:
         notice(f"warning: {name}: {text}")
 
@@ -170,7 +170,7 @@ def tell_run(
 
 
 def json_text(values: Any) -> str:
-    """Values as JSON in one line, in the letters of their languages; what a terminal would obey is escaped."""
+    """Values as JSON on one line, unescaped but for control characters."""
     return json_printable(json.dumps(values, ensure_ascii=False))
 
 
@@ -238,7 +238,7 @@ def hush_stdout() -> None:
 
 
 def _print(lines: Sequence[str], stream: TextIO | None) -> None:
-    """The seam through which all words go: nothing in them acts on the terminal, and any encoding can take them."""
+    """The single place of output: control characters are escaped, and so are characters that the encoding lacks."""
     if lines and stream is not None:  # None: closed by whoever started us
         encoding = stream.encoding or "utf-8"
         text = "\n".join(map(printable, lines))

@@ -22,7 +22,7 @@ class Result:
     agreement_db: float | None = None  # of neighbouring windows of speech, the median
     report: Path | None = None  # the page about it
     error: str | None = None
-    notices: tuple[str, ...] = ()  # what is odd about it
+    notices: tuple[str, ...] = ()  # warnings about the input
     start_seconds: float | None = None  # of silence at its start, for a track that starts later than its file
 
     def as_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Recordings that a command goes on without, told as sentences instead of as Python's warnings."""
+"""Warnings about recordings set aside, printed as plain sentences."""
 
 import warnings
 from collections.abc import Iterator

@@ -53,7 +53,7 @@ class Result:
     elapsed: float = 0.0  # seconds it took
     notice: str | None = None  # how it was made, where that should be known
     error: str | None = None
-    notices: tuple[str, ...] = ()  # what is odd about the input
+    notices: tuple[str, ...] = ()  # warnings about the input
     start_seconds: float = 0.0  # of silence at its start, for a track that starts later than its file
 
     def as_json(self) -> dict[str, Any]:

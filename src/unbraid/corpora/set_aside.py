@@ -1,5 +1,5 @@
-"""The warning about a recording of a corpus that cannot be used, and that training or scoring goes on without."""
+"""The warning about an unusable recording of a corpus; training or scoring continues without it."""
 
 
 class SetAside(UserWarning):
-    """A recording that is left out, and why."""
+    """A recording that is left out, with the reason."""

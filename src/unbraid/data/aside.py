@@ -1,9 +1,9 @@
-"""Recordings that cannot be trained on: each is set aside, named once in a warning, and the run goes on without it.
+"""Unusable training recordings: each is set aside with one warning, and the run continues without it.
 
-What a header tells (no audio, no samples, too many channels, lengths that differ) is found before the first step. What
-only decoding tells (damage in the middle, NaN, nothing but silence) is found when a recording is drawn; another one
-takes its place then. Which one follows from the position alone, not from what was read before, so that a run that is
-taken up draws the same; therefore a recording that is damaged in one place is read again wherever it is drawn.
+Problems in the header (no audio, no samples, too many channels, lengths that differ) are found before the first step.
+Problems in the samples (damage, NaN, silence) are found when a recording is drawn, and another one replaces it. The
+replacement depends on the position alone, not on earlier reads, so that a resumed run draws the same; therefore a
+recording that is damaged in one place is read again wherever it is drawn.
 """
 
 import warnings
@@ -22,7 +22,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Aside:
-    """What is set aside so far, and the reason of the first."""
+    """The recordings set aside so far, and the reason for the first."""
 
     def __init__(self) -> None:
         self._keys: set[Hashable] = set()
@@ -32,7 +32,7 @@ class Aside:
         return len(self._keys)
 
     def attempt(self, key: Hashable, read: Callable[[], T]) -> T | None:
-        """What is read, or None where it cannot be; `key` is named then, the first time."""
+        """The result of `read`, or None if it fails; the first failure of a key is a warning."""
         try:
             return read()
         except AudioError as error:
@@ -43,7 +43,7 @@ class Aside:
             return None
 
     def usable(self, keys: Iterable[Key], check: Callable[[Key], object]) -> list[Key]:
-        """Those of some recordings that pass a check, in their order."""
+        """The recordings that pass a check, in order."""
         seen: dict[Key, bool] = {}
         kept = []
         for key in keys:
@@ -54,11 +54,11 @@ class Aside:
         return kept
 
     def told(self) -> str:
-        """A sentence about what was set aside, to stand behind one that says that too little is left."""
+        """A sentence about the recordings set aside, to follow an error about too few."""
         return f" {len(self)} set aside, the first because: {self.reason}" if self._keys else ""
 
     def first(self, position: int, keys: Sequence[Key], read: Callable[[Key], T]) -> T:
-        """What is read of the key at a position, or of the next one that can be read.
+        """The result for the key at a position, or for the next key that can be read.
 
         Raises:
             AudioError: none can.
@@ -73,7 +73,7 @@ class Aside:
 
 
 def check_sounds(audio: Array, name: object) -> Array:
-    """The audio, which is not silent.
+    """Pass on audio that is not silent.
 
     Raises:
         AudioError: it is.

@@ -1,4 +1,4 @@
-"""Several channels as one for a network that hears one, without losing what their plain mean would cancel.
+"""Polarity-aware downmix to mono, for networks with one input channel.
 
 The legs of a balanced cable, or one microphone wired the wrong way round, put a voice on two channels with opposite
 signs; their mean is silence. So each channel enters the mean with a sign, and only if it sounds at all:

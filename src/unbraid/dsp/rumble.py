@@ -1,4 +1,4 @@
-"""DC offset and rumble below 20 Hz, told apart from what can be heard: a network knows neither and is led astray.
+"""Separation of DC offset and rumble below 20 Hz, which mislead networks, from the audible signal.
 
     for clean, rumble in split(blocks, sample_rate): ...        # clean + rumble is the input
 
