@@ -83,7 +83,9 @@ def publisher(variable: str) -> str | None:
     """
     address = os.environ.get(variable, "").rstrip("/")
     if address and not (address.startswith(("http://", "https://")) and _is_address(address)):
-        raise DownloadError(f"{variable} is {_shown(address)!r}, which is no address; write https://HOST, or unset it.")
+        raise DownloadError(
+            f"{variable} is {_shown(address)!r}, which is not an address; write https://HOST, or unset it."
+        )
     return address or None
 
 
@@ -106,7 +108,7 @@ def _check_proxy(name: str, address: str) -> None:
             f"{name} names a proxy of the kind {kind[:20]!r}; use one of {', '.join(PROXY_KINDS)}, or unset {name}."
         )
     if not _is_address(address if "://" in address else f"http://{address}"):
-        raise DownloadError(f"{name} is {_shown(address)!r}, which is no address of a proxy; write http://HOST:PORT.")
+        raise DownloadError(f"{name} is {_shown(address)!r}, which is not a proxy address; write http://HOST:PORT.")
     if kind.startswith("socks") and importlib.util.find_spec("socksio") is None:
         raise DownloadError(
             f"{name} names a SOCKS proxy ({_shown(address)}), which needs the package socksio; get it with "

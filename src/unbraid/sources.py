@@ -173,7 +173,7 @@ def _describe(entry: Published, file: str, revision: str) -> tuple[str, Remote]:
         raise DownloadError(f"{url} is not answered by a Hugging Face hub; check HF_ENDPOINT and any proxy settings.")
     if not COMMIT.fullmatch(commit):
         raise ChecksumError(
-            f"{url} answers with commit {commit[:80]!r}, which is none of git's: 40 hexadecimal digits."
+            f"{url} answers with commit {commit[:80]!r}, which is not a Git commit of 40 hexadecimal digits."
         )
     if COMMIT.fullmatch(revision) and commit != revision:
         raise ChecksumError(f"{url} answers with commit {commit}, but {revision} was asked for.")

@@ -133,7 +133,7 @@ class ModelSpec:
                 raise SpecError(f"{self.name}: files names {quoted(name)}, which is not a file in the model folder.")
             if len(digest) > 64:
                 raise SpecError(
-                    f"{self.name}: files gives {quoted(name)} the hash {quoted(digest)}, which is no SHA-256."
+                    f"{self.name}: files gives {quoted(name)} the hash {quoted(digest)}, which is not a SHA-256."
                 )
 
     def _check_audio(self, geometry: SepFormerGeometry | BandSplitGeometry | UNetGeometry) -> None:

@@ -32,13 +32,13 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
         ("socks4://127.0.0.1:9", "names a proxy of the kind 'socks4'; use one of http, https, socks5, socks5h"),
         ("socks://127.0.0.1:9", "names a proxy of the kind 'socks'; use one of"),
         ("ftp://user:secret@127.0.0.1:9", "names a proxy of the kind 'ftp'; use one of"),
-        ("http://127.0.0.1:999999", "is 'http://127.0.0.1:999999', which is no address of a proxy; write http://"),
-        ("http://user:secret@127.0.0.1:x", "is 'http://127.0.0.1:x', which is no address of a proxy"),
-        ("http://[::1:9", "which is no address of a proxy"),
-        ("http://", "which is no address of a proxy"),
-        ("http://127.0.0.1:9\r", "which is no address of a proxy"),
+        ("http://127.0.0.1:999999", "is 'http://127.0.0.1:999999', which is not a proxy address; write http://"),
+        ("http://user:secret@127.0.0.1:x", "is 'http://127.0.0.1:x', which is not a proxy address"),
+        ("http://[::1:9", "which is not a proxy address"),
+        ("http://", "which is not a proxy address"),
+        ("http://127.0.0.1:9\r", "which is not a proxy address"),
         ('"http://127.0.0.1:9"', "names a proxy of the kind"),
-        ('"127.0.0.1:9"', "which is no address of a proxy"),
+        ('"127.0.0.1:9"', "which is not a proxy address"),
     ],
 )
 def test_a_proxy_that_is_none(variable: str, address: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,9 @@ def test_a_publisher_that_is_no_address(variable: str, address: str, monkeypatch
         return
     with pytest.raises(DownloadError) as caught:
         sources.fetch_published(catalogue().published[name], Path("nowhere"), None)
-    assert str(caught.value) == (f"{variable} is {address!r}, which is no address; write https://HOST, or unset it.")
+    assert str(caught.value) == (
+        f"{variable} is {address!r}, which is not an address; write https://HOST, or unset it."
+    )
 
 
 def test_a_host_that_nobody_knows() -> None:

@@ -115,8 +115,8 @@ def test_a_commit_that_is_none_is_refused(speech: Publisher, cache: Path, commit
     with pytest.raises(ChecksumError) as error:
         hub.pull(SPEECH)
     assert str(error.value) == (
-        f"{speech.url}/{SPEECH}/resolve/main/hyperparams.yaml answers with commit {commit!r}, which is none of git's: "
-        "40 hexadecimal digits."
+        f"{speech.url}/{SPEECH}/resolve/main/hyperparams.yaml answers with commit {commit!r}, which is not a Git "
+        "commit of 40 hexadecimal digits."
     )
     assert left_in(cache) == []
 

@@ -85,8 +85,9 @@ def transcribe(
 ) -> None:
     """Write down what is said: as text, as subtitles, or as JSON with the time of each word.
 
-    One input is shown; several go to the folder -o names. The model inside the package knows spoken digits only; models
-    for English, as facebook/wav2vec2-base-960h, are pulled with `unbraid models pull NAME`.
+    One transcript is printed; several go to the folder -o. The built-in model knows spoken digits only.
+
+    For English, download a model: `unbraid models pull facebook/wav2vec2-base-960h`.
     """
 
     def asked() -> "Asked":
