@@ -130,6 +130,6 @@ def test_all_or_some() -> None:
             raise UsageError("no")
         return [Path("x")]
 
-    assert placed(items, places) == ({items[1]: [Path("x")]}, {items[0]: "no"})
+    assert placed(Path(), items, places) == ({items[1]: [Path("x")]}, {items[0]: "no"})
     with pytest.raises(UsageError, match="^no$"):
-        placed(items[:1], places)
+        placed(Path(), items[:1], places)

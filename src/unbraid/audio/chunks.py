@@ -138,6 +138,7 @@ def walk(file: BinaryIO, at: int, form: bytes) -> Iterator[Chunk]:
     """The chunks from here on: to the end of the file, or to what cannot be one."""
     shape = _FORMS[form]
     length_of = struct.Struct(shape.head)
+    size = file_size(file)
     for _ in range(MOST_CHUNKS):
         file.seek(at)
         data = file.read(length_of.size)
@@ -151,7 +152,7 @@ def walk(file: BinaryIO, at: int, form: bytes) -> Iterator[Chunk]:
         following = start + max(length, 0)
         following += -(following - at) % shape.align if shape.align > 2 else max(length, 0) % shape.align
         yield Chunk(name, at, start, length, following)
-        if length < 0:
+        if length < 0 or following > size:  # far behind the end, seeking itself fails
             return
         at = following
 

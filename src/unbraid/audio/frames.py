@@ -67,11 +67,13 @@ class FrameDecoder:
         while True:
             try:
                 packet = next(packets, None)
-            except (av.FFmpegError, OSError) as error:
+            except (av.FFmpegError, OSError, IndexError) as error:
                 errors += 1
-                if not isinstance(error, av.FFmpegError) or errors > _MOST_ERRORS:
+                is_foreign = isinstance(error, IndexError)  # a packet of a track that the header does not name
+                if not (is_foreign or isinstance(error, av.FFmpegError)) or errors > _MOST_ERRORS:
                     raise damaged(self._name, self._seconds(), _reason(error)) from error
-                self._break(error)
+                if not is_foreign:
+                    self._break(error)
                 packets = self._container.demux(self._stream)
                 continue
             if packet is None:
