@@ -277,21 +277,3 @@ def test_a_chunk_far_beyond_the_end(tmp_path: Path, length: int) -> None:
     (tmp_path / "a.w64").write_bytes(data)
     with pytest.raises(AudioError, match=r"has the header of a Wave64 file, but no samples behind it"):
         audio.read(tmp_path / "a.w64")
-
-
-def test_a_packet_of_a_track_that_the_header_does_not_name() -> None:
-    """FLV: a video packet in a file that says it has audio alone."""
-    data = muxed("flv", "libmp3lame", signal(22050), 22050)
-    samples, _ = audio.read(io.BytesIO(data))
-    at = 13  # after the header; each tag states its length in 3 bytes behind its type
-    for _ in range(12):
-        at += 15 + int.from_bytes(data[at + 1 : at + 4], "big")
-    video = (
-        b"\x09"
-        + (6).to_bytes(3, "big")
-        + data[at + 4 : at + 8]
-        + bytes(3)
-        + b"\x22\0\0\0\0\0"
-        + (17).to_bytes(4, "big")
-    )
-    assert np.array_equal(audio.read(io.BytesIO(data[:at] + video + data[at:]))[0], samples)
