@@ -266,3 +266,14 @@ def test_plain_files_have_nothing_to_say(tmp_path: Path) -> None:
         with audio.open_reader(tmp_path / "a", reading=ReadOptions(strict=True)) as reader:
             assert reader.read().shape == (1, 9001)
             assert reader.notices == ()
+
+
+@pytest.mark.parametrize("rate", [10_000_001, 2**31 - 1])
+def test_a_rate_that_no_recording_has_is_refused(tmp_path: Path, rate: int) -> None:
+    """Filters grow with the rate: of a file of 8 KB they would take gigabytes."""
+    path = tmp_path / "sound.wav"
+    path.write_bytes(encoded("wav", signal(4000), rate))
+    with pytest.raises(AudioError, match=f"states a sample rate of {rate} Hz, which no recording has"):
+        audio.read(path)
+    with pytest.raises(AudioError, match=f"must be at most 10000000 Hz, got {rate}"):
+        audio.checked_rate(rate)
