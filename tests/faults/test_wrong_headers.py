@@ -277,14 +277,3 @@ def test_a_chunk_far_beyond_the_end(tmp_path: Path, length: int) -> None:
     (tmp_path / "a.w64").write_bytes(data)
     with pytest.raises(AudioError, match=r"has the header of a Wave64 file, but no samples behind it"):
         audio.read(tmp_path / "a.w64")
-
-
-@pytest.mark.parametrize("rate", [10_000_001, 2**31 - 1])
-def test_a_rate_that_no_recording_has_is_refused(tmp_path: Path, rate: int) -> None:
-    """Filters grow with the rate: of a file of 8 KB they would take gigabytes."""
-    path = tmp_path / "sound.wav"
-    path.write_bytes(encoded("wav", signal(4000), rate))
-    with pytest.raises(AudioError, match=f"states a sample rate of {rate} Hz, which no recording has"):
-        audio.read(path)
-    with pytest.raises(AudioError, match=f"must be at most 10000000 Hz, got {rate}"):
-        audio.checked_rate(rate)
