@@ -189,7 +189,7 @@ def test_corrupt(tmp_path: Path, name: str) -> None:
     middle = len(data) // 2
     data[middle : middle + 3000] = np.random.default_rng(0).bytes(3000)
     path.write_bytes(data)
-    refused(path, r"\S+ is damaged after [01]\.\d+ s \(.+\)\. Get an intact copy, or pass a duration .+")
+    refused(path, r"\S+ is damaged after [01]\.\d+ s \(.+\)\. Get an intact copy, choose a duration .+")
 
 
 @pytest.mark.parametrize("name", ["none.wav", "none.aiff", "none.w64"])

@@ -166,7 +166,7 @@ def test_a_trickle_is_gone_on_with_when_the_line_is_better(tmp_path: Path) -> No
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 HEADS: dict[str, tuple[dict[str, object], str]] = {
     "no hub": ({}, "is not answered by a Hugging Face hub"),
-    "a commit that is none": ({"X-Repo-Commit": "x" * 5000}, f"answers with commit '{'x' * 80}', which is none"),
+    "a commit that is none": ({"X-Repo-Commit": "x" * 5000}, "which is not a Git commit of 40 hexadecimal digits"),
     "a size beyond all bounds": (
         {"X-Repo-Commit": COMMIT, "ETag": f'"{COMMIT}"', "X-Linked-Size": 10**13},
         "is said to have 10000000000000 bytes, but at most",

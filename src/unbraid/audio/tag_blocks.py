@@ -24,6 +24,8 @@ def leading_end(file: BinaryIO, start: int = 0) -> int:
 
 def block_end(file: BinaryIO, at: int, size: int) -> int | None:
     """The position behind the block of tags that begins here; None where none does."""
+    if at >= size:  # far behind the end, seeking itself fails
+        return None
     file.seek(at)
     head = file.read(32)
     if (length := _id3v2_bytes(head)) is not None:
