@@ -5,12 +5,14 @@ sequences), of devices and of filter graphs. No recording needs them, and a mali
 other files on the disk. Hence an allow-list.
 """
 
+import contextlib
 from pathlib import Path
 from typing import BinaryIO
 
 import av
 from av.container import InputContainer
 
+from unbraid.audio import mp3
 from unbraid.audio.info import Unreadable
 
 _AUDIO = """
@@ -55,5 +57,20 @@ def open_container(source: Path | BinaryIO) -> InputContainer:
         # "file:" keeps a colon in a path from being taken for a protocol
         target = f"file:{source}" if isinstance(source, Path) else source
         return av.open(target, "r", options=_OPTIONS, metadata_errors="replace")
+    except av.InvalidDataError as error:
+        with contextlib.suppress(av.FFmpegError, ValueError, OSError):
+            return _as_mp3(source, target)
+        raise Unreadable(error.strerror or str(error)) from None
     except (av.FFmpegError, ValueError, OSError) as error:
         raise Unreadable(getattr(error, "strerror", None) or str(error)) from None
+
+
+def _as_mp3(source: Path | BinaryIO, target: str | BinaryIO) -> InputContainer:
+    """An mp3 of a few frames, too short for FFmpeg to recognise."""
+    with source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as file:
+        file.seek(0)
+        is_mp3 = mp3.is_mp3(file)
+        file.seek(0)
+    if not is_mp3:
+        raise ValueError("it is no mp3")
+    return av.open(target, "r", format="mp3", options=_OPTIONS, metadata_errors="replace")
