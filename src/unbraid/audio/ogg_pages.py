@@ -115,7 +115,7 @@ def _is_sound(page: bytes) -> bool:
 def _most_frames(body: bytes) -> int | None:
     """How many frames a packet of a stream holds at most, by its first page; 0: each packet says."""
     if body.startswith(b"OpusHead"):
-        return 0
+        return 0 if body[18:19] == b"\0" else None  # packets of several streams are framed otherwise
     if body.startswith(b"\1vorbis") and len(body) > 28:
         return (1 << (body[28] >> 4)) // 2
     return None
