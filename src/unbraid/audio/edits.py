@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
+FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")  # one of which a file begins with
 _MOST_ENTRIES = 10_000
 _INSIDE = (b"moov", b"trak", b"edts")
 

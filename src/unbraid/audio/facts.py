@@ -6,8 +6,6 @@ from typing import BinaryIO
 
 from unbraid.audio import edits, mp3, ogg_pages
 
-_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -29,6 +27,6 @@ def look_at(source: Path | BinaryIO) -> Facts:
     if head == b"OggS":
         pages = ogg_pages.examine(source)
         return Facts(pages.is_cut, pages.is_damaged) if pages else Facts()
-    if source.read(4) in _MP4_BOXES:
+    if source.read(4) in edits.FIRST_BOXES:
         return Facts(edited_seconds=edits.edited_seconds(source))
     return Facts(mp3_packets=mp3.stated_packets(source) if mp3.is_mp3(source) else None)

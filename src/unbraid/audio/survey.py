@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from typing import BinaryIO
 
-from unbraid.audio import chunks, extent, flac, headerless, mpeg, ogg, ogg_pages, segments, tag_blocks
+from unbraid.audio import chunks, edits, extent, flac, headerless, mpeg, ogg, ogg_pages, segments, tag_blocks
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import Notice
 from unbraid.audio.mpeg_parts import mpeg_parts
@@ -32,7 +32,6 @@ _HEADS = (
     b"\x0bw",
 )
 _RIFF_KINDS = (b"RIFF", b"FORM")  # of what else there is, such as AVI and 8SVX
-_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip")
 _MPEG_NAMES = (".mp3", ".mp2", ".mpa", ".mpga")
 _DISPLACED = re.compile(rb"RIFF....WAVE|FORM....AIF[FC]|fLaC\0\0\0\x22|OggS\0\x02", re.DOTALL)
 _DISPLACED_BYTES = 4096
@@ -96,7 +95,7 @@ def _displaced(file: BinaryIO, start: int) -> int | None:
 
 def _has_head(head: bytes) -> bool:
     """Whether a file begins as those of other formats with a header do."""
-    return head[:4] in _RIFF_KINDS or head.startswith(_HEADS) or head[4:8] in _MP4_BOXES
+    return head[:4] in _RIFF_KINDS or head.startswith(_HEADS) or head[4:8] in edits.FIRST_BOXES
 
 
 def _is_framed(file: BinaryIO, head: bytes, start: int) -> bool:
