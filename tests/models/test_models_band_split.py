@@ -5,20 +5,9 @@ import math
 import pytest
 import torch
 
+from engine_fakes import BANDS as SMALL
 from unbraid.geometry import BandSplitGeometry
 from unbraid.models.band_split import BandSplit, SpectralTransform
-
-SMALL = BandSplitGeometry(
-    frame_samples=32,
-    bands=4,
-    features=12,
-    blocks=2,
-    heads=3,
-    query_features=2,
-    hidden=10,
-    band_features=3,
-    band_hidden=7,
-)
 
 
 def stirred(geometry: BandSplitGeometry, seed: int = 0) -> BandSplit:
