@@ -221,7 +221,7 @@ def test_ogg_without_its_last_mark(tmp_path: Path, kind: str) -> None:
     page = bytearray(whole[at:])
     page[5] &= ~4
     page[22:26] = bytes(4)
-    page[22:26] = struct.pack("<I", checksums.ogg_page(bytes(page)))
+    page[22:26] = checksums.ogg_page(bytes(page))
     data = whole[:at] + bytes(page)
     notices = check(tmp_path / "a.ogg", data, expected, rate)
     assert notices == ("it has no end-of-stream mark, as in a recording that was never completed",)
@@ -277,3 +277,14 @@ def test_a_chunk_far_beyond_the_end(tmp_path: Path, length: int) -> None:
     (tmp_path / "a.w64").write_bytes(data)
     with pytest.raises(AudioError, match=r"has the header of a Wave64 file, but no samples behind it"):
         audio.read(tmp_path / "a.w64")
+
+
+def test_samples_that_end_far_beyond_the_file(tmp_path: Path) -> None:
+    """Where file systems cannot even seek to look for tags."""
+    data = bytearray(encoded("w64", signal(100)))
+    at = data.index(b"data\xf3\xac") + 16
+    data[at : at + 8] = struct.pack("<q", (1 << 62) + 24)
+    (tmp_path / "a.w64").write_bytes(data)
+    with audio.open_reader(tmp_path / "a.w64") as reader:
+        assert reader.read().shape == (1, 100)
+        assert len(reader.notices) == 1 and reader.notices[0].endswith("s of samples, but 0.013 s are there")

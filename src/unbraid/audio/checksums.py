@@ -1,11 +1,18 @@
 """Cyclic redundancy checks as Ogg pages and FLAC frames have them: highest bit first, from 0 on."""
 
+import zlib
 from functools import lru_cache
 
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
-def ogg_page(data: bytes) -> int:
-    """Of an Ogg page whose own checksum is zeros (32 bits)."""
-    return _check(data, 32, 0x04C11DB7)
+
+def ogg_page(page: bytes) -> bytes:
+    """Of an Ogg page, as the page states it (4 bytes at position 22, which count as zeros).
+
+    It is zlib's CRC-32 but for the order of the bits and the start value, and so as fast.
+    """
+    mirrored = (page[:22] + bytes(4) + page[26:]).translate(_MIRRORED)
+    return (zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF).to_bytes(4, "big").translate(_MIRRORED)
 
 
 def flac_header(data: bytes) -> int:

@@ -76,10 +76,10 @@ def mark(file: BinaryIO, link: Link) -> dict[int, bytes]:
         return {}
     file.seek(page.at)
     data = file.read(page.end - page.at)
-    if checksums.ogg_page(data[:22] + bytes(4) + data[26:]) != int.from_bytes(data[22:26], "little"):
+    if checksums.ogg_page(data) != data[22:26]:
         return {}
-    marked = data[:5] + bytes([page.flags | _LAST_PAGE]) + data[6:22] + bytes(4) + data[26:]
-    return {page.at + 5: marked[5:6], page.at + 22: struct.pack("<I", checksums.ogg_page(marked))}
+    marked = data[:5] + bytes([page.flags | _LAST_PAGE]) + data[6:]
+    return {page.at + 5: marked[5:6], page.at + 22: checksums.ogg_page(marked)}
 
 
 def holds_more(link: Link, seconds: float, granule_rate: int) -> bool:

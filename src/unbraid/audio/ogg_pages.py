@@ -7,16 +7,16 @@ at most half of a long block (Vorbis I specification, 4.2.2).
 """
 
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from unbraid.audio import checksums
 
 _HEAD = struct.Struct("<4sBBqIIIB")
 _FIRST_PAGE, _LAST_PAGE = 2, 4  # flags
 _READ_BYTES = 1 << 18
 _LARGEST = 27 + 255 + 255 * 255
-_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _SLACK_FRAMES = 64
 _OPUS_FRAMES = (480, 960, 1920, 2880)  # at 48 kHz, of SILK; CELT has 120 … 960
 
@@ -78,7 +78,7 @@ def _ends(file: BinaryIO) -> bool:
     if at < 0 or len(head) < 27 or not head[5] & _LAST_PAGE:
         return False
     end = at + 27 + head[26] + sum(data[at + 27 : at + 27 + head[26]])
-    return end <= len(data) and _is_sound(data[at:end])
+    return end <= len(data) and checksums.ogg_page(data[at:end]) == data[at + 22 : at + 26]
 
 
 def _pages(file: BinaryIO) -> Iterator[bytes | None]:
@@ -99,17 +99,11 @@ def _pages(file: BinaryIO) -> Iterator[bytes | None]:
         if end > len(data):
             return  # cut off: others say so
         page = data[at:end]
-        if not _is_sound(page):
+        if checksums.ogg_page(page) != page[22:26]:
             yield None
             return
         yield page
         at, is_last = end, bool(page[5] & _LAST_PAGE)
-
-
-def _is_sound(page: bytes) -> bool:
-    """Whether a page has the checksum that it states: CRC-32 as zlib's, but for the order of bits, and begun at 0."""
-    mirrored = zlib.crc32((page[:22] + bytes(4) + page[26:]).translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return mirrored.to_bytes(4, "big").translate(_MIRRORED) == page[22:26]
 
 
 def _most_frames(body: bytes) -> int | None:
