@@ -1,6 +1,7 @@
 """Fixtures of all tests: where references are, and small models on disk."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,8 @@ def music_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End with one plain sentence, below pytest's own last line."""
+    if reductions := sys.modules.get("torch.multiprocessing.reductions"):
+        reductions.shared_cache.clear()  # what workers shared; freed at exit, it may complain below the last line
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or not reporter.stats:
         return
