@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unbraid.folder import write_model_folder
-from unbraid.geometry import (
+from unbraid.hub.folder import write_model_folder
+from unbraid.hub.spec import ModelSpec, Spectral, Vocabularies, Windows
+from unbraid.hub.vocabulary import SPECIAL
+from unbraid.models.geometry import (
     AudioTransformerGeometry,
     BandSplitGeometry,
     Geometry,
@@ -16,9 +18,7 @@ from unbraid.geometry import (
     TextSide,
     UNetGeometry,
 )
-from unbraid.spec import ModelSpec, Spectral, Vocabularies, Windows
-from unbraid.vocabulary import SPECIAL
-from unbraid.weights import tensor_shapes
+from unbraid.models.tensors import tensor_shapes
 
 Network = Callable[[np.ndarray], np.ndarray]
 

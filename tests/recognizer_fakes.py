@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from unbraid.generate import Generator
-from unbraid.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide, Wav2Vec2Geometry, WaveSide
-from unbraid.recognizer import Recognizer
-from unbraid.search import Hypothesis, log_softmax
-from unbraid.spec import Mel, ModelSpec, Vocabularies, Windows
-from unbraid.vocabulary import SPECIAL
+from unbraid.hub.spec import Mel, ModelSpec, Vocabularies, Windows
+from unbraid.hub.vocabulary import SPECIAL
+from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide, Wav2Vec2Geometry, WaveSide
+from unbraid.tasks.decoding.generator import Generator
+from unbraid.tasks.decoding.search import Hypothesis, log_softmax
+from unbraid.tasks.transcription.recognizer import Recognizer
 
 RATE = 8000  # Hz
 STEP = 160  # samples

@@ -4,7 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from unbraid.geometry import (
+from unbraid.hub.spec import Mel, ModelSpec, Vocabularies, Windows, size_of
+from unbraid.hub.vocabulary import SPECIAL
+from unbraid.models.geometry import (
     AudioTransformerGeometry,
     PretrainedSide,
     Side,
@@ -13,8 +15,6 @@ from unbraid.geometry import (
     Wav2Vec2Geometry,
     WaveSide,
 )
-from unbraid.spec import Mel, ModelSpec, Vocabularies, Windows, size_of
-from unbraid.vocabulary import SPECIAL
 
 MEL = Mel(frame_samples=20, hop_samples=4, bins=6)
 LETTERS, CAPITALS = TextSide(9), TextSide(11)

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from text_fakes import LETTERS, speller
-from unbraid.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide, WaveSide
-from unbraid.phonemizer import Phonemizer
-from unbraid.speaking import Spoken
-from unbraid.spec import Mel, ModelSpec, Vocabularies, Windows
-from unbraid.spelling import vocabulary_of
-from unbraid.synthesizer import Synthesizer
-from unbraid.vocabulary import Vocabulary
+from unbraid.hub.spec import Mel, ModelSpec, Vocabularies, Windows
+from unbraid.hub.vocabulary import Vocabulary
+from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide, WaveSide
+from unbraid.tasks.decoding.acoustic_model import Spoken
+from unbraid.tasks.synthesis.phonemizer import Phonemizer
+from unbraid.tasks.synthesis.synthesizer import Synthesizer
+from unbraid.tasks.synthesis.text_frontend import vocabulary_of
 
 RATE = 8000  # Hz
 MEL = Mel(64, 40, 40)

@@ -6,9 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine_fakes import Fake, bands, copies, even_and_odd, music_fake, music_spec, noise, snr, speech_fake, speech_spec
-from unbraid.options import Options
-from unbraid.separator import Separator
-from unbraid.spec import Windows
+from unbraid.hub.spec import Windows
+from unbraid.tasks.separation.options import Options
+from unbraid.tasks.separation.separator import Separator
 
 RATES = st.one_of(st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000]), st.integers(8000, 192000))
 LENGTHS = st.one_of(st.integers(1, 40), st.integers(41, 4000))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from unbraid.disk import disk_errors
-from unbraid.download import disk_error
 from unbraid.errors import AudioError, refused
+from unbraid.files.workdir import disk_errors
+from unbraid.hub.download import disk_error
 
 REMEDIES = [
     (errno.ENOSPC, "Free some space, or choose another folder with -o."),

@@ -22,17 +22,17 @@ TORCH_LEVEL = {part: level for level, parts in TORCH_LAYERS.items() for part in 
 
 # The only imports that cross the wall, and where they stand.
 DOORS = {
-    ("runtime/eager.py", "unbraid.models.sepformer"): "module",
-    ("runtime/eager.py", "unbraid.models.band_split"): "module",
-    ("runtime/eager.py", "unbraid.models.unet"): "module",
-    ("runtime/eager.py", "unbraid.models.audio_transformer"): "module",
-    ("runtime/eager.py", "unbraid.models.attention_maps"): "module",
-    ("runtime/eager.py", "unbraid.models.wav2vec2"): "module",
+    ("runtime/eager.py", "unbraid.models.sepformer.network"): "module",
+    ("runtime/eager.py", "unbraid.models.band_split.network"): "module",
+    ("runtime/eager.py", "unbraid.models.unet.network"): "module",
+    ("runtime/eager.py", "unbraid.models.audio_transformer.network.model"): "module",
+    ("runtime/eager.py", "unbraid.models.audio_transformer.network.attention_maps"): "module",
+    ("runtime/eager.py", "unbraid.models.wav2vec2.network"): "module",
     ("runtime/eager.py", "torch"): "module",
     ("runtime/base.py", "unbraid.runtime.eager"): "function",
-    ("graphs.py", "unbraid.graph"): "function",
-    ("cli/export.py", "unbraid.export"): "function",
-    ("cli/train.py", "unbraid.train"): "function",
+    ("graphs.py", "unbraid.models.onnx.build"): "function",
+    ("cli/export.py", "unbraid.training.export"): "function",
+    ("cli/train.py", "unbraid.training"): "function",
 }
 TORCH_ONLY = {"torch", "torchaudio", "lightning", "onnx", "tensorflow"}
 

@@ -63,7 +63,9 @@ def test_every_module_of_the_run_side_can_be_imported_without_torch() -> None:
 
 def test_the_networks_say_that_they_need_torch() -> None:
     absent = "import sys\nsys.modules['torch'] = None\n"
-    code = absent + "try:\n    import unbraid.models\nexcept ImportError as error:\n    print(error)"
+    code = (
+        absent + "try:\n    from unbraid.models import AudioTransformer\nexcept ImportError as error:\n    print(error)"
+    )
     said = "unbraid.models needs torch, which is not installed; get it with `pip install 'unbraid[train]'`.\n"
     assert python(code) == said
 
@@ -87,7 +89,7 @@ def test_packaged_speech_models_run_in_int8_without_onnx(tmp_path: Path) -> None
 import os
 os.environ["UNBRAID_CACHE"] = {str(tmp_path)!r}
 import numpy as np, unbraid
-from unbraid.hub import entries
+from unbraid.hub.names import entries
 for entry in entries():
     if entry.where == "packaged" and entry.family == "sepformer":
         print(entry.name, len(unbraid.Separator(entry.name, precision="int8")(np.ones((1, 999)), 8000)))
@@ -98,8 +100,8 @@ for entry in entries():
 def test_the_int8_copy_of_a_published_network_needs_no_onnx(tmp_path: Path) -> None:
     """Its graph ships with the package, and its weights are made in NumPy."""
     code = """
-from unbraid.geometry import SepFormerGeometry
-from unbraid.graphs import find_graph
+from unbraid.models.geometry import SepFormerGeometry
+from unbraid.hub.graphs import find_graph
 print(len(find_graph(SepFormerGeometry(), "int8")) > 100_000)
 """
     assert python(WALL + code) == "True\n"

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from unbraid.generate import Generator
-from unbraid.geometry import AudioTransformerGeometry, TextSide
-from unbraid.spec import ModelSpec, Vocabularies
-from unbraid.vocabulary import END, SPECIAL
+from unbraid.hub.spec import ModelSpec, Vocabularies
+from unbraid.hub.vocabulary import END, SPECIAL
+from unbraid.models.geometry import AudioTransformerGeometry, TextSide
+from unbraid.tasks.decoding.generator import Generator
 
 LETTERS = "'-.abcdefghijklmnopqrstuvwxyz"
 SOURCE = (*SPECIAL, *LETTERS)

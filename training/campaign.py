@@ -33,10 +33,10 @@ import torch
 from torch import nn
 
 from unbraid.corpora.fixed import listed
-from unbraid.data import FixedMixtures
-from unbraid.train import Recipe, Standing, read_recipe, train
-from unbraid.train.keeper import LAST, save_atomically, write_atomically
-from unbraid.train.speech import Speech
+from unbraid.training import Recipe, Standing, read_recipe, train
+from unbraid.training.checkpoints import LAST, save_atomically, write_atomically
+from unbraid.training.data import FixedMixtures
+from unbraid.training.tasks.speech import Speech
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "training" / "campaigns" / "speech"

@@ -15,11 +15,11 @@ import json
 import shutil
 from pathlib import Path
 
-from unbraid.export import export_checkpoint
-from unbraid.geometry import SepFormerGeometry
-from unbraid.graph import build_graph
-from unbraid.graphs import graph_name, packed
-from unbraid.train.config import read_recipe
+from unbraid.hub.graphs import graph_name, packed
+from unbraid.models.geometry import SepFormerGeometry
+from unbraid.models.onnx.build import build_graph
+from unbraid.training.export import export_checkpoint
+from unbraid.training.recipe import read_recipe
 
 ROOT = Path(__file__).parents[1]
 ASSETS = ROOT / "src" / "unbraid" / "assets"

@@ -23,9 +23,9 @@ from unbraid.corpora.fixed import listed
 from unbraid.corpora.layouts import Wanted, find_mixtures, find_noises
 from unbraid.corpora.levels import looped, with_noise
 from unbraid.corpora.mixtures import read_clip, read_mixture
-from unbraid.metrics import si_sdr_improvement
-from unbraid.separator import Separator
-from unbraid.spec import ModelSpec, read_spec
+from unbraid.dsp.metrics import si_sdr_improvement
+from unbraid.hub.spec import ModelSpec, read_spec
+from unbraid.tasks.separation.separator import Separator
 
 Array = NDArray[np.float32]
 Run = Callable[[Array], Array]  # a mixture (T,) -> outputs (S, T)

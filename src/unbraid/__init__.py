@@ -19,7 +19,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unbraid.api import enhance, phonemize, separate, synthesize, transcribe
     from unbraid.audio.options import ReadOptions
     from unbraid.errors import (
         AudioError,
@@ -33,11 +32,12 @@ if TYPE_CHECKING:
         UnbraidError,
         UsageError,
     )
-    from unbraid.options import Options
-    from unbraid.phonemizer import Phonemizer
-    from unbraid.separator import Separator
-    from unbraid.synthesizer import Synthesizer
-    from unbraid.transcriber import Transcriber
+    from unbraid.tasks.api import enhance, phonemize, separate, synthesize, transcribe
+    from unbraid.tasks.separation.options import Options
+    from unbraid.tasks.separation.separator import Separator
+    from unbraid.tasks.synthesis.phonemizer import Phonemizer
+    from unbraid.tasks.synthesis.synthesizer import Synthesizer
+    from unbraid.tasks.transcription.transcriber import Transcriber
 
 __version__ = "0.1.0"
 
@@ -69,17 +69,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "enhance": "unbraid.api",
-    "phonemize": "unbraid.api",
-    "separate": "unbraid.api",
-    "synthesize": "unbraid.api",
-    "transcribe": "unbraid.api",
-    "Options": "unbraid.options",
+    "enhance": "unbraid.tasks.api",
+    "phonemize": "unbraid.tasks.api",
+    "separate": "unbraid.tasks.api",
+    "synthesize": "unbraid.tasks.api",
+    "transcribe": "unbraid.tasks.api",
+    "Options": "unbraid.tasks.separation.options",
     "ReadOptions": "unbraid.audio.options",
-    "Phonemizer": "unbraid.phonemizer",
-    "Separator": "unbraid.separator",
-    "Synthesizer": "unbraid.synthesizer",
-    "Transcriber": "unbraid.transcriber",
+    "Phonemizer": "unbraid.tasks.synthesis.phonemizer",
+    "Separator": "unbraid.tasks.separation.separator",
+    "Synthesizer": "unbraid.tasks.synthesis.synthesizer",
+    "Transcriber": "unbraid.tasks.transcription.transcriber",
 }
 
 

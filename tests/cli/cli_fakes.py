@@ -10,7 +10,7 @@ import numpy as np
 
 from unbraid.audio import ReadOptions, TrackChoice, open_reader
 from unbraid.errors import ModelNotFound
-from unbraid.options import Options
+from unbraid.tasks.separation.options import Options
 
 WEIGHTS = {
     "speech-2": {"voice1": 0.75, "voice2": 0.25},

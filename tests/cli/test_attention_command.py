@@ -44,7 +44,7 @@ def test_audio_is_called_by_its_name_and_what_is_cut_is_told(
 ) -> None:
     write_model(tmp_path / "heard", side_spec(WRITERS["spectrogram to text"]))
     tone("sub/a.wav", 0.4)
-    monkeypatch.setattr("unbraid.attention.MOST_SECONDS", 0.1)
+    monkeypatch.setattr("unbraid.tasks.attention.MOST_SECONDS", 0.1)
     outcome = unbraid_command("attention", tmp_path / "heard", "sub/a.wav", "--start", 0.1)
     assert outcome.code == 0
     assert outcome.errors == ["only 0.1 s are shown; choose which with --start and --duration."]

@@ -1,7 +1,7 @@
 """`unbraid data`: a thin skin over the rendering; only what it adds is tested."""
 
-from unbraid import rendering
-from unbraid.rendering import Outcome, Stock
+from unbraid.corpora import rendering
+from unbraid.corpora.rendering import Outcome, Stock
 
 
 def stand_in(monkeypatch, outcomes, seen=None):

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unbraid import audio, hub, separator
+from unbraid import audio
 from unbraid.errors import ModelNotFound
+from unbraid.hub import names as hub
+from unbraid.tasks.separation import separator
 
 
 @pytest.fixture(autouse=True)

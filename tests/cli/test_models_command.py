@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from engine_fakes import text_spec, write_model
-from unbraid import hub, store
 from unbraid.cli import checkup
-from unbraid.spec import read_spec
+from unbraid.hub import cache as store
+from unbraid.hub import names as hub
+from unbraid.hub.spec import read_spec
 
 
 def test_the_list_names_what_is_here_and_what_can_be_had(unbraid_command):
@@ -55,7 +56,7 @@ def test_pull_shows_where_the_model_is(unbraid_command, monkeypatch, here):
 
 
 def test_export_without_torch_names_the_extra(unbraid_command, monkeypatch, here):
-    for name in [name for name in sys.modules if name.split(".")[0] == "torch" or name == "unbraid.export"]:
+    for name in [name for name in sys.modules if name.split(".")[0] == "torch" or name == "unbraid.training.export"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
     (here / "x.pt").touch()

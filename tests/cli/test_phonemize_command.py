@@ -15,7 +15,7 @@ NO_WORDS = "There are no words in {}; give at least one."
 @pytest.fixture
 def spelling(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for every model."""
-    monkeypatch.setattr("unbraid.phonemizer.Generator", lambda model, **_: speller(str(model)))
+    monkeypatch.setattr("unbraid.tasks.synthesis.phonemizer.Generator", lambda model, **_: speller(str(model)))
 
 
 def test_a_sentence_is_a_line(unbraid_command, spelling) -> None:

@@ -180,7 +180,7 @@ def test_parent_in_a_template_says_where_sub_folders_go(unbraid_command, tone, t
 
 
 def test_speakers_choose_among_the_models_at_hand(unbraid_command, tone, monkeypatch):
-    from unbraid import hub
+    from unbraid.hub import names as hub
 
     tone("talk.wav")
     voices = ("voice1", "voice2", "voice3")

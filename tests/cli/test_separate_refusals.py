@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unbraid import audio
-from unbraid.separator import Separator
+from unbraid.tasks.separation.separator import Separator
 
 REFUSED = [
     (["--stems", "vocals"], "speech-2 has no stem 'vocals', only voice1, voice2; it is in "),

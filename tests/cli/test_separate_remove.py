@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unbraid import audio
-from unbraid.separator import Separator
+from unbraid.tasks.separation.separator import Separator
 
 
 @pytest.fixture(autouse=True)

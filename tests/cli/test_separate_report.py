@@ -127,13 +127,13 @@ def test_it_needs_a_folder(unbraid_command, tone, tree):
 
 
 def test_a_page_that_fails_takes_the_stems_with_it(unbraid_command, tone, tree, monkeypatch):
-    from unbraid import tracks
+    from unbraid.cli.files import outputs
 
     def fail(*_: object) -> str:
         raise OSError(28, "No space left on device")
 
     tone("a.wav")
-    monkeypatch.setattr(tracks, "report_page", fail)
+    monkeypatch.setattr(outputs, "report_page", fail)
     assert unbraid_command("separate", "a.wav", "--report").code == 1
     assert tree() == ["a.wav"]
 
@@ -158,9 +158,9 @@ def test_standard_input_and_cuts(unbraid_command, tone, here):
 
 
 def test_without_the_flag_nothing_is_made(unbraid_command, tone, here, monkeypatch):
-    from unbraid import tracks
+    from unbraid.cli.files import outputs
 
-    monkeypatch.setattr(tracks, "gather", None)
+    monkeypatch.setattr(outputs, "gather", None)
     tone("a.wav")
     assert json.loads(unbraid_command("separate", "a.wav", "--json").out)["files"][0]["report"] is None
     assert FakeSeparator.made == 1

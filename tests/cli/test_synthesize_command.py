@@ -13,7 +13,9 @@ from unbraid import audio
 @pytest.fixture
 def speaking(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for every model."""
-    monkeypatch.setattr("unbraid.synthesizer.Synthesizer", lambda model, **_: synthesizer(FakeVocoder()))
+    monkeypatch.setattr(
+        "unbraid.tasks.synthesis.synthesizer.Synthesizer", lambda model, **_: synthesizer(FakeVocoder())
+    )
 
 
 def files(folder: Path) -> list[str]:
@@ -104,7 +106,7 @@ def test_a_text_that_fails_halfway_leaves_nothing(unbraid_command, here: Path, m
         def __call__(self, levels):
             raise MemoryError
 
-    monkeypatch.setattr("unbraid.synthesizer.Synthesizer", lambda model, **_: synthesizer(Broken()))
+    monkeypatch.setattr("unbraid.tasks.synthesis.synthesizer.Synthesizer", lambda model, **_: synthesizer(Broken()))
     outcome = unbraid_command("synthesize", "a", "-o", "deep/a.wav")
     assert (outcome.code, files(here)) == (1, [])
 

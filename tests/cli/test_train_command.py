@@ -11,12 +11,12 @@ import pytest
 import soundfile
 
 from source_tree import ROOT
-from unbraid.geometry import SepFormerGeometry
-from unbraid.weights import tensor_shapes
+from unbraid.models.geometry import SepFormerGeometry
+from unbraid.models.tensors import tensor_shapes
 
 SIZES = SepFormerGeometry(features=8, heads=2, chunk_frames=20, blocks=1, layers=1, hidden=8)
 PARAMETERS = sum(math.prod(shape) for shape in tensor_shapes(SIZES).values())
-TRAIN_TESTS = Path(__file__).parents[1] / "train"
+TRAIN_TESTS = Path(__file__).parents[1] / "training"
 BLOCKED = """
 import sys
 
@@ -131,7 +131,7 @@ def test_songs_end_in_a_model_that_needs_no_flags(unbraid_command, songs_recipe,
 
 
 def test_a_bad_batch_is_told(unbraid_command, recipe, monkeypatch) -> None:
-    from unbraid.data import DynamicMixtures
+    from unbraid.training.data import DynamicMixtures
 
     clean = DynamicMixtures.__getitem__
     monkeypatch.setattr(
@@ -190,7 +190,7 @@ def test_what_pytorch_says_becomes_a_sentence(unbraid_command, recipe, monkeypat
     def fails(*_: object) -> None:
         raise RuntimeError(text)
 
-    monkeypatch.setattr("unbraid.train.train", fails)
+    monkeypatch.setattr("unbraid.training.train", fails)
     outcome = unbraid_command("train", recipe)
     assert (outcome.code, outcome.errors) == (code, [f"error: {message}"])
 

@@ -14,7 +14,7 @@ import unbraid.cli.transcribing
 from recognizer_fakes import RATE, ears, say, writer
 from unbraid import audio
 from unbraid.errors import ModelNotFound
-from unbraid.transcriber import Transcriber
+from unbraid.tasks.transcription.transcriber import Transcriber
 
 TRANSCRIBING = sys.modules["unbraid.cli.transcribing"]
 MADE: list[dict] = []  # with what transcribers were made

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-for neighbour in ("faults", "train"):
+for neighbour in ("faults", "training"):
     sys.path.insert(0, str(Path(__file__).parents[1] / neighbour))
 
 from kill_commands import COMMANDS, Trial, fake_everything, make_inputs  # noqa: E402
@@ -69,7 +69,7 @@ def test_a_training_killed_at_any_moment(tmp_path: Path) -> None:
     import torch
     from train_helpers import RECIPE, write_corpus
 
-    import unbraid.train  # noqa: F401
+    import unbraid.training  # noqa: F401
 
     torch.set_num_threads(1)
     template = tmp_path / "template"

@@ -5,7 +5,7 @@ import pytest
 
 from unbraid.dsp.griffin_lim import griffin_lim, linear_magnitudes
 from unbraid.dsp.mel import mel_filters, mel_levels, to_db
-from unbraid.spec import Mel
+from unbraid.hub.spec import Mel
 
 MEL = Mel(256, 80, 64)
 

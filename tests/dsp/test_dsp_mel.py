@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unbraid.dsp.mel import from_db, mel_filters, mel_frames, mel_levels, to_db
-from unbraid.spec import Mel
+from unbraid.hub.spec import Mel
 
 RATE = 8000
 MEL = Mel()

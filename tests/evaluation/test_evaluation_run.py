@@ -11,14 +11,14 @@ import pytest
 from engine_fakes import copies, even_and_odd, speech_fake, speech_spec
 from unbraid import audio
 from unbraid.corpora import Clip, Mixture
+from unbraid.corpora.noise import AddedNoise, noisy
 from unbraid.errors import AudioError, UsageError
 from unbraid.evaluation.measures import measures_at
-from unbraid.evaluation.noise import AddedNoise, noisy
 from unbraid.evaluation.report import report_html
 from unbraid.evaluation.request import Request
 from unbraid.evaluation.run import WORST, Case, Evaluation, Failure, outcomes, peak_memory_bytes
 from unbraid.evaluation.summary import Setting, summarise
-from unbraid.separator import Separator
+from unbraid.tasks.separation.separator import Separator
 
 RATE = 8000
 MEASURES = measures_at(RATE)[:2]

@@ -155,7 +155,7 @@ def test_the_best_order_is_found_and_kept_for_every_measure() -> None:
 
 
 def test_the_improvement_is_that_of_the_metrics_module() -> None:
-    from unbraid.metrics import si_sdr_improvement
+    from unbraid.dsp.metrics import si_sdr_improvement
 
     references = white(2)
     estimates = references[::-1] + 0.3 * white(2, seed=1)

@@ -12,7 +12,7 @@ from unbraid.evaluation.measures import measures_at
 from unbraid.evaluation.run import Evaluation, Failure, Result
 from unbraid.evaluation.scoring import Score, Scored
 from unbraid.evaluation.summary import Setting, as_json, statistic, summarise
-from unbraid.evaluation.words import csv_text, lines, number
+from unbraid.evaluation.tables import csv_text, lines, number
 
 MEASURES = measures_at(8000)[:2]
 SETTING = Setting("m", 2, 8000, "d", "test", "clean", "min", None, "float32", "cpu", 2)

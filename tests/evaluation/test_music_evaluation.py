@@ -16,15 +16,15 @@ from unbraid import audio
 from unbraid.audio import Reader
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import Song
+from unbraid.dsp.metrics import sdr
 from unbraid.evaluation.music.report import songs_report_html
 from unbraid.evaluation.music.run import MusicEvaluation, SongResult, StemCase, separate_and_score_song, song_outcomes
 from unbraid.evaluation.music.scoring import Excerpt, StemScore, StemSums
 from unbraid.evaluation.music.spool import rejoined
 from unbraid.evaluation.music.summary import MusicSetting, songs_as_json, summarise_songs
-from unbraid.evaluation.music.words import csv_text, lines
+from unbraid.evaluation.music.tables import csv_text, lines
 from unbraid.evaluation.run import Failure
-from unbraid.metrics import sdr
-from unbraid.separator import Separator
+from unbraid.tasks.separation.separator import Separator
 
 RATE = 8000
 SETTING = MusicSetting("m", ("vocals", "drums"), RATE, "d", "test", 0, "float32", "cpu", None)

@@ -12,16 +12,16 @@ import soundfile
 from engine_fakes import write_model
 from side_fakes import CONVERTERS, side_spec
 from unbraid.corpora import Clip, Mixture
+from unbraid.corpora.noise import AddedNoise, noisy
 from unbraid.dsp import FloatArray
 from unbraid.dsp.griffin_lim import griffin_lim
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio.run import LSD, SoundEvaluation, score_spectrogram, score_vocoder, spectral_distance
-from unbraid.evaluation.audio.words import SoundSetting, csv_text, lines, sounds_as_json, summarise_sounds
+from unbraid.evaluation.audio.tables import SoundSetting, csv_text, lines, sounds_as_json, summarise_sounds
 from unbraid.evaluation.jobs import SoundsJob, job_of
-from unbraid.evaluation.noise import AddedNoise, noisy
 from unbraid.evaluation.request import Request
-from unbraid.spec import Mel, ModelSpec
+from unbraid.hub.spec import Mel, ModelSpec
 
 MEL, RATE = Mel(256, 80, 64), 8000
 

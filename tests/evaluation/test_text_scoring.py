@@ -4,13 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbraid.evaluation.text.scoring import (
-    Distance,
-    closest,
-    edit_distance,
-    symbol_error_rate,
-    text_error_rate,
-)
+from unbraid.evaluation.text.scoring import Distance, closest, edit_distance, symbol_error_rate, text_error_rate
 
 TEXTS = st.text(alphabet="abc", max_size=6)
 

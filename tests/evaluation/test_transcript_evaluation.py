@@ -15,11 +15,11 @@ from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
 from unbraid.evaluation.jobs import job_of
 from unbraid.evaluation.request import Request
-from unbraid.evaluation.text.heard import HeardEvaluation, plain_words
+from unbraid.evaluation.text.transcription import HeardEvaluation, plain_words
 from unbraid.evaluation.text.transcripts import CONVENTION, HeardSetting, heard_report_html, lines, summarise_heard
-from unbraid.transcriber import Transcriber
-from unbraid.transcript import Transcript, Word
-from unbraid.vocabulary import SPECIAL
+from unbraid.hub.vocabulary import SPECIAL
+from unbraid.tasks.transcription.transcriber import Transcriber
+from unbraid.tasks.transcription.transcript import Transcript, Word
 
 SAID = {"ann/0": "3 5 7", "ann/1": "One, two!", "bob/0": "4 4", "bob/1": "8"}
 HEARD = {0.1: "3 5 7", 0.2: "one too three", 0.3: "4", 0.4: "8"}  # two words wrong, and one is missing

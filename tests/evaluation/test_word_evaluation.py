@@ -14,8 +14,8 @@ from unbraid.errors import UsageError
 from unbraid.evaluation.jobs import job_of
 from unbraid.evaluation.request import Request
 from unbraid.evaluation.text.run import WordEvaluation
-from unbraid.evaluation.text.words import CONVENTION, WordSetting, lines, summarise_words
-from unbraid.phonemizer import Phonemizer
+from unbraid.evaluation.text.tables import CONVENTION, WordSetting, lines, summarise_words
+from unbraid.tasks.synthesis.phonemizer import Phonemizer
 
 WORDS = [
     Entry("abc", (("X", "Y"), ("A", "B", "C"))),  # one of them is right
@@ -68,7 +68,7 @@ def test_the_command_writes_numbers_a_table_and_a_page(dictionary, tmp_path, mon
     from engine_fakes import write_model
 
     write_model(tmp_path / "speller", words_spec())
-    monkeypatch.setattr("unbraid.phonemizer.Generator", lambda model, **_: speller())
+    monkeypatch.setattr("unbraid.tasks.synthesis.phonemizer.Generator", lambda model, **_: speller())
     words = ["evaluate", tmp_path / "speller", dictionary, "--split", "train", "--out", tmp_path / "out", "--json"]
     result = CliRunner().invoke(unbraid.cli.app, [str(word) for word in words])
     assert result.exit_code == 0, result.output

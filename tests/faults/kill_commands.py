@@ -20,8 +20,9 @@ from cli_fakes import FakeSeparator  # noqa: E402
 
 from engine_fakes import speech_spec, weights, write_model  # noqa: E402
 from recognizer_fakes import ears  # noqa: E402
-from unbraid import audio, hub  # noqa: E402
-from unbraid.transcriber import Transcriber  # noqa: E402
+from unbraid import audio  # noqa: E402
+from unbraid.hub import names as hub  # noqa: E402
+from unbraid.tasks.transcription.transcriber import Transcriber  # noqa: E402
 
 for name in ("cli.runner", "cli.transcribing", "evaluation.jobs", "sources", "visual", "visual.page"):
     importlib.import_module(f"unbraid.{name}")  # all is there before a child is made
@@ -114,7 +115,7 @@ def fake_everything(patch: Any, cache: str) -> None:
     patch.setattr(sys.modules["unbraid.cli.runner"], "Separator", FakeSeparator)
     patch.setattr(sys.modules["unbraid.cli.transcribing"], "Transcriber", transcriber)
     patch.setattr(hub, "_read_checkpoint", read_checkpoint)
-    patch.setattr("unbraid.sources.fetch_published", fetch)
+    patch.setattr("unbraid.hub.publishers.fetch_published", fetch)
     patch.setattr(hub, "_as_published", lambda spec, entry, provenance: dataclasses.replace(spec, name=entry.name))
 
 

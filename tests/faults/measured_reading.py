@@ -37,18 +37,18 @@ def read_all(folder: Path) -> dict[str, Outcome]:
 
 
 def main(folder: Path) -> None:
+    from unbraid.cli.files.record import claims
     from unbraid.corpora.manifest import find_speakers
     from unbraid.corpora.metadata import read_stems
     from unbraid.corpora.pronunciations import find_pronunciations
     from unbraid.errors import UnbraidError
-    from unbraid.importers.ctc_vocabulary import read_symbols
-    from unbraid.importers.hyperyaml import read_settings
-    from unbraid.importers.spleeter_config import read_config
-    from unbraid.importers.tf_bundle import read_index, read_tensors
-    from unbraid.importers.torch_pickle import read_state_dict
-    from unbraid.receipt import claims
-    from unbraid.spec import read_spec
-    from unbraid.weights import read_weights
+    from unbraid.hub.importers.ctc_vocabulary import read_symbols
+    from unbraid.hub.importers.hyperyaml import read_settings
+    from unbraid.hub.importers.spleeter_config import read_config
+    from unbraid.hub.importers.tf_bundle import read_index, read_tensors
+    from unbraid.hub.importers.torch_pickle import read_state_dict
+    from unbraid.hub.spec import read_spec
+    from unbraid.models.tensors import read_weights
 
     def bundle(place: Path) -> None:
         index = read_index(place / "model.index")

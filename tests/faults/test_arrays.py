@@ -8,10 +8,10 @@ import pytest
 
 import unbraid
 from recognizer_fakes import RATE, ears, say
-from unbraid.attention import attention_maps
 from unbraid.audio import as_audio, choose_format, read, write
 from unbraid.errors import AudioError, UsageError
-from unbraid.transcriber import Transcriber
+from unbraid.tasks.attention import attention_maps
+from unbraid.tasks.transcription.transcriber import Transcriber
 
 X = (0.1 * np.random.default_rng(0).standard_normal((2, 400))).astype(np.float32)
 

@@ -10,7 +10,7 @@ import soundfile
 
 for needed in ("torch", "lightning"):
     pytest.importorskip(needed)
-for neighbour in ("train", "data"):
+for neighbour in ("training", "training/data"):
     sys.path.insert(0, str(Path(__file__).parents[1] / neighbour))
 
 import torch  # noqa: E402
@@ -22,16 +22,16 @@ from unbraid.corpora.mixtures import Clip, Mixture  # noqa: E402
 from unbraid.corpora.set_aside import SetAside  # noqa: E402
 from unbraid.corpora.songs import Song  # noqa: E402
 from unbraid.corpora.transcripts import Utterance  # noqa: E402
-from unbraid.data import DynamicMixtures, FixedMixtures, Mixing  # noqa: E402
-from unbraid.data.perturbing import Perturbing  # noqa: E402
-from unbraid.data.remixing import Remixing  # noqa: E402
-from unbraid.data.songs import SongCrops, SongPieces  # noqa: E402
-from unbraid.data.spoken import Form, Script, ShuffledTexts, SpokenTexts  # noqa: E402
-from unbraid.data.utterances import Hearing, PerturbedUtterances, Utterances  # noqa: E402
 from unbraid.errors import AudioError, UsageError  # noqa: E402
-from unbraid.geometry import WaveSide  # noqa: E402
-from unbraid.spec import Mel  # noqa: E402
-from unbraid.train import train  # noqa: E402
+from unbraid.hub.spec import Mel  # noqa: E402
+from unbraid.models.geometry import WaveSide  # noqa: E402
+from unbraid.training import train  # noqa: E402
+from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing  # noqa: E402
+from unbraid.training.data.augmentation import Perturbing  # noqa: E402
+from unbraid.training.data.remixing import Remixing  # noqa: E402
+from unbraid.training.data.songs import SongCrops, SongPieces  # noqa: E402
+from unbraid.training.data.spoken import Form, Script, ShuffledTexts, SpokenTexts  # noqa: E402
+from unbraid.training.data.utterances import Hearing, PerturbedUtterances, Utterances  # noqa: E402
 
 RATE = 8000
 TIME = np.arange(RATE) / RATE

@@ -13,8 +13,8 @@ from recognizer_fakes import RATE, ears, say, writer
 from unbraid.cli import app
 from unbraid.dsp.downmix import FADE_SECONDS, Downmix, downmixed
 from unbraid.errors import UsageError
-from unbraid.subtitles import lines_of, written
-from unbraid.transcriber import UNLIKE, Transcriber
+from unbraid.tasks.transcription.subtitles import lines_of, written
+from unbraid.tasks.transcription.transcriber import UNLIKE, Transcriber
 
 A = say(3, 1, 4, 1, 5)[0]
 B = np.pad(say(None, 2, 6, 8, rest=0.15)[0], (0, len(A)))[: len(A)]

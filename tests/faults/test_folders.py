@@ -10,10 +10,10 @@ from odd_folders import folder_of_bytes, link, pipe, recording, unix_socket
 from typer.testing import CliRunner, Result
 
 import unbraid.cli
+from unbraid.cli.files.inputs import collect
 from unbraid.corpora import Wanted, find_mixtures, find_noises, find_songs, find_speakers
-from unbraid.jobs import collect
-from unbraid.rendering.stock import Material, find_stock
-from unbraid.walk import files_in, folders_in
+from unbraid.corpora.rendering.stock import Material, find_stock
+from unbraid.files.walk import files_in, folders_in
 
 HIDDEN = [".hidden", "._x", ".AppleDouble", ".ipynb_checkpoints", ".Trash", "__MACOSX", "@eaDir", "$RECYCLE.BIN"]
 Run = Callable[..., Result]
@@ -126,7 +126,7 @@ def test_unreadable_folders_are_named_and_do_not_stop_the_others(
             raise PermissionError(13, "Permission denied", "music/b")
         return real(path)
 
-    monkeypatch.setattr("unbraid.walk.os.scandir", refuse)
+    monkeypatch.setattr("unbraid.files.walk.os.scandir", refuse)
     done = run("separate", "music", "-r", "-o", "out", "--json")
     assert done.exit_code == 1
     files = json.loads(done.stdout)["files"]

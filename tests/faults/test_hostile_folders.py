@@ -11,11 +11,11 @@ import pytest
 
 from engine_fakes import MUSIC, SPEECH, music_spec, speech_spec, text_spec, weights, write_model
 from unbraid.errors import ModelError, SpecError
-from unbraid.folder import open_model_folder, sha256
-from unbraid.geometry import Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.hub.folder import open_model_folder, sha256
+from unbraid.hub.spec import ModelSpec, parse_spec, read_spec
+from unbraid.models.geometry import Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.models.tensors import tensor_shapes, write_weights
 from unbraid.runtime import open_executor
-from unbraid.spec import ModelSpec, parse_spec, read_spec
-from unbraid.weights import tensor_shapes, write_weights
 
 onnx = pytest.importorskip("onnx")
 from hostile_graphs import CHANGES, changed  # noqa: E402

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from odd_servers import endless, says, self_signed, server
 
-from unbraid import connection, download, network, sources
-from unbraid.catalogue import catalogue
-from unbraid.connection import Connection
 from unbraid.errors import DownloadError
+from unbraid.hub import connection, download, proxies, publishers
+from unbraid.hub.catalogue import catalogue
+from unbraid.hub.connection import Connection
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSLKEYLOGFILE")
@@ -142,10 +142,10 @@ def test_a_publisher_that_is_no_address(variable: str, address: str, monkeypatch
     monkeypatch.setenv(variable, address)
     name = "spleeter:2stems" if variable.startswith("UNBRAID") else "speechbrain/sepformer-wsj02mix"
     if address == "/":
-        assert network.publisher(variable) is None
+        assert proxies.publisher(variable) is None
         return
     with pytest.raises(DownloadError) as caught:
-        sources.fetch_published(catalogue().published[name], Path("nowhere"), None)
+        publishers.fetch_published(catalogue().published[name], Path("nowhere"), None)
     assert str(caught.value) == (
         f"{variable} is {address!r}, which is not an address; write https://HOST, or unset it."
     )

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from unbraid import atomic, disk
-from unbraid.atomic import appearing
-from unbraid.disk import is_working_name, locked, sweep, working_folder
+from unbraid.cli.files.inputs import refuse_links
+from unbraid.cli.files.journal import Arrival, Destination, arrive, complete
+from unbraid.cli.files.record import Made, Making, Receipt, claims, holds, is_complete, read_receipt
 from unbraid.errors import AudioError, UsageError
-from unbraid.jobs import refuse_links
-from unbraid.journal import Arrival, Destination, arrive, complete
-from unbraid.receipt import Made, Making, Receipt, claims, holds, is_complete, read_receipt
+from unbraid.files import atomic, workdir
+from unbraid.files.atomic import appearing
+from unbraid.files.workdir import is_working_name, locked, sweep, working_folder
 
 fcntl = pytest.importorskip("fcntl", reason="nothing is swept where there are no such locks")
 NAME = ".unbraid-0123456789ab"
@@ -115,14 +115,14 @@ def test_where_a_disk_has_no_locks_all_else_works(tmp_path: Path, monkeypatch: p
     def none(*_: object) -> None:
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(disk.fcntl, "flock", none)
+    monkeypatch.setattr(workdir.fcntl, "flock", none)
     with working_folder(tmp_path), locked(tmp_path, "x"), appearing(tmp_path / "file") as fresh:
         fresh.write_text("all")
     assert os.listdir(tmp_path) == ["file"]
 
 
 def test_an_interrupt_while_tidying_is_raised_when_all_is_tidy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    delete, calls = disk._delete, []
+    delete, calls = workdir._delete, []
 
     def interrupted(path: Path) -> None:
         calls.append(path)
@@ -130,7 +130,7 @@ def test_an_interrupt_while_tidying_is_raised_when_all_is_tidy(tmp_path: Path, m
             raise KeyboardInterrupt
         delete(path)
 
-    monkeypatch.setattr(disk, "_delete", interrupted)
+    monkeypatch.setattr(workdir, "_delete", interrupted)
     with pytest.raises(KeyboardInterrupt), working_folder(tmp_path / "out"):
         pass
     assert os.listdir(tmp_path) == []

@@ -10,8 +10,9 @@ from odd_folders import recording
 from typer.testing import CliRunner
 
 import unbraid.cli
-from unbraid import hub, store
 from unbraid.errors import ModelNotFound
+from unbraid.hub import cache as store
+from unbraid.hub import names as hub
 
 pwd = pytest.importorskip("pwd")
 GONE = "The current folder is gone: it was deleted, moved or unmounted. Change to another one with cd."

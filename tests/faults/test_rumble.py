@@ -9,10 +9,10 @@ import soundfile
 from engine_fakes import Fake, bands, music_fake, music_spec, noise, speech_fake, speech_spec
 from recognizer_fakes import RATE, ears, say
 from unbraid.dsp.rumble import has_rumble, split
-from unbraid.options import Options
-from unbraid.separator import Separator
-from unbraid.spec import Windows
-from unbraid.transcriber import Transcriber
+from unbraid.hub.spec import Windows
+from unbraid.tasks.separation.options import Options
+from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.transcription.transcriber import Transcriber
 
 SAMPLES = 3 * RATE + 77
 TIME = np.arange(SAMPLES) / RATE

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from odd_servers import Talk, endless, says, server
 
-from unbraid import connection, download, hub, sources
-from unbraid.catalogue import catalogue
-from unbraid.download import Remote
 from unbraid.errors import ChecksumError, DownloadError
+from unbraid.hub import connection, download, publishers
+from unbraid.hub import names as hub
+from unbraid.hub.catalogue import catalogue
+from unbraid.hub.download import Remote
 
 CONTENT = bytes(range(256)) * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -182,7 +183,7 @@ def test_what_a_hub_states(kind: str, tmp_path: Path, monkeypatch: pytest.Monkey
     talk = says("302 Found" if "Location" in headers else "200 OK", headers)
     with server(talk) as url, pytest.raises((DownloadError, ChecksumError)) as caught:
         monkeypatch.setenv("HF_ENDPOINT", url)
-        sources.fetch_published(entry, tmp_path, None)
+        publishers.fetch_published(entry, tmp_path, None)
     assert told in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -191,4 +192,4 @@ def test_a_token_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     entry = catalogue().published["speechbrain/sepformer-whamr-enhancement"]
     monkeypatch.setenv("HF_TOKEN", "hf_é\x1b")
     with pytest.raises(DownloadError, match=r"^The token for the Hugging Face hub has characters"):
-        sources.fetch_published(entry, tmp_path, None)
+        publishers.fetch_published(entry, tmp_path, None)

@@ -126,7 +126,7 @@ def test_scores_of_one_recording(tmp_path: Path) -> None:
 
 def test_training_chooses_by_what_can_be_improved() -> None:
     torch = pytest.importorskip("torch")
-    from unbraid.train.speech import improvement
+    from unbraid.training.tasks.speech import improvement
 
     voices = torch.from_numpy(np.stack((VOICE, OTHER)))
     silent = torch.stack((voices[0], torch.zeros(RATE)))

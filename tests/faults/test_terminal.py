@@ -14,13 +14,14 @@ from typer.testing import CliRunner, Result
 
 import unbraid
 import unbraid.cli
-from unbraid import catalogue, download, store
 from unbraid.cli import console
 from unbraid.cli.progress import Meter
 from unbraid.errors import UnbraidError
-from unbraid.printable import is_utf8, json_printable, printable
-from unbraid.subtitles import Line, written
-from unbraid.transcript import Word
+from unbraid.files.printable import is_utf8, json_printable, printable
+from unbraid.hub import cache as store
+from unbraid.hub import catalogue, download
+from unbraid.tasks.transcription.subtitles import Line, written
+from unbraid.tasks.transcription.transcript import Word
 
 ACTING = {
     "escape": ("\x1b[2J", r"\x1b[2J"),

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from unbraid import attention, phonemize
+from unbraid import phonemize
 from unbraid.corpora.pronunciations import parse
 from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
-from unbraid.evaluation.text.heard import plain_words
-from unbraid.normalization import normalized
-from unbraid.phonemizer import words_of
-from unbraid.spelling import sentences_of
+from unbraid.evaluation.text.transcription import plain_words
+from unbraid.files.normalization import normalized
+from unbraid.tasks import attention
+from unbraid.tasks.synthesis.phonemizer import words_of
+from unbraid.tasks.synthesis.text_frontend import sentences_of
 
 INVISIBLE = (
     "\u00ad", "\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u2060", "\u2061", "\u2063", "\u202a", "\u202c",

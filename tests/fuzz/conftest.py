@@ -3,4 +3,4 @@
 import sys
 from pathlib import Path
 
-sys.path += [str(Path(__file__).resolve().parents[1] / "importers")]
+sys.path += [str(Path(__file__).resolve().parents[1] / "hub" / "importers")]

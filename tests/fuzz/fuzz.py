@@ -117,7 +117,7 @@ def keep(finding: Finding) -> Path:
 
 def main() -> int:
     """As the module says."""
-    sys.path[:0] = [str(HERE.parent), str(HERE.parent / "importers"), str(HERE.parent / "hub")]
+    sys.path[:0] = [str(HERE.parent), str(HERE.parent / "hub" / "importers"), str(HERE.parent / "hub")]
     from fuzz_targets import TARGETS
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -26,8 +26,8 @@ def http_seeds(place: Path) -> list[bytes]:
 
 def read_http(place: Path, data: bytes) -> None:
     """Download a file anew, one that is there in part, a table of checksums, and what a hub says of a file."""
-    from unbraid import download, sources
-    from unbraid.catalogue import catalogue
+    from unbraid.hub import download, publishers
+    from unbraid.hub.catalogue import catalogue
 
     download.ATTEMPTS, download.RETRY_SECONDS, download.TIMEOUT_SECONDS = 2, 0.0, 0.5
     with _answering(data) as url:
@@ -40,10 +40,10 @@ def read_http(place: Path, data: bytes) -> None:
             with contextlib.suppress(UnbraidError):
                 download.fetch(download.Remote(f"{url}/file", size=len(BODY)), place / "fetched")
         with contextlib.suppress(UnbraidError):
-            sources._stated_checksum(f"{url}/checksum.json", "2stems")
+            publishers._stated_checksum(f"{url}/checksum.json", "2stems")
         entry = next(entry for entry in catalogue().published.values() if entry.source != "spleeter")
         with contextlib.suppress(UnbraidError):
-            sources._describe(entry, "config.json", entry.revision or "main")
+            publishers._describe(entry, "config.json", entry.revision or "main")
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ def torch_seeds(place: Path) -> list[bytes]:
 
 
 def read_torch(place: Path, data: bytes) -> None:
-    from unbraid.importers.torch_pickle import read_state_dict
+    from unbraid.hub.importers.torch_pickle import read_state_dict
 
     write_zip(place / "part.ckpt", data, {"0": FOUR.tobytes()})
     read_state_dict(place / "part.ckpt")
@@ -80,7 +80,7 @@ def zip_seeds(place: Path) -> list[bytes]:
 
 
 def read_zip(place: Path, data: bytes) -> None:
-    from unbraid.importers.torch_pickle import read_state_dict
+    from unbraid.hub.importers.torch_pickle import read_state_dict
 
     (place / "part.ckpt").write_bytes(data)
     read_state_dict(place / "part.ckpt")
@@ -98,7 +98,7 @@ def tensorflow_seeds(place: Path) -> list[bytes]:
 
 
 def read_tensorflow(place: Path, data: bytes) -> None:
-    from unbraid.importers.tf_bundle import read_index, read_tensors
+    from unbraid.hub.importers.tf_bundle import read_index, read_tensors
 
     def whole(content: bytes) -> bytes:
         return content + b"\0" + masked(content + b"\0")
@@ -121,8 +121,8 @@ def safetensors_seeds(place: Path) -> list[bytes]:
 
 
 def read_safetensors(place: Path, data: bytes) -> None:
-    from unbraid.folder import first_not_finite
-    from unbraid.weights import read_weights
+    from unbraid.hub.folder import first_not_finite
+    from unbraid.models.tensors import read_weights
 
     size = 32 if b"[16" in data else 16
     (place / "w.safetensors").write_bytes(struct.pack("<Q", len(data)) + data + FOUR.tobytes() * (size // 16))
@@ -142,7 +142,7 @@ def yaml_seeds(place: Path) -> list[bytes]:
 
 def read_yaml(place: Path, data: bytes) -> None:
     from unbraid.corpora.metadata import read_stems
-    from unbraid.importers.hyperyaml import read_settings
+    from unbraid.hub.importers.hyperyaml import read_settings
 
     (place / "some.yaml").write_bytes(data)
     with contextlib.suppress(UnbraidError):
@@ -186,8 +186,8 @@ def read_spec(place: Path, data: bytes) -> None:
 
 def use_model(folder: Path) -> None:
     """Open a model, and use it if that is possible."""
-    from unbraid.generate import Generator
-    from unbraid.separator import Separator
+    from unbraid.tasks.decoding.generator import Generator
+    from unbraid.tasks.separation.separator import Separator
 
     if folder.name == "text":
         with Generator(folder, device="cpu", threads=1) as generator:
@@ -221,7 +221,7 @@ def read_onnx(place: Path, data: bytes) -> None:
 
 
 def text_seeds(place: Path) -> list[bytes]:
-    from unbraid.geometry import UNetGeometry
+    from unbraid.models.geometry import UNetGeometry
 
     vocabulary = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4, "A": 5, "B": 6}
     sizes = {"model_type": "wav2vec2", "hidden_size": 12, "conv_dim": [4, 6], "added_tokens_decoder": {}}
@@ -240,9 +240,9 @@ def text_seeds(place: Path) -> list[bytes]:
 
 
 def read_texts(place: Path, data: bytes) -> None:
+    from unbraid.cli.files.record import claims
     from unbraid.corpora import fixed, manifest, pronunciations, spleeter_csv, transcripts
-    from unbraid.importers import ctc_vocabulary, spleeter_config, wav2vec2
-    from unbraid.receipt import claims
+    from unbraid.hub.importers import ctc_vocabulary, spleeter_config, wav2vec2
 
     names = ("manifest.csv", "cmudict.dict", "vocab.json", "config.json", "preprocessor_config.json", "songs/train.csv")
     for name in (*names, "tokenizer_config.json", ".unbraid.json"):
@@ -272,7 +272,7 @@ def _here(package: str) -> bool:
 
 
 def _read_recipe(path: Path) -> None:
-    from unbraid.train.reader import read_tables
+    from unbraid.training.recipe_reader import read_tables
 
     read_tables(path, ("data.folders=[1]",))
 

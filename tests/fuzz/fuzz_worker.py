@@ -19,7 +19,7 @@ import warnings
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "importers"), str(TESTS / "hub"), str(TESTS / "fuzz")]
+sys.path[:0] = [str(TESTS), str(TESTS / "hub" / "importers"), str(TESTS / "hub"), str(TESTS / "fuzz")]
 MOST_SECONDS = 2.0  # of processor time
 MOST_BYTES = 300 << 20  # above the idle process
 SLACK_BYTES = 5 << 30  # of address space: bombs fail, and do not take the machine with them

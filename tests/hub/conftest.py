@@ -9,9 +9,11 @@ import pytest
 from hub_helpers import CHECKPOINT, SPEECH, SPEECH_FILES, a_spec, archive_of, publish_archive
 from hub_server import Publisher, serve
 
-from unbraid import download, hub, store
 from unbraid.errors import ModelError
-from unbraid.spec import ModelSpec
+from unbraid.hub import cache as store
+from unbraid.hub import download
+from unbraid.hub import names as hub
+from unbraid.hub.spec import ModelSpec
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +63,7 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             (fresh / "spec.json").write_text(spec.to_json(), encoding="utf-8")
 
     monkeypatch.setattr(hub, "_read_checkpoint", read_checkpoint)
-    monkeypatch.setattr("unbraid.folder.write_model_folder", write_model_folder)
+    monkeypatch.setattr("unbraid.hub.folder.write_model_folder", write_model_folder)
     return noted
 
 

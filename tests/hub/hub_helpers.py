@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hub_server import Publisher
 
-from unbraid import catalogue, hub
-from unbraid.geometry import SepFormerGeometry, UNetGeometry
-from unbraid.spec import ModelSpec, Spectral, Windows
+from unbraid.hub import catalogue
+from unbraid.hub import names as hub
+from unbraid.hub.spec import ModelSpec, Spectral, Windows
+from unbraid.models.geometry import SepFormerGeometry, UNetGeometry
 
 SPLEETER = "spleeter:2stems"
 SPEECH = "speechbrain/sepformer-whamr-enhancement"  # no revision pinned

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hub_server import Fault, Publisher
 
-from unbraid import download
-from unbraid.download import Remote, fetch
 from unbraid.errors import ChecksumError, DownloadError
+from unbraid.hub import download
+from unbraid.hub.download import Remote, fetch
 
 CONTENT = bytes(np.random.default_rng(1).integers(0, 256, 200_000, np.uint8))
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

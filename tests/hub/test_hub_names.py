@@ -13,13 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import unbraid
-from unbraid import atomic, hub, store
-from unbraid.catalogue import catalogue, check_import_name, folder_name, nearest
 from unbraid.errors import ModelError, ModelNotFound, UsageError
-from unbraid.folder import open_model_folder
-from unbraid.geometry import SepFormerGeometry, Wav2Vec2Geometry
-from unbraid.sources import COMMIT
-from unbraid.weights import tensor_shapes
+from unbraid.files import atomic
+from unbraid.hub import cache as store
+from unbraid.hub import names as hub
+from unbraid.hub.catalogue import catalogue, check_import_name, folder_name, nearest
+from unbraid.hub.folder import open_model_folder
+from unbraid.hub.publishers import COMMIT
+from unbraid.models.geometry import SepFormerGeometry, Wav2Vec2Geometry
+from unbraid.models.tensors import tensor_shapes
 
 LARGE = Wav2Vec2Geometry(
     features=1024, heads=16, hidden=4096, layers=24, filter_bias=True, filter_norm="layer", pre_norm=True
@@ -317,7 +319,7 @@ def test_cache_folder(platform: str, variables: dict[str, str], expected: str, m
 
 def test_import_of_the_hub_is_light() -> None:
     code = (
-        "import sys, unbraid.hub; "
+        "import sys, unbraid.hub.names; "
         "print([m for m in ('huggingface_hub', 'httpx2', 'numpy', 'torch', 'filelock') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

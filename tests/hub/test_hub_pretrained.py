@@ -13,8 +13,8 @@ from hub_helpers import left_in
 from hub_server import COMMIT, Publisher
 
 from unbraid.errors import DownloadError, ModelError
-from unbraid.importers.wav2vec2_trunk import read_trunk
-from unbraid.train.pretrained import pretrained_trunk
+from unbraid.hub.importers.wav2vec2_backbone import read_trunk
+from unbraid.training.pretrained import pretrained_trunk
 
 NAME = "someone/speech-encoder"
 FILES = ("config.json", "preprocessor_config.json", "model.safetensors")

@@ -18,9 +18,10 @@ from hub_helpers import (
 )
 from hub_server import COMMIT, Fault, Publisher
 
-from unbraid import catalogue, hub
 from unbraid.errors import ChecksumError, DownloadError
-from unbraid.spec import read_spec
+from unbraid.hub import catalogue
+from unbraid.hub import names as hub
+from unbraid.hub.spec import read_spec
 
 REAL_IMPORTER = hub._read_checkpoint
 

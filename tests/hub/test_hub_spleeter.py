@@ -16,11 +16,11 @@ from hub_helpers import (
 )
 from hub_server import Fault, Publisher
 
-from unbraid import hub
 from unbraid.errors import ChecksumError, DownloadError, ModelError, ModelNotFound
-from unbraid.folder import open_model_folder
-from unbraid.importers import read_checkpoint
-from unbraid.spec import read_spec
+from unbraid.hub import names as hub
+from unbraid.hub.folder import open_model_folder
+from unbraid.hub.importers import read_checkpoint
+from unbraid.hub.spec import read_spec
 
 
 def test_spleeter_becomes_a_model(spleeter: Publisher, converter: SimpleNamespace, cache: Path) -> None:

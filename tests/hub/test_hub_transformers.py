@@ -9,11 +9,11 @@ import safetensors.numpy
 from hub_helpers import left_in
 from hub_server import COMMIT, Fault, Publisher
 
-from unbraid import hub
 from unbraid.errors import DownloadError, ModelNotFound
-from unbraid.folder import open_model_folder
+from unbraid.hub import names as hub
+from unbraid.hub.folder import open_model_folder
+from unbraid.hub.spec import read_spec
 from unbraid.runtime import open_executor
-from unbraid.spec import read_spec
 
 REAL_IMPORTER = hub._read_checkpoint
 BASE, HUBERT = "facebook/wav2vec2-base-960h", "facebook/hubert-large-ls960-ft"

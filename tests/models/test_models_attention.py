@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from unbraid.models.attention import MultiHeadAttention, causal_mask, padding_mask  # noqa: E402
-from unbraid.models.positions import angles, rotate, sinusoidal_positions  # noqa: E402
+from unbraid.models.layers.attention import MultiHeadAttention, causal_mask, padding_mask  # noqa: E402
+from unbraid.models.layers.positions import angles, rotate, sinusoidal_positions  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from unbraid.geometry import AudioTransformerGeometry, Side, SpectrogramSide, TextSide, WaveSide
+from unbraid.models.geometry import AudioTransformerGeometry, Side, SpectrogramSide, TextSide, WaveSide
 
 torch = pytest.importorskip("torch")
 
-from unbraid.models.audio_transformer import AudioTransformer  # noqa: E402
-from unbraid.models.spectrogram_ends import SpectrogramBack, SpectrogramFront  # noqa: E402
-from unbraid.models.wave_ends import WaveBack, WaveFront, WaveMasks, inverse_fourier  # noqa: E402
+from unbraid.models.audio_transformer.network.model import AudioTransformer  # noqa: E402
+from unbraid.models.audio_transformer.network.spectrogram_ends import SpectrogramBack, SpectrogramFront  # noqa: E402
+from unbraid.models.audio_transformer.network.wave_ends import WaveBack, WaveFront, WaveMasks, inverse_fourier  # noqa: E402
 
 TEXT = TextSide(14)
 FRAMES, STRIDED = SpectrogramSide(16), SpectrogramSide(16, (2, 3))

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine_fakes import weights
-from unbraid.geometry import AudioTransformerGeometry, TextSide
-from unbraid.weights import tensor_shapes
+from unbraid.models.geometry import AudioTransformerGeometry, TextSide
+from unbraid.models.tensors import tensor_shapes
 
 torch = pytest.importorskip("torch")
 
-from unbraid.models.attention import padding_mask  # noqa: E402
-from unbraid.models.audio_transformer import AudioTransformer  # noqa: E402
-from unbraid.models.positions import sinusoidal_positions  # noqa: E402
-from unbraid.models.text_ends import TextBack, TextFront  # noqa: E402
+from unbraid.models.audio_transformer.network.model import AudioTransformer  # noqa: E402
+from unbraid.models.audio_transformer.network.text_ends import TextBack, TextFront  # noqa: E402
+from unbraid.models.layers.attention import padding_mask  # noqa: E402
+from unbraid.models.layers.positions import sinusoidal_positions  # noqa: E402
 
 SOURCE, TARGET = TextSide(11), TextSide(9)
 TEXT = AudioTransformerGeometry(

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from engine_fakes import BANDS as SMALL
-from unbraid.geometry import BandSplitGeometry
-from unbraid.models.band_split import BandSplit, SpectralTransform
+from unbraid.models.band_split.network import BandSplit, SpectralTransform
+from unbraid.models.geometry import BandSplitGeometry
 
 
 def stirred(geometry: BandSplitGeometry, seed: int = 0) -> BandSplit:

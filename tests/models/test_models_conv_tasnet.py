@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unbraid.models.conv_tasnet import ConvTasNet, ConvTasNetGeometry
+from unbraid.models.conv_tasnet.network import ConvTasNet, ConvTasNetGeometry
 
 SMALL = ConvTasNetGeometry(
     features=16, kernel_samples=8, bottleneck=8, skip=8, hidden=16, blocks=3, repeats=2, sources=3

@@ -3,13 +3,13 @@
 import pytest
 
 from side_fakes import BASE, WRITERS
-from unbraid.geometry import AudioTransformerGeometry, PretrainedSide, SpectrogramSide, TextSide
-from unbraid.spec import size_of, steps_in
+from unbraid.hub.spec import size_of, steps_in
+from unbraid.models.geometry import AudioTransformerGeometry, PretrainedSide, SpectrogramSide, TextSide
 
 torch = pytest.importorskip("torch")
 
-from unbraid.models.audio_transformer import AudioTransformer  # noqa: E402
-from unbraid.models.wav2vec2 import Trunk, Wav2Vec2, standardized  # noqa: E402
+from unbraid.models.audio_transformer.network.model import AudioTransformer  # noqa: E402
+from unbraid.models.wav2vec2.network import Trunk, Wav2Vec2, standardized  # noqa: E402
 
 KINDS = [kind for kind in WRITERS if kind.startswith("pretrained")]
 

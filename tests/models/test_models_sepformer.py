@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from engine_fakes import SPEECH, weights
-from unbraid.geometry import SepFormerGeometry
-from unbraid.weights import tensor_shapes
+from unbraid.models.geometry import SepFormerGeometry
+from unbraid.models.tensors import tensor_shapes
 
 torch = pytest.importorskip("torch")
 
-from unbraid.models.attention import MultiHeadAttention  # noqa: E402
-from unbraid.models.positions import sinusoidal_positions  # noqa: E402
-from unbraid.models.sepformer import GlobalNorm, SepFormer, chunk, unchunk  # noqa: E402
-from unbraid.models.transformer import EncoderLayer, TransformerEncoder  # noqa: E402
+from unbraid.models.layers.attention import MultiHeadAttention  # noqa: E402
+from unbraid.models.layers.positions import sinusoidal_positions  # noqa: E402
+from unbraid.models.layers.transformer import EncoderLayer, TransformerEncoder  # noqa: E402
+from unbraid.models.sepformer.network import GlobalNorm, SepFormer, chunk, unchunk  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from engine_fakes import MUSIC, weights
-from unbraid.geometry import UNetGeometry
-from unbraid.weights import tensor_shapes
+from unbraid.models.geometry import UNetGeometry
+from unbraid.models.tensors import tensor_shapes
 
 torch = pytest.importorskip("torch")
 
-from unbraid.models.unet import UNet, UNets  # noqa: E402
+from unbraid.models.unet.network import UNet, UNets  # noqa: E402
 from unbraid.runtime.eager import load_module  # noqa: E402
 
 Arrays = dict[str, np.ndarray]

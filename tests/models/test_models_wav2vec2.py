@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from unbraid.geometry import Wav2Vec2Geometry
-from unbraid.weights import tensor_shapes
+from unbraid.models.geometry import Wav2Vec2Geometry
+from unbraid.models.tensors import tensor_shapes
 
 torch = pytest.importorskip("torch")
 
-from unbraid.models.wav2vec2 import Encoder, Front, Wav2Vec2, standardized  # noqa: E402
+from unbraid.models.wav2vec2.network import Encoder, Front, Wav2Vec2, standardized  # noqa: E402
 
 SMALL = Wav2Vec2Geometry(
     symbols=7,

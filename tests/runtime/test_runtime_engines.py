@@ -8,9 +8,9 @@ import pytest
 
 from engine_fakes import music_spec, speech_spec, text_spec, write_model
 from unbraid.errors import ModelError, RuntimeUnavailable, UsageError
+from unbraid.hub.spec import read_spec
 from unbraid.runtime import Executor, builds, open_executor
 from unbraid.runtime.ort import available_threads, choose_device
-from unbraid.spec import read_spec
 
 
 def test_auto_takes_what_is_here_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

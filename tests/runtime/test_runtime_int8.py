@@ -10,11 +10,11 @@ import pytest
 
 from engine_fakes import snr, speech_spec, write_model
 from unbraid.errors import ModelError
-from unbraid.folder import sha256
-from unbraid.geometry import SepFormerGeometry
-from unbraid.quantize import quantize
+from unbraid.hub.folder import sha256
+from unbraid.models.geometry import SepFormerGeometry
+from unbraid.models.quantize import quantize
+from unbraid.models.tensors import read_weights, write_weights
 from unbraid.runtime import int8, open_executor
-from unbraid.weights import read_weights, write_weights
 
 pytest.importorskip("onnx")
 

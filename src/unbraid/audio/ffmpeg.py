@@ -15,13 +15,13 @@ import av
 import numpy as np
 
 from unbraid.audio import demuxers, findings
-from unbraid.audio.calls import undisturbed
 from unbraid.audio.damage import Damage
 from unbraid.audio.facts import look_at
 from unbraid.audio.frames import FrameDecoder, Packet
 from unbraid.audio.info import BLOCK_FRAMES, Audio, Notice, damaged
 from unbraid.audio.options import ReadOptions
 from unbraid.audio.packets import measure_loss
+from unbraid.audio.signals import undisturbed
 from unbraid.audio.streams import clock_of, describe, find_track, several
 from unbraid.audio.timeline import EndlessGap, Timeline
 from unbraid.errors import AudioError

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from unbraid.audio import headerless
-from unbraid.audio.calls import undisturbed
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import Audio, AudioInfo, Decoder, Unreadable
 from unbraid.audio.joined import JoinedDecoder
 from unbraid.audio.options import ReadOptions, TrackChoice
 from unbraid.audio.parts import Part, Survey
+from unbraid.audio.signals import undisturbed
 from unbraid.audio.survey import survey
 from unbraid.audio.view import open_view
 from unbraid.errors import AudioError

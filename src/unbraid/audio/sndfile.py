@@ -16,15 +16,15 @@ import numpy as np
 import soundfile
 
 from unbraid.audio import mp3, ogg
-from unbraid.audio.calls import directly, undisturbed
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Notice, Unreadable, damaged, no_such_track
 from unbraid.audio.options import ReadOptions
 from unbraid.audio.parts import WHOLE, Part
+from unbraid.audio.signals import directly, undisturbed
 from unbraid.audio.tags import canonical
 from unbraid.audio.view import open_view
 from unbraid.errors import AudioError
-from unbraid.printable import is_utf8
+from unbraid.files.printable import is_utf8
 
 _LOSSY = ("ULAW", "ALAW", "ADPCM", "GSM", "G72", "NMS", "VOX", "VORBIS", "OPUS", "MPEG")
 # Seeking lands on the sample in these; in the last page of a Vorbis or Opus file libsndfile 1.2.2 misses it.

@@ -20,10 +20,10 @@ import numpy as np
 
 from unbraid.audio import riff
 from unbraid.audio.arrays import ArrayLike, as_audio, numbers_of
-from unbraid.audio.calls import directly, undisturbed
 from unbraid.audio.encode import Encoder, open_encoder, pcm_bytes
 from unbraid.audio.formats import OutputFormat, check_format
 from unbraid.audio.info import Audio
+from unbraid.audio.signals import directly, undisturbed
 from unbraid.audio.source import label
 from unbraid.errors import AudioError, refused
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from unbraid.atomic import appearing
 from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, notice, say, warn
-from unbraid.disk import disk_errors
 from unbraid.errors import UsageError
-from unbraid.printable import printable_page
+from unbraid.files.atomic import appearing
+from unbraid.files.printable import printable_page
+from unbraid.files.workdir import disk_errors
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `unbraid models` lists, or a model folder.")]
 _Input = Annotated[
@@ -44,9 +44,9 @@ def attention(
             raise UsageError(f"{output} is a folder; name a file with -o.")
         if os.path.lexists(output) and not overwrite:
             raise UsageError(f"{output} exists already; choose another place with -o, or use --overwrite.")
-        from unbraid.attention import MOST_SECONDS, attention_maps
         from unbraid.cli.request import cut_of
-        from unbraid.visual.attention_page import attention_page
+        from unbraid.tasks.attention import MOST_SECONDS, attention_maps
+        from unbraid.tasks.pages.attention_page import attention_page
 
         cut = cut_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage)
         seen = attention_maps(

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from unbraid import __version__, hub
-from unbraid.catalogue import catalogue
+from unbraid import __version__
 from unbraid.errors import DownloadError, UnbraidError, current_folder_gone
-from unbraid.network import certificates, check_proxies
+from unbraid.hub import names as hub
+from unbraid.hub.cache import cache_folder
+from unbraid.hub.catalogue import catalogue
+from unbraid.hub.proxies import certificates, check_proxies
 from unbraid.runtime import builds
-from unbraid.store import cache_folder
 
 Findings = dict[str, str]
 ENVIRONMENT = (
@@ -121,7 +122,7 @@ def codecs(problems: list[str]) -> Findings:
 
 def models(problems: list[str]) -> Findings:
     """Every model on this machine, its bytes compared with its hashes."""
-    from unbraid.folder import open_model_folder
+    from unbraid.hub.folder import open_model_folder
 
     found = {}
     here = {entry.name: entry.folder for entry in hub.entries() if entry.folder}

@@ -27,7 +27,7 @@ from unbraid.errors import (
     lacking,
     refused,
 )
-from unbraid.printable import json_printable, printable
+from unbraid.files.printable import json_printable, printable
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 _STDOUT = "standard output"

@@ -9,7 +9,7 @@ from unbraid.cli.console import FAILED, guarded, notice, report_error, say
 from unbraid.cli.progress import Meter, clock
 
 if TYPE_CHECKING:
-    from unbraid.rendering import Outcome
+    from unbraid.corpora.rendering import Outcome
 
 data = typer.Typer(rich_markup_mode="rich", no_args_is_help=True, help="Make data for training.")
 _MATERIAL, _OUTPUT = "Material", "Output"
@@ -68,8 +68,8 @@ def render(
     and the train extra.
     """
     with guarded():
+        from unbraid.corpora.rendering import Material, Rendering, find_stock, render_songs
         from unbraid.errors import UsageError
-        from unbraid.rendering import Material, Rendering, find_stock, render_songs
 
         try:
             how = Rendering(seconds, seed, sung, fmt)
@@ -101,7 +101,7 @@ def speak(
     strings of digits and short phrases of common words, by one voice of flite's.
     """
     with guarded():
-        from unbraid import rendering
+        from unbraid.corpora import rendering
         from unbraid.errors import UsageError
 
         if digits and phrases:

@@ -8,9 +8,9 @@ import typer
 
 from unbraid.cli import options as opt
 from unbraid.cli.console import notice, say
+from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
 from unbraid.cli.separate import carry_out
 from unbraid.errors import UsageError
-from unbraid.jobs import DEFAULT_TEMPLATE
 
 if TYPE_CHECKING:
     from unbraid.cli.request import Request
@@ -67,7 +67,7 @@ def enhance(
 
     def request() -> "Request":
         from unbraid.cli.request import Coding, Engine, Request, check_json_alone, cut_of
-        from unbraid.options import Options
+        from unbraid.tasks.separation.options import Options
 
         check_json_alone(as_json=as_json, output=output)
         root, names, ext = place_of(output, format)

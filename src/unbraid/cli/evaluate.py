@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from unbraid.atomic import put
 from unbraid.cli import options as opt
 from unbraid.cli.console import FAILED, explain, guarded, json_text, notice, report_error, say
 from unbraid.cli.progress import Meter
 from unbraid.cli.set_aside import warnings_told
-from unbraid.disk import disk_errors, swept, working_folder
 from unbraid.errors import UnbraidError, UsageError
-from unbraid.printable import printable_page
+from unbraid.files.atomic import put
+from unbraid.files.printable import printable_page
+from unbraid.files.workdir import disk_errors, swept, working_folder
 
 if TYPE_CHECKING:
-    from unbraid.evaluation.telling import Running
+    from unbraid.evaluation.outcome import Running
 
 _DATA, _NOISE, _OUTPUT = "Data", "Noise", "Output"
 
@@ -146,11 +146,11 @@ def evaluate(
     And what it costs. Writes a report to look at and listen to, a table of all that was scored, and a summary.
     """
     with guarded(as_json=as_json), warnings_told():
-        from unbraid import hub
         from unbraid.evaluation.jobs import job_of
+        from unbraid.evaluation.outcome import REPORT
         from unbraid.evaluation.request import Request, name_of
-        from unbraid.evaluation.telling import REPORT
-        from unbraid.spec import read_spec
+        from unbraid.hub import names as hub
+        from unbraid.hub.spec import read_spec
 
         iterations = int(wiener) if wiener_iterations is None else wiener_iterations
         request = Request(

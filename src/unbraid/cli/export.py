@@ -24,7 +24,7 @@ def export(
     """Make a model folder of a training checkpoint; needs the train extra, which brings PyTorch."""
     with guarded():
         with train_extra("Exporting"):
-            from unbraid.export import export_checkpoint
+            from unbraid.training.export import export_checkpoint
         from unbraid.cli.request import split_stems
 
         spec = export_checkpoint(

@@ -8,10 +8,10 @@ import typer
 
 from unbraid.cli.console import guarded, json_text, notice, say, telling
 from unbraid.cli.progress import Meter
-from unbraid.printable import printable
+from unbraid.files.printable import printable
 
 if TYPE_CHECKING:
-    from unbraid.hub import Entry
+    from unbraid.hub.names import Entry
 
 models = typer.Typer(rich_markup_mode="rich", help="List the models; fetch, import and remove them.")
 _MANY_COLUMNS = 1000  # more than the table takes
@@ -29,7 +29,7 @@ def list_models(
     if context.invoked_subcommand is not None:
         return
     with guarded(as_json=as_json):
-        from unbraid import hub
+        from unbraid.hub import names as hub
 
         entries = hub.entries()
         if as_json:
@@ -53,8 +53,8 @@ def pull(
     Where none is pinned, the newest is taken and recorded in the model's provenance.
     """
     with guarded():
-        from unbraid import hub
-        from unbraid.spec import read_spec
+        from unbraid.hub import names as hub
+        from unbraid.hub.spec import read_spec
 
         with Meter(name, "bytes", quiet=quiet) as meter:
             folder = hub.pull(name, progress=meter, offline=offline or None)
@@ -72,7 +72,7 @@ def import_(
 ) -> None:
     """Make a model of a published checkpoint on this disk."""
     with guarded():
-        from unbraid import hub
+        from unbraid.hub import names as hub
 
         say(f"{to} is at {hub.import_model(folder, to, overwrite=overwrite)}")
 
@@ -81,7 +81,7 @@ def import_(
 def remove(name: _Name) -> None:
     """Delete a model that was pulled or imported."""
     with guarded():
-        from unbraid import hub
+        from unbraid.hub import names as hub
 
         hub.remove(name)
         say(f"{name} is removed")
@@ -91,7 +91,7 @@ def remove(name: _Name) -> None:
 def path(name: _Name) -> None:
     """Print the folder of a model."""
     with guarded():
-        from unbraid import hub
+        from unbraid.hub import names as hub
 
         say(str(hub.resolve(name)))
 

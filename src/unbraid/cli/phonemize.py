@@ -14,7 +14,7 @@ from unbraid.cli.console import guarded, json_text, say
 from unbraid.errors import UsageError
 
 if TYPE_CHECKING:
-    from unbraid.phonemizer import Phonemizer, SpokenWord
+    from unbraid.tasks.synthesis.phonemizer import Phonemizer, SpokenWord
 
 LINES = 256  # of a file that are read before the first one is answered
 
@@ -46,7 +46,7 @@ def phonemize(
         words = " ".join(text or ())
         if bool(text) == (file is not None):
             raise UsageError("Give a text, - for standard input, or --file FILE; one of them.")
-        from unbraid.phonemizer import Phonemizer
+        from unbraid.tasks.synthesis.phonemizer import Phonemizer
 
         with Phonemizer(model, device=device, threads=threads) as phonemizer:
             if file is None and words != "-":

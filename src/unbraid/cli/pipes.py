@@ -6,9 +6,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from unbraid.audio import spool
+from unbraid.cli.files.inputs import Item
 from unbraid.cli.progress import Meter
 from unbraid.errors import UsageError
-from unbraid.jobs import Item
 
 Place = Callable[[Item], Path]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
 from unbraid.cli.console import explain
+from unbraid.cli.files.inputs import Item, Layout, placed, refuse_collisions
+from unbraid.cli.files.outputs import Signal, Track
+from unbraid.cli.files.record import Making, claims
 from unbraid.cli.pipes import Place, naming
 from unbraid.cli.request import Request
 from unbraid.errors import AudioError, UsageError
-from unbraid.jobs import Item, Layout, placed, refuse_collisions
-from unbraid.receipt import Making, claims
-from unbraid.separator import Separator
-from unbraid.tracks import Signal, Track
+from unbraid.tasks.separation.separator import Separator
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
-from unbraid.printable import printable
+from unbraid.files.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

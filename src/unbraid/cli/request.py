@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from unbraid import hub
 from unbraid.audio import Cut, ReadOptions, TrackChoice
+from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
 from unbraid.errors import ModelNotFound, UsageError
-from unbraid.jobs import DEFAULT_TEMPLATE
-from unbraid.options import Options, check_stem
+from unbraid.hub import names as hub
+from unbraid.tasks.separation.options import Options, check_stem
 
 DEFAULT_MODEL = "speech-2"
 TO_STDOUT = "-o - writes one float32 WAV to standard output"

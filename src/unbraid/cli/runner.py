@@ -12,16 +12,16 @@ from statistics import median
 
 from unbraid.audio import choose_format
 from unbraid.cli.console import explain, hush_stdout, notice, report_error, warn
+from unbraid.cli.files.inputs import Collected, Layout, collect
+from unbraid.cli.files.outputs import write_stream, write_track
 from unbraid.cli.pipes import naming, places
 from unbraid.cli.plan import Job, make_jobs
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, Result
 from unbraid.cli.request import Request, check_stdout, select_stems
-from unbraid.disk import swept
 from unbraid.errors import Cancelled
-from unbraid.jobs import Collected, Layout, collect
-from unbraid.separator import Separator
-from unbraid.tracks import write_stream, write_track
+from unbraid.files.workdir import swept
+from unbraid.tasks.separation.separator import Separator
 
 MOST_TOLD = 10  # skipped places that are listed one by one
 

@@ -55,7 +55,7 @@ def separate(
 
     def request() -> "Request":
         from unbraid.cli.request import Coding, Engine, Request, check_json_alone, choose_model, cut_of, split_stems
-        from unbraid.options import Options
+        from unbraid.tasks.separation.options import Options
 
         check_json_alone(as_json=as_json, output=output)
         wanted, removed = split_stems(stems), split_stems(remove, "--remove", "to remove none") or ()

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unbraid.atomic import appearing
 from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, json_text, notice, say
 from unbraid.cli.progress import Meter
-from unbraid.disk import disk_errors
 from unbraid.errors import UsageError
+from unbraid.files.atomic import appearing
+from unbraid.files.workdir import disk_errors
 
 if TYPE_CHECKING:
     from unbraid.audio import OutputFormat
@@ -57,7 +57,7 @@ def synthesize(
     """Say an English text: words, digits one by one, a pause at commas and between sentences."""
     with guarded(as_json=as_json):
         from unbraid.cli.request import check_json_alone
-        from unbraid.synthesizer import Synthesizer
+        from unbraid.tasks.synthesis.synthesizer import Synthesizer
 
         words = _read(" ".join(text or ()), file)
         check_json_alone(as_json=as_json, output=str(output))

@@ -13,12 +13,12 @@ from unbraid.cli.console import guarded, notice, say, train_extra
 from unbraid.cli.progress import clock, watched
 from unbraid.cli.set_aside import warnings_told
 from unbraid.errors import Cancelled, UnbraidError
-from unbraid.printable import printable
+from unbraid.files.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from unbraid.train import Recipe, Rehearsal, Standing
+    from unbraid.training import Recipe, Rehearsal, Standing
 
 
 def train(
@@ -40,8 +40,8 @@ def train(
     """Train a model by a recipe; the same command again goes on where it stopped. Needs the train extra."""
     with guarded():
         with train_extra("Training"):
-            from unbraid.train import check_export, export_run, is_chief, look, read_recipe, rehearse
-            from unbraid.train import train as run
+            from unbraid.training import check_export, export_run, is_chief, look, read_recipe, rehearse
+            from unbraid.training import train as run
         for name in ("lightning.fabric", "lightning.pytorch"):
             logging.getLogger(name).setLevel(logging.WARNING)
         values = read_recipe(recipe, changes or ())

@@ -93,7 +93,7 @@ def transcribe(
     def asked() -> "Asked":
         from unbraid.cli.request import check_json_alone, cut_of
         from unbraid.cli.transcripts import Asked, voices_model
-        from unbraid.transcriber import MODEL
+        from unbraid.tasks.transcription.transcriber import MODEL
 
         check_json_alone(as_json=as_json, output=output)
         return Asked(

@@ -12,21 +12,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.atomic import appearing
 from unbraid.audio import Cut, OutputFormat, Writer, open_writer, probe
 from unbraid.cli.console import explain, notice, report_error, say, warn
+from unbraid.cli.files.inputs import Item, collect
 from unbraid.cli.pipes import Place, naming, places
 from unbraid.cli.progress import Meter
 from unbraid.cli.runner import passed_over
 from unbraid.cli.transcripts import Asked, Report, Result, outputs_of, text_format
-from unbraid.disk import disk_errors, swept, temporary_folder
 from unbraid.errors import Cancelled
-from unbraid.jobs import Item, collect
-from unbraid.separator import Separator
-from unbraid.stream import Progress
-from unbraid.subtitles import Line, lines_of, written
-from unbraid.transcriber import Transcriber
-from unbraid.transcript import Word
+from unbraid.files.atomic import appearing
+from unbraid.files.workdir import disk_errors, swept, temporary_folder
+from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.separation.stream import Progress
+from unbraid.tasks.transcription.subtitles import Line, lines_of, written
+from unbraid.tasks.transcription.transcriber import Transcriber
+from unbraid.tasks.transcription.transcript import Word
 
 _FLOAT = OutputFormat("wav", "32f")
 

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from unbraid import __version__
 from unbraid.audio import Cut
-from unbraid.channels import Channels
+from unbraid.cli.files.inputs import EXTENSIONS, Collected, Item, Layout, placed, refuse_collisions
 from unbraid.cli.request import check_cut, check_threads, choose_model
 from unbraid.errors import UsageError
-from unbraid.jobs import EXTENSIONS, Collected, Item, Layout, placed, refuse_collisions
-from unbraid.subtitles import FORMATS, Line, as_data, check_text_format
+from unbraid.tasks.transcription.channels import Channels
+from unbraid.tasks.transcription.subtitles import FORMATS, Line, as_data, check_text_format
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from unbraid.corpora import fixed, manifest, speakers
 from unbraid.corpora.mixtures import Clip, Mixture
 from unbraid.errors import UsageError
-from unbraid.walk import files_in
+from unbraid.files.walk import files_in
 
 Speakers = dict[str, list[Clip]]
 

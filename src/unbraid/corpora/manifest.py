@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from unbraid.bounded import check_regular
 from unbraid.corpora.mixtures import Clip
 from unbraid.errors import UsageError, shortened
+from unbraid.files.bounded import check_regular
 
 NAME = "manifest.csv"
 LONGEST_LINE = 1 << 20  # characters

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from unbraid.errors import MOST_QUOTED, UsageError, shortened
-from unbraid.plain_yaml import NotYaml, read_yaml
+from unbraid.files.plain_yaml import NotYaml, read_yaml
 
 
 def read_stems(path: Path) -> dict[str, Mapping[str, object]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.song_folders import SPLITS, is_song, places_in, song_of
 from unbraid.corpora.songs import Song
-from unbraid.walk import files_in
+from unbraid.files.walk import files_in
 
 VALIDATION = frozenset(
     {

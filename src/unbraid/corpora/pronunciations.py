@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
-from unbraid.bounded import MOST_TABLE_BYTES, read_bytes
 from unbraid.errors import UsageError
-from unbraid.normalization import normalized
+from unbraid.files.bounded import MOST_TABLE_BYTES, read_bytes
+from unbraid.files.normalization import normalized
 
 NAME = "cmudict.dict"
 SPLITS = ("train", "dev", "test")

@@ -11,7 +11,7 @@ from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import PARTS, Song
 from unbraid.corpora.speakers import SUFFIXES, part
 from unbraid.errors import UsageError
-from unbraid.walk import files_in, folders_in
+from unbraid.files.walk import files_in, folders_in
 
 SPLITS = {
     "train": ("train", "training"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unbraid.corpora.mixtures import Clip
 from unbraid.errors import UsageError
-from unbraid.walk import files_in, folders_in
+from unbraid.files.walk import files_in, folders_in
 
 SUFFIXES = {".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav"}
 HELD_SHARE = 0.1  # of the names, for test, and again for dev

@@ -14,7 +14,7 @@ from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.song_folders import REST, SPLITS, parts_of
 from unbraid.corpora.songs import PARTS, Song
 from unbraid.errors import UsageError, shortened
-from unbraid.walk import files_in, folders_in
+from unbraid.files.walk import files_in, folders_in
 
 _COLUMN = "_path"
 _MIXTURE = "mix"

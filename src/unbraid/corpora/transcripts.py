@@ -11,7 +11,7 @@ from pathlib import Path
 from unbraid.corpora.manifest import NAME, read_rows
 from unbraid.corpora.mixtures import Clip
 from unbraid.errors import UsageError, shortened
-from unbraid.normalization import normalized
+from unbraid.files.normalization import normalized
 
 _COLUMNS = ("path", "speaker", "split")
 TEXT = "text"  # may be empty in rows, and must be there as a column

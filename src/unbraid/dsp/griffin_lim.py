@@ -16,7 +16,7 @@ import numpy as np
 from unbraid.dsp import FloatArray
 from unbraid.dsp.mel import mel_filters, to_db
 from unbraid.dsp.stft import hann, stft
-from unbraid.spec import Mel
+from unbraid.hub.spec import Mel
 
 ITERATIONS = 32
 MOMENTUM = 0.99

@@ -18,7 +18,7 @@ import numpy as np
 
 from unbraid.dsp import FloatArray
 from unbraid.dsp.stft import hann, stft
-from unbraid.spec import Mel
+from unbraid.hub.spec import Mel
 
 FLOOR_DB = -80.0
 SOFTEST_DB = -60.0  # of what is normalized

@@ -9,7 +9,7 @@ arXiv 2110.06440). This is the SDR that mir_eval and fast_bss_eval print, up to 
 
 import numpy as np
 
-from unbraid.metrics import EPS, Array
+from unbraid.dsp.metrics import EPS, Array
 
 TAPS = 512
 _RIDGE = 1e-11  # of the reference's energy, so that a tone's Toeplitz matrix can be solved too

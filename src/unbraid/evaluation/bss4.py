@@ -21,7 +21,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.metrics import Array, ratio_db
+from unbraid.dsp.metrics import Array, ratio_db
 
 TAPS = 512
 NAMES = ("SDR", "ISR", "SIR", "SAR")

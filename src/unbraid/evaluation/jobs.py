@@ -5,40 +5,40 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
-from unbraid.converter import Converter
 from unbraid.corpora.pronunciations import find_pronunciations
 from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
-from unbraid.evaluation import summary, words
+from unbraid.evaluation import summary, tables
 from unbraid.evaluation.audio.run import STOI, SoundEvaluation, is_vocoder, without_it
-from unbraid.evaluation.audio.words import SoundSetting, sounds_as_json, sounds_report_html, summarise_sounds
-from unbraid.evaluation.audio.words import csv_text as sounds_csv_text
-from unbraid.evaluation.audio.words import lines as sounds_lines
+from unbraid.evaluation.audio.tables import SoundSetting, sounds_as_json, sounds_report_html, summarise_sounds
+from unbraid.evaluation.audio.tables import csv_text as sounds_csv_text
+from unbraid.evaluation.audio.tables import lines as sounds_lines
 from unbraid.evaluation.measures import choose_measures
 from unbraid.evaluation.music.report import songs_report_html
 from unbraid.evaluation.music.run import MusicEvaluation, song_outcomes
 from unbraid.evaluation.music.summary import MusicSetting, songs_as_json, summarise_songs
-from unbraid.evaluation.music.words import csv_text as songs_csv_text
-from unbraid.evaluation.music.words import lines as songs_lines
+from unbraid.evaluation.music.tables import csv_text as songs_csv_text
+from unbraid.evaluation.music.tables import lines as songs_lines
+from unbraid.evaluation.outcome import Running, Told, report_files
 from unbraid.evaluation.report import report_html
 from unbraid.evaluation.request import Request, name_of
 from unbraid.evaluation.run import Evaluation, Failure, outcomes, peak_memory_bytes
-from unbraid.evaluation.telling import Running, Told, report_files
-from unbraid.evaluation.text.heard import HeardEvaluation
 from unbraid.evaluation.text.run import WordEvaluation
-from unbraid.evaluation.text.said import hearable, known_words
-from unbraid.evaluation.text.saying import SayingJob
+from unbraid.evaluation.text.synthesis import hearable, known_words
+from unbraid.evaluation.text.synthesis_run import SayingJob
+from unbraid.evaluation.text.tables import WordSetting, summarise_words, words_as_json, words_report_html
+from unbraid.evaluation.text.tables import csv_text as words_csv_text
+from unbraid.evaluation.text.tables import lines as words_lines
+from unbraid.evaluation.text.transcription import HeardEvaluation
 from unbraid.evaluation.text.transcripts import HeardSetting, heard_as_json, heard_report_html, summarise_heard
 from unbraid.evaluation.text.transcripts import csv_text as heard_csv_text
 from unbraid.evaluation.text.transcripts import lines as heard_lines
-from unbraid.evaluation.text.words import WordSetting, summarise_words, words_as_json, words_report_html
-from unbraid.evaluation.text.words import csv_text as words_csv_text
-from unbraid.evaluation.text.words import lines as words_lines
-from unbraid.phonemizer import Phonemizer
+from unbraid.hub.spec import ModelSpec
 from unbraid.runtime.base import Precision
-from unbraid.separator import Separator
-from unbraid.spec import ModelSpec
-from unbraid.transcriber import Transcriber
+from unbraid.tasks.audio_to_audio import Converter
+from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.synthesis.phonemizer import Phonemizer
+from unbraid.tasks.transcription.transcriber import Transcriber
 
 Outcome = TypeVar("Outcome", contravariant=True)
 _MUSIC_METRICS = ("usdr", "museval")
@@ -99,9 +99,9 @@ class SpeechJob:
         setting = self._request.setting(self._spec, device, precision)
         found = summary.summarise(self._evaluation, setting, peak_memory_bytes())
         values = summary.as_json(found)
-        table = words.csv_text(self._evaluation.results, self._evaluation.measures)
+        table = tables.csv_text(self._evaluation.results, self._evaluation.measures)
         files = report_files(values, "mixtures.csv", table, report_html(self._evaluation, found))
-        return Told(values, words.lines(found), files)
+        return Told(values, tables.lines(found), files)
 
 
 class MusicJob:

@@ -14,9 +14,9 @@ from functools import partial
 import numpy as np
 
 from unbraid.audio import resample
+from unbraid.dsp.metrics import Array, si_sdr
 from unbraid.errors import RuntimeUnavailable, UsageError
 from unbraid.evaluation.bss import TAPS, bss_sdr
-from unbraid.metrics import Array, si_sdr
 
 NARROW, WIDE = 8000, 16000  # Hz: the rates of PESQ
 

@@ -16,7 +16,7 @@ from unbraid import audio
 from unbraid.evaluation.page import player, tile
 from unbraid.evaluation.run import Failure
 from unbraid.evaluation.summary import Cost
-from unbraid.evaluation.words import DASH, number
+from unbraid.evaluation.tables import DASH, number
 
 _PEAK = 0.9
 _LISTEN_SECONDS = 30.0  # of each sound, so that the file stays small

@@ -8,7 +8,7 @@ from unbraid.evaluation.page import image, page, table, tile
 from unbraid.evaluation.parts import WITHOUT, cell, failures, notes, players, price_tiles
 from unbraid.evaluation.run import Case, Evaluation, Result
 from unbraid.evaluation.summary import AVERAGE, INTERVAL, Line, Summary
-from unbraid.evaluation.words import interval, left_out, number, permutation, subject
+from unbraid.evaluation.tables import interval, left_out, number, permutation, subject
 
 
 def report_html(evaluation: Evaluation, summary: Summary) -> str:

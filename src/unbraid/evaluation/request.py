@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unbraid.corpora import Mixture, Wanted, find_mixtures, find_noises
+from unbraid.corpora.noise import AddedNoise
 from unbraid.corpora.song_layouts import find_songs
 from unbraid.corpora.songs import Song
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio.run import is_vocoder
-from unbraid.evaluation.noise import AddedNoise
 from unbraid.evaluation.summary import Setting
-from unbraid.spec import ModelSpec
+from unbraid.hub.spec import ModelSpec
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.corpora import Mixture, read_mixture
+from unbraid.corpora.noise import AddedNoise, noisy
 from unbraid.errors import Cancelled
 from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.noise import AddedNoise, noisy
 from unbraid.evaluation.scoring import Scored, score_mixture
-from unbraid.spec import ModelSpec
+from unbraid.hub.spec import ModelSpec
 
 Array = NDArray[np.float32]
 WORST = 5

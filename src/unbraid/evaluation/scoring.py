@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unbraid.dsp.metrics import Array, best_order, si_sdr
 from unbraid.evaluation.measures import Measure
-from unbraid.metrics import Array, best_order, si_sdr
 
 SILENCE_RMS = 1e-5  # -100 dBFS, means removed: of an estimate or a mixture
 SILENT_POWER = 1e-7  # -70 dBFS, means removed: of a reference, and of all else in a mixture

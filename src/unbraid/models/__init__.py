@@ -1,12 +1,26 @@
-"""The networks as PyTorch modules, one file each."""
+"""What a network is: its sizes (config), its torch module (network.py) and its ONNX graph (graph.py).
+
+`unbraid.models.AudioTransformer` is the torch module to build on; it needs PyTorch.
+"""
+
+from typing import TYPE_CHECKING
 
 from unbraid.errors import lacking
 
-try:
-    from unbraid.models.audio_transformer import AudioTransformer
-except ModuleNotFoundError as error:
-    if error.name != "torch":
-        raise
-    raise ModuleNotFoundError(str(lacking("unbraid.models", "torch")), name="torch") from None
+if TYPE_CHECKING:
+    from unbraid.models.audio_transformer.network.model import AudioTransformer
 
 __all__ = ["AudioTransformer"]
+
+
+def __getattr__(name: str) -> object:
+    """Load the torch module when it is first used."""
+    if name not in __all__:
+        raise AttributeError(f"module 'unbraid.models' has no attribute {name!r}")
+    try:
+        from unbraid.models.audio_transformer.network.model import AudioTransformer
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ModuleNotFoundError(str(lacking("unbraid.models", "torch")), name="torch") from None
+    return AudioTransformer

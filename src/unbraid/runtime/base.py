@@ -8,9 +8,9 @@ from typing import Literal, Protocol
 import numpy as np
 
 from unbraid.errors import RuntimeUnavailable, UsageError, current_folder_gone
-from unbraid.graphs import every_part
+from unbraid.hub.graphs import every_part
+from unbraid.hub.spec import ModelSpec
 from unbraid.runtime import builds
-from unbraid.spec import ModelSpec
 
 Precision = Literal["float32", "int8"]
 

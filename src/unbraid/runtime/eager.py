@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.errors import RuntimeUnavailable
-from unbraid.geometry import (
+from unbraid.hub.graphs import ATTENTION, source_name
+from unbraid.hub.spec import ModelSpec
+from unbraid.models.geometry import (
     AudioTransformerGeometry,
     BandSplitGeometry,
     Geometry,
@@ -14,19 +16,17 @@ from unbraid.geometry import (
     Wav2Vec2Geometry,
     WaveSide,
 )
-from unbraid.graphs import ATTENTION, source_name
-from unbraid.spec import ModelSpec
-from unbraid.weights import read_weights
+from unbraid.models.tensors import read_weights
 
 try:
     import torch
 
-    from unbraid.models.attention_maps import attention_maps
-    from unbraid.models.audio_transformer import AudioTransformer
-    from unbraid.models.band_split import BandSplit
-    from unbraid.models.sepformer import SepFormer
-    from unbraid.models.unet import UNets
-    from unbraid.models.wav2vec2 import Wav2Vec2
+    from unbraid.models.audio_transformer.network.attention_maps import attention_maps
+    from unbraid.models.audio_transformer.network.model import AudioTransformer
+    from unbraid.models.band_split.network import BandSplit
+    from unbraid.models.sepformer.network import SepFormer
+    from unbraid.models.unet.network import UNets
+    from unbraid.models.wav2vec2.network import Wav2Vec2
 except ImportError:
     raise RuntimeUnavailable("Device 'torch' needs PyTorch: pip install 'unbraid[train]'.") from None
 

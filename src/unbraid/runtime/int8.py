@@ -10,14 +10,14 @@ import hashlib
 import json
 from pathlib import Path
 
-from unbraid.bounded import read_json
 from unbraid.errors import ModelError, refused
-from unbraid.folder import sha256
-from unbraid.graphs import find_graph
-from unbraid.quantize import METHOD, quantize
-from unbraid.spec import ModelSpec
-from unbraid.store import appearing, int8_folder
-from unbraid.weights import read_weights, write_weights
+from unbraid.files.bounded import read_json
+from unbraid.hub.cache import appearing, int8_folder
+from unbraid.hub.folder import sha256
+from unbraid.hub.graphs import find_graph
+from unbraid.hub.spec import ModelSpec
+from unbraid.models.quantize import METHOD, quantize
+from unbraid.models.tensors import read_weights, write_weights
 
 GRAPH, WEIGHTS, SUMS = "model.int8.onnx", "model.int8.safetensors", "sha256.json"
 

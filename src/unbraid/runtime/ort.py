@@ -7,13 +7,13 @@ import numpy as np
 import onnxruntime
 
 from unbraid.errors import ModelError, RuntimeUnavailable, UsageError, shortened
-from unbraid.graph_check import check_graph
-from unbraid.graphs import WEIGHTS_FILES
+from unbraid.hub.graph_check import check_graph
+from unbraid.hub.graphs import WEIGHTS_FILES
+from unbraid.hub.spec import ModelSpec
+from unbraid.models.signatures import check_outputs, signature
 from unbraid.runtime import builds
 from unbraid.runtime.base import Precision
 from unbraid.runtime.int8 import int8_graph
-from unbraid.signatures import check_outputs, signature
-from unbraid.spec import ModelSpec
 
 if not hasattr(onnxruntime, "InferenceSession"):
     raise ImportError("the folder 'onnxruntime' is there, but not what belongs in it")

@@ -18,15 +18,15 @@ from typing import Literal, Protocol
 import numpy as np
 
 from unbraid.corpora import Mixture, read_mixture
+from unbraid.corpora.noise import AddedNoise, noisy
 from unbraid.dsp import FloatArray
 from unbraid.dsp.griffin_lim import ITERATIONS, griffin_lim
 from unbraid.dsp.mel import mel_levels, to_db
 from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.noise import AddedNoise, noisy
 from unbraid.evaluation.run import Failure, attempts, gathered
 from unbraid.evaluation.scoring import is_alone, is_quiet
-from unbraid.geometry import AudioTransformerGeometry
-from unbraid.spec import Mel, ModelSpec
+from unbraid.hub.spec import Mel, ModelSpec
+from unbraid.models.geometry import AudioTransformerGeometry
 
 LSD, STOI = "lsd", "stoi"
 State = Literal["scored", "silent", "alone"]

@@ -9,7 +9,7 @@ from unbraid.evaluation import pictures
 from unbraid.evaluation.music.run import MusicEvaluation, StemCase
 from unbraid.evaluation.music.scoring import BSS, USDR, Array
 from unbraid.evaluation.music.summary import AVERAGE, MusicSummary, StemLine
-from unbraid.evaluation.music.words import (
+from unbraid.evaluation.music.tables import (
     DIGITS,
     INTERVALS,
     USDR_HEADS,
@@ -21,7 +21,7 @@ from unbraid.evaluation.music.words import (
 )
 from unbraid.evaluation.page import image, page, table, tile
 from unbraid.evaluation.parts import WITHOUT, cell, failures, notes, players, price_tiles
-from unbraid.evaluation.words import interval, number
+from unbraid.evaluation.tables import interval, number
 
 _GAIN = f"{USDR.name}i"
 

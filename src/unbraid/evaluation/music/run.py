@@ -18,13 +18,13 @@ import numpy as np
 from unbraid.audio import Reader
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import Song, read_stereo, song_seconds, stems_of
-from unbraid.disk import temporary_folder
 from unbraid.errors import AudioError
 from unbraid.evaluation.bss4 import NAMES, bss_eval_4
 from unbraid.evaluation.music.scoring import Array, Excerpt, StemScore, StemSums
 from unbraid.evaluation.music.spool import Spool, rejoined, write_mixture
 from unbraid.evaluation.run import Failure, Worst, attempts
-from unbraid.spec import ModelSpec
+from unbraid.files.workdir import temporary_folder
+from unbraid.hub.spec import ModelSpec
 
 T = TypeVar("T")
 PIECE_SECONDS = 10  # scored at a time, and heard of a worst case

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.metrics import ratio_db
+from unbraid.dsp.metrics import ratio_db
 
 Array = NDArray[np.float32]
 SILENT_POWER = 1e-7  # of a stem, mean over the song: -70 dBFS

@@ -13,7 +13,7 @@ from unbraid.corpora.pronunciations import Entry
 from unbraid.errors import Cancelled
 from unbraid.evaluation.run import Failure
 from unbraid.evaluation.text.scoring import Distance, closest
-from unbraid.phonemizer import SpokenWord
+from unbraid.tasks.synthesis.phonemizer import SpokenWord
 
 BATCH_WORDS = 256
 

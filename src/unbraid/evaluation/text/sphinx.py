@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from unbraid.audio import resample
 from unbraid.dsp.downmix import downmixed
 from unbraid.errors import RuntimeUnavailable
-from unbraid.spelling import DIGIT_WORDS
-from unbraid.transcript import Transcript, Word
+from unbraid.tasks.synthesis.text_frontend import DIGIT_WORDS
+from unbraid.tasks.transcription.transcript import Transcript, Word
 
 NAME = "pocketsphinx"
 WORDS = frozenset(DIGIT_WORDS.values())

@@ -9,9 +9,9 @@ from typing import Any
 
 from unbraid.evaluation.page import page, table, tile
 from unbraid.evaluation.parts import failures
-from unbraid.evaluation.text.heard import HeardEvaluation, HeardResult, plain_words
+from unbraid.evaluation.tables import memory_words, percent, threads_words
 from unbraid.evaluation.text.scoring import symbol_error_rate, text_error_rate
-from unbraid.evaluation.words import memory_words, percent, threads_words
+from unbraid.evaluation.text.transcription import HeardEvaluation, HeardResult, plain_words
 
 CONVENTION = (
     "in lower case, punctuation left out; word error rate: insertions, deletions and substitutions of words, over the "

@@ -1,0 +1,278 @@
+"""One track, from an input to its stems on disk: all of it appears at once, or nothing does.
+
+Stems are written block by block into one hidden folder beside their destination (so on the same disk). Where the
+format would clip, they are first kept as float32; if their peak passes 1, one common gain for all stems is applied
+while they are encoded. A page about them, where one is wanted, is made of the same floats. Then all of it takes its
+place (see `journal`).
+"""
+
+import contextlib
+import dataclasses
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from unbraid import __version__
+from unbraid.audio import (
+    Audio,
+    Cut,
+    OutputFormat,
+    Resampler,
+    StreamWriter,
+    Writer,
+    check_format,
+    open_reader,
+    open_writer,
+)
+from unbraid.cli.files.journal import Arrival, Destination, arrive, complete
+from unbraid.cli.files.record import Made, Making, holds
+from unbraid.errors import AudioError
+from unbraid.files.printable import printable_page
+from unbraid.files.workdir import disk_errors, sweep, working_folder
+from unbraid.hub.folder import sha256
+from unbraid.tasks.pages import Facts, Recording, gather, report_page
+from unbraid.tasks.separation.separator import Separates
+from unbraid.tasks.separation.stream import Progress
+
+_FLOAT = OutputFormat("wav", "32f")
+_FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What comes out of the separator, and at which rate it is written."""
+
+    sample_rate: int  # Hz
+    channels: int
+    written_rate: int  # Hz; another than sample_rate only where it was asked for
+    frames: int | None = None  # in the cut, as far as known beforehand
+    start_seconds: float = 0.0  # of silence at its start, while its file has begun and it has not
+
+
+@dataclass(frozen=True)
+class Track:
+    """Everything needed to write one track."""
+
+    source: Path
+    cut: Cut
+    signal: Signal
+    outputs: dict[str, Path]  # stem: file
+    fmt: OutputFormat
+    receipt: Path
+    making: Making
+    name: str = ""  # of the input, for people
+    replace: bool = False  # whatever is there already
+    replace_ours: bool = False  # what the record claims
+    root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
+    tags: dict[str, str] = field(default_factory=dict)
+    report: Path | None = None  # the page about the stems
+
+    @property
+    def files(self) -> list[tuple[Path, Making]]:
+        """All that is written, but for the record, and what each depends on: a page also on which stems it shows."""
+        stems = [(path, self.making) for path in self.outputs.values()]
+        if self.report is None:
+            return stems
+        options = {**self.making.options, "report": list(self.outputs)}
+        return [*stems, (self.report, dataclasses.replace(self.making, options=options))]
+
+    def is_done(self) -> bool:
+        """Whether all of it is there, just as it would be written now."""
+        return all(holds(self.receipt, making, [path]) for path, making in self.files)
+
+    def complete_record(self) -> None:
+        """Complete the record of a track that is done, where a kill came just before that."""
+        with contextlib.suppress(AudioError, OSError):  # it says the same as it is
+            complete(self.receipt, self.root or self.receipt.parent)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a track."""
+
+    seconds: float  # of audio
+    gain_db: float  # 0 unless it would have clipped
+    notices: tuple[str, ...] = ()  # warnings about the input
+
+
+def write_track(
+    separator: Separates, track: Track, progress: Progress | None = None, encoding: Progress | None = None
+) -> Written:
+    """Separate one input and put its stems and their record in place.
+
+    `progress(done, total)` is called while it is separated, and `encoding` (the same function, if none is given) while
+    the stems, one after the other, are brought into their format; both in seconds of audio.
+
+    Raises:
+        AudioError: it cannot be read or written; nothing of it is left behind.
+        Cancelled, KeyboardInterrupt: by way of these; nothing of it is left behind.
+    """
+    check_format(track.fmt, track.signal.written_rate, track.signal.channels)
+    places = (*(path for path, _ in track.files), track.receipt)
+    home = Path(os.path.commonpath([os.path.abspath(path.parent) for path in places]))
+    sweep(home)
+    with working_folder(_root(track, home)) as work:
+        _check_room(work, track)
+        fresh, kept = _Hidden(work / "track", home, track), _Hidden(work / "float", home, track)
+        with disk_errors(home):
+            for path in (*fresh.files, fresh.folder / os.path.relpath(track.receipt, home), *kept.files):
+                path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            written = _write_stems(separator, track, fresh, kept, (progress, encoding or progress))
+        except AudioError as error:
+            raise AudioError(kept.unhidden(fresh.unhidden(str(error)))) from error
+        with disk_errors(home):
+            _settle(fresh, home, track, written)
+        return written
+
+
+def write_stream(separator: Separates, track: Track, stream: BinaryIO, progress: Progress | None = None) -> Written:
+    """Separate one input and write its only stem as float32 WAV while it comes, never scaled."""
+    (stem,) = track.outputs
+    with StreamWriter(stream, track.signal.sample_rate, track.signal.channels, tags=track.tags) as writer:
+        for block in _blocks(separator, track, progress):
+            writer.write(block[stem])
+        return Written(writer.frames / track.signal.sample_rate, 0.0, separator.notices)
+
+
+class _Hidden:
+    """The files of a track while they are hidden, in a folder that looks just as their home will."""
+
+    def __init__(self, folder: Path, home: Path, track: Track) -> None:
+        self.folder, self.home = folder, home
+        self.files = [folder / os.path.relpath(path, home) for path, _ in track.files]
+        self.stems = dict(zip(track.outputs, self.files, strict=False))  # the page comes last
+
+    def unhidden(self, message: str) -> str:
+        """A message that speaks of the files' places to be."""
+        return message.replace(str(self.folder), str(self.home))
+
+
+def _write_stems(
+    separator: Separates,
+    track: Track,
+    fresh: _Hidden,
+    kept: _Hidden,
+    passes: tuple[Progress | None, Progress | None],
+) -> Written:
+    progress, encoding = passes
+    floats, started = kept if track.fmt.clips else fresh, time.monotonic()
+    seconds, peak = _separate(separator, track, floats.stems, _FLOAT, progress)
+    elapsed, gain = time.monotonic() - started, 1.0 / max(peak, 1.0)
+    written = Written(seconds, 20 * math.log10(gain) if track.fmt.clips else 0.0, separator.notices)
+    encoded = list(fresh.stems.items()) if track.fmt.clips else []
+    parts = len(encoded) + (track.report is not None)
+    if track.report is not None:
+        facts = Facts(track.name, track.making.model, elapsed, written.gain_db)
+        _write_page(fresh.files[-1], track, floats.stems, facts, (gain, _part(encoding, 0, parts, seconds)))
+    for index, (stem, path) in enumerate(encoded, parts - len(encoded)):
+        _encode(kept.stems[stem], path, track, gain, _part(encoding, index, parts, seconds))
+        kept.stems[stem].unlink()
+    return written
+
+
+def _write_page(
+    page: Path, track: Track, stems: Mapping[str, Path], facts: Facts, how: tuple[float, Callable[[float], None]]
+) -> None:
+    """The page about float stems; `how`: what its sound is multiplied by, and who is told of the seconds done."""
+    cut = track.cut
+    recording = Recording(track.source, cut.start, cut.duration, cut.track, cut.reading)
+    text = report_page(gather(recording, stems, page.parent, *how), facts)
+    with disk_errors(page.parent):
+        page.write_text(printable_page(text), encoding="utf-8")
+
+
+def _blocks(separator: Separates, track: Track, progress: Progress | None) -> Iterator[dict[str, Audio]]:
+    cut = track.cut
+    return separator.blocks(
+        track.source,
+        start=cut.start,
+        duration=cut.duration,
+        track=cut.track,
+        reading=cut.reading,
+        progress=progress,
+    )
+
+
+def _separate(
+    separator: Separates,
+    track: Track,
+    paths: Mapping[str, Path],
+    fmt: OutputFormat,
+    progress: Progress | None,
+) -> tuple[float, float]:
+    """Write the stems to these paths; returns seconds and the peak over all stems."""
+    signal = track.signal
+    with contextlib.ExitStack() as stack:
+        writers: dict[str, Writer] = {
+            stem: stack.enter_context(open_writer(path, signal.written_rate, signal.channels, fmt, tags=track.tags))
+            for stem, path in paths.items()
+        }
+        resamplers = {stem: Resampler(signal.sample_rate, signal.written_rate, signal.channels) for stem in paths}
+        for block in _blocks(separator, track, progress):
+            for stem, writer in writers.items():
+                writer.write(resamplers[stem](block[stem]))
+        for stem, writer in writers.items():
+            writer.write(resamplers[stem].finish())
+    peak = max(writer.peak for writer in writers.values())
+    return next(iter(writers.values())).frames / signal.written_rate, peak
+
+
+def _part(progress: Progress | None, index: int, parts: int, seconds: float) -> Callable[[float], None]:
+    """Progress in one of several parts that last the same, as progress in all of them."""
+    return lambda done: progress(index * seconds + done, parts * seconds) if progress else None
+
+
+def _encode(source: Path, destination: Path, track: Track, gain: float, report: Callable[[float], None]) -> None:
+    """Second pass over a float file: turned down, in the format asked for."""
+    signal, factor = track.signal, np.float32(gain)
+    with (
+        open_reader(source) as reader,
+        open_writer(
+            destination, signal.written_rate, signal.channels, track.fmt, tags=track.tags, frames=reader.frames
+        ) as writer,
+    ):
+        for block in reader.blocks():  # (C, n)
+            writer.write(block if gain == 1.0 else block * factor)
+            report(writer.frames / signal.written_rate)
+
+
+def _settle(fresh: _Hidden, home: Path, track: Track, written: Written) -> None:
+    """Put what was written in its place, and into the record of the track."""
+    arrivals = [
+        Arrival(hidden, path, Made(sha256(hidden), written.gain_db, track.name, __version__, making))
+        for hidden, (path, making) in zip(fresh.files, track.files, strict=True)
+    ]
+    arrive(arrivals, fresh.folder, Destination(home, track.receipt, track.replace, track.replace_ours))
+
+
+def _root(track: Track, home: Path) -> Path:
+    """Where the hidden folder goes: where the run writes to, if that is on the disk of the track's own folder."""
+    above = next(folder for folder in (home, *home.parents) if os.path.isdir(folder))
+    if track.root is None or (track.root.is_dir() and track.root.stat().st_dev != above.stat().st_dev):
+        return above
+    return track.root
+
+
+def _check_room(work: Path, track: Track) -> None:
+    """Refuse at once what the disk cannot hold, rather than after an hour."""
+    signal = track.signal
+    if signal.frames is None or not (track.fmt.clips or track.fmt == _FLOAT):
+        return
+    frames = signal.frames * signal.written_rate // signal.sample_rate
+    needed = frames * signal.channels * _FLOAT_BYTES * len(track.outputs)
+    if track.fmt.clips:  # each is encoded beside all the others; lossy formats need less than 16 bit
+        needed += frames * signal.channels * int(track.fmt.subtype or 16) // 8
+    free = shutil.disk_usage(work).free
+    if needed > free:
+        raise AudioError(
+            f"The disk of {work.parent} has {free / 1e6:.0f} MB free, but the stems need {needed / 1e6:.0f} MB "
+            "while they are written. Free some space, or choose another folder with -o."
+        )

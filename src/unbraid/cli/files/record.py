@@ -1,0 +1,156 @@
+"""The record beside a track's stems (`.unbraid.json`): what each was made from and how, and what its bytes are.
+
+`--resume` skips a track whose record still holds: same input (size and time), same model files, same options, and
+stems on disk that hash to what was written. Anything else, a record that cannot be read included, means: do it again.
+Each stem carries its own making, so that stems of several runs can lie side by side.
+
+Where stems are moved into a folder one by one, the record is a journal as well: before the first one moves, it names
+all that will, with their hashes (`moving`), and afterwards it is completed. A file counts as one of those only when it
+hashes to what was to be moved there, so that a run that was killed in between claims neither more nor less than it
+wrote.
+Records and stems are read as plain files only, never through a symbolic link.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+from unbraid.files.bounded import MOST_TEXT_BYTES, parse_json
+from unbraid.files.walk import places_in
+
+FORMAT = 1
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True)
+class Making:
+    """What a stem depends on: equal makings give equal stems."""
+
+    input_bytes: int
+    input_mtime_ns: int
+    model: str
+    model_files: dict[str, str]  # name: sha256
+    options: dict[str, Any]  # JSON values only
+
+
+@dataclass(frozen=True)
+class Made:
+    """One stem that was written."""
+
+    sha256: str
+    gain_db: float  # that all stems of its run were turned by
+    input: str  # its name, for people
+    version: str  # of unbraid, for people
+    making: Making
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The whole record: stems by their file, relative to the record's folder and with '/'."""
+
+    files: dict[str, Made] = field(default_factory=dict)
+    format: int = FORMAT
+    moving: dict[str, Made] = field(default_factory=dict)  # on their way while this is written
+
+    def to_json(self) -> str:
+        """The text of the file."""
+        data = dataclasses.asdict(self)
+        if not self.moving:
+            del data["moving"]
+        return json.dumps(data, indent=2) + "\n"
+
+
+def read_receipt(path: Path) -> Receipt:
+    """The record in that file; an empty one when there is none that we understand.
+
+    Of what was on its way when it was written, that counts which has arrived.
+    """
+    journal = _read_journal(path)
+    arrived = {name: made for name, made in journal.moving.items() if _hash_if_there(path.parent / name) == made.sha256}
+    return Receipt({**journal.files, **arrived})
+
+
+def is_complete(path: Path) -> bool:
+    """Whether the record says of nothing that it is on its way."""
+    return not _read_journal(path).moving
+
+
+def claims(path: Path) -> set[Path]:
+    """The files, as absolute paths, that the record at PATH says are ours."""
+    return {Path(os.path.abspath(path.parent / name)) for name in read_receipt(path).files}
+
+
+def holds(path: Path, making: Making, outputs: Iterable[Path]) -> bool:
+    """Whether the record at PATH says that all outputs were made like this, and they still are what was written."""
+    files = read_receipt(path).files
+    recorded = {output: files.get(name_in(path, output)) for output in outputs}
+    if not all(made is not None and made.making == making for made in recorded.values()):
+        return False
+    return all(made is not None and _hash_if_there(output) == made.sha256 for output, made in recorded.items())
+
+
+def name_in(receipt: Path, output: Path) -> str:
+    """How the record calls a file."""
+    return Path(os.path.relpath(output, receipt.parent)).as_posix()
+
+
+def stems_recorded_for(folder: Path, *, recursive: bool) -> set[Path]:
+    """Absolute paths that records in or just above FOLDER say are ours, so that outputs are not taken for inputs."""
+    here = Path(os.path.abspath(folder))
+    records = [*_records(here, recursive), *(here.parent / ".unbraid").rglob("*.json")]
+    return {file for record in records for file in claims(record)}
+
+
+def _records(folder: Path, recursive: bool) -> Iterator[Path]:
+    """What may be a record: hidden files (song/.unbraid.json) and all in hidden folders (.unbraid/a/song.json)."""
+    for place in places_in(folder, recursive=recursive):
+        for path in (place / name for name in os.listdir(place) if _is_ours(name)):
+            yield from path.rglob("*.json") if os.path.isdir(path) else [path] if path.suffix == ".json" else []
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(".") and "unbraid" in name
+
+
+def _read_journal(path: Path) -> Receipt:
+    """The record as it was written."""
+    try:
+        with _plain_file(path) as file:
+            data = parse_json(file.read(MOST_TEXT_BYTES).decode())
+        if data["format"] != FORMAT:
+            return Receipt()
+        return Receipt(_made_of(data["files"]), FORMAT, _made_of(data.get("moving", {})))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return Receipt()
+
+
+def _made_of(files: dict[str, Any]) -> dict[str, Made]:
+    return {name: Made(**{**made, "making": Making(**made["making"])}) for name, made in files.items()}
+
+
+def _hash_if_there(path: Path) -> str | None:
+    try:
+        with _plain_file(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _plain_file(path: Path) -> BufferedReader:
+    """A file opened for reading.
+
+    Raises:
+        OSError: there is none, or it is a symbolic link, a pipe, or something else that is no plain file.
+    """
+    number = os.open(path, os.O_RDONLY | _PLAIN)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(f"{path} is no plain file")
+    return os.fdopen(number, "rb")

@@ -1,0 +1,111 @@
+"""Everything that is drawn for a song, as plain values: song.json holds a plan, and a plan is all that makes a song."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from unbraid.corpora.rendering.synth import Room
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What songs shall be like."""
+
+    seconds: float = 30.0
+    seed: int = 0
+    sung: float = 0.6  # the share of songs that a voice sings, by WORLD; a quarter get a recording as it is
+    format: str = "flac"  # or wav; 16 bit
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.seconds <= 600:
+            raise ValueError(f"seconds must be from 1 to 600, got {self.seconds}.")
+        if not 0 <= self.sung <= 1:
+            raise ValueError(f"sung must be from 0 to 1, got {self.sung}.")
+        if self.seed < 0:
+            raise ValueError(f"seed must be 0 or more, got {self.seed}.")
+        if self.format not in ("flac", "wav"):
+            raise ValueError(f"format must be flac or wav, got {self.format!r}.")
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A piece of a MIDI file."""
+
+    file: str
+    start_seconds: float
+    seconds: float  # as the file plays, before the tempo changes
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A MIDI channel on the mixing desk."""
+
+    channel: int
+    programs: tuple[tuple[int, int], ...]  # as written, as played
+    volume: float  # a factor
+    pan: int  # controllers, 0 to 127
+    reverb: int
+    chorus: int
+    muted: bool
+
+
+@dataclass(frozen=True)
+class PartPlan:
+    """What plays a part, and how it is mixed."""
+
+    soundfont: str
+    kit: str | None  # drums: a Hydrogen kit in place of the SoundFont
+    room: Room
+    level_db: float  # RMS of where it sounds, over an even mix
+    tilt_db: float  # per octave
+    drive: float  # overload
+
+
+@dataclass(frozen=True)
+class SingerPlan:
+    """Whose voice, and how it sings the melody; or how it is placed as it was recorded."""
+
+    sung: bool
+    files: tuple[str, ...]
+    start: float  # where in the recording, as a share of what there is to choose
+    melody_channels: tuple[int, ...]  # the next where the first is silent; none: the melody is made up
+    formants: float
+    stretch: float  # of what is voiced
+    portamento_seconds: float
+    vibrato_hz: float
+    vibrato_cents: float
+    harmony_semitones: float | None  # a second voice, so far away
+    pan: float
+    width: float
+    hall_seconds: float
+    hall_db: float
+    level_db: float
+    tilt_db: float
+    drive: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A song."""
+
+    seed: int
+    number: int
+    seconds: float
+    excerpts: tuple[Excerpt, ...]
+    tempo: float
+    transpose: int  # semitones; drums stay
+    dynamics: float  # exponent of velocities
+    drum_program: int
+    drum_semitones: float  # of a kit's recordings
+    drum_choice: int  # among a kit's snares
+    strips: tuple[Strip, ...]
+    parts: dict[str, PartPlan]
+    singer: SingerPlan | None
+
+    @property
+    def name(self) -> str:
+        """Its folder's."""
+        return f"song-{self.seed}-{self.number:05d}"
+
+    def as_json(self) -> str:
+        """The text of song.json."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,72 @@
+"""Many songs at once, in processes; a song that fails does not stop the others."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from unbraid.corpora.rendering.draw import draw_plan
+from unbraid.corpora.rendering.midi import mido
+from unbraid.corpora.rendering.plan import Rendering
+from unbraid.corpora.rendering.singing import world
+from unbraid.corpora.rendering.song import is_there, render_song
+from unbraid.corpora.rendering.stock import Stock
+from unbraid.corpora.rendering.synth import fluidsynth
+from unbraid.errors import RuntimeUnavailable, UnbraidError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a song."""
+
+    number: int
+    parts: tuple[str, ...] = ()  # that sound
+    seconds: float = 0.0
+    skipped: bool = False  # it was there
+    error: str | None = None
+    troubles: tuple[str, ...] = ()  # with MIDI files that were passed over
+
+
+def render_songs(
+    stock: Stock, how: Rendering, place: Path, numbers: Sequence[int], workers: int = 1
+) -> Iterator[Outcome]:
+    """Render these songs into folders of `place`, in the order in which they are done.
+
+    Raises:
+        RuntimeUnavailable: a program or package is missing.
+    """
+    mido()
+    fluidsynth()
+    if stock.singers and how.sung:
+        world()
+    place.mkdir(parents=True, exist_ok=True)
+    if workers == 1:
+        yield from (render_one(stock, how, place, number) for number in numbers)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), _ignore_interrupts) as pool:
+        futures = [pool.submit(render_one, stock, how, place, number) for number in numbers]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def render_one(stock: Stock, how: Rendering, place: Path, number: int) -> Outcome:
+    """A song, unless it is there."""
+    try:
+        plan, troubles = draw_plan(stock, how, number)
+        if is_there(plan, place):
+            return Outcome(number, seconds=plan.seconds, skipped=True, troubles=tuple(troubles))
+        parts = render_song(plan, place, how.format)
+        return Outcome(number, tuple(parts), plan.seconds, troubles=tuple(troubles))
+    except RuntimeUnavailable:
+        raise
+    except UnbraidError as error:
+        return Outcome(number, error=str(error))
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells when to stop

@@ -1,0 +1,177 @@
+"""Speech that sings: WORLD takes a voice apart, and puts it together again on the pitches of a melody.
+
+A voice is f0, spectral envelope and aperiodicity in frames of 5 ms (Morise et al., IEICE Trans. 2016, E99-D 7). Sung,
+its pauses go, what is voiced lasts longer, its f0 is the melody's with portamento and vibrato, and its envelope is
+moved by a factor, which is another size of mouth. What is unvoiced stays, so that consonants do. Between phrases of
+the melody there is silence.
+"""
+
+import importlib.machinery
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+import numpy.typing as npt
+
+from unbraid.corpora.rendering.effects import Array
+from unbraid.corpora.rendering.melody import Tone, into_range, phrases
+from unbraid.errors import lacking
+
+Frames = npt.NDArray[np.float64]
+FRAME_SECONDS = 0.005
+_LOWEST_RATE = 16000  # WORLD's analysis looks at frequencies up to 7.9 kHz
+_PAUSE_DB, _LONGEST_PAUSE = -40.0, 20  # below the loudest frame; frames of a pause that stay
+_VIBRATO_AFTER = 0.2  # seconds of a note
+_DRIFT_FRAMES, _DRIFT_CENTS = 40, 8.0  # nobody sings straight
+_SMALLEST_POWER = 1e-12
+_DITHER = 1e-5  # WORLD makes NaN of digital silence
+_F0_HZ = (60.0, 600.0)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A voice taken apart."""
+
+    sample_rate: int
+    f0: Frames  # (N,) Hz, 0 where unvoiced
+    envelope: Frames  # (N, F) power
+    aperiodicity: Frames  # (N, F) 0 to 1
+
+    @property
+    def pitch_hz(self) -> float:
+        """Where it speaks."""
+        voiced = self.f0[self.f0 > 0]
+        return float(np.median(voiced)) if voiced.size else 0.0
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a melody is sung."""
+
+    formants: float = 1.0
+    stretch: float = 1.5
+    portamento_seconds: float = 0.06
+    vibrato_hz: float = 5.5
+    vibrato_cents: float = 40.0
+    detune_cents: float = 0.0
+    first_frame: float = 0.0  # where in the voice to begin, as a share of it
+
+
+@cache
+def world() -> ModuleType:
+    """WORLD's compiled module; its package's __init__ asks for pkg_resources, which setuptools no longer has.
+
+    Raises:
+        RuntimeUnavailable: pyworld is not installed.
+    """
+    package = importlib.util.find_spec("pyworld")
+    inside = package.submodule_search_locations if package else None
+    spec = importlib.machinery.PathFinder.find_spec("pyworld.pyworld", inside) if inside else None
+    if spec is None or spec.loader is None:
+        raise lacking("Singing", "pyworld")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def analysis_rate(sample_rate: int) -> int:
+    """The rate at which a recording is to be analysed."""
+    return max(_LOWEST_RATE, sample_rate)
+
+
+def analysed(speech: Array, sample_rate: int) -> Voice:
+    """The voice of a recording (T,), without its pauses."""
+    sound = speech + _DITHER * np.random.default_rng(0).standard_normal(len(speech))
+    w = world()
+    rough, times = w.dio(sound, sample_rate, f0_floor=_F0_HZ[0], f0_ceil=_F0_HZ[1])
+    f0 = w.stonemask(sound, rough, times, sample_rate) * speech.any()
+    envelope = w.cheaptrick(sound, f0, times, sample_rate)
+    aperiodicity = w.d4c(sound, f0, times, sample_rate)
+    kept = _spoken(envelope)
+    return Voice(sample_rate, f0[kept], envelope[kept], aperiodicity[kept])
+
+
+def sing(voice: Voice, melody: Sequence[Tone], seconds: float, style: Style, random: np.random.Generator) -> Array:
+    """The melody (T,) at the voice's rate, sung in its range; silent without a melody or a voice."""
+    count = round(seconds / FRAME_SECONDS)
+    spoken = len(voice.f0)
+    f0 = np.zeros(count)
+    source = np.zeros(count, np.int64)
+    sung = np.zeros(count, bool)
+    order = _stretched(voice.f0, style.stretch)
+    line = into_range(melody, 1.4 * voice.pitch_hz) if voice.pitch_hz else []
+    position = round(style.first_frame * len(order))
+    for phrase in phrases(line):
+        first, last = round(phrase[0].start / FRAME_SECONDS), min(count, round(phrase[-1].end / FRAME_SECONDS))
+        if last - first < 10:
+            continue
+        source[first:last] = order[(position + np.arange(last - first)) % len(order)]
+        f0[first:last] = contour(phrase, last - first, style, random)
+        sung[first:last] = True
+        position += last - first
+    samples = round(seconds * voice.sample_rate)
+    if not spoken or not sung.any():
+        return np.zeros(samples, np.float32)
+    f0 *= voice.f0[source] > 0
+    envelope = _moved(voice.envelope, style.formants)[source] * _faded(sung)[:, None]
+    sound = world().synthesize(
+        f0, np.maximum(envelope, _SMALLEST_POWER), voice.aperiodicity[source], voice.sample_rate, 1000 * FRAME_SECONDS
+    )
+    return np.pad(sound[:samples], (0, max(0, samples - len(sound)))).astype(np.float32)
+
+
+def contour(phrase: Sequence[Tone], count: int, style: Style, random: np.random.Generator) -> Frames:
+    """f0 in Hz (count,) of a phrase, from its start on."""
+    time = phrase[0].start + FRAME_SECONDS * np.arange(count)
+    starts = np.array([tone.start for tone in phrase])
+    playing = np.searchsorted(starts, time, side="right") - 1
+    pitch = np.array([tone.pitch for tone in phrase], np.float64)[playing.clip(0)]
+    glide = max(1, round(style.portamento_seconds / FRAME_SECONDS))
+    window = np.hanning(glide + 2)
+    padded = np.pad(pitch, (len(window) // 2, len(window) - 1 - len(window) // 2), mode="edge")
+    pitch = np.convolve(padded, window / window.sum(), "valid")
+    held = time - starts[playing.clip(0)]
+    depth = style.vibrato_cents * np.clip((held - _VIBRATO_AFTER) / 0.3, 0, 1)
+    vibrato = depth * np.sin(2 * np.pi * style.vibrato_hz * held)
+    knots = np.arange(0, count + _DRIFT_FRAMES, _DRIFT_FRAMES)
+    drift = np.interp(np.arange(count), knots, random.normal(0, _DRIFT_CENTS, len(knots)))
+    return np.asarray(440 * 2 ** ((pitch - 69 + (vibrato + drift + style.detune_cents) / 100) / 12), np.float64)
+
+
+def _spoken(envelope: Frames) -> npt.NDArray[np.int64]:
+    """Which frames are kept: all but the long pauses."""
+    level = 10 * np.log10(envelope.sum(1) + _SMALLEST_POWER)
+    silent = level < level.max() + _PAUSE_DB
+    run = np.zeros(len(level), np.int64)
+    for i in range(len(level)):
+        run[i] = (run[i - 1] if i else 0) + 1 if silent[i] else 0
+    return np.flatnonzero(run <= _LONGEST_PAUSE)
+
+
+def _stretched(f0: Frames, stretch: float) -> npt.NDArray[np.int64]:
+    """The order of the voice's frames when what is voiced lasts longer."""
+    ends = np.cumsum(np.where(f0 > 0, stretch, 1.0))
+    total = int(ends[-1]) if len(ends) else 0
+    return np.searchsorted(ends, np.arange(total), side="right").clip(0, max(0, len(f0) - 1))
+
+
+def _moved(envelope: Frames, factor: float) -> Frames:
+    """Every resonance `factor` times as high."""
+    if factor == 1:
+        return envelope
+    bins = np.arange(envelope.shape[1])
+    place = (bins / factor).clip(0, bins[-1])
+    below = place.astype(np.int64).clip(0, bins[-1] - 1)
+    share = place - below
+    log = np.log(envelope + _SMALLEST_POWER)
+    return np.asarray(np.exp((1 - share) * log[:, below] + share * log[:, below + 1]), np.float64)
+
+
+def _faded(sung: npt.NDArray[np.bool_]) -> Frames:
+    """Power over time: 1 within phrases, with soft ends of 30 ms."""
+    window = np.hanning(8)[1:-1]
+    soft = np.convolve(sung.astype(np.float64), window / window.sum(), "same")
+    return np.where(sung, soft, 0.0) ** 2

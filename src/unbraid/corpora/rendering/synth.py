@@ -1,0 +1,96 @@
+"""Events to sound: FluidSynth, the system's program, with any SoundFont (https://www.fluidsynth.org)."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from unbraid import audio
+from unbraid.corpora.rendering.effects import Array
+from unbraid.corpora.rendering.midi import CHANNELS, CONTROL, RESET, SOUND_OFF, Event, faster, write_events
+from unbraid.errors import RuntimeUnavailable, UnbraidError
+
+RATE = 44100  # Hz
+_PATIENCE_SECONDS = 600
+_DECAY_SECONDS = 4.0  # between takes: what its reverb needs
+_GAIN = "0.2"  # far from clipping; levels are set afterwards
+
+
+@dataclass(frozen=True)
+class Room:
+    """FluidSynth's own reverb and chorus; how much of it a channel gets is for its controllers to say."""
+
+    size: float = 0.2
+    damp: float = 0.2
+    width: float = 0.5
+    chorus_level: float = 1.0
+    chorus_hz: float = 0.3
+
+
+def fluidsynth() -> str:
+    """The program.
+
+    Raises:
+        RuntimeUnavailable: it is not installed.
+    """
+    program = shutil.which("fluidsynth")
+    if program is None:
+        raise RuntimeUnavailable(
+            "Rendering needs the program fluidsynth, which is not installed; get it with `apt install fluidsynth "
+            "fluid-soundfont-gm` (Debian, Ubuntu) or `brew install fluid-synth` (macOS)."
+        )
+    return program
+
+
+def play(takes: Sequence[Sequence[Event]], soundfont: Path, seconds: float, room: Room) -> list[Array]:
+    """The sound (2, T) of each take at 44.1 kHz, of just this length.
+
+    FluidSynth plays one after the other, so that it reads the SoundFont, which can take longer than playing, once.
+    """
+    settings = {
+        "synth.default-soundfont": "",  # instead of one that cannot be read, unasked
+        "synth.dynamic-sample-loading": 1,  # only what is played is read of a large SoundFont
+        "synth.cpu-cores": 1,
+        "synth.reverb.room-size": f"{room.size:.3f}",
+        "synth.reverb.damp": f"{room.damp:.3f}",
+        "synth.reverb.width": f"{room.width:.3f}",
+        "synth.chorus.level": f"{room.chorus_level:.3f}",
+        "synth.chorus.speed": f"{room.chorus_hz:.3f}",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        midi, wav = Path(folder, "song.mid"), Path(folder, "song.wav")
+        write_events(one_after_the_other(takes, seconds), midi)
+        command = [fluidsynth(), "-niq", "-g", _GAIN, "-r", str(RATE), "-T", "wav", "-O", "float", "-F", str(wav)]
+        command += [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+        _run([*command, str(soundfont), str(midi)], wav, soundfont)
+        sound = audio.read(wav)[0]
+    samples, apart = round(seconds * RATE), seconds + _DECAY_SECONDS
+    sound = np.pad(sound, ((0, 0), (0, max(0, round(len(takes) * apart * RATE) - sound.shape[1]))))
+    starts = [round(i * apart * RATE) for i in range(len(takes))]
+    return [sound[:, start : start + samples] for start in starts]
+
+
+def one_after_the_other(takes: Sequence[Sequence[Event]], seconds: float) -> list[Event]:
+    """The takes with silence in between, notes without an end ended: else FluidSynth would not stop."""
+    events: list[Event] = []
+    for take in takes:
+        ends = (Event(seconds, CONTROL, c, (control, 0)) for control in (SOUND_OFF, RESET) for c in range(CHANNELS))
+        start = len(events) and events[-1].seconds + _DECAY_SECONDS
+        events += faster((*take, *ends), 1.0, start)
+    return events
+
+
+def _run(command: list[str], made: Path, soundfont: Path) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_PATIENCE_SECONDS, text=True, errors="replace")
+    except subprocess.TimeoutExpired:
+        raise UnbraidError(f"fluidsynth did not come to an end with {soundfont}. Leave that SoundFont out.") from None
+    if "Failed to load the SoundFont" in done.stderr:
+        raise UnbraidError(f"fluidsynth cannot load {soundfont}: it is damaged. Get it anew, or leave it out.")
+    if done.returncode or not made.is_file():
+        said = done.stderr.strip().splitlines() or ["nothing"]
+        raise UnbraidError(f"fluidsynth failed with {soundfont}; it said: {said[-1]}. Leave that SoundFont out.")

@@ -1,0 +1,84 @@
+"""How audio is cut for a network: into the frames of a spectrogram, or into windows. Part of spec.json."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from unbraid.files.ranges import Range, Size, check_ranges
+
+MOST_HOPS = 64  # in a frame
+MOST_SEGMENT = 1 << 23  # values of a spectrogram that a U-Net sees at once
+
+
+@dataclass(frozen=True)
+class Spectral:
+    """The spectrogram a U-Net sees, and what its masks mean (Spleeter's front end).
+
+    Raises:
+        ValueError: a size out of its range, a hop that does not divide a frame into 2 to 64, more bins than a frame
+            has, or segments that are too large.
+    """
+
+    frame_samples: Annotated[int, Range(4, 65_536)] = 4096
+    hop_samples: Size = 1024
+    frames: Size = 512  # T: the network sees segments of this many frames
+    bins: Size = 1024  # F: bins from 0 Hz that the network sees
+    exponent: Annotated[float, Range(0.01, 16)] = 2.0  # of the ratio masks
+    extension: Literal["zeros", "average"] = "zeros"  # masks above the last bin, in the published system
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.frame_samples % self.hop_samples or not 2 <= self.frame_samples // self.hop_samples <= MOST_HOPS:
+            raise ValueError(
+                f"frame_samples must be 2 to {MOST_HOPS} times hop_samples, got {self.frame_samples} "
+                f"for {self.hop_samples}."
+            )
+        if self.bins > (most := self.frame_samples // 2 + 1):
+            raise ValueError(f"bins must be at most {most} for frames of {self.frame_samples}, got {self.bins}.")
+        if self.frames * self.bins > MOST_SEGMENT:
+            raise ValueError(f"frames times bins must be at most {MOST_SEGMENT}, got {self.frames} times {self.bins}.")
+
+
+@dataclass(frozen=True)
+class Mel:
+    """The log-mel spectrogram that an audio Transformer reads or writes (see `dsp.mel`).
+
+    Raises:
+        ValueError: a size below 1, or a hop that does not lie in the middle of a frame.
+    """
+
+    frame_samples: Annotated[int, Range(-65_536, 65_536)] = 256
+    hop_samples: Annotated[int, Range(-65_536, 65_536)] = 80
+    bins: Annotated[int, Range(-4096, 4096)] = 64  # F, mel bands from 0 Hz to half the sample rate
+    normalized: bool = False  # levels count from the loudest of a recording, and not from full scale
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if min(self.frame_samples, self.hop_samples, self.bins) < 1:
+            raise ValueError(
+                f"frame_samples, hop_samples and bins must be at least 1, got {self.frame_samples}, "
+                f"{self.hop_samples} and {self.bins}."
+            )
+        if self.frame_samples < self.hop_samples or (self.frame_samples - self.hop_samples) % 2:
+            raise ValueError(
+                f"frame_samples must be hop_samples and an even number more, got {self.frame_samples} "
+                f"for {self.hop_samples}."
+            )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """How long audio is cut for a network that sees a whole window at once.
+
+    Raises:
+        ValueError: a length out of its range, or an overlap that is no less than a window.
+    """
+
+    seconds: Annotated[float, Range(0.001, 600)] = 12.0
+    overlap_seconds: Annotated[float, Range(0, 600)] = 3.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.overlap_seconds >= self.seconds:
+            raise ValueError(
+                f"overlap_seconds must be less than seconds, got {self.overlap_seconds:g} for {self.seconds:g}."
+            )

@@ -1,0 +1,79 @@
+"""Run a model over recordings and compare what it writes down to what is said in them.
+
+A recording is transcribed as by `unbraid transcribe`. Words count as they sound: in lower case, and without
+punctuation, after normalisation (see normalization.py). Time is that of transcribing, wall clock and CPU, neither
+reading nor scoring nor loading.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid import audio
+from unbraid.corpora.transcripts import Utterance
+from unbraid.evaluation.run import Failure, attempts, gathered
+from unbraid.evaluation.text.scoring import Distance, edit_distance
+from unbraid.files.normalization import normalized
+from unbraid.tasks.transcription.transcript import Transcript
+
+_WORD = re.compile(r"\w+(?:'\w+)*")
+
+
+class Transcribes(Protocol):
+    """What is needed of a Transcriber here."""
+
+    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> Transcript:
+        """The words of an array (C, T)."""
+        ...
+
+
+@dataclass(frozen=True)
+class HeardResult:
+    """What became of one recording."""
+
+    utterance: Utterance
+    words: tuple[str, ...]  # that the model heard
+    distance: Distance  # to those that were said
+    seconds: float  # of audio
+    wall_seconds: float  # of transcribing
+    cpu_seconds: float
+
+
+@dataclass
+class HeardEvaluation:
+    """Results as they come in."""
+
+    results: list[HeardResult] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def run(self, transcriber: Transcribes, utterances: Sequence[Utterance]) -> Iterator[Failure | None]:
+        """One recording after the other being scored, or failing."""
+        found = attempts(utterances, lambda utterance: transcribe_and_score(transcriber, utterance))
+        return gathered(found, self.results, self.failures)
+
+    @property
+    def speakers(self) -> dict[str, list[HeardResult]]:
+        """The results of each speaker, by name."""
+        names = sorted({result.utterance.speaker for result in self.results})
+        return {name: [result for result in self.results if result.utterance.speaker == name] for name in names}
+
+
+def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> HeardResult:
+    """Transcribe one recording, as a user would, and count what is wrong."""
+    sound, rate = audio.read(utterance.clip.path)  # (C, T)
+    wall, cpu = time.perf_counter(), time.process_time()
+    found = transcriber(sound, rate)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    words, said = plain_words(found.text), plain_words(utterance.text)
+    distance = Distance(edit_distance(words, said), len(said))
+    return HeardResult(utterance, words, distance, sound.shape[1] / rate, wall, cpu)
+
+
+def plain_words(text: str) -> tuple[str, ...]:
+    """The words of a text in lower case, without punctuation."""
+    return tuple(_WORD.findall(normalized(text).lower()))

@@ -1,0 +1,1 @@
+"""Models as folders and by name: spec, weights, graph, catalogue, cache, downloads, importers."""

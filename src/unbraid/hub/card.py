@@ -1,0 +1,43 @@
+"""The model card: README.md of a model folder, written from its spec."""
+
+from unbraid.hub.spec import ModelSpec
+from unbraid.models.geometry import AudioTransformerGeometry, Wav2Vec2Geometry
+
+
+def model_card(spec: ModelSpec) -> str:
+    """Markdown that says what a model is, where it comes from, under which licence, and how good it is."""
+    if isinstance(spec.geometry, AudioTransformerGeometry):
+        what, command = _transformer(spec, spec.geometry)
+    elif isinstance(spec.geometry, Wav2Vec2Geometry):
+        what, command = f"Writes what is said, at {spec.sample_rate} Hz.", f"transcribe speech.wav -m {spec.name}"
+    else:
+        what = f"{', '.join(spec.stems)} from a mixture, at {spec.sample_rate} Hz."
+        command = f"separate mixture.wav -m {spec.name}"
+    lines = [
+        f"# {spec.name}",
+        "",
+        what,
+        "",
+        f"- **Network:** {spec.family}, {spec.geometry}".replace("Geometry(", " ("),
+        f"- **Weights:** {spec.provenance}",
+        f"- **Licence:** {spec.licence}",
+        "",
+        f"    unbraid {command}",
+    ]
+    if spec.scores:
+        lines += ["", "| score | value |", "|---|---|"]
+        lines += [f"| {name} | {value:g} |" for name, value in spec.scores.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _transformer(spec: ModelSpec, geometry: AudioTransformerGeometry) -> tuple[str, str]:
+    """What an audio Transformer does, and the command that shows it."""
+    sides = (geometry.source.kind, geometry.target.kind)
+    if sides == ("text", "text"):
+        return "Writes one text for another, symbol by symbol.", f"phonemize words -m {spec.name}"
+    if geometry.target.kind == "text":
+        return f"Writes the text of audio at {spec.sample_rate} Hz.", f"transcribe speech.wav -m {spec.name}"
+    what = f"Makes a {geometry.target.kind} of a {geometry.source.kind}, at {spec.sample_rate} Hz."
+    if sides == ("waveform", "waveform"):
+        return what, f"enhance noisy.wav -m {spec.name}"
+    return what, f"evaluate {spec.name} DATASET"

@@ -1,0 +1,162 @@
+"""A model is a folder: spec.json, model.safetensors, its graphs, README.md; written whole or not at all."""
+
+import dataclasses
+import hashlib
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import safetensors
+
+from unbraid.errors import ChecksumError, ModelError, ModelNotFound, quoted, shortened
+from unbraid.files.atomic import appearing as appearing_file
+from unbraid.files.bounded import check_regular
+from unbraid.hub.cache import appearing
+from unbraid.hub.card import model_card
+from unbraid.hub.graph_check import MOST_GRAPH_BYTES
+from unbraid.hub.graphs import WEIGHTS_FILES, every_part, find_graph, graph_parts
+from unbraid.hub.spec import ModelSpec, read_spec
+from unbraid.models.quantize import quantized_signature
+from unbraid.models.tensor_table import MOST_HEADER_BYTES, tensor_table
+from unbraid.models.tensors import DTYPES, check_tensors, compare_shapes, is_finite, tensor_shapes, write_weights
+
+WEIGHTS = "model.safetensors"
+
+
+def write_model_folder(
+    destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], dtype: str = "float32", *, replace: bool = False
+) -> ModelSpec:
+    """Write a model folder from tensors under the torch module's names; returns the spec with the files' hashes.
+
+    The folder is made beside its place and renamed, so it is there whole or not at all. An existing one is refused,
+    unless it is to be replaced.
+
+    Raises:
+        ModelError: a tensor is missing, extra, misshapen or not finite, or the folder exists.
+        RuntimeUnavailable: a graph has to be built and cannot be here.
+    """
+    check_tensors({name: value.shape for name, value in tensors.items()}, spec.geometry, spec.name)
+    if bad := sorted(name for name, value in tensors.items() if not is_finite(value)):
+        raise ModelError(f"{spec.name}: tensor {bad[0]!r} holds NaN or infinity; the checkpoint is damaged.")
+    with np.errstate(over="ignore"):  # what is too large becomes the infinity refused below
+        stored = {name: value.astype(dtype) for name, value in tensors.items()}
+    if bad := sorted(name for name, value in stored.items() if not is_finite(value)):
+        raise ModelError(f"{spec.name}: tensor {bad[0]!r} does not fit {dtype}; write float32.")
+    if destination.exists() and not replace:
+        raise ModelError(f"{destination} exists; choose another place or remove it first.")
+    graphs = {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in every_part(spec.geometry)}
+    with appearing(destination) as fresh:
+        write_weights(fresh / WEIGHTS, stored)
+        for name, graph in graphs.items():
+            (fresh / name).write_bytes(graph)
+        spec = dataclasses.replace(spec, files={name: sha256(fresh / name) for name in (WEIGHTS, *graphs)})
+        write_texts(fresh, spec)
+    return spec
+
+
+def write_texts(folder: Path, spec: ModelSpec) -> None:
+    """Write spec.json and the model card, each at once, so that they can be written anew in a folder that is in use."""
+    for name, text in {"spec.json": spec.to_json(), "README.md": model_card(spec)}.items():
+        with appearing_file(folder / name) as fresh:
+            fresh.write_text(text, encoding="utf-8")
+
+
+def open_model_folder(folder: Path) -> ModelSpec:
+    """Read the spec and check every file against it, and every tensor against the geometry.
+
+    A folder that is replaced by another version meanwhile is read again.
+
+    Raises:
+        ModelNotFound: there is no such folder.
+        SpecError, ModelError, ChecksumError: the folder is not what its spec says.
+    """
+    if not folder.is_dir():
+        raise ModelNotFound(f"{folder} is not a model folder; see `unbraid models` for what is here.")
+    spec = read_spec(folder)
+    try:
+        return _checked(spec, folder)
+    except (ModelError, OSError) as error:
+        if folder.is_dir() and (now := read_spec(folder)) != spec:
+            return _checked(now, folder)
+        if isinstance(error, OSError):
+            raise ModelError(f"{folder} cannot be read: {error.strerror or error}. Is it being removed?") from None
+        raise
+
+
+def _checked(spec: ModelSpec, folder: Path) -> ModelSpec:
+    """The spec, if every file and tensor is what it says."""
+    for name in (WEIGHTS, *(f"{part}.onnx" for part in graph_parts(spec.geometry))):
+        if name not in spec.files:
+            raise ModelError(f"{folder}: spec.json does not name {name}.")
+    for name in spec.files:
+        _check_file(folder, name, _most_bytes(spec, name))
+    for name, expected in spec.files.items():
+        if (found := sha256(folder / name)) != expected:
+            raise ChecksumError(
+                f"{folder}: {name} is damaged (sha256 {found[:12]}…, expected {expected[:12]}…); "
+                "pull or import the model again."
+            )
+    _check_types(folder, spec)
+    for name in spec.files:
+        if name.endswith(".safetensors") and (bad := first_not_finite(folder / name)):
+            raise ModelError(
+                f"{folder}: tensor {bad!r} of {name} holds NaN or infinity; pull or import the model again."
+            )
+    return spec
+
+
+def _check_file(folder: Path, name: str, most: int) -> None:
+    """Refuse what is not a regular file in the folder itself, and files larger than they can be."""
+    try:
+        check_regular(folder / name)
+        outside = os.path.dirname(os.path.realpath(folder / name)) != os.path.realpath(folder)
+        size = os.stat(folder / name).st_size
+    except FileNotFoundError:
+        raise ModelError(f"{folder}: {name} is missing; pull or import the model again.") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ModelError(f"{folder}: {name} cannot be read: {reason}.") from None
+    if outside:
+        raise ModelError(f"{folder}: {name} is a link to a file elsewhere, which is not read; copy the file here.")
+    if size > most:
+        raise ModelError(f"{folder}: {name} has {size} bytes, more than this network needs; pull or import it again.")
+
+
+def _most_bytes(spec: ModelSpec, name: str) -> int:
+    """How large a file of a model folder can be: weights are float32 at most."""
+    if not name.endswith(".safetensors"):
+        return MOST_GRAPH_BYTES
+    return 4 * sum(map(math.prod, tensor_shapes(spec.geometry).values())) + MOST_HEADER_BYTES
+
+
+def _check_types(folder: Path, spec: ModelSpec) -> None:
+    """Compare names, shapes and types of all weights with the network's."""
+    for file in {WEIGHTS, WEIGHTS_FILES["int8"]} & spec.files.keys():
+        path, table = folder / file, tensor_table(folder / file)
+        found = {name: tensor.shape for name, tensor in table.items()}
+        if file == WEIGHTS:
+            check_tensors(found, spec.geometry, str(path))
+            allowed = dict.fromkeys(table, "F16" if all(tensor.dtype == "F16" for tensor in table.values()) else "F32")
+        else:
+            signature = quantized_signature(tensor_shapes(spec.geometry))
+            compare_shapes(found, {name: shape for name, (_, shape) in signature.items()}, str(path))
+            allowed = {name: DTYPES[dtype] for name, (dtype, _) in signature.items()}
+        for name, tensor in table.items():
+            if tensor.dtype != allowed[name]:
+                raise ModelError(f"{path}: tensor {quoted(name)} is {tensor.dtype}, expected {allowed[name]}.")
+
+
+def first_not_finite(path: Path) -> str | None:
+    """The first tensor in a safetensors file that holds NaN or infinity: 10 ms for 25 million weights."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return next((name for name in file.keys() if not is_finite(file.get_tensor(name))), None)  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError, TypeError) as error:  # the last: a type that NumPy lacks
+        raise ModelError(f"{path} cannot be read as safetensors: {shortened(str(error))}.") from None
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,44 @@
+"""What an importer returns: weights under our names, and the spec that goes with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from unbraid.errors import ModelError, quoted
+from unbraid.hub.spec import ModelSpec
+from unbraid.models.tensors import Shapes, check_tensors
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A published checkpoint, read: what a model folder needs but for its graph."""
+
+    tensors: dict[str, np.ndarray]  # our names and layouts (`weights.tensor_shapes`), float32, contiguous
+    spec: ModelSpec  # no files yet
+
+
+def shapes_of(tensors: Mapping[str, np.ndarray]) -> Shapes:
+    """Name and shape of each tensor."""
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def as_weight(tensor: np.ndarray, name: str, where: str) -> np.ndarray:
+    """Widen (or narrow) a tensor to contiguous float32.
+
+    Raises:
+        ModelError: the tensor is not of floating point, or holds NaN or infinity.
+    """
+    if tensor.dtype.kind != "f":
+        raise ModelError(f"{where}: tensor {quoted(name)} is {tensor.dtype}, expected a floating-point type.")
+    with np.errstate(over="ignore"):  # a float64 too large for float32 becomes the infinity refused below
+        weight = np.ascontiguousarray(tensor, dtype=np.float32)
+    if not np.isfinite(weight).all():
+        raise ModelError(f"{where}: tensor {quoted(name)} holds NaN or infinity; the checkpoint is damaged.")
+    return weight
+
+
+def finish(tensors: dict[str, np.ndarray], spec: ModelSpec, where: str) -> Checkpoint:
+    """Check the renamed tensors against the geometry one last time, and return them in name order."""
+    check_tensors(shapes_of(tensors), spec.geometry, where)
+    return Checkpoint(dict(sorted(tensors.items())), spec)

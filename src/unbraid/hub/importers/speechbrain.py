@@ -1,0 +1,198 @@
+"""SpeechBrain's SepFormer folders, read without SpeechBrain or torch.
+
+A published model (`speechbrain/sepformer-…` on the Hugging Face hub) is `hyperparams.yaml` and three state dicts.
+The YAML (read as data, see `hyperyaml`) gives sources, heads, chunk length and rate; every other size follows from
+the tensors, whose names and shapes are then checked both ways.
+Source: the files that speechbrain 1.1 writes (lobes/models/dual_path.py, recipes/WSJ0Mix).
+"""
+
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+
+from unbraid.errors import ModelError, quoted
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, finish, shapes_of
+from unbraid.hub.importers.hyperyaml import Rules, Settings, read_settings
+from unbraid.hub.importers.torch_pickle import read_state_dict
+from unbraid.hub.spec import ModelSpec, Windows
+from unbraid.models.geometry import SepFormerGeometry
+from unbraid.models.tensors import Shapes, compare_shapes, tensor_shapes
+
+SETTINGS = "hyperparams.yaml"
+PARTS = ("encoder", "masknet", "decoder")
+FILES = (SETTINGS, *(f"{part}.ckpt" for part in PARTS))
+
+LAYER = "dual_mdl.{i}.{half}_mdl.mdl.layers.{j}."
+NAMES = {  # published: ours; {i} is a block, {half} intra or inter, {j} a layer
+    "encoder": {"conv1d.weight": "encoder.weight"},
+    "decoder": {"weight": "decoder.weight"},
+    "masknet": {
+        "norm.weight": "masknet.norm.weight",
+        "norm.bias": "masknet.norm.bias",
+        "conv1d.weight": "masknet.inlet.weight",
+        "conv2d.weight": "masknet.split.weight",
+        "conv2d.bias": "masknet.split.bias",
+        "prelu.weight": "masknet.prelu.weight",
+        "output.0.weight": "masknet.value.weight",
+        "output.0.bias": "masknet.value.bias",
+        "output_gate.0.weight": "masknet.gate.weight",
+        "output_gate.0.bias": "masknet.gate.bias",
+        "end_conv1x1.weight": "masknet.outlet.weight",
+        "dual_mdl.{i}.{half}_norm.weight": "masknet.blocks.{i}.{half}_norm.weight",
+        "dual_mdl.{i}.{half}_norm.bias": "masknet.blocks.{i}.{half}_norm.bias",
+        "dual_mdl.{i}.{half}_mdl.mdl.norm.norm.weight": "masknet.blocks.{i}.{half}.norm.weight",
+        "dual_mdl.{i}.{half}_mdl.mdl.norm.norm.bias": "masknet.blocks.{i}.{half}.norm.bias",
+        **{
+            f"{LAYER}{theirs}": f"masknet.blocks.{{i}}.{{half}}.layers.{{j}}.{ours}"
+            for theirs, ours in {
+                "norm1.norm.weight": "attention_norm.weight",
+                "norm1.norm.bias": "attention_norm.bias",
+                "self_att.att.in_proj_weight": "attention.in_proj.weight",
+                "self_att.att.in_proj_bias": "attention.in_proj.bias",
+                "self_att.att.out_proj.weight": "attention.out_proj.weight",
+                "self_att.att.out_proj.bias": "attention.out_proj.bias",
+                "norm2.norm.weight": "feed_norm.weight",
+                "norm2.norm.bias": "feed_norm.bias",
+                "pos_ffn.ffn.0.weight": "feed_in.weight",
+                "pos_ffn.ffn.0.bias": "feed_in.bias",
+                "pos_ffn.ffn.3.weight": "feed_out.weight",
+                "pos_ffn.ffn.3.bias": "feed_out.bias",
+            }.items()
+        },
+    },
+}
+CONVOLUTIONS = {  # published 1x1 convolutions: axes of size 1 that our Linear weights lack
+    "masknet.inlet.weight": 1,
+    "masknet.split.weight": 2,
+    "masknet.value.weight": 1,
+    "masknet.gate.weight": 1,
+    "masknet.outlet.weight": 1,
+}
+HIDDEN = "dual_mdl.0.intra_mdl.mdl.layers.0.pos_ffn.ffn.0.weight"  # (hidden, features)
+IGNORED = re.compile(r"dual_mdl\.\d+\.(intra|inter)_mdl\.pos_enc\.pe")  # positions: a formula, computed
+
+MASKNET_RULES: Rules = {  # setting: (the peer's default, what our network has)
+    "norm": ("ln", "ln"),
+    "linear_layer_after_inter_intra": (True, False),
+    "skip_around_intra": (True, True),
+    "use_global_pos_enc": (False, False),
+}
+TRANSFORMER_RULES: Rules = {
+    "activation": ("relu", "relu"),
+    "attention_type": ("regularMHA", "regularMHA"),
+    "norm_before": (False, True),
+    "use_positional_encoding": (False, True),
+}
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether the folder looks like one of SpeechBrain's."""
+    return any((folder / file).exists() for file in FILES)
+
+
+def read_checkpoint(folder: Path, name: str) -> Checkpoint:
+    """Read a SpeechBrain SepFormer folder.
+
+    Raises:
+        ModelError: a file is missing or damaged, the network is not a SepFormer, or a tensor does not fit.
+    """
+    if missing := [file for file in FILES if not (folder / file).is_file()]:
+        raise ModelError(
+            f"{folder} has no {missing[0]}; a SpeechBrain SepFormer is {', '.join(FILES[:-1])} and {FILES[-1]}."
+        )
+    settings = read_settings(folder / SETTINGS)
+    published = {part: read_state_dict(folder / f"{part}.ckpt") for part in PARTS}
+    published["masknet"] = {k: v for k, v in published["masknet"].items() if not IGNORED.fullmatch(k)}
+    geometry = _geometry(settings, published, folder)
+    expected = published_shapes(geometry)
+    for part in PARTS:
+        compare_shapes(shapes_of(published[part]), expected[part], str(folder / f"{part}.ckpt"))
+    shapes = tensor_shapes(geometry)
+    tensors = {}
+    for part in PARTS:
+        for theirs, ours in published_names(part, geometry).items():
+            weight = as_weight(published[part][theirs], theirs, str(folder / f"{part}.ckpt"))
+            tensors[ours] = weight.reshape(shapes[ours])  # drops the axes of 1x1 convolutions, nothing else
+    sources, official = geometry.sources, name.startswith("speechbrain/")
+    spec = ModelSpec(
+        name=name,
+        family="sepformer",
+        sample_rate=settings.positive("sample_rate"),
+        channels=1,
+        stems=("speech",) if sources == 1 else tuple(f"voice{i + 1}" for i in range(sources)),
+        geometry=geometry,
+        licence="Apache-2.0" if official else "as stated by its publisher",
+        provenance=f"A SepFormer trained with SpeechBrain, imported from {name if official else folder.name}.",
+        windows=Windows(),
+    )
+    return finish(tensors, spec, str(folder))
+
+
+def published_names(part: str, geometry: SepFormerGeometry) -> dict[str, str]:
+    """{published: ours} for every tensor of one file."""
+    places = [
+        {"i": i, "half": half, "j": j}
+        for i, half, j in itertools.product(range(geometry.blocks), ("intra", "inter"), range(geometry.layers))
+    ]
+    return {theirs.format(**at): ours.format(**at) for theirs, ours in NAMES[part].items() for at in places}
+
+
+def published_shapes(geometry: SepFormerGeometry) -> dict[str, Shapes]:
+    """Name and shape of every tensor that a published network of this geometry has, file by file."""
+    ours = tensor_shapes(geometry)
+    return {
+        part: {
+            theirs: ours[name] + (1,) * CONVOLUTIONS.get(name, 0)
+            for theirs, name in published_names(part, geometry).items()
+        }
+        for part in PARTS
+    }
+
+
+def _geometry(settings: Settings, published: dict[str, dict[str, np.ndarray]], folder: Path) -> SepFormerGeometry:
+    """Sizes from the tensors; what no tensor shows (heads, chunk length, sources) from the settings."""
+    modules = settings.within("modules")
+    masknet = modules.within("masknet")
+    masknet.require(MASKNET_RULES)
+    halves = [masknet.within(key) for key in ("intra_model", "inter_model")]
+    for half in halves:
+        half.require(TRANSFORMER_RULES)
+    features, kernel = _sizes(published["encoder"], "conv1d.weight", (0, 2), folder / "encoder.ckpt")
+    (hidden,) = _sizes(published["masknet"], HIDDEN, (0,), folder / "masknet.ckpt")
+    halves[1].require({"nhead": (None, heads := halves[0].positive("nhead"))})
+    modules.within("decoder").require({"stride": (1, kernel // 2)})  # the peer's encoder always steps by half a kernel
+    chunk_frames = masknet.positive("K", 200)
+    if chunk_frames % 2:
+        raise ModelError(f"{settings.path}: K is {chunk_frames}, expected an even number: chunks overlap by half.")
+    if features % heads:
+        raise ModelError(f"{settings.path}: nhead is {heads}, which does not divide the {features} features.")
+    try:
+        return SepFormerGeometry(
+            sources=masknet.positive("num_spks", 2),
+            features=features,
+            kernel_samples=kernel,
+            stride_samples=kernel // 2,
+            chunk_frames=chunk_frames,
+            blocks=_count(published["masknet"], r"dual_mdl\.(\d+)\."),
+            layers=_count(published["masknet"], r"dual_mdl\.0\.intra_mdl\.mdl\.layers\.(\d+)\."),
+            heads=heads,
+            hidden=hidden,
+        )
+    except ValueError as error:
+        raise ModelError(f"{folder}: the sizes describe no network: {error}") from None
+
+
+def _sizes(tensors: dict[str, np.ndarray], name: str, axes: tuple[int, ...], path: Path) -> list[int]:
+    """Sizes along some axes of a tensor that the geometry is read from."""
+    if name not in tensors:
+        raise ModelError(f"{path}: tensor {name!r} is missing; is this the checkpoint of a SepFormer?")
+    shape = tensors[name].shape
+    if len(shape) <= max(axes) or 0 in shape:
+        raise ModelError(f"{path}: tensor {name!r} has shape {quoted(shape)}, which is not that of a SepFormer's.")
+    return [shape[axis] for axis in axes]
+
+
+def _count(names: dict[str, np.ndarray], pattern: str) -> int:
+    return len({match[1] for name in names if (match := re.match(pattern, name))})

@@ -1,0 +1,300 @@
+"""Models by name: find one on this machine, list them, fetch a published one, import or remove one.
+
+Nothing is downloaded unless `pull` is called. A model in the cache is complete or not there at all: it gets its place
+(see `store`) after every byte of the download was verified (see `download`).
+"""
+
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from unbraid.errors import DownloadError, ModelError, ModelNotFound, SpecError, UsageError
+from unbraid.hub import cache as store
+from unbraid.hub.catalogue import ASSETS, Published, catalogue, check_import_name, folder_name, nearest
+from unbraid.hub.download import Progress, disk_error
+from unbraid.hub.spec import Family, ModelSpec, read_spec
+from unbraid.models.geometry import AudioTransformerGeometry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unbraid.hub.importers import Checkpoint
+
+PACKAGED = ASSETS / "models"
+_TRUE = {"1", "true", "yes", "on"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of `unbraid models`."""
+
+    name: str
+    where: Literal["packaged", "cached", "published"]
+    family: Family
+    licence: str
+    bytes: int  # on disk; of a published one, about that
+    stems: tuple[str, ...]
+    sample_rate: int  # Hz
+    scores: dict[str, float]
+    folder: Path | None = None  # None: not on this machine
+    writes: str = "text"  # where there are no stems
+
+
+def resolve(name: str | os.PathLike[str], *, cache: Path | None = None) -> Path:
+    """The folder of a model: packaged, then pulled or imported, then a folder at that path.
+
+    Raises:
+        UsageError: this is neither a name nor a path.
+        ModelNotFound: there is none; the message says how to get a published one, or which names are similar.
+    """
+    if not isinstance(name, str | os.PathLike):
+        raise UsageError(f"A model is a name that `unbraid models` lists, or the path of a folder, not {name!r}.")
+    if not isinstance(name, str):
+        return _model_folder(Path(name))
+    if folder := _present(name, cache):
+        return folder
+    if name in catalogue().published:
+        raise ModelNotFound(f"{name} is published, but not on this machine; get it with `unbraid models pull {name}`.")
+    if name in catalogue().packaged:
+        raise ModelNotFound(f"{name} should be inside the package, but is not; reinstall unbraid.")
+    path = Path(name).expanduser()
+    if name and path.exists():
+        return _model_folder(path)
+    raise _unknown(name, cache)
+
+
+def entries(*, cache: Path | None = None) -> list[Entry]:
+    """Every model that can be used or had: packaged, cached, and published but absent. Damaged folders are left out."""
+    packaged = [_entry_of(folder, "packaged") for folder in store.model_folders(PACKAGED)]
+    cached = [_entry_of(folder, "cached") for folder in store.cached_models(cache)]
+    here = {entry.name: entry for entry in [*packaged, *cached] if entry}
+    absent = [_entry_of_published(p) for p in catalogue().published.values() if p.name not in here]
+    return [*here.values(), *absent]
+
+
+def damaged(*, cache: Path | None = None) -> dict[Path, str]:
+    """Folders in the cache that cannot be read as models, and why."""
+    reasons = {}
+    for folder in store.cached_models(cache):
+        try:
+            read_spec(folder)
+        except SpecError as error:
+            reasons[folder] = str(error)
+    return reasons
+
+
+def models_with_stem(stem: str, *, cache: Path | None = None) -> list[str]:
+    """Names of the models that have this stem, those on this machine first."""
+    return [entry.name for entry in entries(cache=cache) if stem in entry.stems]
+
+
+def is_offline(offline: bool | None = None) -> bool:
+    """Whether downloads are forbidden: by the argument, or, when it is None, by the environment."""
+    variables = ("UNBRAID_OFFLINE", "HF_HUB_OFFLINE")
+    return any(os.environ.get(v, "").lower() in _TRUE for v in variables) if offline is None else offline
+
+
+def pull(
+    name: str, *, progress: Progress | None = None, offline: bool | None = None, cache: Path | None = None
+) -> Path:
+    """The folder of a published model, downloaded unless it, or another of the same archive, is here already.
+
+    Args:
+        name: of the model.
+        progress: called with bytes so far and bytes in all (None: unknown); what it raises stops the download, and
+            the next call goes on from there.
+        offline: forbid (True) or allow (False) downloads; None asks UNBRAID_OFFLINE and HF_HUB_OFFLINE.
+        cache: where models are kept; None asks UNBRAID_CACHE, or takes the platform's folder.
+
+    Raises:
+        ModelNotFound: nothing of that name is published.
+        DownloadError: it cannot be fetched, or downloads are forbidden.
+        ChecksumError: what came is not what was published.
+        ModelError: the checkpoint cannot be turned into a model folder.
+    """
+    entry = catalogue().published.get(name)
+    if folder := _present(name, cache):
+        store.tidy(store.models_folder(cache))
+        store.forget_staging(folder_name((entry and entry.archive) or name), cache)
+        return folder
+    if entry is None:
+        raise _unknown(name, cache)
+    destination = store.models_folder(cache) / folder_name(name)
+    if _made_of_twin(entry, destination, cache):
+        return destination
+    if is_offline(offline):
+        raise DownloadError(
+            f"{name} is not on this machine, and downloads are forbidden; leave out --offline and unset "
+            "UNBRAID_OFFLINE and HF_HUB_OFFLINE to pull it."
+        )
+    with store.staging(folder_name(entry.archive or entry.name), cache) as staging:
+        if folder := _present(name, cache):  # pulled by another process while we waited for the lock
+            return folder
+        _pull(entry, staging, destination, progress)
+    return destination
+
+
+def import_model(source: Path, name: str, *, overwrite: bool = False, cache: Path | None = None) -> Path:
+    """Turn a published-form checkpoint on this disk into a model of that name; returns its folder.
+
+    Raises:
+        UsageError: the name cannot be had.
+        ModelNotFound: there is no such folder.
+        ModelError: its content is not a checkpoint that can be read.
+    """
+    check_import_name(name)
+    destination = store.models_folder(cache) / folder_name(name)
+    if destination.exists() and not overwrite:
+        raise UsageError(f"There is a model called {name!r} already; choose another name, or use --overwrite.")
+    if not source.is_dir():
+        raise ModelNotFound(f"{source} is not a folder; give the folder that holds the checkpoint's files.")
+    if (source / "spec.json").exists():
+        raise ModelError(f"{source} is a model folder already; use it by its path, there is nothing to import.")
+    checkpoint, weights = _read_checkpoint(source, name), store.weights_of(destination)
+    _install(destination, checkpoint.spec, checkpoint.tensors)
+    store.forget_copies(weights, store.model_folders(PACKAGED), cache)
+    return destination
+
+
+def remove(name: str, *, cache: Path | None = None) -> None:
+    """Delete a pulled or imported model, and the int8 copies of its weights unless another model has the same.
+
+    Raises:
+        UsageError: it is part of the package.
+        ModelNotFound: it is not in the cache.
+        ModelError: it cannot be deleted.
+    """
+    if name in catalogue().packaged:
+        raise UsageError(f"{name} is part of the package and cannot be removed.")
+    folder = store.models_folder(cache) / folder_name(name)
+    if not _plain(name) or not folder.is_dir():
+        raise ModelNotFound(f"{name} is not in the cache, so there is nothing to remove.")
+    weights = store.weights_of(folder)
+    try:
+        store.discard(folder)
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be removed ({error.strerror or error}); is it in use?") from None
+    store.forget_copies(weights, store.model_folders(PACKAGED), cache)
+
+
+def _pull(entry: Published, staging: Path, destination: Path, progress: Progress | None) -> None:
+    """Fetch, convert, install; what was fetched stays for the next attempt unless it cannot be converted."""
+    from unbraid.hub.publishers import fetch_published
+
+    fetched = fetch_published(entry, staging, progress)
+    try:
+        checkpoint = _read_checkpoint(fetched.folder, entry.name)
+        spec = _as_published(checkpoint.spec, entry, fetched.provenance)
+        _install(destination, spec, checkpoint.tensors)
+    except DownloadError:  # the disk refuses
+        raise
+    except ModelError:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    shutil.rmtree(staging, ignore_errors=True)
+
+
+def _made_of_twin(entry: Published, destination: Path, cache: Path | None) -> bool:
+    """Make a model of another one here that comes from the same archive: spleeter:4stems-16kHz of spleeter:4stems."""
+    from unbraid.hub.folder import open_model_folder
+    from unbraid.models.tensors import read_weights
+
+    twins = [p.name for p in catalogue().published.values() if p.archive and p.archive == entry.archive]
+    for folder in filter(None, (_present(name, cache) for name in twins)):
+        with suppress(ModelError):  # a damaged one is no source; then the archive is
+            spec = open_model_folder(folder)
+            tensors = read_weights(folder / "model.safetensors")
+            _install(destination, _as_published(spec, entry, spec.provenance), tensors)
+            return True
+    return False
+
+
+def _as_published(spec: ModelSpec, entry: Published, provenance: str) -> ModelSpec:
+    """What the checkpoint says of itself, with what the catalogue adds."""
+    spectral = replace(spec.spectral, bins=entry.bins) if spec.spectral and entry.bins else spec.spectral
+    facts = replace(spec, spectral=spectral, scores=dict(entry.scores))
+    return replace(facts, name=entry.name, licence=entry.licence, provenance=provenance)
+
+
+def _read_checkpoint(folder: Path, name: str) -> "Checkpoint":
+    from unbraid.hub.importers import read_checkpoint
+
+    return read_checkpoint(folder, name)
+
+
+def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]") -> None:
+    """Put a model into its place in the cache, in place of an older one."""
+    from unbraid.hub.folder import write_model_folder
+
+    try:
+        write_model_folder(destination, spec, tensors, replace=True)
+    except OSError as error:
+        raise disk_error(error, destination.parent) from None
+
+
+def _present(name: str, cache: Path | None) -> Path | None:
+    """The folder of a packaged or cached model."""
+    if not _plain(name):
+        return None
+    candidates = (parent / folder_name(name) for parent in (PACKAGED, *store.model_places(cache)))
+    return next((folder for folder in candidates if os.path.isfile(folder / "spec.json")), None)
+
+
+def _plain(name: str) -> bool:
+    """Whether this can be a model's name at all, rather than a path."""
+    return name.isascii() and name[:1].isalnum() and "\\" not in name and ".." not in name
+
+
+def _model_folder(path: Path) -> Path:
+    if (path / "spec.json").is_file():
+        return path
+    if not path.exists():
+        raise ModelNotFound(f"{path} does not exist; give a model folder, or a name that `unbraid models` lists.")
+    if not path.is_dir():
+        raise ModelNotFound(f"{path} is not a folder; give a model folder, or a name that `unbraid models` lists.")
+    if any((path / file).exists() for file in ("hyperparams.yaml", "config.json")) or any(path.glob("*.index")):
+        raise ModelNotFound(f"{path} is a published checkpoint; `unbraid models import {path} --to NAME` converts it.")
+    raise ModelNotFound(f"{path} is not a model folder: it has no spec.json.")
+
+
+def _unknown(name: str, cache: Path | None) -> ModelNotFound:
+    known = dict.fromkeys([*catalogue().names(), *(entry.name for entry in entries(cache=cache))])
+    alike = nearest(name, known)
+    hint = f"did you mean {' or '.join(alike)}? " if alike else ""
+    return ModelNotFound(f"No model or folder is called {name!r}; {hint}`unbraid models` lists them all.")
+
+
+def _entry_of(folder: Path, where: Literal["packaged", "cached"]) -> Entry | None:
+    try:
+        spec = read_spec(folder)
+    except SpecError:
+        return None
+    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    return Entry(
+        name=spec.name,
+        where=where,
+        family=spec.family,
+        licence=spec.licence,
+        bytes=size,
+        stems=spec.stems,
+        sample_rate=spec.sample_rate,
+        scores=spec.scores,
+        folder=folder,
+        writes=spec.geometry.target.kind if isinstance(spec.geometry, AudioTransformerGeometry) else "text",
+    )
+
+
+def _entry_of_published(entry: Published) -> Entry:
+    return Entry(
+        name=entry.name,
+        where="published",
+        family=entry.family,
+        licence=entry.licence,
+        bytes=entry.bytes,
+        stems=entry.stems,
+        sample_rate=entry.sample_rate,
+        scores=entry.scores,
+    )

@@ -1,0 +1,220 @@
+"""Where published models come from: the files of one model, fetched into a folder in their publisher's own layout.
+
+SpeechBrain's and those for transformers lie on the Hugging Face hub, each at the commit that the catalogue pins; where
+it pins none, `main` is asked once which commit it is, and that one is fetched and recorded. `huggingface_hub` finds
+the user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME); what the hub states and the bytes come through
+`download`, because the hub's own downloader starts a file again when the program was stopped. Spleeter's are
+archives of a GitHub release, whose `checksum.json` and the hash in our catalogue must say the same.
+"""
+
+import json
+import re
+import shutil
+import tarfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from unbraid.errors import ChecksumError, DownloadError
+from unbraid.hub import download
+from unbraid.hub.catalogue import Published
+from unbraid.hub.connection import Answer, status_error
+from unbraid.hub.download import Progress, Remote
+from unbraid.hub.proxies import publisher
+
+_HASH_LETTERS = 64
+_SPARE_BYTES = 100_000_000  # what else than weights may come with a model
+COMMIT = re.compile("[0-9a-f]{40}")
+SPEECHBRAIN_FILES = ("hyperparams.yaml", "encoder.ckpt", "decoder.ckpt", "masknet.ckpt")
+TRANSFORMERS_FILES = ("config.json", "preprocessor_config.json", "vocab.json")
+TRANSFORMERS_TRUNK_FILES = TRANSFORMERS_FILES[:2]  # without a head there are no symbols
+TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # one of them is enough
+SPLEETER_FILES = ("checkpoint", "model.index", "model.data-00000-of-00001")
+SPLEETER_RELEASE = "https://github.com/deezer/spleeter/releases/download/v1.4.0"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A published checkpoint on this disk."""
+
+    folder: Path
+    provenance: str  # where it came from, in one sentence
+
+
+class _Absent(DownloadError):
+    """The hub has no such file."""
+
+
+def fetch_trunk(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
+    """Download what a Wav2Vec2 or HuBERT for transformers is besides a head, which it may lack, as `fetch_published`.
+
+    Raises:
+        DownloadError: a file cannot be fetched.
+        ChecksumError: a file is not the one that was published.
+    """
+    return _fetch_from_hub(entry, staging, progress, TRANSFORMERS_TRUNK_FILES)
+
+
+def fetch_published(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
+    """Download the files of a published model into STAGING, or go on where that stopped.
+
+    Raises:
+        DownloadError: a file cannot be fetched.
+        ChecksumError: a file is not the one that was published.
+    """
+    if entry.source == "spleeter":
+        return _fetch_spleeter(entry, staging, progress)
+    files = SPEECHBRAIN_FILES if entry.source == "speechbrain" else TRANSFORMERS_FILES
+    return _fetch_from_hub(entry, staging, progress, files)
+
+
+def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
+    base = publisher("UNBRAID_SPLEETER_URL") or SPLEETER_RELEASE
+    name = f"{entry.archive}.tar.gz"
+    pinned, stated = entry.sha256[name], _stated_checksum(f"{base}/checksum.json", str(entry.archive))
+    if stated != pinned:
+        raise ChecksumError(
+            f"{base}/checksum.json says that {name} has sha256 {stated}, but {pinned} was published; nothing was "
+            "downloaded. Unset UNBRAID_SPLEETER_URL if it is set, or report this."
+        )
+    archive = staging / name
+    download.fetch(Remote(f"{base}/{name}", sha256=pinned, most_bytes=_most_bytes(entry)), archive, progress)
+    folder = staging / "checkpoint"
+    unpack(archive, folder, SPLEETER_FILES)
+    return Fetched(folder, f"Spleeter's {entry.archive} by Deezer, {base}/{name}, sha256 {pinned}.")
+
+
+def _stated_checksum(url: str, archive: str) -> str:
+    """What the release's own table says about an archive."""
+    try:
+        return str(json.loads(download.fetch_text(url))[archive]).lower()[:_HASH_LETTERS]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DownloadError(f"{url} does not state the checksum of {archive}; it should map names to sha256.") from None
+
+
+def unpack(archive: Path, folder: Path, members: tuple[str, ...]) -> None:
+    """Write just these plain files of a flat tar.gz into FOLDER, which is made anew; all else in it is ignored.
+
+    Raises:
+        ChecksumError: the archive is damaged or lacks one of them.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                name = member.name.removeprefix("./")
+                content = tar.extractfile(member) if member.isreg() and name in members else None
+                if content:
+                    with open(folder / name, "wb") as file:
+                        shutil.copyfileobj(content, file, 1 << 20)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise ChecksumError(f"{archive.name} cannot be unpacked: {error}.") from None
+    except OSError as error:
+        raise download.disk_error(error, folder) from None
+    if missing := [name for name in members if not (folder / name).is_file()]:
+        raise ChecksumError(f"{archive.name} does not hold {missing[0]!r}, so it is no checkpoint of Spleeter.")
+
+
+def _fetch_from_hub(entry: Published, staging: Path, progress: Progress | None, files: tuple[str, ...]) -> Fetched:
+    revision, remotes = _remotes(entry, files)
+    folder = staging / revision
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = [remote.size or 0 for remote in remotes.values()]
+    total = sum(sizes) if all(sizes) else None
+    for i, (file, remote) in enumerate(remotes.items()):
+        _copy_from_hub_cache(entry.name, file, revision, folder / file)
+        download.fetch(remote, folder / file, _shifted(progress, sum(sizes[:i]), total))
+    newest = "" if entry.revision else ", the newest when it was pulled"
+    whose = "SpeechBrain's " if entry.source == "speechbrain" else ""
+    return Fetched(folder, f"{whose}{entry.name} on the Hugging Face hub, commit {revision}{newest}.")
+
+
+def _remotes(entry: Published, files: tuple[str, ...]) -> tuple[str, dict[str, Remote]]:
+    """The commit to fetch, and what is there of these files and, for transformers, of the weights."""
+    revision, remotes = entry.revision or "main", {}
+    for file in files:
+        revision, remotes[file] = _describe(entry, file, revision)
+    if entry.source == "transformers":
+        wanted, otherwise = TRANSFORMERS_WEIGHTS
+        try:
+            _, remotes[wanted] = _describe(entry, wanted, revision)
+        except _Absent:
+            _, remotes[otherwise] = _describe(entry, otherwise, revision)
+    return revision, remotes
+
+
+def _most_bytes(entry: Published) -> int:
+    """How large a file of a model can be, if it is to be that model: with an optimiser's state, and in float64."""
+    return 6 * entry.bytes + _SPARE_BYTES if entry.bytes else download.MOST_BYTES
+
+
+def _shifted(progress: Progress | None, before: int, total: int | None) -> Progress | None:
+    """Progress of one file as progress of them all."""
+    return (lambda done, _: progress(before + done, total)) if progress else None
+
+
+def _describe(entry: Published, file: str, revision: str) -> tuple[str, Remote]:
+    """The commit of a revision, and what the hub says of a file at it."""
+    endpoint = publisher("HF_ENDPOINT")  # before the hub's package reads it
+    import huggingface_hub as hub
+    from huggingface_hub import constants
+
+    if constants.is_offline_mode():
+        raise DownloadError(f"{entry.name} cannot be downloaded: HF_HUB_OFFLINE is set.")
+    url = hub.hf_hub_url(entry.name, file, revision=revision, endpoint=endpoint)
+    headers = _token_headers()
+    answer = download.fetch_head(url, headers)
+    if not (answer.is_success or answer.is_redirect):
+        reason = status_error(answer.status, url)
+        raise _Absent(str(reason)) if answer.status == 404 else reason
+    commit, pinned = answer.header("X-Repo-Commit"), entry.sha256.get(file)
+    if not commit:
+        raise DownloadError(f"{url} is not answered by a Hugging Face hub; check HF_ENDPOINT and any proxy settings.")
+    if not COMMIT.fullmatch(commit):
+        raise ChecksumError(
+            f"{url} answers with commit {commit[:80]!r}, which is not a Git commit of 40 hexadecimal digits."
+        )
+    if COMMIT.fullmatch(revision) and commit != revision:
+        raise ChecksumError(f"{url} answers with commit {commit}, but {revision} was asked for.")
+    etag = (answer.header("X-Linked-Etag") or answer.header("ETag")).removeprefix("W/").strip('"')
+    stated = etag if re.fullmatch("[0-9a-f]{64}", etag) else None
+    if pinned and stated and pinned != stated:
+        raise ChecksumError(f"{url} is said to have sha256 {stated}, but {pinned} was published.")
+    git_sha1 = etag if COMMIT.fullmatch(etag) else None
+    at_commit = hub.hf_hub_url(entry.name, file, revision=commit, endpoint=endpoint)
+    size, most = _stated_size(answer), _most_bytes(entry)
+    if (size or 0) > most:
+        raise DownloadError(f"{url} is said to have {size} bytes, but at most {most} can be right.")
+    return commit, Remote(at_commit, size, pinned or stated, git_sha1, headers, most)
+
+
+def _token_headers() -> dict[str, str]:
+    """The user's token for the hub, as a header."""
+    import huggingface_hub as hub
+    from huggingface_hub import constants
+
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else hub.get_token()
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise DownloadError("The token for the Hugging Face hub has characters that none has; check HF_TOKEN.")
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _stated_size(answer: Answer) -> int | None:
+    """How long the hub says a file is; what a redirect is long itself does not count."""
+    own = "" if answer.is_redirect else answer.header("Content-Length")
+    found = re.fullmatch(r"\d{1,15}", answer.header("X-Linked-Size") or own, re.ASCII)
+    return int(found[0]) if found else None
+
+
+def _copy_from_hub_cache(repository: str, file: str, commit: str, destination: Path) -> None:
+    """Take the file from the hub's own cache when it is there; `fetch` verifies it like any other."""
+    import huggingface_hub as hub
+
+    cached = hub.try_to_load_from_cache(repository, file, revision=commit)
+    if isinstance(cached, str) and not destination.exists():
+        try:
+            shutil.copyfile(cached, destination)
+        except OSError as error:
+            destination.unlink(missing_ok=True)
+            raise download.disk_error(error, destination.parent) from None

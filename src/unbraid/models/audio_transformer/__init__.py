@@ -1,0 +1,1 @@
+"""The encoder-decoder audio Transformer: waveform, spectrogram or text to any of them."""

@@ -1,0 +1,96 @@
+"""Who attends to whom in an audio Transformer, as an ONNX graph over the same weights: the whole network in one pass.
+
+    attention   source, lengths (1,) [, target] -> encoder_attention (L, H, N, N)
+                [, decoder_attention (L', H, M, M), cross_attention (L', H, M, N)]
+
+The source is one item, as the encoder's graph reads it. Where there is a decoder, the target is what it is shown,
+symbols (1, M) or frames (1, M, r·F), the begin included. The other graphs use ONNX Runtime's own attention, which keeps
+its weights to itself; here they are written out (arXiv 1706.03762, equation 1),
+
+    weights = softmax(Q Kᵀ / √(D/H) + mask),   mask = -∞ where a step of the decoder would see a later one, else 0
+
+It is for looking: nothing is written or converted with it.
+"""
+
+import math
+
+import numpy as np
+
+from unbraid.hub.graphs import ATTENTION
+from unbraid.models.audio_transformer.graph.ends import embedded, read, shown
+from unbraid.models.audio_transformer.graph.model import Pass, as_keys, fed, joined, part_of, placed, projected
+from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
+from unbraid.models.onnx.builder import Graph, Tensors
+from unbraid.models.onnx.layers import layer_norm
+from unbraid.models.signatures import signature
+
+
+def attention_graph(geometry: AudioTransformerGeometry, tensors: Tensors, location: str) -> bytes:
+    """The graph of a geometry, pointing into a weights file that holds `tensors`."""
+    graph = Graph(tensors, location)
+    source = read(graph, geometry)
+    memory, weights = _encoder(Pass(graph, geometry, source.batch, None, source.steps, "lengths"), source.tokens)
+    outputs = {"encoder_attention": weights}
+    if not geometry.is_aligned:
+        if isinstance(geometry.target, TextSide):
+            tokens = embedded(graph, "back", graph.reshape("target", [-1]), geometry.features)
+        else:
+            assert isinstance(geometry.target, SpectrogramSide)
+            width = geometry.target.stride * geometry.target.bins
+            tokens = shown(graph, graph.reshape("target", [-1, width]))
+        steps = graph.size("target", 1)
+        own, cross = _decoder(Pass(graph, geometry, source.batch, None, steps, "lengths"), tokens, memory)
+        outputs["decoder_attention"], outputs["cross_attention"] = own, cross
+    return graph.model(signature(geometry, ATTENTION), outputs)
+
+
+def _encoder(p: Pass, tokens: str) -> tuple[str, str]:
+    """The memory (N, D), and the weights (L, H, N, N) of all layers."""
+    x, turn = placed(p, tokens)
+    found = []
+    for i in range(p.geometry.encoder_layers):
+        layer = f"encoder.layers.{i}"
+        q, keys, values = projected(p, f"{layer}.attention", layer_norm(p.graph, f"{layer}.attention_norm", x), turn)
+        found.append(_weights(p, q, keys))
+        x = fed(p, layer, joined(p, f"{layer}.attention", x, _mixed(p, found[-1], values)))
+    return layer_norm(p.graph, "encoder.norm", x), p.graph.op("Concat", *found, axis=0)
+
+
+def _decoder(p: Pass, tokens: str, memory: str) -> tuple[str, str]:
+    """The weights of all layers: of the target's steps (L, H, M, M), and of the source's (L, H, M, N)."""
+    x, turn = placed(p, tokens)
+    mask = _mask(p)
+    own, cross = [], []
+    for i in range(p.geometry.decoder_layers):
+        layer = f"decoder.layers.{i}"
+        h = layer_norm(p.graph, f"{layer}.self_norm", x)
+        q, keys, values = projected(p, f"{layer}.self_attention", h, turn)
+        own.append(_weights(p, q, keys, mask))
+        x = joined(p, f"{layer}.self_attention", x, _mixed(p, own[-1], values))
+        h = layer_norm(p.graph, f"{layer}.cross_norm", x)
+        q = part_of(p, f"{layer}.cross_attention", h, 0)
+        keys, values = (as_keys(p, part_of(p, f"{layer}.cross_attention", memory, third)) for third in (1, 2))
+        cross.append(_weights(p, q, keys))
+        x = fed(p, layer, joined(p, f"{layer}.cross_attention", x, _mixed(p, cross[-1], values)))
+    return p.graph.op("Concat", *own, axis=0), p.graph.op("Concat", *cross, axis=0)
+
+
+def _weights(p: Pass, q: str, keys: str, mask: str | None = None) -> str:
+    """How much of each key (1, H, N, D/H) each query takes, of anything with M·D elements: (1, H, M, N)."""
+    width = p.geometry.features // p.geometry.heads
+    scaled = p.graph.op("Mul", as_keys(p, q), p.graph.constant(1 / math.sqrt(width)))
+    scores = p.graph.op("MatMul", scaled, p.graph.op("Transpose", keys, perm=[0, 1, 3, 2]))
+    return p.graph.op("Softmax", p.graph.op("Add", scores, mask) if mask else scores, axis=-1)
+
+
+def _mixed(p: Pass, weights: str, values: str) -> str:
+    """The values (1, H, N, D/H) by their weights: (1, M, H, D/H)."""
+    return p.graph.op("Transpose", p.graph.op("MatMul", weights, values), perm=[0, 2, 1, 3])
+
+
+def _mask(p: Pass) -> str:
+    """-∞ where a step comes after the one that asks, else 0: (M, M)."""
+    end = p.graph.op("Squeeze", p.end, p.graph.constant([0]))
+    step = p.graph.op("Range", p.graph.constant(np.int64(0)), end, p.graph.constant(np.int64(1)))
+    later = p.graph.op("Less", p.graph.op("Unsqueeze", step, p.graph.constant([1])), step)
+    return p.graph.op("Where", later, p.graph.constant(-math.inf), p.graph.constant(0.0))

@@ -1,0 +1,185 @@
+"""The ends of an audio Transformer as ONNX nodes: fronts, which read a source, and backs, which write a target.
+
+The same as `models.text_ends`, `models.spectrogram_ends`, `models.wave_ends` and `models.pretrained_front`, which have
+the equations. Lengths (B,) are in steps; what lies beyond them is made zeros before every convolution, so that padding
+reaches nothing.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unbraid.hub.graphs import source_name
+from unbraid.models.geometry import AudioTransformerGeometry, PretrainedSide, SpectrogramSide, TextSide, WaveSide
+from unbraid.models.onnx.builder import Graph
+from unbraid.models.onnx.layers import layer_norm, linear
+from unbraid.models.signatures import signature
+from unbraid.models.tensors import POST_KERNEL, POST_LAYERS
+from unbraid.models.wav2vec2.graph import Trunk, trunk_tokens
+
+LOUDEST = 5.0  # natural logarithm of an amplitude
+QUIETEST = 1e-7  # power of a step
+FLOAT = 1  # of ONNX
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a front has read."""
+
+    tokens: str  # (B·N, D)
+    batch: str  # B, a tensor of one element
+    steps: str  # N, the same
+    found: str | None = None  # w (B, E, N'), of a waveform's first convolution
+
+
+def read(graph: Graph, geometry: AudioTransformerGeometry) -> Source:
+    """The features of the graph's source."""
+    side, features = geometry.source, geometry.features
+    name = source_name(side)
+    if isinstance(side, TextSide):
+        batch, steps = graph.size(name, 0), graph.size(name, 1)
+        return Source(embedded(graph, "front", graph.reshape(name, [-1]), features), batch, steps)
+    if isinstance(side, PretrainedSide):
+        tokens, shape = trunk_tokens(Trunk(graph, side.encoder, "front.trunk.", "lengths"), name)
+        batch, steps = (graph.slice(shape, axis, axis + 1, axis=0) for axis in range(2))
+        return Source(linear(graph, "front.project", tokens), batch, steps)
+    if isinstance(side, SpectrogramSide):
+        found, x = None, _read_spectrogram(graph, side)  # (B, D, N)
+    else:
+        found = _analysed(graph, side)
+        x = _read_waveform(graph, side, found)  # (B, E, N)
+    tokens = graph.reshape(graph.op("Transpose", x, perm=[0, 2, 1]), [-1, _width(geometry)])
+    if isinstance(side, WaveSide):
+        tokens = layer_norm(graph, f"front.norms.{len(side.strides) - 1}", tokens)
+        if not geometry.alters and found:
+            tokens = graph.op("Concat", tokens, _level(graph, side, found), axis=1)
+        tokens = linear(graph, "front.project", tokens)
+    return Source(tokens, graph.size(x, 0), graph.size(x, 2), found)
+
+
+def embedded(graph: Graph, side: str, symbols: str, features: int) -> str:
+    """Symbols (M,) -> their rows of the table, times √D: tokens (M, D)."""
+    rows = graph.op("Gather", graph.weight(f"{side}.embedding.weight"), symbols, axis=0)
+    return graph.op("Mul", rows, graph.constant(math.sqrt(features)))
+
+
+def shown(graph: Graph, frames: str) -> str:
+    """The frames (B, r·F) that the decoder has written last, through the pre-net: tokens (B, D)."""
+    for i in range(2):
+        frames = graph.op("Relu", linear(graph, f"back.prenet.{i}", frames))
+    return frames
+
+
+def converted(graph: Graph, geometry: AudioTransformerGeometry, source: Source, memory: str) -> str:
+    """Aligned: log-mel (B, N·stride, F) or samples (B, N·stride), from the encoder's features (B·N, D)."""
+    side = geometry.target
+    if isinstance(side, SpectrogramSide):
+        frames = graph.op("Reshape", linear(graph, "back.frames", memory), _by_item(graph, source, side.bins))
+        return graph.op("Add", source_name(geometry.source), frames) if geometry.alters else frames
+    assert isinstance(side, WaveSide)
+    if geometry.alters:
+        assert source.found
+        masks = _channels(graph, source, graph.op("Sigmoid", linear(graph, "back.mask", memory)), side.filters)
+        filters = graph.op("Mul", source.found, masks)  # (B, E, N)
+    else:
+        loudest = graph.constant(LOUDEST)
+        amplitude = graph.op("Exp", graph.op("Min", linear(graph, "back.amplitude", memory), loudest))
+        phase = graph.op("Reshape", linear(graph, "back.phase", memory), _by_item(graph, source, side.filters))
+        phase = graph.reshape(graph.op("Add", phase, _turns(graph, side, source.steps)), [-1, side.filters])
+        parts = [graph.op("Mul", amplitude, graph.op(kind, phase)) for kind in ("Cos", "Sin")]
+        filters = _channels(graph, source, graph.op("Concat", *parts, axis=1), 2 * side.filters)
+    (kernel,), (stride,) = side.kernels, side.strides
+    pads = [(kernel - stride) // 2] * 2
+    filters, weight = _inside(graph, filters, 1), graph.weight("back.decoder.weight")
+    samples = graph.op("ConvTranspose", filters, weight, strides=[stride], pads=pads)  # (B, 1, N·stride)
+    return graph.op("Squeeze", samples, graph.constant([1]))
+
+
+def post_graph(graph: Graph, geometry: AudioTransformerGeometry) -> bytes:
+    """What a post-net makes of written frames: log_mel (B, N, F) -> refined (B, N, F)."""
+    x = graph.op("Transpose", "log_mel", perm=[0, 2, 1])
+    for i in range(POST_LAYERS):
+        x = _conv(graph, f"back.post.{i}", graph.op("Tanh", x) if i else x, 1, POST_KERNEL // 2)
+    refined = graph.op("Add", "log_mel", graph.op("Transpose", x, perm=[0, 2, 1]))
+    return graph.model(signature(geometry, "post"), {"refined": refined})
+
+
+def _width(geometry: AudioTransformerGeometry) -> int:
+    """Channels that come out of a front's convolutions."""
+    return geometry.source.filters if isinstance(geometry.source, WaveSide) else geometry.features
+
+
+def _read_spectrogram(graph: Graph, side: SpectrogramSide) -> str:
+    """Features (B, D, N) of log-mel (B, N·stride, F)."""
+    left = side.stride  # frames in a step, from here on
+    x = _inside(graph, graph.op("Transpose", "log_mel", perm=[0, 2, 1]), left)
+    for i, stride in enumerate(side.strides):
+        left //= stride
+        x = _inside(graph, _conv(graph, f"front.convs.{i}", graph.op("Relu", x) if i else x, stride, 1), left)
+    return x
+
+
+def _analysed(graph: Graph, side: WaveSide) -> str:
+    """What the first convolution finds in a waveform (B, N·stride): w (B, E, N')."""
+    x = _inside(graph, graph.op("Unsqueeze", "waveform", graph.constant([1])), side.stride)
+    pads = (side.kernels[0] - side.strides[0]) // 2
+    return graph.op("Relu", _conv(graph, "front.convs.0", x, side.strides[0], pads))
+
+
+def _read_waveform(graph: Graph, side: WaveSide, x: str) -> str:
+    """What the last convolution makes of that: (B, E, N)."""
+    left = side.stride // side.strides[0]  # steps of the convolution before in a step, from here on
+    if len(side.strides) == 1:
+        return _inside(graph, x, 1)
+    for i, (kernel, stride) in enumerate(zip(side.kernels[1:], side.strides[1:], strict=True), 1):
+        normed = layer_norm(graph, f"front.norms.{i - 1}", graph.op("Transpose", x, perm=[0, 2, 1]))
+        x = _inside(graph, graph.op("Transpose", normed, perm=[0, 2, 1]), left)
+        x = graph.op("Relu", _conv(graph, f"front.convs.{i}", x, stride, (kernel - stride) // 2))
+        left //= stride
+    return x
+
+
+def _level(graph: Graph, side: WaveSide, found: str) -> str:
+    """log10 of the power of each step of what was found (B, E, N'): tokens (B·N, 1)."""
+    left = side.stride // side.strides[0]
+    found = _inside(graph, found, left)
+    power = graph.op("ReduceMean", graph.op("Mul", found, found), graph.constant([1]), keepdims=0)  # (B, N')
+    power = graph.op("ReduceMean", graph.reshape(power, [-1, left]), graph.constant([1]), keepdims=1)  # (B·N, 1)
+    logarithm = graph.op("Log", graph.op("Add", power, graph.constant(QUIETEST)))
+    return graph.op("Mul", logarithm, graph.constant(1 / math.log(10)))
+
+
+def _turns(graph: Graph, side: WaveSide, steps: str) -> str:
+    """By how much the tone of each filter has turned at each step: (N, E)."""
+    period = 2 * max(1, side.filters - 1)
+    end = graph.op("Squeeze", steps, graph.constant([0]))
+    step = graph.op("Range", graph.constant(np.int64(0)), end, graph.constant(np.int64(1)))
+    samples = graph.op("Mul", graph.op("Unsqueeze", step, graph.constant([1])), graph.constant([side.stride]))
+    places = graph.op("Mul", samples, graph.constant(np.arange(side.filters)))
+    places = graph.op("Cast", graph.op("Mod", places, graph.constant([period])), to=FLOAT)
+    return graph.op("Mul", places, graph.constant(2 * math.pi / period))
+
+
+def _conv(graph: Graph, name: str, x: str, stride: int, pads: int) -> str:
+    bias = [graph.weight(f"{name}.bias")] if graph.has(f"{name}.bias") else []
+    return graph.op("Conv", x, graph.weight(f"{name}.weight"), *bias, strides=[stride], pads=[pads, pads])
+
+
+def _inside(graph: Graph, x: str, in_step: int) -> str:
+    """x (B, C, N·in_step) with zeros from lengths (B,) · in_step on."""
+    end = graph.op("Squeeze", graph.size(x, 2), graph.constant([0]))
+    place = graph.op("Range", graph.constant(np.int64(0)), end, graph.constant(np.int64(1)))
+    limits = graph.op("Mul", "lengths", graph.constant(np.int64(in_step))) if in_step > 1 else "lengths"
+    counts = graph.op("Less", place, graph.op("Unsqueeze", limits, graph.constant([1, 2])))  # (B, 1, N·in_step)
+    return graph.op("Mul", x, graph.op("Cast", counts, to=FLOAT))
+
+
+def _channels(graph: Graph, source: Source, x: str, width: int) -> str:
+    """Tokens (B·N, E) as (B, E, N)."""
+    return graph.op("Transpose", graph.op("Reshape", x, _by_item(graph, source, width)), perm=[0, 2, 1])
+
+
+def _by_item(graph: Graph, source: Source, width: int) -> str:
+    """The shape (B, N, E)."""
+    return graph.op("Concat", source.batch, graph.constant([-1, width]), axis=0)

@@ -1,0 +1,187 @@
+"""The audio Transformer of `models.audio_transformer` as ONNX graphs over the same weights.
+
+    encoder   source, lengths (B,) -> what every decoder layer asks of it: cross_keys, cross_values; with CTC ctc_logits
+              (B, N, V) besides
+    decoder   what was written last, what was written before as self_keys and self_values (n steps, 0 at first),
+              cross_keys, cross_values, lengths (B,) -> what follows, new_self_keys, new_self_values (n + 1 steps)
+    post      log_mel (B, N, F), written -> refined (B, N, F)
+    model     aligned: source, lengths (B,) -> log_mel_out (B, N·stride, F) or waveform_out (B, N·stride)
+
+A source is symbols (B, N), log_mel (B, N·stride, F) or waveform (B, N·stride), (B, T) where a pretrained encoder reads
+it, and lengths are N for each. Written are symbols (B,), which logits (B, V) follow, or frames (B, r·F), which
+new_frames and stop (B,) follow. Keys and values are (L, B, H, N, D/H), L layers of the decoder. The decoder's graph is
+one step, so whoever runs it picks the symbol in between: greedily, by beam search, or under constraints. Attention is
+ONNX Runtime's own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unbraid.models.audio_transformer.graph.ends import Source, converted, embedded, post_graph, read, shown
+from unbraid.models.geometry import AudioTransformerGeometry, TextSide
+from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
+from unbraid.models.onnx.layers import add, angles, layer_norm, linear, positions, product, rotated, rotation, third_of
+from unbraid.models.signatures import signature
+
+INT32 = 6  # of ONNX
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What all layers of one graph share."""
+
+    graph: Graph
+    geometry: AudioTransformerGeometry
+    batch: str  # B, a tensor of one element, as are those below
+    first: str | None  # which step the first one is; none: 0
+    end: str  # which step comes after the last one
+    lengths: str  # (B,) int32, of what is read
+
+
+def audio_transformer_graph(geometry: AudioTransformerGeometry, part: str, tensors: Tensors, location: str) -> bytes:
+    """One graph of a geometry (see `graphs.graph_parts`), pointing into a weights file that holds `tensors`."""
+    graph = Graph(tensors, location)
+    if part == "post":
+        return post_graph(graph, geometry)
+    if part == "decoder":
+        return _decoder_graph(graph, geometry)
+    p, source, memory = _encoded(graph, geometry)
+    if part == "encoder":
+        return graph.model(signature(geometry, part), _asked(p, memory))
+    (name,) = signature(geometry, part).outputs
+    return graph.model(signature(geometry, part), {name: converted(graph, geometry, source, memory)})
+
+
+def _encoded(graph: Graph, geometry: AudioTransformerGeometry) -> tuple[Pass, Source, str]:
+    """Read a source: what its front and the encoder's layers make of it, memory (B·N, D)."""
+    lengths = graph.op("Cast", "lengths", to=INT32)
+    source = read(graph, geometry)
+    p = Pass(graph, geometry, source.batch, None, source.steps, lengths)
+    x, turn = placed(p, source.tokens)  # (B·N, D)
+    for i in range(geometry.encoder_layers):
+        layer = f"encoder.layers.{i}"
+        q, keys, values = projected(p, f"{layer}.attention", layer_norm(graph, f"{layer}.attention_norm", x), turn)
+        y = graph.op("MultiHeadAttention", q, keys, values, "", lengths, domain=CONTRIB, num_heads=geometry.heads)
+        x = fed(p, layer, joined(p, f"{layer}.attention", x, y))
+    return p, source, layer_norm(graph, "encoder.norm", x)
+
+
+def _asked(p: Pass, memory: str) -> dict[str, str]:
+    """What the decoder's layers ask of a memory, and what CTC says."""
+    g = p.geometry
+    cross = [
+        [as_keys(p, part_of(p, f"decoder.layers.{i}.cross_attention", memory, third)) for i in range(g.decoder_layers)]
+        for third in (1, 2)
+    ]
+    outputs = {name: _stacked(p, cross[k]) for k, name in enumerate(("cross_keys", "cross_values"))}
+    if g.ctc:
+        assert isinstance(g.target, TextSide)
+        outputs["ctc_logits"] = _sequences(p, linear(p.graph, "ctc", memory), g.target.symbols)
+    return outputs
+
+
+def _decoder_graph(graph: Graph, geometry: AudioTransformerGeometry) -> bytes:
+    """Write one step."""
+    past = graph.size("self_keys", 3)  # n
+    end = graph.op("Add", past, graph.constant([1]))
+    written = "symbols" if isinstance(geometry.target, TextSide) else "frames"
+    p = Pass(graph, geometry, graph.size(written, 0), past, end, graph.op("Cast", "lengths", to=INT32))
+    text = isinstance(geometry.target, TextSide)
+    tokens = embedded(graph, "back", "symbols", geometry.features) if text else shown(graph, "frames")
+    x, turn = placed(p, tokens)  # (B, D)
+    kept: tuple[list[str], list[str]] = [], []
+    for i in range(geometry.decoder_layers):
+        layer = f"decoder.layers.{i}"
+        q, *fresh = projected(p, f"{layer}.self_attention", layer_norm(graph, f"{layer}.self_norm", x), turn)
+        both = [
+            graph.op("Concat", _layer(graph, name, i), new, axis=2)  # (B, H, n + 1, D/H)
+            for name, new in zip(("self_keys", "self_values"), fresh, strict=True)
+        ]
+        for all_layers, one in zip(kept, both, strict=True):
+            all_layers.append(one)
+        y = graph.op("MultiHeadAttention", q, *both, domain=CONTRIB, num_heads=geometry.heads)
+        x = joined(p, f"{layer}.self_attention", x, y)
+        q = _sequences(p, part_of(p, f"{layer}.cross_attention", layer_norm(graph, f"{layer}.cross_norm", x), 0))
+        cross = [_layer(graph, name, i) for name in ("cross_keys", "cross_values")]
+        y = graph.op("MultiHeadAttention", q, *cross, "", p.lengths, domain=CONTRIB, num_heads=geometry.heads)
+        x = fed(p, layer, joined(p, f"{layer}.cross_attention", x, y))
+    return _decoder_model(p, layer_norm(graph, "decoder.norm", x), kept)
+
+
+def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> bytes:
+    """The decoder's graph, up from the features (B, D) of its last layer."""
+    g = p.geometry
+    if isinstance(g.target, TextSide):
+        follows = {"logits": linear(p.graph, "back.symbols", top)}
+    else:
+        stop = p.graph.op("Squeeze", linear(p.graph, "back.stop", top), p.graph.constant([1]))
+        follows = {"new_frames": linear(p.graph, "back.frames", top), "stop": stop}
+    names = ("new_self_keys", "new_self_values")
+    new = {name: _stacked(p, layers) for name, layers in zip(names, kept, strict=True)}
+    return p.graph.model(signature(g, "decoder"), {**follows, **new})
+
+
+def placed(p: Pass, x: str) -> tuple[str, tuple[str, str] | None]:
+    """Tokens that know where they are: positions added, or what their queries and keys are turned by."""
+    g = p.geometry
+    if g.positions == "rotary":
+        return x, rotation(p.graph, angles(p.graph, p.first, p.end, g.features // g.heads))
+    placed = p.graph.op("Add", _sequences(p, x), positions(p.graph, p.end, g.features, p.first))
+    return p.graph.reshape(placed, [-1, g.features]), None
+
+
+def projected(p: Pass, name: str, h: str, turn: tuple[str, str] | None) -> tuple[str, str, str]:
+    """Queries (B, N, D), keys and values (B, H, N, D/H) of tokens (B·N, D)."""
+    q = p.graph.op("Split", linear(p.graph, f"{name}.in_proj", h), axis=1, num_outputs=3, outputs=3)
+    k, v = f"{q}.1", f"{q}.2"
+    if turn:
+        q, k = (rotated(p.graph, _heads(p, part), turn, p.geometry.features // p.geometry.heads) for part in (q, k))
+        return _sequences(p, q), p.graph.op("Transpose", k, perm=[0, 2, 1, 3]), as_keys(p, v)
+    return _sequences(p, q), as_keys(p, k), as_keys(p, v)
+
+
+def part_of(p: Pass, name: str, h: str, third: int) -> str:
+    """Queries (0), keys (1) or values (2) alone, of tokens: (M, D)."""
+    rows = [third_of(p.graph, f"{name}.in_proj.{kind}", third, axis=0) for kind in ("weight", "bias")]
+    return p.graph.op("Gemm", h, *rows, transB=1)
+
+
+def joined(p: Pass, name: str, x: str, y: str) -> str:
+    """x + the heads y (B, N, D) through the attention's last layer: tokens."""
+    y = product(p.graph, f"{name}.out_proj", p.graph.reshape(y, [-1, p.geometry.features]))
+    return add(p.graph, x, y, f"{name}.out_proj.bias")
+
+
+def fed(p: Pass, layer: str, x: str) -> str:
+    """x + feed_forward(norm(x)), tokens."""
+    h = linear(p.graph, f"{layer}.feed_in", layer_norm(p.graph, f"{layer}.feed_norm", x))
+    return add(p.graph, x, product(p.graph, f"{layer}.feed_out", p.graph.op("Relu", h)), f"{layer}.feed_out.bias")
+
+
+def _sequences(p: Pass, x: str, width: int | None = None) -> str:
+    """Anything with B·N·D elements as (B, N, D), or of another width than D."""
+    shape = p.graph.op("Concat", p.batch, p.graph.constant([-1, width or p.geometry.features]), axis=0)
+    return p.graph.op("Reshape", x, shape)
+
+
+def _heads(p: Pass, x: str) -> str:
+    """Tokens (B·N, D) as (B, N, H, D/H)."""
+    g = p.geometry
+    shape = p.graph.op("Concat", p.batch, p.graph.constant([-1, g.heads, g.features // g.heads]), axis=0)
+    return p.graph.op("Reshape", x, shape)
+
+
+def as_keys(p: Pass, x: str) -> str:
+    """Tokens (B·N, D) as keys or values (B, H, N, D/H)."""
+    return p.graph.op("Transpose", _heads(p, x), perm=[0, 2, 1, 3])
+
+
+def _layer(graph: Graph, name: str, i: int) -> str:
+    """Layer i of keys or values (L, B, H, N, D/H)."""
+    return graph.op("Gather", name, graph.constant(np.int64(i)), axis=0)
+
+
+def _stacked(p: Pass, layers: list[str]) -> str:
+    """Keys or values of all layers, (L, B, H, N, D/H)."""
+    return p.graph.op("Concat", *(p.graph.op("Unsqueeze", x, p.graph.constant([0])) for x in layers), axis=0)

@@ -1,0 +1,144 @@
+"""The audio Transformer: an encoder reads one sequence, a decoder writes another, step by step.
+
+Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), pre-norm. What the sequences are, text, spectrograms or
+waveforms, is up to the ends: a front turns what is read into features, a back turns features into what comes out.
+
+    memory        = Encoder(front(source))
+    p(y_t | y_<t) = softmax(back(Decoder(embed(y_<t), memory))_t)      text; frames of a spectrogram likewise
+    p(y | source) = CTC(softmax(W memory))                             text from audio, besides (Graves et al., 2006)
+    y             = back(memory)                                       aligned: no decoder, a step for a step
+
+One network, two ways through its decoder, with equal results. Training knows the whole target and runs all its steps
+at once (teacher forcing): `encode` and `decode`. Generation runs one step at a time and keeps keys and values:
+`prepare` and `step`, which take and return what the encoder's and the decoder's ONNX graph do.
+
+Sources are symbols (B, N), log-mel frames (B, N·stride, F) or samples (B, N·stride), or (B, T) where a pretrained
+encoder reads; lengths (B,) count steps, N.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unbraid.models.audio_transformer.network.pretrained_front import PretrainedFront
+from unbraid.models.audio_transformer.network.spectrogram_ends import (
+    SpectrogramBack,
+    SpectrogramChange,
+    SpectrogramFront,
+)
+from unbraid.models.audio_transformer.network.text_ends import TextBack, TextFront
+from unbraid.models.audio_transformer.network.wave_ends import WaveBack, WaveFront, WaveMasks
+from unbraid.models.geometry import AudioTransformerGeometry, PretrainedSide, SpectrogramSide, TextSide, WaveSide
+from unbraid.models.layers.attention import KeysValues, padding_mask
+from unbraid.models.layers.transformer import TransformerDecoder, TransformerEncoder
+
+Front = TextFront | SpectrogramFront | WaveFront | PretrainedFront
+Back = TextBack | SpectrogramBack | SpectrogramChange | WaveMasks | WaveBack
+
+
+class AudioTransformer(nn.Module):
+    """Source with lengths (B,), and the target so far where there is a decoder -> what comes out (see `geometry`)."""
+
+    def __init__(self, geometry: AudioTransformerGeometry, dropout: float = 0.0):
+        super().__init__()
+        self.geometry = g = geometry
+        self.front = front_of(g, dropout)
+        self.encoder = TransformerEncoder(g.features, g.heads, g.hidden, g.encoder_layers, g.positions, dropout)
+        self.back: Any = back_of(g)
+        if not g.is_aligned:
+            self.decoder = TransformerDecoder(g.features, g.heads, g.hidden, g.decoder_layers, g.positions, dropout)
+        if g.ctc:
+            assert isinstance(g.target, TextSide)
+            self.ctc = nn.Linear(g.features, g.target.symbols)  # memory (B, N, D) -> logits (B, N, V)
+
+    def forward(self, source: Tensor, lengths: Tensor, target: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        if target is None:
+            return self.convert(source, lengths)
+        return self.decode(target, self.encode(source, lengths), lengths)
+
+    def encode(self, source: Tensor, lengths: Tensor) -> Tensor:
+        """Read a source, of which the first lengths (B,) steps count -> memory (B, N, D)."""
+        return self._attend(self.front(source, lengths), lengths)
+
+    def convert(self, source: Tensor, lengths: Tensor) -> Tensor:
+        """Aligned: what comes out, log-mel (B, N·stride, F) or samples (B, N·stride)."""
+        if isinstance(self.front, WaveFront) and isinstance(self.back, WaveMasks):
+            w = self.front.analyse(source, lengths)  # (B, E, N)
+            out: Tensor = self.back(self._attend(self.front.features(w, lengths), lengths), lengths, w)
+            return out
+        altered = (source,) if self.geometry.alters else ()
+        out = self.back(self.encode(source, lengths), lengths, *altered)
+        return out
+
+    def decode(
+        self, target: Tensor, memory: Tensor, lengths: Tensor, looks: list[Tensor] | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """What follows each step of a target, seen from it and those before it.
+
+        Of symbols (B, M) logits (B, M, V); of frames (B, M, r·F) the next frames and stop logits (B, M). Padding at a
+        target's end needs no mask: nothing before it sees it. To `looks` is added where each layer looks in the memory,
+        (B, H, M, N).
+        """
+        d = self.decoder
+        mask = padding_mask(lengths, memory.shape[1])
+        x, _ = d(self.back.embed(target), d.nothing(memory), d.keys_values(memory), mask, looks)
+        out: Tensor | tuple[Tensor, Tensor] = self.back(x)
+        return out
+
+    def prepare(self, source: Tensor, lengths: Tensor) -> KeysValues:
+        """Read a source -> every decoder layer's keys and values of it, each (L, B, H, N, D/H)."""
+        return self.asked(self.encode(source, lengths))
+
+    def asked(self, memory: Tensor) -> KeysValues:
+        """Every decoder layer's keys and values of a memory (B, N, D), each (L, B, H, N, D/H)."""
+        return _stacked(self.decoder.keys_values(memory))
+
+    def step(
+        self, written: Tensor, past: KeysValues, memory: KeysValues, lengths: Tensor
+    ) -> tuple[Tensor | tuple[Tensor, Tensor], KeysValues]:
+        """Write one step: what was written last -> what follows, and what is past then.
+
+        Of symbols (B,) logits (B, V) follow; of frames (B, r·F) frames and stop logits (B,). Past and memory are keys
+        and values, each (L, B, H, n, D/H) and (L, B, H, N, D/H); n is 0 at first.
+        """
+        mask = padding_mask(lengths, memory[0].shape[3])
+        x, kept = self.decoder(self.back.embed(written[:, None]), _layers(past), _layers(memory), mask)
+        out = self.back(x)
+        follows = out[:, 0] if isinstance(out, Tensor) else (out[0][:, 0], out[1][:, 0])
+        return follows, _stacked(kept)
+
+    def _attend(self, x: Tensor, lengths: Tensor) -> Tensor:
+        memory: Tensor = self.encoder(x, padding_mask(lengths, x.shape[1]))
+        return memory
+
+
+def front_of(geometry: AudioTransformerGeometry, dropout: float = 0.0) -> Front:
+    """What reads a source."""
+    side, features = geometry.source, geometry.features
+    if isinstance(side, TextSide):
+        return TextFront(side, features)
+    if isinstance(side, PretrainedSide):
+        return PretrainedFront(side, features, dropout)
+    if isinstance(side, SpectrogramSide):
+        return SpectrogramFront(side, features)
+    return WaveFront(side, features, tells_level=not geometry.alters)
+
+
+def back_of(geometry: AudioTransformerGeometry) -> Back:
+    """What writes a target."""
+    side, features = geometry.target, geometry.features
+    if isinstance(side, TextSide):
+        return TextBack(side, features)
+    if isinstance(side, SpectrogramSide):
+        return SpectrogramChange(side, features) if geometry.is_aligned else SpectrogramBack(side, features)
+    assert isinstance(side, WaveSide)
+    return WaveMasks(side, features) if geometry.alters else WaveBack(side, features)
+
+
+def _stacked(layers: list[KeysValues]) -> KeysValues:
+    return torch.stack([keys for keys, _ in layers]), torch.stack([values for _, values in layers])
+
+
+def _layers(stacked: KeysValues) -> list[KeysValues]:
+    return list(zip(*stacked, strict=True))

@@ -1,0 +1,46 @@
+"""A Wav2Vec2 or HuBERT in front of an audio Transformer: what it has learnt of speech, without its head.
+
+    features = W trunk(waveform)
+
+The trunk (`models.wav2vec2`) is trained with the rest, or frozen: then it stays as it was published, without dropout
+and gradients, and only the linear layer behind it learns to make D features of its own. A step is 20 ms in all
+published ones, and N of them are (N - 1)·stride + reach samples, as the convolutions see nothing beyond the end.
+"""
+
+from collections.abc import Mapping
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from unbraid.models.geometry import PretrainedSide
+from unbraid.models.wav2vec2.network import Trunk
+
+
+class PretrainedFront(nn.Module):
+    """Waveform (B, T), of which lengths (B,) steps count -> features (B, N, D)."""
+
+    def __init__(self, side: PretrainedSide, features: int, dropout: float = 0.0):
+        super().__init__()
+        self.side = side
+        self.trunk = Trunk(side.encoder, dropout)
+        self.project = nn.Linear(side.encoder.features, features)
+        self.frozen = False
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            h = self.trunk(waveform, lengths)
+        out: Tensor = self.project(h)
+        return out
+
+    def take(self, tensors: Mapping[str, Tensor], frozen: bool) -> None:
+        """Begin with what was pretrained; and stay there, or not."""
+        self.trunk.load_state_dict(dict(tensors))
+        self.frozen = frozen
+        self.trunk.requires_grad_(not frozen)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.trunk.train(mode and not self.frozen)
+        return self

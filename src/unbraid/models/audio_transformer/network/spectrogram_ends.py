@@ -1,0 +1,98 @@
+"""Log-mel spectrograms at the ends of an audio Transformer: frames become features in front, features become frames.
+
+In front, convolutions over frames, as in "Speech-Transformer" (Dong et al., ICASSP 2018): each has a kernel of its
+stride and one frame more on either side, and the product of the strides is the frames that make a step. At the back a
+linear layer makes all frames of a step, in one of two ways:
+
+    aligned      each step's frames from the encoder's features of that step; added to the source's, where the
+                 source is a spectrogram of the same frames, so that the network says what to change, in decibels
+    one by one   from the decoder's features, after Transformer TTS (Li et al., arXiv 1809.08895): the frames written
+                 last pass a pre-net and tell the decoder where it is; a stop logit says whether they are the last; a
+                 post-net of convolutions adds what frames to come say about those before them
+
+Levels are those of `dsp.mel`: -1 is -80 dB or less, 1 is full scale.
+"""
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unbraid.models.geometry import SpectrogramSide
+
+POST_LAYERS, POST_KERNEL = 3, 5
+PRENET_DROPOUT = 0.5  # in training; without it the decoder copies the last frames and never learns to read
+
+
+def inside(x: Tensor, lengths: Tensor) -> Tensor:
+    """x (B, D, N) with zeros from step lengths (B,) on: what a convolution finds beyond the end of a lone item."""
+    steps = torch.arange(x.shape[2], device=x.device) < lengths[:, None, None]
+    return x * steps
+
+
+class SpectrogramFront(nn.Module):
+    """Log-mel (B, N·stride, F), of which lengths (B,) steps count -> features (B, N, D)."""
+
+    def __init__(self, side: SpectrogramSide, features: int):
+        super().__init__()
+        self.side = side
+        widths = (side.bins, *(features for _ in side.strides[1:]))
+        self.convs = nn.ModuleList(
+            nn.Conv1d(i, features, stride + 2, stride, padding=1)
+            for i, stride in zip(widths, side.strides, strict=True)
+        )
+
+    def forward(self, log_mel: Tensor, lengths: Tensor) -> Tensor:
+        frames = lengths * self.side.stride
+        x = inside(log_mel.transpose(1, 2), frames)  # (B, F, N·stride)
+        for i, (conv, stride) in enumerate(zip(self.convs, self.side.strides, strict=True)):
+            frames = frames // stride
+            x = inside(conv(F.relu(x) if i else x), frames)  # (B, D, N·strides to come)
+        return x.transpose(1, 2)
+
+
+class SpectrogramChange(nn.Module):
+    """Aligned: features (B, N, D) -> log-mel (B, N·stride, F); a source that is altered is added."""
+
+    def __init__(self, side: SpectrogramSide, features: int):
+        super().__init__()
+        self.side = side
+        self.frames = nn.Linear(features, side.stride * side.bins)
+
+    def forward(self, x: Tensor, lengths: Tensor, altered: Tensor | None = None) -> Tensor:
+        log_mel: Tensor = self.frames(x).reshape(len(x), -1, self.side.bins)
+        return log_mel if altered is None else altered + log_mel
+
+
+class SpectrogramBack(nn.Module):
+    """One by one: what was written so far, frames (B, M, r·F) -> features (B, M, D); and what comes next."""
+
+    def __init__(self, side: SpectrogramSide, features: int):
+        super().__init__()
+        self.side = side
+        width = side.stride * side.bins
+        self.prenet = nn.ModuleList((nn.Linear(width, features), nn.Linear(features, features)))
+        self.frames = nn.Linear(features, width)
+        self.stop = nn.Linear(features, 1)
+        channels = (side.bins, *(features for _ in range(POST_LAYERS - 1)), side.bins)
+        self.post = nn.ModuleList(
+            nn.Conv1d(i, o, POST_KERNEL, padding=POST_KERNEL // 2) for i, o in itertools.pairwise(channels)
+        )
+
+    def embed(self, frames: Tensor) -> Tensor:
+        """Features (B, M, D) of the frames (B, M, r·F) that the decoder has written, r at a step."""
+        for layer in self.prenet:
+            frames = F.dropout(F.relu(layer(frames)), PRENET_DROPOUT, self.training)
+        return frames
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The next frames (B, M, r·F), and logits (B, M) that they are the last, from features (B, M, D)."""
+        return self.frames(x), self.stop(x)[..., 0]
+
+    def refine(self, log_mel: Tensor) -> Tensor:
+        """The written frames (B, N, F) with what the post-net adds."""
+        x = log_mel.transpose(1, 2)  # (B, F, N)
+        for i, conv in enumerate(self.post):
+            x = conv(torch.tanh(x) if i else x)
+        return log_mel + x.transpose(1, 2)

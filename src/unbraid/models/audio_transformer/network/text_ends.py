@@ -1,0 +1,52 @@
+"""Text at the ends of an audio Transformer: symbols become features in front, features become symbols at the back.
+
+Embeddings and the last linear layer as in "Attention Is All You Need" (arXiv 1706.03762), section 3.4: a symbol is a
+row of a table, times √D, so that it weighs as much as the position added to it. The tables start with a variance of
+1/D, and are not shared: the two sides have different symbols.
+"""
+
+import math
+
+from torch import Tensor, nn
+
+from unbraid.models.geometry import TextSide
+
+
+def embedding_table(symbols: int, features: int) -> nn.Embedding:
+    """A row (D,) for each symbol, normal with variance 1/D: times √D it has unit variance."""
+    table = nn.Embedding(symbols, features)
+    nn.init.normal_(table.weight, std=features**-0.5)
+    return table
+
+
+class TextFront(nn.Module):
+    """Symbols (B, N) -> features (B, N, D); padding needs no mask here."""
+
+    def __init__(self, side: TextSide, features: int):
+        super().__init__()
+        self.scale = math.sqrt(features)
+        self.embedding = embedding_table(side.symbols, features)
+
+    def forward(self, symbols: Tensor, lengths: Tensor) -> Tensor:
+        out: Tensor = self.embedding(symbols) * self.scale
+        return out
+
+
+class TextBack(nn.Module):
+    """What was written so far, symbols (B, M) -> features (B, M, D); and what comes next, features -> logits."""
+
+    def __init__(self, side: TextSide, features: int):
+        super().__init__()
+        self.scale = math.sqrt(features)
+        self.embedding = embedding_table(side.symbols, features)
+        self.symbols = nn.Linear(features, side.symbols)
+
+    def embed(self, symbols: Tensor) -> Tensor:
+        """Features (B, M, D) of the symbols (B, M) that the decoder has written."""
+        out: Tensor = self.embedding(symbols) * self.scale
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (B, M, V) of the next symbol, from the decoder's features (B, M, D)."""
+        out: Tensor = self.symbols(x)
+        return out

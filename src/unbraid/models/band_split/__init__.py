@@ -1,0 +1,1 @@
+"""The band-split Transformer: attention over time and over bands of a spectrogram."""

@@ -1,0 +1,1 @@
+"""Conv-TasNet: dilated convolutions over a learned encoding of the waveform."""

@@ -1,0 +1,160 @@
+"""Pre-norm Transformer layers and the stacks of them, encoder and decoder, shared by the models.
+
+Vaswani et al. (arXiv 1706.03762), with layer norm before each part (Wang et al., arXiv 1906.01787), as in
+SepFormer (Subakan et al., arXiv 2010.13154). Each part adds to what it is given, x + part(norm(x)):
+
+    encoder layer   x + SelfAttention(norm(x)),        then feed-forward
+    decoder layer   x + MaskedSelfAttention(norm(x)),  then x + CrossAttention(norm(x), memory), then feed-forward
+    feed-forward    x + max(0, norm(x) W_in + b_in) W_out + b_out                                  (section 3.3)
+
+A decoder writes one step after the other. What its layers keep of past steps, their keys and values, is passed in and
+returned: whole sequences (teacher forcing) start with nothing kept, single steps with all that came before. Dropout
+(section 5.4) falls on each part's output and on the embeddings; it has no weights, and 0 is none at all.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unbraid.models.geometry import Positions
+from unbraid.models.layers.attention import KeysValues, MultiHeadAttention, causal_mask
+from unbraid.models.layers.positions import angles, sinusoidal_positions
+
+NORM_EPS = 1e-6
+
+
+class EncoderLayer(nn.Module):
+    """x + attention(norm(x)), then x + feed_forward(norm(x))."""
+
+    def __init__(self, features: int, heads: int, hidden: int, dropout: float = 0.0):
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(features, eps=NORM_EPS)
+        self.attention = MultiHeadAttention(features, heads)
+        self.feed_norm = nn.LayerNorm(features, eps=NORM_EPS)
+        self.feed_in = nn.Linear(features, hidden)
+        self.feed_out = nn.Linear(hidden, features)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, angle: Tensor | None = None) -> Tensor:
+        x = x + self.dropout(self.attention(self.attention_norm(x), mask, angle))  # (B, N, D)
+        out: Tensor = x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
+        return out
+
+
+class DecoderLayer(nn.Module):
+    """x + masked_attention(norm(x)), then x + cross_attention(norm(x), memory), then x + feed_forward(norm(x))."""
+
+    def __init__(self, features: int, heads: int, hidden: int, dropout: float = 0.0):
+        super().__init__()
+        self.self_norm = nn.LayerNorm(features, eps=NORM_EPS)
+        self.self_attention = MultiHeadAttention(features, heads)
+        self.cross_norm = nn.LayerNorm(features, eps=NORM_EPS)
+        self.cross_attention = MultiHeadAttention(features, heads)
+        self.feed_norm = nn.LayerNorm(features, eps=NORM_EPS)
+        self.feed_in = nn.Linear(features, hidden)
+        self.feed_out = nn.Linear(hidden, features)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        x: Tensor,
+        past: KeysValues,
+        memory: KeysValues,
+        mask: Tensor,
+        angle: Tensor | None = None,
+        looks: list[Tensor] | None = None,
+    ) -> tuple[Tensor, KeysValues]:
+        """M steps (B, M, D) after n past ones, over a memory with its padding mask -> (B, M, D), and n + M kept.
+
+        To `looks` is added where in the memory each step looks: the weights (B, H, M, N) of cross-attention.
+        """
+        q, k, v = self.self_attention.project(self.self_norm(x), angle)
+        kept = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)  # (B, H, n + M, D/H)
+        causal = causal_mask(x.shape[1], kept[0].shape[2], x)
+        x = x + self.dropout(self.self_attention.attend(q, kept, causal))  # (B, M, D)
+        q = self.cross_attention.queries(self.cross_norm(x))
+        if looks is not None:
+            looks.append(self.cross_attention.weights(q, memory[0], mask))
+        x = x + self.dropout(self.cross_attention.attend(q, memory, mask))
+        out: Tensor = x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
+        return out, kept
+
+
+class Stack(nn.Module):
+    """What an encoder and a decoder share: positions for what goes in, layers, one last layer norm."""
+
+    LAYER: ClassVar[type[EncoderLayer] | type[DecoderLayer]]
+
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        hidden: int,
+        layers: int,
+        positions: Positions = "sinusoidal",
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.features = features
+        self.heads = heads
+        self.positions = positions
+        self.layers = nn.ModuleList(self.LAYER(features, heads, hidden, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(features, eps=NORM_EPS)
+        self.dropout = nn.Dropout(dropout)
+
+    def place(self, x: Tensor, first: int = 0) -> tuple[Tensor, Tensor | None]:
+        """Tell x (B, N, D), from step `first` on, where it is: positions added, or angles (N, D/2H) to turn by."""
+        if self.positions == "sinusoidal":
+            return self.dropout(x + sinusoidal_positions(x.shape[1], x.shape[2], x, first)), None
+        return self.dropout(x), angles(first, x.shape[1], self.features // self.heads, x)
+
+
+class TransformerEncoder(Stack):
+    """Positions, `layers` encoder layers, one last layer norm: (B, N, D) -> (B, N, D)."""
+
+    LAYER = EncoderLayer
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x, angle = self.place(x)
+        for layer in self.layers:
+            x = layer(x, mask, angle)
+        out: Tensor = self.norm(x)
+        return out
+
+
+class TransformerDecoder(Stack):
+    """Positions, `layers` decoder layers over an encoder's memory, one last layer norm: (B, M, D) -> (B, M, D)."""
+
+    LAYER = DecoderLayer
+
+    def keys_values(self, memory: Tensor) -> list[KeysValues]:
+        """What each layer's cross-attention needs of a memory (B, N, D), the same at every step."""
+        layers = cast(Iterable[DecoderLayer], self.layers)
+        return [layer.cross_attention.keys_values(memory) for layer in layers]
+
+    def nothing(self, memory: Tensor) -> list[KeysValues]:
+        """What each layer has kept before the first step: no steps, (B, H, 0, D/H)."""
+        empty = memory.new_empty(memory.shape[0], self.heads, 0, self.features // self.heads)
+        return [(empty, empty) for _ in self.layers]
+
+    def forward(
+        self,
+        x: Tensor,
+        past: Sequence[KeysValues],
+        memory: Sequence[KeysValues],
+        mask: Tensor,
+        looks: list[Tensor] | None = None,
+    ) -> tuple[Tensor, list[KeysValues]]:
+        """Go M steps on from n past ones: (B, M, D) -> (B, M, D), and keys and values of n + M steps for each layer.
+
+        To `looks` is added where each layer looks in the memory, (B, H, M, N).
+        """
+        x, angle = self.place(x, past[0][0].shape[2])
+        kept = []
+        for layer, behind, above in zip(self.layers, past, memory, strict=True):
+            x, both = layer(x, behind, above, mask, angle, looks)
+            kept.append(both)
+        return self.norm(x), kept

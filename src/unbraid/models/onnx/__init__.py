@@ -1,0 +1,1 @@
+"""Building ONNX graphs node by node; needs the `onnx` package."""

@@ -1,0 +1,83 @@
+"""The parts of Transformers as ONNX nodes, for every graph that has some: linear layers, norms, positions, rotation.
+
+The same as `models.attention`, `models.transformer` and `models.positions`, which have the equations. Tokens are a
+matrix (M, D), whatever sequences they belong to, so that each linear layer is one product.
+"""
+
+import math
+
+import numpy as np
+
+from unbraid.models.onnx.builder import CONTRIB, Graph
+
+LAYER_NORM_EPS = 1e-6
+
+
+def linear(graph: Graph, name: str, x: str, bias: bool = True) -> str:
+    """Tokens x (M, D) times a torch weight (outputs, D), plus its bias."""
+    terms = [graph.weight(f"{name}.bias")] if bias else []
+    if graph.has(f"{name}.weight.scale"):
+        return product(graph, name, x, *terms)
+    return graph.op("Gemm", x, graph.weight(f"{name}.weight"), *terms, transB=1)
+
+
+def product(graph: Graph, name: str, x: str, *bias: str, third: int | None = None) -> str:
+    """Tokens x (M, D) times a weight, or a third of its outputs (q, k or v of a joint projection)."""
+    weight = third_of(graph, f"{name}.weight", third, axis=1 if graph.has(f"{name}.weight.scale") else 0)
+    if graph.has(f"{name}.weight.scale"):  # int8, stored (D, outputs)
+        scale = third_of(graph, f"{name}.weight.scale", third, axis=0)
+        return graph.op("DynamicQuantizeMatMul", x, weight, scale, "", *bias, domain=CONTRIB)
+    return graph.op("MatMul", x, graph.op("Transpose", weight, perm=[1, 0]))
+
+
+def third_of(graph: Graph, name: str, third: int | None, axis: int) -> str:
+    """A weight, or a third of it, cut once when the runtime loads."""
+    if third is None:
+        return graph.weight(name)
+    first = graph.split_weight(name, axis, 3)
+    return f"{first}.{third}" if third else first
+
+
+def add(graph: Graph, x: str, y: str, bias: str) -> str:
+    """x + y + bias: the bias of the product y, which would cost a pass of its own inside Gemm."""
+    return graph.op("Add", graph.op("Add", x, y), graph.weight(bias))
+
+
+def layer_norm(graph: Graph, name: str, x: str, eps: float = LAYER_NORM_EPS) -> str:
+    """Layer norm of tokens; the sum before it stays apart, as the runtime's joint operator is four times slower."""
+    terms = graph.weight(f"{name}.weight"), graph.weight(f"{name}.bias")
+    return graph.op("LayerNormalization", x, *terms, epsilon=eps)
+
+
+def angles(graph: Graph, first: str | None, end: str, features: int) -> str:
+    """Angles (N, D/2) of the steps from `first` (none: 0) to before `end`, tensors of one element."""
+    stop = graph.op("Squeeze", end, graph.constant([0]))
+    start = graph.op("Squeeze", first, graph.constant([0])) if first else graph.constant(np.int64(0))
+    step = graph.op("Range", start, stop, graph.constant(np.int64(1)))
+    step = graph.op("Unsqueeze", graph.op("Cast", step, to=1), graph.constant([1]))  # (N, 1)
+    even = np.arange(0, features, 2, dtype=np.float32)
+    return graph.op("Mul", step, graph.constant(np.exp(even * np.float32(-math.log(10000.0) / features))))
+
+
+def positions(graph: Graph, end: str, features: int, first: str | None = None) -> str:
+    """Sinusoidal positions (N, D): sin on even features, cos on odd ones."""
+    angle = angles(graph, first, end, features)
+    pair = [graph.op("Unsqueeze", graph.op(kind, angle), graph.constant([2])) for kind in ("Sin", "Cos")]
+    return graph.reshape(graph.op("Concat", *pair, axis=2), [0, features])
+
+
+def rotation(graph: Graph, angle: str) -> tuple[str, str]:
+    """What `rotated` needs of angles (N, D/2): cos and sin, each (N, 1, D/2), for all heads."""
+    cos, sin = (graph.op("Unsqueeze", graph.op(kind, angle), graph.constant([1])) for kind in ("Cos", "Sin"))
+    return cos, sin
+
+
+def rotated(graph: Graph, x: str, turn: tuple[str, str], features: int) -> str:
+    """Turn the features 2i and 2i + 1 of x (B, N, H, D), a point (a, b), by the angles of the N steps."""
+    cos, sin = turn
+    points = graph.reshape(x, [0, 0, 0, features // 2, 2])
+    a, b = (graph.op("Squeeze", graph.slice(points, i, i + 1, axis=4), graph.constant([4])) for i in range(2))
+    first = graph.op("Sub", graph.op("Mul", a, cos), graph.op("Mul", b, sin))
+    second = graph.op("Add", graph.op("Mul", a, sin), graph.op("Mul", b, cos))
+    pair = [graph.op("Unsqueeze", part, graph.constant([4])) for part in (first, second)]
+    return graph.reshape(graph.op("Concat", *pair, axis=4), [0, 0, 0, features])

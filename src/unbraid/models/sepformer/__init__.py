@@ -1,0 +1,1 @@
+"""SepFormer: a dual-path Transformer over a learned encoding of the waveform."""

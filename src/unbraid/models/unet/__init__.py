@@ -1,0 +1,1 @@
+"""Spleeter's U-Nets: masks on magnitude spectrograms."""

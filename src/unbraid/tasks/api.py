@@ -1,0 +1,139 @@
+"""One call from a recording to its stems, its voice or its words, or from words to how they are spoken."""
+
+from pathlib import Path
+
+from unbraid.audio import ArrayLike, ReadOptions, Source, TrackChoice, check_rate_given, is_array, read
+from unbraid.dsp import FloatArray
+from unbraid.tasks.separation.options import Options, check_stem
+from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.synthesis.phonemizer import MODEL, Phonemizer
+from unbraid.tasks.synthesis.synthesizer import MODEL as VOICE
+from unbraid.tasks.synthesis.synthesizer import Synthesizer
+from unbraid.tasks.transcription.channels import Channels
+from unbraid.tasks.transcription.transcriber import MODEL as TRANSCRIBER
+from unbraid.tasks.transcription.transcriber import Transcriber
+from unbraid.tasks.transcription.transcript import Transcript
+
+
+def separate(
+    recording: Source | ArrayLike,
+    model: str | Path = "speech-2",
+    *,
+    sample_rate: int | None = None,
+    track: TrackChoice = 0,
+    reading: ReadOptions = ReadOptions(),
+    device: str = "auto",
+) -> dict[str, FloatArray]:
+    """Pull a recording apart: {stem: float32 (C, T)} at its own sample rate, channels and length.
+
+    `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz: of NumPy, a tensor on
+    the CPU, or lists of numbers; integers are scaled by their type. `track` is the number of an audio track of the
+    file, from 0, or "auto" for the first that is not silent; `reading` holds options for irregular or damaged files.
+    For many recordings make one `Separator`; for long ones use its `blocks`.
+
+    Raises:
+        AudioError: the recording cannot be read or separated as it is.
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: an array came without its sample rate, or a file with one.
+    """
+    check_rate_given("separate", recording, sample_rate)
+    with Separator(model, device=device) as separator:
+        return _apart(separator, recording, sample_rate, track, reading)
+
+
+def enhance(
+    recording: Source | ArrayLike,
+    model: str | Path = "denoise",
+    *,
+    sample_rate: int | None = None,
+    track: TrackChoice = 0,
+    reading: ReadOptions = ReadOptions(),
+    strength: float = 1.0,
+    device: str = "auto",
+) -> FloatArray:
+    """Take noise away from speech: float32 (C, T) at the recording's own sample rate, channels and length.
+
+    `strength` is how much of what is not the voice is taken away, 0 to 1. What a recording, `track` and `reading`
+    can be, see `separate`; for many make one `Separator("denoise")`, which gives what is taken away too.
+
+    Raises:
+        AudioError: the recording cannot be read or enhanced as it is.
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: the model finds no speech, or an array came without its sample rate, or a file with one.
+    """
+    check_rate_given("enhance", recording, sample_rate)
+    with Separator(model, device=device, options=Options(strength=strength)) as separator:
+        check_stem("speech", separator.stems(), separator.spec.name)
+        return _apart(separator, recording, sample_rate, track, reading)["speech"]
+
+
+def transcribe(
+    recording: Source | ArrayLike,
+    model: str | Path = TRANSCRIBER,
+    *,
+    sample_rate: int | None = None,
+    track: TrackChoice = 0,
+    reading: ReadOptions = ReadOptions(),
+    channels: Channels = "mix",
+    device: str = "auto",
+) -> Transcript:
+    """Write down what is said: `.text`, and `.words` with their times and how sure the model is of them.
+
+    What a recording, `track` and `reading` can be, see `separate`. `channels="apart"` hears each channel alone, as of a
+    call with one party on each: every word then has its `voice`, "channel 1" or "channel 2". For many recordings make
+    one `Transcriber`; for long ones use its `stream`.
+
+    Raises:
+        AudioError: the recording cannot be read.
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: the model writes no text, or an array came without its sample rate, or a file with one.
+    """
+    check_rate_given("transcribe", recording, sample_rate)
+    with Transcriber(model, device=device) as transcriber:
+        if is_array(recording):
+            return transcriber(recording, sample_rate or 0, channels=channels)
+        words = tuple(transcriber.stream(recording, track=track, reading=reading, channels=channels))
+        return Transcript(words, transcriber.heard_by, transcriber.notice, transcriber.notices)
+
+
+def phonemize(text: str, model: str | Path = MODEL, *, device: str = "auto") -> str:
+    """Say how English words are spoken: phonemes in ARPAbet, without stress, words apart by " | ".
+
+    `phonemize("cat") == "K AE T"`. For alternatives and probabilities, and for many texts, make one `Phonemizer`.
+
+    Raises:
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: there are no words, or one has characters that the model does not know.
+    """
+    with Phonemizer(model, device=device) as phonemizer:
+        return " | ".join(str(word.best) for word in phonemizer(text))
+
+
+def synthesize(
+    text: str, model: str | Path = VOICE, *, vocoder: str | Path | None = None, device: str = "auto"
+) -> tuple[FloatArray, int]:
+    """Say an English text: float32 (1, T), at most 1 in magnitude, and its sample rate in Hz.
+
+    `vocoder` is a model that makes the waveform, instead of Griffin & Lim's algorithm. For many texts make one
+    `Synthesizer`; for long ones use its `blocks`.
+
+    Raises:
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: there is nothing to say, or something that cannot be said, or a model is of another kind.
+    """
+    with Synthesizer(model, vocoder=vocoder, device=device) as synthesizer:
+        return synthesizer(text), synthesizer.sample_rate
+
+
+def _apart(
+    separator: Separator,
+    recording: Source | ArrayLike,
+    sample_rate: int | None,
+    track: TrackChoice,
+    reading: ReadOptions,
+) -> dict[str, FloatArray]:
+    """The stems of a recording."""
+    if is_array(recording):
+        return separator(recording, sample_rate or 0)
+    audio, rate = read(recording, track=track, reading=reading)
+    return separator(audio, rate)

@@ -1,0 +1,225 @@
+"""From sound to sound, step for step: an audio Transformer without a decoder, over sound of any length in flat memory.
+
+    vocoder = Converter("vocoder")
+    audio = vocoder(levels)                         # (N, F) as `dsp.mel` has them -> (T,) at vocoder.spec.sample_rate
+
+What goes in and what comes out is a waveform (T,) at the model's rate or a log-mel spectrogram (N, F), as the model has
+it. The network sees windows of whole steps, and what it makes of two neighbours is cross-faded where they overlap.
+
+A vocoder's network hears where the pitch is, but its phases are a little off, and rough. So they are where Griffin &
+Lim's algorithm begins (see dsp/griffin_lim.py), with the magnitudes that were given: it ends in a few rounds where
+drawn phases do not get in many.
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from unbraid.audio import ArrayLike, numbers_of
+from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
+from unbraid.dsp.overlap import Joiner, windows
+from unbraid.dsp.rumble import without_rumble
+from unbraid.errors import AudioError, UsageError
+from unbraid.hub.folder import open_model_folder
+from unbraid.hub.graphs import source_name
+from unbraid.hub.names import resolve
+from unbraid.hub.spec import ModelSpec, samples_in_step
+from unbraid.models.geometry import AudioTransformerGeometry, Side, SpectrogramSide, WaveSide
+from unbraid.runtime import Executor, open_executor
+
+SILENT_LEVEL = -1.0  # of a log-mel spectrogram
+BLOCK_STEPS = 256
+ROUNDS = 16  # of Griffin & Lim's algorithm after a vocoder's network
+
+
+class Converter:
+    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+
+    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None, rounds: int = ROUNDS):
+        """Load a model by name or folder; `rounds` of Griffin & Lim's algorithm come after a vocoder's network.
+
+        Raises:
+            ModelError: there is no such model, or its folder is damaged.
+            RuntimeUnavailable: the device is not there.
+            UsageError: the model makes no sound of sound.
+        """
+        folder = resolve(model)
+        spec = open_model_folder(folder)
+        check_converts(spec)
+        self._start(spec, open_executor(spec, folder, device=device, threads=threads), rounds)
+
+    @classmethod
+    def over(cls, executor: Executor, spec: ModelSpec, rounds: int = ROUNDS) -> Self:
+        """A converter over an executor of one's own: another engine, or a fake in a test."""
+        check_converts(spec)
+        converter = cls.__new__(cls)
+        converter._start(spec, executor, rounds)
+        return converter
+
+    def _start(self, spec: ModelSpec, executor: Executor, rounds: int) -> None:
+        assert isinstance(spec.geometry, AudioTransformerGeometry) and spec.windows is not None
+        self.spec, self._executor, self.device = spec, executor, executor.device
+        source, target = spec.geometry.source, spec.geometry.target
+        assert isinstance(source, SpectrogramSide | WaveSide) and isinstance(target, SpectrogramSide | WaveSide)
+        self._source, self._target, self._rounds = source, target, rounds
+        rate, step = spec.sample_rate, samples_in_step(self._source, spec.mel)
+        self._window_steps = max(2, round(spec.windows.seconds * rate / step))
+        overlap = min(round(spec.windows.overlap_seconds * rate / step), self._window_steps // 2)
+        hop, cycle = self._window_steps - overlap, cycle_steps(spec.geometry)
+        self._hop_steps = max(cycle, hop // cycle * cycle) if cycle <= self._window_steps else hop
+        self._fills_windows = cycle > 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the network."""
+        self._executor.close()
+
+    def __call__(self, sound: ArrayLike) -> FloatArray:
+        """A waveform (T,) or log-mel spectrogram (N, F) as the other thing, or as the same thing altered.
+
+        Frames belong to samples as in `dsp.mel`, so (T,) becomes ⌈T / hop⌉ frames and N frames N·hop samples.
+
+        Raises:
+            AudioError: it is of another shape, empty, or holds NaN or infinity.
+        """
+        sound = self._checked(sound)
+        block = BLOCK_STEPS * self._source.stride
+        pieces = list(self.blocks(sound[i : i + block] for i in range(0, len(sound), block)))
+        return np.concatenate(pieces)
+
+    def blocks(self, blocks: Iterator[FloatArray]) -> Blocks:
+        """The same block by block, (n,) or (n, F) in and out, in flat memory."""
+        source, target = self._source.stride, self._target.stride  # samples or frames in a step
+        overlap = self._window_steps - self._hop_steps
+        whole = (self._window_steps, self._hop_steps) if self._fills_windows else None
+        if isinstance(self._source, WaveSide):
+            clean = without_rumble((block[None] for block in blocks), self.spec.sample_rate)
+            blocks = (block[0] for block in clean)
+        joiner, fed, given = Joiner(overlap * target), _Fed(blocks, self._source, whole), 0
+        for window, new in windows(fed.steps(), self._window_steps * source, overlap * source):
+            made = joiner.add(self._run(window), new // source * target)
+            made = made[..., : self._length(fed.count) - given]  # without what was added to fill the last step
+            given += made.shape[-1]
+            if made.shape[-1]:
+                yield self._out(made)
+        if (rest := joiner.finish()) is not None and self._length(fed.count) > given:
+            yield self._out(rest[..., : self._length(fed.count) - given])
+
+    def _length(self, count: int) -> int:
+        """How many samples or frames come out of so many."""
+        samples = count * self._unit_samples(self._source)
+        return -(-samples // self._unit_samples(self._target))
+
+    def _unit_samples(self, side: Side) -> int:
+        return self.spec.mel.hop_samples if isinstance(side, SpectrogramSide) and self.spec.mel else 1
+
+    def _run(self, window: FloatArray) -> FloatArray:
+        """What the network makes of (C, n), which is (1, n) of a waveform and (F, n) of a spectrogram."""
+        is_wave = isinstance(self._source, WaveSide)
+        item = window if is_wave else window.T[None]
+        lengths = np.array([window.shape[-1] // self._source.stride], np.int64)
+        inputs: dict[str, np.ndarray] = {source_name(self._source): np.ascontiguousarray(item), "lengths": lengths}
+        (made,) = self._executor.run(inputs).values()
+        if isinstance(self._target, WaveSide):
+            return made if is_wave else self._smoothed(made, window)
+        frames: FloatArray = made[0].T
+        return frames
+
+    def _smoothed(self, waveform: FloatArray, log_mel: FloatArray) -> FloatArray:
+        """A vocoder's waveform (1, T) with the magnitudes of the spectrogram (F, N) it was made of."""
+        if self.spec.mel is None or not self._rounds:
+            return waveform
+        settings = self.spec.mel, self.spec.sample_rate, self._rounds
+        smooth: FloatArray = griffin_lim(log_mel.T, *settings, momentum=MOMENTUM, start=waveform[0])[None]
+        return smooth
+
+    def _out(self, made: FloatArray) -> FloatArray:
+        return made[0] if isinstance(self._target, WaveSide) else np.maximum(made.T, SILENT_LEVEL)
+
+    def _checked(self, sound: ArrayLike) -> FloatArray:
+        side = self._source
+        sound = numbers_of(sound, "Audio") if isinstance(side, WaveSide) else np.asarray(sound)
+        shape = "(samples,)" if isinstance(side, WaveSide) else f"(frames, {side.bins})"
+        fits = sound.ndim == 1 if isinstance(side, WaveSide) else sound.ndim == 2 and sound.shape[1] == side.bins
+        if not fits or sound.dtype.kind != "f" or not len(sound):
+            raise AudioError(f"{self.spec.name} reads floating-point arrays {shape}, got {sound.dtype} {sound.shape}.")
+        if not np.isfinite(sound).all():
+            raise AudioError("What is to be converted holds NaN or infinity; repair it first.")
+        return np.asarray(sound, np.float32)
+
+
+class _Fed:
+    """Blocks (n,) or (n, F) on their way as (1, n) or (F, n), up to a whole number of steps, and how long they were.
+
+    Where `whole` are the steps of a window and from one to the next, more than a window goes up to a whole number.
+    """
+
+    def __init__(
+        self, blocks: Iterator[FloatArray], side: SpectrogramSide | WaveSide, whole: tuple[int, int] | None = None
+    ):
+        self._blocks, self._stride, self._whole = blocks, side.stride, whole
+        self._rows, self._silent = (1, 0.0) if isinstance(side, WaveSide) else (side.bins, SILENT_LEVEL)
+        self.count = 0  # samples or frames so far
+
+    def steps(self) -> Blocks:
+        for block in self._blocks:
+            self.count += len(block)
+            yield block.reshape(len(block), self._rows).T
+        missing = -self.count % self._stride
+        if self._whole:
+            window, hop = (steps * self._stride for steps in self._whole)
+            missing += -(self.count + missing - window) % hop if self.count > window else 0
+        if missing:
+            yield np.full((self._rows, missing), self._silent, np.float32)
+
+
+class Waves:
+    """The executor of a network that alters a waveform, run as a separator of one voice is: (B, T) -> (B, 1, T)."""
+
+    def __init__(self, executor: Executor, stride: int):
+        self.device, self.reason = executor.device, executor.reason
+        self._executor, self._stride = executor, stride
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """`mixture` -> `sources`."""
+        mixture = inputs["mixture"]
+        samples = mixture.shape[1]
+        waveform = np.pad(mixture, ((0, 0), (0, -samples % self._stride)))
+        lengths = np.full(len(waveform), waveform.shape[1] // self._stride, np.int64)
+        made = self._executor.run({"waveform": waveform, "lengths": lengths})["waveform_out"]
+        return {"sources": made[:, None, :samples]}
+
+    def close(self) -> None:
+        """Free the network."""
+        self._executor.close()
+
+
+def cycle_steps(geometry: AudioTransformerGeometry) -> int:
+    """After so many steps the tones of a vocoder are where they were (`models.wave_ends`); 1 for all others.
+
+    Windows that begin so many steps apart, or a multiple of it, agree on their phases.
+    """
+    side = geometry.target
+    if not isinstance(side, WaveSide) or geometry.alters:
+        return 1
+    period = 2 * max(1, side.filters - 1)  # in samples
+    return period // math.gcd(period, side.stride)
+
+
+def check_converts(spec: ModelSpec) -> None:
+    """Refuse a model that makes no sound of sound, step for step."""
+    geometry = spec.geometry
+    if not isinstance(geometry, AudioTransformerGeometry) or not geometry.is_aligned:
+        raise UsageError(
+            f"{spec.name} does not turn sound into sound step for step; take a model that does, such as a denoiser or "
+            "a vocoder, or look at `unbraid models`."
+        )

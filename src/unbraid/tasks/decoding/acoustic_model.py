@@ -1,0 +1,129 @@
+"""Speaker: a model, loaded once, that writes log-mel spectrograms, some frames at a step, for what it reads.
+
+    with Speaker("voice") as speaker:
+        (spoken,) = speaker.speak([[9, 7, 26, 2]])  # spoken.log_mel (N, F)
+
+The decoder starts from frames of zeros. What follows is shown to it in turn, until its stop logit says that these
+frames are the last ones (Wang et al., "Tacotron", arXiv 1703.10135; Li et al., arXiv 1809.08895); the post-net then
+sees all frames of an item at once. Items are independent, as in generate.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from unbraid.errors import UsageError
+from unbraid.hub.folder import open_model_folder
+from unbraid.hub.names import resolve
+from unbraid.hub.spec import ModelSpec
+from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide
+from unbraid.runtime import Executor, open_executor
+from unbraid.tasks.decoding.state import Array, Item, Steps, as_item, batches
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What a model writes for an item."""
+
+    log_mel: Array  # (N, F)
+    ended: bool  # whether the model ended it; else it was cut off at the limit
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The three graphs of a model."""
+
+    encoder: Executor
+    decoder: Executor
+    post: Executor
+
+
+class Speaker:
+    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+
+    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None):
+        """Load a model by name or folder; see `runtime.open_executor` for `device` and `threads`.
+
+        Raises:
+            ModelError: there is no such model, or its folder is damaged.
+            RuntimeUnavailable: the device is not there.
+            UsageError: the model writes no spectrograms step by step.
+        """
+        folder = resolve(model)
+        spec = open_model_folder(folder)
+        _geometry(spec)
+        graphs = ("encoder", "decoder", "post")
+        opened = [open_executor(spec, folder, graph=graph, device=device, threads=threads) for graph in graphs]
+        self._start(Engines(*opened), spec)
+
+    @classmethod
+    def over(cls, engines: Engines, spec: ModelSpec) -> Self:
+        """A speaker over executors of one's own: another engine, or fakes in a test."""
+        speaker = cls.__new__(cls)
+        speaker._start(engines, spec)
+        return speaker
+
+    def _start(self, engines: Engines, spec: ModelSpec) -> None:
+        self.spec, self._engines = spec, engines
+        self._geometry, self._side = _geometry(spec)
+        self.device, self.device_reason = engines.decoder.device, engines.decoder.reason
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the network."""
+        for engine in (self._engines.encoder, self._engines.decoder, self._engines.post):
+            engine.close()
+
+    def speak(self, items: Sequence[Item], *, most_frames: int | Sequence[int] = 2000) -> list[Spoken]:
+        """Write a spectrogram for each item, of at most so many frames, or so many each (and to the end of a step).
+
+        Raises:
+            UsageError: an item is empty or is not what the model reads, or no frames are wanted.
+        """
+        most = most_frames if isinstance(most_frames, Sequence) else [most_frames] * len(items)
+        if any(frames < 1 for frames in most):
+            raise UsageError(f"At least one frame is needed, got {min(most)}.")
+        most_steps = [-(-frames // self._side.stride) for frames in most]
+        whole = [as_item(i, item, self._geometry.source) for i, item in enumerate(items)]
+        found: dict[int, Spoken] = {}
+        for some in batches(whole, self._geometry.source):
+            found |= self._batch({i: whole[i] for i in some}, most_steps)
+        return [found[i] for i in range(len(items))]
+
+    def _batch(self, items: dict[int, Array], most_steps: Sequence[int]) -> dict[int, Spoken]:
+        steps = Steps(self._engines.encoder, self._engines.decoder, self._geometry, list(items.values()))
+        written: dict[int, list[Array]] = {i: [] for i in items}
+        going, ended = list(items), set[int]()
+        frames = np.zeros((len(going), self._side.stride * self._side.bins), np.float32)  # (B, r·F)
+        while going:
+            frames, stop = steps.frames(frames)
+            for i, row in zip(going, frames, strict=True):
+                written[i].append(row)
+            ended |= {i for i, logit in zip(going, stop, strict=True) if logit > 0}
+            rows = [row for row, i in enumerate(going) if i not in ended and len(written[i]) < most_steps[i]]
+            steps.keep(rows)
+            going, frames = [going[row] for row in rows], np.ascontiguousarray(frames[rows])
+        return {i: Spoken(self._refined(np.stack(rows)), i in ended) for i, rows in written.items()}
+
+    def _refined(self, frames: Array) -> Array:
+        """What the post-net makes of written frames (M, r·F): (N, F)."""
+        refined: Array = self._engines.post.run({"log_mel": frames.reshape(1, -1, self._side.bins)})["refined"][0]
+        return refined
+
+
+def _geometry(spec: ModelSpec) -> tuple[AudioTransformerGeometry, SpectrogramSide]:
+    """The sizes of a model that writes spectrograms, and of what it writes."""
+    geometry = spec.geometry
+    if not isinstance(geometry, AudioTransformerGeometry) or geometry.is_aligned:
+        raise UsageError(f"{spec.name} writes nothing step by step; choose an audio Transformer that does.")
+    if not isinstance(side := geometry.target, SpectrogramSide):
+        raise UsageError(f"{spec.name} writes {side.kind}, no spectrograms; choose a model that does.")
+    return geometry, side

@@ -1,0 +1,141 @@
+"""Connectionist temporal classification: from what each step says to a text, and back. NumPy only.
+
+A network gives each step n log probabilities over the symbols and a blank. A text is what is left of a path through the
+steps when runs of a symbol are made one and blanks are taken out. A path is as likely as its steps together, and a text
+as all its paths (Graves, Fernández, Gomez and Schmidhuber, "Connectionist temporal classification", ICML 2006):
+
+    score        log p(text): the forward variable α, section 4.1, equations 6 to 8
+    align        the likeliest path of a text, so when each of its symbols is said
+    greedy       the text of the likeliest path
+    beam_search  the likeliest texts: prefix search, section 3.2, over the K likeliest beginnings
+
+Adding probabilities is `logaddexp` here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid.hub.vocabulary import PADDING
+
+BLANK = PADDING
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A symbol of a text and the steps that say it."""
+
+    symbol: int
+    start: int
+    end: int  # behind the last one
+    log_probability: float  # the mean of its steps
+
+
+@dataclass(frozen=True)
+class Beam:
+    """A text and how likely it is."""
+
+    symbols: tuple[int, ...]
+    log_probability: float
+
+
+def greedy(log_probs: FloatArray) -> list[Span]:
+    """The text of the likeliest path through (N, V)."""
+    return _spans(log_probs, log_probs.argmax(-1)) if len(log_probs) else []
+
+
+def beam_search(log_probs: FloatArray, beams: int) -> list[Beam]:
+    """The likeliest texts of (N, V), the best one first, from following so many beginnings."""
+    texts: list[tuple[int, ...]] = [()]
+    blank, symbol = np.zeros(1), np.full(1, -np.inf)  # (K,) of paths that end in a blank, and in the last symbol
+    for step in np.asarray(log_probs, np.float64):  # (V,)
+        last = np.array([text[-1] if text else BLANK for text in texts])
+        both = np.logaddexp(blank, symbol)
+        longer = both[:, None] + step  # (K, V)
+        rows = np.flatnonzero(last != BLANK)
+        longer[rows, last[rows]] = blank[rows] + step[last[rows]]  # said twice only with a blank between
+        longer[:, BLANK] = -np.inf
+        blank, symbol = both + step[BLANK], np.where(last == BLANK, -np.inf, symbol + step[last])
+        place = {text: k for k, text in enumerate(texts)}
+        for k, text in enumerate(texts):  # a text that another one's beginning grows into
+            if text and (parent := place.get(text[:-1])) is not None:
+                symbol[k] = np.logaddexp(symbol[k], longer[parent, text[-1]])
+                longer[parent, text[-1]] = -np.inf
+        scores = np.concatenate((np.logaddexp(blank, symbol), longer.ravel()))
+        kept = [int(i) for i in np.argsort(-scores, kind="stable")[:beams] if scores[i] > -np.inf]
+        grown = {i: divmod(i - len(texts), longer.shape[1]) for i in kept if i >= len(texts)}
+        blank = np.array([-np.inf if i in grown else blank[i] for i in kept])
+        symbol = np.array([longer[grown[i]] if i in grown else symbol[i] for i in kept])
+        texts = [(*texts[grown[i][0]], grown[i][1]) if i in grown else texts[i] for i in kept]
+    totals = np.logaddexp(blank, symbol)
+    return [Beam(texts[k], float(totals[k])) for k in np.argsort(-totals, kind="stable")]
+
+
+def score(log_probs: FloatArray, symbols: Sequence[int]) -> float:
+    """Log probability of a text given (N, V): all its paths; minus infinity where it has none.
+
+    With l' the text with blanks around and between its symbols,
+    α_n(s) = y_n(l'_s) (α_n-1(s) + α_n-1(s - 1) + α_n-1(s - 2)), the last one only where a symbol follows another one.
+    """
+    states, skips = _states(symbols)  # (S,)
+    said = np.asarray(log_probs, np.float64)[:, states]  # (N, S)
+    alpha = np.full(len(states), -np.inf)
+    alpha[0] = 0.0  # before the first step
+    for n, step in enumerate(said):
+        before = np.where(skips, _later(alpha, 2), -np.inf) if n else np.full(len(states), -np.inf)
+        alpha = step + np.logaddexp(np.logaddexp(alpha, _later(alpha, 1)), before)
+    return float(np.logaddexp.reduce(alpha[-2:]))
+
+
+def align(log_probs: FloatArray, symbols: Sequence[int]) -> list[Span]:
+    """The likeliest path of a text through (N, V), as the steps of each of its symbols.
+
+    Raises:
+        ValueError: no path of so many steps has this text.
+    """
+    states, skips = _states(symbols)  # (S,)
+    said = np.asarray(log_probs, np.float64)[:, states]  # (N, S)
+    best = np.full(len(states), -np.inf)
+    best[0] = 0.0
+    moves = np.zeros(said.shape, np.int8)  # by how many states a path came to each
+    for n, step in enumerate(said):
+        jumped = np.where(skips, _later(best, 2), -np.inf) if n else np.full(len(states), -np.inf)
+        ways = np.stack((best, _later(best, 1), jumped))  # (3, S)
+        moves[n] = ways.argmax(0)
+        best = step + ways.max(0)
+    if best[-2:].max() == -np.inf:
+        raise ValueError(f"{len(said)} steps cannot say {len(symbols)} symbols.")
+    state = len(states) - 1 if len(states) == 1 or best[-1] >= best[-2] else len(states) - 2
+    path = np.empty(len(said), np.int64)
+    for n in range(len(said) - 1, -1, -1):
+        path[n] = state
+        state -= int(moves[n, state])
+    return _spans(log_probs, states[path], path)
+
+
+def _states(symbols: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """l': the symbols with blanks around and between them, and which of them the blank before may be left out of."""
+    states = np.full(2 * len(symbols) + 1, BLANK, np.int64)
+    states[1::2] = symbols
+    skips = np.zeros(len(states), bool)
+    skips[2:] = (states[2:] != BLANK) & (states[2:] != states[:-2])
+    return states, skips
+
+
+def _later(values: FloatArray, by: int) -> FloatArray:
+    """Values so many places on, nothing (minus infinity) in front."""
+    return np.concatenate((np.full(min(by, len(values)), -np.inf), values[:-by]))
+
+
+def _spans(log_probs: FloatArray, said: NDArray[np.int64], places: NDArray[np.int64] | None = None) -> list[Span]:
+    """Runs of what each step says (N,), or of its place in the text, blanks left out."""
+    edges = np.flatnonzero(np.diff(said if places is None else places)) + 1
+    runs = zip((0, *edges), (*edges, len(said)), strict=True)
+    return [
+        Span(int(said[a]), int(a), int(b), float(np.mean(log_probs[a:b, said[a]])))
+        for a, b in runs
+        if b > a and said[a] != BLANK
+    ]

@@ -1,0 +1,134 @@
+"""From a recording and its stems on disk to what a page shows of them, in one pass and flat memory."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from unbraid.audio import Reader, ReadOptions, Resampler, TrackChoice, open_reader
+from unbraid.dsp import Blocks, FloatArray
+from unbraid.tasks.pages.lane import Lane
+from unbraid.tasks.pages.sound import Sound
+
+BLOCK_FRAMES = 1 << 16
+AUDIBLE_DB = -60.0  # what is left over is heard and seen only where it is above this, relative to the mixture
+MIXTURE, LEFT_OVER = "mixture", "left over"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The part of a file that was separated."""
+
+    source: Path
+    start: float = 0.0  # seconds
+    duration: float | None = None  # seconds; None: to the end
+    track: TrackChoice = 0
+    reading: ReadOptions = field(default_factory=ReadOptions)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was gathered of a signal."""
+
+    spectrogram: FloatArray  # (R, columns), power
+    level: FloatArray  # (columns,), power
+    power: float
+    span: float  # of the columns, as a multiple of the length
+    mp3: bytes | None = None  # None: not to be heard
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What a page is made of."""
+
+    mixture: Seen
+    stems: dict[str, Seen]
+    left_over: Seen  # the mixture minus the sum of the stems
+    seconds: float
+    sample_rate: int
+
+    @property
+    def left_over_db(self) -> float:
+        """The power of what is left over, relative to the mixture's; -inf where there is none."""
+        if self.left_over.power == 0:
+            return -np.inf
+        return float(10 * np.log10(self.left_over.power / self.mixture.power)) if self.mixture.power else np.inf
+
+
+def gather(
+    recording: Recording,
+    stems: Mapping[str, Path],
+    work: Path,
+    gain: float = 1.0,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Gathered:
+    """Look at stems (files of one rate and length, best in float) and at the recording they come from.
+
+    `work` is a folder for small files that are gone afterwards, `gain` is what the sound is multiplied by, and
+    `progress` is told the seconds that are done.
+
+    Raises:
+        AudioError: a file cannot be read.
+    """
+    with contextlib.ExitStack() as stack:
+        readers = {stem: stack.enter_context(open_reader(path)) for stem, path in stems.items()}
+        info = next(iter(readers.values())).info
+        rate, channels = info.sample_rate, info.channels
+        lanes = {name: Lane(rate, channels) for name in (MIXTURE, *stems, LEFT_OVER)}
+        sounds = {
+            name: stack.enter_context(Sound(work / f"{index}.mp3", rate, channels, gain))
+            for index, name in enumerate((*stems, LEFT_OVER))
+        }
+        for whole, parts in _together(_mixture(recording, rate, channels), list(readers.values())):
+            signals = {MIXTURE: whole, **dict(zip(stems, parts, strict=True)), LEFT_OVER: whole - sum(parts)}
+            for name, signal in signals.items():
+                lanes[name].add(signal)
+            for name, sound in sounds.items():
+                sound.add(signals[name])
+            progress(lanes[MIXTURE].frames / rate)
+        seen = {name: _seen(lane, sounds.get(name)) for name, lane in lanes.items()}
+    mixture, left_over = seen.pop(MIXTURE), seen.pop(LEFT_OVER)
+    return Gathered(mixture, seen, left_over, lanes[MIXTURE].frames / rate, rate)
+
+
+def _seen(lane: Lane, sound: Sound | None) -> Seen:
+    lane.finish()
+    return Seen(lane.spectrogram(), lane.level(), lane.power, lane.span, None if sound is None else sound.finish())
+
+
+def _mixture(recording: Recording, sample_rate: int, channels: int) -> Blocks:
+    """The recording as blocks (C, n) of any size, at the stems' rate and channels."""
+    with open_reader(
+        recording.source,
+        start=recording.start,
+        duration=recording.duration,
+        track=recording.track,
+        reading=recording.reading,
+    ) as reader:
+        resampler = Resampler(reader.info.sample_rate, sample_rate, reader.info.channels)
+        for block in itertools.chain(map(resampler, reader.blocks(BLOCK_FRAMES)), _last(resampler)):
+            yield np.broadcast_to(block, (channels, block.shape[1]))  # raw music models make stereo of mono
+
+
+def _last(resampler: Resampler) -> Blocks:
+    yield resampler.finish()
+
+
+def _together(mixture: Blocks, readers: list[Reader]) -> Iterator[tuple[FloatArray, list[FloatArray]]]:
+    """Mixture and stems in blocks (C, n) of the same size, as far as all of them reach."""
+    stems = zip(*(reader.blocks(BLOCK_FRAMES) for reader in readers), strict=True)
+    whole: FloatArray = np.zeros((readers[0].info.channels, 0), np.float32)
+    parts: tuple[FloatArray, ...] = (whole,) * len(readers)
+    while True:
+        while whole.shape[1] == 0:
+            if (block := next(mixture, None)) is None:
+                return
+            whole = block
+        if parts[0].shape[1] == 0 and (parts := next(stems, ())) == ():
+            return
+        count = min(whole.shape[1], parts[0].shape[1])
+        yield whole[:, :count], [part[:, :count] for part in parts]
+        whole, parts = whole[:, count:], tuple(part[:, count:] for part in parts)

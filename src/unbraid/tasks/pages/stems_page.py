@@ -1,0 +1,227 @@
+"""The page: one HTML file that holds its pictures, sound, style and script, and asks no network for anything.
+
+A content security policy says so to the browser too: nothing but inline style and script and pictures from data: URIs.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+
+import numpy as np
+
+from unbraid.dsp import FloatArray
+from unbraid.tasks.pages.gather import AUDIBLE_DB, LEFT_OVER, MIXTURE, Gathered, Seen
+from unbraid.tasks.pages.lane import LOWEST_HZ, decibels, top_hz
+from unbraid.tasks.pages.picture import RANGE_DB, picture
+from unbraid.tasks.pages.sound import LIMIT_SECONDS, page_rate
+
+COLOURS = 6  # of stems, in report.css
+LEVEL_TOP_DB, LEVEL_RANGE_DB = 0.0, 72.0
+MOST_POINTS = 200  # of a line
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+_MOST_TICKS = 6
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a run beside its sound."""
+
+    name: str  # of the input
+    model: str
+    elapsed_seconds: float
+    gain_db: float = 0.0  # of the written stems, all alike
+
+
+def report_page(gathered: Gathered, facts: Facts) -> str:
+    """The whole document."""
+    shown = dict(gathered.stems)
+    if gathered.left_over_db > AUDIBLE_DB:
+        shown[LEFT_OVER] = gathered.left_over
+    top_db = float(decibels(gathered.mixture.spectrogram).max(initial=-120.0))
+    lanes = [_lane(name, seen, index, top_db, gathered) for index, (name, seen) in enumerate(shown.items())]
+    body = "\n".join(
+        (
+            f"<h1>{escape(facts.name)}</h1>",
+            _facts(gathered, facts),
+            _transport(gathered),
+            _mixture(gathered, top_db),
+            *lanes,
+            _levels(gathered, shown),
+            _notes(gathered),
+        )
+    )
+    attributes = f'data-seconds="{gathered.seconds:.6f}" data-sounding="{_sounding(gathered):.6f}"'
+    main = f'<main {attributes} data-rate="{page_rate(gathered.sample_rate)}">\n{body}\n</main>'
+    return document(facts.name, main, ("report.css",), "report.js")
+
+
+def document(name: str, main: str, styles: Sequence[str], script: str) -> str:
+    """A page that is whole in itself, with styles and a script that lie beside this module."""
+    assets = files("unbraid.tasks.pages")
+    style, program = (
+        "".join((assets / asset).read_text(encoding="utf-8") for asset in some) for some in (styles, (script,))
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(name)} – unbraid</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f"{main}\n<script>\n{program}</script>\n</body>\n</html>\n"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 1:02:03, 2:03 or 0:00.5."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    tenths = f"{rest:04.1f}" if rest % 1 > 1e-6 else f"{rest:02.0f}"
+    return f"{hours}:{minutes:02}:{tenths}" if hours else f"{minutes}:{tenths}"
+
+
+def _sounding(gathered: Gathered) -> float:
+    return min(gathered.seconds, LIMIT_SECONDS)
+
+
+def _facts(gathered: Gathered, facts: Facts) -> str:
+    speed = gathered.seconds / max(facts.elapsed_seconds, 1e-9)
+    rows = {
+        "Model": facts.model,
+        "Length": clock(round(gathered.seconds, 1)),
+        "Separated in": f"{facts.elapsed_seconds:.1f} s ({speed:.1f} × real time)",
+        "Gain": f"{_number(facts.gain_db)} dB, so that no stem clips" if facts.gain_db else "0 dB: as in the mixture",
+        "Left over": _left_over(gathered),
+    }
+    pairs = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows.items())
+    return f"<dl>{pairs}</dl>"
+
+
+def _left_over(gathered: Gathered) -> str:
+    """How much of the mixture is in no stem, in words."""
+    if not np.isfinite(gathered.left_over_db):
+        return "nothing: the stems are the mixture" if gathered.left_over_db < 0 else "all: the mixture is silent"
+    return f"{_number(gathered.left_over_db)} dB, relative to the mixture"
+
+
+def _transport(gathered: Gathered) -> str:
+    seconds = _sounding(gathered)
+    return (
+        '<div class="transport" role="group" aria-label="Playback"><button type="button" id="play">Play</button>'
+        f'<input type="range" id="seek" min="0" max="{seconds:.6f}" step="any" value="0" aria-label="Position">'
+        f'<output id="clock">0:00 / {clock(int(seconds))}</output>'
+        '<button type="button" id="all">All stems</button></div>\n<p id="message" role="status"></p>'
+        "<noscript><p>Playing needs JavaScript; the pictures do not.</p></noscript>"
+    )
+
+
+def _mixture(gathered: Gathered, top_db: float) -> str:
+    heading = f'<h2>{MIXTURE}</h2><span class="dim">{_level(gathered.mixture)}</span>'
+    view = _view(MIXTURE, gathered.mixture, top_db, gathered)
+    return f'<section class="lane"><header>{heading}</header>{view}{_times(gathered.seconds)}</section>'
+
+
+def _lane(name: str, seen: Seen, index: int, top_db: float, gathered: Gathered) -> str:
+    label = escape(name)
+    controls = "".join(
+        f'<button type="button" data-{what.lower()} aria-pressed="false" aria-label="{what} {label}">{what}</button>'
+        for what in ("Solo", "Mute")
+    )
+    volume = f'<input type="range" data-volume min="0" max="100" value="100" aria-label="Volume of {label}">'
+    sound = base64.b64encode(seen.mp3 or b"").decode()
+    return (
+        f'<section class="lane" data-stem="{label}" style="--ink: var(--c{index % COLOURS})">'
+        f'<header><h2><span class="dot"></span>{label}</h2><span class="dim">{_level(seen)}</span>'
+        f'<div class="controls">{controls}{volume}</div></header>'
+        f"{_view(name, seen, top_db, gathered)}\n"
+        f'<script type="text/plain" class="sound">{sound}</script></section>'
+    )
+
+
+def _view(name: str, seen: Seen, top_db: float, gathered: Gathered) -> str:
+    """A spectrogram with its frequencies, and a cursor over it."""
+    data = base64.b64encode(picture(seen.spectrogram, top_db)).decode()
+    highest = top_hz(gathered.sample_rate)
+    lowest = min(LOWEST_HZ, highest / 4)
+    marks = "".join(
+        f'<i style="bottom: {100 * np.log(hz / lowest) / np.log(highest / lowest):.2f}%"><b>{text}</b></i>'
+        for hz, text in ((100, "100 Hz"), (1000, "1 kHz"), (10000, "10 kHz"))
+        if lowest < hz < 0.9 * highest
+    )
+    alt = f"Spectrogram of {name}, {_level(seen)}"
+    image = f'<img alt="{escape(alt)}" style="width: {100 * seen.span:.3f}%" src="data:image/png;base64,{data}">'
+    return f'<div class="view">{image}{marks}{_over(gathered)}</div>'
+
+
+def _levels(gathered: Gathered, shown: dict[str, Seen]) -> str:
+    """All levels in one chart."""
+    inks = {MIXTURE: "var(--dim)", **{name: f"var(--c{i % COLOURS})" for i, name in enumerate(shown)}}
+    lines = {MIXTURE: gathered.mixture, **shown}
+    drawn = "".join(f'<polyline style="--ink: {inks[n]}" points="{points(lines[n].level)}"/>' for n in lines)
+    keys = " ".join(f'<span style="--ink: {inks[n]}"><span class="dot"></span>{escape(n)}</span>' for n in lines)
+    marks = "".join(
+        f'<i style="bottom: {100 * (db - LEVEL_TOP_DB) / LEVEL_RANGE_DB + 100:.2f}%"><b>{_number(db)} dB</b></i>'
+        for db in (-20.0, -40.0, -60.0)
+    )
+    names = "; ".join(f"{name} {_level(seen)}" for name, seen in lines.items())
+    return (
+        '<section class="lane"><header><h2>Level over time</h2>'
+        f'<span class="dim">RMS in dB of full scale</span></header>'
+        f'<div class="view chart"><svg role="img" aria-label="Levels, on average: {escape(names)}" '
+        f'viewBox="0 0 1000 100" preserveAspectRatio="none" style="width: {100 * gathered.mixture.span:.3f}%">'
+        f"{drawn}</svg>{marks}{_over(gathered)}</div>{_times(gathered.seconds)}"
+        f'<p class="dim keys">{keys}</p></section>'
+    )
+
+
+def points(level: FloatArray) -> str:
+    """A line through the means of neighbouring columns, few enough to tell several lines apart."""
+    first = np.arange(0, level.size, -(-level.size // MOST_POINTS))
+    ends = np.append(first[1:], level.size)
+    x = (first + ends) / 2 * 1000 / level.size
+    means = np.asarray(np.add.reduceat(level, first) / (ends - first), np.float32)
+    y = np.clip((LEVEL_TOP_DB - decibels(means)) / LEVEL_RANGE_DB * 100, 0, 100)
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+
+
+def _over(gathered: Gathered) -> str:
+    """What lies over a view: the cursor, and a veil where there is no sound."""
+    veil = f'<div class="unheard" style="left: {100 * LIMIT_SECONDS / gathered.seconds:.3f}%"></div>'
+    return (veil if gathered.seconds > LIMIT_SECONDS else "") + '<div class="cursor"></div>'
+
+
+def ticks(seconds: float) -> Sequence[float]:
+    """Round times to write under a picture."""
+    step = next((step for step in _STEPS if seconds / step <= _MOST_TICKS), _STEPS[-1])
+    return [step * i for i in range(int(seconds / step) + 1)]
+
+
+def _times(seconds: float) -> str:
+    shown = [time for time in ticks(seconds) if time == 0 or time < 0.97 * seconds]
+    marks = "".join(f'<span style="left: {100 * time / seconds:.2f}%">{clock(time)}</span>' for time in shown)
+    return f'<div class="times" aria-hidden="true">{marks}</div>'
+
+
+def _notes(gathered: Gathered) -> str:
+    highest, rate = top_hz(gathered.sample_rate) / 1000, page_rate(gathered.sample_rate) / 1000
+    notes = [
+        f"Pictures: {LOWEST_HZ:.0f} Hz to {highest:g} kHz on a logarithmic scale, all with one scale of colours: "
+        f"{RANGE_DB:.0f} dB from the darkest to the brightest, which is the loudest spot of the mixture.",
+        f"“{LEFT_OVER}” is the mixture minus the stems on this page; it is a lane where it is above "
+        f"{_number(AUDIBLE_DB)} dB.",
+        f"The sound here is a preview (mp3, {rate:g} kHz); the stems beside this page are whole.",
+        "Keys: space plays and pauses, arrows go 5 seconds back and forth, Home to the start, 1 to 9 solo a stem.",
+    ]
+    if gathered.seconds > LIMIT_SECONDS:
+        notes.insert(0, f"Only the first {LIMIT_SECONDS / 60:.0f} minutes can be heard here; the pictures show all.")
+    return '<footer class="dim">' + "".join(f"<p>{escape(note)}</p>" for note in notes) + "</footer>"
+
+
+def _level(seen: Seen) -> str:
+    return f"{_number(float(decibels(seen.power)))} dB" if seen.power > 0 else "silent"
+
+
+def _number(value: float) -> str:
+    """In dB, with a real minus."""
+    return f"{value:.1f}".removesuffix(".0").replace("-", "−")

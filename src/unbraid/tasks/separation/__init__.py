@@ -1,0 +1,1 @@
+"""Separation of recordings into stems, in memory or in blocks."""

@@ -1,0 +1,126 @@
+"""How a model that pulls audio apart is run, and which of that fits which model."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from unbraid.errors import UsageError
+from unbraid.hub.names import models_with_stem
+from unbraid.hub.spec import ModelSpec
+from unbraid.models.geometry import AudioTransformerGeometry, BandSplitGeometry, SepFormerGeometry, WaveSide
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a model is run; the defaults are what most people want."""
+
+    wiener: int = 0  # iterations of the multichannel Wiener filter; 0: soft masks
+    raw: bool = False  # just what the published system returns, at the model's rate
+    residual: bool = False  # a stem for what the others leave over, which is then not shared out
+    high_band: Literal["share", "drop"] = "share"  # what lies above half the model's sample rate
+    mask_exponent: float | None = None  # music: of the soft masks; None: the model's own
+    remove: tuple[str, ...] = ()  # one stem, of all others: ("vocals",) leaves no-vocals
+    window_seconds: float | None = None  # speech; the model's own by default
+    overlap_seconds: float | None = None
+    strength: float = 1.0  # models of one voice: how much of what is not the voice is taken away, 0 to 1
+    force: bool = False  # run a raw SepFormer however long the file is
+
+
+def check_stem(stem: str, available: Sequence[str], model: str) -> None:
+    """Refuse a stem that a model lacks, saying which it has and which models have it."""
+    if stem not in available:
+        others = models_with_stem(stem)
+        hint = f"it is in {', '.join(others)}" if others else "no model has it"
+        raise UsageError(f"{model} has no stem {stem!r}, only {', '.join(available)}; {hint}.")
+
+
+def least_samples(spec: ModelSpec) -> int:
+    """The kernel of a network of waveforms, its frame, or its step."""
+    geometry = spec.geometry
+    if isinstance(geometry, SepFormerGeometry):
+        return geometry.kernel_samples
+    if isinstance(geometry, BandSplitGeometry):
+        return geometry.frame_samples
+    assert isinstance(geometry, AudioTransformerGeometry) and isinstance(geometry.source, WaveSide)
+    return geometry.source.stride
+
+
+def has_residual(spec: ModelSpec, options: Options) -> bool:
+    """Whether a run adds a stem for what the others leave over."""
+    return not options.raw and (options.residual or len(spec.stems) == 1)
+
+
+def all_stems(spec: ModelSpec, options: Options) -> tuple[str, ...]:
+    """Names of all stems, before any is removed."""
+    return (*spec.stems, "residual") if has_residual(spec, options) else spec.stems
+
+
+def check_options(spec: ModelSpec, options: Options) -> None:
+    """Refuse what does not fit the model.
+
+    Raises:
+        UsageError: something does not.
+    """
+    if not spec.stems:
+        raise UsageError(f"{spec.name} pulls nothing apart; `unbraid models` lists those that do.")
+    if options.wiener < 0:
+        raise UsageError(f"Iterations of the Wiener filter are counted from 0, got {options.wiener}.")
+    if options.high_band not in (bands := ("share", "drop")):
+        raise UsageError(f"high_band is one of {', '.join(bands)}, not {options.high_band!r}.")
+    exponent = options.mask_exponent
+    if exponent is not None and not 0 < exponent < math.inf:
+        raise UsageError(f"Masks take an exponent above 0 (Spleeter's is 2), got {exponent:g}.")
+    if not 0 <= options.strength <= 1:
+        raise UsageError(f"The strength is from 0 (nothing is taken away) to 1 (all of it), got {options.strength:g}.")
+    if options.strength < 1 and (options.raw or len(spec.stems) > 1):
+        raise UsageError("A strength goes with models of one voice, and not with raw; leave it out.")
+    if options.raw and options.residual:
+        raise UsageError("Raw returns just what the network gives: it has no residual.")
+    _check_removed(spec, options)
+    if spec.family == "unet":
+        _check_music(spec, options)
+    elif options.wiener or exponent is not None:
+        what = "The Wiener filter is" if options.wiener else "Exponents of masks are"
+        raise UsageError(f"{what} for music models; {spec.name} is a {spec.family}.")
+    if spec.windows:
+        seconds, overlap = windows_of(spec, options)
+        if not 0 <= overlap <= seconds / 2:
+            raise UsageError(
+                f"An overlap of {overlap:g} s does not fit windows of {seconds:g} s; at most half may overlap."
+            )
+        least = least_samples(spec) / spec.sample_rate
+        if seconds < least:
+            raise UsageError(
+                f"Windows of {seconds:g} s are too short; they must hold a kernel of the network, {least:g} s."
+            )
+
+
+def _check_music(spec: ModelSpec, options: Options) -> None:
+    """Refuse what does not fit a U-Net."""
+    if spec.channels != 2:
+        raise UsageError(f"{spec.name} takes {spec.channels} channels; U-Nets are run on pairs of channels only.")
+    if (options.window_seconds, options.overlap_seconds) != (None, None):
+        raise UsageError(f"Windows are for speech models; {spec.name} is a {spec.family}.")
+    if options.wiener and options.mask_exponent is not None:
+        raise UsageError("The Wiener filter has masks of its own; leave it out, or the exponent of the masks.")
+
+
+def _check_removed(spec: ModelSpec, options: Options) -> None:
+    """Refuse to remove what is not there, and all that is."""
+    stems = all_stems(spec, options)
+    for stem in options.remove:
+        check_stem(stem, stems, spec.name)
+    if set(stems) <= set(options.remove):
+        raise UsageError(f"Without {', '.join(stems)} nothing is left of {spec.name}; remove fewer stems.")
+
+
+def windows_of(spec: ModelSpec, options: Options) -> tuple[float, float]:
+    """Seconds of a speech window and of the overlap of two."""
+    assert spec.windows is not None
+    overlap = options.overlap_seconds
+    window = options.window_seconds
+    return (
+        spec.windows.seconds if window is None else window,
+        spec.windows.overlap_seconds if overlap is None else overlap,
+    )

@@ -1,0 +1,193 @@
+"""How words are spoken: letters in, phonemes out, by a model that learned it from a dictionary.
+
+    with Phonemizer() as phonemizer:
+        for word in phonemizer("Cats and dogs", alternatives=2):
+            print(word.text, word.best, word.best.probability)
+
+Text is normalised (see normalization.py) and taken apart into words, which are pronounced one by one, without a look at
+their neighbours. Upper case, punctuation around words and accents that the model does not know are dropped; signs and
+digits are not guessed at, but refused, since leaving them out would change what is said.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from unbraid.errors import UsageError
+from unbraid.files.normalization import normalized
+from unbraid.hub.vocabulary import END, SPECIAL, Vocabulary
+from unbraid.tasks.decoding.generator import Generator
+from unbraid.tasks.decoding.search import Hypothesis
+
+MODEL = "g2p"
+BEAMS = 4  # beginnings that are followed at once
+_AROUND = '.,;:!?"()[]{}<>«»„“”¡¿*_-~'
+_BETWEEN = re.compile(r"[\s/—–…]+")
+_ABBREVIATION = re.compile(r"(?:\w\.)+\w")  # its last full stop belongs to it: a.m.
+_SHOWN = 5  # characters that an error names
+MOST_LETTERS = 100  # of a word: the time it takes grows with their square, and memory as well
+
+
+@dataclass(frozen=True)
+class Pronunciation:
+    """A way to say a word."""
+
+    phonemes: tuple[str, ...]
+    probability: float  # according to the model
+
+    def __str__(self) -> str:
+        return " ".join(self.phonemes)
+
+
+@dataclass(frozen=True)
+class SpokenWord:
+    """A word and how it is said."""
+
+    text: str  # as the model read it
+    pronunciations: tuple[Pronunciation, ...]  # the likeliest first
+
+    @property
+    def best(self) -> Pronunciation:
+        """The likeliest."""
+        return self.pronunciations[0]
+
+
+class Phonemizer:
+    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+
+    def __init__(self, model: str | Path = MODEL, *, device: str = "auto", threads: int | None = None):
+        """Load a model by name or folder.
+
+        Raises:
+            ModelError: there is no such model, or its folder is damaged.
+            RuntimeUnavailable: the device is not there.
+            UsageError: the model is not one that reads text and writes text.
+        """
+        self._start(Generator(model, device=device, threads=threads))
+
+    @classmethod
+    def over(cls, generator: Generator) -> Self:
+        """A phonemizer over a generator of one's own."""
+        phonemizer = cls.__new__(cls)
+        phonemizer._start(generator)
+        return phonemizer
+
+    def _start(self, generator: Generator) -> None:
+        assert generator.spec.vocabularies is not None
+        if not generator.spec.vocabularies.source:
+            raise UsageError(f"{generator.spec.name} reads no text; `unbraid transcribe` is for models that hear.")
+        self._generator, self.spec = generator, generator.spec
+        self.device = generator.device
+        self._letters = Vocabulary(generator.spec.vocabularies.source)
+        self._phonemes = Vocabulary(generator.spec.vocabularies.target)
+        symbols = np.arange(len(self._phonemes))
+        self._first, self._later = symbols >= len(SPECIAL), (symbols >= len(SPECIAL)) | (symbols == END)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the network."""
+        self._generator.close()
+
+    @property
+    def phonemes(self) -> tuple[str, ...]:
+        """All that words can be made of."""
+        return self._phonemes.symbols[len(SPECIAL) :]
+
+    def __call__(self, text: str, *, alternatives: int = 0) -> list[SpokenWord]:
+        """The words of a text, each with up to so many pronunciations besides the likeliest one.
+
+        Raises:
+            UsageError: there are no words, or one has characters that the model does not know.
+        """
+        if not (words := self.words(text)):
+            raise UsageError("There are no words in this text; give at least one.")
+        found = self.pronounce(words, alternatives=alternatives)
+        return [found[word] for word in words]
+
+    def words(self, text: str) -> list[str]:
+        """The words of a text, perhaps none, as the model reads them.
+
+        Raises:
+            UsageError: one has characters that the model does not know, or over `MOST_LETTERS`.
+        """
+        return [self._readable(word) for word in words_of(text)]
+
+    def pronounce(self, words: Iterable[str], *, alternatives: int = 0) -> dict[str, SpokenWord]:
+        """How words are said, each once: many at a time are faster than one by one.
+
+        They are read as they are, and a character that the model does not know is a blank to it; see `words`.
+        """
+        if alternatives < 0:
+            raise UsageError(f"Alternatives are counted from 0 up, got {alternatives}.")
+        distinct = list(dict.fromkeys(words))
+        if not distinct:
+            return {}
+        spelled = [[*self._letters.encode(word), END] for word in distinct]
+        most = most_phonemes(max(map(len, distinct)))
+        beams = max(BEAMS, alternatives + 1)
+        each = self._generator.generate(spelled, beams=beams, most_symbols=most, allowed=self._allowed)
+        return {
+            word: SpokenWord(word, self._pronunciations(texts)[: alternatives + 1])
+            for word, texts in zip(distinct, each, strict=True)
+        }
+
+    def _allowed(self, item: int, written: tuple[int, ...]) -> np.ndarray:
+        """Every phoneme at any place, and the end once there is one."""
+        return self._first if not written else self._later
+
+    def _pronunciations(self, texts: Sequence[Hypothesis]) -> tuple[Pronunciation, ...]:
+        return tuple(Pronunciation(tuple(self._phonemes.decode(text.symbols)), text.probability) for text in texts)
+
+    def _readable(self, word: str) -> str:
+        """The word in letters that the model knows, accents taken off where they keep it from knowing them."""
+        if len(word) > MOST_LETTERS:
+            raise UsageError(
+                f"{word[:20]}… has {len(word):,} letters, and a word has at most {MOST_LETTERS}; put blanks between "
+                "words."
+            )
+        word = "".join(letter if not self._letters.unknown(letter) else _plain(letter) for letter in word)
+        if unknown := self._letters.unknown(word):
+            more = ", …" if len(unknown) > _SHOWN else ""
+            raise UsageError(
+                f"{self.spec.name} cannot read {', '.join(unknown[:_SHOWN])}{more} in {word!r}; it reads "
+                f"{''.join(self._letters.symbols[len(SPECIAL) :])}. Write numbers and signs out as words."
+            )
+        return word
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation around them; apostrophes and hyphens inside stay."""
+    text = normalized(text).lower()
+    words = (_bare(chunk) for chunk in _BETWEEN.split(text))
+    return [word for word in words if word]
+
+
+def most_phonemes(letters: int) -> int:
+    """No word of so many letters has more; "w" alone has seven."""
+    return 3 * letters + 8
+
+
+def _bare(chunk: str) -> str:
+    """A word without what stands around it."""
+    word = chunk.strip(_AROUND)
+    if word.startswith("'") and word.endswith("'"):  # a quotation
+        word = word[1:-1].strip(_AROUND)
+    if _ABBREVIATION.fullmatch(word) and f"{word}." in chunk:
+        word += "."
+    return word if word.strip("'") else ""
+
+
+def _plain(letter: str) -> str:
+    """A letter without its accents."""
+    parts = unicodedata.normalize("NFKD", letter)
+    return "".join(part for part in parts if not unicodedata.combining(part)) or letter

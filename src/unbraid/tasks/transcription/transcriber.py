@@ -1,0 +1,274 @@
+"""Transcriber: a model, loaded once, that writes down what is said in any audio, with times.
+
+    transcript = Transcriber("digits")(audio, sample_rate)         # .text, .words
+    for word in Transcriber("digits").stream("eight_hours.flac"):  # the same in constant memory
+        print(word.start, word.text, word.confidence)
+
+Channels are mixed down with their phases checked (`dsp/downmix.py`), or heard apart: `channels="apart"` makes a
+transcript of each, as of a call with one party on each channel. A DC offset and rumble are taken out, and the audio is
+brought to the model's rate. A network attends to all of a window at once, so what
+is longer goes through it in windows that overlap and are joined where they agree (`joining.py`). Windows of silence do
+not go through it at all.
+
+A network that reads waveforms takes long to hear long audio. Above `long_seconds` a second model takes its place, one
+that reads spectrograms, and `notice` says so: one that is named, or that is here and writes with the same symbols.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self, get_args
+
+import numpy as np
+
+from unbraid.audio import ArrayLike, Reader, ReadOptions, Resampler, Source, TrackChoice, as_audio, checked_rate
+from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.downmix import Downmix
+from unbraid.dsp.overlap import windows
+from unbraid.dsp.rumble import without_rumble
+from unbraid.errors import UsageError
+from unbraid.hub.names import resolve
+from unbraid.hub.vocabulary import PADDING
+from unbraid.tasks.decoding.ctc import align, beam_search, greedy
+from unbraid.tasks.separation.stream import Progress, Track
+from unbraid.tasks.transcription.channels import Channels, channels_of, merged, told
+from unbraid.tasks.transcription.recognizer import Recognizer, find_reader
+from unbraid.tasks.transcription.stitching import blanks, joined_steps, joined_words, pieces
+from unbraid.tasks.transcription.transcript import SPACE, Transcript, Word, words_of
+
+MODEL = "digits"
+DECODER_BEAMS = 4
+LONG_SECONDS = 120.0
+SILENCE = 1e-4  # -80 dB: a window that nowhere is louder says nothing
+PAUSE_SECONDS = 0.5  # of steps that say nothing, at which texts are cut
+PIECE_SECONDS = 30.0  # that are decoded at once where nobody pauses
+UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (channels="apart") transcribes each'
+
+
+class Transcriber:
+    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+
+    def __init__(
+        self,
+        model: str | Path = MODEL,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        beams: int | None = None,
+        long_model: str | Path | None = None,
+        long_seconds: float = LONG_SECONDS,
+    ):
+        """Load a model by name or folder.
+
+        `beams`: how many beginnings of a text are followed at once; by default 1 without a decoder, else 4.
+        `long_model` takes the place of a model that reads waveforms where audio is longer than `long_seconds`, or of
+        unknown length; it is loaded when it is needed. By default it is one on this machine that writes with the same
+        symbols, if there is any. See `runtime.open_executor` for `device` and `threads`.
+
+        Raises:
+            ModelError: there is no such model, or its folder is damaged.
+            RuntimeUnavailable: the device is not there.
+            UsageError: a model does not write down what it hears, or a value makes no sense.
+        """
+        _check(beams, long_seconds)
+        if long_model is not None:
+            resolve(long_model)  # a wrong name is told now, not after two minutes of audio
+
+        def open_model(name: str | Path) -> Recognizer:
+            return Recognizer(name, device=device, threads=threads)
+
+        recognizer = open_model(model)
+        other = long_model or (find_reader(recognizer.spec) if recognizer.hears_samples else None)
+        later = None if other is None else functools.partial(open_model, other)
+        self._start(recognizer, beams, later, long_seconds)
+
+    @classmethod
+    def over(
+        cls,
+        recognizer: Recognizer,
+        *,
+        beams: int | None = None,
+        long: Recognizer | None = None,
+        long_seconds: float = LONG_SECONDS,
+    ) -> Self:
+        """A transcriber over recognizers of one's own."""
+        _check(beams, long_seconds)
+        transcriber = cls.__new__(cls)
+        transcriber._start(recognizer, beams, None if long is None else lambda: long, long_seconds)
+        return transcriber
+
+    def _start(
+        self,
+        recognizer: Recognizer,
+        beams: int | None,
+        open_long: Callable[[], Recognizer] | None,
+        long_seconds: float,
+    ) -> None:
+        self.spec, self._recognizer, self._beams = recognizer.spec, recognizer, beams
+        self.device, self.device_reason = recognizer.device, recognizer.device_reason
+        self._open_long, self._long_seconds = open_long, long_seconds
+        self._long: Recognizer | None = None  # once it is needed
+        self.notice: str | None = None  # of the last run
+        self.notices: tuple[str, ...] = ()  # about the file of the last run
+        self.heard_by = recognizer.spec.name  # the model of the last run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._recognizer.close()
+        if self._long:
+            self._long.close()
+
+    def __call__(
+        self, audio: ArrayLike, sample_rate: int, *, channels: Channels = "mix", progress: Progress | None = None
+    ) -> Transcript:
+        """The words of an array (C, T), see `Separator.__call__` and `stream`.
+
+        Raises:
+            AudioError: it is no array of real numbers (C, T), is empty, or holds NaN or infinity.
+            UsageError: `channels` is something else.
+        """
+        self.notices = ()
+        track = Track.of(as_audio(audio), checked_rate(sample_rate))
+        words = tuple(self._said(track, channels, progress))
+        return Transcript(words, self.heard_by, self.notice)
+
+    def stream(
+        self,
+        source: Source,
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        track: TrackChoice = 0,
+        reading: ReadOptions = ReadOptions(),
+        channels: Channels = "mix",
+        progress: Progress | None = None,
+    ) -> Iterator[Word]:
+        """The words of a file (or a binary file object) as they are heard, in constant memory; times are the file's.
+
+        `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
+        that is not silent. Warnings about the file are in `notices` afterwards. Channels are mixed, or with "apart"
+        transcribed separately: then every word has its channel as its `voice`, and lines come in the order of time.
+        `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
+
+        Raises:
+            AudioError: the file cannot be read.
+            UsageError: `channels` is something else.
+        """
+        self.notices = ()
+        with Reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
+            try:
+                opened = Track.through(reader)
+                for word in self._said(opened, channels, progress):
+                    yield dataclasses.replace(word, start=word.start + start, end=word.end + start)
+            finally:
+                self.notices = reader.notices
+
+    def _chosen(self, track: Track) -> Recognizer:
+        """Who is to hear a track."""
+        first = self._recognizer
+        self.notice, self.heard_by = None, first.spec.name
+        if not first.hears_samples or self._open_long is None:
+            return first
+        if track.frames is not None and track.frames <= self._long_seconds * track.sample_rate:
+            return first
+        if self._long is None:
+            self._long = self._open_long()
+        if self._long.hears_samples:
+            raise UsageError(
+                f"{self._long.spec.name} reads waveforms, as {first.spec.name} does; for long audio choose a model "
+                "that reads spectrograms."
+            )
+        known = "of unknown length" if track.frames is None else f"longer than {self._long_seconds:g} s"
+        self.heard_by = self._long.spec.name
+        self.notice = f"audio {known} is read by {self.heard_by}, as a spectrogram, not by {first.spec.name}"
+        return self._long
+
+    def _said(self, track: Track, channels: Channels, progress: Progress | None) -> Iterator[Word]:
+        """The words of a track, of all its channels at once or apart."""
+        if channels not in get_args(Channels):
+            raise UsageError(f"channels is one of {', '.join(get_args(Channels))}, not {channels!r}.")
+        recognizer = self._chosen(track)
+        if channels == "mix":
+            return self._words(recognizer, track, progress)
+        return merged([list(self._heard(recognizer, part)) for part in channels_of(track, progress)])
+
+    def _words(self, recognizer: Recognizer, track: Track, progress: Progress | None) -> Iterator[Word]:
+        """The words of all channels at once."""
+        downmix = Downmix(track.sample_rate)
+        mixed = dataclasses.replace(track, channels=1, blocks=lambda: downmix.blocks(told(track, progress)))
+        yield from self._heard(recognizer, mixed)
+        if downmix.is_unlike:
+            self.notice = "; ".join(filter(None, (self.notice, UNLIKE)))
+
+    def _heard(self, recognizer: Recognizer, track: Track) -> Iterator[Word]:
+        """The words of a track of one channel."""
+        heard = _windows(recognizer, _at_rate(track, recognizer.spec.sample_rate))
+        if recognizer.has_decoder:
+            beams = self._beams or DECODER_BEAMS
+            return joined_words(_read(recognizer, first, window, beams) for first, window in heard)
+        steps = joined_steps((first, _log_probs(recognizer, window)) for first, window in heard)
+        return _decoded(recognizer, steps, self._beams or 1)
+
+
+def _at_rate(track: Track, to_rate: int) -> Blocks:
+    """A track of one channel as blocks (1, n) at another rate, without what a network is not to hear."""
+    resampler = Resampler(track.sample_rate, to_rate, 1)
+    for block in without_rumble(track.blocks(), track.sample_rate):
+        yield resampler(block)
+    yield resampler.finish()
+
+
+def _windows(recognizer: Recognizer, blocks: Blocks) -> Iterator[tuple[int, FloatArray]]:
+    """Windows (T,) of blocks (1, n), and the step at which each begins: all begin with a step."""
+    spec, samples = recognizer.spec, recognizer.step_samples
+    assert spec.windows is not None
+    length = max(1, round(spec.windows.seconds * spec.sample_rate / samples))
+    overlap = min(round(spec.windows.overlap_seconds * spec.sample_rate / samples), length - 1)
+    end = 0
+    for window, new in windows(blocks, length * samples, overlap * samples):
+        end += new
+        begin = end - window.shape[1]
+        skipped = -begin % samples  # the last window reaches back, by no whole number of steps
+        yield (begin + skipped) // samples, window[0, skipped:]
+
+
+def _is_silent(window: FloatArray) -> bool:
+    return float(np.abs(window).max(initial=0.0)) <= SILENCE
+
+
+def _log_probs(recognizer: Recognizer, window: FloatArray) -> FloatArray:
+    if _is_silent(window):
+        return blanks(recognizer.steps(len(window)), len(recognizer.vocabulary))
+    return recognizer.log_probs(window)
+
+
+def _read(recognizer: Recognizer, first: int, window: FloatArray, beams: int) -> tuple[float, float, list[Word]]:
+    """When a window begins and ends, and its words."""
+    begin = first * recognizer.step_seconds
+    end = begin + len(window) / recognizer.spec.sample_rate
+    spans = [] if _is_silent(window) else recognizer.read(window, beams)
+    return begin, end, words_of(spans, recognizer.vocabulary, recognizer.step_seconds, first)
+
+
+def _decoded(recognizer: Recognizer, steps: Iterator[FloatArray], beams: int) -> Iterator[Word]:
+    """The words of log probabilities (n, V), piece by piece: greedily, or by beam search."""
+    vocabulary, seconds = recognizer.vocabulary, recognizer.step_seconds
+    quiet = [PADDING, *(number for number, symbol in enumerate(vocabulary.symbols) if symbol == SPACE)]
+    pause, most = (max(1, round(length / seconds)) for length in (PAUSE_SECONDS, PIECE_SECONDS))
+    for first, piece in pieces(steps, quiet, pause, most):
+        spans = greedy(piece) if beams == 1 else align(piece, beam_search(piece, beams)[0].symbols)
+        yield from words_of(spans, vocabulary, seconds, first)
+
+
+def _check(beams: int | None, long_seconds: float) -> None:
+    if beams is not None and beams < 1:
+        raise UsageError(f"At least one beam is needed, got {beams}.")
+    if not long_seconds > 0:
+        raise UsageError(f"long_seconds is a number above 0, not {long_seconds:g}.")

@@ -1,0 +1,99 @@
+"""Words that were heard: what they are, when they were said, and how sure the model is."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from statistics import fmean
+
+from unbraid.hub.vocabulary import SPECIAL, Vocabulary
+from unbraid.tasks.decoding.ctc import Span
+
+SPACE = " "
+BEGINS = "▁"  # what pieces of words begin with where a word begins
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and when it was said, in seconds."""
+
+    text: str
+    start: float
+    end: float
+    confidence: float  # 0 … 1: the geometric mean of its symbols' probabilities
+    voice: str | None = None  # whose it is, where channels were heard apart: "channel 1"
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """All words of a recording."""
+
+    words: tuple[Word, ...]
+    model: str
+    notice: str | None = None  # what else should be known of how it was made
+    notices: tuple[str, ...] = ()  # what is odd about the file, as `Reader.notices`
+
+    @property
+    def text(self) -> str:
+        """The words, blanks between them; where channels were heard apart, a line for each turn: "channel 1: 3 1 4"."""
+        turns = ((voice, " ".join(word.text for word in turn)) for voice, turn in groupby(self.words, _voice))
+        return "\n".join(f"{voice}: {said}" if voice else said for voice, said in turns)
+
+    @property
+    def voices(self) -> dict[str, tuple[Word, ...]]:
+        """The words of each voice, where channels were heard apart."""
+        names = sorted({word.voice for word in self.words if word.voice}, key=lambda name: (len(name), name))
+        return {name: tuple(word for word in self.words if word.voice == name) for name in names}
+
+
+def _voice(word: Word) -> str | None:
+    return word.voice
+
+
+def words_of(spans: Iterable[Span], vocabulary: Vocabulary, step_seconds: float, first_step: int = 0) -> list[Word]:
+    """Symbols as words (see `word_parts`)."""
+    spans = list(spans)
+    parts = word_parts([span.symbol for span in spans], vocabulary)
+    return [_word([spans[i] for i in part], vocabulary, step_seconds, first_step) for part in parts]
+
+
+def word_parts(symbols: Sequence[int], vocabulary: Vocabulary) -> list[list[int]]:
+    """Which of some symbols make up each word, by their places; special ones are in none.
+
+    Words are what is between blanks; or pieces, the first of which begins with "▁"; or each symbol is one.
+    """
+    in_pieces, each = has_pieces(vocabulary), holds_words(vocabulary)
+    words: list[list[int]] = [[]]
+    for place, number in enumerate(symbols):
+        symbol = vocabulary.symbols[number]
+        if number < len(SPECIAL):
+            continue
+        if each or symbol == SPACE or (in_pieces and symbol.startswith(BEGINS)):
+            words.append([])
+        if symbol != SPACE:
+            words[-1].append(place)
+    return [word for word in words if word_text([symbols[place] for place in word], vocabulary)]
+
+
+def has_pieces(vocabulary: Vocabulary) -> bool:
+    """Whether symbols are pieces of words, some of which begin with "▁"."""
+    return any(symbol.startswith(BEGINS) for symbol in vocabulary.symbols)
+
+
+def holds_words(vocabulary: Vocabulary) -> bool:
+    """Whether each symbol is a word, as of digits, and no others can be written: there are no blanks and no pieces."""
+    return SPACE not in vocabulary.symbols and not has_pieces(vocabulary)
+
+
+def word_text(symbols: Sequence[int], vocabulary: Vocabulary) -> str:
+    """The word that symbols make up."""
+    return "".join(vocabulary.symbols[number] for number in symbols).removeprefix(BEGINS)
+
+
+def _word(spans: Sequence[Span], vocabulary: Vocabulary, step_seconds: float, first_step: int) -> Word:
+    return Word(
+        word_text([span.symbol for span in spans], vocabulary),
+        (first_step + spans[0].start) * step_seconds,
+        (first_step + spans[-1].end) * step_seconds,
+        math.exp(min(0.0, fmean(span.log_probability for span in spans))),
+    )

@@ -1,0 +1,24 @@
+"""Training: a recipe of values in, a run folder out, with Lightning doing what Lightning does well.
+
+recipe = read_recipe(Path("recipes/speech-2.toml"), ["data.folder=/data/speech8k"])
+train(recipe, Path("runs/speech-2"), watch=print)
+"""
+
+from unbraid.training.checkpoints import Standing
+from unbraid.training.dry_run import Rehearsal, rehearse
+from unbraid.training.recipe import Recipe, read_recipe
+from unbraid.training.run import Start, check_export, export_run, is_chief, look, train
+
+__all__ = [
+    "Recipe",
+    "Rehearsal",
+    "Standing",
+    "Start",
+    "check_export",
+    "export_run",
+    "is_chief",
+    "look",
+    "read_recipe",
+    "rehearse",
+    "train",
+]

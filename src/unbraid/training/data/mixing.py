@@ -1,0 +1,112 @@
+"""Dynamic mixing: voices and a noise become a mixture and its targets. NumPy; every draw is the generator's.
+
+    speed → crop, or zeros around a short voice → level → room → sum → noise
+
+Speed perturbation after Ko et al. (Interspeech 2015), mixing anew all the time after Subakan et al. (SepFormer, arXiv
+2010.13154). A mixture is at the level that its voices give it, without clipping: float32 has the room.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from unbraid.corpora.levels import REFERENCE_RMS, Array, cropped, looped, scaled_to, with_noise
+from unbraid.training.data.checks import FASTEST, SLOWEST, check_probabilities, check_ranges, check_within
+from unbraid.training.data.rooms import draw_room, in_room
+
+PAUSE_RMS = 1e-3  # a crop below this (-60 dBFS) is a pause: a silent target, not one brought to a level
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How mixtures are drawn; a pair holds the ends of a uniform distribution."""
+
+    crop_seconds: float = 4.0
+    speed: tuple[float, float] = (0.95, 1.05)  # the pitch goes along
+    level_db: tuple[float, float] = (-12.0, 6.0)  # of the voices of a mixture, over an RMS of 0.05
+    spread_db: float = 2.5  # each voice is up to so much louder or softer than that
+    latest_start: float = 0.0  # voices begin late by up to this share of the crop
+    one_voice_probability: float = 0.0  # the other targets are silent
+    voice_shares: tuple[float, ...] = ()  # of mixtures in which 1, 2, … voices speak; instead of the above
+    noise_probability: float = 0.0
+    noise_snr_db: tuple[float, float] = (0.0, 15.0)  # power of all voices together over that of the noise
+    room_probability: float = 0.0
+    reverberation_seconds: tuple[float, float] = (0.2, 0.5)  # T60 of rooms
+    reverberant_targets: bool = False  # targets are the voices as heard in the room, not their direct paths
+
+    def __post_init__(self) -> None:
+        check_probabilities(self, "one_voice_probability", "noise_probability", "room_probability", "latest_start")
+        check_ranges(self, "speed", "level_db", "noise_snr_db", "reverberation_seconds")
+        check_within(self, SLOWEST, FASTEST, "speed")
+        if self.voice_shares and (min(self.voice_shares) < 0 or not 0 < sum(self.voice_shares) < np.inf):
+            raise ValueError(f"voice_shares must be 0 or more each, and not all 0, got {list(self.voice_shares)}.")
+        if self.voice_shares and self.one_voice_probability:
+            raise ValueError("voice_shares says how many voices speak; leave one_voice_probability out.")
+        for name, value in (
+            ("crop_seconds", self.crop_seconds),
+            ("reverberation_seconds", self.reverberation_seconds[0]),
+        ):
+            if not 0 < value < np.inf:
+                raise ValueError(f"{name} must be more than 0, got {value}.")
+        if not 0 <= self.spread_db < np.inf:
+            raise ValueError(f"spread_db must be 0 or more, got {self.spread_db}.")
+
+    def crop_samples(self, sample_rate: int) -> int:
+        """The length of a mixture."""
+        return max(1, round(self.crop_seconds * sample_rate))
+
+    def voice_samples(self, sample_rate: int) -> int:
+        """What a mixture needs of a voice, whatever its speed will be."""
+        return int(self.crop_samples(sample_rate) * self.speed[1]) + 2
+
+
+def mix(
+    voices: Sequence[Array], mixing: Mixing, sample_rate: int, random: np.random.Generator, noise: Array | None = None
+) -> tuple[Array, Array]:
+    """The mixture (T,) and its targets (S, T), of voices (t,) and at will a noise (t,) of any length and level."""
+    samples = mixing.crop_samples(sample_rate)
+    level_db = random.uniform(*mixing.level_db)
+    speaking = speaking_voices(mixing, len(voices), random.random())
+    targets = np.zeros((len(voices), samples), np.float32)
+    for row, voice in zip(targets[:speaking], voices, strict=False):
+        gain_db = level_db + mixing.spread_db * random.uniform(-1, 1)
+        voice = change_speed(voice, random.uniform(*mixing.speed))
+        late = int(samples * random.uniform(0, mixing.latest_start))
+        row[late:] = placed(at_level(cropped(voice, samples - late, random), gain_db), samples - late, random)
+    sound = targets
+    if random.random() < mixing.room_probability:
+        room = draw_room(len(voices), random.uniform(*mixing.reverberation_seconds), random)
+        sound, direct = in_room(targets, room, sample_rate)
+        targets = sound if mixing.reverberant_targets else direct
+    mixture = sound.sum(0)
+    if noise is not None:
+        mixture = with_noise(mixture, looped(noise, samples, random), random.uniform(*mixing.noise_snr_db))
+    return mixture, targets
+
+
+def speaking_voices(mixing: Mixing, voices: int, chance: float) -> int:
+    """How many of the voices speak, `chance` being drawn from 0 to 1."""
+    if not mixing.voice_shares:
+        return 1 if chance < mixing.one_voice_probability else voices
+    shares = np.cumsum(mixing.voice_shares)
+    return 1 + int(np.searchsorted(shares, chance * shares[-1], side="right"))
+
+
+def change_speed(voice: Array, speed: float) -> Array:
+    """(t,) or (t, C) played `speed` times as fast, higher by as much: (t / speed, …)."""
+    return voice if speed == 1 else np.asarray(soxr.resample(voice, speed, 1.0, "HQ"), np.float32)
+
+
+def placed(voice: Array, samples: int, random: np.random.Generator) -> Array:
+    """(samples,): the voice at a random place among zeros."""
+    before = int(random.integers(samples - len(voice) + 1))
+    return np.pad(voice, (before, samples - len(voice) - before))
+
+
+def at_level(voice: Array, gain_db: float) -> Array:
+    """The voice at 0.05 RMS and a gain; silent where there is but a pause."""
+    if voice.size == 0 or np.sqrt(np.mean(voice**2)) < PAUSE_RMS:
+        return np.zeros_like(voice)
+    return scaled_to(voice, REFERENCE_RMS * 10 ** (gain_db / 20))

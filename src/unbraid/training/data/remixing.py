@@ -1,0 +1,136 @@
+"""Remixing: stems of songs become those of songs that nobody has heard. NumPy; every draw is the generator's.
+
+    speed, or pitch and tempo → gain → tilt → channels swapped → left out → peak of the mixture
+
+Stems of different songs at once after Uhlich et al. (ICASSP 2017), pitch and tempo after Cohen-Hadria et al. (arXiv
+1903.01415). A mixture is the sum of its stems, without clipping or limiting: that keeps the targets true.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from unbraid.corpora.levels import Array
+from unbraid.training.data.checks import FASTEST, SLOWEST, check_probabilities, check_ranges, check_within
+from unbraid.training.data.mixing import change_speed
+from unbraid.training.data.stretch import stretched
+
+PAUSE_RMS = 3e-3  # a crop below this (-50 dBFS) is nearly silent
+SILENT_PEAK = 1e-4  # a mixture below this (-80 dBFS) stays what it is
+SPARE_SECONDS = 0.1  # read behind a crop: there a stretched piece fades
+OCTAVE = 12.0  # semitones
+MOST_TILT, MOST_DB = 6.0, 100.0  # per octave; of levels
+TILTED_OCTAVES = (-5.0, 4.5)  # around 1 kHz: beyond 31 Hz and 22.6 kHz a tilt is level
+
+
+@dataclass(frozen=True)
+class Remixing:
+    """How training crops are drawn; a pair holds the ends of a uniform distribution."""
+
+    crop_seconds: float = 3.0
+    remix_probability: float = 0.5  # stems of different songs at about equal power; else one song's, as it was played
+    gain_db: tuple[float, float] = (-6.0, 6.0)  # of each stem
+    tilt_db_per_octave: tuple[float, float] = (-1.0, 1.0)  # of each stem, around 1 kHz
+    swap_probability: float = 0.5  # a stem's left and right channel
+    leave_out_probability: float = 0.1  # of each stem; never of all that sound
+    level_db: tuple[float, float] = (-30.0, 0.0)  # peak of the mixture, over full scale; half are in the upper quarter
+    speed: tuple[float, float] = (0.88, 1.14)  # the pitch goes along; one for all stems of a song as it was played
+    vocals_speed: tuple[float, float] = (0.8, 1.25)  # of vocals that are with another song
+    stretch_probability: float = 0.2  # in place of a speed, pitch and tempo change on their own
+    pitch_semitones: tuple[float, float] = (-2.0, 2.0)
+    tempo: tuple[float, float] = (0.88, 1.14)
+
+    def __post_init__(self) -> None:
+        check_probabilities(
+            self, "remix_probability", "swap_probability", "leave_out_probability", "stretch_probability"
+        )
+        speeds = ("speed", "vocals_speed", "tempo")
+        check_ranges(self, "gain_db", "tilt_db_per_octave", "level_db", "pitch_semitones", *speeds)
+        check_within(self, SLOWEST, FASTEST, *speeds)
+        check_within(self, -OCTAVE, OCTAVE, "pitch_semitones")
+        check_within(self, -MOST_DB, MOST_DB, "gain_db", "level_db")
+        check_within(self, -MOST_TILT, MOST_TILT, "tilt_db_per_octave")
+        if not 0 < self.crop_seconds < math.inf:
+            raise ValueError(f"crop_seconds must be more than 0, got {self.crop_seconds}.")
+
+    def crop_samples(self, sample_rate: int) -> int:
+        """The length of a crop."""
+        return max(1, round(self.crop_seconds * sample_rate))
+
+
+@dataclass(frozen=True)
+class Playing:
+    """How a recording is played."""
+
+    speed: float = 1.0  # so many times as fast; the pitch goes along
+    semitones: float = 0.0  # so much higher; the tempo stays
+    tempo: float = 1.0  # so many times as fast; the pitch stays
+
+    def samples(self, samples: int, sample_rate: int) -> int:
+        """How many must be read so that so many are heard."""
+        return math.ceil(samples * self.speed * self.tempo + SPARE_SECONDS * sample_rate)
+
+
+def draw_playing(remixing: Remixing, random: np.random.Generator, *, vocals: bool = False) -> Playing:
+    """A speed, or now and then a pitch and a tempo; `vocals`: of vocals that may leave their song."""
+    if random.random() < remixing.stretch_probability:
+        return Playing(semitones=random.uniform(*remixing.pitch_semitones), tempo=random.uniform(*remixing.tempo))
+    return Playing(speed=random.uniform(*(remixing.vocals_speed if vocals else remixing.speed)))
+
+
+def played(audio: Array, playing: Playing, samples: int, sample_rate: int) -> Array:
+    """(C, t) as it is played, cut to (C, samples), or with zeros behind where it is too short."""
+    if playing.semitones != 0 or playing.tempo != 1:
+        audio = stretched(audio, playing.semitones, playing.tempo, sample_rate)
+    audio = change_speed(np.ascontiguousarray(audio.T), playing.speed).T[:, :samples]  # soxr's axes are (T, C)
+    return np.pad(audio, ((0, 0), (0, samples - audio.shape[1])))
+
+
+def remixed(stems: Array, remixing: Remixing, sample_rate: int, random: np.random.Generator) -> Array:
+    """Stems (S, C, T), each with a gain, a tilt and channels of its own or left out, at the level of their mixture."""
+    kept = random.random(len(stems)) >= remixing.leave_out_probability
+    if not stems[kept].any():
+        kept[:] = True
+    out = np.zeros(stems.shape, np.float32)
+    for row, stem, is_kept in zip(out, stems, kept, strict=True):
+        gain_db, tilt_db = random.uniform(*remixing.gain_db), random.uniform(*remixing.tilt_db_per_octave)
+        is_swapped = random.random() < remixing.swap_probability
+        if is_kept and stem.any():
+            row[:] = tilted(stem[::-1] if is_swapped else stem, tilt_db, sample_rate) * np.float32(10 ** (gain_db / 20))
+    low, high = remixing.level_db
+    return at_peak(out, high + (low - high) * random.random() ** 2)
+
+
+def tilted(audio: Array, db_per_octave: float, sample_rate: int) -> Array:
+    """(…, T) with a spectrum that rises by so much with each octave, level at 1 kHz; without a delay."""
+    if db_per_octave == 0:
+        return audio
+    samples = audio.shape[-1]
+    size = _quick(samples + round(0.05 * sample_rate))  # room for what the filter rings, both ways round
+    hertz = np.fft.rfftfreq(size, 1 / sample_rate)
+    octaves = np.log2(np.maximum(hertz, 1) / 1000).clip(*TILTED_OCTAVES)
+    gain = (10 ** (db_per_octave * octaves / 20)).astype(np.float32)
+    return np.fft.irfft(np.fft.rfft(audio, size) * gain, size)[..., :samples].astype(np.float32)
+
+
+def _quick(samples: int) -> int:
+    """The next length that an FFT is quick at: a small multiple of a power of two."""
+    step = 1 << max(0, samples.bit_length() - 4)
+    return -(-samples // step) * step
+
+
+def rms(audio: Array) -> float:
+    """Root of the mean power over all axes; 0 of nothing."""
+    return float(np.sqrt(np.mean(np.square(audio)))) if audio.size else 0.0
+
+
+def at_unit_power(audio: Array) -> Array:
+    """Audio at an RMS of about 1; what is much softer than -60 dBFS stays soft."""
+    return audio / np.float32(rms(audio) + 1e-3)
+
+
+def at_peak(stems: Array, level_db: float) -> Array:
+    """Stems (S, C, T) whose sum has its peak there, over full scale; silence stays silence."""
+    peak = float(np.abs(stems.sum(0)).max(initial=0))
+    return stems if peak < SILENT_PEAK else stems * np.float32(10 ** (level_db / 20) / peak)

@@ -1,0 +1,82 @@
+"""Texts and what they become, as batches of numbers: words and their phonemes.
+
+A batch is made of texts of about the same length (see bunches.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from unbraid.errors import UsageError
+from unbraid.hub.vocabulary import BEGIN, END, PADDING
+from unbraid.training.data.length_buckets import Bunches
+
+Numbers = Sequence[int]
+
+
+@dataclass(frozen=True)
+class TextPair:
+    """A text and what is right for it, in numbers without any special ones around them."""
+
+    source: Numbers
+    answers: tuple[Numbers, ...]  # to train on, one; to be judged by, all that are right
+
+
+class TextBatch(NamedTuple):
+    """Texts side by side, with padding behind the shorter ones."""
+
+    source: Tensor  # (B, N) int64, each text and its end
+    lengths: Tensor  # (B,) int64, of the sources, their ends included
+    target: Tensor  # (B, M) int64, begin, the first answer, end
+    answers: list[list[Numbers]]  # of each text
+
+
+class TextPairs(Dataset[TextPair]):
+    """Pairs in bunches of like length, without end. A batch is a bunch where `bunch` is its size."""
+
+    def __init__(self, pairs: Sequence[TextPair], *, bunch: int, seed: int):
+        if not pairs:
+            raise UsageError("There is no text to train on.")
+        self._pairs = list(pairs)
+        lengths = np.array([(len(pair.source), len(pair.answers[0])) for pair in pairs])  # (pairs, 2)
+        by_source_then_answer = lengths[:, 0] * (lengths.max() + 1) + lengths[:, 1]
+        self._order = Bunches(by_source_then_answer, bunch=bunch, seed=seed)
+
+    def __getitem__(self, position: int) -> TextPair:
+        return self._pairs[self._order[position]]
+
+    @property
+    def round_items(self) -> int:
+        """Pairs in a round: as many as there are, but for those that no bunch can be made of."""
+        return self._order.round_items
+
+
+class TextQuestions(Dataset[TextPair]):
+    """Texts to be judged by, one after the other."""
+
+    def __init__(self, pairs: Sequence[TextPair]):
+        self._pairs = list(pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, position: int) -> TextPair:
+        return self._pairs[position]
+
+
+def text_batch(pairs: Sequence[TextPair]) -> TextBatch:
+    """Pairs side by side."""
+    sources = [torch.tensor([*pair.source, END]) for pair in pairs]
+    targets = [torch.tensor([BEGIN, *pair.answers[0], END]) for pair in pairs]
+    return TextBatch(
+        pad_sequence(sources, batch_first=True, padding_value=PADDING),
+        torch.tensor([len(source) for source in sources]),
+        pad_sequence(targets, batch_first=True, padding_value=PADDING),
+        [list(pair.answers) for pair in pairs],
+    )

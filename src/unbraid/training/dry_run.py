@@ -1,0 +1,86 @@
+"""A dry run: everything is built, two steps and one dev item are run, and nothing is written."""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from unbraid.evaluation.run import peak_memory_bytes
+from unbraid.training.datamodule import Batches
+from unbraid.training.recipe import Recipe
+from unbraid.training.run import averaging, fit, inherit, make_trainer
+from unbraid.training.system import System
+from unbraid.training.tasks.task import Task
+
+STEPS = 2
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a run would be like."""
+
+    device: str
+    parameters: int
+    rows: dict[str, str]  # of a batch and what the network makes of it, in words
+    losses: tuple[float, ...]
+    score: float  # of the first dev item
+    memory_bytes: int  # at most, by now
+    epoch_seconds: float  # training alone, going by the second step
+
+
+class Stopwatch(pl.Callback):
+    """Times steps, keeps their losses and what there is to say of a batch."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.times: list[float] = []
+        self.losses: list[float] = []
+        self.rows: dict[str, str] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.times.append(time.monotonic())
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        self.rows = self.task.rows(batch)
+        if (index + 1) % trainer.accumulate_grad_batches == 0:
+            self.losses.append(float(outputs["loss"]) * trainer.accumulate_grad_batches)
+            self.times.append(time.monotonic())
+
+
+def rehearse(recipe: Recipe) -> Rehearsal:
+    """Two steps of a recipe on its data and its devices.
+
+    Raises:
+        UsageError: data or devices that are not there.
+    """
+    once = dataclasses.replace(recipe, trainer=dataclasses.replace(recipe.trainer, epochs=1, parts=1))
+    batches, system, stopwatch = Batches(once), System(once), Stopwatch(recipe.task)
+    inherit(recipe, system)
+    trainer = make_trainer(
+        once,
+        [*averaging(recipe), stopwatch],
+        logger=False,
+        enable_checkpointing=False,
+        limit_train_batches=STEPS * recipe.trainer.accumulate,
+        limit_val_batches=1,
+    )
+    fit(trainer, system, batches, None)
+    return Rehearsal(
+        device=str(system.device),
+        parameters=sum(p.numel() for p in system.model.parameters()),
+        rows=stopwatch.rows,
+        losses=tuple(stopwatch.losses),
+        score=system.score,
+        memory_bytes=peak_memory(),
+        epoch_seconds=(stopwatch.times[-1] - stopwatch.times[-2]) * recipe.part_steps * recipe.trainer.parts,
+    )
+
+
+def peak_memory() -> int:
+    """Bytes: of the GPU where there is one, else of this process; 0 where the system does not tell."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return peak_memory_bytes() or 0

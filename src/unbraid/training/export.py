@@ -1,0 +1,269 @@
+"""From a training checkpoint to a model folder: write it, run it in both engines, keep it only if they agree.
+
+A checkpoint is what training saves as best.pt: {"model": state dict, "config": sizes of the network, …}, with "stems"
+and "spectral" for music, "vocabularies" for text.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unbraid.errors import ModelError, UsageError, quoted, shortened
+from unbraid.files.atomic import appearing
+from unbraid.hub.folder import WEIGHTS, write_model_folder
+from unbraid.hub.spec import Mel, ModelSpec, Spectral, Vocabularies, Windows, family_of, size_of
+from unbraid.models.geometry import (
+    AudioTransformerGeometry,
+    BandSplitGeometry,
+    PretrainedSide,
+    SepFormerGeometry,
+    Side,
+    SpectrogramSide,
+    TextSide,
+    UNetGeometry,
+    Wav2Vec2Geometry,
+    WaveSide,
+)
+from unbraid.models.tensors import read_weights
+from unbraid.runtime import open_executor
+from unbraid.runtime.eager import load_module
+from unbraid.tasks.decoding.state import Steps, batch
+
+Array = np.ndarray
+Pairs = list[tuple[Array, Array]]
+PARITY = 1e-4  # of the output's peak
+LARGEST_VARIANCE = 3e4  # half of what float16 holds
+
+
+def export_checkpoint(
+    checkpoint: Path,
+    destination: Path,
+    *,
+    name: str,
+    dtype: str = "float32",
+    stems: tuple[str, ...] | None = None,
+    licence: str = "as stated by whoever trained it",
+    provenance: str = "",
+    scores: dict[str, float] | None = None,
+) -> ModelSpec:
+    """Write a checkpoint as a model folder, its weights in `dtype` (float32 or float16).
+
+    `stems` picks some of a music checkpoint's networks, in that order; by default all of them.
+
+    Raises:
+        ModelError: the file is no checkpoint, its tensors do not fit its sizes, or the two engines disagree.
+        UsageError: a stem that the checkpoint lacks.
+    """
+    if destination.exists():
+        raise ModelError(f"{destination} exists; choose another place or remove it first.")
+    saved = read_checkpoint(checkpoint)
+    tensors = {key: value.numpy() for key, value in saved["model"].items() if not key.endswith("num_batches_tracked")}
+    if dtype == "float16":
+        tensors = _in_range(tensors)
+    spec = _spec(saved, name)
+    if stems is not None:
+        spec, tensors = _pick(spec, tensors, stems)
+    spec = dataclasses.replace(
+        spec,
+        level=saved.get("level", "fitted"),
+        licence=licence,
+        provenance=provenance or f"exported from {checkpoint.name}.",
+        scores=scores or {},
+    )
+    with appearing(destination, replace=False) as folder:
+        spec = write_model_folder(folder, spec, tensors, dtype)
+        check_parity(spec, folder)
+    return spec
+
+
+def _in_range(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same network with no batch norm's variance beyond float16: where one is, its weight goes down with it."""
+    out = dict(tensors)
+    for name in (name for name in tensors if name.endswith(".running_var")):
+        over = np.maximum(tensors[name] / LARGEST_VARIANCE, 1)
+        weight = name.replace("running_var", "weight")
+        out[name], out[weight] = tensors[name] / over, tensors[weight] / np.sqrt(over)
+    return out
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The plain tensors and values of a checkpoint file; nothing in it is ever executed."""
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as error:
+        raise ModelError(
+            f"{path} cannot be read as a torch checkpoint: {shortened(str(error)) or 'it is empty or cut off'}"
+        ) from None
+    except Exception as error:  # pickle.UnpicklingError and its kin
+        raise ModelError(f"{path} is refused: it holds more than plain tensors ({shortened(str(error))}).") from None
+    if not isinstance(saved, dict) or not {"model", "config"} <= saved.keys():
+        raise ModelError(f"{path} is no training checkpoint: expected the keys 'model' and 'config'.")
+    _check_saved(saved, path)
+    return saved
+
+
+def _check_saved(saved: dict[str, Any], path: Path) -> None:
+    """Refuse a checkpoint whose parts are of other kinds, or whose tensors are larger than the file can hold."""
+    model, config, rate = saved["model"], saved["config"], saved.get("sample_rate", 0)
+    if not isinstance(model, dict) or not isinstance(config, dict) or type(rate) is not int:
+        raise ModelError(f"{path} is no training checkpoint: 'model' and 'config' are tables, 'sample_rate' a number.")
+    for name, value in model.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor) or value.layout != torch.strided:
+            raise ModelError(f"{path} holds a {type(value).__name__} under {quoted(name)}, expected names and tensors.")
+    if sum(value.numel() * value.element_size() for value in model.values()) > 2 * path.stat().st_size + (16 << 20):
+        raise ModelError(f"{path} describes tensors that are larger than the file; it is damaged.")
+
+
+def check_parity(spec: ModelSpec, folder: Path) -> float:
+    """Run both engines on the same stored weights; returns the largest difference, relative to the peak.
+
+    The length is one that nothing else depends on: a prime number of samples or symbols, an odd number of segments.
+
+    Raises:
+        ModelError: they differ by more than 1e-4 of the peak.
+    """
+    geometry = spec.geometry
+    if not isinstance(geometry, AudioTransformerGeometry):
+        pairs = _both_engines(spec, _noise(geometry), folder)
+    elif geometry.is_aligned:
+        pairs = _both_engines(spec, batch(_items(geometry.source), geometry.source), folder)
+    else:
+        pairs = _both_ways(spec, geometry, folder)
+    difference = max(float(np.abs(ours - theirs).max() / (np.abs(theirs).max() + 1e-12)) for ours, theirs in pairs)
+    if not difference <= PARITY:
+        raise ModelError(f"{spec.name}: ONNX Runtime and torch differ by {difference:.1e} of the peak; not exported.")
+    return difference
+
+
+def _noise(geometry: SepFormerGeometry | BandSplitGeometry | UNetGeometry | Wav2Vec2Geometry) -> dict[str, Array]:
+    """Something that a network of one graph reads."""
+    random = np.random.default_rng(0)
+    if isinstance(geometry, UNetGeometry):
+        multiple = 2 ** len(geometry.filters)
+        shape = (1, geometry.inputs, 3 * multiple, geometry.bins or 5 * multiple)
+        return {"magnitude": np.abs(random.standard_normal(shape)).astype(np.float32)}
+    name = "mixture" if isinstance(geometry, SepFormerGeometry | BandSplitGeometry) else "waveform"
+    return {name: random.standard_normal((2, 6007)).astype(np.float32) * 0.1}
+
+
+def _items(side: Side) -> list[Array]:
+    """Sources of 13 and of 29 steps."""
+    random = np.random.default_rng(0)
+    if isinstance(side, TextSide):
+        return [random.integers(1, side.symbols, steps) for steps in (13, 29)]
+    width = (side.bins,) if isinstance(side, SpectrogramSide) else ()
+    return [random.uniform(-1, 1, (size_of(side, steps), *width)).astype(np.float32) for steps in (13, 29)]
+
+
+def _both_engines(spec: ModelSpec, inputs: dict[str, Array], folder: Path, graph: str = "model") -> Pairs:
+    """What ONNX Runtime and torch make of the same, in one pass through a graph."""
+    ours, theirs = (open_executor(spec, folder, graph=graph, device=device).run(inputs) for device in ("cpu", "torch"))
+    return [(ours[name], theirs[name]) for name in theirs]
+
+
+def _both_ways(spec: ModelSpec, geometry: AudioTransformerGeometry, folder: Path) -> Pairs:
+    """What follows a random target: of ONNX Runtime, step by step, and of torch, all steps at once."""
+    random, items, side = np.random.default_rng(1), _items(geometry.source), geometry.target
+    encoder, decoder = (open_executor(spec, folder, graph=graph, device="cpu") for graph in ("encoder", "decoder"))
+    steps, read = Steps(encoder, decoder, geometry, items), batch(items, geometry.source)
+    if isinstance(side, TextSide):
+        target = random.integers(1, side.symbols, (2, 31))  # (B, M)
+        ours = [np.stack([steps.logits(symbols) for symbols in target.T], 1)]  # (B, M, V)
+    else:
+        assert isinstance(side, SpectrogramSide)
+        target = random.uniform(-1, 1, (2, 31, side.stride * side.bins)).astype(np.float32)  # (B, M, r·F)
+        each = [steps.frames(target[:, step]) for step in range(31)]
+        ours = [np.stack(part, 1) for part in zip(*each, strict=True)]  # (B, M, r·F), (B, M)
+    source, lengths = (torch.from_numpy(value) for value in read.values())
+    module = load_module(geometry, read_weights(folder / WEIGHTS))
+    with torch.inference_mode():
+        follows = module(source, lengths, torch.from_numpy(target))
+    theirs = [part.numpy() for part in ((follows,) if isinstance(side, TextSide) else follows)]
+    pairs = list(zip(ours, theirs, strict=True)) + _both_engines(spec, read, folder, "encoder")
+    if isinstance(side, SpectrogramSide):
+        pairs += _both_engines(spec, {"log_mel": target.reshape(2, -1, side.bins)}, folder, "post")
+    return pairs
+
+
+def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
+    sizes: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in saved["config"].items()
+    }
+    if "bottleneck" in sizes:
+        raise ModelError(
+            "This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio or band-split Transformers can be "
+            "exported."
+        )
+    rate, text = saved.get("sample_rate", 0), ""
+    try:
+        if "source" in sizes:
+            return _transformer_spec(saved, sizes, name)
+        if "features" in sizes:
+            speech = BandSplitGeometry(**sizes) if "bands" in sizes else SepFormerGeometry(**sizes)
+            voices = tuple(f"voice{i + 1}" for i in range(speech.sources)) if speech.sources > 1 else ("speech",)
+            return ModelSpec(name, family_of(speech), rate or 8000, 1, voices, speech, text, text, windows=Windows())
+        music, spectral = UNetGeometry(**sizes), Spectral(**saved.get("spectral", {}))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(f"The checkpoint's sizes do not describe a network: {shortened(str(error))}") from None
+    stems = tuple(saved.get("stems") or (f"stem{i + 1}" for i in range(music.stems)))
+    return ModelSpec(name, "unet", rate or 44100, music.channels, stems, music, text, text, spectral=spectral)
+
+
+def _transformer_spec(saved: dict[str, Any], sizes: dict[str, Any], name: str) -> ModelSpec:
+    """Of an audio Transformer."""
+    source, target = (_side(sizes[side]) for side in ("source", "target"))
+    geometry = AudioTransformerGeometry(**{**sizes, "source": source, "target": target})
+    sides, kept = (source, target), saved.get("vocabularies") or {}
+    texts, levels = (any(isinstance(side, kind) for side in sides) for kind in (TextSide, SpectrogramSide))
+    if texts and not kept:
+        raise ModelError("The checkpoint has no vocabularies, without which its network's symbols mean nothing.")
+    if levels and saved.get("mel") is None:
+        raise ModelError("The checkpoint does not say which spectrogram its network knows (the key 'mel').")
+    audible = not all(isinstance(side, TextSide) for side in sides)
+    return ModelSpec(
+        name,
+        "audio_transformer",
+        int(saved.get("sample_rate") or 8000) if audible else 0,
+        int(audible),
+        ("speech",) if all(isinstance(side, WaveSide) for side in sides) else (),
+        geometry,
+        "",
+        "",
+        windows=None if isinstance(source, TextSide) else Windows(**(saved.get("windows") or {})),
+        vocabularies=Vocabularies(**{side: tuple(symbols) for side, symbols in kept.items()}) if texts else None,
+        mel=Mel(**saved["mel"]) if levels else None,
+    )
+
+
+def _side(values: dict[str, Any]) -> Side:
+    """One side of an audio Transformer, as a checkpoint has it."""
+    kinds = {"text": TextSide, "spectrogram": SpectrogramSide, "waveform": WaveSide, "wav2vec2": PretrainedSide}
+    kind = values.get("kind", "text")
+    if kind not in kinds:
+        raise ValueError(f"a side is one of {', '.join(kinds)}, not {kind!r}.")
+    sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    side: Side = PretrainedSide(Wav2Vec2Geometry(**values["encoder"])) if kind == "wav2vec2" else kinds[kind](**sizes)
+    return side
+
+
+def _pick(
+    spec: ModelSpec, tensors: dict[str, np.ndarray], stems: tuple[str, ...]
+) -> tuple[ModelSpec, dict[str, np.ndarray]]:
+    """The spec and the tensors of some stems' networks."""
+    if not isinstance(spec.geometry, UNetGeometry):
+        raise UsageError("Stems are picked from music checkpoints; this one is a single network, so leave out --stems.")
+    if unknown := [stem for stem in stems if stem not in spec.stems]:
+        raise UsageError(f"The checkpoint has no stem {unknown[0]!r}; it has {', '.join(spec.stems)}.")
+    if spec.geometry.trunk == "shared":
+        raise UsageError(
+            f"{spec.name} is one network for all its stems, of which none can be picked; leave out --stems."
+        )
+    picked: dict[str, np.ndarray] = {}
+    for k, stem in enumerate(stems):
+        old = f"nets.{spec.stems.index(stem)}."
+        picked |= {f"nets.{k}.{key.removeprefix(old)}": v for key, v in tensors.items() if key.startswith(old)}
+    geometry = dataclasses.replace(spec.geometry, stems=len(stems))
+    return dataclasses.replace(spec, stems=stems, geometry=geometry), picked

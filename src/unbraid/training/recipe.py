@@ -1,0 +1,233 @@
+"""A recipe: all the values of a training run, as frozen dataclasses, one for each table of its TOML file.
+
+`optimizer`, `schedule` and `trainer` are the same for all; the other tables are those of the task that [model] family
+chooses, and fill its fields.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from unbraid.errors import UsageError
+from unbraid.models.conv_tasnet.network import ConvTasNetGeometry
+from unbraid.models.geometry import BandSplitGeometry, SepFormerGeometry, UNetGeometry
+from unbraid.training.recipe_reader import check_least, check_name, choose, fill, read_tables
+from unbraid.training.tasks.audio_to_audio import AudioModel, AudioToAudio
+from unbraid.training.tasks.audio_to_text import AudioToText
+from unbraid.training.tasks.listener import AudioTextModel
+from unbraid.training.tasks.music import Music
+from unbraid.training.tasks.speech import Speech
+from unbraid.training.tasks.task import Task
+from unbraid.training.tasks.text import Text, TextModel
+from unbraid.training.tasks.text_to_spectrogram import SpeakModel, TextToSpectrogram
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """AdamW, which without weight decay is Adam; or Muon for the matrices and AdamW for the rest."""
+
+    rate: float
+    kind: Literal["adamw", "muon"] = "adamw"
+    weight_decay: float = 0.0
+    clip: float = 5.0  # norm of all gradients; 0: no clipping
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "rate", "weight_decay", "clip")
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """The rate is halved when the dev score has not risen for `patience` + 1 epochs, once `hold_epochs` are over."""
+
+    factor: float = 0.5
+    patience: int = 2
+    hold_epochs: int = 85
+    warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "factor", "patience", "hold_epochs", "warmup_steps")
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """The rate goes down half a cosine, to `floor` times itself at the end."""
+
+    warmup_steps: int = 0
+    floor: float = 0.001
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "warmup_steps", "floor")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The rate stays."""
+
+    warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "warmup_steps")
+
+
+@dataclass(frozen=True)
+class Running:
+    """How long, how many at a time and on what; the table `trainer`."""
+
+    epochs: int
+    batch: int = 1  # items on each device
+    accumulate: int = 1  # batches in a step
+    parts: int = 1  # of an epoch; a checkpoint is written after each
+    max_minutes: float = 0.0  # stop after the part in which so many are over; 0: never
+    precision: Literal["32", "bf16"] = "32"
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = 1  # of each node
+    nodes: int = 1
+    compile: bool = False
+    ema: float = 0.0  # decay of the averaged weights, which are the ones scored and exported; 0: no average
+    seed: int = 0
+    hold_norm: float = 1.0  # share of the run after which batch norms keep their statistics; 0: at all times, 1: never
+    init: str = ""  # a best.pt or a model whose weights are the first ones; its sources or stems may be others
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "epochs", "batch", "accumulate", "parts", "devices", "nodes")
+        check_least(self, 0, "max_minutes", "seed", "ema", "hold_norm")
+        if self.ema >= 1:
+            raise ValueError(f"ema must be below 1, got {self.ema}.")
+        if self.hold_norm > 1:
+            raise ValueError(f"hold_norm must be at most 1, got {self.hold_norm}.")
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the recipes of a family of networks are made of."""
+
+    sizes: type  # [model]
+    task: type  # its fields are the other tables
+
+
+Schedule = Plateau | Cosine | Constant
+FAMILIES = {
+    "sepformer": Family(SepFormerGeometry, Speech),
+    "conv_tasnet": Family(ConvTasNetGeometry, Speech),
+    "band_split": Family(BandSplitGeometry, Speech),
+    "unet": Family(UNetGeometry, Music),
+    "text_to_text": Family(TextModel, Text),
+    "audio_to_text": Family(AudioTextModel, AudioToText),
+    "audio_to_audio": Family(AudioModel, AudioToAudio),
+    "text_to_spectrogram": Family(SpeakModel, TextToSpectrogram),
+}
+SCHEDULES: dict[str, type[Schedule]] = {"plateau": Plateau, "cosine": Cosine, "constant": Constant}
+TABLES = ("name", "model", "data", "optimizer", "schedule", "trainer")  # that every recipe has
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All of it."""
+
+    name: str
+    task: Task
+    optimizer: Optimizer
+    schedule: Schedule
+    trainer: Running
+    description: str = ""
+
+    @property
+    def part_steps(self) -> int:
+        """Optimizer steps between two checkpoints; what an epoch has over goes unused."""
+        return max(1, self.task.epoch_items // self.trainer.parts // self.step_items)
+
+    @property
+    def step_items(self) -> int:
+        """Items that one step sees, on all devices."""
+        t = self.trainer
+        return t.batch * t.accumulate * t.devices * t.nodes
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.part_steps * self.trainer.parts * self.trainer.epochs
+
+    def values(self) -> dict[str, Any]:
+        """Every value by its dotted name, for a record of the run."""
+        tables = dataclasses.asdict(self)
+        tables |= tables.pop("task")
+        kinds: dict[str, Any] = {
+            "model.family": next(name for name, kind in FAMILIES.items() if kind.sizes is type(self.task.model)),
+            "schedule.kind": next(name for name, kind in SCHEDULES.items() if kind is type(self.schedule)),
+        }
+        for section, table in tables.items():
+            if isinstance(table, dict):
+                kinds |= {f"{section}.{k}": list(v) if isinstance(v, tuple) else v for k, v in table.items()}
+        return {"name": self.name, "description": self.description} | dict(sorted(kinds.items()))
+
+
+def read_recipe(path: Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe, `section.key=value` words applied.
+
+    Raises:
+        UsageError: no such file, or a value that does not fit: what is wrong, where, and the nearest right name.
+    """
+    tables = read_tables(path, overrides)
+    where = f"The recipe {path.name}"
+    sections = {name: None for family in FAMILIES.values() for name in _sections(family)}
+    for key in tables:
+        check_name(key, (*TABLES, *sections, "description"), where)
+    if missing := [name for name in TABLES if name not in tables]:
+        raise UsageError(f"{where} lacks {', '.join(missing)}.")
+    for key in ("name", "description"):
+        if not isinstance(tables.get(key, ""), str):
+            raise UsageError(f"{key} must be a text, got {tables[key]!r}.")
+    if not re.fullmatch(r"\w[\w.+-]*", tables["name"]):  # folders and models are called like this
+        raise UsageError(f"name must be letters, digits, '.', '-' and '_', got {tables['name']!r}.")
+    return Recipe(
+        name=tables["name"],
+        description=tables.get("description", ""),
+        task=_read_task(tables, where),
+        optimizer=fill(Optimizer, tables["optimizer"], "[optimizer]"),
+        schedule=choose(SCHEDULES, tables["schedule"], "kind", "[schedule]"),
+        trainer=fill(Running, tables["trainer"], "[trainer]"),
+    )
+
+
+def _read_task(tables: dict[str, Any], where: str) -> Task:
+    """The task of a recipe's family, of the tables that are its own."""
+    sizes: dict[str, type[Any]] = {name: family.sizes for name, family in FAMILIES.items()}
+    model = choose(sizes, tables["model"], "family", "[model]")
+    name = tables["model"]["family"]
+    for section in tables:
+        _check_family(name, section, tables[section])
+    family = FAMILIES[name]
+    values: dict[str, Any] = {
+        section: fill(kind, tables[section], f"[{section}]")
+        for section, kind in _sections(family).items()
+        if section in tables
+    }
+    try:
+        task: Task = family.task(model=model, **values)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from None
+    return task
+
+
+def _sections(family: Family) -> dict[str, type]:
+    """The tables of a task and the dataclasses they fill, [model] left out."""
+    hints = get_type_hints(family.task)
+    return {f.name: hints[f.name] for f in dataclasses.fields(family.task) if f.name != "model"}
+
+
+def _check_family(name: str, section: str, table: object) -> None:
+    """Refuse a table, or a key in one, that only recipes of other families have."""
+    known = {other: _sections(family) for other, family in FAMILIES.items()}
+    owners = [other for other, sections in known.items() if section in sections]
+    if owners and name not in owners:
+        raise UsageError(f"[{section}] is for the family {' or '.join(owners)}, not for {name}; take it out.")
+    for key in table if isinstance(table, dict) and owners else ():
+        keys = {other: [f.name for f in dataclasses.fields(known[other][section])] for other in owners}
+        if key not in keys[name] and (theirs := [other for other in owners if key in keys[other]]):
+            raise UsageError(
+                f"[{section}] {key} is for the family {' or '.join(theirs)}, not for {name}, "
+                f"which knows {', '.join(keys[name])}."
+            )

@@ -1,0 +1,210 @@
+"""A training run: looked at, started or taken up where it stopped, and exported."""
+
+import json
+import os
+import warnings
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import tensorboard  # noqa: F401  Lightning looks for it late, and this says early that it is missing
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.fabric.utilities.warnings import PossibleUserWarning
+from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from unbraid.errors import Cancelled, ModelError, RuntimeUnavailable, UsageError
+from unbraid.files.bounded import read_json
+from unbraid.files.workdir import is_working_name, swept
+from unbraid.hub.spec import ModelSpec
+from unbraid.training.checkpoints import (
+    BEST,
+    LAST,
+    LOG,
+    AtomicCheckpoints,
+    Keeper,
+    Watch,
+    Watcher,
+    disk_told,
+    write_atomically,
+)
+from unbraid.training.datamodule import Batches
+from unbraid.training.export import export_checkpoint
+from unbraid.training.recipe import Recipe
+from unbraid.training.system import System
+from unbraid.training.warm_start import read_first
+
+RECORD = "recipe.json"
+# What may not change between two halves of a run, besides the task's own.
+FIXED = ("name", "model.", "optimizer.kind", "schedule.kind", "trainer.parts", "trainer.seed", "trainer.init")
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a run will begin."""
+
+    step: int  # 0: from the beginning
+    changes: tuple[str, ...]  # values that are not those of the earlier half, as sentences
+
+
+def look(recipe: Recipe, out: Path) -> Start:
+    """Whether there is a run to take up, and whether this recipe can.
+
+    Raises:
+        UsageError: the folder is another recipe's, or a value changed that may not.
+    """
+    now = recipe.values()
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file, and a run needs a folder; choose another one with --out.")
+    try:
+        before = read_json(out / RECORD)
+    except FileNotFoundError:
+        if out.exists() and not all(is_working_name(path.name) for path in out.iterdir()):
+            raise UsageError(f"{out} is not empty and holds no run; choose another folder with --out.") from None
+        return Start(0, ())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{out / RECORD} cannot be read ({error}); choose another folder with --out.") from None
+    if not isinstance(before, dict) or not isinstance(before.get("name"), str):
+        raise UsageError(f"{out / RECORD} is not the record of a run; choose another folder with --out.")
+    if before["name"] != recipe.name:
+        raise UsageError(f"{out} holds a run of {before['name']}, not of {recipe.name}; choose another with --out.")
+    if not (out / LAST).is_file():
+        return Start(0, ())
+    shared = now.keys() & before.keys()  # a run of an older release lacks some
+    changed = [key for key in sorted(shared) if now[key] != before[key]]
+    switched = {"trainer.ema"} if bool(now["trainer.ema"]) != bool(before["trainer.ema"]) else set()
+    for key in changed:
+        if key.startswith((*FIXED, *recipe.task.fixed)) or key in switched:
+            raise UsageError(
+                f"The run in {out} has {key} = {before.get(key)}, and {now.get(key)} cannot take it up; "
+                f"set it back, or choose another folder with --out."
+            )
+    saved = torch.load(out / LAST, map_location="cpu", weights_only=True, mmap=True)
+    step = int(saved["global_step"])
+    if step > recipe.steps:
+        raise UsageError(
+            f"The run in {out} is at step {step}, and trainer.epochs = {recipe.trainer.epochs} ends at step "
+            f"{recipe.steps}; set it higher, or choose another folder with --out."
+        )
+    changes = tuple(f"{key} = {now.get(key)} (was {before.get(key)})" for key in changed if key != "description")
+    return Start(step, changes)
+
+
+def train(recipe: Recipe, out: Path, watch: Watch) -> Start:
+    """Train to the end of the recipe or of its minutes; a run that is there is taken up exactly where it stopped.
+
+    Raises:
+        UsageError: see `look`; data or devices that are not there.
+        Cancelled: interrupted from the keyboard.
+    """
+    start, batches, system = look(recipe, out), Batches(recipe), System(recipe)
+    watcher = Watcher(recipe, watch)
+    keeper = Keeper(recipe, out, watcher)
+    logger = TensorBoardLogger(out, name="", version="tensorboard", purge_step=start.step or None)
+    trainer = make_trainer(recipe, [*averaging(recipe), watcher, keeper], logger=logger)
+    if not start.step:
+        inherit(recipe, system)
+    if is_chief():
+        for name in (LAST, BEST, LOG, RECORD):
+            (out / f".{name}.part").unlink(missing_ok=True)  # an earlier release's
+        with disk_told(out):
+            out.mkdir(parents=True, exist_ok=True)
+            write_atomically(json.dumps(recipe.values(), indent=1).encode(), out / RECORD)
+    with swept(out) if is_chief() else nullcontext():
+        fit(trainer, system, batches, out / LAST if start.step else None)
+    return start
+
+
+def inherit(recipe: Recipe, system: System) -> None:
+    """The first weights, where the recipe takes them from another model.
+
+    Raises:
+        ModelError: there is no such model, or it does not fit.
+    """
+    if first := recipe.trainer.init:
+        recipe.task.start(system.model, read_first(first), first)
+
+
+def make_trainer(recipe: Recipe, callbacks: list[pl.Callback], **options: Any) -> pl.Trainer:
+    """Lightning's trainer for a recipe; one of its epochs is one of our parts."""
+    values = recipe.trainer
+    if values.accelerator == "gpu" and not torch.cuda.is_available():
+        raise RuntimeUnavailable("There is no GPU here that PyTorch can use; set trainer.accelerator=cpu.")
+    try:
+        return pl.Trainer(
+            accelerator=values.accelerator,
+            devices=values.devices,
+            num_nodes=values.nodes,
+            strategy="ddp" if values.devices * values.nodes > 1 else "auto",
+            precision="bf16-mixed" if values.precision == "bf16" else "32-true",
+            max_epochs=values.epochs * values.parts,
+            accumulate_grad_batches=values.accumulate,
+            check_val_every_n_epoch=values.parts,
+            callbacks=callbacks,
+            plugins=[AtomicCheckpoints()],
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            **options,
+        )
+    except MisconfigurationException as error:
+        raise UsageError(f"Lightning refuses these devices: {error}") from None
+
+
+def fit(trainer: pl.Trainer, system: System, batches: Batches, checkpoint: Path | None) -> None:
+    """Let it run; Lightning's hints about loaders are left out, and Ctrl-C is an exception again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PossibleUserWarning)
+        warnings.filterwarnings("ignore", category=FutureWarning, module="lightning")  # of torch, about its own names
+        try:
+            trainer.fit(system, datamodule=batches, ckpt_path=checkpoint, weights_only=True)
+        except SystemExit:
+            raise Cancelled("Training was interrupted.") from None
+
+
+def averaging(recipe: Recipe) -> list[pl.Callback]:
+    """The callback that averages the weights, where the recipe asks for it."""
+    if not recipe.trainer.ema:
+        return []
+    return [WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(recipe.trainer.ema))]  # type: ignore[no-untyped-call]
+
+
+def is_chief() -> bool:
+    """Whether this process is the one that writes and talks, of all that train together."""
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
+
+
+def export_run(recipe: Recipe, out: Path, folder: Path) -> ModelSpec:
+    """Make a model folder of a run's best weights.
+
+    Raises:
+        ModelError: there are none yet, or the family cannot be exported.
+    """
+    check_export(recipe, folder)
+    if not (out / BEST).is_file():
+        raise ModelError(f"{out} has no {BEST} yet: it is written after the first epoch.")
+    best = torch.load(out / BEST, map_location="cpu", weights_only=True)
+    task = recipe.task
+    return export_checkpoint(
+        out / BEST,
+        folder,
+        name=recipe.name,
+        provenance=f"trained by the recipe {recipe.name} on {task.source}, step {best['step']} of {recipe.steps}.",
+        scores={f"dev {task.measure} ({task.unit})": round(best[task.score], 2)},
+    )
+
+
+def check_export(recipe: Recipe, folder: Path) -> None:
+    """Refuse before training what could not be exported after it."""
+    recipe.task.check_export()
+    if folder.exists():
+        raise UsageError(f"{folder} exists; choose another place for --export, or remove it first.")
+    above = next(path for path in folder.absolute().parents if path.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise UsageError(f"Nothing can be written to {above}; choose another place for --export.")

@@ -1,0 +1,160 @@
+"""What Lightning trains: a model, its loss, its optimiser and its schedule. The model knows nothing of it."""
+
+import math
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+
+from unbraid.errors import ModelError
+from unbraid.training.optimizer import MuonAndAdamW
+from unbraid.training.recipe import Cosine, Plateau, Recipe, Schedule
+from unbraid.training.tasks.task import Batch, Task
+
+MOST_SKIPPED = 100  # steps in a row
+
+
+class System(pl.LightningModule):
+    """Steps of training and of scoring.
+
+    A step whose gradients are not finite changes no weight, and nothing that a batch norm has learnt; it is counted in
+    `skipped`. All ranks see the same summed gradients, so they skip together.
+    """
+
+    def __init__(self, recipe: Recipe):
+        super().__init__()
+        torch.manual_seed(recipe.trainer.seed)
+        self.recipe, self.task = recipe, recipe.task
+        self.model = self.task.network()
+        if recipe.trainer.compile:
+            self.model.compile()
+        self.skipped = self.skipped_in_a_row = 0
+        self.score = math.nan  # on dev, the latest
+        self.part_scores = dict.fromkeys(self.task.parts, math.nan)
+        self._gains: dict[str, list[Tensor]] = {}
+        self._norms = [module for module in self.model.modules() if isinstance(module, _BatchNorm)]
+        self._learnt: list[Tensor] = []  # by the norms before the step
+        self._plateau: ReduceLROnPlateau | None = None
+        self._plateau_state: dict[str, Any] = {}
+
+    def configure_optimizers(self) -> Any:
+        values, schedule = self.recipe.optimizer, self.recipe.schedule
+        optimizer: torch.optim.Optimizer
+        if values.kind == "muon":
+            optimizer = MuonAndAdamW(self.model, lr=values.rate, weight_decay=values.weight_decay)
+        else:
+            optimizer = AdamW(self.model.parameters(), lr=values.rate, weight_decay=values.weight_decay)
+        if isinstance(schedule, Plateau):
+            self._plateau = ReduceLROnPlateau(optimizer, "max", schedule.factor, schedule.patience, threshold=0.0)
+            self._plateau.load_state_dict(self._plateau_state)
+            return optimizer
+        steps = LambdaLR(optimizer, lambda step: rate_factor(schedule, step, self.recipe.steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": steps, "interval": "step"}}
+
+    def on_train_start(self) -> None:
+        """Apply the recipe's rate: a resumed run has loaded the one it was saved with."""
+        rate, schedule = self.recipe.optimizer.rate, self.recipe.schedule
+        for config in self.trainer.lr_scheduler_configs:
+            groups = config.scheduler.optimizer.param_groups
+            config.scheduler.base_lrs = [rate] * len(groups)
+            for group in groups:
+                group["initial_lr"] = rate
+                group["lr"] = rate * rate_factor(schedule, self.global_step, self.recipe.steps)
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(self.recipe.trainer.seed + self.current_epoch)  # chance, too, follows from the position
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        held = self.global_step >= self.recipe.trainer.hold_norm * self.recipe.steps
+        for norm in self._norms:
+            norm.train(not held)
+        if batch_idx % self.recipe.trainer.accumulate == 0:
+            self._learnt = [buffer.clone() for norm in self._norms for buffer in norm.buffers()]
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        losses = self.task.losses(self.model, batch)
+        loss = torch.stack(list(losses.values())).sum()
+        if torch.isfinite(loss):
+            size = self.recipe.trainer.batch  # Lightning cannot tell it from every batch
+            self.log("train/loss", loss, on_step=True, on_epoch=True, batch_size=size)
+            for part in told_apart(self.task):
+                self.log(f"train/{part}", losses[part], on_step=True, on_epoch=True, batch_size=size)
+        return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        clip = self.recipe.optimizer.clip or math.inf
+        norms = [nn.utils.clip_grad_norm_(net.parameters(), clip) for net in self.task.clipped(self.model)]
+        norm = torch.linalg.vector_norm(torch.stack(norms))
+        if torch.isfinite(norm):
+            self.skipped_in_a_row = 0
+        else:
+            for parameter in self.model.parameters():
+                parameter.grad = None  # the optimiser passes over what has no gradient
+            for buffer, before in zip((b for n in self._norms for b in n.buffers()), self._learnt, strict=True):
+                buffer.copy_(before)
+            self.skipped += 1
+            self.skipped_in_a_row += 1
+        self.log("train/skipped", float(self.skipped))
+        self.log("train/gradient_norm", norm)
+        if self.skipped_in_a_row == MOST_SKIPPED:
+            raise ModelError(
+                f"The gradients of {MOST_SKIPPED} steps in a row were not finite; lower optimizer.rate and start anew "
+                f"from the last checkpoint or from scratch."
+            )
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        for part, gains in self.task.gains(self.model, batch).items():
+            self._gains.setdefault(part, []).append(gains)
+
+    def on_validation_epoch_end(self) -> None:
+        none = torch.zeros(0, device=self.device)
+        each = [torch.cat(self._gains.get(part, [none])) for part in self.task.parts]
+        mine = torch.stack([torch.stack((gains.sum(), gains.new_tensor(len(gains)))) for gains in each])  # (parts, 2)
+        sums = self.all_gather(mine).view(-1, *mine.shape).sum(0)  # type: ignore[union-attr]
+        total, count = sums.sum(0)
+        self._gains, self.score = {}, float(total / count)
+        self.part_scores = dict(zip(self.task.parts, (sums[:, 0] / sums[:, 1]).tolist(), strict=True))
+        place = self.task.score.replace("_", "/", 1)
+        self.log(place, self.score, rank_zero_only=True)
+        for part in told_apart(self.task):
+            if math.isfinite(self.part_scores[part]):
+                self.log(f"{place}_{part}", self.part_scores[part], rank_zero_only=True)
+        if self._plateau is not None:
+            self._halve(self._plateau)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        plateau = self._plateau.state_dict() if self._plateau is not None else {}
+        checkpoint["system"] = {"skipped": self.skipped, "score": self.score, "plateau": plateau}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        state = checkpoint["system"]
+        self.skipped, self.score, self._plateau_state = state["skipped"], state["score"], state["plateau"]
+
+    def _halve(self, plateau: ReduceLROnPlateau) -> None:
+        schedule = self.recipe.schedule
+        assert isinstance(schedule, Plateau)
+        epoch = (self.current_epoch + 1) // self.recipe.trainer.parts
+        if epoch <= schedule.hold_epochs:
+            plateau.best = self.score
+        else:
+            plateau.step(self.score)
+
+
+def told_apart(task: Task) -> tuple[str, ...]:
+    """The parts that have lines of their own in logs."""
+    return task.parts if len(task.parts) > 1 else ()
+
+
+def rate_factor(schedule: Schedule, step: int, steps: int) -> float:
+    """What the learning rate is multiplied by at a step of `steps`; a plateau's halvings are not in it."""
+    if isinstance(schedule, Plateau):
+        return 1.0
+    warm = min(1.0, (step + 1) / max(1, schedule.warmup_steps))
+    if not isinstance(schedule, Cosine):
+        return warm
+    falling = 0.5 + 0.5 * math.cos(math.pi * min(1.0, step / steps))
+    return warm * (schedule.floor + (1 - schedule.floor) * falling)

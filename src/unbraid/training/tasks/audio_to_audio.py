@@ -1,0 +1,291 @@
+"""Training from sound to sound, step for step: an audio Transformer without a decoder (models/audio_transformer.py).
+
+    waveform or spectrogram of a noisy voice -> waveform or spectrogram of the voice alone
+    spectrogram of a voice -> its waveform (a vocoder; there is no noise)
+
+What is made small: for waveforms the negative SNR, which keeps the level, and a multi-resolution STFT loss (Yamamoto et
+al., arXiv 1910.11480), each as far as it is weighted; for spectrograms the mean distance of levels, |y − ŷ|. Dev is
+judged as people will: SI-SDR improvement of waveforms, and where there is none, the log-spectral distance,
+
+    LSD = mean over frames of √(mean over bands of (ΔdB)²),
+
+as what a network takes away of its input's in %, or of a vocoder as it is, below 0.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset, default_collate
+
+from unbraid.corpora import Wanted, find_mixtures, find_noises
+from unbraid.corpora.noise import AddedNoise
+from unbraid.dsp.mel import mel_levels
+from unbraid.errors import UsageError
+from unbraid.hub.spec import Mel, samples_in_step
+from unbraid.models.audio_transformer.network.model import AudioTransformer
+from unbraid.models.geometry import AudioTransformerGeometry, SepFormerGeometry, Side, SpectrogramSide, WaveSide
+from unbraid.training import losses
+from unbraid.training.data import FixedMixtures, Mixing
+from unbraid.training.data.pairs import AudioPairs, FixedAudioPairs, Form, NoisyMixtures, Pair
+from unbraid.training.recipe_reader import check_least
+from unbraid.training.tasks.speech import SILENT_POWER, Data, Speech, can_improve
+from unbraid.training.warm_start import voices_taken
+
+DECIBELS = 40  # of a level of 1
+SILENT_LEVEL = -1.0
+LEAST_DISTANCE_DB = 0.1  # of a noisy input: from less there is nothing to take away
+
+
+@dataclass(frozen=True)
+class AudioModel:
+    """The sizes of the network, and what is on its two sides."""
+
+    source: Literal["waveform", "spectrogram"]
+    target: Literal["waveform", "spectrogram"]
+    features: int = 128
+    heads: int = 4
+    hidden: int = 512
+    encoder_layers: int = 3
+    positions: Literal["sinusoidal", "rotary"] = "sinusoidal"
+    dropout: float = 0.0  # in training
+    kernels: tuple[int, ...] = ()  # of a waveform's convolutions
+    strides: tuple[int, ...] = ()
+    filters: int = 128
+    frame_strides: tuple[int, ...] = (1,)  # of a spectrogram's convolutions
+    bins: int = 64  # mel bands of a spectrogram
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
+        if "waveform" in (self.source, self.target) and not self.kernels:
+            raise ValueError("kernels and strides are needed where one side is a waveform; one of each, or more.")
+        _ = self.geometry  # refuses sizes that do not go together
+
+    @property
+    def geometry(self) -> AudioTransformerGeometry:
+        """The network."""
+        sizes = ("features", "heads", "hidden", "encoder_layers", "positions")
+        return AudioTransformerGeometry(
+            self.side(self.source), self.side(self.target), decoder_layers=0, **{n: getattr(self, n) for n in sizes}
+        )
+
+    def side(self, kind: Literal["waveform", "spectrogram"]) -> Side:
+        """What is read, or what comes out."""
+        if kind == "spectrogram":
+            return SpectrogramSide(self.bins, self.frame_strides)
+        return WaveSide(self.kernels, self.strides, self.filters)
+
+
+@dataclass(frozen=True)
+class AudioData(Data):
+    """What is trained and chosen on, and the noise of what chooses."""
+
+    noise_dev: str = "dev"  # split of the noises
+    dev_snr_db: tuple[float, float] = (0.0, 10.0)  # drawn anew for each mixture, from its name
+
+
+@dataclass(frozen=True)
+class MelFrames:
+    """The log-mel spectrogram: how frames are cut; `[model] bins` is how many bands there are."""
+
+    frame_samples: int = 256
+    hop_samples: int = 80
+
+    def __post_init__(self) -> None:
+        self.of(1)  # refuses sizes that do not go together
+
+    def of(self, bins: int) -> Mel:
+        """With so many bands."""
+        return Mel(self.frame_samples, self.hop_samples, bins)
+
+
+@dataclass(frozen=True)
+class AudioLoss:
+    """What is made small where waveforms come out; of spectrograms it is the distance of levels."""
+
+    snr_weight: float = 1.0  # of the negative SNR in dB
+    most_db: float = 30.0  # of SNR; what is better is worth less and less
+    stft_weight: float = 0.0  # of the multi-resolution STFT loss
+    stft_frames: tuple[int, ...] = (128, 256, 512)  # its frames in samples, hops a quarter of them; for 8 kHz
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "snr_weight", "stft_weight")
+        if not self.stft_frames or min(self.stft_frames) < 4:
+            raise ValueError(f"stft_frames must be some frames of 4 samples or more, got {self.stft_frames}.")
+
+
+@dataclass(frozen=True)
+class AudioToAudio:
+    """The task (see task.py): a waveform or spectrogram -> a waveform or spectrogram."""
+
+    item: ClassVar[str] = "mixture"
+    dev_batch: ClassVar[int] = 1
+    fixed: ClassVar[tuple[str, ...]] = (*Speech.fixed, "mel.")
+    parts: ClassVar[tuple[str, ...]] = ("sound",)
+
+    model: AudioModel
+    data: AudioData
+    mixing: Mixing = field(default_factory=Mixing)
+    mel: MelFrames = field(default_factory=MelFrames)
+    loss: AudioLoss = field(default_factory=AudioLoss)
+
+    def __post_init__(self) -> None:
+        source, target = (self._step_samples(side) for side in (self.geometry.source, self.geometry.target))
+        if source != target:
+            raise ValueError(f"a step must be as long on both sides of the network, not {source} and {target} samples.")
+
+    @property
+    def score(self) -> str:
+        return "dev_si_sdri" if self._is_wave_to_wave else "dev_lsd"
+
+    @property
+    def measure(self) -> str:
+        if self._is_wave_to_wave:
+            return "SI-SDRi"
+        return "log-spectral distance" if self.model.target == "waveform" else "log-spectral distance taken away"
+
+    @property
+    def unit(self) -> str:
+        return "dB" if self.model.target == "waveform" else "%"
+
+    @property
+    def geometry(self) -> AudioTransformerGeometry:
+        return self.model.geometry
+
+    @property
+    def epoch_items(self) -> int:
+        return self.data.epoch_mixtures
+
+    @property
+    def workers(self) -> int:
+        return self.data.workers
+
+    @property
+    def source(self) -> str:
+        return f"{Path(self.data.folder).name} ({self.data.train})"
+
+    @property
+    def form(self) -> Form:
+        """How mixtures become what the network reads, and what should come out."""
+        step, mel = self._step_samples(self.geometry.source), self.mel.of(self.model.bins)
+        return Form(self.model.source, self.model.target, step, self.data.sample_rate, mel)
+
+    def network(self) -> AudioTransformer:
+        return AudioTransformer(self.geometry, self.model.dropout)
+
+    def training_data(self, seed: int, together: int) -> AudioPairs:
+        mixtures: Dataset[Any] = self._voices.training_data(seed, together)
+        return (FixedAudioPairs if isinstance(mixtures, FixedMixtures) else AudioPairs)(mixtures, self.form)
+
+    def dev_data(self) -> FixedAudioPairs:
+        data = self.data
+        clean = self._voices.dev_data()
+        mixtures = find_mixtures(Path(data.folder), data.dev, self._voices.wanted)[: data.dev_mixtures or None]
+        if not self.mixing.noise_probability:
+            makes_voices = (self.model.source, self.model.target) == ("spectrogram", "waveform")
+            if not makes_voices and not any(mixture.mixture or mixture.noise for mixture in mixtures):
+                raise UsageError(
+                    f"The voices of {data.folder} have no noise that could be taken away; set "
+                    "mixing.noise_probability=1 and data.noise=FOLDER."
+                )
+            return FixedAudioPairs(clean, self.form)
+        folder = Path(data.noise or data.folder)
+        noises = find_noises(folder, data.noise_dev, Wanted(sources=1, sample_rate=data.sample_rate))
+        noise = AddedNoise(tuple(noises), *data.dev_snr_db)
+        return FixedAudioPairs(NoisyMixtures(mixtures, noise, data.sample_rate), self.form)
+
+    def collate(self, items: list[Pair]) -> Pair:
+        return Pair(*default_collate(items))
+
+    def losses(self, model: nn.Module, batch: Pair) -> dict[str, Tensor]:
+        made = model(batch.source, self._lengths(batch.source))
+        with torch.autocast(made.device.type, enabled=False):
+            of = (
+                wave_loss(self.loss, made.float(), batch)
+                if self.model.target == "waveform"
+                else level_loss(made, batch)
+            )
+        return {"sound": of}
+
+    def gains(self, model: nn.Module, batch: Pair) -> dict[str, Tensor]:
+        made = model.forward(batch.source, self._lengths(batch.source))
+        if self._is_wave_to_wave:
+            found = losses.si_sdr(made, batch.target) - losses.si_sdr(batch.heard, batch.target)
+            found = found[can_improve(batch.heard, batch.target)]
+        elif self.model.target == "waveform":
+            sounds = batch.target.square().mean(-1) > SILENT_POWER
+            found = -spectral_distance(*(self._levels(audio[sounds]) for audio in (made, batch.target)))
+        else:
+            before = spectral_distance(batch.heard, batch.target)
+            found = 100 * (1 - spectral_distance(made, batch.target) / before)
+            found = found[(before > LEAST_DISTANCE_DB) & (batch.target.amax((1, 2)) > SILENT_LEVEL)]
+        return {"sound": found.to(batch.source.device)}
+
+    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
+        return (model,)
+
+    def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
+
+    def record(self) -> dict[str, Any]:
+        values: dict[str, Any] = {"sample_rate": self.data.sample_rate, "level": "own"}
+        return values if self._is_wave_to_wave else values | {"mel": dataclasses.asdict(self.form.mel)}
+
+    def rows(self, batch: Pair) -> dict[str, str]:
+        step = self.form.step_samples
+        steps = int(self._lengths(batch.source)[0])
+        mixtures = f"{len(batch.source)} × {steps * step} samples at {self.data.sample_rate} Hz"
+        return {"mixtures": mixtures, "encoder": f"{steps} steps of {step} samples"}
+
+    def check_export(self) -> None:
+        """All of them have a model folder."""
+
+    @cached_property
+    def _voices(self) -> Speech:
+        """The mixtures: those for a network that finds one voice."""
+        return Speech(SepFormerGeometry(sources=1), self.data, self.mixing)
+
+    @property
+    def _is_wave_to_wave(self) -> bool:
+        return self.model.source == self.model.target == "waveform"
+
+    def _step_samples(self, side: Side) -> int:
+        return samples_in_step(side, self.mel.of(self.model.bins))
+
+    def _lengths(self, source: Tensor) -> Tensor:
+        """The steps (B,) of sources (B, T) or (B, N, F): they are all of one length."""
+        side = self.geometry.source
+        assert isinstance(side, WaveSide | SpectrogramSide)
+        return torch.full((len(source),), source.shape[1] // side.stride, device=source.device)
+
+    def _levels(self, audio: Tensor) -> Tensor:
+        return torch.from_numpy(mel_levels(audio.cpu().numpy(), self.form.mel, self.data.sample_rate))
+
+
+def wave_loss(values: AudioLoss, made: Tensor, batch: Pair) -> Tensor:
+    """Of waveforms (B, T): () in dB, and whatever the STFT loss is weighted by."""
+    loss = made.new_zeros(())
+    if values.snr_weight:
+        each = losses.pit_active_snr(made[:, None], batch.target[:, None], batch.heard, values.most_db)
+        loss = loss + values.snr_weight * each.mean()
+    if values.stft_weight:
+        resolutions = tuple((frame, frame, frame // 4) for frame in values.stft_frames)
+        loss = loss + values.stft_weight * losses.multi_resolution_stft(made, batch.target, resolutions).mean()
+    return loss
+
+
+def level_loss(made: Tensor, batch: Pair) -> Tensor:
+    """Of log-mel spectrograms (B, N, F): (), the mean distance of two levels."""
+    return (made.float() - batch.target).abs().mean()
+
+
+def spectral_distance(made: Tensor, target: Tensor) -> Tensor:
+    """Log-spectral distance in dB of levels (B, N, F), of which none is below -1: (B,)."""
+    difference = DECIBELS * (made.float().clamp(min=-1) - target)
+    return difference.square().mean(-1).sqrt().mean(-1)

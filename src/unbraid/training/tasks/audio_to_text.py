@@ -1,0 +1,280 @@
+"""Training from audio to text: spectrograms or waveforms of speech into what is said (see models/audio_transformer.py).
+
+Two ways of writing are trained at once on one encoder, as in "Joint CTC-Attention" (Kim et al., arXiv 1609.06773):
+
+    −log p_decoder(text | audio), smoothed (see text.py)  +  λ · −log p_CTC(text | audio) (Graves et al., 2006)
+
+each a mean over symbols. CTC keeps the order of what is heard and tells when; the decoder knows what texts are like.
+Dev is written greedily, by CTC where there is CTC: a decoder alone runs in circles long before it has learnt as little
+as it needs to choose between texts, which is what it is for when a model is run (see recognizer.py). The score is 100 %
+minus the word error rate.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unbraid.corpora.transcripts import Utterance, find_utterances
+from unbraid.errors import UsageError
+from unbraid.hub.importers.wav2vec2_backbone import Trunk
+from unbraid.hub.spec import Mel, Windows
+from unbraid.hub.vocabulary import PADDING, SPECIAL, Vocabulary
+from unbraid.models.audio_transformer.network.model import AudioTransformer
+from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide
+from unbraid.training.data.augmentation import Perturbing
+from unbraid.training.data.tokenizer import Units, check_units, units_of
+from unbraid.training.data.utterances import (
+    HeardBatch,
+    HeardText,
+    Hearing,
+    PerturbedUtterances,
+    Utterances,
+    heard_batch,
+)
+from unbraid.training.pretrained import pretrained_trunk
+from unbraid.training.recipe_reader import check_least
+from unbraid.training.tasks.listener import AudioTextModel
+from unbraid.training.tasks.text import TextLoss, accuracies, text_loss, write
+from unbraid.training.warm_start import listening_taken, voices_taken
+
+
+@dataclass(frozen=True)
+class AudioTextData:
+    """What is trained and chosen on."""
+
+    folder: str  # with a manifest.csv (see corpora/transcripts.py)
+    split: str = ""  # of it; "": all
+    speakers: tuple[str, ...] = ()  # only these, or those in folders of such names; none: all
+    without: tuple[str, ...] = ()  # not these
+    dev: tuple[str, ...] = ()  # these choose; none: every `dev_every`-th utterance of each speaker does
+    dev_every: int = 10
+    extra: str = ""  # another such folder, whose split train is trained on, too; such as synthetic voices
+    repeats: int = 1  # how often an utterance of `folder` comes for once of one of `extra`
+    sample_rate: int = 8000
+    epoch_utterances: int = 2000
+    window_seconds: float = 8.0  # how long what the model runs on will be at most; as the longest that it is trained on
+    units: str = "auto"  # that texts are written in: characters, words, bpe-500 (see data/units.py)
+    workers: int = 0  # processes that prepare batches; 0: the training process itself
+
+    def __post_init__(self) -> None:
+        check_units(self.units)
+        check_least(self, 1, "sample_rate", "epoch_utterances", "repeats")
+        check_least(self, 2, "dev_every")
+        check_least(self, 0, "workers")
+        if not self.window_seconds > 0:
+            raise ValueError(f"window_seconds must be above 0, got {self.window_seconds}.")
+
+
+@dataclass(frozen=True)
+class AudioTextLoss:
+    """What is made small."""
+
+    smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
+    ctc_weight: float = 1.0  # λ
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "ctc_weight")
+        self.decoder  # noqa: B018  refuses what it cannot be
+
+    @property
+    def decoder(self) -> TextLoss:
+        return TextLoss(self.smoothing)
+
+
+@dataclass(frozen=True)
+class AudioToText:
+    """The task (see task.py): speech -> text."""
+
+    score: ClassVar[str] = "dev_accuracy"
+    measure: ClassVar[str] = "words right"
+    unit: ClassVar[str] = "%"
+    item: ClassVar[str] = "utterances"
+    dev_batch: ClassVar[int] = 16
+    fixed: ClassVar[tuple[str, ...]] = (
+        "data.sample_rate", "data.epoch_utterances", "data.repeats", "data.extra", "data.units", "mel.",
+    )  # fmt: skip
+
+    model: AudioTextModel
+    data: AudioTextData
+    mel: Mel = field(default_factory=Mel)
+    perturbing: Perturbing = field(default_factory=Perturbing)
+    loss: AudioTextLoss = field(default_factory=AudioTextLoss)
+
+    @property
+    def geometry(self) -> AudioTransformerGeometry:
+        return self.model.between(self.mel.bins, len(self.vocabulary), self._trunk)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return ("decoder", "ctc") if self.model.ctc else ("decoder",)
+
+    @property
+    def epoch_items(self) -> int:
+        return self.data.epoch_utterances
+
+    @property
+    def workers(self) -> int:
+        return self.data.workers
+
+    @property
+    def source(self) -> str:
+        names = [Path(self.data.folder).name, *([Path(self.data.extra).name] if self.data.extra else ())]
+        left_out = f", without {', '.join(self.data.without)}" if self.data.without else ""
+        before = f", from {self.model.pretrained}" if self.model.pretrained else ""
+        return f"{' and '.join(names)}{left_out}{before}"
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols of all texts that are trained on."""
+        return self.units.vocabulary
+
+    @cached_property
+    def units(self) -> Units:
+        """What those texts are cut into."""
+        return units_of(self.data.units, [utterance.text for utterance in self._trained])
+
+    @property
+    def hearing(self) -> Hearing:
+        """How the network hears."""
+        side = self.model.side(self.mel.bins, self._trunk)
+        return Hearing(self.data.sample_rate, side, self.mel if isinstance(side, SpectrogramSide) else None)
+
+    def network(self) -> AudioTransformer:
+        return self.model.network(self.geometry, self._trunk)
+
+    def training_data(self, seed: int, together: int) -> PerturbedUtterances:
+        utterances = [*self._own[0] * self.data.repeats, *self._extra]
+        encode = self.units.encode
+        return PerturbedUtterances(utterances, self.hearing, encode, self.perturbing, bunch=together, seed=seed)
+
+    def dev_data(self) -> Utterances:
+        return Utterances(self._own[1], self.hearing, self.units.encode)
+
+    def collate(self, items: list[HeardText]) -> HeardBatch:
+        return heard_batch(items)
+
+    def losses(self, model: nn.Module, batch: HeardBatch) -> dict[str, Tensor]:
+        assert isinstance(model, AudioTransformer)
+        memory = model.encode(batch.source, batch.lengths)
+        logits = model.decode(batch.target[:, :-1], memory, batch.lengths)
+        assert isinstance(logits, Tensor)
+        found = {"decoder": text_loss(self.loss.decoder, logits, batch.target[:, 1:])}
+        if self.model.ctc:
+            found["ctc"] = self.loss.ctc_weight * ctc_loss(model.ctc(memory), batch.lengths, batch.answers)
+        return found
+
+    def gains(self, model: nn.Module, batch: HeardBatch) -> dict[str, Tensor]:
+        assert isinstance(model, AudioTransformer)
+        if self.model.ctc:
+            chosen, texts = "ctc", heard(model.ctc(model.encode(batch.source, batch.lengths)), batch.lengths)
+        else:
+            chosen, texts = "decoder", write(model, batch.source, batch.lengths, int(batch.lengths.max()))
+        answers = [[self.units.words(answer)] for answer in batch.answers]
+        right = accuracies([self.units.words(text) for text in texts], answers)
+        return {chosen: right.to(batch.source.device)}
+
+    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
+        return (model,)
+
+    def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        own, given = model.state_dict(), saved["model"]
+        writes_alike = saved.get("vocabularies") == self.record()["vocabularies"]
+        model.load_state_dict(voices_taken(own, given, {}, path) if writes_alike else listening_taken(own, given, path))
+
+    def record(self) -> dict[str, Any]:
+        seconds = self.data.window_seconds
+        found = {
+            "vocabularies": {"source": [], "target": list(self.vocabulary.symbols)},
+            "sample_rate": self.data.sample_rate,
+            "windows": dataclasses.asdict(Windows(seconds, seconds / 4)),
+        }
+        return found | ({"mel": dataclasses.asdict(self.mel)} if self.hearing.mel else {})
+
+    def rows(self, batch: HeardBatch) -> dict[str, str]:
+        seconds = self.hearing.step_samples / self.data.sample_rate
+        longest = int(batch.lengths.max())
+        return {
+            "speech": f"{len(batch.lengths)} of at most {longest} steps ({longest * seconds:.1f} s)",
+            "text": f"at most {batch.target.shape[1] - 2} symbols of {len(self.vocabulary) - len(SPECIAL)}",
+        }
+
+    def check_export(self) -> None:
+        """All of them have a model folder."""
+
+    @cached_property
+    def _own(self) -> tuple[list[Utterance], list[Utterance]]:
+        """The utterances of the folder: to train on, and to choose."""
+        d = self.data
+        folder = Path(d.folder)
+        found = find_utterances(folder, d.split, speakers=d.speakers, without=(*d.without, *d.dev))
+        if d.dev:
+            return found, find_utterances(folder, d.split, speakers=d.dev, without=d.without)
+        return every_nth(found, d.dev_every)
+
+    @cached_property
+    def _extra(self) -> list[Utterance]:
+        return find_utterances(Path(self.data.extra), "train") if self.data.extra else []
+
+    @property
+    def _trained(self) -> list[Utterance]:
+        return [*self._own[0], *self._extra]
+
+    @cached_property
+    def _trunk(self) -> Trunk | None:
+        """What is below the network's own encoder, where that is pretrained."""
+        if not self.model.pretrained:
+            return None
+        trunk = pretrained_trunk(self.model.pretrained)
+        if trunk.sample_rate != self.data.sample_rate:
+            raise UsageError(
+                f"data.sample_rate is {self.data.sample_rate}, but {self.model.pretrained} hears "
+                f"{trunk.sample_rate} Hz; write that."
+            )
+        return trunk
+
+
+def every_nth(utterances: Sequence[Utterance], n: int) -> tuple[list[Utterance], list[Utterance]]:
+    """The utterances, but for every n-th of each speaker; and those.
+
+    Raises:
+        UsageError: no speaker has so many.
+    """
+    counts: dict[str, int] = {}
+    rest: list[Utterance] = []
+    chosen: list[Utterance] = []
+    for utterance in utterances:
+        count = counts[utterance.speaker] = counts.get(utterance.speaker, 0) + 1
+        (rest if count % n else chosen).append(utterance)
+    if not chosen:
+        raise UsageError(f"No speaker has {n} utterances, so that one could choose; lower data.dev_every.")
+    return rest, chosen
+
+
+def ctc_loss(logits: Tensor, lengths: Tensor, answers: Sequence[Sequence[int]]) -> Tensor:
+    """−log p(text | audio) from logits (B, N, V), the mean over all symbols of the batch; blank is `PADDING`.
+
+    A text that has no room in its steps counts nothing.
+    """
+    log_probs = logits.float().log_softmax(-1).transpose(0, 1)  # (N, B, V)
+    flat = torch.tensor([symbol for answer in answers for symbol in answer], dtype=torch.long, device=logits.device)
+    counts = torch.tensor([len(answer) for answer in answers])
+    each = F.ctc_loss(log_probs, flat, lengths.cpu(), counts, PADDING, reduction="none", zero_infinity=True)  # (B,)
+    return each.sum() / max(1, len(flat))
+
+
+@torch.no_grad()
+def heard(logits: Tensor, lengths: Tensor) -> list[list[int]]:
+    """The likeliest way through CTC's logits (B, N, V): what comes again at once, and blanks, left out."""
+    best = logits.argmax(-1)  # (B, N)
+    found = []
+    for row, length in zip(best, lengths.tolist(), strict=True):
+        symbols = torch.unique_consecutive(row[:length]).tolist()
+        found.append([symbol for symbol in symbols if symbol >= len(SPECIAL)])
+    return found

@@ -1,0 +1,76 @@
+"""The network of audio -> text, as a recipe's [model] has it: its sizes, and what it begins with."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from unbraid.hub.importers.wav2vec2_backbone import Trunk
+from unbraid.hub.vocabulary import SPECIAL
+from unbraid.models.audio_transformer.network.model import AudioTransformer
+from unbraid.models.audio_transformer.network.pretrained_front import PretrainedFront
+from unbraid.models.geometry import (
+    AudioTransformerGeometry,
+    PretrainedSide,
+    Side,
+    SpectrogramSide,
+    TextSide,
+    Wav2Vec2Geometry,
+    WaveSide,
+)
+from unbraid.training.pretrained import EXAMPLE
+
+
+@dataclass(frozen=True)
+class AudioTextModel:
+    """The sizes of the network, but for those of the text, which follow from the data, and of a pretrained encoder."""
+
+    source: Literal["spectrogram", "waveform", "wav2vec2"]
+    strides: tuple[int, ...] = ()  # of the convolutions in front
+    kernels: tuple[int, ...] = ()  # of a waveform's; those of a spectrogram follow from the strides
+    filters: int = 64  # of a waveform's
+    pretrained: str = ""  # for wav2vec2: a folder, a model, or a name on the hub (see pretrained.py)
+    frozen: bool = True  # the pretrained encoder stays as it is; or it is trained, too
+    features: int = 96
+    heads: int = 4
+    hidden: int = 384
+    encoder_layers: int = 3
+    decoder_layers: int = 1
+    positions: Literal["sinusoidal", "rotary"] = "rotary"
+    ctc: bool = True  # the encoder writes, too, and knows when a word is said
+    dropout: float = 0.1  # in training
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
+        if self.kernels and self.source == "spectrogram":
+            raise ValueError("kernels are a waveform's; take them out.")
+        if self.source == "wav2vec2" and (self.kernels or self.strides):
+            raise ValueError("kernels and strides are the pretrained encoder's own; take them out.")
+        if self.source == "wav2vec2" and not self.pretrained:
+            raise ValueError(f"pretrained is missing: a Wav2Vec2 or HuBERT, by its folder or name, such as {EXAMPLE}.")
+        if self.source != "wav2vec2" and self.pretrained:
+            raise ValueError("pretrained is for the source wav2vec2; take it out, or change the source.")
+        self.between(1, len(SPECIAL) + 1)  # refuses sizes that do not go together
+
+    def side(self, bins: int, trunk: Trunk | None = None) -> Side:
+        """What is heard: a spectrogram of so many bands, or a waveform, perhaps by a pretrained encoder."""
+        if self.source == "spectrogram":
+            return SpectrogramSide(bins, self.strides)
+        if self.source == "waveform":
+            return WaveSide(self.kernels, self.strides, self.filters)
+        return PretrainedSide(trunk.geometry if trunk else Wav2Vec2Geometry())
+
+    def between(self, bins: int, symbols: int, trunk: Trunk | None = None) -> AudioTransformerGeometry:
+        """The sizes between what is heard and so many symbols."""
+        names = ("features", "heads", "hidden", "encoder_layers", "decoder_layers", "positions", "ctc")
+        sizes: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return AudioTransformerGeometry(source=self.side(bins, trunk), target=TextSide(symbols), **sizes)
+
+    def network(self, geometry: AudioTransformerGeometry, trunk: Trunk | None) -> AudioTransformer:
+        """The network, its weights drawn from torch's generator, but for those that were pretrained."""
+        network = AudioTransformer(geometry, self.dropout)
+        if trunk and isinstance(network.front, PretrainedFront):
+            tensors = {name: torch.tensor(tensor) for name, tensor in trunk.tensors.items()}
+            network.front.take(tensors, self.frozen)
+        return network

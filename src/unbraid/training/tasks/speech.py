@@ -1,0 +1,268 @@
+"""Training on voices that talk at once: SepFormer (Subakan et al., arXiv 2010.13154), Conv-TasNet (Luo & Mesgarani,
+arXiv 1809.07454) and the band-split Transformer (`models.band_split`), on mixtures drawn anew or on those of a corpus,
+under the best order of the voices.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset, default_collate
+
+from unbraid.corpora import Clip, Mixture, Wanted, find_mixtures, find_noises, find_speakers
+from unbraid.errors import UsageError
+from unbraid.models.band_split.network import BandSplit
+from unbraid.models.conv_tasnet.network import ConvTasNet, ConvTasNetGeometry
+from unbraid.models.geometry import BandSplitGeometry, SepFormerGeometry
+from unbraid.models.sepformer.network import SepFormer, chunk
+from unbraid.training import losses
+from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing
+from unbraid.training.recipe_reader import check_least
+from unbraid.training.warm_start import voices_taken
+
+SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
+# The axis along which a layer has one block for each source: of a SepFormer, a Conv-TasNet, a band-split Transformer.
+PER_SOURCE = {"masknet.split.": 0, "outlet.1.": 0, "outlet.weight": 2, "outlet.bias": 1}
+
+Geometry = SepFormerGeometry | ConvTasNetGeometry | BandSplitGeometry
+Network = SepFormer | ConvTasNet | BandSplit
+Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is trained and chosen on."""
+
+    folder: str
+    layout: str = "auto"
+    train: str = "train"  # splits
+    dev: str = "dev"
+    sample_rate: int = 8000
+    condition: str = "clean"
+    mode: Literal["min", "max"] = "min"
+    dynamic: bool = True  # mixtures are drawn anew, never twice the same; else those of the folder
+    speakers: float = 1.0  # share of the training speakers to use, spread evenly over the list
+    epoch_mixtures: int = 20000
+    dev_mixtures: int = 0  # the first so many; 0: all
+    dev_voices: tuple[int, ...] = ()  # numbers of voices in the dev mixtures; empty: as many as the network has outputs
+    workers: int = 0  # processes that read and mix; 0: the training process itself
+    noise: str = ""  # folder of noises for dynamic mixing; empty: the data folder's own
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "sample_rate", "epoch_mixtures")
+        check_least(self, 0, "dev_mixtures", "workers")
+        if not 0 < self.speakers <= 1:
+            raise ValueError(f"speakers must be above 0 and at most 1, got {self.speakers}.")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is made small; always under the best order of the voices."""
+
+    kind: Literal["si_sdr", "snr", "active_snr"] = "si_sdr"  # active_snr knows silent voices
+    threshold_db: float = -30.0  # mixtures that are separated better than this are left alone
+    stft_weight: float = 0.0  # of a multi-resolution STFT loss that is added
+
+
+@dataclass(frozen=True)
+class Speech:
+    """The task (see task.py): mixture (B, T) -> voices (B, S, T)."""
+
+    score: ClassVar[str] = "dev_si_sdri"
+    measure: ClassVar[str] = "SI-SDRi"
+    unit: ClassVar[str] = "dB"
+    item: ClassVar[str] = "mixture"
+    dev_batch: ClassVar[int] = 1
+    fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.dynamic", "data.epoch_mixtures")
+    parts: ClassVar[tuple[str, ...]] = ("voices",)
+
+    model: Geometry
+    data: Data
+    mixing: Mixing = field(default_factory=Mixing)
+    loss: Loss = field(default_factory=Loss)
+
+    def __post_init__(self) -> None:
+        samples, (name, least) = self.mixing.crop_samples(self.data.sample_rate), least_samples(self.model)
+        if samples < least:
+            raise ValueError(
+                f"[mixing] crop_seconds is {samples} samples, but [model] {name} is {least}; make crops longer."
+            )
+        if (most := max((*self.data.dev_voices, len(self.mixing.voice_shares)))) > self.model.sources:
+            raise ValueError(f"{most} voices are asked for, but [model] sources is {self.model.sources}.")
+
+    @property
+    def geometry(self) -> Geometry:
+        return self.model
+
+    @property
+    def epoch_items(self) -> int:
+        return self.data.epoch_mixtures
+
+    @property
+    def workers(self) -> int:
+        return self.data.workers
+
+    @property
+    def source(self) -> str:
+        return f"{Path(self.data.folder).name} ({self.data.train})"
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is looked for in the folder."""
+        data = self.data
+        return Wanted(data.layout, self.model.sources, data.sample_rate, data.condition, data.mode)
+
+    def network(self) -> Network:
+        return build_model(self.model)
+
+    def training_data(self, seed: int, together: int) -> Dataset[Any]:
+        data, folder = self.data, self._folder()
+        if not data.dynamic:
+            mixtures = find_mixtures(folder, data.train, self.wanted)
+            if not mixtures:
+                raise UsageError(
+                    f"{folder} has no mixtures in its split {data.train}; set data.train, or data.dynamic=true."
+                )
+            crop = self.mixing.crop_seconds
+            return FixedMixtures(mixtures, sample_rate=data.sample_rate, crop_seconds=crop, seed=seed)
+        speakers = find_speakers(folder, data.train, self.wanted)
+        names = list(speakers)
+        kept = np.unique(np.arange(0, len(names), 1 / data.speakers).astype(int))
+        return DynamicMixtures(
+            {names[i]: speakers[names[i]] for i in kept},
+            self.mixing,
+            sources=self.model.sources,
+            sample_rate=data.sample_rate,
+            seed=seed,
+            noises=self._noises(folder),
+        )
+
+    def dev_data(self) -> FixedMixtures:
+        folder = self._folder()
+        mixtures: list[Mixture] = []
+        for voices in self.data.dev_voices or (self.model.sources,):
+            found = find_mixtures(folder, self.data.dev, dataclasses.replace(self.wanted, sources=voices))
+            mixtures += found[: self.data.dev_mixtures or None]
+        if not mixtures:
+            raise UsageError(f"{folder} has no dev mixtures: nothing is in its split {self.data.dev}.")
+        return FixedMixtures(mixtures, sample_rate=self.data.sample_rate, sources=self.model.sources)
+
+    def collate(self, items: list[Batch]) -> Batch:
+        mixture, sources = default_collate(items)
+        return mixture, sources
+
+    def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        mixture, sources = batch
+        return {"voices": loss_of(self.loss, model(mixture), sources, mixture)}
+
+    def gains(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        mixture, sources = batch
+        estimates = model.forward(mixture)  # not the compiled one: each mixture has another length
+        return {"voices": improvement(estimates, sources, mixture)}
+
+    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
+        return (model,)
+
+    def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], PER_SOURCE, path))
+
+    def record(self) -> dict[str, Any]:
+        level = "fitted" if self.loss.kind == "si_sdr" else "own"  # does the loss give the outputs a level?
+        return {"sample_rate": self.data.sample_rate, "level": level}
+
+    def rows(self, batch: Batch) -> dict[str, str]:
+        count, samples = batch[0].shape
+        frames, chunks = shapes(self.model, samples)
+        cut = f", in {chunks[0]} chunks of {chunks[1]}" if chunks else ""
+        mixtures = f"{count} × {samples} samples at {self.data.sample_rate} Hz"
+        return {"mixtures": mixtures, "encoder": f"{frames} frames{cut}"}
+
+    def check_export(self) -> None:
+        if isinstance(self.model, ConvTasNetGeometry):
+            raise UsageError("A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.")
+
+    def _folder(self) -> Path:
+        folder = Path(self.data.folder)
+        if not folder.is_dir():
+            raise UsageError(f"The data folder {folder} is not there; say where it is with data.folder=PATH.")
+        return folder
+
+    def _noises(self, folder: Path) -> Sequence[Clip]:
+        if self.mixing.noise_probability == 0:
+            return ()
+        place = Path(self.data.noise) if self.data.noise else folder
+        if not place.is_dir():
+            raise UsageError(f"The noise folder {place} is not there; say where it is with data.noise=PATH.")
+        layout = self.data.layout if place == folder else "auto"
+        split = self.data.train if place == folder else "train"
+        return find_noises(place, split, dataclasses.replace(self.wanted, layout=layout))
+
+
+def build_model(geometry: Geometry) -> Network:
+    """The network of a geometry."""
+    if isinstance(geometry, BandSplitGeometry):
+        return BandSplit(geometry)
+    return SepFormer(geometry) if isinstance(geometry, SepFormerGeometry) else ConvTasNet(geometry)
+
+
+def least_samples(geometry: Geometry) -> tuple[str, int]:
+    """The size that no crop may be shorter than, and its name."""
+    if isinstance(geometry, BandSplitGeometry):
+        return "frame_samples", geometry.frame_samples
+    return "kernel_samples", geometry.kernel_samples
+
+
+def loss_of(values: Loss, estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
+    """The recipe's loss: (B, S, T) twice and the mixture (B, T) -> ()."""
+    with torch.autocast(estimates.device.type, enabled=False):
+        estimates = estimates.float()
+        if values.kind == "active_snr":
+            each = losses.pit_active_snr(estimates, sources, mixture, most_db=-values.threshold_db)
+        else:
+            each = (losses.pit_si_sdr if values.kind == "si_sdr" else losses.pit_snr)(estimates, sources)
+        loss = losses.above_threshold(each, values.threshold_db)
+        if values.stft_weight:
+            order = losses.best_order(losses.pairwise(losses.si_sdr, estimates, sources))
+            spectral = losses.multi_resolution_stft(estimates, losses.in_order_of(sources, order))
+            loss = loss + values.stft_weight * spectral.mean()
+        return loss
+
+
+def improvement(estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
+    """SI-SDR improvement in dB, mean over the sources in their best order: (B, S, T) twice, (B, T) -> (≤ B,).
+
+    A source that is silent, or all that sounds in its mixture, has none; a mixture of such sources alone is left out.
+    """
+    heard = mixture[:, None].expand_as(sources)
+    counts = can_improve(heard, sources)  # (B, S)
+    after = losses.pairwise(losses.si_sdr, estimates, sources)  # (B, estimates, S)
+    order = losses.best_order(torch.where(counts[:, None], after, 0.0))
+    matched = torch.where(counts.gather(-1, order), after.gather(-1, order[..., None])[..., 0], 0.0)
+    before = torch.where(counts, losses.si_sdr(heard, sources), 0.0)
+    some = counts.any(-1)
+    return (matched.sum(-1) - before.sum(-1))[some] / counts.sum(-1)[some]
+
+
+def can_improve(heard: Tensor, target: Tensor) -> Tensor:
+    """Whether a target is there to be found, and something else to be taken away: waveforms (…, T) twice -> (…)."""
+    target, heard = (signal.double() - signal.double().mean(-1, keepdim=True) for signal in (target, heard))
+    power = target.square().mean(-1)
+    scale = (heard * target).mean(-1) / power.clamp(min=SILENT_POWER)
+    rest = (heard - scale[..., None] * target).square().mean(-1)
+    return (power > SILENT_POWER) & (rest > SILENT_POWER)
+
+
+def shapes(geometry: Geometry, samples: int) -> tuple[int, tuple[int, int] | None]:
+    """Frames that the encoder makes of so many samples, and the chunks they are cut into."""
+    if isinstance(geometry, BandSplitGeometry):
+        return -(-samples // geometry.hop_samples) + 1, None
+    stride = geometry.stride_samples if isinstance(geometry, SepFormerGeometry) else geometry.kernel_samples // 2
+    frames = (samples - geometry.kernel_samples) // stride + 1
+    if not isinstance(geometry, SepFormerGeometry):
+        return frames, None
+    return frames, (chunk(torch.empty(1, frames, 1), geometry.chunk_frames).shape[1], geometry.chunk_frames)

@@ -1,0 +1,217 @@
+"""Training from text to text: words into phonemes, by the audio Transformer (see models/audio_transformer.py).
+
+Each step sees the right symbols before it (teacher forcing), and the loss is the cross-entropy with label smoothing
+(Szegedy et al., arXiv 1512.00567; "Attention Is All You Need", section 5.4):
+
+    −Σ_v q_v log p_v,   q = (1 − ε) one-hot + ε / V
+
+Dev is written greedily, symbol by symbol, and compared to the closest of all pronunciations of the word: the score is
+100 % minus the phoneme error rate. The vocabularies are those of the training split, and travel with the weights.
+"""
+
+import dataclasses
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unbraid.corpora.pronunciations import Entry, find_pronunciations
+from unbraid.errors import ModelError
+from unbraid.evaluation.text.scoring import closest
+from unbraid.hub.vocabulary import BEGIN, END, PADDING, SPECIAL, Vocabulary
+from unbraid.models.audio_transformer.network.model import AudioTransformer
+from unbraid.models.geometry import AudioTransformerGeometry, TextSide
+from unbraid.training.data.text import TextBatch, TextPair, TextPairs, TextQuestions, text_batch
+from unbraid.training.recipe_reader import check_least
+from unbraid.training.warm_start import voices_taken
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """The sizes of the network, but for those of its two ends, which follow from the data."""
+
+    features: int = 192
+    heads: int = 4
+    hidden: int = 768
+    encoder_layers: int = 3
+    decoder_layers: int = 3
+    positions: Literal["sinusoidal", "rotary"] = "sinusoidal"
+    dropout: float = 0.1  # in training
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
+        self.between(len(SPECIAL) + 1, len(SPECIAL) + 1)  # refuses sizes that do not go together
+
+    def between(self, source: int, target: int) -> AudioTransformerGeometry:
+        """The sizes between vocabularies of so many symbols."""
+        sizes = dataclasses.asdict(self)
+        del sizes["dropout"]
+        return AudioTransformerGeometry(source=TextSide(source), target=TextSide(target), **sizes)
+
+
+@dataclass(frozen=True)
+class TextData:
+    """What is trained and chosen on."""
+
+    dictionary: str  # a file like cmudict.dict, or its folder
+    train: str = "train"  # splits
+    dev: str = "dev"
+    epoch_words: int = 100_000
+    dev_words: int = 0  # the first so many; 0: all
+    workers: int = 0  # processes that prepare batches; 0: the training process itself
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "epoch_words")
+        check_least(self, 0, "dev_words", "workers")
+
+
+@dataclass(frozen=True)
+class TextLoss:
+    """What is made small: the cross-entropy."""
+
+    smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.smoothing < 1:
+            raise ValueError(f"smoothing must be at least 0 and below 1, got {self.smoothing}.")
+
+
+@dataclass(frozen=True)
+class Text:
+    """The task (see task.py): words as letters -> phonemes."""
+
+    score: ClassVar[str] = "dev_accuracy"
+    measure: ClassVar[str] = "phonemes right"
+    unit: ClassVar[str] = "%"
+    item: ClassVar[str] = "words"
+    dev_batch: ClassVar[int] = 256
+    fixed: ClassVar[tuple[str, ...]] = ("data.epoch_words",)
+    parts: ClassVar[tuple[str, ...]] = ("phonemes",)
+
+    model: TextModel
+    data: TextData
+    loss: TextLoss = field(default_factory=TextLoss)
+
+    @property
+    def geometry(self) -> AudioTransformerGeometry:
+        return self.model.between(*map(len, self.vocabularies))
+
+    @property
+    def epoch_items(self) -> int:
+        return self.data.epoch_words
+
+    @property
+    def workers(self) -> int:
+        return self.data.workers
+
+    @property
+    def source(self) -> str:
+        return f"{Path(self.data.dictionary).name} ({self.data.train})"
+
+    @cached_property
+    def vocabularies(self) -> tuple[Vocabulary, Vocabulary]:
+        """Letters and phonemes."""
+        phonemes = (pronunciation for entry in self._entries for pronunciation in entry.pronunciations)
+        return Vocabulary.of(entry.word for entry in self._entries), Vocabulary.of(phonemes)
+
+    def network(self) -> AudioTransformer:
+        return AudioTransformer(self.geometry, self.model.dropout)
+
+    def training_data(self, seed: int, together: int) -> TextPairs:
+        pairs = self._pairs(self._entries)
+        each = [TextPair(pair.source, (answer,)) for pair in pairs for answer in pair.answers]
+        return TextPairs(each, bunch=together, seed=seed)
+
+    def dev_data(self) -> TextQuestions:
+        entries = find_pronunciations(Path(self.data.dictionary), self.data.dev)
+        return TextQuestions(self._pairs(entries[: self.data.dev_words or None]))
+
+    def collate(self, items: list[TextPair]) -> TextBatch:
+        return text_batch(items)
+
+    def losses(self, model: nn.Module, batch: TextBatch) -> dict[str, Tensor]:
+        logits = model(batch.source, batch.lengths, batch.target[:, :-1])
+        return {"phonemes": text_loss(self.loss, logits, batch.target[:, 1:])}
+
+    def gains(self, model: nn.Module, batch: TextBatch) -> dict[str, Tensor]:
+        assert isinstance(model, AudioTransformer)
+        written = write(model, batch.source, batch.lengths, most_symbols(batch.source.shape[1]))
+        return {"phonemes": accuracies(written, batch.answers).to(batch.source.device)}
+
+    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
+        return (model,)
+
+    def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        if saved.get("vocabularies") != self.record()["vocabularies"]:
+            raise ModelError(f"trainer.init: {path} has other symbols than the data; leave trainer.init out.")
+        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
+
+    def record(self) -> dict[str, Any]:
+        source, target = self.vocabularies
+        return {"vocabularies": {"source": list(source.symbols), "target": list(target.symbols)}}
+
+    def rows(self, batch: TextBatch) -> dict[str, str]:
+        count, letters = batch.source.shape
+        return {
+            "words": f"{count} of at most {letters - 1} letters",
+            "phonemes": f"at most {batch.target.shape[1] - 2} in a word",
+        }
+
+    def check_export(self) -> None:
+        """All of them have a model folder."""
+
+    @cached_property
+    def _entries(self) -> list[Entry]:
+        """The words of the training split."""
+        return find_pronunciations(Path(self.data.dictionary), self.data.train)
+
+    def _pairs(self, entries: Iterable[Entry]) -> list[TextPair]:
+        source, target = self.vocabularies
+        return [TextPair(source.encode(e.word), tuple(map(target.encode, e.pronunciations))) for e in entries]
+
+
+def text_loss(values: TextLoss, logits: Tensor, target: Tensor) -> Tensor:
+    """The recipe's loss: logits (B, M, V) of symbols (B, M) -> (), the mean over all that are not padding."""
+    return F.cross_entropy(
+        logits.float().flatten(0, 1), target.flatten(), ignore_index=PADDING, label_smoothing=values.smoothing
+    )
+
+
+@torch.no_grad()
+def write(model: AudioTransformer, source: Tensor, lengths: Tensor, most: int) -> list[list[int]]:
+    """The likeliest symbol at each step, until all texts of the batch have ended, or have so many symbols."""
+    memory = model.prepare(source, lengths)  # each (L, B, H, N, D/H)
+    past = memory[0][..., :0, :], memory[1][..., :0, :]
+    symbols, ended = torch.full_like(lengths, BEGIN), torch.zeros_like(lengths, dtype=torch.bool)
+    steps: list[Tensor] = []
+    for _ in range(most):
+        logits, past = model.step(symbols, past, memory, lengths)
+        assert isinstance(logits, Tensor)
+        symbols = logits.argmax(-1)  # (B,)
+        ended |= symbols == END
+        steps.append(symbols.masked_fill(ended, PADDING))
+        if ended.all():
+            break
+    rows: list[list[int]] = torch.stack(steps, 1).tolist()
+    return [[symbol for symbol in row if symbol >= len(SPECIAL)] for row in rows]
+
+
+def most_symbols(letters: int) -> int:
+    """Phonemes that no word of so many letters has more of; "w" alone has seven."""
+    return 3 * letters + 8
+
+
+def accuracies(written: Sequence[Sequence[Hashable]], answers: Sequence[Iterable[Sequence[Hashable]]]) -> Tensor:
+    """In %, 100 minus the edits of a text over its symbols, as often as the closest answer has symbols.
+
+    So a word counts by its length, and the mean over all is 100 % minus the phoneme error rate.
+    """
+    distances = [closest(text, right) for text, right in zip(written, answers, strict=True)]
+    each = torch.tensor([100 * (1 - d.edits / d.symbols) for d in distances])
+    return each.repeat_interleave(torch.tensor([d.symbols for d in distances]))

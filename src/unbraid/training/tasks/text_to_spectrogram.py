@@ -1,0 +1,275 @@
+"""Training from text to spectrogram: an audio Transformer (see models/audio_transformer.py) learns a voice.
+
+Each step sees the right frames before it (teacher forcing; Li et al., arXiv 1809.08895). What is made small:
+
+    frames     |y - ŷ| + (y - ŷ)², before and after the post-net
+    stop       the cross-entropy of whether a step is the last
+    looking    guided attention (Tachibana et al., arXiv 1710.08969, equation 9): texts are read from left to right, so
+               half of the heads pay for where they look, A, as far as that is off the diagonal,
+
+               Σ_n A_mn (1 - exp(-(n/N - m/M)² / 2g²)), mean over steps m
+
+Dev is spoken freely, and compared to the recordings at whatever pace (see dsp/warping.py): the score is the mean
+distance of levels in dB, below 0.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unbraid.corpora.transcripts import Utterance, find_utterances
+from unbraid.dsp.warping import warped_distance
+from unbraid.errors import ModelError, UsageError
+from unbraid.hub.spec import Mel
+from unbraid.hub.vocabulary import SPECIAL, Vocabulary
+from unbraid.models.audio_transformer.network.model import AudioTransformer
+from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
+from unbraid.tasks.synthesis.phonemizer import Phonemizer
+from unbraid.tasks.synthesis.text_frontend import most_seconds, phonemes_of, sentences_of, vocabulary_of
+from unbraid.training.data.spoken import Form, Script, ShuffledTexts, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
+from unbraid.training.recipe_reader import check_least
+from unbraid.training.warm_start import voices_taken
+
+DECIBELS = 40  # of a level of 1
+
+
+@dataclass(frozen=True)
+class SpeakModel:
+    """The sizes of the network, but for those of the text, which follow from the phonemes."""
+
+    stride: int = 5  # r, frames at a step
+    features: int = 128
+    heads: int = 4
+    hidden: int = 384
+    encoder_layers: int = 3
+    decoder_layers: int = 3
+    positions: Literal["sinusoidal", "rotary"] = "sinusoidal"
+    dropout: float = 0.0  # in training; too little is learnt, not too much
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
+        self.between(len(SPECIAL) + 1, 1)  # refuses sizes that do not go together
+
+    def between(self, symbols: int, bins: int) -> AudioTransformerGeometry:
+        """The sizes between so many symbols and mel bands."""
+        names = ("features", "heads", "hidden", "encoder_layers", "decoder_layers", "positions")
+        sizes: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return AudioTransformerGeometry(TextSide(symbols), SpectrogramSide(bins, (self.stride,)), **sizes)
+
+
+@dataclass(frozen=True)
+class SpeakData:
+    """What is trained and chosen on."""
+
+    folder: str  # with a manifest.csv (see corpora/transcripts.py)
+    speakers: tuple[str, ...] = ()  # whose recordings count, one voice; none: all
+    train: str = "train"  # splits
+    dev: str = "dev"
+    phonemizer: str = "g2p"  # a model that says how words are spoken
+    sample_rate: int = 8000
+    epoch_utterances: int = 1000
+    dev_utterances: int = 0  # the first so many; 0: all
+    workers: int = 0  # processes that prepare batches; 0: the training process itself
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "sample_rate", "epoch_utterances")
+        check_least(self, 0, "dev_utterances", "workers")
+
+
+@dataclass(frozen=True)
+class SpeakLoss:
+    """What is made small besides the distance of frames, and how much it counts."""
+
+    stop_weight: float = 0.1
+    stop_positive: float = 5.0  # how much more the last step counts than one before it
+    looking_weight: float = 1.0
+    looking_width: float = 0.2  # g
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "stop_weight", "stop_positive", "looking_weight")
+        if not self.looking_width > 0:
+            raise ValueError(f"looking_width must be above 0, got {self.looking_width}.")
+
+
+@dataclass(frozen=True)
+class TextToSpectrogram:
+    """The task (see task.py): text -> speech, as a spectrogram."""
+
+    score: ClassVar[str] = "dev_distance"
+    measure: ClassVar[str] = "distance of levels"
+    unit: ClassVar[str] = "dB"
+    item: ClassVar[str] = "utterances"
+    dev_batch: ClassVar[int] = 32
+    fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.epoch_utterances", "data.phonemizer", "mel.")
+    parts: ClassVar[tuple[str, ...]] = ("frames",)
+
+    model: SpeakModel
+    data: SpeakData
+    mel: Mel = field(default_factory=Mel)
+    loss: SpeakLoss = field(default_factory=SpeakLoss)
+
+    def __post_init__(self) -> None:
+        if self.mel.normalized:
+            raise ValueError("[mel] normalized is for models that write text; what is spoken has a level.")
+
+    @property
+    def geometry(self) -> AudioTransformerGeometry:
+        return self.model.between(len(self.vocabulary), self.mel.bins)
+
+    @property
+    def epoch_items(self) -> int:
+        return self.data.epoch_utterances
+
+    @property
+    def workers(self) -> int:
+        return self.data.workers
+
+    @property
+    def source(self) -> str:
+        return f"{Path(self.data.folder).name} ({self.data.train})"
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """All phonemes, and pauses."""
+        return self._scripts[0]
+
+    def network(self) -> AudioTransformer:
+        return AudioTransformer(self.geometry, self.model.dropout)
+
+    def training_data(self, seed: int, together: int) -> ShuffledTexts:
+        return ShuffledTexts(SpokenTexts(self._scripts[1], self._form), bunch=together, seed=seed)
+
+    def dev_data(self) -> SpokenTexts:
+        return SpokenTexts(self._scripts[2][: self.data.dev_utterances or None], self._form)
+
+    def collate(self, items: list[SpokenText]) -> SpokenBatch:
+        return spoken_batch(items)
+
+    def losses(self, model: nn.Module, batch: SpokenBatch) -> dict[str, Tensor]:
+        assert isinstance(model, AudioTransformer)
+        looks: list[Tensor] = []
+        memory = model.encode(batch.source, batch.lengths)
+        written = F.pad(batch.frames[:, :-1], (0, 0, 1, 0))  # (B, M, r·F), of which the first is zeros
+        made, stop = model.decode(written, memory, batch.lengths, looks)
+        there = torch.arange(batch.frames.shape[1], device=made.device) < batch.steps[:, None]  # (B, M)
+        levels = (made * there[..., None]).reshape(len(made), -1, self.mel.bins)
+        refined = model.back.refine(levels).reshape(made.shape)
+        found = {"frames": frames_loss(made, batch.frames, there) + frames_loss(refined, batch.frames, there)}
+        found["stop"] = self.loss.stop_weight * stop_loss(stop, batch.steps, there, self.loss.stop_positive)
+        guided = torch.stack([look[:, : (look.shape[1] + 1) // 2] for look in looks], 1)  # (B, L, H/2, M, N)
+        off = looking_loss(guided, batch.lengths, batch.steps, self.loss.looking_width)
+        return found | {"looking": self.loss.looking_weight * off}
+
+    def gains(self, model: nn.Module, batch: SpokenBatch) -> dict[str, Tensor]:
+        assert isinstance(model, AudioTransformer)
+        seconds = most_seconds(batch.source.shape[1])
+        steps = round(seconds * self.data.sample_rate / (self.mel.hop_samples * self.model.stride))
+        spoken = speak(model, batch.source, batch.lengths, max(1, steps))
+        right = [row[:count].reshape(-1, self.mel.bins) for row, count in zip(batch.frames, batch.steps, strict=True)]
+        found = [
+            -DECIBELS * warped_distance(ours.clamp(min=-1).cpu().numpy(), theirs.cpu().numpy())
+            for ours, theirs in zip(spoken, right, strict=True)
+        ]
+        return {"frames": torch.tensor(found, device=batch.source.device)}
+
+    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
+        return (model,)
+
+    def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        if saved.get("vocabularies") != self.record()["vocabularies"]:
+            raise ModelError(f"trainer.init: {path} has other symbols than the phonemizer; leave trainer.init out.")
+        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "vocabularies": {"source": list(self.vocabulary.symbols), "target": []},
+            "sample_rate": self.data.sample_rate,
+            "mel": dataclasses.asdict(self.mel),
+        }
+
+    def rows(self, batch: SpokenBatch) -> dict[str, str]:
+        count, symbols = batch.source.shape
+        steps, seconds = int(batch.steps.max()), self.model.stride * self.mel.hop_samples / self.data.sample_rate
+        return {
+            "texts": f"{count} of at most {symbols - 1} phonemes, blanks and pauses",
+            "speech": f"at most {steps} steps of {self.model.stride} frames ({steps * seconds:.1f} s)",
+        }
+
+    def check_export(self) -> None:
+        """All of them have a model folder."""
+
+    @property
+    def _form(self) -> Form:
+        return Form(self.data.sample_rate, self.mel, self.model.stride)
+
+    @cached_property
+    def _scripts(self) -> tuple[Vocabulary, list[Script], list[Script]]:
+        """What texts are made of, and those of the two splits."""
+        d = self.data
+        splits = [find_utterances(Path(d.folder), split, speakers=d.speakers) for split in (d.train, d.dev)]
+        sentences = {u: list(sentences_of(u.text, len(u.text))) for split in splits for u in split}
+        if silent := [utterance.name for utterance, said in sentences.items() if not said]:
+            raise UsageError(f"{silent[0]} in {d.folder} has a text without a word; take it out of the manifest.")
+        with Phonemizer(d.phonemizer) as phonemizer:
+            phonemes = phonemes_of((w for said in sentences.values() for s in said for w in s.words), phonemizer)
+            vocabulary = vocabulary_of(phonemizer)
+
+        def script(utterance: Utterance) -> Script:
+            symbols = [symbol for sentence in sentences[utterance] for symbol in sentence.symbols(phonemes)]
+            return Script(utterance.clip, tuple(vocabulary.encode(symbols)))
+
+        train, dev = ([script(utterance) for utterance in split] for split in splits)
+        return vocabulary, train, dev
+
+
+def frames_loss(made: Tensor, right: Tensor, there: Tensor) -> Tensor:
+    """Frames (B, M, r·F) of which the steps `there` (B, M) count -> (), the mean of |difference| + difference²."""
+    apart = (made.float() - right)[there]
+    return apart.abs().mean() + apart.square().mean()
+
+
+def stop_loss(logits: Tensor, steps: Tensor, there: Tensor, positive: float) -> Tensor:
+    """Logits (B, M) of steps being the last, the steps-th (B,) -> (), the mean over those `there` (B, M)."""
+    last = torch.zeros_like(logits, dtype=torch.float32).scatter_(1, steps[:, None] - 1, 1.0)
+    weight = torch.tensor(positive, device=logits.device)
+    return F.binary_cross_entropy_with_logits(logits.float()[there], last[there], pos_weight=weight)
+
+
+def looking_loss(looks: Tensor, lengths: Tensor, steps: Tensor, width: float) -> Tensor:
+    """Weights (B, L, H, M, N) of texts of lengths (B,) at steps (B,) -> (), how far off the diagonal: 0 to 1."""
+    read = torch.arange(looks.shape[-1], device=looks.device) / lengths[:, None]  # (B, N)
+    said = torch.arange(looks.shape[-2], device=looks.device) / steps[:, None]  # (B, M)
+    off = 1 - torch.exp(-(read[:, None] - said[..., None]).square() / (2 * width**2))  # (B, M, N)
+    paid = (looks.float() * off[:, None, None]).sum(-1)  # (B, L, H, M)
+    return paid.mean((1, 2))[said < 1].mean()
+
+
+@torch.no_grad()
+def speak(model: AudioTransformer, source: Tensor, lengths: Tensor, most: int) -> list[Tensor]:
+    """Log-mel (N, F) of each text, written until its stop logit says so, or for so many steps."""
+    memory = model.prepare(source, lengths)  # each (L, B, H, N, D/H)
+    past = memory[0][..., :0, :], memory[1][..., :0, :]
+    side = model.back.side
+    frames = torch.zeros(len(source), side.stride * side.bins, device=source.device)
+    counts, ended = torch.zeros_like(lengths), torch.zeros_like(lengths, dtype=torch.bool)
+    written: list[Tensor] = []
+    for _ in range(most):
+        (frames, stop), past = model.step(frames, past, memory, lengths)
+        written.append(frames)
+        counts += ~ended
+        ended |= stop > 0
+        if ended.all():
+            break
+    rows = torch.stack(written, 1)  # (B, M, r·F)
+    return [
+        model.back.refine(row[:count].reshape(1, -1, side.bins))[0]
+        for row, count in zip(rows, counts.tolist(), strict=True)
+    ]

@@ -1,0 +1,220 @@
+"""The graph that is written node by node and the torch module are one network: same weights in, same numbers out."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine_fakes import (
+    BANDS,
+    MUSIC,
+    SPEECH,
+    TEXT,
+    bands_spec,
+    music_spec,
+    peak_error,
+    snr,
+    speech_spec,
+    text_spec,
+    weights,
+    write_model,
+)
+from unbraid.hub.folder import write_model_folder
+from unbraid.hub.spec import ModelSpec
+from unbraid.models.geometry import AudioTransformerGeometry, SepFormerGeometry, TextSide, UNetGeometry
+from unbraid.runtime import Executor, open_executor
+from unbraid.tasks.decoding.state import Steps
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+TOLERANCE = 3e-5  # of the output's peak; the contract is 1e-4
+TWO_FRAMES = 1e-4  # normalised over them and six features, either engine may be 5e-5 from the exact result
+
+SPEECHES = {
+    "one source": dataclasses.replace(SPEECH, sources=1),
+    "two sources": SPEECH,
+    "three sources": dataclasses.replace(SPEECH, sources=3),
+    "odd widths": SepFormerGeometry(2, features=6, chunk_frames=6, blocks=1, layers=1, heads=3, hidden=7),
+    "one head": SepFormerGeometry(2, features=10, chunk_frames=2, blocks=3, layers=1, heads=1, hidden=11),
+    "other kernel": SepFormerGeometry(
+        2, features=8, kernel_samples=10, stride_samples=5, chunk_frames=8, blocks=1, layers=2, heads=2, hidden=8
+    ),
+}
+BANDED = {
+    "three sources": BANDS,
+    "one source, one tap": dataclasses.replace(BANDS, sources=1, taps=1),
+    "five taps, wide kernels": dataclasses.replace(BANDS, taps=5, kernel_frames=7, kernel_bands=1),
+    "one band, one head": dataclasses.replace(BANDS, bands=1, heads=1, kernel_bands=3),
+    "one bin a band": dataclasses.replace(BANDS, frame_samples=8, bands=4, blocks=1),
+}
+MUSICS = {
+    "two stems": MUSIC,
+    "one stem": dataclasses.replace(MUSIC, stems=1),
+    "elu": UNetGeometry(4, 2, (3, 2, 5), "elu", "elu"),
+    "softmax": UNetGeometry(5, 2, (2, 3), "elu", "elu", "softmax"),
+    "one trunk": UNetGeometry(3, 2, (2, 3, 4), "elu", "elu", "softmax", "shared"),
+    "mixed activations": UNetGeometry(2, 1, (2, 3, 4), "relu", "leaky_relu"),
+    "across all bins": UNetGeometry(2, 2, (2, 3, 4), "leaky_relu", "elu", "softmax", "shared", bins=64),
+    "a side": UNetGeometry(2, 2, (2, 3), "elu", "elu", side=True),
+    "a side, one trunk": UNetGeometry(3, 2, (2, 3), "elu", "relu", "softmax", "shared", side=True),
+}
+
+
+def engines(folder: Path, spec: ModelSpec, dtype: str = "float32") -> tuple[Executor, Executor]:
+    spec = write_model(folder, spec, dtype)
+    return (
+        open_executor(spec, folder, device="cpu", threads=1),
+        open_executor(spec, folder, device="torch", threads=1),
+    )
+
+
+def assert_equal(ours: Executor, theirs: Executor, inputs: dict[str, np.ndarray], tolerance: float = TOLERANCE) -> None:
+    (found,), (expected,) = ours.run(inputs).values(), theirs.run(inputs).values()
+    assert found.shape == expected.shape
+    assert found.dtype == np.float32
+    assert peak_error(expected, found) <= tolerance
+
+
+def mixture(batch: int, samples: int) -> dict[str, np.ndarray]:
+    return {"mixture": np.random.default_rng(samples).normal(0, 0.1, (batch, samples)).astype(np.float32)}
+
+
+def magnitude(batch: int, geometry: UNetGeometry, frames: int, bins: int) -> dict[str, np.ndarray]:
+    multiple = 2 ** len(geometry.filters)
+    shape = (batch, geometry.inputs, frames * multiple, geometry.bins or bins * multiple)
+    return {"magnitude": np.abs(np.random.default_rng(frames).normal(size=shape)).astype(np.float32)}
+
+
+@pytest.mark.parametrize("kind", SPEECHES)
+def test_sepformer(tmp_path: Path, kind: str) -> None:
+    geometry = SPEECHES[kind]
+    spec = dataclasses.replace(speech_spec(geometry.sources), geometry=geometry)
+    ours, theirs = engines(tmp_path / "model", spec)
+    for batch, samples in ((1, 16), (1, 17), (3, 1009), (2, 2003), (5, 641)):  # none a multiple of anything
+        is_shortest = kind == "odd widths" and samples == 16
+        assert_equal(ours, theirs, mixture(batch, samples), TWO_FRAMES if is_shortest else TOLERANCE)
+
+
+@pytest.mark.parametrize("remainder", range(10))
+def test_sepformer_at_every_remainder_of_a_chunk(speech_engines: tuple[Executor, Executor], remainder: int) -> None:
+    assert_equal(*speech_engines, mixture(1, 16 + 8 * (30 + remainder) + remainder % 8))
+
+
+@pytest.fixture(scope="module")
+def speech_engines(tmp_path_factory: pytest.TempPathFactory) -> tuple[Executor, Executor]:
+    return engines(tmp_path_factory.mktemp("graph") / "model", speech_spec())
+
+
+@pytest.mark.parametrize("kind", BANDED)
+def test_band_split(tmp_path: Path, kind: str) -> None:
+    ours, theirs = engines(tmp_path / "model", bands_spec(BANDED[kind]))
+    for batch, samples in ((1, 1), (1, 16), (3, 1009), (2, 2003), (5, 641)):
+        assert_equal(ours, theirs, mixture(batch, samples))
+    for engine in (ours, theirs):
+        found = engine.run({"mixture": np.zeros((2, 500), np.float32)})["sources"]
+        np.testing.assert_array_equal(found, np.zeros((2, BANDED[kind].sources, 500), np.float32))
+
+
+@pytest.mark.parametrize("kind", MUSICS)
+def test_unets(tmp_path: Path, kind: str) -> None:
+    geometry = MUSICS[kind]
+    spec = dataclasses.replace(music_spec(geometry.stems), geometry=geometry, channels=geometry.channels)
+    ours, theirs = engines(tmp_path / "model", spec)
+    for batch, frames, bins in ((1, 1, 1), (3, 1, 2), (2, 3, 1)):
+        assert_equal(ours, theirs, magnitude(batch, geometry, frames, bins))
+
+
+def test_float16_weights_are_the_same_in_both_engines_and_close_to_float32(tmp_path: Path) -> None:
+    for name, spec, inputs in (
+        ("speech", speech_spec(), mixture(2, 1501)),
+        ("bands", bands_spec(), mixture(2, 1501)),
+        ("music", music_spec(), magnitude(1, MUSIC, 1, 2)),
+    ):
+        ours, theirs = engines(tmp_path / f"{name}16", spec, "float16")
+        assert_equal(ours, theirs, inputs)
+        wide, _ = engines(tmp_path / f"{name}32", spec)
+        (half,), (full,) = ours.run(inputs).values(), wide.run(inputs).values()
+        assert snr(full, half) > 40
+        small, large = ((tmp_path / f"{name}{bits}" / "model.safetensors").stat().st_size for bits in (16, 32))
+        assert small < 0.75 * large
+
+
+TEXTS = {
+    "sinusoidal": TEXT,
+    "rotary": dataclasses.replace(TEXT, positions="rotary"),
+    "one layer, one head": AudioTransformerGeometry(TextSide(5), TextSide(6), 10, 1, 7, 1, 1),
+    "rotary, more heads": AudioTransformerGeometry(TextSide(30), TextSide(50), 32, 8, 64, 1, 2, "rotary"),
+}
+
+
+def text_engines(folder: Path, geometry: AudioTransformerGeometry, dtype: str) -> list[tuple[Executor, Executor]]:
+    """Encoder and decoder, on ONNX Runtime and on torch."""
+    spec = write_model(folder, text_spec(geometry), dtype)
+    return [
+        tuple(open_executor(spec, folder, graph=graph, device=device, threads=1) for graph in ("encoder", "decoder"))
+        for device in ("cpu", "torch")
+    ]
+
+
+def written(encoder: Executor, decoder: Executor, geometry: AudioTransformerGeometry, batch: int) -> np.ndarray:
+    """Logits (B, M, V) of a text, step by step."""
+    random = np.random.default_rng(batch)
+    items = [random.integers(1, geometry.source.symbols, 3 + 11 * i % 17) for i in range(batch)]
+    steps = Steps(encoder, decoder, geometry, items)
+    target = random.integers(1, geometry.target.symbols, (batch, 23))  # (B, M)
+    return np.stack([steps.logits(symbols) for symbols in target.T], 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("kind", TEXTS)
+def test_audio_transformer(tmp_path: Path, kind: str, dtype: str) -> None:
+    """The same logits, keys and values, whatever the batch; teacher forcing is compared by `export.check_parity`."""
+    geometry = TEXTS[kind]
+    ours, theirs = text_engines(tmp_path / "model", geometry, dtype)
+    for batch in (1, 2, 7):
+        found, expected = (written(*engine, geometry, batch) for engine in (ours, theirs))
+        assert found.dtype == np.float32
+        assert found.shape == expected.shape == (batch, 23, geometry.target.symbols)
+        assert peak_error(expected, found) <= TOLERANCE
+    inputs = {"symbols": np.array([[4, 3, 1, 4, 2]]), "lengths": np.array([4])}
+    memories = [engine[0].run(inputs) for engine in (ours, theirs)]
+    for name in ("cross_keys", "cross_values"):
+        assert peak_error(memories[1][name][..., :4, :], memories[0][name][..., :4, :]) <= TOLERANCE
+
+
+@pytest.mark.parametrize("kind", ["sinusoidal", "rotary"])
+def test_padding_changes_nothing(tmp_path: Path, kind: str) -> None:
+    """What stands behind a text does not reach its logits, however much there is of it."""
+    (encoder, decoder), _ = text_engines(tmp_path / "model", TEXTS[kind], "float32")
+    items = [np.array(item) for item in ([5, 7, 4, 2], [8] * 40, [6])]
+    for i, item in enumerate(items):
+        steps, alone = Steps(encoder, decoder, TEXT, items), Steps(encoder, decoder, TEXT, [item])
+        steps.keep([i])
+        np.testing.assert_allclose(steps.logits([1]), alone.logits([1]), atol=2e-6)
+
+
+@pytest.mark.parametrize("bias", [-12.0, -20.0, -40.0])
+def test_masks_near_zero_keep_their_digits(tmp_path: Path, bias: float) -> None:
+    """Where no stem claims a bin, who gets it is the ratio of two tiny masks (the runtime's Sigmoid loses it)."""
+    spec = music_spec()
+    tensors = weights(spec.geometry) | {f"nets.{k}.last.bias": np.full(2, bias, np.float32) for k in range(2)}
+    spec = write_model_folder(tmp_path / "model", spec, tensors)
+    ours, theirs = (open_executor(spec, tmp_path / "model", device=device) for device in ("cpu", "torch"))
+    inputs = magnitude(1, MUSIC, 1, 1)
+    np.testing.assert_allclose(ours.run(inputs)["magnitudes"], theirs.run(inputs)["magnitudes"], rtol=1e-3, atol=0)
+
+
+def test_a_long_window_meets_no_wall(tmp_path: Path) -> None:
+    """2600 chunks; the published code ends at 2500."""
+    geometry = SepFormerGeometry(2, features=4, chunk_frames=2, blocks=1, layers=1, heads=1, hidden=4)
+    ours, theirs = engines(tmp_path / "model", dataclasses.replace(speech_spec(), geometry=geometry))
+    assert_equal(ours, theirs, mixture(1, 8 * 2600 + 3))
+
+
+@pytest.mark.parametrize("samples", [16, 500, 3001])
+def test_silence_stays_silent(speech_engines: tuple[Executor, Executor], samples: int) -> None:
+    for engine in speech_engines:
+        found = engine.run({"mixture": np.zeros((2, samples), np.float32)})["sources"]
+        np.testing.assert_array_equal(found, np.zeros((2, 2, samples), np.float32))

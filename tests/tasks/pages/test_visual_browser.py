@@ -1,0 +1,136 @@
+"""The page in a real browser: it plays, in step, and asks for nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unbraid import audio
+from unbraid.tasks.pages import Facts, Recording, gather, report_page
+
+chromium = pytest.importorskip("browser", reason="Chromium's pipes need fcntl")  # beside this file
+RATE = 44100
+SECONDS = 3.0
+PROGRAM = chromium.find()
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason=f"no browser: none of {', '.join(chromium.NAMES)} is installed")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of two stems, each a click every half second, 100 ms apart from each other's."""
+    folder = tmp_path_factory.mktemp("page")
+    clicks = np.zeros((2, 2, round(SECONDS * RATE)), np.float32)  # (S, C, T)
+    for stem in range(2):
+        for start in np.arange(0.2, SECONDS - 0.3, 0.5):
+            at = round((start + 0.1 * stem) * RATE)
+            clicks[stem, :, at : at + 200] = 0.5 * np.hanning(200)
+    names = {"vocals": folder / "vocals.wav", "<b>&drums": folder / "drums.wav"}
+    fmt = audio.OutputFormat("wav", "32f")
+    audio.write(folder / "mixture.wav", clicks.sum(0), RATE, fmt)
+    for path, samples in zip(names.values(), clicks, strict=True):
+        audio.write(path, samples, RATE, fmt)
+    gathered = gather(Recording(folder / "mixture.wav"), names, folder)
+    html = folder / "report.html"
+    html.write_text(report_page(gathered, Facts("<script>alert(1)</script>.wav", "music-2", 1.0)), encoding="utf-8")
+    return html
+
+
+@pytest.fixture(scope="module")
+def opened(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Browser]:
+    """The page in a browser as wide as a phone."""
+    assert PROGRAM
+    with chromium.Browser(PROGRAM, tmp_path_factory.mktemp("profile"), 360, 800) as browser:
+        browser.call("Emulation.setDeviceMetricsOverride", width=360, height=800, deviceScaleFactor=1, mobile=True)
+        browser.open(page)
+        yield browser
+
+
+def test_it_fits_a_phone(opened: chromium.Browser) -> None:
+    assert opened.run("document.documentElement.scrollWidth") == 360
+    assert opened.run("[...document.images].every(image => image.complete && image.naturalWidth > 20)")
+
+
+def test_controls_have_names_and_are_large_enough_to_tap(opened: chromium.Browser) -> None:
+    tree = opened.call("Accessibility.getFullAXTree")["nodes"]
+    controls = [node for node in tree if node.get("role", {}).get("value") in ("button", "slider")]
+    names = [node["name"]["value"] for node in controls]
+    assert names == [
+        "Play", "Position", "All stems", "Solo vocals", "Mute vocals", "Volume of vocals",
+        "Solo <b>&drums", "Mute <b>&drums", "Volume of <b>&drums",
+    ]  # fmt: skip
+    heights = opened.run("[...document.querySelectorAll('button, input')].map(e => e.getBoundingClientRect().height)")
+    assert min(heights) >= 36
+
+
+def test_it_plays_all_stems_in_step_and_asks_for_nothing(opened: chromium.Browser) -> None:
+    opened.run("play()")
+    opened.until("playing && position() > 0.3")
+    assert opened.run("lanes.every(lane => lane.buffer && lane.source)")
+    lengths = opened.run("lanes.map(lane => lane.buffer.duration)")
+    assert lengths == pytest.approx([SECONDS, SECONDS], abs=0.1)
+    first = "(samples => samples.indexOf(Math.max(...samples)))(lane.buffer.getChannelData(0).slice(0, 8400))"
+    found = opened.run(f"lanes.map(lane => {first} / lane.buffer.sampleRate)")  # of the loudest sample at the start
+    assert found[1] - found[0] == pytest.approx(0.1, abs=2e-4)  # what is decoded is in step
+    assert found[0] == pytest.approx(0.2, abs=0.06)
+    opened.run("pause()")
+    held = opened.run("offset")
+    assert opened.run("[playing, position()]") == [False, held]
+    assert float(opened.run("seekBar.value")) == pytest.approx(held, abs=1e-3)
+    assert opened.requests() == [opened.run("location.href")]
+    assert opened.complaints() == []
+
+
+def gains(browser: chromium.Browser) -> list[float]:
+    """What each stem is heard at."""
+    return [float(gain) for gain in browser.run("lanes.map(level)")]
+
+
+def test_solo_mute_and_volume(opened: chromium.Browser) -> None:
+    opened.run("seek(0), play()")
+    assert gains(opened) == [1, 1]
+    opened.run("lanes[0].mute.click()")
+    assert gains(opened) == [0, 1]
+    opened.run("lanes[0].solo.click()")
+    assert gains(opened) == [1, 0]
+    opened.run("lanes[1].solo.click()")
+    assert gains(opened) == [1, 1]
+    opened.run("lanes[1].volume.value = 25, lanes[1].volume.dispatchEvent(new Event('input'))")
+    assert gains(opened) == [1, 0.25]
+    opened.until("Math.abs(lanes[1].gain.gain.value - 0.25) < 1e-3")
+    assert opened.run("lanes[1].solo.getAttribute('aria-pressed')") == "true"
+    opened.run("document.getElementById('all').click()")
+    assert gains(opened) == [1, 1]
+
+
+def test_keys_and_pictures_move_one_cursor(opened: chromium.Browser) -> None:
+    opened.run("pause(), seek(0), document.activeElement.blur()")
+    opened.press("ArrowRight")
+    assert opened.run("offset") == SECONDS  # five seconds, as far as there are
+    opened.press("Home")
+    opened.press(" ", " ")
+    opened.until("playing")
+    opened.press(" ", " ")
+    opened.until("!playing")
+    opened.press("2", "2")
+    assert gains(opened) == [0, 1]
+    opened.press("2", "2")
+    box = opened.run(
+        "(b => [b.left + b.width / 2, b.top + 20])(document.querySelector('.view').getBoundingClientRect())"
+    )
+    for kind in ("mousePressed", "mouseReleased"):
+        opened.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+    assert opened.run("offset") == pytest.approx(SECONDS / 2, abs=0.02)
+    lefts = opened.run("[...document.querySelectorAll('.cursor')].map(c => c.getBoundingClientRect().left)")
+    assert len(lefts) == 4  # mixture, two stems, levels
+    assert max(lefts) - min(lefts) < 2
+
+
+def test_at_the_end_it_stops_and_starts_again(opened: chromium.Browser) -> None:
+    opened.run(f"pause(), seek({SECONDS} - 0.2), play()")
+    opened.until("!playing && offset === sounding && !playButton.disabled")
+    opened.run("play()")
+    opened.until("playing && position() < 1")
+    opened.run("pause()")
+    assert opened.complaints() == []

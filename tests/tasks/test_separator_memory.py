@@ -1,0 +1,69 @@
+"""Memory does not grow with length: three hours peak where three minutes do.
+
+Rates are low and networks fake, so that three hours pass in seconds; what is kept is a matter of seconds, not of
+samples. Memory is what Python and NumPy have allocated at most.
+"""
+
+import gc
+import tracemalloc
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, speech_fake, speech_spec
+from unbraid.hub.spec import Spectral, Windows
+from unbraid.tasks.separation import stream
+from unbraid.tasks.separation.options import Options
+from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.separation.stream import Track
+
+MINUTE = 60
+BLOCK_SECONDS = 10
+SONG = Spectral(frame_samples=256, hop_samples=128, frames=128, bins=64)
+
+
+def engine(kind: str, rate: int) -> Separator:
+    """A separator around a fake that keeps no diary."""
+    if kind == "speech":
+        fake, spec, options = speech_fake(even_and_odd), speech_spec(2, rate, Windows(12.0, 3.0)), Options()
+    else:
+        options = Options(wiener=1 if kind == "wiener" else 0)
+        fake, spec = music_fake(bands(2)), music_spec(2, rate, SONG)
+    fake.shapes = deque(maxlen=1)  # type: ignore[assignment]
+    return Separator.over(fake, spec, options)
+
+
+def peak_bytes(separates: Separator, rate: int, minutes: int) -> int:
+    """The most that is allocated while a generated track of so many minutes runs through."""
+    channels, seconds = separates.spec.channels, minutes * MINUTE
+    block = noise(channels, BLOCK_SECONDS * rate)
+
+    def blocks() -> Iterator[np.ndarray]:
+        for i in range(seconds // BLOCK_SECONDS):
+            if i % 100 == 0:
+                gc.collect()  # Python's lists of free objects would count as growth
+            yield block.copy()
+
+    tracemalloc.start()
+    try:
+        track = Track(rate, channels, seconds * rate, blocks)
+        assert sum(stems.shape[-1] for stems in separates._stream(track, None)) == seconds * rate
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate", "model_rate"),
+    [("speech", 2000, 2000), ("music", 1200, 1000), ("wiener", 1000, 1000)],
+)
+def test_three_hours_take_no_more_than_three_minutes(kind: str, rate: int, model_rate: int) -> None:
+    short = peak_bytes(engine(kind, model_rate), rate, 3)
+    long = peak_bytes(engine(kind, model_rate), rate, 180)
+    assert long <= 1.1 * short
+
+
+def test_a_block_is_a_matter_of_seconds() -> None:
+    assert stream.BLOCK_SECONDS < BLOCK_SECONDS  # so what is measured here is more than what is used
