@@ -10,20 +10,17 @@ import pytest
 from unbraid.hub.folder import write_model_folder
 from unbraid.hub.spec import ModelSpec, Spectral, Vocabularies, Windows
 from unbraid.hub.vocabulary import SPECIAL
-from unbraid.models.geometry import (
-    AudioTransformerGeometry,
-    BandSplitGeometry,
-    Geometry,
-    SepFormerGeometry,
-    TextSide,
-    UNetGeometry,
-)
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
+from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.family import Config
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import tensor_shapes
+from unbraid.models.unet.config import UNetConfig
 
 Network = Callable[[np.ndarray], np.ndarray]
 
-SPEECH = SepFormerGeometry(features=12, chunk_frames=10, blocks=2, layers=2, heads=3, hidden=20)
-BANDS = BandSplitGeometry(
+SPEECH = SepFormerConfig(features=12, chunk_frames=10, blocks=2, layers=2, heads=3, hidden=20)
+BANDS = BandSplitConfig(
     frame_samples=32,
     bands=4,
     features=12,
@@ -34,8 +31,8 @@ BANDS = BandSplitGeometry(
     band_features=3,
     band_hidden=7,
 )
-MUSIC = UNetGeometry(stems=2, filters=(2, 3, 4, 5, 6, 7))
-TEXT = AudioTransformerGeometry(TextSide(9), TextSide(11), 24, 3, 40, encoder_layers=2, decoder_layers=3)
+MUSIC = UNetConfig(stems=2, filters=(2, 3, 4, 5, 6, 7))
+TEXT = AudioTransformerConfig(TextSide(9), TextSide(11), 24, 3, 40, encoder_layers=2, decoder_layers=3)
 SPECTRAL = Spectral(frame_samples=256, hop_samples=64, frames=64, bins=64)
 
 
@@ -101,7 +98,7 @@ def speech_spec(sources: int = 2, sample_rate: int = 8000, windows: Windows = Wi
     return ModelSpec("tiny-speech", "sepformer", sample_rate, 1, stems, geometry, "MIT", "a test", windows=windows)
 
 
-def bands_spec(geometry: BandSplitGeometry = BANDS, windows: Windows = Windows(0.1, 0.025)) -> ModelSpec:
+def bands_spec(geometry: BandSplitConfig = BANDS, windows: Windows = Windows(0.1, 0.025)) -> ModelSpec:
     """A band-split speech model of any sources and windows, with a level of its own."""
     stems = tuple(f"voice{i + 1}" for i in range(geometry.sources))
     spec = ModelSpec("tiny-bands", "band_split", 8000, 1, stems, geometry, "MIT", "a test", windows=windows)
@@ -115,7 +112,7 @@ def music_spec(stems: int = 2, sample_rate: int = 8000, spectral: Spectral = SPE
     return ModelSpec("tiny-music", "unet", sample_rate, 2, names, geometry, "MIT", "a test", spectral=spectral)
 
 
-def text_spec(geometry: AudioTransformerGeometry = TEXT) -> ModelSpec:
+def text_spec(geometry: AudioTransformerConfig = TEXT) -> ModelSpec:
     """A model that writes texts of capital letters for texts of small ones, of any sizes."""
     ends = [ord(first) for first in "aA"]
     symbols = [
@@ -126,7 +123,7 @@ def text_spec(geometry: AudioTransformerGeometry = TEXT) -> ModelSpec:
     return ModelSpec("tiny-text", "audio_transformer", 0, 0, (), geometry, "MIT", "a test", vocabularies=vocabularies)
 
 
-def weights(geometry: Geometry, seed: int = 0) -> dict[str, np.ndarray]:
+def weights(geometry: Config, seed: int = 0) -> dict[str, np.ndarray]:
     """Random weights of a sensible size, so that nothing saturates and every term counts."""
     random = np.random.default_rng(seed)
     out = {}

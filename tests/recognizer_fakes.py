@@ -4,7 +4,8 @@ import numpy as np
 
 from unbraid.hub.spec import Mel, ModelSpec, Vocabularies, Windows
 from unbraid.hub.vocabulary import SPECIAL
-from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide, Wav2Vec2Geometry, WaveSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide, WaveSide
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis, log_softmax
 from unbraid.tasks.transcription.recognizer import Recognizer
@@ -112,7 +113,7 @@ def ctc_spec(
     symbols: tuple[str, ...] = DIGITS, windows: Windows = Windows(4.0, 1.0), name: str = "tiny-ears"
 ) -> ModelSpec:
     """A Wav2Vec2 of one convolution, so that a step is a step."""
-    sizes = Wav2Vec2Geometry(
+    sizes = Wav2Vec2Config(
         len(symbols), 4, 1, 4, 1, (2,), (STEP,), (STEP,), position_kernel=2, position_groups=1, normalized=False
     )
     vocabularies = Vocabularies((), symbols)
@@ -124,7 +125,7 @@ def writer_spec(
 ) -> ModelSpec:
     """An audio Transformer with a decoder."""
     side = WaveSide((STEP,), (STEP,), 4) if source == "waveform" else SpectrogramSide(64, (2,))
-    sizes = AudioTransformerGeometry(side, TextSide(len(DIGITS)), 4, 1, 4, 1, 1, ctc=ctc)
+    sizes = AudioTransformerConfig(side, TextSide(len(DIGITS)), 4, 1, 4, 1, 1, ctc=ctc)
     mel = None if source == "waveform" else Mel()
     return ModelSpec(
         name, "audio_transformer", RATE, 1, (), sizes, "MIT", "a test",

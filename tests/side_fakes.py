@@ -6,29 +6,29 @@ import numpy as np
 
 from unbraid.hub.spec import Mel, ModelSpec, Vocabularies, Windows, size_of
 from unbraid.hub.vocabulary import SPECIAL
-from unbraid.models.geometry import (
-    AudioTransformerGeometry,
+from unbraid.models.audio_transformer.config import (
+    AudioTransformerConfig,
     PretrainedSide,
     Side,
     SpectrogramSide,
     TextSide,
-    Wav2Vec2Geometry,
     WaveSide,
 )
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 MEL = Mel(frame_samples=20, hop_samples=4, bins=6)
 LETTERS, CAPITALS = TextSide(9), TextSide(11)
 FRAMES, PAIRS = SpectrogramSide(6, (2, 2)), SpectrogramSide(6, (2,))  # a step: 16 samples, 8 samples
 WAVE, DEEP = WaveSide((12,), (8,), 10), WaveSide((4, 6), (2, 4), 7)  # a step: 8 samples
-BASE = Wav2Vec2Geometry(5, 12, 3, 20, 2, (4, 6), (6, 3), (4, 2), position_kernel=6, position_groups=2)  # 8, reach 14
+BASE = Wav2Vec2Config(5, 12, 3, 20, 2, (4, 6), (6, 3), (4, 2), position_kernel=6, position_groups=2)  # 8, reach 14
 LARGE = dataclasses.replace(BASE, filter_norm="layer", filter_bias=True, pre_norm=True, position_kernel=5)
 BARE = dataclasses.replace(BASE, project_norm=False, normalized=False)
 
 
-def sizes(source: Side, target: Side, decoder_layers: int = 0, ctc: bool = False) -> AudioTransformerGeometry:
+def sizes(source: Side, target: Side, decoder_layers: int = 0, ctc: bool = False) -> AudioTransformerConfig:
     """A small network between two sides."""
     positions = "rotary" if isinstance(source, SpectrogramSide) else "sinusoidal"
-    return AudioTransformerGeometry(source, target, 24, 3, 40, 2, decoder_layers, positions, ctc)
+    return AudioTransformerConfig(source, target, 24, 3, 40, 2, decoder_layers, positions, ctc)
 
 
 WRITERS = {  # of text
@@ -56,7 +56,7 @@ CONVERTERS = {  # aligned
 EVERY = WRITERS | SPEAKERS | CONVERTERS
 
 
-def side_spec(geometry: AudioTransformerGeometry) -> ModelSpec:
+def side_spec(geometry: AudioTransformerConfig) -> ModelSpec:
     """A model between any two sides."""
     sides = (geometry.source, geometry.target)
     symbols = [

@@ -7,7 +7,7 @@ import numpy as np
 from text_fakes import LETTERS, speller
 from unbraid.hub.spec import Mel, ModelSpec, Vocabularies, Windows
 from unbraid.hub.vocabulary import Vocabulary
-from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide, WaveSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide, WaveSide
 from unbraid.tasks.decoding.acoustic_model import Spoken
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
@@ -21,7 +21,7 @@ SYMBOLS = Vocabulary.of([LETTERS.upper(), " ,."]).symbols
 
 def voice_spec(name: str = "voice", symbols: tuple[str, ...] = SYMBOLS) -> ModelSpec:
     """A model from phonemes to a spectrogram."""
-    sizes = AudioTransformerGeometry(TextSide(len(symbols)), SpectrogramSide(MEL.bins, (2,)), 4, 1, 4, 1, 1)
+    sizes = AudioTransformerConfig(TextSide(len(symbols)), SpectrogramSide(MEL.bins, (2,)), 4, 1, 4, 1, 1)
     return ModelSpec(
         name, "audio_transformer", RATE, 1, (), sizes, "MIT", "a test", vocabularies=Vocabularies(symbols, ()), mel=MEL
     )
@@ -30,7 +30,7 @@ def voice_spec(name: str = "voice", symbols: tuple[str, ...] = SYMBOLS) -> Model
 def vocoder_spec(mel: Mel = MEL, rate: int = RATE) -> ModelSpec:
     """A model from a spectrogram to a waveform."""
     sides = SpectrogramSide(mel.bins), WaveSide((mel.hop_samples,), (mel.hop_samples,), 4)
-    sizes = AudioTransformerGeometry(*sides, 4, 1, 4, 1, 0)
+    sizes = AudioTransformerConfig(*sides, 4, 1, 4, 1, 0)
     return ModelSpec(
         "vocoder", "audio_transformer", rate, 1, (), sizes, "MIT", "a test", windows=Windows(1.0, 0.25), mel=mel
     )

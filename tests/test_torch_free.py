@@ -100,8 +100,8 @@ for entry in entries():
 def test_the_int8_copy_of_a_published_network_needs_no_onnx(tmp_path: Path) -> None:
     """Its graph ships with the package, and its weights are made in NumPy."""
     code = """
-from unbraid.models.geometry import SepFormerGeometry
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.hub.graphs import find_graph
-print(len(find_graph(SepFormerGeometry(), "int8")) > 100_000)
+print(len(find_graph(SepFormerConfig(), "int8")) > 100_000)
 """
     assert python(WALL + code) == "True\n"

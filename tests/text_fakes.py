@@ -4,7 +4,7 @@ import numpy as np
 
 from unbraid.hub.spec import ModelSpec, Vocabularies
 from unbraid.hub.vocabulary import END, SPECIAL
-from unbraid.models.geometry import AudioTransformerGeometry, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.tasks.decoding.generator import Generator
 
 LETTERS = "'-.abcdefghijklmnopqrstuvwxyz"
@@ -15,7 +15,7 @@ SURE = 0.9  # probability of a right symbol; the others share the rest
 
 def words_spec(name: str = "speller") -> ModelSpec:
     """A model from letters to capitals."""
-    sizes = AudioTransformerGeometry(TextSide(len(SOURCE)), TextSide(len(TARGET)), 2, 1, 2, 1, 1)
+    sizes = AudioTransformerConfig(TextSide(len(SOURCE)), TextSide(len(TARGET)), 2, 1, 2, 1, 1)
     return ModelSpec(
         name, "audio_transformer", 0, 0, (), sizes, "MIT", "a test", vocabularies=Vocabularies(SOURCE, TARGET)
     )

@@ -190,7 +190,7 @@ def dev_scores(task: Speech, model: nn.Module) -> tuple[str, str, str]:
 def gains(task: Speech, model: nn.Module, mixtures: FixedMixtures) -> list[float]:
     """SI-SDRi of each mixture."""
     items = (mixtures[i] for i in range(len(mixtures)))
-    return [float(task.gains(model, (mixture[None], sources[None]))["voices"]) for mixture, sources in items]
+    return [float(task.scores(model, (mixture[None], sources[None]))["voices"]) for mixture, sources in items]
 
 
 def long_score(task: Speech, model: nn.Module, path: Path) -> str:

@@ -16,8 +16,8 @@ import shutil
 from pathlib import Path
 
 from unbraid.hub.graphs import graph_name, packed
-from unbraid.models.geometry import SepFormerGeometry
 from unbraid.models.onnx.build import build_graph
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.training.export import export_checkpoint
 from unbraid.training.recipe import read_recipe
 
@@ -89,7 +89,7 @@ def package(run: Path) -> None:
         card.write(training_of(run))
     shutil.rmtree(destination, ignore_errors=True)
     fresh.rename(destination)
-    if isinstance(spec.geometry, SepFormerGeometry):
+    if isinstance(spec.geometry, SepFormerConfig):
         (GRAPHS / graph_name(spec.geometry, "int8")).write_bytes(packed(build_graph(spec.geometry, "int8")))
     print(f"{destination}: {sum(f.stat().st_size for f in destination.iterdir()) / 1e6:.1f} MB")
 

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unbraid import audio
-from unbraid.audio import Cut
+from unbraid.audio import Excerpt
 from unbraid.cli.files.outputs import Signal, Track, write_track
-from unbraid.cli.files.record import Making, holds
+from unbraid.cli.files.record import Provenance, holds
 from unbraid.errors import AudioError, Cancelled
 
 RATE = 8000
-MAKING = Making(1, 2, "model", {"weights": "hash"}, {"raw": False})
+MAKING = Provenance(1, 2, "model", {"weights": "hash"}, {"raw": False})
 
 
 class Stems:
@@ -42,7 +42,7 @@ def a_track(folder, stems, fmt=None, **changes) -> Track:
     channels, frames = next(iter(stems.values())).shape
     return Track(
         source=folder / "in.wav",
-        cut=Cut(),
+        cut=Excerpt(),
         signal=Signal(RATE, channels, RATE, frames),
         outputs={stem: folder / "in" / f"{stem}.wav" for stem in stems},
         fmt=fmt or audio.OutputFormat("wav", "24"),

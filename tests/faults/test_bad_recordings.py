@@ -24,7 +24,7 @@ from unbraid.corpora.songs import Song  # noqa: E402
 from unbraid.corpora.transcripts import Utterance  # noqa: E402
 from unbraid.errors import AudioError, UsageError  # noqa: E402
 from unbraid.hub.spec import Mel  # noqa: E402
-from unbraid.models.geometry import WaveSide  # noqa: E402
+from unbraid.models.audio_transformer.config import WaveSide  # noqa: E402
 from unbraid.training import train  # noqa: E402
 from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing  # noqa: E402
 from unbraid.training.data.augmentation import Perturbing  # noqa: E402

@@ -13,8 +13,10 @@ from engine_fakes import MUSIC, SPEECH, music_spec, speech_spec, text_spec, weig
 from unbraid.errors import ModelError, SpecError
 from unbraid.hub.folder import open_model_folder, sha256
 from unbraid.hub.spec import ModelSpec, parse_spec, read_spec
-from unbraid.models.geometry import Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.models.family import Config
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import tensor_shapes, write_weights
+from unbraid.models.unet.config import UNetConfig
 from unbraid.runtime import open_executor
 
 onnx = pytest.importorskip("onnx")
@@ -74,14 +76,14 @@ def test_a_value_that_no_model_has_is_refused(model: str, path: str, value: Any)
 
 
 LARGE = (
-    SepFormerGeometry(layers=500, blocks=2),
-    UNetGeometry(stems=64),
+    SepFormerConfig(layers=500, blocks=2),
+    UNetConfig(stems=64),
     dataclasses.replace(text_spec().geometry, encoder_layers=1000),
 )
 
 
 @pytest.mark.parametrize("geometry", LARGE, ids=lambda value: type(value).__name__)
-def test_tables_at_the_edge_of_the_ranges_are_not_large(geometry: Geometry) -> None:
+def test_tables_at_the_edge_of_the_ranges_are_not_large(geometry: Config) -> None:
     assert 1000 < len(tensor_shapes(geometry)) < 50_000
 
 

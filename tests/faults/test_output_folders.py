@@ -11,7 +11,7 @@ import pytest
 
 from unbraid.cli.files.inputs import refuse_links
 from unbraid.cli.files.journal import Arrival, Destination, arrive, complete
-from unbraid.cli.files.record import Made, Making, Receipt, claims, holds, is_complete, read_receipt
+from unbraid.cli.files.record import Provenance, Receipt, StemRecord, claims, holds, is_complete, read_receipt
 from unbraid.errors import AudioError, UsageError
 from unbraid.files import atomic, workdir
 from unbraid.files.atomic import appearing
@@ -19,12 +19,12 @@ from unbraid.files.workdir import is_working_name, locked, sweep, working_folder
 
 fcntl = pytest.importorskip("fcntl", reason="nothing is swept where there are no such locks")
 NAME = ".unbraid-0123456789ab"
-MAKING = Making(1, 2, "model", {"weights": "hash"}, {"raw": False})
+MAKING = Provenance(1, 2, "model", {"weights": "hash"}, {"raw": False})
 
 
-def made(content: bytes, making: Making = MAKING) -> Made:
+def made(content: bytes, making: Provenance = MAKING) -> StemRecord:
     """What a record says of a file with that content."""
-    return Made(hashlib.sha256(content).hexdigest(), 0.0, "in.wav", "0", making)
+    return StemRecord(hashlib.sha256(content).hexdigest(), 0.0, "in.wav", "0", making)
 
 
 def old(path: Path) -> Path:

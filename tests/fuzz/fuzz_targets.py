@@ -221,13 +221,13 @@ def read_onnx(place: Path, data: bytes) -> None:
 
 
 def text_seeds(place: Path) -> list[bytes]:
-    from unbraid.models.geometry import UNetGeometry
+    from unbraid.models.unet.config import UNetConfig
 
     vocabulary = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4, "A": 5, "B": 6}
     sizes = {"model_type": "wav2vec2", "hidden_size": 12, "conv_dim": [4, 6], "added_tokens_decoder": {}}
     making = {"input_bytes": 1, "input_mtime_ns": 1, "model": "m", "model_files": {}, "options": {}}
     made = {"sha256": "0", "gain_db": 0, "input": "a", "version": "1", "making": making}
-    config = spleeter_config(("vocals", "drums"), UNetGeometry(filters=(2, 3, 4, 5, 6, 7)))
+    config = spleeter_config(("vocals", "drums"), UNetConfig(filters=(2, 3, 4, 5, 6, 7)))
     (place / "songs").mkdir(exist_ok=True)
     return [
         b"path,speaker,split,text\na.wav,ann,train,one two\nb.wav,ben,test,three\n",

@@ -14,7 +14,8 @@ from hub_server import Publisher
 from unbraid.hub import catalogue
 from unbraid.hub import names as hub
 from unbraid.hub.spec import ModelSpec, Spectral, Windows
-from unbraid.models.geometry import SepFormerGeometry, UNetGeometry
+from unbraid.models.sepformer.config import SepFormerConfig
+from unbraid.models.unet.config import UNetConfig
 
 SPLEETER = "spleeter:2stems"
 SPEECH = "speechbrain/sepformer-whamr-enhancement"  # no revision pinned
@@ -63,10 +64,10 @@ SPEECH_FILES = {
 def a_spec(name: str, family: str = "unet") -> ModelSpec:
     """Some spec of a name."""
     if family == "unet":
-        front = {"channels": 2, "geometry": UNetGeometry(), "spectral": Spectral()}
+        front = {"channels": 2, "geometry": UNetConfig(), "spectral": Spectral()}
         stems: tuple[str, ...] = ("vocals", "accompaniment")
     else:
-        front = {"channels": 1, "geometry": SepFormerGeometry(sources=1), "windows": Windows()}
+        front = {"channels": 1, "geometry": SepFormerConfig(sources=1), "windows": Windows()}
         stems = ("speech",)
     return ModelSpec(
         name=name, family=family, sample_rate=8000, stems=stems, licence="?", provenance="a folder", **front

@@ -20,10 +20,11 @@ from unbraid.hub import names as hub
 from unbraid.hub.catalogue import catalogue, check_import_name, folder_name, nearest
 from unbraid.hub.folder import open_model_folder
 from unbraid.hub.publishers import COMMIT
-from unbraid.models.geometry import SepFormerGeometry, Wav2Vec2Geometry
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import tensor_shapes
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
-LARGE = Wav2Vec2Geometry(
+LARGE = Wav2Vec2Config(
     features=1024, heads=16, hidden=4096, layers=24, filter_bias=True, filter_norm="layer", pre_norm=True
 )
 
@@ -54,12 +55,12 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert entry.bins == (1536 if entry.name.endswith("-16kHz") else 1024)
     elif entry.source == "transformers":
         assert (entry.family, entry.sample_rate, entry.stems, entry.revision) == ("wav2vec2", 16000, (), None)
-        geometry = Wav2Vec2Geometry() if "base" in entry.name else LARGE
+        geometry = Wav2Vec2Config() if "base" in entry.name else LARGE
         assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(geometry).values()))
     else:
         assert entry.sample_rate == (16000 if "16k" in entry.name else 8000)
         assert entry.stems == ("speech",) or entry.stems == tuple(f"voice{i + 1}" for i in range(len(entry.stems)))
-        shapes = tensor_shapes(SepFormerGeometry(sources=len(entry.stems))).values()
+        shapes = tensor_shapes(SepFormerConfig(sources=len(entry.stems))).values()
         assert entry.bytes == 4 * sum(math.prod(shape) for shape in shapes)
         assert COMMIT.fullmatch(entry.revision or "0" * 40)  # the newest of none but those without a pin
         assert (entry.revision is None) == (entry.name == SPEECH)

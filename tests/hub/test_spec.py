@@ -12,7 +12,7 @@ from side_fakes import CONVERTERS, EVERY, MEL, WAVE, WRITERS, side_spec, sizes
 from unbraid.errors import SpecError
 from unbraid.hub.card import model_card
 from unbraid.hub.spec import Mel, ModelSpec, Vocabularies, parse_spec, read_spec
-from unbraid.models.geometry import SpectrogramSide
+from unbraid.models.audio_transformer.config import SpectrogramSide
 
 
 def data(spec: ModelSpec | None = None) -> dict[str, Any]:
@@ -90,8 +90,8 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"spectral": {}},
      "tiny-speech: of spectral, windows, vocabularies, mel its network needs windows and no other; "
      "found spectral, windows."),
-    ({"geometry": 5}, "spec.json: geometry: expected an object with the fields of UNetGeometry, found 5."),
-    ({"geometry": None}, "spec.json: geometry: expected an object with the fields of UNetGeometry, found None."),
+    ({"geometry": 5}, "spec.json: geometry: expected an object with the fields of UNetConfig, found 5."),
+    ({"geometry": None}, "spec.json: geometry: expected an object with the fields of UNetConfig, found None."),
     ({"geometry": {"features": 12, "layers": 1, "depth": 3}},
      "spec.json: geometry: unknown key 'depth'; allowed are sources, features, kernel_samples, stride_samples, "
      "chunk_frames, blocks, layers, heads, hidden."),

@@ -9,7 +9,7 @@ import pytest
 from engine_fakes import write_model
 from side_fakes import CONVERTERS, EVERY, SPEAKERS, WRITERS, items, side_spec
 from unbraid.hub.graphs import every_part, find_graph, graph_parts
-from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
 from unbraid.runtime import open_executor
 from unbraid.tasks.decoding.state import as_item, batch
 
@@ -17,10 +17,10 @@ pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 STEPS, WRITTEN = 13, 7
-G2P = AudioTransformerGeometry(TextSide(33), TextSide(43), 192, 4, 640, 3, 3)
+G2P = AudioTransformerConfig(TextSide(33), TextSide(43), 192, 4, 640, 3, 3)
 
 
-def inputs(geometry: AudioTransformerGeometry, steps: int = STEPS, written: int = WRITTEN) -> dict[str, np.ndarray]:
+def inputs(geometry: AudioTransformerConfig, steps: int = STEPS, written: int = WRITTEN) -> dict[str, np.ndarray]:
     """A random source, and a random target where there is a decoder."""
     random = np.random.default_rng(1)
     (item,) = items(geometry.source, [steps])
@@ -34,7 +34,7 @@ def inputs(geometry: AudioTransformerGeometry, steps: int = STEPS, written: int 
     return given
 
 
-def maps(folder: Path, geometry: AudioTransformerGeometry, dtype: str = "float32") -> list[dict[str, np.ndarray]]:
+def maps(folder: Path, geometry: AudioTransformerConfig, dtype: str = "float32") -> list[dict[str, np.ndarray]]:
     """What ONNX Runtime and torch find."""
     spec = write_model(folder, side_spec(geometry), dtype)
     engines = [open_executor(spec, folder, graph="attention", device=device, threads=1) for device in ("cpu", "torch")]

@@ -18,9 +18,11 @@ from unbraid.errors import RuntimeUnavailable
 from unbraid.hub import graphs
 from unbraid.hub.graphs import WEIGHTS_FILES, every_part, find_graph, graph_name, graph_parts
 from unbraid.hub.spec import ModelSpec, parse_spec
-from unbraid.models.geometry import Geometry, SepFormerGeometry, UNetGeometry
+from unbraid.models.family import Config
 from unbraid.models.quantize import quantize, quantized_signature
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import tensor_offsets, tensor_shapes, write_weights
+from unbraid.models.unet.config import UNetConfig
 
 onnx = pytest.importorskip("onnx")
 
@@ -31,7 +33,7 @@ from unbraid.models.onnx.builder import unused  # noqa: E402
 SHIPPED = [
     (geometry, dtype)
     for geometry in PUBLISHED
-    for dtype in (("float32", "int8") if isinstance(geometry, SepFormerGeometry) else ("float32",))
+    for dtype in (("float32", "int8") if isinstance(geometry, SepFormerConfig) else ("float32",))
 ]
 
 
@@ -52,7 +54,7 @@ def products(graph: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize(("geometry", "dtype"), SHIPPED, ids=lambda value: str(value)[:24])
-def test_shipped_graphs_are_what_the_code_writes_today(geometry: Geometry, dtype: str) -> None:
+def test_shipped_graphs_are_what_the_code_writes_today(geometry: Config, dtype: str) -> None:
     shipped = gzip.decompress(
         (resources.files("unbraid") / "assets" / "graphs" / graph_name(geometry, dtype)).read_bytes()
     )
@@ -67,9 +69,9 @@ def packaged() -> dict[Traversable, ModelSpec]:
     return {folder: parse_spec(json.loads((folder / "spec.json").read_text()), str(folder)) for folder in folders}
 
 
-def packaged_int8() -> set[Geometry]:
+def packaged_int8() -> set[Config]:
     """The packaged models' geometries that have an int8 graph beside the published ones'."""
-    return {spec.geometry for spec in packaged().values() if isinstance(spec.geometry, SepFormerGeometry)}
+    return {spec.geometry for spec in packaged().values() if isinstance(spec.geometry, SepFormerConfig)}
 
 
 def test_packaged_models_have_the_graphs_that_the_code_writes_today() -> None:
@@ -94,21 +96,21 @@ def test_no_other_graphs_are_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_names_of_graphs_tell_every_size() -> None:
-    assert graph_name(SepFormerGeometry(), "int8") == "sepformer-2-256-16-8-250-2-8-8-1024.int8.onnx.gz"
+    assert graph_name(SepFormerConfig(), "int8") == "sepformer-2-256-16-8-250-2-8-8-1024.int8.onnx.gz"
     name = "unet-2-2-16x32x64x128x256x512-leaky_relu-relu-sigmoid-own-0-False.float32.onnx.gz"
-    assert graph_name(UNetGeometry(), "float32") == name
+    assert graph_name(UNetConfig(), "float32") == name
     name = "audio_transformer-decoder-9xtext-11xtext-24-3-40-2-3-sinusoidal-False.float16.onnx.gz"
     assert graph_name(TEXT, "float16", "decoder") == name
     for changed in ({"heads": 4}, {"chunk_frames": 100}, {"stride_samples": 4}):
-        assert graph_name(dataclasses.replace(SepFormerGeometry(), **changed), "int8") != graph_name(
-            SepFormerGeometry(), "int8"
+        assert graph_name(dataclasses.replace(SepFormerConfig(), **changed), "int8") != graph_name(
+            SepFormerConfig(), "int8"
         )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
 @pytest.mark.parametrize("geometry", [SPEECH, MUSIC], ids=["speech", "music"])
-def test_a_graph_points_at_every_tensor_where_the_file_has_it(tmp_path: Path, geometry: Geometry, dtype: str) -> None:
-    if dtype == "int8" and isinstance(geometry, UNetGeometry):
+def test_a_graph_points_at_every_tensor_where_the_file_has_it(tmp_path: Path, geometry: Config, dtype: str) -> None:
+    if dtype == "int8" and isinstance(geometry, UNetConfig):
         pytest.skip("only SepFormers have int8 copies")
     values = weights(geometry)
     tensors = quantize(values) if dtype == "int8" else {name: value.astype(dtype) for name, value in values.items()}
@@ -126,7 +128,7 @@ def test_a_graph_points_at_every_tensor_where_the_file_has_it(tmp_path: Path, ge
 
 
 @pytest.mark.parametrize(("geometry", "dtype"), SHIPPED, ids=lambda value: str(value)[:24])
-def test_shipped_graphs_point_where_the_file_has_it(geometry: Geometry, dtype: str) -> None:
+def test_shipped_graphs_point_where_the_file_has_it(geometry: Config, dtype: str) -> None:
     shapes = tensor_shapes(geometry)
     signature = quantized_signature(shapes) if dtype == "int8" else {n: (dtype, shape) for n, shape in shapes.items()}
     expected = {
@@ -168,9 +170,9 @@ def test_graphs_pass_the_checker(tmp_path: Path) -> None:
             onnx.checker.check_model(tmp_path / f"{part}.onnx")
 
 
-@pytest.mark.parametrize("geometry", [SPEECH, SepFormerGeometry()], ids=["tiny", "published"])
+@pytest.mark.parametrize("geometry", [SPEECH, SepFormerConfig()], ids=["tiny", "published"])
 def test_an_int8_graph_multiplies_integers_in_every_linear_layer_of_every_transformer(
-    geometry: SepFormerGeometry,
+    geometry: SepFormerConfig,
 ) -> None:
     """Per layer: q, k, v, out, feed in, feed out."""
     assert len(products(find_graph(geometry, "int8"))) == 6 * geometry.layers * 2 * geometry.blocks
@@ -179,7 +181,7 @@ def test_an_int8_graph_multiplies_integers_in_every_linear_layer_of_every_transf
 
 def test_an_unusual_network_without_onnx_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "unbraid.models.onnx.build", None)
-    assert graphs.find_graph(SepFormerGeometry(), "float32")  # shipped: needs nothing
+    assert graphs.find_graph(SepFormerConfig(), "float32")  # shipped: needs nothing
     with pytest.raises(RuntimeUnavailable) as caught:
         graphs.find_graph(SPEECH, "float32")
     assert str(caught.value) == (

@@ -22,9 +22,11 @@ from engine_fakes import (
 )
 from unbraid.hub.folder import write_model_folder
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.geometry import AudioTransformerGeometry, SepFormerGeometry, TextSide, UNetGeometry
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
+from unbraid.models.sepformer.config import SepFormerConfig
+from unbraid.models.unet.config import UNetConfig
 from unbraid.runtime import Executor, open_executor
-from unbraid.tasks.decoding.state import Steps
+from unbraid.tasks.decoding.state import DecoderState
 
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -36,9 +38,9 @@ SPEECHES = {
     "one source": dataclasses.replace(SPEECH, sources=1),
     "two sources": SPEECH,
     "three sources": dataclasses.replace(SPEECH, sources=3),
-    "odd widths": SepFormerGeometry(2, features=6, chunk_frames=6, blocks=1, layers=1, heads=3, hidden=7),
-    "one head": SepFormerGeometry(2, features=10, chunk_frames=2, blocks=3, layers=1, heads=1, hidden=11),
-    "other kernel": SepFormerGeometry(
+    "odd widths": SepFormerConfig(2, features=6, chunk_frames=6, blocks=1, layers=1, heads=3, hidden=7),
+    "one head": SepFormerConfig(2, features=10, chunk_frames=2, blocks=3, layers=1, heads=1, hidden=11),
+    "other kernel": SepFormerConfig(
         2, features=8, kernel_samples=10, stride_samples=5, chunk_frames=8, blocks=1, layers=2, heads=2, hidden=8
     ),
 }
@@ -52,13 +54,13 @@ BANDED = {
 MUSICS = {
     "two stems": MUSIC,
     "one stem": dataclasses.replace(MUSIC, stems=1),
-    "elu": UNetGeometry(4, 2, (3, 2, 5), "elu", "elu"),
-    "softmax": UNetGeometry(5, 2, (2, 3), "elu", "elu", "softmax"),
-    "one trunk": UNetGeometry(3, 2, (2, 3, 4), "elu", "elu", "softmax", "shared"),
-    "mixed activations": UNetGeometry(2, 1, (2, 3, 4), "relu", "leaky_relu"),
-    "across all bins": UNetGeometry(2, 2, (2, 3, 4), "leaky_relu", "elu", "softmax", "shared", bins=64),
-    "a side": UNetGeometry(2, 2, (2, 3), "elu", "elu", side=True),
-    "a side, one trunk": UNetGeometry(3, 2, (2, 3), "elu", "relu", "softmax", "shared", side=True),
+    "elu": UNetConfig(4, 2, (3, 2, 5), "elu", "elu"),
+    "softmax": UNetConfig(5, 2, (2, 3), "elu", "elu", "softmax"),
+    "one trunk": UNetConfig(3, 2, (2, 3, 4), "elu", "elu", "softmax", "shared"),
+    "mixed activations": UNetConfig(2, 1, (2, 3, 4), "relu", "leaky_relu"),
+    "across all bins": UNetConfig(2, 2, (2, 3, 4), "leaky_relu", "elu", "softmax", "shared", bins=64),
+    "a side": UNetConfig(2, 2, (2, 3), "elu", "elu", side=True),
+    "a side, one trunk": UNetConfig(3, 2, (2, 3), "elu", "relu", "softmax", "shared", side=True),
 }
 
 
@@ -81,7 +83,7 @@ def mixture(batch: int, samples: int) -> dict[str, np.ndarray]:
     return {"mixture": np.random.default_rng(samples).normal(0, 0.1, (batch, samples)).astype(np.float32)}
 
 
-def magnitude(batch: int, geometry: UNetGeometry, frames: int, bins: int) -> dict[str, np.ndarray]:
+def magnitude(batch: int, geometry: UNetConfig, frames: int, bins: int) -> dict[str, np.ndarray]:
     multiple = 2 ** len(geometry.filters)
     shape = (batch, geometry.inputs, frames * multiple, geometry.bins or bins * multiple)
     return {"magnitude": np.abs(np.random.default_rng(frames).normal(size=shape)).astype(np.float32)}
@@ -144,12 +146,12 @@ def test_float16_weights_are_the_same_in_both_engines_and_close_to_float32(tmp_p
 TEXTS = {
     "sinusoidal": TEXT,
     "rotary": dataclasses.replace(TEXT, positions="rotary"),
-    "one layer, one head": AudioTransformerGeometry(TextSide(5), TextSide(6), 10, 1, 7, 1, 1),
-    "rotary, more heads": AudioTransformerGeometry(TextSide(30), TextSide(50), 32, 8, 64, 1, 2, "rotary"),
+    "one layer, one head": AudioTransformerConfig(TextSide(5), TextSide(6), 10, 1, 7, 1, 1),
+    "rotary, more heads": AudioTransformerConfig(TextSide(30), TextSide(50), 32, 8, 64, 1, 2, "rotary"),
 }
 
 
-def text_engines(folder: Path, geometry: AudioTransformerGeometry, dtype: str) -> list[tuple[Executor, Executor]]:
+def text_engines(folder: Path, geometry: AudioTransformerConfig, dtype: str) -> list[tuple[Executor, Executor]]:
     """Encoder and decoder, on ONNX Runtime and on torch."""
     spec = write_model(folder, text_spec(geometry), dtype)
     return [
@@ -158,11 +160,11 @@ def text_engines(folder: Path, geometry: AudioTransformerGeometry, dtype: str) -
     ]
 
 
-def written(encoder: Executor, decoder: Executor, geometry: AudioTransformerGeometry, batch: int) -> np.ndarray:
+def written(encoder: Executor, decoder: Executor, geometry: AudioTransformerConfig, batch: int) -> np.ndarray:
     """Logits (B, M, V) of a text, step by step."""
     random = np.random.default_rng(batch)
     items = [random.integers(1, geometry.source.symbols, 3 + 11 * i % 17) for i in range(batch)]
-    steps = Steps(encoder, decoder, geometry, items)
+    steps = DecoderState(encoder, decoder, geometry, items)
     target = random.integers(1, geometry.target.symbols, (batch, 23))  # (B, M)
     return np.stack([steps.logits(symbols) for symbols in target.T], 1)
 
@@ -190,7 +192,7 @@ def test_padding_changes_nothing(tmp_path: Path, kind: str) -> None:
     (encoder, decoder), _ = text_engines(tmp_path / "model", TEXTS[kind], "float32")
     items = [np.array(item) for item in ([5, 7, 4, 2], [8] * 40, [6])]
     for i, item in enumerate(items):
-        steps, alone = Steps(encoder, decoder, TEXT, items), Steps(encoder, decoder, TEXT, [item])
+        steps, alone = DecoderState(encoder, decoder, TEXT, items), DecoderState(encoder, decoder, TEXT, [item])
         steps.keep([i])
         np.testing.assert_allclose(steps.logits([1]), alone.logits([1]), atol=2e-6)
 
@@ -208,7 +210,7 @@ def test_masks_near_zero_keep_their_digits(tmp_path: Path, bias: float) -> None:
 
 def test_a_long_window_meets_no_wall(tmp_path: Path) -> None:
     """2600 chunks; the published code ends at 2500."""
-    geometry = SepFormerGeometry(2, features=4, chunk_frames=2, blocks=1, layers=1, heads=1, hidden=4)
+    geometry = SepFormerConfig(2, features=4, chunk_frames=2, blocks=1, layers=1, heads=1, hidden=4)
     ours, theirs = engines(tmp_path / "model", dataclasses.replace(speech_spec(), geometry=geometry))
     assert_equal(ours, theirs, mixture(1, 8 * 2600 + 3))
 

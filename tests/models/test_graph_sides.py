@@ -8,10 +8,10 @@ import pytest
 from engine_fakes import peak_error, weights, write_model
 from side_fakes import CONVERTERS, EVERY, SPEAKERS, WRITERS, items, side_spec
 from unbraid.hub.graphs import find_graph, graph_parts
-from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
 from unbraid.models.tensors import tensor_offsets, tensor_shapes, write_weights
 from unbraid.runtime import Executor, open_executor
-from unbraid.tasks.decoding.state import Steps, batch
+from unbraid.tasks.decoding.state import DecoderState, batch
 
 pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -21,7 +21,7 @@ DTYPES = ("float32", "float16")
 LENGTHS = [5, 17, 1, 9]  # steps
 
 
-def engine(folder: Path, geometry: AudioTransformerGeometry, device: str) -> dict[str, Executor]:
+def engine(folder: Path, geometry: AudioTransformerConfig, device: str) -> dict[str, Executor]:
     """Every graph of a written model, on one engine."""
     return {
         part: open_executor(side_spec(geometry), folder, graph=part, device=device, threads=1)
@@ -29,7 +29,7 @@ def engine(folder: Path, geometry: AudioTransformerGeometry, device: str) -> dic
     }
 
 
-def engines(folder: Path, geometry: AudioTransformerGeometry, dtype: str = "float32") -> list[dict[str, Executor]]:
+def engines(folder: Path, geometry: AudioTransformerConfig, dtype: str = "float32") -> list[dict[str, Executor]]:
     write_model(folder, side_spec(geometry), dtype)
     return [engine(folder, geometry, device) for device in ("cpu", "torch")]
 
@@ -61,7 +61,7 @@ def test_what_writes_is_the_same_on_both_engines(tmp_path: Path, kind: str, dtyp
     geometry = EVERY[kind]
     both = engines(tmp_path / "model", geometry, dtype)
     read = items(geometry.source, LENGTHS)
-    ours, theirs = (Steps(parts["encoder"], parts["decoder"], geometry, read) for parts in both)
+    ours, theirs = (DecoderState(parts["encoder"], parts["decoder"], geometry, read) for parts in both)
     random = np.random.default_rng(1)
     for _ in range(7):
         if isinstance(geometry.target, TextSide):
@@ -100,7 +100,7 @@ def test_padding_changes_nothing_of_what_is_written(tmp_path: Path, kind: str) -
     (ours, _), read = engines(tmp_path / "model", geometry), items(geometry.source, LENGTHS)
     coders = ours["encoder"], ours["decoder"]
     for i, item in enumerate(read):
-        together, alone = Steps(*coders, geometry, read), Steps(*coders, geometry, [item])
+        together, alone = DecoderState(*coders, geometry, read), DecoderState(*coders, geometry, [item])
         together.keep([i])
         for _ in range(2):
             if isinstance(geometry.target, TextSide):

@@ -11,8 +11,8 @@ from engine_fakes import weights
 from unbraid.errors import SpecError
 from unbraid.hub.folder import open_model_folder, write_model_folder
 from unbraid.hub.spec import ModelSpec, Vocabularies, Windows, parse_spec
-from unbraid.models.geometry import Wav2Vec2Geometry
 from unbraid.models.tensors import tensor_shapes
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import open_executor
 
 pytest.importorskip("torch")
@@ -22,7 +22,7 @@ from unbraid.models.onnx.build import build_graph
 from unbraid.models.onnx.builder import unused
 
 SYMBOLS = ("<padding>", "<begin>", "<end>", "<unknown>", " ", "a", "b")
-SMALL = Wav2Vec2Geometry(
+SMALL = Wav2Vec2Config(
     symbols=7,
     features=12,
     heads=3,
@@ -45,7 +45,7 @@ GEOMETRIES = {
 }
 
 
-def a_spec(geometry: Wav2Vec2Geometry) -> ModelSpec:
+def a_spec(geometry: Wav2Vec2Config) -> ModelSpec:
     vocabularies = Vocabularies((), SYMBOLS)
     return ModelSpec(
         "tiny", "wav2vec2", 16000, 1, (), geometry, "none", "here", windows=Windows(), vocabularies=vocabularies
@@ -59,10 +59,14 @@ def test_both_engines_give_the_same(tmp_path: Path, kind: str, dtype: str) -> No
     spec = write_model_folder(tmp_path / "m", a_spec(geometry), weights(geometry), dtype)
     assert open_model_folder(tmp_path / "m") == spec
     ours, theirs = (open_executor(spec, tmp_path / "m", device=device, threads=1) for device in ("cpu", "torch"))
-    for samples in (geometry.reach + 7 * geometry.stride, 397, 2003):  # a norm over a single step would be of nothing
+    for samples in (
+        geometry.receptive_field + 7 * geometry.stride,
+        397,
+        2003,
+    ):  # a norm over a single step would be of nothing
         waveform = 0.1 + np.random.default_rng(samples).standard_normal((2, samples)).astype(np.float32)
         found, wanted = (engine.run({"waveform": waveform})["logits"] for engine in (ours, theirs))
-        assert found.shape == wanted.shape == (2, 1 + (samples - geometry.reach) // geometry.stride, 7)
+        assert found.shape == wanted.shape == (2, 1 + (samples - geometry.receptive_field) // geometry.stride, 7)
         assert np.abs(found - wanted).max() < 3e-5 * max(np.abs(wanted).max(), 1)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from unbraid.models.geometry import AudioTransformerGeometry, Side, SpectrogramSide, TextSide, WaveSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, Side, SpectrogramSide, TextSide, WaveSide
 
 torch = pytest.importorskip("torch")
 
@@ -25,7 +25,7 @@ def _seeded():
 
 def network(source: Side, target: Side, **sizes) -> AudioTransformer:
     sizes = {"features": 24, "heads": 3, "hidden": 40, "encoder_layers": 2, "positions": "rotary", **sizes}
-    return AudioTransformer(AudioTransformerGeometry(source, target, **sizes)).eval().requires_grad_(False)
+    return AudioTransformer(AudioTransformerConfig(source, target, **sizes)).eval().requires_grad_(False)
 
 
 def read(side: Side, steps: int, batch: int = 2) -> torch.Tensor:
@@ -181,15 +181,15 @@ def test_the_pre_net_forgets_in_training_only() -> None:
         (lambda: WaveSide((8, 4), (4,)), "each convolution needs both, not 2 kernels, 1 strides."),
         (lambda: WaveSide((7,), (4,)), "a kernel must be its stride and an even number more, got 7 for 4."),
         (
-            lambda: AudioTransformerGeometry(FRAMES, HOP, decoder_layers=1),
+            lambda: AudioTransformerConfig(FRAMES, HOP, decoder_layers=1),
             "a decoder writes text or spectrograms, no waveforms; set decoder_layers to 0.",
         ),
         (
-            lambda: AudioTransformerGeometry(FRAMES, FRAMES, decoder_layers=0, ctc=True),
+            lambda: AudioTransformerConfig(FRAMES, FRAMES, decoder_layers=0, ctc=True),
             "ctc is for text that is written from audio.",
         ),
         (
-            lambda: AudioTransformerGeometry(TEXT, FRAMES, decoder_layers=0),
+            lambda: AudioTransformerConfig(TEXT, FRAMES, decoder_layers=0),
             "decoder_layers must be at least 1 where one side is text, got 0.",
         ),
     ],

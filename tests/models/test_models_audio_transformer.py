@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine_fakes import weights
-from unbraid.models.geometry import AudioTransformerGeometry, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.tensors import tensor_shapes
 
 torch = pytest.importorskip("torch")
@@ -20,7 +20,7 @@ from unbraid.models.layers.attention import padding_mask  # noqa: E402
 from unbraid.models.layers.positions import sinusoidal_positions  # noqa: E402
 
 SOURCE, TARGET = TextSide(11), TextSide(9)
-TEXT = AudioTransformerGeometry(
+TEXT = AudioTransformerConfig(
     SOURCE, TARGET, features=24, heads=3, hidden=40, encoder_layers=2, decoder_layers=3, positions="sinusoidal"
 )
 ROTARY = dataclasses.replace(TEXT, positions="rotary")
@@ -34,7 +34,7 @@ def _seeded():
 
 
 @functools.cache
-def network(geometry: AudioTransformerGeometry, dtype: torch.dtype = torch.float32) -> AudioTransformer:
+def network(geometry: AudioTransformerConfig, dtype: torch.dtype = torch.float32) -> AudioTransformer:
     """Random weights in every tensor, biases and norms too."""
     net = AudioTransformer(geometry)
     net.load_state_dict({name: torch.from_numpy(value) for name, value in weights(geometry).items()})
@@ -88,7 +88,7 @@ def test_it_is_torchs_own_transformer() -> None:
 @BOTH
 @settings(deadline=None, max_examples=12)
 @given(at=st.integers(0, 11), other=st.integers(0, 8), seed=st.integers(0, 99))
-def test_no_future_leaks(geometry: AudioTransformerGeometry, at: int, other: int, seed: int) -> None:
+def test_no_future_leaks(geometry: AudioTransformerConfig, at: int, other: int, seed: int) -> None:
     net, source, target = network(geometry), symbols(SOURCE, 3, 7, seed), symbols(TARGET, 3, 12, seed)
     changed = target.clone()
     changed[:, at] = (changed[:, at] + 1 + other % 8) % 9  # never the same
@@ -98,7 +98,7 @@ def test_no_future_leaks(geometry: AudioTransformerGeometry, at: int, other: int
 
 
 @BOTH
-def test_no_future_leaks_from_one_block_of_a_kernel_into_another(geometry: AudioTransformerGeometry) -> None:
+def test_no_future_leaks_from_one_block_of_a_kernel_into_another(geometry: AudioTransformerConfig) -> None:
     net, source, target = network(geometry), symbols(SOURCE, 3, 7), symbols(TARGET, 3, 700)
     before = net(source, LENGTHS, target)
     for at in (31, 513):
@@ -111,7 +111,7 @@ def test_no_future_leaks_from_one_block_of_a_kernel_into_another(geometry: Audio
 @settings(deadline=None, max_examples=10)
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4), more=st.integers(0, 40), after=st.integers(0, 5))
 def test_padding_changes_nothing_else(
-    geometry: AudioTransformerGeometry, lengths: list[int], more: int, after: int
+    geometry: AudioTransformerConfig, lengths: list[int], more: int, after: int
 ) -> None:
     """A batch of sources of any lengths, filled with anything, is each of them alone; so is a longer target."""
     net = network(geometry, torch.float64)
@@ -124,14 +124,14 @@ def test_padding_changes_nothing_else(
 
 
 @BOTH
-def test_padding_changes_nothing_else_in_float32(geometry: AudioTransformerGeometry) -> None:
+def test_padding_changes_nothing_else_in_float32(geometry: AudioTransformerConfig) -> None:
     net, source, target = network(geometry), symbols(SOURCE, 3, 7), symbols(TARGET, 3, 5)
     longer = torch.cat((source, symbols(SOURCE, 3, 20, seed=1)), dim=1)
     torch.testing.assert_close(net(source, LENGTHS, target), net(longer, LENGTHS, target), rtol=0, atol=1e-6)
 
 
 @BOTH
-def test_one_step_at_a_time_is_all_steps_at_once(geometry: AudioTransformerGeometry) -> None:
+def test_one_step_at_a_time_is_all_steps_at_once(geometry: AudioTransformerConfig) -> None:
     net, source, target = network(geometry), symbols(SOURCE, 3, 7), symbols(TARGET, 3, 9)
     expected = net.decode(target, net.encode(source, LENGTHS), LENGTHS)  # (B, M, V)
     memory = net.prepare(source, LENGTHS)
@@ -144,7 +144,7 @@ def test_one_step_at_a_time_is_all_steps_at_once(geometry: AudioTransformerGeome
 
 
 @BOTH
-def test_order_matters(geometry: AudioTransformerGeometry) -> None:
+def test_order_matters(geometry: AudioTransformerConfig) -> None:
     """Without positions, an encoder could not tell ab from ba."""
     net, target = network(geometry), torch.tensor([[1, 5, 6]])
     ab, ba = (net(torch.tensor([word]), torch.tensor([2]), target) for word in ([4, 5], [5, 4]))
@@ -152,7 +152,7 @@ def test_order_matters(geometry: AudioTransformerGeometry) -> None:
 
 
 @BOTH
-def test_gradients_flow_to_every_parameter(geometry: AudioTransformerGeometry) -> None:
+def test_gradients_flow_to_every_parameter(geometry: AudioTransformerConfig) -> None:
     net = AudioTransformer(geometry, dropout=0.1)
     logits = net(symbols(SOURCE, 3, 7), LENGTHS, symbols(TARGET, 3, 6))
     torch.nn.functional.cross_entropy(logits.flatten(0, 1), symbols(TARGET, 3, 6, seed=1).flatten()).backward()

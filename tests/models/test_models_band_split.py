@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from engine_fakes import BANDS as SMALL
+from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.band_split.network import BandSplit, SpectralTransform
-from unbraid.models.geometry import BandSplitGeometry
 
 
-def stirred(geometry: BandSplitGeometry, seed: int = 0) -> BandSplit:
+def stirred(geometry: BandSplitConfig, seed: int = 0) -> BandSplit:
     """A network none of whose layers is nothing any more."""
     torch.manual_seed(seed)
     model = BandSplit(geometry).eval()
@@ -21,7 +21,7 @@ def stirred(geometry: BandSplitGeometry, seed: int = 0) -> BandSplit:
 
 
 def test_the_default_network_has_its_size() -> None:
-    assert sum(p.numel() for p in BandSplit(BandSplitGeometry()).parameters()) == 2_773_088
+    assert sum(p.numel() for p in BandSplit(BandSplitConfig()).parameters()) == 2_773_088
 
 
 @pytest.mark.parametrize("samples", [1, 15, 16, 17, 1001])
@@ -117,5 +117,5 @@ def test_bfloat16_is_close() -> None:
 )
 def test_impossible_sizes_are_refused(sizes: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError) as refused:
-        BandSplitGeometry(**sizes)
+        BandSplitConfig(**sizes)
     assert str(refused.value) == message

@@ -3,19 +3,18 @@
 import pytest
 import torch
 
-from unbraid.models.conv_tasnet.network import ConvTasNet, ConvTasNetGeometry
+from unbraid.models.conv_tasnet.config import ConvTasNetConfig
+from unbraid.models.conv_tasnet.network import ConvTasNet
 
-SMALL = ConvTasNetGeometry(
-    features=16, kernel_samples=8, bottleneck=8, skip=8, hidden=16, blocks=3, repeats=2, sources=3
-)
+SMALL = ConvTasNetConfig(features=16, kernel_samples=8, bottleneck=8, skip=8, hidden=16, blocks=3, repeats=2, sources=3)
 
 
-def count(geometry: ConvTasNetGeometry) -> int:
+def count(geometry: ConvTasNetConfig) -> int:
     return sum(p.numel() for p in ConvTasNet(geometry).parameters())
 
 
 def test_the_published_network_has_the_published_size() -> None:
-    assert count(ConvTasNetGeometry()) / 1e6 == pytest.approx(5.1, abs=0.05)  # table II of the paper
+    assert count(ConvTasNetConfig()) / 1e6 == pytest.approx(5.1, abs=0.05)  # table II of the paper
 
 
 @pytest.mark.parametrize("samples", [8, 100, 1001])
@@ -34,17 +33,15 @@ def test_a_block_looks_as_far_as_its_dilation() -> None:
     model(mixture)[0, 0, 200].backward()
     seen = mixture.grad[0].nonzero()[:, 0]
     stride = SMALL.kernel_samples // 2
-    reach = 14 * stride + 2 * SMALL.kernel_samples
-    assert 200 - reach <= seen.min() < 200 - 14 * stride + SMALL.kernel_samples
-    assert 200 + 14 * stride - SMALL.kernel_samples < seen.max() <= 200 + reach
+    receptive_field = 14 * stride + 2 * SMALL.kernel_samples
+    assert 200 - receptive_field <= seen.min() < 200 - 14 * stride + SMALL.kernel_samples
+    assert 200 + 14 * stride - SMALL.kernel_samples < seen.max() <= 200 + receptive_field
 
 
 def test_masks_only_take_away() -> None:
     """With encoder and decoder an identity for one sample, every estimate lies between silence and the mixture."""
     torch.manual_seed(0)
-    model = ConvTasNet(
-        ConvTasNetGeometry(features=2, kernel_samples=2, bottleneck=4, skip=4, hidden=4, blocks=2)
-    ).eval()
+    model = ConvTasNet(ConvTasNetConfig(features=2, kernel_samples=2, bottleneck=4, skip=4, hidden=4, blocks=2)).eval()
     with torch.no_grad():
         model.encoder.weight.copy_(torch.tensor([[[1.0, 0.0]], [[-1.0, 0.0]]]))
         model.decoder.weight.copy_(torch.tensor([[[1.0, 0.0]], [[-1.0, 0.0]]]))
@@ -63,5 +60,5 @@ def test_masks_only_take_away() -> None:
 )
 def test_impossible_sizes_are_refused(sizes: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError) as refused:
-        ConvTasNetGeometry(**sizes)
+        ConvTasNetConfig(**sizes)
     assert str(refused.value) == message

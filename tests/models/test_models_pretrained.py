@@ -4,7 +4,7 @@ import pytest
 
 from side_fakes import BASE, WRITERS
 from unbraid.hub.spec import size_of, steps_in
-from unbraid.models.geometry import AudioTransformerGeometry, PretrainedSide, SpectrogramSide, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, PretrainedSide, SpectrogramSide, TextSide
 
 torch = pytest.importorskip("torch")
 
@@ -30,7 +30,7 @@ def pretrained(frozen: bool, dropout: float = 0.0) -> tuple[AudioTransformer, di
 @pytest.mark.parametrize("samples", [1, 13, 14, 15, 21, 22, 400])
 def test_steps_are_those_of_the_network(samples: int) -> None:
     side = PretrainedSide(BASE)
-    heard = torch.randn(1, max(samples, BASE.reach))
+    heard = torch.randn(1, max(samples, BASE.receptive_field))
     assert Wav2Vec2(BASE)(heard).shape[1] == steps_in(side, samples)
     assert steps_in(side, size_of(side, steps_in(side, samples))) == steps_in(side, samples)
 
@@ -98,5 +98,5 @@ def test_what_is_not_frozen_learns() -> None:
 )
 def test_it_reads_what_is_to_be_text(source: object, target: object, message: str) -> None:
     with pytest.raises(ValueError) as caught:
-        AudioTransformerGeometry(source, target, decoder_layers=1)
+        AudioTransformerConfig(source, target, decoder_layers=1)
     assert str(caught.value) == message

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine_fakes import SPEECH, weights
-from unbraid.models.geometry import SepFormerGeometry
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import tensor_shapes
 
 torch = pytest.importorskip("torch")
@@ -30,7 +30,7 @@ def copy(target: torch.nn.Module, values: dict[str, torch.Tensor]) -> None:
             target.get_parameter(name).copy_(value)
 
 
-def sepformer(geometry: SepFormerGeometry) -> SepFormer:
+def sepformer(geometry: SepFormerConfig) -> SepFormer:
     net = SepFormer(geometry)
     net.load_state_dict({name: torch.from_numpy(value) for name, value in weights(geometry).items()})
     return net.eval()
@@ -128,7 +128,7 @@ def test_items_of_a_batch_do_not_see_each_other() -> None:
 
 def test_no_length_is_refused() -> None:
     """The published code has a table of 2500 positions, so 2501 chunks or more are an error there."""
-    geometry = SepFormerGeometry(features=4, chunk_frames=2, blocks=1, layers=1, heads=1, hidden=4)
+    geometry = SepFormerConfig(features=4, chunk_frames=2, blocks=1, layers=1, heads=1, hidden=4)
     samples = 8 * 2600
     found = sepformer(geometry)(torch.randn(1, samples))
     assert found.shape == (1, 2, samples)

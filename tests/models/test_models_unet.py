@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engine_fakes import MUSIC, weights
-from unbraid.models.geometry import UNetGeometry
 from unbraid.models.tensors import tensor_shapes
+from unbraid.models.unet.config import UNetConfig
 
 torch = pytest.importorskip("torch")
 
@@ -57,7 +57,7 @@ def across(x: np.ndarray, w: Arrays, name: str, kind: str) -> np.ndarray:
     return x + np.einsum("onw,fw->onf", middle, w[f"{name}.widen.weight"]) + w[f"{name}.widen.bias"]
 
 
-def reference(x: np.ndarray, w: Arrays, g: UNetGeometry, k: int) -> np.ndarray:
+def reference(x: np.ndarray, w: Arrays, g: UNetConfig, k: int) -> np.ndarray:
     """One net's logits of x (inputs, N, F), in float64, step by step as Spleeter's code has it."""
     skips = []
     for i in range(len(g.filters)):
@@ -81,14 +81,14 @@ def reference(x: np.ndarray, w: Arrays, g: UNetGeometry, k: int) -> np.ndarray:
 @pytest.mark.parametrize(
     "geometry",
     [
-        UNetGeometry(3, 2, (2, 3, 4), "leaky_relu", "relu", "sigmoid"),
-        UNetGeometry(3, 2, (2, 3, 4), "elu", "elu", "sigmoid"),
-        UNetGeometry(3, 2, (2, 3, 4), "elu", "elu", "softmax"),
-        UNetGeometry(3, 2, (2, 3, 4), "leaky_relu", "elu", "sigmoid", bins=24),
-        UNetGeometry(3, 2, (2, 3, 4), "elu", "relu", "softmax", side=True),
+        UNetConfig(3, 2, (2, 3, 4), "leaky_relu", "relu", "sigmoid"),
+        UNetConfig(3, 2, (2, 3, 4), "elu", "elu", "sigmoid"),
+        UNetConfig(3, 2, (2, 3, 4), "elu", "elu", "softmax"),
+        UNetConfig(3, 2, (2, 3, 4), "leaky_relu", "elu", "sigmoid", bins=24),
+        UNetConfig(3, 2, (2, 3, 4), "elu", "relu", "softmax", side=True),
     ],
 )
-def test_magnitudes_are_those_of_a_literal_network(geometry: UNetGeometry) -> None:
+def test_magnitudes_are_those_of_a_literal_network(geometry: UNetConfig) -> None:
     values = weights(geometry)
     x = np.abs(np.random.default_rng(1).normal(size=(geometry.inputs, 16, 24)))
     wide = {name: value.astype(np.float64) for name, value in values.items()}
@@ -132,7 +132,7 @@ def test_layers_across_all_bins_begin_as_nothing() -> None:
 
 
 def test_the_published_net_has_the_published_number_of_weights() -> None:
-    shapes = tensor_shapes(UNetGeometry(stems=1))
+    shapes = tensor_shapes(UNetConfig(stems=1))
     dead = 4 * 512  # the bottleneck's BatchNorm, saved but never used
     assert sum(int(np.prod(shape)) for shape in shapes.values()) + dead == 9_826_759
 

@@ -4,14 +4,14 @@ import dataclasses
 
 import pytest
 
-from unbraid.models.geometry import Wav2Vec2Geometry
 from unbraid.models.tensors import tensor_shapes
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 torch = pytest.importorskip("torch")
 
 from unbraid.models.wav2vec2.network import Encoder, Front, Wav2Vec2, standardized  # noqa: E402
 
-SMALL = Wav2Vec2Geometry(
+SMALL = Wav2Vec2Config(
     symbols=7,
     features=12,
     heads=3,
@@ -42,10 +42,10 @@ def test_the_weights_are_those_that_the_geometry_says(kind: str) -> None:
 
 def test_published_sizes() -> None:
     """20 ms a step at 16 kHz, each of 25 ms; 94.4 and 315.5 million weights (table 9 of the paper: 95 and 317)."""
-    base = Wav2Vec2Geometry()
+    base = Wav2Vec2Config()
     large = dataclasses.replace(base, features=1024, heads=16, hidden=4096, layers=24, filter_bias=True,
                                 filter_norm="layer", pre_norm=True)  # fmt: skip
-    assert (base.stride, base.reach) == (320, 400)
+    assert (base.stride, base.receptive_field) == (320, 400)
     counts = [sum(torch.Size(shape).numel() for shape in tensor_shapes(g).values()) for g in (base, large)]
     assert counts == [94_395_424, 315_470_368]
 
@@ -54,7 +54,7 @@ def test_published_sizes() -> None:
 @pytest.mark.parametrize("more", [0, 1, 19, 20, 333])
 def test_steps_begin_a_stride_apart_as_long_as_there_are_samples(kind: str, more: int) -> None:
     g = GEOMETRIES[kind]
-    logits = network(kind)(torch.randn(2, g.reach + more))
+    logits = network(kind)(torch.randn(2, g.receptive_field + more))
     assert logits.shape == (2, 1 + more // g.stride, g.symbols)
 
 
@@ -65,7 +65,7 @@ def test_a_step_of_the_front_sees_its_reach_and_no_more() -> None:
     front(x)[0, 4].sum().backward()
     seen = x.grad[0].nonzero().flatten()
     first = 4 * LARGE.stride
-    assert (seen.min(), seen.max()) == (first, first + LARGE.reach - 1)
+    assert (seen.min(), seen.max()) == (first, first + LARGE.receptive_field - 1)
 
 
 @EVERY

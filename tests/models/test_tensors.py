@@ -11,29 +11,26 @@ import safetensors.numpy
 from engine_fakes import BANDS, MUSIC, SPEECH, weights
 from side_fakes import EVERY
 from unbraid.errors import ModelError
-from unbraid.models.geometry import (
-    AudioTransformerGeometry,
-    BandSplitGeometry,
-    Geometry,
-    SepFormerGeometry,
-    TextSide,
-    UNetGeometry,
-)
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
+from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.family import Config
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import check_tensors, read_weights, tensor_offsets, tensor_shapes, write_weights
+from unbraid.models.unet.config import UNetConfig
 
 
 @pytest.mark.parametrize(
     ("geometry", "count", "numbers"),
     [
-        (SepFormerGeometry(), 413, 25_679_361),
-        (BandSplitGeometry(), 258, 2_773_088),
-        (UNetGeometry(), 2 * 70, 2 * (9_826_759 - 4 * 512)),
-        (UNetGeometry(bins=1024), 2 * (70 + 11 * 7), 2 * (9_826_759 - 4 * 512 + 447_300)),
-        (UNetGeometry(stems=5), 5 * 70, 5 * (9_826_759 - 4 * 512)),
-        (AudioTransformerGeometry(TextSide(30), TextSide(43)), 98, 3_115_776 + (30 + 2 * 43) * 192 + 43),
+        (SepFormerConfig(), 413, 25_679_361),
+        (BandSplitConfig(), 258, 2_773_088),
+        (UNetConfig(), 2 * 70, 2 * (9_826_759 - 4 * 512)),
+        (UNetConfig(bins=1024), 2 * (70 + 11 * 7), 2 * (9_826_759 - 4 * 512 + 447_300)),
+        (UNetConfig(stems=5), 5 * 70, 5 * (9_826_759 - 4 * 512)),
+        (AudioTransformerConfig(TextSide(30), TextSide(43)), 98, 3_115_776 + (30 + 2 * 43) * 192 + 43),
     ],
 )
-def test_networks_have_their_published_size(geometry: Geometry, count: int, numbers: int) -> None:
+def test_networks_have_their_published_size(geometry: Config, count: int, numbers: int) -> None:
     shapes = tensor_shapes(geometry)
     assert list(shapes) == sorted(shapes)
     assert (len(shapes), sum(math.prod(shape) for shape in shapes.values())) == (count, numbers)

@@ -11,15 +11,15 @@ import pytest
 from engine_fakes import snr, speech_spec, write_model
 from unbraid.errors import ModelError
 from unbraid.hub.folder import sha256
-from unbraid.models.geometry import SepFormerGeometry
 from unbraid.models.quantize import quantize
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import read_weights, write_weights
 from unbraid.runtime import int8, open_executor
 
 pytest.importorskip("onnx")
 
 FLOOR_DB = 30.0  # of this random network's output; trained ones are measured in their cards
-WIDE = SepFormerGeometry(2, features=64, chunk_frames=50, blocks=1, layers=2, heads=4, hidden=128)
+WIDE = SepFormerConfig(2, features=64, chunk_frames=50, blocks=1, layers=2, heads=4, hidden=128)
 
 
 @pytest.fixture(autouse=True)

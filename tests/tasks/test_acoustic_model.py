@@ -9,7 +9,7 @@ from engine_fakes import peak_error, weights
 from side_fakes import EVERY, SPEAKERS, items, side_spec
 from unbraid.errors import UsageError
 from unbraid.hub.folder import write_model_folder
-from unbraid.tasks.decoding.acoustic_model import Engines, Speaker
+from unbraid.tasks.decoding.acoustic_model import AcousticModel, Engines
 
 LENGTHS = [4, 11, 1, 7]
 
@@ -50,8 +50,8 @@ class Doubler(Reader):
         return {"refined": 2 * inputs["log_mel"]}
 
 
-def counting() -> Speaker:
-    return Speaker.over(Engines(Reader(), Counter(), Doubler()), side_spec(SPEAKERS["text to spectrogram"]))
+def counting() -> AcousticModel:
+    return AcousticModel.over(Engines(Reader(), Counter(), Doubler()), side_spec(SPEAKERS["text to spectrogram"]))
 
 
 def test_frames_are_written_until_the_model_stops() -> None:
@@ -99,7 +99,7 @@ def test_bad_requests_are_told() -> None:
 )
 def test_models_that_write_something_else_are_told(kind: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Speaker.over(Engines(Reader(), Reader(), Reader()), side_spec(EVERY[kind]))
+        AcousticModel.over(Engines(Reader(), Reader(), Reader()), side_spec(EVERY[kind]))
     assert str(caught.value) == message
 
 
@@ -121,7 +121,7 @@ def test_the_graphs_write_what_torch_writes_in_any_batch(tmp_path: Path, kind: s
     spec = write_model_folder(tmp_path / "model", side_spec(geometry), tensors)
     width, stride = geometry.target.stride * geometry.target.bins, getattr(geometry.source, "stride", 1)
     module = load_module(geometry, tensors)
-    with Speaker(tmp_path / "model", device="cpu", threads=1) as speaker:
+    with AcousticModel(tmp_path / "model", device="cpu", threads=1) as speaker:
         assert (speaker.spec, speaker.device) == (spec, "cpu")
         together = speaker.speak(read, most_frames=18)
         for item, spoken in zip(read, together, strict=True):

@@ -15,7 +15,7 @@ from unbraid.hub.catalogue import catalogue
 from unbraid.hub.names import resolve
 from unbraid.hub.spec import read_spec, samples_in_step
 from unbraid.hub.vocabulary import END, Vocabulary
-from unbraid.models.geometry import AudioTransformerGeometry
+from unbraid.models.audio_transformer.config import AudioTransformerConfig
 from unbraid.tasks.attention import AttentionMaps, attention_maps
 from unbraid.tasks.decoding.generator import Generator
 
@@ -29,7 +29,7 @@ def speller(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return model(tmp_path_factory.mktemp("models"), WRITERS["text to text"])
 
 
-def model(parent: Path, geometry: AudioTransformerGeometry) -> Path:
+def model(parent: Path, geometry: AudioTransformerConfig) -> Path:
     write_model(parent / "tiny", side_spec(geometry))
     return parent / "tiny"
 

@@ -11,7 +11,7 @@ from speaking_fakes import vocoder_spec
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import AudioError, UsageError
 from unbraid.hub.spec import Mel
-from unbraid.tasks.audio_to_audio import Converter, Waves
+from unbraid.tasks.audio_to_audio import AudioToAudio, Waves
 
 
 class Aligned:
@@ -48,7 +48,7 @@ KINDS = [kind for kind in CONVERTERS if "own way" not in kind]
 @pytest.mark.parametrize("kind", KINDS)
 @given(length=st.integers(1, 3000), cut=st.integers(1, 700))
 def test_any_length_whole_or_in_blocks_is_what_the_network_makes_of_it(kind: str, length: int, cut: int) -> None:
-    converter = Converter.over(Aligned(kind), side_spec(CONVERTERS[kind]), rounds=0)
+    converter = AudioToAudio.over(Aligned(kind), side_spec(CONVERTERS[kind]), rounds=0)
     source, target = kind.split(" to ")
     shape = (length,) if source == "waveform" else (length, 6)
     sound = np.random.default_rng(0).uniform(-0.9, 0.9, shape).astype(np.float32)
@@ -79,7 +79,7 @@ class Humming(Aligned):
 def test_the_tones_of_a_vocoder_go_on_from_window_to_window() -> None:
     """Windows begin where all tones are where they were at first, however much there is to say."""
     spec = side_spec(CONVERTERS["spectrogram to waveform"])
-    converter = Converter.over(Humming("spectrogram to waveform"), spec, rounds=0)
+    converter = AudioToAudio.over(Humming("spectrogram to waveform"), spec, rounds=0)
     for frames in (5, 700, 2001, 3003):
         hummed = converter(np.zeros((frames, 6), np.float32))
         assert hummed.shape == (4 * frames,)
@@ -110,7 +110,7 @@ def test_a_vocoders_phases_are_kept_and_its_magnitudes_become_those_that_were_gi
 
     def made(rounds: int) -> tuple[float, float]:
         """How far from the spectrogram, in levels, and how like the voice (1: the same, but for a gain)."""
-        found = Converter.over(Hoarse(voice), vocoder_spec(mel, 8000), rounds)(levels)
+        found = AudioToAudio.over(Hoarse(voice), vocoder_spec(mel, 8000), rounds)(levels)
         distance = float(np.abs(mel_levels(found, mel, 8000) - levels).mean())
         return distance, float(np.corrcoef(found, voice)[0, 1])
 
@@ -121,13 +121,13 @@ def test_a_vocoders_phases_are_kept_and_its_magnitudes_become_those_that_were_gi
 
 def test_levels_are_never_below_the_floor() -> None:
     kind = "spectrogram to spectrogram"
-    converter = Converter.over(Aligned(kind), side_spec(CONVERTERS[kind]))
+    converter = AudioToAudio.over(Aligned(kind), side_spec(CONVERTERS[kind]))
     assert converter(np.full((5, 6), -4, np.float32)).min() == -1
 
 
 def test_the_network_is_freed() -> None:
     network = Aligned(KINDS[0])
-    with Converter.over(network, side_spec(CONVERTERS[KINDS[0]])):
+    with AudioToAudio.over(network, side_spec(CONVERTERS[KINDS[0]])):
         pass
     assert network.closed
 
@@ -151,14 +151,14 @@ def test_the_network_is_freed() -> None:
 )  # fmt: skip
 def test_what_it_cannot_read_is_refused(kind: str, sound: np.ndarray, message: str) -> None:
     with pytest.raises(AudioError) as caught:
-        Converter.over(Aligned(kind), side_spec(CONVERTERS[kind]))(sound)
+        AudioToAudio.over(Aligned(kind), side_spec(CONVERTERS[kind]))(sound)
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("spec", [speech_spec(), side_spec(WRITERS["waveform to text"])])
 def test_models_of_another_task_are_refused(spec) -> None:
     with pytest.raises(UsageError) as caught:
-        Converter.over(Aligned(KINDS[0]), spec)
+        AudioToAudio.over(Aligned(KINDS[0]), spec)
     assert str(caught.value) == (
         f"{spec.name} does not turn sound into sound step for step; take a model that does, such as a denoiser or a "
         "vocoder, or look at `unbraid models`."

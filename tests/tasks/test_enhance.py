@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from test_converter import Aligned
+from test_audio_to_audio import Aligned
 
 import unbraid
 from engine_fakes import noise, speech_spec, write_model

@@ -10,9 +10,9 @@ from unbraid.dsp.masks import soft_masks
 from unbraid.dsp.stft import frame_count
 from unbraid.hub.spec import Spectral
 from unbraid.tasks.separation.fronts import (
-    Music,
     Seams,
-    Speech,
+    SpectrogramFront,
+    WaveformFront,
     align_channels,
     as_pairs,
     fit_level,
@@ -38,7 +38,7 @@ def voices(channels: int, samples: int) -> np.ndarray:
 
 
 def run_speech(network: Network, mixture: np.ndarray, seams: Seams | None = None) -> np.ndarray:
-    speech = Speech(speech_fake(network), 16, WINDOW, OVERLAP)
+    speech = WaveformFront(speech_fake(network), 16, WINDOW, OVERLAP)
     return np.concatenate(list(speech_stems(speech, cut(mixture), seams or Seams())), axis=-1)
 
 
@@ -86,7 +86,7 @@ def test_a_whisper_of_an_output_is_no_trouble() -> None:
 def test_identical_channels_run_once() -> None:
     fake = speech_fake(even_and_odd)
     a, b = noise(2, 300)
-    found = run_sepformer(Speech(fake, 16, WINDOW, OVERLAP), np.stack((a, b, a, a, b)))
+    found = run_sepformer(WaveformFront(fake, 16, WINDOW, OVERLAP), np.stack((a, b, a, a, b)))
     assert fake.shapes == [(2, 300)]
     np.testing.assert_array_equal(found, even_and_odd(np.stack((a, b, a, a, b))).swapaxes(0, 1))
 
@@ -95,7 +95,7 @@ def test_identical_channels_run_once() -> None:
 def test_nothing_shorter_than_a_kernel_goes_in(samples: int) -> None:
     fake = speech_fake(even_and_odd)
     x = noise(1, samples)
-    found = run_sepformer(Speech(fake, 10, WINDOW, OVERLAP), x)
+    found = run_sepformer(WaveformFront(fake, 10, WINDOW, OVERLAP), x)
     assert fake.shapes == [(1, 10)]
     np.testing.assert_array_equal(found.sum(0), x)
 
@@ -165,7 +165,9 @@ def test_seams_tell_where_windows_disagree() -> None:
 def test_audio_no_longer_than_a_window_is_one_run() -> None:
     fake = speech_fake(even_and_odd)
     mixture = voices(2, WINDOW).sum(0)
-    (found,) = (block for block in speech_stems(Speech(fake, 16, WINDOW, 0), cut(mixture), Seams()) if block.size)
+    (found,) = (
+        block for block in speech_stems(WaveformFront(fake, 16, WINDOW, 0), cut(mixture), Seams()) if block.size
+    )
     assert fake.shapes == [(2, WINDOW)]
     expected = fit_level(even_and_odd(mixture).swapaxes(0, 1), mixture)
     np.testing.assert_array_equal(found, expected)
@@ -175,7 +177,7 @@ def test_a_network_with_a_level_of_its_own_keeps_it() -> None:
     """One voice alone: a faint second output stays faint, where a fitted level would raise it."""
     fake = speech_fake(lambda mixture: np.stack((mixture, 1e-3 * np.roll(mixture, 9, -1)), axis=1))
     mixture = voices(1, WINDOW).sum(0)
-    own = Speech(fake, 16, WINDOW, 0, fits_level=False)
+    own = WaveformFront(fake, 16, WINDOW, 0, fits_level=False)
     (found,) = (block for block in speech_stems(own, cut(mixture), Seams()) if block.size)
     np.testing.assert_array_equal(found, np.stack((mixture, np.float32(1e-3) * np.roll(mixture, 9, -1))))
 
@@ -242,7 +244,7 @@ def song(samples: int) -> np.ndarray:
 @pytest.mark.parametrize("samples", [1, 500, *(hops * 64 - 5 for hops in range(60, 66)), 9000])  # about a segment
 def test_chunks_equal_the_whole(samples: int, iterations: int, full_band: bool) -> None:
     x = song(samples)
-    music = Music(music_fake(smear), SPECTRAL, iterations, full_band)
+    music = SpectrogramFront(music_fake(smear), SPECTRAL, iterations, full_band)
     expected = literal(x, SPECTRAL, smear, iterations, full_band)
     for block in (777, 10**6) if samples == 9000 else (777,):
         stems = music_stems(music, lambda size=block: (piece[None] for piece in cut(x, size)))
@@ -253,14 +255,14 @@ def test_chunks_equal_the_whole(samples: int, iterations: int, full_band: bool) 
 @pytest.mark.parametrize("exponent", [1.0, 3.0])
 def test_exponents_and_the_published_extension(exponent: float) -> None:
     spectral, x = Spectral(256, 64, 64, 64, exponent, "average"), song(6000)
-    stems = music_stems(Music(music_fake(smear), spectral, 0, False), lambda: iter([x[None]]))
+    stems = music_stems(SpectrogramFront(music_fake(smear), spectral, 0, False), lambda: iter([x[None]]))
     found = np.concatenate([piece[:, 0] for piece in stems], axis=-1)[..., :6000]
     assert snr(literal(x, spectral, smear, 0, False), found) > 90
 
 
 def test_a_network_sees_whole_segments_of_its_bins() -> None:
     fake = music_fake(bands(2))
-    list(music_stems(Music(fake, SPECTRAL), lambda: cut(noise(6, 9000).reshape(3, 2, 9000))))
+    list(music_stems(SpectrogramFront(fake, SPECTRAL), lambda: cut(noise(6, 9000).reshape(3, 2, 9000))))
     assert set(fake.shapes) == {(1, 2, SPECTRAL.frames, SPECTRAL.bins)}
     assert len(fake.shapes) == 3 * -(-frame_count(9000, 256, 64) // SPECTRAL.frames)
 
@@ -275,8 +277,8 @@ def test_a_network_with_a_side_sees_what_left_and_right_differ_by() -> None:
     x = song(SPECTRAL.frames * 64)
     turned, alike = np.stack((x[0], -x[0])), np.stack((x[0], x[0]))
     for channels in (x, turned, alike):
-        list(music_stems(Music(music_fake(look), SPECTRAL, side=True), lambda c=channels: iter([c[None]])))
-    list(music_stems(Music(music_fake(look), SPECTRAL), lambda: iter([np.stack((x[0] - x[1], x[1]))[None]])))
+        list(music_stems(SpectrogramFront(music_fake(look), SPECTRAL, side=True), lambda c=channels: iter([c[None]])))
+    list(music_stems(SpectrogramFront(music_fake(look), SPECTRAL), lambda: iter([np.stack((x[0] - x[1], x[1]))[None]])))
     some, against, same, difference = seen[0], seen[2], seen[4], seen[6]
     assert some.shape == (3, SPECTRAL.frames, SPECTRAL.bins)
     np.testing.assert_allclose(some[2], difference[0], atol=1e-4)
@@ -294,7 +296,7 @@ def test_a_silent_or_turned_channel_is_separated_as_if_both_were_alike(other: fl
         return np.stack((near * magnitude[:, :2], (1 - near) * magnitude[:, :2]), axis=1)
 
     x = song(5000)[0]
-    music = Music(music_fake(by_side), SPECTRAL, iterations, side=True)
+    music = SpectrogramFront(music_fake(by_side), SPECTRAL, iterations, side=True)
     both, one = (
         np.concatenate([piece[:, 0] for piece in music_stems(music, lambda c=channels: iter([c[None]]))], axis=-1)
         for channels in (np.stack((x, x)), np.stack((x, np.float32(other) * x)))
@@ -311,13 +313,13 @@ def test_a_song_is_read_once_more_than_the_filter_iterates(iterations: int) -> N
         opened.append(True)
         return iter([song(3000)[None]])
 
-    list(music_stems(Music(music_fake(bands(2)), SPECTRAL, iterations), open_blocks))
+    list(music_stems(SpectrogramFront(music_fake(bands(2)), SPECTRAL, iterations), open_blocks))
     assert len(opened) == iterations + 1
 
 
 def test_masks_over_the_full_band_add_up_to_the_song() -> None:
     x = song(5000)
-    stems = music_stems(Music(music_fake(bands(3)), SPECTRAL), lambda: iter([x[None]]))
+    stems = music_stems(SpectrogramFront(music_fake(bands(3)), SPECTRAL), lambda: iter([x[None]]))
     found = np.concatenate([piece[:, 0] for piece in stems], axis=-1)[..., :5000]
     assert snr(x, found.sum(0)) > 110
     assert soft_masks(np.ones((3, 2), np.float32), 2).sum() == pytest.approx(2)

@@ -15,14 +15,14 @@ from engine_fakes import TEXT, speech_spec, text_spec, weights
 from unbraid.errors import ModelNotFound, UsageError
 from unbraid.hub.folder import write_model_folder
 from unbraid.hub.vocabulary import BEGIN, END, PADDING
-from unbraid.models.geometry import AudioTransformerGeometry, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis
 from unbraid.tasks.decoding.state import BATCH_ITEMS
 
 A, B, C = 4, 5, 6
 SYMBOLS = 7
-TINY = AudioTransformerGeometry(TextSide(9), TextSide(SYMBOLS), 2, 1, 2, 1, 1)
+TINY = AudioTransformerConfig(TextSide(9), TextSide(SYMBOLS), 2, 1, 2, 1, 1)
 Language = Callable[[tuple[int, ...], tuple[int, ...]], Sequence[float]]  # (item, written so far) -> p (V,)
 
 

@@ -11,7 +11,7 @@ from side_fakes import EVERY, WRITERS, items, side_spec
 from unbraid.errors import UsageError
 from unbraid.hub.folder import write_model_folder
 from unbraid.hub.vocabulary import BEGIN, END
-from unbraid.models.geometry import PretrainedSide
+from unbraid.models.audio_transformer.config import PretrainedSide
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.state import BATCH_STEPS, batches
 

@@ -23,7 +23,8 @@ from recognizer_fakes import (
 )
 from unbraid.errors import ModelNotFound, UsageError
 from unbraid.hub.spec import ModelSpec, Windows
-from unbraid.models.geometry import AudioTransformerGeometry, Wav2Vec2Geometry, WaveSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, WaveSide
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import Executor, open_executor
 from unbraid.tasks.decoding.ctc import Span, greedy
 from unbraid.tasks.transcription.recognizer import LEAD_SECONDS, Recognizer, check_task
@@ -46,7 +47,7 @@ def test_steps_of_published_sizes() -> None:
     spec = ctc_spec()
     symbols = spec.vocabularies and len(spec.vocabularies.target)
     published = ModelSpec(
-        "base", "wav2vec2", 16000, 1, (), Wav2Vec2Geometry(symbols or 0), "MIT", "a test",
+        "base", "wav2vec2", 16000, 1, (), Wav2Vec2Config(symbols or 0), "MIT", "a test",
         windows=Windows(), vocabularies=spec.vocabularies,
     )  # fmt: skip
     recognizer = Recognizer.over(FakeEars(), published)
@@ -137,7 +138,7 @@ def test_it_is_closed_with_its_network() -> None:
 
 def denoiser_spec() -> ModelSpec:
     side = WaveSide((STEP,), (STEP,), 4)
-    sizes = AudioTransformerGeometry(side, side, 4, 1, 4, 1, 0)
+    sizes = AudioTransformerConfig(side, side, 4, 1, 4, 1, 0)
     return ModelSpec(
         "tiny-denoiser", "audio_transformer", RATE, 1, ("speech",), sizes, "MIT", "a test", windows=Windows()
     )

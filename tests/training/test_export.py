@@ -14,18 +14,18 @@ torch = pytest.importorskip("torch")
 from unbraid.errors import ModelError, UsageError  # noqa: E402
 from unbraid.hub.folder import open_model_folder  # noqa: E402
 from unbraid.hub.spec import Spectral  # noqa: E402
+from unbraid.models.audio_transformer.config import AudioTransformerConfig  # noqa: E402
 from unbraid.models.audio_transformer.network.model import AudioTransformer  # noqa: E402
-from unbraid.models.conv_tasnet.network import ConvTasNetGeometry  # noqa: E402
-from unbraid.models.geometry import AudioTransformerGeometry, SepFormerGeometry, UNetGeometry  # noqa: E402
+from unbraid.models.conv_tasnet.config import ConvTasNetConfig  # noqa: E402
+from unbraid.models.sepformer.config import SepFormerConfig  # noqa: E402
 from unbraid.models.sepformer.network import SepFormer  # noqa: E402
 from unbraid.models.tensors import read_weights  # noqa: E402
+from unbraid.models.unet.config import UNetConfig  # noqa: E402
 from unbraid.models.unet.network import UNets  # noqa: E402
 from unbraid.training.export import check_parity, export_checkpoint  # noqa: E402
 
-SPEECH = SepFormerGeometry(
-    features=16, kernel_samples=8, stride_samples=4, chunk_frames=10, layers=1, heads=2, hidden=24
-)
-MUSIC = UNetGeometry(stems=3, filters=(2, 3, 4, 4, 5, 5))
+SPEECH = SepFormerConfig(features=16, kernel_samples=8, stride_samples=4, chunk_frames=10, layers=1, heads=2, hidden=24)
+MUSIC = UNetConfig(stems=3, filters=(2, 3, 4, 4, 5, 5))
 STEMS = ("vocals", "drums", "other")
 
 
@@ -36,14 +36,14 @@ def speech_checkpoint(folder: Path, **changes: object) -> Path:
     return folder / "best.pt"
 
 
-def music_checkpoint(folder: Path, geometry: UNetGeometry = MUSIC, **more: object) -> Path:
+def music_checkpoint(folder: Path, geometry: UNetConfig = MUSIC, **more: object) -> Path:
     torch.manual_seed(2)
     saved = {"model": UNets(geometry).state_dict(), "config": dataclasses.asdict(geometry), "stems": list(STEMS)}
     torch.save(saved | more, folder / "best.pt")
     return folder / "best.pt"
 
 
-def text_checkpoint(folder: Path, geometry: AudioTransformerGeometry = TEXT, **changes: object) -> Path:
+def text_checkpoint(folder: Path, geometry: AudioTransformerConfig = TEXT, **changes: object) -> Path:
     torch.manual_seed(3)
     vocabularies = {side: list(symbols) for side, symbols in vars(text_spec(geometry).vocabularies).items()}
     saved = {"model": AudioTransformer(geometry).state_dict(), "config": dataclasses.asdict(geometry)}
@@ -203,7 +203,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(2)}, tmp_path / "other.pt")
     with pytest.raises(ModelError, match="is no training checkpoint: expected the keys 'model' and 'config'.$"):
         export_checkpoint(tmp_path / "other.pt", tmp_path / "x", name="x")
-    torch.save({"model": {}, "config": dataclasses.asdict(ConvTasNetGeometry())}, tmp_path / "tasnet.pt")
+    torch.save({"model": {}, "config": dataclasses.asdict(ConvTasNetConfig())}, tmp_path / "tasnet.pt")
     with pytest.raises(ModelError, match="^This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio"):
         export_checkpoint(tmp_path / "tasnet.pt", tmp_path / "x", name="x")
     (tmp_path / "text.pt").write_text("hello")

@@ -15,9 +15,10 @@ from source_tree import ROOT
 from unbraid.errors import UsageError
 from unbraid.hub.importers.spleeter_config import shipped_config
 from unbraid.hub.spec import Spectral
-from unbraid.models.geometry import SepFormerGeometry, UNetGeometry
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import SepFormer
 from unbraid.models.tensors import tensor_shapes
+from unbraid.models.unet.config import UNetConfig
 from unbraid.training import read_recipe, train
 from unbraid.training.checkpoints import LAST
 from unbraid.training.recipe import Constant, Plateau
@@ -64,7 +65,7 @@ def test_a_recipe_is_short_and_called_like_its_file(name: str) -> None:
 def test_the_papers_settings(name: str) -> None:
     """Subakan et al., section 3.2, and SpeechBrain's recipes."""
     recipe = read_recipe(FOLDER / f"{name}.toml")
-    assert recipe.task.model == SepFormerGeometry(sources=3 if "3mix" in name else 2)
+    assert recipe.task.model == SepFormerConfig(sources=3 if "3mix" in name else 2)
     assert recipe.schedule == Plateau(factor=0.5, patience=2, hold_epochs=85)
     assert (recipe.trainer.epochs, recipe.trainer.batch) == (200, 1)
     assert (recipe.optimizer.rate, recipe.optimizer.weight_decay, recipe.optimizer.clip) == (1.5e-4, 0, 5)
@@ -91,7 +92,7 @@ def test_spleeters_settings(name: str) -> None:
 @pytest.mark.parametrize("name", MUSIC)
 def test_our_songs_settings(name: str) -> None:
     recipe = read_recipe(FOLDER / f"{name}.toml")
-    assert recipe.task.model == UNetGeometry(
+    assert recipe.task.model == UNetConfig(
         MUSIC[name], 2, (16, 32, 64, 96, 128, 192), "elu", "elu", output="softmax", trunk="shared", bins=1024, side=True
     )
     assert recipe.task.spectral == Spectral(exponent=0.5, extension="average")

@@ -110,7 +110,7 @@ def test_distances_of_levels_are_in_decibels() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_trains_and_ends_in_a_model_that_runs(kind: str, file: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
-    from unbraid.tasks.audio_to_audio import Converter
+    from unbraid.tasks.audio_to_audio import AudioToAudio
     from unbraid.tasks.separation.separator import Separator
 
     recipe, out = recipe_of(file, *KINDS[kind]), tmp_path / "run"
@@ -126,7 +126,7 @@ def test_each_kind_trains_and_ends_in_a_model_that_runs(kind: str, file: Path, t
     audio = 0.1 * np.sin(np.arange(1000, dtype=np.float32))
     mel = Mel(64, 16, 6)
     levels = mel_levels(audio, mel, 8000)
-    with Converter(tmp_path / "model") as converter:
+    with AudioToAudio(tmp_path / "model") as converter:
         made = converter(audio if source == "waveform" else levels)
     assert made.shape == (levels.shape if target == "spectrogram" else (1000,) if wave else (1008,))
     assert np.isfinite(made).all()
@@ -144,10 +144,10 @@ def test_the_score_is_what_is_taken_away(file: Path) -> None:
         def forward(self, source: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
             return batch.target
 
-    assert float(task.gains(Perfect(), batch)["sound"]) > 60
+    assert float(task.scores(Perfect(), batch)["sound"]) > 60
     task = recipe_of(file, *KINDS["spectrogram to spectrogram"]).task
     batch = task.collate([task.dev_data()[0]])
-    assert float(task.gains(Perfect(), batch)["sound"]) == 100
+    assert float(task.scores(Perfect(), batch)["sound"]) == 100
 
 
 @pytest.mark.parametrize("kind", ["waveform to waveform", "spectrogram to spectrogram"])

@@ -11,7 +11,7 @@ from train_helpers import load, read_log, recipe_of, same, silent
 from unbraid.errors import ModelError, UsageError
 from unbraid.hub.spec import Windows
 from unbraid.hub.vocabulary import SPECIAL
-from unbraid.models.geometry import SpectrogramSide, WaveSide
+from unbraid.models.audio_transformer.config import SpectrogramSide, WaveSide
 from unbraid.training import export_run, look, rehearse, train
 from unbraid.training.tasks.audio_to_text import AudioTextModel, ctc_loss, heard
 

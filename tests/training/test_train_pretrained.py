@@ -13,7 +13,7 @@ from unbraid.hub.folder import write_model_folder
 from unbraid.hub.importers import read_checkpoint
 from unbraid.hub.importers.wav2vec2_backbone import read_trunk
 from unbraid.hub.spec import steps_in
-from unbraid.models.geometry import PretrainedSide
+from unbraid.models.audio_transformer.config import PretrainedSide
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.training import export_run, train
 from unbraid.training.pretrained import pretrained_trunk
@@ -50,7 +50,7 @@ def test_it_begins_with_what_was_published_and_ends_in_a_model(
     recipe, out = recipe_of(recipe_file, f"model.frozen={frozen}", "data.epoch_utterances=4"), tmp_path / "run"
     published = read_trunk(goldens / "hubert")
     assert recipe.task.geometry.source == PretrainedSide(published.geometry)
-    steps = (4000 - published.geometry.reach) // published.geometry.stride + 1
+    steps = (4000 - published.geometry.receptive_field) // published.geometry.stride + 1
     assert steps_in(recipe.task.hearing.side, 4000) == steps
     assert recipe.task.source == f"tones, from {goldens / 'hubert'}"
     train(recipe, out, silent)

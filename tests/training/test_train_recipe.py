@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from train_helpers import RECIPE, recipe_of
 
 from unbraid.errors import UsageError
-from unbraid.models.conv_tasnet.network import ConvTasNetGeometry
-from unbraid.models.geometry import SepFormerGeometry
+from unbraid.models.conv_tasnet.config import ConvTasNetConfig
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.training import read_recipe
 from unbraid.training.recipe import Constant, Cosine, Optimizer
 from unbraid.training.recipe_reader import fill
@@ -19,7 +19,7 @@ from unbraid.training.recipe_reader import fill
 
 def test_a_recipe_is_read_into_dataclasses(recipe_file: Path) -> None:
     recipe = recipe_of(recipe_file)
-    assert recipe.task.model == SepFormerGeometry(features=8, heads=2, chunk_frames=20, blocks=1, layers=1, hidden=8)
+    assert recipe.task.model == SepFormerConfig(features=8, heads=2, chunk_frames=20, blocks=1, layers=1, hidden=8)
     assert recipe.optimizer == Optimizer(1e-3, weight_decay=0.01, clip=5.0)
     assert recipe.schedule == Cosine(warmup_steps=2)
     assert (recipe.part_steps, recipe.step_items, recipe.steps) == (3, 2, 12)
@@ -41,7 +41,7 @@ def test_values_can_be_changed_from_outside(recipe_file: Path) -> None:
 def test_a_family_brings_its_own_sizes(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text(RECIPE)
     recipe = recipe_of(tmp_path / "r.toml", 'model={family="conv_tasnet",features=12,skip=4}')
-    assert recipe.task.model == ConvTasNetGeometry(features=12, skip=4)
+    assert recipe.task.model == ConvTasNetConfig(features=12, skip=4)
     with pytest.raises(UsageError, match=r"^\[model\] does not know 'skip'; it knows sources, features, "):
         recipe_of(tmp_path / "r.toml", "model.skip=3")
 

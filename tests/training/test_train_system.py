@@ -9,9 +9,10 @@ import torch
 from train_helpers import STEPS, read_log, recipe_of, silent
 
 from unbraid.errors import ModelError, UsageError
+from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.band_split.network import BandSplit
-from unbraid.models.conv_tasnet.network import ConvTasNetGeometry
-from unbraid.models.geometry import BandSplitGeometry, SepFormerGeometry
+from unbraid.models.conv_tasnet.config import ConvTasNetConfig
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import SepFormer
 from unbraid.training import Standing, train
 from unbraid.training.data import DynamicMixtures
@@ -21,7 +22,7 @@ from unbraid.training.system import System, rate_factor
 from unbraid.training.tasks.speech import PER_SOURCE, Loss, build_model, improvement, loss_of
 from unbraid.training.warm_start import voices_taken
 
-SIZES = SepFormerGeometry(features=8, heads=2, chunk_frames=20, blocks=1, layers=1, hidden=8)
+SIZES = SepFormerConfig(features=8, heads=2, chunk_frames=20, blocks=1, layers=1, hidden=8)
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:
@@ -167,7 +168,7 @@ def test_dev_may_hold_mixtures_of_several_numbers_of_voices(tmp_path, recipe_fil
 
 
 def test_a_band_split_transformer_takes_over_the_voices_that_there_are() -> None:
-    sizes = BandSplitGeometry(sources=2, frame_samples=32, bands=4, features=8, blocks=1, heads=2, hidden=8)
+    sizes = BandSplitConfig(sources=2, frame_samples=32, bands=4, features=8, blocks=1, heads=2, hidden=8)
     two, three = BandSplit(sizes), BandSplit(dataclasses.replace(sizes, sources=3))
     before = {name: value.clone() for name, value in three.state_dict().items()}
     after = voices_taken(three.state_dict(), two.state_dict(), PER_SOURCE, "best.pt")
@@ -185,7 +186,7 @@ def test_a_start_of_other_sizes_is_refused() -> None:
     message = r"^trainer.init: best.pt is of other sizes \(masknet.*feed_in.weight is \(12, 8\), not \(8, 8\)\).$"
     with pytest.raises(ModelError, match=message):
         voices_taken(SepFormer(SIZES).state_dict(), wide.state_dict(), PER_SOURCE, "best.pt")
-    convolutional = build_model(ConvTasNetGeometry(features=8, bottleneck=4, skip=4, hidden=4, blocks=1, repeats=1))
+    convolutional = build_model(ConvTasNetConfig(features=8, bottleneck=4, skip=4, hidden=4, blocks=1, repeats=1))
     with pytest.raises(ModelError, match="^trainer.init: best.pt is of another kind of model"):
         voices_taken(SepFormer(SIZES).state_dict(), convolutional.state_dict(), PER_SOURCE, "best.pt")
 

@@ -11,8 +11,8 @@ from train_helpers import load, read_log, recipe_of, same, silent, write_diction
 from unbraid.errors import ModelError, UsageError
 from unbraid.evaluation.text.scoring import Distance, closest, symbol_error_rate
 from unbraid.hub.vocabulary import BEGIN, END, PADDING
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.audio_transformer.network.model import AudioTransformer
-from unbraid.models.geometry import AudioTransformerGeometry, TextSide
 from unbraid.training import export_run, look, rehearse, train
 from unbraid.training.data.text import TextPair, text_batch
 from unbraid.training.optimizer import MuonAndAdamW
@@ -47,7 +47,7 @@ def test_the_mean_accuracy_is_what_the_error_rate_leaves(words: list[tuple[str, 
 def test_what_is_written_is_likeliest_step_by_step(positions) -> None:
     """As by teacher forcing, which needs no cache: each symbol is the argmax after those before it."""
     torch.manual_seed(1)
-    sizes = AudioTransformerGeometry(TextSide(9), TextSide(7), 8, 2, 16, 1, 2, positions)
+    sizes = AudioTransformerConfig(TextSide(9), TextSide(7), 8, 2, 16, 1, 2, positions)
     model = AudioTransformer(sizes).eval()
     batch = text_batch([TextPair(source, ([4],)) for source in ([4, 5, 6, 7, 8], [8, 4], [6])])
     found = write(model, batch.source, batch.lengths, most_symbols(batch.source.shape[1]))
@@ -63,7 +63,7 @@ def test_what_is_written_is_likeliest_step_by_step(positions) -> None:
 
 
 def test_tables_of_symbols_are_not_muons() -> None:
-    sizes = AudioTransformerGeometry(TextSide(9), TextSide(7), 8, 2, 16, 1, 1)
+    sizes = AudioTransformerConfig(TextSide(9), TextSide(7), 8, 2, 16, 1, 1)
     model = AudioTransformer(sizes)
     muon, adam = MuonAndAdamW(model, lr=1e-3, weight_decay=0.0).parts
     assert any(p is model.front.embedding.weight for p in adam.param_groups[0]["params"])

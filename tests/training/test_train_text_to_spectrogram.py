@@ -10,9 +10,9 @@ from train_helpers import load, read_log, recipe_of, same, silent, write_csv
 
 from unbraid.errors import ModelError, UsageError
 from unbraid.hub.vocabulary import END
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
 from unbraid.models.audio_transformer.network.model import AudioTransformer
-from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
-from unbraid.tasks.decoding.acoustic_model import Speaker
+from unbraid.tasks.decoding.acoustic_model import AcousticModel
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.training import export_run, rehearse, train
 from unbraid.training.data.spoken import SpokenText, spoken_batch
@@ -75,7 +75,7 @@ def file(tmp_path: Path) -> Path:
 
 def tiny(heads: int = 2) -> AudioTransformer:
     torch.manual_seed(0)
-    return AudioTransformer(AudioTransformerGeometry(TextSide(9), SpectrogramSide(3, (2,)), 8, heads, 16, 1, 2))
+    return AudioTransformer(AudioTransformerConfig(TextSide(9), SpectrogramSide(3, (2,)), 8, heads, 16, 1, 2))
 
 
 def test_frames_count_where_there_are_any() -> None:
@@ -161,7 +161,7 @@ def test_a_model_that_speaks(file: Path, tmp_path: Path) -> None:
     dev = task.dev_data()
     batch = spoken_batch([dev[n] for n in range(3)])
     wanted = speak(module, batch.source, batch.lengths, 20)
-    with Speaker(tmp_path / "model") as speaker:
+    with AcousticModel(tmp_path / "model") as speaker:
         rows = [row[:n].tolist() for row, n in zip(batch.source, batch.lengths.tolist(), strict=True)]
         spoken = speaker.speak(rows, most_frames=40)
     for ours, theirs in zip(spoken, wanted, strict=True):

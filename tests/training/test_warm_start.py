@@ -8,7 +8,7 @@ import torch
 from train_helpers import load, recipe_of, silent
 
 from unbraid.errors import ModelError
-from unbraid.models.geometry import UNetGeometry
+from unbraid.models.unet.config import UNetConfig
 from unbraid.models.unet.network import UNets
 from unbraid.training import train
 from unbraid.training.warm_start import ancestors, nets_taken, read_first, trunk_taken
@@ -19,7 +19,7 @@ FILTERS = (2, 3, 4)
 def nets(stems: int, trunk: str = "own", seed: int = 0, **sizes: Any) -> UNets:
     """A network whose norms and layers across all bins are not those of a fresh one either."""
     torch.manual_seed(seed)
-    model = UNets(UNetGeometry(**{"stems": stems, "filters": FILTERS, "trunk": trunk} | sizes))
+    model = UNets(UNetConfig(**{"stems": stems, "filters": FILTERS, "trunk": trunk} | sizes))
     for name, value in model.state_dict().items():
         if value.dtype == torch.float32 and ("norm" in name or "widen" in name):
             value.uniform_(0.5, 1.5)
@@ -67,7 +67,7 @@ def test_a_shared_trunk_with_one_more_stem_goes_on_as_it_was_for_the_others() ->
 @pytest.mark.parametrize("trunk", ["own", "shared"])
 @pytest.mark.parametrize("more", [{"bins": 16}, {"side": True}, {"bins": 16, "side": True}])
 def test_what_a_network_lacks_begins_as_nothing(trunk: str, more: dict[str, Any]) -> None:
-    old, new = nets(3, trunk), UNets(UNetGeometry(stems=2, filters=FILTERS, trunk=trunk, **more)).eval()
+    old, new = nets(3, trunk), UNets(UNetConfig(stems=2, filters=FILTERS, trunk=trunk, **more)).eval()
     if trunk == "own":
         new.load_state_dict(nets_taken(new.state_dict(), old.state_dict(), [2, 0], "best.pt"))
     else:
@@ -118,7 +118,7 @@ def test_training_goes_on_from_an_imported_checkpoint_of_spleeters(tmp_path: Pat
     from unbraid.hub.importers import read_checkpoint
 
     filters, stems = (2, 3, 4, 5, 6, 7), ("vocals", "bass", "other")
-    sizes = UNetGeometry(stems=3, filters=filters)
+    sizes = UNetConfig(stems=3, filters=filters)
     weights = {name: 0.2 * value for name, value in seeded_weights(sizes).items()}
     weights |= {name: abs(value) + 0.5 for name, value in weights.items() if "running_var" in name}
     published = published_spleeter(weights, sizes)

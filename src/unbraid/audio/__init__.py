@@ -3,7 +3,7 @@
 from unbraid.audio.arrays import ArrayLike, as_audio, check_rate_given, checked_rate, is_array, numbers_of
 from unbraid.audio.formats import OutputFormat, check_format, choose_format, formats_for, nearest_rate
 from unbraid.audio.info import Audio, AudioInfo
-from unbraid.audio.options import Cut, ReadOptions, TrackChoice
+from unbraid.audio.options import Excerpt, ReadOptions, TrackChoice
 from unbraid.audio.read import Reader, check_range, open_reader, probe, read
 from unbraid.audio.resample import Resampler, resample, resampled_length
 from unbraid.audio.source import Source, spool
@@ -13,7 +13,7 @@ __all__ = [
     "ArrayLike",
     "Audio",
     "AudioInfo",
-    "Cut",
+    "Excerpt",
     "OutputFormat",
     "ReadOptions",
     "Reader",

@@ -23,7 +23,7 @@ class ReadOptions:
 
 
 @dataclass(frozen=True)
-class Cut:
+class Excerpt:
     """An excerpt of an input, and the options for reading it."""
 
     start: float = 0.0  # seconds

@@ -10,7 +10,7 @@ from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, 
 from unbraid.cli.console import explain
 from unbraid.cli.files.inputs import Item, Layout, placed, refuse_collisions
 from unbraid.cli.files.outputs import Signal, Track
-from unbraid.cli.files.record import Making, claims
+from unbraid.cli.files.record import Provenance, claims
 from unbraid.cli.pipes import Place, naming
 from unbraid.cli.request import Request
 from unbraid.errors import AudioError, UsageError
@@ -95,7 +95,7 @@ def _track(request: Request, source: Path, outputs: dict[str, Path], receipt: Pa
         outputs=outputs,
         fmt=fmt,
         receipt=receipt,
-        making=Making(about.st_size, about.st_mtime_ns, spec.name, spec.files, request.making_options()),
+        making=Provenance(about.st_size, about.st_mtime_ns, spec.name, spec.files, request.making_options()),
         replace=request.overwrite,
         replace_ours=request.resume,
         root=request.root,

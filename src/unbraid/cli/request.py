@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from unbraid.audio import Cut, ReadOptions, TrackChoice
+from unbraid.audio import Excerpt, ReadOptions, TrackChoice
 from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
 from unbraid.errors import ModelNotFound, UsageError
 from unbraid.hub import names as hub
@@ -47,7 +47,7 @@ class Request:
     template: str = DEFAULT_TEMPLATE
     stems: tuple[str, ...] | None = None  # None: all
     coding: Coding = Coding()
-    cut: Cut = field(default_factory=Cut)
+    cut: Excerpt = field(default_factory=Excerpt)
     engine: Engine = Engine()
     options: Options = field(default_factory=Options)
     recursive: bool = False
@@ -80,7 +80,7 @@ def check_threads(threads: int | None) -> None:
         raise UsageError(f"{threads} threads are not possible; give 1 or more, or leave --threads out.")
 
 
-def check_cut(cut: Cut) -> None:
+def check_cut(cut: Excerpt) -> None:
     """Refuse times that cannot be."""
     if not 0 <= cut.start < math.inf:
         raise UsageError(f"A start of {cut.start:g} s is not possible; it must be 0 or more.")
@@ -97,9 +97,9 @@ def track_choice(text: str) -> TrackChoice:
 
 def cut_of(
     times: tuple[float, float | None], track: str, input_format: str | None, *, strict: bool, skip_damage: bool
-) -> Cut:
+) -> Excerpt:
     """The cut that options describe; `times` are its start and duration."""
-    return Cut(*times, track_choice(track), ReadOptions(input_format, strict, skip_damage))
+    return Excerpt(*times, track_choice(track), ReadOptions(input_format, strict, skip_damage))
 
 
 def choose_model(model: str | None, speakers: int | None) -> str:

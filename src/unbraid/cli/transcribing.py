@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.audio import Cut, OutputFormat, Writer, open_writer, probe
+from unbraid.audio import Excerpt, OutputFormat, Writer, open_writer, probe
 from unbraid.cli.console import explain, notice, report_error, say, warn
 from unbraid.cli.files.inputs import Item, collect
 from unbraid.cli.pipes import Place, naming, places
@@ -191,7 +191,7 @@ def _engines(asked: Asked) -> Iterator[Engines]:
 
 
 @contextmanager
-def _voices(separator: Separator, source: Path, cut: Cut, progress: Progress) -> Iterator[dict[str, Path]]:
+def _voices(separator: Separator, source: Path, cut: Excerpt, progress: Progress) -> Iterator[dict[str, Path]]:
     """The voices of a recording as files, for as long as they are needed."""
     rate = separator.output_rate(probe(source, cut.track, cut.reading).sample_rate)
     with temporary_folder() as folder:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unbraid import __version__
-from unbraid.audio import Cut
+from unbraid.audio import Excerpt
 from unbraid.cli.files.inputs import EXTENSIONS, Collected, Item, Layout, placed, refuse_collisions
 from unbraid.cli.request import check_cut, check_threads, choose_model
 from unbraid.errors import UsageError
@@ -23,7 +23,7 @@ class Asked:
     output: str | None = None  # None: standard output
     form: str | None = None  # None: as the output is called
     template: str = "{track}.{ext}"
-    cut: Cut = field(default_factory=Cut)
+    cut: Excerpt = field(default_factory=Excerpt)
     voices: str | None = None  # the model that pulls voices apart first
     channels: Channels = "mix"
     beams: int | None = None

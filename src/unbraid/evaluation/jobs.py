@@ -35,7 +35,7 @@ from unbraid.evaluation.text.transcripts import csv_text as heard_csv_text
 from unbraid.evaluation.text.transcripts import lines as heard_lines
 from unbraid.hub.spec import ModelSpec
 from unbraid.runtime.base import Precision
-from unbraid.tasks.audio_to_audio import Converter
+from unbraid.tasks.audio_to_audio import AudioToAudio
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.transcription.transcriber import Transcriber
@@ -231,7 +231,7 @@ class SoundsJob:
         if precision != "float32":
             raise UsageError(f"{precision} is for SepFormers, and {self._spec.name} is none: use float32.")
         mixtures, noise = self._request.mixtures(self._spec), self._request.added_noise(self._spec)
-        with Converter(model, device=device, threads=self._request.threads) as converter:
+        with AudioToAudio(model, device=device, threads=self._request.threads) as converter:
             yield Running(converter.device, len(mixtures), self._evaluation.run(converter, mixtures, noise))
 
     def told(self, device: str, precision: str) -> Told:

@@ -1,14 +1,15 @@
 """The model card: README.md of a model folder, written from its spec."""
 
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.geometry import AudioTransformerGeometry, Wav2Vec2Geometry
+from unbraid.models.audio_transformer.config import AudioTransformerConfig
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 
 def model_card(spec: ModelSpec) -> str:
     """Markdown that says what a model is, where it comes from, under which licence, and how good it is."""
-    if isinstance(spec.geometry, AudioTransformerGeometry):
+    if isinstance(spec.geometry, AudioTransformerConfig):
         what, command = _transformer(spec, spec.geometry)
-    elif isinstance(spec.geometry, Wav2Vec2Geometry):
+    elif isinstance(spec.geometry, Wav2Vec2Config):
         what, command = f"Writes what is said, at {spec.sample_rate} Hz.", f"transcribe speech.wav -m {spec.name}"
     else:
         what = f"{', '.join(spec.stems)} from a mixture, at {spec.sample_rate} Hz."
@@ -18,7 +19,7 @@ def model_card(spec: ModelSpec) -> str:
         "",
         what,
         "",
-        f"- **Network:** {spec.family}, {spec.geometry}".replace("Geometry(", " ("),
+        f"- **Network:** {spec.family}, {spec.geometry}".replace("Config(", " ("),
         f"- **Weights:** {spec.provenance}",
         f"- **Licence:** {spec.licence}",
         "",
@@ -30,7 +31,7 @@ def model_card(spec: ModelSpec) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _transformer(spec: ModelSpec, geometry: AudioTransformerGeometry) -> tuple[str, str]:
+def _transformer(spec: ModelSpec, geometry: AudioTransformerConfig) -> tuple[str, str]:
     """What an audio Transformer does, and the command that shows it."""
     sides = (geometry.source.kind, geometry.target.kind)
     if sides == ("text", "text"):

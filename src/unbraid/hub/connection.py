@@ -27,11 +27,11 @@ _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _REFUSALS = {401: "Access is refused", 403: "Access is refused", 404: "There is no such file"}
 
 
-class Passing(Exception):
+class TransientError(Exception):
     """A transient failure; another attempt may succeed."""
 
 
-class Lasting(Passing):
+class Lasting(TransientError):
     """A connection failure that an immediate retry would meet again."""
 
 
@@ -122,7 +122,7 @@ class Answer:
 def status_error(status: int, url: str) -> Exception:
     """The error for an HTTP status that is not a success: `Passing` when another attempt may help."""
     if status in _PASSING_STATUS:
-        return Passing(f"the server answered with status {status}")
+        return TransientError(f"the server answered with status {status}")
     if status == 407:
         return DownloadError(
             f"A proxy refuses: {url} answers with HTTP status 407, it wants a name and a password. Put them into the "

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from unbraid.errors import ChecksumError, DownloadError, refused
-from unbraid.hub.connection import Answer, Connection, Lasting, Passing, status_error, web_page
+from unbraid.hub.connection import Answer, Connection, Lasting, TransientError, status_error, web_page
 from unbraid.hub.proxies import proxy_of
 
 T = TypeVar("T")
@@ -97,7 +97,7 @@ def fetch_head(url: str, headers: dict[str, str]) -> Answer:
 
     def attempt() -> Answer:
         with connection.answer("HEAD", url, headers, stay=True) as answer:
-            if isinstance(error := status_error(answer.status, url), Passing):
+            if isinstance(error := status_error(answer.status, url), TransientError):
                 raise error
             return answer
 
@@ -119,7 +119,7 @@ def persist(attempt: Callable[[], T], url: str, reached: Callable[[], int] = lam
             return attempt()
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, UnicodeError, OverflowError) as error:
             raise DownloadError(f"{url} is not an address to download from: {_reason(error)}.") from None
-        except (httpx2.TransportError, Passing) as error:
+        except (httpx2.TransportError, TransientError) as error:
             if (now := reached()) > furthest:
                 failures, furthest = 0, now
             failures += 1
@@ -182,7 +182,7 @@ def _receive(connection: Connection, remote: Remote, part: Path, progress: Progr
             return
         if answer.status == 416 or (answer.status == 206 and _range_start(answer) != done):
             part.unlink(missing_ok=True)
-            raise Passing("the server sends another part of the file than was asked for")
+            raise TransientError("the server sends another part of the file than was asked for")
         _check_status(answer, remote.url)
         if answer.status != 206:
             done = 0
@@ -202,7 +202,7 @@ def _receive(connection: Connection, remote: Remote, part: Path, progress: Progr
                 if progress:
                     progress(done, total)
     if done < (total or 0):
-        raise Passing(f"the connection ended after {done} of {total} bytes")
+        raise TransientError(f"the connection ended after {done} of {total} bytes")
 
 
 def _check_size(remote: Remote, total: int | None) -> None:

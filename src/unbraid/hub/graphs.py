@@ -12,23 +12,24 @@ from importlib import resources
 
 from unbraid.errors import RuntimeUnavailable
 from unbraid.hub.spec import family_of
-from unbraid.models.geometry import AudioTransformerGeometry, Geometry, Side, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, Side, TextSide
+from unbraid.models.family import Config
 
 WEIGHTS_FILES = {"float32": "model.safetensors", "float16": "model.safetensors", "int8": "model.int8.safetensors"}
 ATTENTION = "attention"  # who attends to whom
 
 
-def graph_parts(geometry: Geometry) -> tuple[str, ...]:
+def graph_parts(geometry: Config) -> tuple[str, ...]:
     """The names of the graphs that a network runs on; in a model folder NAME.onnx."""
-    if not isinstance(geometry, AudioTransformerGeometry) or geometry.is_aligned:
+    if not isinstance(geometry, AudioTransformerConfig) or geometry.is_aligned:
         return ("model",)
     return ("encoder", "decoder") if isinstance(geometry.target, TextSide) else ("encoder", "decoder", "post")
 
 
-def every_part(geometry: Geometry) -> tuple[str, ...]:
+def every_part(geometry: Config) -> tuple[str, ...]:
     """The same, and the graph that is only looked at, which folders of earlier releases lack (see `attention`)."""
     parts = graph_parts(geometry)
-    return (*parts, ATTENTION) if isinstance(geometry, AudioTransformerGeometry) else parts
+    return (*parts, ATTENTION) if isinstance(geometry, AudioTransformerConfig) else parts
 
 
 def source_name(side: Side) -> str:
@@ -36,7 +37,7 @@ def source_name(side: Side) -> str:
     return {"text": "symbols", "spectrogram": "log_mel", "waveform": "waveform", "wav2vec2": "waveform"}[side.kind]
 
 
-def graph_name(geometry: Geometry, dtype: str, part: str = "model") -> str:
+def graph_name(geometry: Config, dtype: str, part: str = "model") -> str:
     """The file name of a shipped graph: family, sizes in the order of the dataclass, dtype of the weights."""
     family = family_of(geometry) if part == "model" else f"{family_of(geometry)}-{part}"
     values = dataclasses.astuple(geometry)
@@ -56,7 +57,7 @@ def _joined(value: object) -> str:
     return "x".join(size if count == 1 else f"{count}of{size}" for size, count in runs)
 
 
-def find_graph(geometry: Geometry, dtype: str, part: str = "model") -> bytes:
+def find_graph(geometry: Config, dtype: str, part: str = "model") -> bytes:
     """A graph of a geometry whose weights file is in `dtype` (float32, float16; int8 for a SepFormer).
 
     Raises:

@@ -16,7 +16,7 @@ from unbraid.hub import cache as store
 from unbraid.hub.catalogue import ASSETS, Published, catalogue, check_import_name, folder_name, nearest
 from unbraid.hub.download import Progress, disk_error
 from unbraid.hub.spec import Family, ModelSpec, read_spec
-from unbraid.models.geometry import AudioTransformerGeometry
+from unbraid.models.audio_transformer.config import AudioTransformerConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -283,7 +283,7 @@ def _entry_of(folder: Path, where: Literal["packaged", "cached"]) -> Entry | Non
         sample_rate=spec.sample_rate,
         scores=spec.scores,
         folder=folder,
-        writes=spec.geometry.target.kind if isinstance(spec.geometry, AudioTransformerGeometry) else "text",
+        writes=spec.geometry.target.kind if isinstance(spec.geometry, AudioTransformerConfig) else "text",
     )
 
 

@@ -20,29 +20,29 @@ from unbraid.files.bounded import read_json
 from unbraid.files.ranges import Range, check_range
 from unbraid.hub.schema import build
 from unbraid.hub.vocabulary import Vocabulary
-from unbraid.models.geometry import (
-    AudioTransformerGeometry,
-    BandSplitGeometry,
-    Geometry,
+from unbraid.models.audio_transformer.config import (
+    AudioTransformerConfig,
     PretrainedSide,
-    SepFormerGeometry,
     Side,
     SpectrogramSide,
     TextSide,
-    UNetGeometry,
-    Wav2Vec2Geometry,
     WaveSide,
 )
+from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.family import Config
+from unbraid.models.sepformer.config import SepFormerConfig
+from unbraid.models.unet.config import UNetConfig
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 FORMAT = 1
 Family = Literal["sepformer", "band_split", "unet", "audio_transformer", "wav2vec2"]
 Level = Literal["fitted", "own"]
-_FAMILIES: dict[type[Geometry], Family] = {
-    SepFormerGeometry: "sepformer",
-    BandSplitGeometry: "band_split",
-    UNetGeometry: "unet",
-    AudioTransformerGeometry: "audio_transformer",
-    Wav2Vec2Geometry: "wav2vec2",
+_FAMILIES: dict[type[Config], Family] = {
+    SepFormerConfig: "sepformer",
+    BandSplitConfig: "band_split",
+    UNetConfig: "unet",
+    AudioTransformerConfig: "audio_transformer",
+    Wav2Vec2Config: "wav2vec2",
 }
 SAMPLE_RATES = Range(1000, 1_000_000)  # Hz
 TEXT_LENGTHS = {"name": 200, "licence": 2000, "provenance": 2000}  # characters, at most
@@ -77,7 +77,7 @@ class ModelSpec:
     sample_rate: int  # Hz; 0 where there is no audio
     channels: int  # that the network takes: 1 or 2; 0 where there is no audio
     stems: tuple[str, ...]  # in the order of the network's outputs; none where nothing is pulled apart
-    geometry: Geometry
+    geometry: Config
     licence: str
     provenance: str  # where the weights come from, in one sentence
     spectral: Spectral | None = None  # U-Nets
@@ -101,9 +101,9 @@ class ModelSpec:
                 f"{self.name}: of {', '.join(_PARTS)} its network needs {', '.join(needed)} and no other; "
                 f"found {', '.join(given) or 'none'}."
             )
-        if isinstance(self.geometry, AudioTransformerGeometry):
+        if isinstance(self.geometry, AudioTransformerConfig):
             self._check_sides(self.geometry)
-        elif isinstance(self.geometry, Wav2Vec2Geometry):
+        elif isinstance(self.geometry, Wav2Vec2Config):
             self._check_transcriber(self.geometry)
         else:
             self._check_audio(self.geometry)
@@ -136,8 +136,8 @@ class ModelSpec:
                     f"{self.name}: files gives {quoted(name)} the hash {quoted(digest)}, which is not a SHA-256."
                 )
 
-    def _check_audio(self, geometry: SepFormerGeometry | BandSplitGeometry | UNetGeometry) -> None:
-        if isinstance(geometry, SepFormerGeometry | BandSplitGeometry):
+    def _check_audio(self, geometry: SepFormerConfig | BandSplitConfig | UNetConfig) -> None:
+        if isinstance(geometry, SepFormerConfig | BandSplitConfig):
             outputs, channels = geometry.sources, 1
         else:
             outputs, channels = geometry.stems, geometry.channels
@@ -156,7 +156,7 @@ class ModelSpec:
         if self.channels != channels:
             raise SpecError(f"{self.name}: its network takes {channels} channels, not {self.channels}.")
 
-    def _check_sides(self, geometry: AudioTransformerGeometry) -> None:
+    def _check_sides(self, geometry: AudioTransformerConfig) -> None:
         self._check_symbols(geometry)
         sides = (geometry.source, geometry.target)
         for side in sides:
@@ -173,7 +173,7 @@ class ModelSpec:
             read, written = (samples_in_step(side, self.mel) for side in sides)
             raise SpecError(f"{self.name}: a step of what it reads is {read} samples, of what it writes {written}.")
 
-    def _check_transcriber(self, geometry: Wav2Vec2Geometry) -> None:
+    def _check_transcriber(self, geometry: Wav2Vec2Config) -> None:
         assert self.vocabularies is not None
         if self.vocabularies.source:
             raise SpecError(f"{self.name}: its network reads audio, so its source has no vocabulary; write [].")
@@ -190,7 +190,7 @@ class ModelSpec:
                 f"{self.sample_rate} Hz, {self.channels} and {len(self.stems)}."
             )
 
-    def _check_symbols(self, geometry: AudioTransformerGeometry) -> None:
+    def _check_symbols(self, geometry: AudioTransformerConfig) -> None:
         if not self.vocabularies:
             return
         for name in ("source", "target"):
@@ -204,7 +204,7 @@ class ModelSpec:
         return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
 
 
-def family_of(geometry: Geometry) -> Family:
+def family_of(geometry: Config) -> Family:
     """The family whose networks have such sizes."""
     return _FAMILIES[type(geometry)]
 
@@ -225,7 +225,7 @@ def steps_in(side: Side, size: int) -> int:
     if isinstance(side, TextSide):
         return size
     if isinstance(side, PretrainedSide):
-        return max(0, size - side.encoder.reach) // side.stride + 1
+        return max(0, size - side.encoder.receptive_field) // side.stride + 1
     return -(-size // side.stride)
 
 
@@ -233,16 +233,20 @@ def size_of(side: Side, steps: int) -> int:
     """How many symbols, frames or samples a network is given for so many steps: zeros are added, or a rest left out."""
     if isinstance(side, TextSide):
         return steps
-    return (steps - 1) * side.stride + side.encoder.reach if isinstance(side, PretrainedSide) else steps * side.stride
+    return (
+        (steps - 1) * side.stride + side.encoder.receptive_field
+        if isinstance(side, PretrainedSide)
+        else steps * side.stride
+    )
 
 
-def _needed(geometry: Geometry) -> list[str]:
+def _needed(geometry: Config) -> list[str]:
     """Which of the optional parts the spec of such a network has."""
-    if isinstance(geometry, SepFormerGeometry | BandSplitGeometry):
+    if isinstance(geometry, SepFormerConfig | BandSplitConfig):
         return ["windows"]
-    if isinstance(geometry, UNetGeometry):
+    if isinstance(geometry, UNetConfig):
         return ["spectral"]
-    if isinstance(geometry, Wav2Vec2Geometry):
+    if isinstance(geometry, Wav2Vec2Config):
         return ["windows", "vocabularies"]
     sides = (geometry.source, geometry.target)
     there = {
@@ -283,13 +287,13 @@ def parse_spec(data: Any, where: str) -> ModelSpec:
     return spec
 
 
-def _geometry_of(item: Any) -> type[Geometry]:
+def _geometry_of(item: Any) -> type[Config]:
     """The geometry that an object with these keys means."""
     keys = item.keys() if isinstance(item, dict) else ()
     if "source" in keys:
-        return AudioTransformerGeometry
+        return AudioTransformerConfig
     if "symbols" in keys:
-        return Wav2Vec2Geometry
+        return Wav2Vec2Config
     if "bands" in keys:
-        return BandSplitGeometry
-    return SepFormerGeometry if "features" in keys else UNetGeometry
+        return BandSplitConfig
+    return SepFormerConfig if "features" in keys else UNetConfig

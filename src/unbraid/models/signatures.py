@@ -11,17 +11,17 @@ import numpy as np
 
 from unbraid.errors import ModelError
 from unbraid.hub.graphs import ATTENTION, source_name
-from unbraid.models.geometry import (
-    AudioTransformerGeometry,
-    BandSplitGeometry,
-    Geometry,
+from unbraid.models.audio_transformer.config import (
+    AudioTransformerConfig,
     PretrainedSide,
-    SepFormerGeometry,
     Side,
     SpectrogramSide,
     TextSide,
-    Wav2Vec2Geometry,
 )
+from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.family import Config
+from unbraid.models.sepformer.config import SepFormerConfig
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 Arrays = dict[str, np.ndarray]
 Axes = list[str | int]  # a size, or the name of one that varies: N, or what follows from it as "N * 4" or "n + 1"
@@ -36,13 +36,13 @@ class Signature:
     integers: tuple[str, ...] = ()  # of the inputs
 
 
-def signature(geometry: Geometry, part: str = "model") -> Signature:
+def signature(geometry: Config, part: str = "model") -> Signature:
     """The signature of one of a network's graphs (see `graphs.every_part`)."""
-    if isinstance(geometry, AudioTransformerGeometry):
+    if isinstance(geometry, AudioTransformerConfig):
         return _transformer(geometry, part)
-    if isinstance(geometry, SepFormerGeometry | BandSplitGeometry):
+    if isinstance(geometry, SepFormerConfig | BandSplitConfig):
         return Signature({"mixture": ["B", "T"]}, {"sources": ["B", geometry.sources, "T"]})
-    if isinstance(geometry, Wav2Vec2Geometry):
+    if isinstance(geometry, Wav2Vec2Config):
         return Signature({"waveform": ["B", "T"]}, {"logits": ["B", "N", geometry.symbols]})
     stems: Axes = ["B", geometry.stems, geometry.channels, "N", "F"]
     return Signature({"magnitude": ["B", geometry.inputs, "N", "F"]}, {"magnitudes": stems})
@@ -95,7 +95,7 @@ def _terms(axis: str) -> tuple[str, int, int]:
     return (symbol, int(number), 0) if operator == "*" else (symbol, 1, int(number or 0))
 
 
-def _transformer(g: AudioTransformerGeometry, part: str) -> Signature:
+def _transformer(g: AudioTransformerConfig, part: str) -> Signature:
     """The signatures of the graphs of `graph.audio_transformer`."""
     source: dict[str, Axes] = {source_name(g.source): _side_axes(g.source), "lengths": ["B"]}
     read = ("symbols", "lengths")
@@ -115,7 +115,7 @@ def _transformer(g: AudioTransformerGeometry, part: str) -> Signature:
     return Signature(source, outputs, read)
 
 
-def _decoder(g: AudioTransformerGeometry) -> Signature:
+def _decoder(g: AudioTransformerConfig) -> Signature:
     if isinstance(g.target, TextSide):
         written: dict[str, Axes] = {"symbols": ["B"]}
         follows: dict[str, Axes] = {"logits": ["B", g.target.symbols]}
@@ -129,7 +129,7 @@ def _decoder(g: AudioTransformerGeometry) -> Signature:
     return Signature({**written, **past, **cross, "lengths": ["B"]}, {**follows, **new}, ("symbols", "lengths"))
 
 
-def _attention(g: AudioTransformerGeometry, source: dict[str, Axes]) -> Signature:
+def _attention(g: AudioTransformerConfig, source: dict[str, Axes]) -> Signature:
     inputs = dict(source)
     integers: tuple[str, ...] = ("symbols", "lengths")
     outputs: dict[str, Axes] = {"encoder_attention": ["L", g.heads, "N", "N"]}
@@ -145,7 +145,7 @@ def _attention(g: AudioTransformerGeometry, source: dict[str, Axes]) -> Signatur
     return Signature(inputs, outputs, integers)
 
 
-def _kept(g: AudioTransformerGeometry, steps: str) -> Axes:
+def _kept(g: AudioTransformerConfig, steps: str) -> Axes:
     """Keys or values of the decoder's layers."""
     return [g.decoder_layers, "B", g.heads, steps, g.features // g.heads]
 

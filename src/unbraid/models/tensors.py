@@ -15,36 +15,35 @@ import safetensors
 import safetensors.numpy
 
 from unbraid.errors import ModelError, quoted, shortened
-from unbraid.models.geometry import (
-    AudioTransformerGeometry,
-    BandSplitGeometry,
-    Geometry,
+from unbraid.models.audio_transformer.config import (
+    AudioTransformerConfig,
     PretrainedSide,
-    SepFormerGeometry,
     SpectrogramSide,
     TextSide,
-    UNetGeometry,
-    Wav2Vec2Geometry,
     WaveSide,
-    across_width,
 )
+from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.family import Config
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensor_table import tensor_table
+from unbraid.models.unet.config import UNetConfig, across_width
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8"}  # NumPy's names: safetensors' names
 Shapes = dict[str, tuple[int, ...]]
 POST_LAYERS, POST_KERNEL = 3, 5  # of the post-net over written frames, see `models.spectrogram_ends`
 
 
-def tensor_shapes(geometry: Geometry) -> Shapes:
+def tensor_shapes(geometry: Config) -> Shapes:
     """Name and shape of every weight of a network: those of its torch module's parameters and buffers."""
-    if isinstance(geometry, AudioTransformerGeometry):
+    if isinstance(geometry, AudioTransformerConfig):
         shapes = _audio_transformer(geometry)
-    elif isinstance(geometry, Wav2Vec2Geometry):
-        shapes = trunk_shapes(geometry) | _linear("symbols", geometry.symbols, geometry.features)
-    elif isinstance(geometry, BandSplitGeometry):
+    elif isinstance(geometry, Wav2Vec2Config):
+        shapes = backbone_shapes(geometry) | _linear("symbols", geometry.symbols, geometry.features)
+    elif isinstance(geometry, BandSplitConfig):
         shapes = _band_split(geometry)
     else:
-        shapes = _sepformer(geometry) if isinstance(geometry, SepFormerGeometry) else _unets(geometry)
+        shapes = _sepformer(geometry) if isinstance(geometry, SepFormerConfig) else _unets(geometry)
     return dict(sorted(shapes.items()))
 
 
@@ -65,7 +64,7 @@ def _feed_forward(layer: str, features: int, hidden: int) -> Shapes:
     return shapes | _linear(f"{layer}.feed_in", hidden, features) | _linear(f"{layer}.feed_out", features, hidden)
 
 
-def _encoder(name: str, layers: int, g: SepFormerGeometry | AudioTransformerGeometry | Wav2Vec2Geometry) -> Shapes:
+def _encoder(name: str, layers: int, g: SepFormerConfig | AudioTransformerConfig | Wav2Vec2Config) -> Shapes:
     shapes = _affine(f"{name}.norm", g.features)
     for i in range(layers):
         layer = f"{name}.layers.{i}"
@@ -74,7 +73,7 @@ def _encoder(name: str, layers: int, g: SepFormerGeometry | AudioTransformerGeom
     return shapes
 
 
-def _decoder(name: str, layers: int, g: AudioTransformerGeometry) -> Shapes:
+def _decoder(name: str, layers: int, g: AudioTransformerConfig) -> Shapes:
     shapes = _affine(f"{name}.norm", g.features)
     for i in range(layers):
         layer = f"{name}.layers.{i}"
@@ -88,12 +87,12 @@ def _conv(name: str, outputs: int, inputs: int, kernel: int) -> Shapes:
     return {f"{name}.weight": (outputs, inputs, kernel), f"{name}.bias": (outputs,)}
 
 
-def _front(g: AudioTransformerGeometry) -> Shapes:
+def _front(g: AudioTransformerConfig) -> Shapes:
     side, features = g.source, g.features
     if isinstance(side, TextSide):
         return {"front.embedding.weight": (side.symbols, features)}
     if isinstance(side, PretrainedSide):
-        trunk = {f"front.trunk.{name}": shape for name, shape in trunk_shapes(side.encoder).items()}
+        trunk = {f"front.trunk.{name}": shape for name, shape in backbone_shapes(side.encoder).items()}
         return trunk | _linear("front.project", features, side.encoder.features)
     shapes: Shapes = {}
     if isinstance(side, SpectrogramSide):
@@ -106,7 +105,7 @@ def _front(g: AudioTransformerGeometry) -> Shapes:
     return shapes | _linear("front.project", features, side.filters + (not g.alters))  # one more tells the level
 
 
-def _back(g: AudioTransformerGeometry) -> Shapes:
+def _back(g: AudioTransformerConfig) -> Shapes:
     side, features = g.target, g.features
     if isinstance(side, TextSide):
         return {"back.embedding.weight": (side.symbols, features)} | _linear("back.symbols", side.symbols, features)
@@ -129,7 +128,7 @@ def _back(g: AudioTransformerGeometry) -> Shapes:
     return shapes | _linear("back.stop", 1, features)
 
 
-def _audio_transformer(g: AudioTransformerGeometry) -> Shapes:
+def _audio_transformer(g: AudioTransformerConfig) -> Shapes:
     shapes = _front(g) | _encoder("encoder", g.encoder_layers, g) | _back(g)
     if not g.is_aligned:
         shapes |= _decoder("decoder", g.decoder_layers, g)
@@ -138,7 +137,7 @@ def _audio_transformer(g: AudioTransformerGeometry) -> Shapes:
     return shapes
 
 
-def trunk_shapes(g: Wav2Vec2Geometry) -> Shapes:
+def backbone_shapes(g: Wav2Vec2Config) -> Shapes:
     """Name and shape of every weight of a Wav2Vec2 or HuBERT but those of its head."""
     shapes: Shapes = {}
     for i, (inner, outer, kernel) in enumerate(zip((1, *g.filters[:-1]), g.filters, g.kernels, strict=True)):
@@ -155,7 +154,7 @@ def trunk_shapes(g: Wav2Vec2Geometry) -> Shapes:
     return shapes | _encoder("encoder", g.layers, g)
 
 
-def _sepformer(g: SepFormerGeometry) -> Shapes:
+def _sepformer(g: SepFormerConfig) -> Shapes:
     d = g.features
     shapes: Shapes = {"encoder.weight": (d, 1, g.kernel_samples), "decoder.weight": (d, 1, g.kernel_samples)}
     shapes |= _affine("masknet.norm", d)
@@ -169,7 +168,7 @@ def _sepformer(g: SepFormerGeometry) -> Shapes:
     return shapes
 
 
-def _band_split(g: BandSplitGeometry) -> Shapes:
+def _band_split(g: BandSplitConfig) -> Shapes:
     d, frame = g.features, g.bands * g.band_features
     shapes = _affine("norm", d)
     for name, inputs, outputs in (
@@ -211,7 +210,7 @@ def _across_bins(name: str, planes: int, bins: int) -> Shapes:
     return shapes | _linear(f"{name}.widen", bins, width)
 
 
-def _unets(g: UNetGeometry) -> Shapes:
+def _unets(g: UNetConfig) -> Shapes:
     shapes: Shapes = {}
     outputs = (*g.filters[-2::-1], g.planes)
     masks = g.channels * g.stems // g.nets
@@ -230,7 +229,7 @@ def _unets(g: UNetGeometry) -> Shapes:
     return shapes
 
 
-def check_tensors(found: Shapes, geometry: Geometry, where: str) -> None:
+def check_tensors(found: Shapes, geometry: Config, where: str) -> None:
     """Compare names and shapes both ways.
 
     Raises:

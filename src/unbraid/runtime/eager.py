@@ -7,16 +7,12 @@ import numpy as np
 from unbraid.errors import RuntimeUnavailable
 from unbraid.hub.graphs import ATTENTION, source_name
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.geometry import (
-    AudioTransformerGeometry,
-    BandSplitGeometry,
-    Geometry,
-    SepFormerGeometry,
-    TextSide,
-    Wav2Vec2Geometry,
-    WaveSide,
-)
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide, WaveSide
+from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.family import Config
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import read_weights
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 try:
     import torch
@@ -33,7 +29,7 @@ except ImportError:
 Network = SepFormer | BandSplit | UNets | AudioTransformer | Wav2Vec2
 
 
-def load_module(geometry: Geometry, tensors: dict[str, np.ndarray]) -> Network:
+def load_module(geometry: Config, tensors: dict[str, np.ndarray]) -> Network:
     """The torch module of a geometry with these weights (widened to float32), ready to run."""
     module = _empty_module(geometry)
     state = {name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()}
@@ -64,14 +60,14 @@ class EagerExecutor:
         self.__dict__.pop("_module", None)
 
 
-def _empty_module(geometry: Geometry) -> Network:
-    if isinstance(geometry, AudioTransformerGeometry):
+def _empty_module(geometry: Config) -> Network:
+    if isinstance(geometry, AudioTransformerConfig):
         return AudioTransformer(geometry)
-    if isinstance(geometry, Wav2Vec2Geometry):
+    if isinstance(geometry, Wav2Vec2Config):
         return Wav2Vec2(geometry)
-    if isinstance(geometry, BandSplitGeometry):
+    if isinstance(geometry, BandSplitConfig):
         return BandSplit(geometry)
-    return SepFormer(geometry) if isinstance(geometry, SepFormerGeometry) else UNets(geometry)
+    return SepFormer(geometry) if isinstance(geometry, SepFormerConfig) else UNets(geometry)
 
 
 def _outputs(module: Network, graph: str, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -98,7 +94,7 @@ def _transformed(module: AudioTransformer, graph: str, inputs: dict[str, torch.T
         name = "waveform_out" if isinstance(module.geometry.target, WaveSide) else "log_mel_out"
         return {name: module.convert(source, lengths)}
     memory = module.encode(source, lengths)
-    keys, values = module.asked(memory)
+    keys, values = module.cross_keys_values(memory)
     asked = {"cross_keys": keys, "cross_values": values}
     return asked | ({"ctc_logits": module.ctc(memory)} if module.geometry.ctc else {})
 

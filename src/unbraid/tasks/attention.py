@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from unbraid.audio import ArrayLike, Cut, Reader, ReadOptions, Source, TrackChoice, check_range, is_array, resample
+from unbraid.audio import ArrayLike, Excerpt, Reader, ReadOptions, Source, TrackChoice, check_range, is_array, resample
 from unbraid.audio.arrays import as_audio, check_rate_given, checked_rate, excerpt
 from unbraid.dsp import FloatArray
 from unbraid.dsp.downmix import downmixed
@@ -29,10 +29,10 @@ from unbraid.hub.graphs import ATTENTION
 from unbraid.hub.names import entries, resolve
 from unbraid.hub.spec import Mel, ModelSpec, samples_in_step, steps_in
 from unbraid.hub.vocabulary import BEGIN, END, SPECIAL, Vocabulary
-from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
 from unbraid.runtime import Executor, open_executor
 from unbraid.tasks.decoding.generator import Generator
-from unbraid.tasks.decoding.state import Array, Steps, as_item, batch
+from unbraid.tasks.decoding.state import Array, DecoderState, as_item, batch
 from unbraid.tasks.transcription.transcript import SPACE
 
 Kind = Literal["encoder", "decoder", "cross"]
@@ -82,7 +82,7 @@ class _Opened:
     """A model about to run."""
 
     spec: ModelSpec
-    geometry: AudioTransformerGeometry
+    geometry: AudioTransformerConfig
     folder: Path
     device: str
     threads: int | None
@@ -137,7 +137,7 @@ def attention_maps(
     if _reads_text(spec):
         item, columns, is_cut = _text(spec, source)
     else:
-        cut = Cut(start, MOST_SECONDS + 0.1 if duration is None else duration, track, reading)
+        cut = Excerpt(start, MOST_SECONDS + 0.1 if duration is None else duration, track, reading)
         sound, rate, notices = _excerpt(source, cut, sample_rate)
         item, columns, is_cut = _sound(spec, sound, rate, start)
     _check_size(opened.geometry, columns.steps)
@@ -151,9 +151,9 @@ def attention_maps(
     return AttentionMaps(spec.name, maps, rows, target is not None, is_cut, notices)
 
 
-def _geometry(spec: ModelSpec, device: str) -> AudioTransformerGeometry:
+def _geometry(spec: ModelSpec, device: str) -> AudioTransformerConfig:
     """The sizes of a model whose attention can be shown."""
-    if not isinstance(spec.geometry, AudioTransformerGeometry):
+    if not isinstance(spec.geometry, AudioTransformerConfig):
         others = ", ".join(entry.name for entry in entries() if entry.family == "audio_transformer")
         raise UsageError(
             f"{spec.name} is a {spec.family}, whose attention cannot be shown; of the models here, {others} can."
@@ -167,10 +167,10 @@ def _geometry(spec: ModelSpec, device: str) -> AudioTransformerGeometry:
 
 
 def _reads_text(spec: ModelSpec) -> bool:
-    return isinstance(spec.geometry, AudioTransformerGeometry) and isinstance(spec.geometry.source, TextSide)
+    return isinstance(spec.geometry, AudioTransformerConfig) and isinstance(spec.geometry.source, TextSide)
 
 
-def _check_size(geometry: AudioTransformerGeometry, source: int, target: int = 0) -> None:
+def _check_size(geometry: AudioTransformerConfig, source: int, target: int = 0) -> None:
     """Refuse what would not fit into memory."""
     weights = geometry.encoder_layers * source**2 + geometry.decoder_layers * (target + source) * target
     if geometry.heads * weights > MOST_WEIGHTS:
@@ -210,7 +210,9 @@ def _labels(symbols: tuple[str, ...], numbers: list[int]) -> tuple[str, ...]:
     return tuple("␣" if symbols[number] == SPACE else symbols[number] for number in numbers)
 
 
-def _excerpt(source: Source | ArrayLike, cut: Cut, sample_rate: int | None) -> tuple[FloatArray, int, tuple[str, ...]]:
+def _excerpt(
+    source: Source | ArrayLike, cut: Excerpt, sample_rate: int | None
+) -> tuple[FloatArray, int, tuple[str, ...]]:
     """A part of a recording (C, T), its sample rate, and what is odd about its file."""
     check_rate_given("attention_maps", source, sample_rate)
     if not is_array(source):
@@ -225,7 +227,7 @@ def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Arra
     """An excerpt (C, T) as the model reads it, and whether there is more of it than can be shown."""
     audio = np.concatenate(list(without_rumble(iter([downmixed(audio, rate)]), rate)), axis=-1)  # (1, T)
     most = round(MOST_SECONDS * rate)
-    assert isinstance(spec.geometry, AudioTransformerGeometry)
+    assert isinstance(spec.geometry, AudioTransformerConfig)
     side = spec.geometry.source
     samples = resample(audio[:, :most], rate, spec.sample_rate)[0]
     samples = np.pad(samples, (0, -len(samples) % samples_in_step(side, spec.mel)))
@@ -264,7 +266,7 @@ def _written(opened: _Opened, item: Array) -> Array:
             ((text,),) = generator.generate([item], most_symbols=MOST_WRITTEN)
             return np.array([BEGIN, *text.symbols, END])
         assert isinstance(side, SpectrogramSide)
-        steps = Steps(encoder, decoder, opened.geometry, [item])
+        steps = DecoderState(encoder, decoder, opened.geometry, [item])
         frames, stop = [np.zeros((1, side.stride * side.bins), np.float32)], -1.0
         while stop <= 0 and len(frames) <= MOST_WRITTEN:
             following, (stop,) = steps.frames(frames[-1])

@@ -28,7 +28,7 @@ from unbraid.hub.folder import open_model_folder
 from unbraid.hub.graphs import source_name
 from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec, samples_in_step
-from unbraid.models.geometry import AudioTransformerGeometry, Side, SpectrogramSide, WaveSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, Side, SpectrogramSide, WaveSide
 from unbraid.runtime import Executor, open_executor
 
 SILENT_LEVEL = -1.0  # of a log-mel spectrogram
@@ -36,7 +36,7 @@ BLOCK_STEPS = 256
 ROUNDS = 16  # of Griffin & Lim's algorithm after a vocoder's network
 
 
-class Converter:
+class AudioToAudio:
     """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
 
     def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None, rounds: int = ROUNDS):
@@ -61,7 +61,7 @@ class Converter:
         return converter
 
     def _start(self, spec: ModelSpec, executor: Executor, rounds: int) -> None:
-        assert isinstance(spec.geometry, AudioTransformerGeometry) and spec.windows is not None
+        assert isinstance(spec.geometry, AudioTransformerConfig) and spec.windows is not None
         self.spec, self._executor, self.device = spec, executor, executor.device
         source, target = spec.geometry.source, spec.geometry.target
         assert isinstance(source, SpectrogramSide | WaveSide) and isinstance(target, SpectrogramSide | WaveSide)
@@ -203,7 +203,7 @@ class Waves:
         self._executor.close()
 
 
-def cycle_steps(geometry: AudioTransformerGeometry) -> int:
+def cycle_steps(geometry: AudioTransformerConfig) -> int:
     """After so many steps the tones of a vocoder are where they were (`models.wave_ends`); 1 for all others.
 
     Windows that begin so many steps apart, or a multiple of it, agree on their phases.
@@ -218,7 +218,7 @@ def cycle_steps(geometry: AudioTransformerGeometry) -> int:
 def check_converts(spec: ModelSpec) -> None:
     """Refuse a model that makes no sound of sound, step for step."""
     geometry = spec.geometry
-    if not isinstance(geometry, AudioTransformerGeometry) or not geometry.is_aligned:
+    if not isinstance(geometry, AudioTransformerConfig) or not geometry.is_aligned:
         raise UsageError(
             f"{spec.name} does not turn sound into sound step for step; take a model that does, such as a denoiser or "
             "a vocoder, or look at `unbraid models`."

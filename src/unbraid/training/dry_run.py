@@ -44,7 +44,7 @@ class Stopwatch(pl.Callback):
         self.times.append(time.monotonic())
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        self.rows = self.task.rows(batch)
+        self.rows = self.task.describe(batch)
         if (index + 1) % trainer.accumulate_grad_batches == 0:
             self.losses.append(float(outputs["loss"]) * trainer.accumulate_grad_batches)
             self.times.append(time.monotonic())

@@ -15,22 +15,22 @@ from unbraid.errors import ModelError, UsageError, quoted, shortened
 from unbraid.files.atomic import appearing
 from unbraid.hub.folder import WEIGHTS, write_model_folder
 from unbraid.hub.spec import Mel, ModelSpec, Spectral, Vocabularies, Windows, family_of, size_of
-from unbraid.models.geometry import (
-    AudioTransformerGeometry,
-    BandSplitGeometry,
+from unbraid.models.audio_transformer.config import (
+    AudioTransformerConfig,
     PretrainedSide,
-    SepFormerGeometry,
     Side,
     SpectrogramSide,
     TextSide,
-    UNetGeometry,
-    Wav2Vec2Geometry,
     WaveSide,
 )
+from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import read_weights
+from unbraid.models.unet.config import UNetConfig
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import open_executor
 from unbraid.runtime.eager import load_module
-from unbraid.tasks.decoding.state import Steps, batch
+from unbraid.tasks.decoding.state import DecoderState, batch
 
 Array = np.ndarray
 Pairs = list[tuple[Array, Array]]
@@ -126,7 +126,7 @@ def check_parity(spec: ModelSpec, folder: Path) -> float:
         ModelError: they differ by more than 1e-4 of the peak.
     """
     geometry = spec.geometry
-    if not isinstance(geometry, AudioTransformerGeometry):
+    if not isinstance(geometry, AudioTransformerConfig):
         pairs = _both_engines(spec, _noise(geometry), folder)
     elif geometry.is_aligned:
         pairs = _both_engines(spec, batch(_items(geometry.source), geometry.source), folder)
@@ -138,14 +138,14 @@ def check_parity(spec: ModelSpec, folder: Path) -> float:
     return difference
 
 
-def _noise(geometry: SepFormerGeometry | BandSplitGeometry | UNetGeometry | Wav2Vec2Geometry) -> dict[str, Array]:
+def _noise(geometry: SepFormerConfig | BandSplitConfig | UNetConfig | Wav2Vec2Config) -> dict[str, Array]:
     """Something that a network of one graph reads."""
     random = np.random.default_rng(0)
-    if isinstance(geometry, UNetGeometry):
+    if isinstance(geometry, UNetConfig):
         multiple = 2 ** len(geometry.filters)
         shape = (1, geometry.inputs, 3 * multiple, geometry.bins or 5 * multiple)
         return {"magnitude": np.abs(random.standard_normal(shape)).astype(np.float32)}
-    name = "mixture" if isinstance(geometry, SepFormerGeometry | BandSplitGeometry) else "waveform"
+    name = "mixture" if isinstance(geometry, SepFormerConfig | BandSplitConfig) else "waveform"
     return {name: random.standard_normal((2, 6007)).astype(np.float32) * 0.1}
 
 
@@ -164,11 +164,11 @@ def _both_engines(spec: ModelSpec, inputs: dict[str, Array], folder: Path, graph
     return [(ours[name], theirs[name]) for name in theirs]
 
 
-def _both_ways(spec: ModelSpec, geometry: AudioTransformerGeometry, folder: Path) -> Pairs:
+def _both_ways(spec: ModelSpec, geometry: AudioTransformerConfig, folder: Path) -> Pairs:
     """What follows a random target: of ONNX Runtime, step by step, and of torch, all steps at once."""
     random, items, side = np.random.default_rng(1), _items(geometry.source), geometry.target
     encoder, decoder = (open_executor(spec, folder, graph=graph, device="cpu") for graph in ("encoder", "decoder"))
-    steps, read = Steps(encoder, decoder, geometry, items), batch(items, geometry.source)
+    steps, read = DecoderState(encoder, decoder, geometry, items), batch(items, geometry.source)
     if isinstance(side, TextSide):
         target = random.integers(1, side.symbols, (2, 31))  # (B, M)
         ours = [np.stack([steps.logits(symbols) for symbols in target.T], 1)]  # (B, M, V)
@@ -202,10 +202,10 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
         if "source" in sizes:
             return _transformer_spec(saved, sizes, name)
         if "features" in sizes:
-            speech = BandSplitGeometry(**sizes) if "bands" in sizes else SepFormerGeometry(**sizes)
+            speech = BandSplitConfig(**sizes) if "bands" in sizes else SepFormerConfig(**sizes)
             voices = tuple(f"voice{i + 1}" for i in range(speech.sources)) if speech.sources > 1 else ("speech",)
             return ModelSpec(name, family_of(speech), rate or 8000, 1, voices, speech, text, text, windows=Windows())
-        music, spectral = UNetGeometry(**sizes), Spectral(**saved.get("spectral", {}))
+        music, spectral = UNetConfig(**sizes), Spectral(**saved.get("spectral", {}))
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(f"The checkpoint's sizes do not describe a network: {shortened(str(error))}") from None
     stems = tuple(saved.get("stems") or (f"stem{i + 1}" for i in range(music.stems)))
@@ -215,7 +215,7 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
 def _transformer_spec(saved: dict[str, Any], sizes: dict[str, Any], name: str) -> ModelSpec:
     """Of an audio Transformer."""
     source, target = (_side(sizes[side]) for side in ("source", "target"))
-    geometry = AudioTransformerGeometry(**{**sizes, "source": source, "target": target})
+    geometry = AudioTransformerConfig(**{**sizes, "source": source, "target": target})
     sides, kept = (source, target), saved.get("vocabularies") or {}
     texts, levels = (any(isinstance(side, kind) for side in sides) for kind in (TextSide, SpectrogramSide))
     if texts and not kept:
@@ -245,7 +245,7 @@ def _side(values: dict[str, Any]) -> Side:
     if kind not in kinds:
         raise ValueError(f"a side is one of {', '.join(kinds)}, not {kind!r}.")
     sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    side: Side = PretrainedSide(Wav2Vec2Geometry(**values["encoder"])) if kind == "wav2vec2" else kinds[kind](**sizes)
+    side: Side = PretrainedSide(Wav2Vec2Config(**values["encoder"])) if kind == "wav2vec2" else kinds[kind](**sizes)
     return side
 
 
@@ -253,7 +253,7 @@ def _pick(
     spec: ModelSpec, tensors: dict[str, np.ndarray], stems: tuple[str, ...]
 ) -> tuple[ModelSpec, dict[str, np.ndarray]]:
     """The spec and the tensors of some stems' networks."""
-    if not isinstance(spec.geometry, UNetGeometry):
+    if not isinstance(spec.geometry, UNetConfig):
         raise UsageError("Stems are picked from music checkpoints; this one is a single network, so leave out --stems.")
     if unknown := [stem for stem in stems if stem not in spec.stems]:
         raise UsageError(f"The checkpoint has no stem {unknown[0]!r}; it has {', '.join(spec.stems)}.")

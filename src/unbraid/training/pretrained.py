@@ -20,8 +20,8 @@ from unbraid.hub.download import disk_error
 from unbraid.hub.folder import WEIGHTS, open_model_folder
 from unbraid.hub.importers.wav2vec2_backbone import Trunk, read_trunk
 from unbraid.hub.publishers import fetch_trunk
-from unbraid.models.geometry import Wav2Vec2Geometry
-from unbraid.models.tensors import read_weights, trunk_shapes
+from unbraid.models.tensors import backbone_shapes, read_weights
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 EXAMPLE = "facebook/hubert-base-ls960"
@@ -37,10 +37,10 @@ def pretrained_trunk(name: str) -> Trunk:
     if not (folder / "spec.json").is_file():
         return read_trunk(folder)
     spec = open_model_folder(folder)
-    if not isinstance(spec.geometry, Wav2Vec2Geometry):
+    if not isinstance(spec.geometry, Wav2Vec2Config):
         raise ModelError(f"{name} is a {spec.family}, no Wav2Vec2 or HuBERT; choose one, such as {EXAMPLE}.")
     weights = read_weights(folder / WEIGHTS)
-    tensors = {tensor: weights[tensor].astype("float32") for tensor in trunk_shapes(spec.geometry)}
+    tensors = {tensor: weights[tensor].astype("float32") for tensor in backbone_shapes(spec.geometry)}
     return Trunk(spec.geometry, spec.sample_rate, tensors)
 
 

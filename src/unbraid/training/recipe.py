@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from unbraid.errors import UsageError
-from unbraid.models.conv_tasnet.network import ConvTasNetGeometry
-from unbraid.models.geometry import BandSplitGeometry, SepFormerGeometry, UNetGeometry
+from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.conv_tasnet.config import ConvTasNetConfig
+from unbraid.models.sepformer.config import SepFormerConfig
+from unbraid.models.unet.config import UNetConfig
 from unbraid.training.recipe_reader import check_least, check_name, choose, fill, read_tables
 from unbraid.training.tasks.audio_to_audio import AudioModel, AudioToAudio
 from unbraid.training.tasks.audio_to_text import AudioToText
@@ -73,7 +75,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Running:
+class TrainerOptions:
     """How long, how many at a time and on what; the table `trainer`."""
 
     epochs: int
@@ -110,10 +112,10 @@ class Family:
 
 Schedule = Plateau | Cosine | Constant
 FAMILIES = {
-    "sepformer": Family(SepFormerGeometry, Speech),
-    "conv_tasnet": Family(ConvTasNetGeometry, Speech),
-    "band_split": Family(BandSplitGeometry, Speech),
-    "unet": Family(UNetGeometry, Music),
+    "sepformer": Family(SepFormerConfig, Speech),
+    "conv_tasnet": Family(ConvTasNetConfig, Speech),
+    "band_split": Family(BandSplitConfig, Speech),
+    "unet": Family(UNetConfig, Music),
     "text_to_text": Family(TextModel, Text),
     "audio_to_text": Family(AudioTextModel, AudioToText),
     "audio_to_audio": Family(AudioModel, AudioToAudio),
@@ -131,7 +133,7 @@ class Recipe:
     task: Task
     optimizer: Optimizer
     schedule: Schedule
-    trainer: Running
+    trainer: TrainerOptions
     description: str = ""
 
     @property
@@ -188,7 +190,7 @@ def read_recipe(path: Path, overrides: Iterable[str] = ()) -> Recipe:
         task=_read_task(tables, where),
         optimizer=fill(Optimizer, tables["optimizer"], "[optimizer]"),
         schedule=choose(SCHEDULES, tables["schedule"], "kind", "[schedule]"),
-        trainer=fill(Running, tables["trainer"], "[trainer]"),
+        trainer=fill(TrainerOptions, tables["trainer"], "[trainer]"),
     )
 
 

@@ -107,7 +107,7 @@ class System(pl.LightningModule):
             )
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        for part, gains in self.task.gains(self.model, batch).items():
+        for part, gains in self.task.scores(self.model, batch).items():
             self._gains.setdefault(part, []).append(gains)
 
     def on_validation_epoch_end(self) -> None:

@@ -15,13 +15,14 @@ import google_crc32c
 import numpy as np
 
 from unbraid.hub.importers import speechbrain, spleeter
-from unbraid.models.geometry import SepFormerGeometry, UNetGeometry
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import tensor_shapes
+from unbraid.models.unet.config import UNetConfig
 
 STORAGE = {"float32": "FloatStorage", "float16": "HalfStorage", "float64": "DoubleStorage", "int64": "LongStorage"}
 
 
-def seeded_weights(geometry: SepFormerGeometry | UNetGeometry, seed: int = 0) -> dict[str, np.ndarray]:
+def seeded_weights(geometry: SepFormerConfig | UNetConfig, seed: int = 0) -> dict[str, np.ndarray]:
     """Random weights under our names."""
     random = np.random.default_rng(seed)
     return {name: random.normal(size=shape).astype(np.float32) for name, shape in tensor_shapes(geometry).items()}
@@ -107,7 +108,7 @@ modules:
 """
 
 
-def published_speechbrain(weights: dict[str, np.ndarray], geometry: SepFormerGeometry) -> dict[str, dict]:
+def published_speechbrain(weights: dict[str, np.ndarray], geometry: SepFormerConfig) -> dict[str, dict]:
     """Our weights under the published names and shapes, file by file."""
     ours = {part: speechbrain.published_names(part, geometry) for part in speechbrain.PARTS}
     shapes = speechbrain.published_shapes(geometry)
@@ -122,7 +123,7 @@ def published_speechbrain(weights: dict[str, np.ndarray], geometry: SepFormerGeo
 
 
 def write_speechbrain(
-    folder: Path, parts: dict[str, dict], geometry: SepFormerGeometry, sample_rate: int = 8000, save=torch_save
+    folder: Path, parts: dict[str, dict], geometry: SepFormerConfig, sample_rate: int = 8000, save=torch_save
 ) -> Path:
     """Write a model folder as SpeechBrain publishes them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -237,7 +238,7 @@ def _table(pairs: list[tuple[bytes, bytes]], layout: Bundle) -> bytes:
 # --- Spleeter ---
 
 
-def published_spleeter(weights: dict[str, np.ndarray], geometry: UNetGeometry) -> dict[str, np.ndarray]:
+def published_spleeter(weights: dict[str, np.ndarray], geometry: UNetConfig) -> dict[str, np.ndarray]:
     """Our weights under the published names and layouts, with the dead layers and the step count."""
     tensors = {name: np.ones(shape, np.float32) for name, shape in spleeter.published_shapes(geometry).items()}
     for theirs, ours in spleeter.published_names(geometry).items():
@@ -246,7 +247,7 @@ def published_spleeter(weights: dict[str, np.ndarray], geometry: UNetGeometry) -
     return tensors | {"global_step": np.array(7, np.int64)}
 
 
-def spleeter_config(stems: tuple[str, ...], geometry: UNetGeometry, **changes: object) -> dict:
+def spleeter_config(stems: tuple[str, ...], geometry: UNetConfig, **changes: object) -> dict:
     """A configuration as users write them."""
     names = {"leaky_relu": "LeakyReLU", "relu": "ReLU", "elu": "ELU"}
     kind = {"sigmoid": "unet.unet", "softmax": "unet.softmax_unet"}[geometry.output]

@@ -12,9 +12,9 @@ from published_writers import published_speechbrain, seeded_weights, write_speec
 from unbraid.errors import ModelError
 from unbraid.hub.importers import Checkpoint, read_checkpoint
 from unbraid.hub.spec import Windows
-from unbraid.models.geometry import SepFormerGeometry
+from unbraid.models.sepformer.config import SepFormerConfig
 
-SMALL = SepFormerGeometry(sources=2, features=8, chunk_frames=10, blocks=2, layers=3, heads=2, hidden=12)
+SMALL = SepFormerConfig(sources=2, features=8, chunk_frames=10, blocks=2, layers=3, heads=2, hidden=12)
 
 
 def small_folder(tmp_path: Path, **changes: int) -> Path:

@@ -19,11 +19,11 @@ from unbraid.errors import ChecksumError, ModelError
 from unbraid.hub.importers import read_checkpoint, spleeter
 from unbraid.hub.importers.spleeter_config import shipped_config
 from unbraid.hub.spec import Spectral
-from unbraid.models.geometry import UNetGeometry
+from unbraid.models.unet.config import UNetConfig
 
 FILTERS = (2, 3, 4, 5, 6, 7)
 STEMS = ("vocals", "other")
-TINY = UNetGeometry(stems=2, filters=FILTERS)
+TINY = UNetConfig(stems=2, filters=FILTERS)
 
 
 def tiny_folder(tmp_path: Path, name: str = "model", **changes: object) -> Path:
@@ -44,12 +44,12 @@ def refusal(folder: Path, name: str = "mine") -> str:
     "geometry",
     [
         TINY,
-        UNetGeometry(stems=4, filters=FILTERS, encoder_activation="elu", decoder_activation="elu"),
-        UNetGeometry(stems=5, filters=FILTERS, encoder_activation="relu", output="softmax"),
-        UNetGeometry(stems=1, filters=FILTERS, decoder_activation="leaky_relu"),
+        UNetConfig(stems=4, filters=FILTERS, encoder_activation="elu", decoder_activation="elu"),
+        UNetConfig(stems=5, filters=FILTERS, encoder_activation="relu", output="softmax"),
+        UNetConfig(stems=1, filters=FILTERS, decoder_activation="leaky_relu"),
     ],
 )
-def test_a_folder_becomes_weights_and_spec(tmp_path: Path, geometry: UNetGeometry) -> None:
+def test_a_folder_becomes_weights_and_spec(tmp_path: Path, geometry: UNetConfig) -> None:
     weights, stems = seeded_weights(geometry), tuple(f"stem{i}" for i in range(geometry.stems))
     config = spleeter_config(stems, geometry, separation_exponent=1, mask_extension="average", sample_rate=48000)
     folder = write_spleeter(tmp_path / "model", published_spleeter(weights, geometry), config)
@@ -67,7 +67,7 @@ def test_a_folder_becomes_weights_and_spec(tmp_path: Path, geometry: UNetGeometr
 
 
 def test_published_variables_are_numbered_as_keras_does() -> None:
-    names = spleeter.published_names(UNetGeometry(stems=3))
+    names = spleeter.published_names(UNetConfig(stems=3))
     assert names["conv2d/kernel"] == "nets.0.down.0.weight"
     assert names["conv2d_6/bias"] == "nets.0.last.bias"
     assert names["conv2d_7/kernel"] == "nets.1.down.0.weight"
@@ -75,7 +75,7 @@ def test_published_variables_are_numbered_as_keras_does() -> None:
     assert names["batch_normalization_12/gamma"] == "nets.1.down_norm.0.weight"
     assert names["batch_normalization_18/moving_variance"] == "nets.1.up_norm.0.running_var"
     assert "batch_normalization_17/gamma" not in names  # dead: made and saved, never used
-    shapes = spleeter.published_shapes(UNetGeometry(stems=3))
+    shapes = spleeter.published_shapes(UNetConfig(stems=3))
     assert shapes["batch_normalization_17/gamma"] == (512,)
     assert shapes["conv2d_1/kernel"] == (5, 5, 16, 32)
     assert shapes["conv2d_transpose/kernel"] == (5, 5, 256, 512)
@@ -121,7 +121,7 @@ def test_without_a_configuration_the_official_one_is_taken(tmp_path: Path) -> No
     folder = write_spleeter(tmp_path, weights, None)
     (folder / ".probe").write_text("OK")
     spec = read_checkpoint(folder, "spleeter:2stems").spec
-    assert (spec.geometry, spec.spectral, spec.sample_rate) == (UNetGeometry(), Spectral(), 44100)
+    assert (spec.geometry, spec.spectral, spec.sample_rate) == (UNetConfig(), Spectral(), 44100)
     assert spec.stems == ("vocals", "accompaniment")
     assert read_checkpoint(folder, "spleeter:2stems-16kHz").spec.spectral == Spectral(bins=1536)
     for name in ("spleeter:2stems-finetune", "spleeter:4stems", "spleeter:2stems-16khz"):
@@ -133,9 +133,9 @@ def test_without_a_configuration_the_official_one_is_taken(tmp_path: Path) -> No
 def test_official_configurations() -> None:
     four, five = shipped_config(4), shipped_config(5, 1536)
     assert four.stems == ("vocals", "drums", "bass", "other")
-    assert four.geometry == UNetGeometry(stems=4, encoder_activation="elu", decoder_activation="elu")
+    assert four.geometry == UNetConfig(stems=4, encoder_activation="elu", decoder_activation="elu")
     assert five.stems == ("vocals", "piano", "drums", "bass", "other")
-    assert five.geometry == UNetGeometry(stems=5, encoder_activation="elu", decoder_activation="elu", output="softmax")
+    assert five.geometry == UNetConfig(stems=5, encoder_activation="elu", decoder_activation="elu", output="softmax")
     assert (four.spectral, five.spectral) == (Spectral(), Spectral(bins=1536))
 
 
@@ -292,7 +292,7 @@ def test_a_tensor_that_does_not_fit_is_named(tmp_path: Path) -> None:
 
 
 def test_other_networks_without_a_configuration_are_told(tmp_path: Path) -> None:
-    for tensors, nets in ((published_spleeter(seeded_weights(g := UNetGeometry(3, 2, FILTERS)), g), 3), ({}, 0)):
+    for tensors, nets in ((published_spleeter(seeded_weights(g := UNetConfig(3, 2, FILTERS)), g), 3), ({}, 0)):
         folder = write_spleeter(tmp_path / "m", tensors, None)
         assert refusal(folder) == (
             f"FOLDER has no configuration, and model.index holds {nets} U-Nets; only those of 2, 4 and 5 stems are "

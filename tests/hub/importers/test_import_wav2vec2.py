@@ -16,11 +16,11 @@ from unbraid.hub.folder import write_model_folder
 from unbraid.hub.importers import Checkpoint, read_checkpoint
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import Windows
-from unbraid.models.geometry import Wav2Vec2Geometry
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import open_executor
 
 TOLERANCE = 1e-4  # on logits
-SMALL = Wav2Vec2Geometry(
+SMALL = Wav2Vec2Config(
     symbols=9,
     features=24,
     heads=3,
@@ -73,7 +73,7 @@ def test_a_folder_becomes_weights_and_spec(goldens: Path) -> None:
 def test_another_networks_settings_are_found(goldens: Path) -> None:
     """An old file of torch.save, layer norms first, no norm of the projection, 8 kHz, an odd kernel of positions."""
     spec = read_checkpoint(goldens / "hubert", "mine").spec
-    assert isinstance(g := spec.geometry, Wav2Vec2Geometry)
+    assert isinstance(g := spec.geometry, Wav2Vec2Config)
     assert (g.filter_norm, g.filter_bias, g.pre_norm) == ("layer", True, True)
     assert (g.project_norm, g.normalized, g.position_kernel, spec.sample_rate) == (False, False, 7, 8000)
     assert spec.licence == "as stated by its publisher"

@@ -12,7 +12,7 @@ import safetensors.numpy
 from unbraid.errors import ModelError
 from unbraid.hub.importers import read_checkpoint
 from unbraid.hub.importers.wav2vec2_backbone import read_trunk
-from unbraid.models.tensors import trunk_shapes
+from unbraid.models.tensors import backbone_shapes
 
 Tensors = dict[str, np.ndarray]
 
@@ -52,7 +52,7 @@ def pretraining(tensors: Tensors) -> Tensors:
 def test_it_is_that_of_the_network_with_a_head(goldens: Path, kind: str) -> None:
     trunk, whole = read_trunk(goldens / kind), read_checkpoint(goldens / kind, "mine")
     assert trunk.sample_rate == whole.spec.sample_rate
-    assert {name: tensor.shape for name, tensor in trunk.tensors.items()} == trunk_shapes(trunk.geometry)
+    assert {name: tensor.shape for name, tensor in trunk.tensors.items()} == backbone_shapes(trunk.geometry)
     assert whole.tensors.keys() - trunk.tensors.keys() == {"symbols.weight", "symbols.bias"}
     for name, tensor in trunk.tensors.items():
         np.testing.assert_array_equal(tensor, whole.tensors[name])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-from test_data_perturbing import PLAIN, RATE, tone
+from test_data_augmentation import PLAIN, RATE, tone
 
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.transcripts import Utterance
@@ -14,7 +14,7 @@ from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
 from unbraid.hub.spec import Mel
 from unbraid.hub.vocabulary import BEGIN, END, PADDING
-from unbraid.models.geometry import SpectrogramSide, WaveSide
+from unbraid.models.audio_transformer.config import SpectrogramSide, WaveSide
 from unbraid.training.data.augmentation import Perturbing
 from unbraid.training.data.utterances import Hearing, PerturbedUtterances, Utterances, heard_batch
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.cli.files.record import Made, Receipt, claims, is_complete, name_in, read_receipt
+from unbraid.cli.files.record import Receipt, StemRecord, claims, is_complete, name_in, read_receipt
 from unbraid.errors import AudioError
 from unbraid.files.workdir import finish, locked, working_folder
 
@@ -26,7 +26,7 @@ class Arrival:
 
     hidden: Path
     place: Path
-    made: Made
+    made: StemRecord
 
 
 @dataclass(frozen=True)

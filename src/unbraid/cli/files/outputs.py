@@ -22,7 +22,7 @@ import numpy as np
 from unbraid import __version__
 from unbraid.audio import (
     Audio,
-    Cut,
+    Excerpt,
     OutputFormat,
     Resampler,
     StreamWriter,
@@ -32,7 +32,7 @@ from unbraid.audio import (
     open_writer,
 )
 from unbraid.cli.files.journal import Arrival, Destination, arrive, complete
-from unbraid.cli.files.record import Made, Making, holds
+from unbraid.cli.files.record import Provenance, StemRecord, holds
 from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, sweep, working_folder
@@ -61,12 +61,12 @@ class Track:
     """Everything needed to write one track."""
 
     source: Path
-    cut: Cut
+    cut: Excerpt
     signal: Signal
     outputs: dict[str, Path]  # stem: file
     fmt: OutputFormat
     receipt: Path
-    making: Making
+    making: Provenance
     name: str = ""  # of the input, for people
     replace: bool = False  # whatever is there already
     replace_ours: bool = False  # what the record claims
@@ -75,7 +75,7 @@ class Track:
     report: Path | None = None  # the page about the stems
 
     @property
-    def files(self) -> list[tuple[Path, Making]]:
+    def files(self) -> list[tuple[Path, Provenance]]:
         """All that is written, but for the record, and what each depends on: a page also on which stems it shows."""
         stems = [(path, self.making) for path in self.outputs.values()]
         if self.report is None:
@@ -94,7 +94,7 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """What became of a track."""
 
     seconds: float  # of audio
@@ -104,7 +104,7 @@ class Written:
 
 def write_track(
     separator: Separates, track: Track, progress: Progress | None = None, encoding: Progress | None = None
-) -> Written:
+) -> WriteResult:
     """Separate one input and put its stems and their record in place.
 
     `progress(done, total)` is called while it is separated, and `encoding` (the same function, if none is given) while
@@ -133,13 +133,13 @@ def write_track(
         return written
 
 
-def write_stream(separator: Separates, track: Track, stream: BinaryIO, progress: Progress | None = None) -> Written:
+def write_stream(separator: Separates, track: Track, stream: BinaryIO, progress: Progress | None = None) -> WriteResult:
     """Separate one input and write its only stem as float32 WAV while it comes, never scaled."""
     (stem,) = track.outputs
     with StreamWriter(stream, track.signal.sample_rate, track.signal.channels, tags=track.tags) as writer:
         for block in _blocks(separator, track, progress):
             writer.write(block[stem])
-        return Written(writer.frames / track.signal.sample_rate, 0.0, separator.notices)
+        return WriteResult(writer.frames / track.signal.sample_rate, 0.0, separator.notices)
 
 
 class _Hidden:
@@ -161,12 +161,12 @@ def _write_stems(
     fresh: _Hidden,
     kept: _Hidden,
     passes: tuple[Progress | None, Progress | None],
-) -> Written:
+) -> WriteResult:
     progress, encoding = passes
     floats, started = kept if track.fmt.clips else fresh, time.monotonic()
     seconds, peak = _separate(separator, track, floats.stems, _FLOAT, progress)
     elapsed, gain = time.monotonic() - started, 1.0 / max(peak, 1.0)
-    written = Written(seconds, 20 * math.log10(gain) if track.fmt.clips else 0.0, separator.notices)
+    written = WriteResult(seconds, 20 * math.log10(gain) if track.fmt.clips else 0.0, separator.notices)
     encoded = list(fresh.stems.items()) if track.fmt.clips else []
     parts = len(encoded) + (track.report is not None)
     if track.report is not None:
@@ -244,10 +244,10 @@ def _encode(source: Path, destination: Path, track: Track, gain: float, report: 
             report(writer.frames / signal.written_rate)
 
 
-def _settle(fresh: _Hidden, home: Path, track: Track, written: Written) -> None:
+def _settle(fresh: _Hidden, home: Path, track: Track, written: WriteResult) -> None:
     """Put what was written in its place, and into the record of the track."""
     arrivals = [
-        Arrival(hidden, path, Made(sha256(hidden), written.gain_db, track.name, __version__, making))
+        Arrival(hidden, path, StemRecord(sha256(hidden), written.gain_db, track.name, __version__, making))
         for hidden, (path, making) in zip(fresh.files, track.files, strict=True)
     ]
     arrive(arrivals, fresh.folder, Destination(home, track.receipt, track.replace, track.replace_ours))

@@ -30,7 +30,7 @@ _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(o
 
 
 @dataclass(frozen=True)
-class Making:
+class Provenance:
     """What a stem depends on: equal makings give equal stems."""
 
     input_bytes: int
@@ -41,23 +41,23 @@ class Making:
 
 
 @dataclass(frozen=True)
-class Made:
+class StemRecord:
     """One stem that was written."""
 
     sha256: str
     gain_db: float  # that all stems of its run were turned by
     input: str  # its name, for people
     version: str  # of unbraid, for people
-    making: Making
+    making: Provenance
 
 
 @dataclass(frozen=True)
 class Receipt:
     """The whole record: stems by their file, relative to the record's folder and with '/'."""
 
-    files: dict[str, Made] = field(default_factory=dict)
+    files: dict[str, StemRecord] = field(default_factory=dict)
     format: int = FORMAT
-    moving: dict[str, Made] = field(default_factory=dict)  # on their way while this is written
+    moving: dict[str, StemRecord] = field(default_factory=dict)  # on their way while this is written
 
     def to_json(self) -> str:
         """The text of the file."""
@@ -87,7 +87,7 @@ def claims(path: Path) -> set[Path]:
     return {Path(os.path.abspath(path.parent / name)) for name in read_receipt(path).files}
 
 
-def holds(path: Path, making: Making, outputs: Iterable[Path]) -> bool:
+def holds(path: Path, making: Provenance, outputs: Iterable[Path]) -> bool:
     """Whether the record at PATH says that all outputs were made like this, and they still are what was written."""
     files = read_receipt(path).files
     recorded = {output: files.get(name_in(path, output)) for output in outputs}
@@ -131,8 +131,8 @@ def _read_journal(path: Path) -> Receipt:
         return Receipt()
 
 
-def _made_of(files: dict[str, Any]) -> dict[str, Made]:
-    return {name: Made(**{**made, "making": Making(**made["making"])}) for name, made in files.items()}
+def _made_of(files: dict[str, Any]) -> dict[str, StemRecord]:
+    return {name: StemRecord(**{**made, "making": Provenance(**made["making"])}) for name, made in files.items()}
 
 
 def _hash_if_there(path: Path) -> str | None:

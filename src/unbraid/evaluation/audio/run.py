@@ -26,7 +26,7 @@ from unbraid.evaluation.measures import Measure
 from unbraid.evaluation.run import Failure, attempts, gathered
 from unbraid.evaluation.scoring import is_alone, is_quiet
 from unbraid.hub.spec import Mel, ModelSpec
-from unbraid.models.geometry import AudioTransformerGeometry
+from unbraid.models.audio_transformer.config import AudioTransformerConfig
 
 LSD, STOI = "lsd", "stoi"
 State = Literal["scored", "silent", "alone"]
@@ -82,7 +82,7 @@ class SoundEvaluation:
 def is_vocoder(spec: ModelSpec) -> bool:
     """Whether waveforms are made of spectrograms, and nothing is taken away."""
     geometry = spec.geometry
-    if not isinstance(geometry, AudioTransformerGeometry):
+    if not isinstance(geometry, AudioTransformerConfig):
         return False
     return (geometry.source.kind, geometry.target.kind) == ("spectrogram", "waveform")
 
@@ -101,7 +101,7 @@ def score_spectrogram(
     if noise:
         heard = noisy(heard, mixture.name, rate, noise)
     levels, wanted = mel_levels(heard, mel, rate), mel_levels(voice, mel, rate)
-    reads_waves = isinstance(spec.geometry, AudioTransformerGeometry) and spec.geometry.source.kind == "waveform"
+    reads_waves = isinstance(spec.geometry, AudioTransformerConfig) and spec.geometry.source.kind == "waveform"
     made, wall, cpu = _timed(converter, heard if reads_waves else levels)
     if is_quiet(voice) or is_alone(voice, heard):
         state: State = "silent" if is_quiet(voice) else "alone"

@@ -17,7 +17,7 @@ from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, finish, shap
 from unbraid.hub.importers.hyperyaml import Rules, Settings, read_settings
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import ModelSpec, Windows
-from unbraid.models.geometry import SepFormerGeometry
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import Shapes, compare_shapes, tensor_shapes
 
 SETTINGS = "hyperparams.yaml"
@@ -130,7 +130,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     return finish(tensors, spec, str(folder))
 
 
-def published_names(part: str, geometry: SepFormerGeometry) -> dict[str, str]:
+def published_names(part: str, geometry: SepFormerConfig) -> dict[str, str]:
     """{published: ours} for every tensor of one file."""
     places = [
         {"i": i, "half": half, "j": j}
@@ -139,7 +139,7 @@ def published_names(part: str, geometry: SepFormerGeometry) -> dict[str, str]:
     return {theirs.format(**at): ours.format(**at) for theirs, ours in NAMES[part].items() for at in places}
 
 
-def published_shapes(geometry: SepFormerGeometry) -> dict[str, Shapes]:
+def published_shapes(geometry: SepFormerConfig) -> dict[str, Shapes]:
     """Name and shape of every tensor that a published network of this geometry has, file by file."""
     ours = tensor_shapes(geometry)
     return {
@@ -151,7 +151,7 @@ def published_shapes(geometry: SepFormerGeometry) -> dict[str, Shapes]:
     }
 
 
-def _geometry(settings: Settings, published: dict[str, dict[str, np.ndarray]], folder: Path) -> SepFormerGeometry:
+def _geometry(settings: Settings, published: dict[str, dict[str, np.ndarray]], folder: Path) -> SepFormerConfig:
     """Sizes from the tensors; what no tensor shows (heads, chunk length, sources) from the settings."""
     modules = settings.within("modules")
     masknet = modules.within("masknet")
@@ -169,7 +169,7 @@ def _geometry(settings: Settings, published: dict[str, dict[str, np.ndarray]], f
     if features % heads:
         raise ModelError(f"{settings.path}: nhead is {heads}, which does not divide the {features} features.")
     try:
-        return SepFormerGeometry(
+        return SepFormerConfig(
             sources=masknet.positive("num_spks", 2),
             features=features,
             kernel_samples=kernel,

@@ -17,10 +17,10 @@ from unbraid.files.bounded import read_bytes
 from unbraid.files.walk import files_in
 from unbraid.hub.importers import tf_bundle
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, finish
-from unbraid.hub.importers.spleeter_config import SHIPPED_STEMS, Config, read_config, shipped_config
+from unbraid.hub.importers.spleeter_config import SHIPPED_STEMS, SpleeterConfig, read_config, shipped_config
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.geometry import UNetGeometry
 from unbraid.models.tensors import Shapes, compare_shapes, tensor_shapes
+from unbraid.models.unet.config import UNetConfig
 
 OFFICIAL = {  # SHA-256 of an official model.index, which holds the checksum of every tensor: stems
     "55661a09f79c86071fc7077b44b4cf1f01b6d82bbbb83ed94cb68a2f9944e378": 2,
@@ -112,7 +112,7 @@ def find_index(folder: Path) -> Path:
     return folder / name
 
 
-def published_names(geometry: UNetGeometry) -> dict[str, str]:
+def published_names(geometry: UNetConfig) -> dict[str, str]:
     """{published: ours} for every variable in use."""
     names: dict[str, str] = {}
     levels = len(geometry.filters)
@@ -127,7 +127,7 @@ def published_names(geometry: UNetGeometry) -> dict[str, str]:
     return names
 
 
-def published_shapes(geometry: UNetGeometry) -> Shapes:
+def published_shapes(geometry: UNetConfig) -> Shapes:
     """Name and shape of every variable of a published network, the dead ones included."""
     ours, levels = tensor_shapes(geometry), len(geometry.filters)
     shapes = {theirs: _published_shape(ours[name]) for theirs, name in published_names(geometry).items()}
@@ -151,7 +151,7 @@ def _visible(folder: Path, pattern: str) -> list[Path]:
     return [path for path in files_in(folder, recursive=False) if fnmatchcase(path.name, pattern)]
 
 
-def _config(folder: Path, name: str, index: tf_bundle.Index) -> Config:
+def _config(folder: Path, name: str, index: tf_bundle.Index) -> SpleeterConfig:
     """The configuration in the folder, else the official one for that many networks."""
     kernels = sum(1 for key in index.entries if KERNEL.fullmatch(key))
     nets = -(-kernels // 7)

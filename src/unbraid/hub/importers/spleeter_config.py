@@ -12,7 +12,7 @@ from typing import Any, Literal
 from unbraid.errors import ModelError, quoted
 from unbraid.files.bounded import read_json
 from unbraid.hub.spec import Spectral
-from unbraid.models.geometry import UNetGeometry
+from unbraid.models.unet.config import UNetConfig
 
 SHIPPED_STEMS = {
     2: ("vocals", "accompaniment"),
@@ -27,29 +27,29 @@ PARAMS = ("conv_activation", "deconv_activation", "conv_n_filters")
 
 
 @dataclass(frozen=True)
-class Config:
+class SpleeterConfig:
     """What a Spleeter configuration says about a run."""
 
     sample_rate: int
     stems: tuple[str, ...]
-    geometry: UNetGeometry
+    geometry: UNetConfig
     spectral: Spectral
 
 
-def shipped_config(stems: int, bins: int = 1024) -> Config:
+def shipped_config(stems: int, bins: int = 1024) -> SpleeterConfig:
     """The configuration of an official model; 1536 bins for the `-16kHz` variants."""
     elu = stems > 2
-    geometry = UNetGeometry(
+    geometry = UNetConfig(
         stems=stems,
         filters=FILTERS,
         encoder_activation="elu" if elu else "leaky_relu",
         decoder_activation="elu" if elu else "relu",
         output="softmax" if stems == 5 else "sigmoid",
     )
-    return Config(44100, SHIPPED_STEMS[stems], geometry, Spectral(bins=bins))
+    return SpleeterConfig(44100, SHIPPED_STEMS[stems], geometry, Spectral(bins=bins))
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path) -> SpleeterConfig:
     """Read a configuration file.
 
     Raises:
@@ -68,7 +68,7 @@ def read_config(path: Path) -> Config:
         geometry, spectral = _geometry(data, len(stems), path), _spectral(data, path)
     except ValueError as error:
         raise ModelError(f"{path}: the settings describe no network: {error}") from None
-    return Config(_whole(data, "sample_rate", path), stems, geometry, spectral)
+    return SpleeterConfig(_whole(data, "sample_rate", path), stems, geometry, spectral)
 
 
 def _value(data: dict[str, Any], key: str, path: Path) -> Any:
@@ -116,7 +116,7 @@ def _spectral(data: dict[str, Any], path: Path) -> Spectral:
     return Spectral(frame, hop, frames, bins, float(exponent), extension)
 
 
-def _geometry(data: dict[str, Any], stems: int, path: Path) -> UNetGeometry:
+def _geometry(data: dict[str, Any], stems: int, path: Path) -> UNetConfig:
     _choice(data, "n_channels", (2,), None, path)
     model = _value(data, "model", path)
     if not isinstance(model, dict) or not isinstance(params := model.get("params", {}), dict):
@@ -135,7 +135,7 @@ def _geometry(data: dict[str, Any], stems: int, path: Path) -> UNetGeometry:
         raise ModelError(
             f"{path}: conv_n_filters is {quoted(filters)}, expected {len(FILTERS)} whole numbers above zero."
         )
-    return UNetGeometry(
+    return UNetConfig(
         stems=stems,
         channels=2,
         filters=tuple(filters),

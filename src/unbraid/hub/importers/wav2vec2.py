@@ -20,9 +20,9 @@ from unbraid.hub.importers.hyperyaml import Rules, Settings
 from unbraid.hub.importers.json_settings import read_json
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import ModelSpec, Vocabularies, Windows
-from unbraid.models.geometry import Wav2Vec2Geometry
 from unbraid.models.tensor_table import tensor_table
-from unbraid.models.tensors import Shapes, compare_shapes, read_weights, tensor_shapes, trunk_shapes
+from unbraid.models.tensors import Shapes, backbone_shapes, compare_shapes, read_weights, tensor_shapes
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 SETTINGS = "config.json"
 SOUND = "preprocessor_config.json"
@@ -109,12 +109,12 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     return finish(renamed(published, kind, geometry, head, weights), spec, str(folder))
 
 
-def published_shapes(geometry: Wav2Vec2Geometry, head: Head | None, prefix: str, norm: tuple[str, str]) -> Shapes:
+def published_shapes(geometry: Wav2Vec2Config, head: Head | None, prefix: str, norm: tuple[str, str]) -> Shapes:
     """Name and shape of every tensor that a published network of this geometry has, with such a head or without."""
     shapes: Shapes = {}
     if head:
         shapes |= {f"{HEAD}.weight": (head.outputs, geometry.features), f"{HEAD}.bias": (head.outputs,)}
-    for ours, shape in trunk_shapes(geometry).items():
+    for ours, shape in backbone_shapes(geometry).items():
         if ours == POSITION:
             shapes |= dict(zip(_position_names(prefix, norm), ((1, 1, geometry.position_kernel), shape), strict=True))
         elif ".in_proj." in ours:
@@ -143,7 +143,7 @@ def _projections(ours: str, prefix: str) -> list[str]:
 
 
 def renamed(
-    published: dict[str, np.ndarray], prefix: str, geometry: Wav2Vec2Geometry, head: Head | None, path: Path
+    published: dict[str, np.ndarray], prefix: str, geometry: Wav2Vec2Config, head: Head | None, path: Path
 ) -> dict[str, np.ndarray]:
     """The tensors under our names and in our layouts; without a head, those of the trunk."""
     norm = next((n for n in WEIGHT_NORMS if _position_names(prefix, n)[0] in published), WEIGHT_NORMS[0])
@@ -153,7 +153,7 @@ def renamed(
         return as_weight(published[name], name, str(path))
 
     tensors = {}
-    for ours in tensor_shapes(geometry) if head else trunk_shapes(geometry):
+    for ours in tensor_shapes(geometry) if head else backbone_shapes(geometry):
         if ours == POSITION:
             g, v = (take(name) for name in _position_names(prefix, norm))
             tensors[ours] = _normed(g, v, path)
@@ -223,14 +223,14 @@ def _headless(folder: Path, what: str) -> ModelError:
     )
 
 
-def geometry_of(settings: Settings, symbols: int, normalized: bool) -> Wav2Vec2Geometry:
+def geometry_of(settings: Settings, symbols: int, normalized: bool) -> Wav2Vec2Config:
     """The sizes that config.json gives."""
     norm = settings.get("feat_extract_norm", "group")
     if norm not in NORMS:
         raise ModelError(f"{settings.path}: feat_extract_norm is {quoted(norm)}, expected {' or '.join(NORMS)}.")
-    default = Wav2Vec2Geometry()
+    default = Wav2Vec2Config()
     try:
-        return Wav2Vec2Geometry(
+        return Wav2Vec2Config(
             symbols=symbols,
             features=settings.positive("hidden_size", default.features),
             heads=settings.positive("num_attention_heads", default.heads),

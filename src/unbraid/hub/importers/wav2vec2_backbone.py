@@ -26,7 +26,7 @@ from unbraid.hub.importers.wav2vec2 import (
     read_tensors,
     renamed,
 )
-from unbraid.models.geometry import Wav2Vec2Geometry
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 FILES = f"{SETTINGS}, {SOUND} and {' or '.join(WEIGHTS)}"
 
@@ -35,7 +35,7 @@ FILES = f"{SETTINGS}, {SOUND} and {' or '.join(WEIGHTS)}"
 class Trunk:
     """All but the head of a Wav2Vec2 or HuBERT."""
 
-    geometry: Wav2Vec2Geometry  # its symbols count for nothing
+    geometry: Wav2Vec2Config  # its symbols count for nothing
     sample_rate: int  # Hz
     tensors: dict[str, np.ndarray]  # by the names of `weights.trunk_shapes`, float32
 
@@ -55,7 +55,7 @@ def read_trunk(folder: Path) -> Trunk:
             raise ModelError(f"{folder} has no {choice[0]}; a {KINDS[kind]} is {FILES}.")
     weights = next(folder / file for file in WEIGHTS if (folder / file).is_file())
     sound = read_sound(folder)
-    geometry = geometry_of(settings, Wav2Vec2Geometry().symbols, flag(sound, "do_normalize", True))
+    geometry = geometry_of(settings, Wav2Vec2Config().symbols, flag(sound, "do_normalize", True))
     published = _below_the_head(read_tensors(weights), f"{kind}.")
     tensors = renamed(published, kind, geometry, None, weights)
     return Trunk(geometry, sound.positive("sampling_rate", 16000), tensors)

@@ -4,7 +4,7 @@ import numpy as np
 
 from unbraid.dsp import FloatArray
 from unbraid.hub.spec import size_of, steps_in
-from unbraid.models.geometry import Side
+from unbraid.models.audio_transformer.config import Side
 
 
 def whole_steps(audio: FloatArray, side: Side) -> FloatArray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unbraid.models.geometry import BandSplitGeometry
+from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.onnx.builder import Graph, Tensors
 from unbraid.models.onnx.layers import layer_norm, linear
 from unbraid.models.signatures import signature
@@ -23,7 +23,7 @@ class Network:
     """A graph in the making, and the sizes that its nodes need."""
 
     graph: Graph
-    geometry: BandSplitGeometry
+    geometry: BandSplitConfig
     batch: str  # B, a tensor of one element
     frames: str  # N, the same
 
@@ -40,7 +40,7 @@ class Network:
         return self.graph.op("Transpose", x, perm=list(order))
 
 
-def band_split_graph(geometry: BandSplitGeometry, tensors: Tensors, location: str) -> bytes:
+def band_split_graph(geometry: BandSplitConfig, tensors: Tensors, location: str) -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
     g, graph = geometry, Graph(tensors, location)
     batch, samples, hop = graph.size("mixture", 0), graph.size("mixture", 1), graph.constant([geometry.hop_samples])
@@ -139,9 +139,9 @@ def _gated_convolution(net: Network, name: str, x: str) -> str:
     graph, g = net.graph, net.geometry
     h = layer_norm(graph, f"{name}.norm", x, NORM_EPS)
     gate = net.shaped(linear(graph, f"{name}.gate", h), net.batch, net.frames, g.bands, g.hidden)
-    reach = [g.kernel_frames // 2, g.kernel_bands // 2]
+    receptive_field = [g.kernel_frames // 2, g.kernel_bands // 2]
     kernel = graph.weight(f"{name}.conv.weight"), graph.weight(f"{name}.conv.bias")
-    gate = graph.op("Conv", net.turned(gate, 0, 3, 1, 2), *kernel, group=g.hidden, pads=reach * 2)
+    gate = graph.op("Conv", net.turned(gate, 0, 3, 1, 2), *kernel, group=g.hidden, pads=receptive_field * 2)
     gate = graph.reshape(net.turned(gate, 0, 2, 3, 1), [-1, g.hidden])
     return linear(graph, f"{name}.out", graph.op("Mul", _silu(graph, gate), linear(graph, f"{name}.value", h)))
 

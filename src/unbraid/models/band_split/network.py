@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unbraid.models.geometry import BandSplitGeometry
+from unbraid.models.band_split.config import BandSplitConfig
 
 QUIETEST = 1e-10  # mean square of a mixture that counts as more than nothing
 FLOOR = 1e-4  # power of a bin, where that of a sample is 1 on average, below which levels are no longer compressed
@@ -78,7 +78,7 @@ class BandLinear(nn.Module):
 class TimeAttention(nn.Module):
     """Every frame attends to all frames, by what all of its bands say together: (B, N, K, D) -> the same."""
 
-    def __init__(self, geometry: BandSplitGeometry):
+    def __init__(self, geometry: BandSplitConfig):
         super().__init__()
         self.heads, width = geometry.heads, geometry.heads * geometry.query_features
         self.norm = nn.LayerNorm(geometry.features)
@@ -105,7 +105,7 @@ class TimeAttention(nn.Module):
 class GatedConvolution(nn.Module):
     """A gated feed-forward layer whose gate sees the neighbours in time and frequency: (B, N, K, D) -> the same."""
 
-    def __init__(self, geometry: BandSplitGeometry):
+    def __init__(self, geometry: BandSplitConfig):
         super().__init__()
         features, hidden = geometry.features, geometry.hidden
         kernel = (geometry.kernel_frames, geometry.kernel_bands)
@@ -124,7 +124,7 @@ class GatedConvolution(nn.Module):
 class BandMixing(nn.Module):
     """A gated perceptron over all bands of a frame, each squeezed to a few features: (B, N, K, D) -> the same."""
 
-    def __init__(self, geometry: BandSplitGeometry):
+    def __init__(self, geometry: BandSplitConfig):
         super().__init__()
         features, squeezed = geometry.features, geometry.band_features
         self.norm = nn.LayerNorm(features)
@@ -144,7 +144,7 @@ class BandMixing(nn.Module):
 class Block(nn.Module):
     """Over time, then over bands, each followed by a gated convolution."""
 
-    def __init__(self, geometry: BandSplitGeometry):
+    def __init__(self, geometry: BandSplitConfig):
         super().__init__()
         self.time = TimeAttention(geometry)
         self.time_feed = GatedConvolution(geometry)
@@ -163,7 +163,7 @@ class Block(nn.Module):
 class BandSplit(nn.Module):
     """Mixture (B, T) -> sources (B, sources, T), at the model's sample rate."""
 
-    def __init__(self, geometry: BandSplitGeometry):
+    def __init__(self, geometry: BandSplitConfig):
         super().__init__()
         self.geometry = g = geometry
         self.transform = SpectralTransform(g.frame_samples)

@@ -4,41 +4,13 @@ Luo & Mesgarani, "Conv-TasNet: Surpassing Ideal Time-Frequency Magnitude Masking
 1809.07454), the non-causal network with global layer norms and sigmoid masks; letters are the paper's.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unbraid.files.ranges import Count, Size, check_ranges
+from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 
 NORM_EPS = 1e-8
-
-
-@dataclass(frozen=True)
-class ConvTasNetGeometry:
-    """Sizes of a Conv-TasNet; the defaults are the published best ones (5.1 M parameters).
-
-    Raises:
-        ValueError: a size out of its range, or a kernel of an odd number of samples or an even number of frames.
-    """
-
-    sources: Count = 2
-    features: Size = 512  # N, channels of the learned encoder
-    kernel_samples: Size = 16  # L, of the encoder and the decoder; the stride is half of it
-    bottleneck: Size = 128  # B, channels between blocks
-    skip: Size = 128  # Sc, channels of the skip paths
-    hidden: Size = 512  # H, channels inside a block
-    kernel_frames: Size = 3  # P, of the depthwise convolutions
-    blocks: Count = 8  # X, blocks in a repeat, dilated by 1, 2, 4, …
-    repeats: Count = 3  # R
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
-        if self.kernel_samples % 2:
-            raise ValueError(f"kernel_samples must be even (the stride is half of it), got {self.kernel_samples}.")
-        if not self.kernel_frames % 2:
-            raise ValueError(f"kernel_frames must be odd, got {self.kernel_frames}.")
 
 
 def global_norm(features: int) -> nn.GroupNorm:
@@ -49,15 +21,15 @@ def global_norm(features: int) -> nn.GroupNorm:
 class Block(nn.Module):
     """1×1 convolution up, dilated depthwise convolution, two 1×1 down: (B, D, N) -> the same, and (B, skip, N)."""
 
-    def __init__(self, geometry: ConvTasNetGeometry, dilation: int):
+    def __init__(self, geometry: ConvTasNetConfig, dilation: int):
         super().__init__()
         g = geometry
-        reach = dilation * (g.kernel_frames - 1) // 2
+        receptive_field = dilation * (g.kernel_frames - 1) // 2
         self.inside = nn.Sequential(
             nn.Conv1d(g.bottleneck, g.hidden, 1),
             nn.PReLU(),
             global_norm(g.hidden),
-            nn.Conv1d(g.hidden, g.hidden, g.kernel_frames, padding=reach, dilation=dilation, groups=g.hidden),
+            nn.Conv1d(g.hidden, g.hidden, g.kernel_frames, padding=receptive_field, dilation=dilation, groups=g.hidden),
             nn.PReLU(),
             global_norm(g.hidden),
         )
@@ -72,7 +44,7 @@ class Block(nn.Module):
 class ConvTasNet(nn.Module):
     """Mixture (B, T) -> sources (B, sources, T), at the model's sample rate; T is at least one kernel."""
 
-    def __init__(self, geometry: ConvTasNetGeometry):
+    def __init__(self, geometry: ConvTasNetConfig):
         super().__init__()
         self.geometry = g = geometry
         self.encoder = nn.Conv1d(1, g.features, g.kernel_samples, g.kernel_samples // 2, bias=False)

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unbraid.models.geometry import Positions
+from unbraid.models.audio_transformer.config import Positions
 from unbraid.models.layers.attention import KeysValues, MultiHeadAttention, causal_mask
 from unbraid.models.layers.positions import angles, sinusoidal_positions
 
@@ -105,7 +105,7 @@ class Stack(nn.Module):
         self.norm = nn.LayerNorm(features, eps=NORM_EPS)
         self.dropout = nn.Dropout(dropout)
 
-    def place(self, x: Tensor, first: int = 0) -> tuple[Tensor, Tensor | None]:
+    def add_positions(self, x: Tensor, first: int = 0) -> tuple[Tensor, Tensor | None]:
         """Tell x (B, N, D), from step `first` on, where it is: positions added, or angles (N, D/2H) to turn by."""
         if self.positions == "sinusoidal":
             return self.dropout(x + sinusoidal_positions(x.shape[1], x.shape[2], x, first)), None
@@ -118,7 +118,7 @@ class TransformerEncoder(Stack):
     LAYER = EncoderLayer
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        x, angle = self.place(x)
+        x, angle = self.add_positions(x)
         for layer in self.layers:
             x = layer(x, mask, angle)
         out: Tensor = self.norm(x)
@@ -135,7 +135,7 @@ class TransformerDecoder(Stack):
         layers = cast(Iterable[DecoderLayer], self.layers)
         return [layer.cross_attention.keys_values(memory) for layer in layers]
 
-    def nothing(self, memory: Tensor) -> list[KeysValues]:
+    def empty_cache(self, memory: Tensor) -> list[KeysValues]:
         """What each layer has kept before the first step: no steps, (B, H, 0, D/H)."""
         empty = memory.new_empty(memory.shape[0], self.heads, 0, self.features // self.heads)
         return [(empty, empty) for _ in self.layers]
@@ -152,7 +152,7 @@ class TransformerDecoder(Stack):
 
         To `looks` is added where each layer looks in the memory, (B, H, M, N).
         """
-        x, angle = self.place(x, past[0][0].shape[2])
+        x, angle = self.add_positions(x, past[0][0].shape[2])
         kept = []
         for layer, behind, above in zip(self.layers, past, memory, strict=True):
             x, both = layer(x, behind, above, mask, angle, looks)

@@ -5,16 +5,16 @@ Runtime's own. With int8 weights the linear layers of the Transformers multiply 
 fly. What is fused with what was measured, operator by operator, on 16 500 tokens of 256 features.
 """
 
-from unbraid.models.geometry import SepFormerGeometry
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
 from unbraid.models.onnx.layers import add, layer_norm, linear, positions, product
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.signatures import signature
 
 END = 2**62  # a slice bound beyond any axis
 GLOBAL_NORM_EPS = 1e-8
 
 
-def sepformer_graph(geometry: SepFormerGeometry, tensors: Tensors, location: str) -> bytes:
+def sepformer_graph(geometry: SepFormerConfig, tensors: Tensors, location: str) -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
     graph = Graph(tensors, location)
     batch, samples = graph.size("mixture", 0), graph.size("mixture", 1)
@@ -27,7 +27,7 @@ def sepformer_graph(geometry: SepFormerGeometry, tensors: Tensors, location: str
     return graph.model(signature(geometry), {"sources": sources})
 
 
-def _masknet(graph: Graph, g: SepFormerGeometry, w: str, batch: str) -> str:
+def _masknet(graph: Graph, g: SepFormerConfig, w: str, batch: str) -> str:
     frames = graph.size(w, 1)  # N
     x = _global_norm(graph, "masknet.norm", w, rank=3)
     x = graph.reshape(x, [-1, g.features])  # (B·N, D)
@@ -63,7 +63,7 @@ def _global_mean(graph: Graph, x: str, rank: int) -> str:
     return x
 
 
-def _chunk(graph: Graph, g: SepFormerGeometry, x: str, frames: str) -> str:
+def _chunk(graph: Graph, g: SepFormerConfig, x: str, frames: str) -> str:
     """(B, N, D) -> (B, S, K, D), as `models.sepformer.chunk`."""
     half, chunk = graph.constant([g.chunk_frames // 2]), graph.constant([g.chunk_frames])
     gap = graph.op("Sub", chunk, graph.op("Mod", graph.op("Add", half, graph.op("Mod", frames, chunk)), chunk))
@@ -77,7 +77,7 @@ def _chunk(graph: Graph, g: SepFormerGeometry, x: str, frames: str) -> str:
     return graph.op("Concat", first, second, axis=2)
 
 
-def _unchunk(graph: Graph, g: SepFormerGeometry, x: str, batch: str, frames: str) -> str:
+def _unchunk(graph: Graph, g: SepFormerConfig, x: str, batch: str, frames: str) -> str:
     """Tokens (B·S·K, sources·D) -> (B, N, sources·D), as `models.sepformer.unchunk`."""
     features = g.sources * g.features
     shape = graph.op("Concat", batch, graph.constant([-1, 2, g.chunk_frames // 2, features]), axis=0)
@@ -90,7 +90,7 @@ def _unchunk(graph: Graph, g: SepFormerGeometry, x: str, batch: str, frames: str
     return graph.slice(joined, 0, frames, axis=1)
 
 
-def _dual_path(graph: Graph, g: SepFormerGeometry, name: str, x: str, batch: str) -> str:
+def _dual_path(graph: Graph, g: SepFormerConfig, name: str, x: str, batch: str) -> str:
     """Attention within chunks, then across them: (B, S, K, D) -> (B, S, K, D)."""
     shape = graph.op("Shape", x)
     within = _transformer(graph, g, f"{name}.intra", graph.reshape(x, [-1, g.chunk_frames, g.features]))
@@ -107,7 +107,7 @@ def _dual_path(graph: Graph, g: SepFormerGeometry, name: str, x: str, batch: str
     return graph.op("Add", x, across)
 
 
-def _transformer(graph: Graph, g: SepFormerGeometry, name: str, x: str) -> str:
+def _transformer(graph: Graph, g: SepFormerConfig, name: str, x: str) -> str:
     """Pre-norm layers over (B', N, D) -> tokens (B'·N, D)."""
     frames = graph.size(x, 1)
     shape = graph.op("Shape", x)
@@ -127,7 +127,7 @@ def _transformer(graph: Graph, g: SepFormerGeometry, name: str, x: str) -> str:
     return h
 
 
-def _attention(graph: Graph, g: SepFormerGeometry, name: str, h: str, shape: str) -> str:
+def _attention(graph: Graph, g: SepFormerConfig, name: str, h: str, shape: str) -> str:
     """Self-attention of tokens (B'·N, D), sequences of `shape` (B', N, D); out_proj's bias is left to the caller.
 
     The biases of q, k and v ride on the attention, which turns every element around anyway.
@@ -139,7 +139,7 @@ def _attention(graph: Graph, g: SepFormerGeometry, name: str, h: str, shape: str
     return product(graph, f"{name}.out_proj", graph.reshape(y, [-1, g.features]))
 
 
-def _decode(graph: Graph, g: SepFormerGeometry, masked: str, batch: str, samples: str) -> str:
+def _decode(graph: Graph, g: SepFormerConfig, masked: str, batch: str, samples: str) -> str:
     """(B, sources, N, D) -> (B, sources, T): the transposed convolution, then zeros up to T."""
     x = graph.op("Transpose", masked, perm=[0, 1, 3, 2])
     shape = graph.op("Shape", x)

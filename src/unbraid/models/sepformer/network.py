@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unbraid.models.geometry import SepFormerGeometry
 from unbraid.models.layers.transformer import TransformerEncoder
+from unbraid.models.sepformer.config import SepFormerConfig
 
 NORM_EPS = 1e-8
 
@@ -33,7 +33,7 @@ class GlobalNorm(nn.Module):
 class DualPathBlock(nn.Module):
     """Attention within each chunk, then across chunks at each position: (B, S, K, D) -> (B, S, K, D)."""
 
-    def __init__(self, geometry: SepFormerGeometry):
+    def __init__(self, geometry: SepFormerConfig):
         super().__init__()
         sizes = (geometry.features, geometry.heads, geometry.hidden, geometry.layers)
         self.intra = TransformerEncoder(*sizes)
@@ -74,7 +74,7 @@ def unchunk(x: Tensor, frames: int) -> Tensor:
 class MaskNet(nn.Module):
     """Frames of the mixture (B, N, D) -> one mask per source (B, sources, N, D)."""
 
-    def __init__(self, geometry: SepFormerGeometry):
+    def __init__(self, geometry: SepFormerConfig):
         super().__init__()
         self.geometry = geometry
         features = geometry.features
@@ -101,7 +101,7 @@ class MaskNet(nn.Module):
 class SepFormer(nn.Module):
     """Mixture (B, T) -> sources (B, sources, T), at the model's sample rate; T is at least one kernel."""
 
-    def __init__(self, geometry: SepFormerGeometry):
+    def __init__(self, geometry: SepFormerConfig):
         super().__init__()
         self.geometry = geometry
         kernel, stride = geometry.kernel_samples, geometry.stride_samples

@@ -5,15 +5,15 @@ both ways: nothing is padded or cut by nodes of its own. Transposed convolutions
 are made of, which the runtime does at twice the speed (the whole network gains a fifth).
 """
 
-from unbraid.models.geometry import UNetGeometry
 from unbraid.models.onnx.builder import Graph, Tensors
 from unbraid.models.signatures import signature
+from unbraid.models.unet.config import UNetConfig
 
 NORM_EPS = 1e-3
 UNEVEN = [1, 1, 2, 2]  # before (frames, bins), after (frames, bins)
 
 
-def unet_graph(geometry: UNetGeometry, tensors: Tensors, location: str) -> bytes:
+def unet_graph(geometry: UNetConfig, tensors: Tensors, location: str) -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
     graph = Graph(tensors, location)
     nets = [_net(graph, geometry, f"nets.{k}") for k in range(geometry.nets)]
@@ -33,7 +33,7 @@ def unet_graph(geometry: UNetGeometry, tensors: Tensors, location: str) -> bytes
     return graph.model(signature(geometry), {"magnitudes": magnitudes})
 
 
-def _net(graph: Graph, g: UNetGeometry, name: str) -> str:
+def _net(graph: Graph, g: UNetConfig, name: str) -> str:
     """A network's mask logits (B, masks, N, F)."""
     x, skips = "magnitude", []
     for i in range(len(g.filters)):

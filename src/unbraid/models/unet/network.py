@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unbraid.models.geometry import UNetGeometry, across_width
+from unbraid.models.unet.config import UNetConfig, across_width
 
 NORM_EPS = 1e-3
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -54,7 +54,7 @@ def _across(planes: int, bins: int, activation: Callable[[Tensor], Tensor]) -> n
 class UNet(nn.Module):
     """Magnitude (B, inputs, N, F) -> mask logits (B, masks, N, F), C for each stem; N, F multiples of 2^levels."""
 
-    def __init__(self, geometry: UNetGeometry):
+    def __init__(self, geometry: UNetConfig):
         super().__init__()
         filters = geometry.filters
         self.encoder_activation = ACTIVATIONS[geometry.encoder_activation]
@@ -96,7 +96,7 @@ class UNet(nn.Module):
 class UNets(nn.Module):
     """All stems of a model: magnitude (B, C, N, F), the side's behind it -> per stem (B, stems, C, N, F)."""
 
-    def __init__(self, geometry: UNetGeometry):
+    def __init__(self, geometry: UNetConfig):
         super().__init__()
         self.geometry = geometry
         self.nets = nn.ModuleList(UNet(geometry) for _ in range(geometry.nets))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unbraid.models.geometry import Wav2Vec2Geometry
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
 from unbraid.models.onnx.layers import add, layer_norm, linear, product
 from unbraid.models.signatures import signature
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 NORM_EPS = 1e-5
 VARIANCE_EPS = 1e-7
@@ -24,7 +24,7 @@ class Trunk:
     """Where a trunk is: its graph, what its weights' names begin with, and what of its input counts."""
 
     graph: Graph
-    geometry: Wav2Vec2Geometry
+    geometry: Wav2Vec2Config
     prefix: str = ""
     lengths: str | None = None  # (B,) int64, in steps; none: all of them
 
@@ -37,7 +37,7 @@ class Trunk:
         return self.graph.weight(self.name(name))
 
 
-def wav2vec2_graph(geometry: Wav2Vec2Geometry, tensors: Tensors, location: str) -> bytes:
+def wav2vec2_graph(geometry: Wav2Vec2Config, tensors: Tensors, location: str) -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
     graph = Graph(tensors, location)
     h, shape = trunk_tokens(Trunk(graph, geometry), "waveform")
@@ -67,7 +67,9 @@ def trunk_tokens(t: Trunk, waveform: str) -> tuple[str, str]:
 def _samples(t: Trunk) -> str:
     """How many samples count, (B,)."""
     assert t.lengths
-    stride, rest = (t.graph.constant(np.int64(n)) for n in (t.geometry.stride, t.geometry.reach - t.geometry.stride))
+    stride, rest = (
+        t.graph.constant(np.int64(n)) for n in (t.geometry.stride, t.geometry.receptive_field - t.geometry.stride)
+    )
     return t.graph.op("Add", t.graph.op("Mul", t.lengths, stride), rest)
 
 

@@ -26,8 +26,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unbraid.models.geometry import Wav2Vec2Geometry
 from unbraid.models.layers.attention import MultiHeadAttention, padding_mask
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 NORM_EPS = 1e-5
 VARIANCE_EPS = 1e-7
@@ -50,7 +50,7 @@ class Front(nn.Module):
     Of rows of different lengths the first sizes (B,) samples count.
     """
 
-    def __init__(self, geometry: Wav2Vec2Geometry):
+    def __init__(self, geometry: Wav2Vec2Config):
         super().__init__()
         g = geometry
         sizes = zip((1, *g.filters[:-1]), g.filters, g.kernels, g.strides, strict=True)
@@ -96,7 +96,7 @@ class LayerNormOverFilters(nn.LayerNorm):
 class Layer(nn.Module):
     """Attention and feed-forward, each with its residual and its norm: (B, N, D) -> (B, N, D)."""
 
-    def __init__(self, geometry: Wav2Vec2Geometry, dropout: float):
+    def __init__(self, geometry: Wav2Vec2Config, dropout: float):
         super().__init__()
         self.pre_norm = geometry.pre_norm
         self.attention = MultiHeadAttention(geometry.features, geometry.heads)
@@ -123,7 +123,7 @@ class Layer(nn.Module):
 class Encoder(nn.Module):
     """Where a step is, then the layers, and one norm before or after them: (B, N, D) -> (B, N, D)."""
 
-    def __init__(self, geometry: Wav2Vec2Geometry, dropout: float):
+    def __init__(self, geometry: Wav2Vec2Config, dropout: float):
         super().__init__()
         g = geometry
         self.pre_norm = g.pre_norm
@@ -147,7 +147,7 @@ class Encoder(nn.Module):
 class Trunk(nn.Module):
     """All but the head: waveform (B, T), of which lengths (B,) steps count, or all -> h (B, N, D)."""
 
-    def __init__(self, geometry: Wav2Vec2Geometry, dropout: float = 0.0):
+    def __init__(self, geometry: Wav2Vec2Config, dropout: float = 0.0):
         super().__init__()
         self.geometry = geometry
         self.front = Front(geometry)
@@ -155,7 +155,7 @@ class Trunk(nn.Module):
 
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
         g = self.geometry
-        sizes = None if lengths is None else (lengths - 1) * g.stride + g.reach
+        sizes = None if lengths is None else (lengths - 1) * g.stride + g.receptive_field
         x = standardized(waveform, sizes) if g.normalized else waveform
         h: Tensor = self.encoder(self.front(x, sizes), lengths)
         return h
@@ -164,7 +164,7 @@ class Trunk(nn.Module):
 class Wav2Vec2(Trunk):
     """Waveform (B, T) -> logits (B, N, V)."""
 
-    def __init__(self, geometry: Wav2Vec2Geometry, dropout: float = 0.0):
+    def __init__(self, geometry: Wav2Vec2Config, dropout: float = 0.0):
         super().__init__(geometry, dropout)
         self.symbols = nn.Linear(geometry.features, geometry.symbols)
 

@@ -19,9 +19,9 @@ from unbraid.errors import UsageError
 from unbraid.hub.folder import open_model_folder
 from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide
 from unbraid.runtime import Executor, open_executor
-from unbraid.tasks.decoding.state import Array, Item, Steps, as_item, batches
+from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batches
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Engines:
     post: Executor
 
 
-class Speaker:
+class AcousticModel:
     """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
 
     def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None):
@@ -99,7 +99,7 @@ class Speaker:
         return [found[i] for i in range(len(items))]
 
     def _batch(self, items: dict[int, Array], most_steps: Sequence[int]) -> dict[int, Spoken]:
-        steps = Steps(self._engines.encoder, self._engines.decoder, self._geometry, list(items.values()))
+        steps = DecoderState(self._engines.encoder, self._engines.decoder, self._geometry, list(items.values()))
         written: dict[int, list[Array]] = {i: [] for i in items}
         going, ended = list(items), set[int]()
         frames = np.zeros((len(going), self._side.stride * self._side.bins), np.float32)  # (B, r·F)
@@ -119,10 +119,10 @@ class Speaker:
         return refined
 
 
-def _geometry(spec: ModelSpec) -> tuple[AudioTransformerGeometry, SpectrogramSide]:
+def _geometry(spec: ModelSpec) -> tuple[AudioTransformerConfig, SpectrogramSide]:
     """The sizes of a model that writes spectrograms, and of what it writes."""
     geometry = spec.geometry
-    if not isinstance(geometry, AudioTransformerGeometry) or geometry.is_aligned:
+    if not isinstance(geometry, AudioTransformerConfig) or geometry.is_aligned:
         raise UsageError(f"{spec.name} writes nothing step by step; choose an audio Transformer that does.")
     if not isinstance(side := geometry.target, SpectrogramSide):
         raise UsageError(f"{spec.name} writes {side.kind}, no spectrograms; choose a model that does.")

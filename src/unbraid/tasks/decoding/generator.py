@@ -18,10 +18,10 @@ from unbraid.hub.folder import open_model_folder
 from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import BEGIN, END
-from unbraid.models.geometry import AudioTransformerGeometry, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.runtime import Executor, open_executor
-from unbraid.tasks.decoding.search import Allowed, Choice, Hypothesis, Search, log_softmax
-from unbraid.tasks.decoding.state import Array, Item, Steps, as_item, batch, batches
+from unbraid.tasks.decoding.search import Allowed, BeamSearch, DecodingOptions, Hypothesis, log_softmax
+from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batch, batches
 
 
 class Generator:
@@ -89,7 +89,7 @@ class Generator:
             UsageError: an item is empty or is not what the model reads, a value makes no sense, or nothing was
                 allowed.
         """
-        choice = Choice(beams, length_penalty, temperature, seed, most_symbols, allowed)
+        choice = DecodingOptions(beams, length_penalty, temperature, seed, most_symbols, allowed)
         whole = [as_item(i, item, self._geometry.source) for i, item in enumerate(items)]
         found: dict[int, list[Hypothesis]] = {}
         for some in batches(whole, self._geometry.source):
@@ -102,7 +102,7 @@ class Generator:
         Raises:
             UsageError: the item is empty or is not what the model reads.
         """
-        steps = Steps(self._encoder, self._decoder, self._geometry, [as_item(0, item, self._geometry.source)])
+        steps = DecoderState(self._encoder, self._decoder, self._geometry, [as_item(0, item, self._geometry.source)])
         shown = (BEGIN, *symbols)
         logs = [
             float(log_softmax(steps.logits([last]))[0, follows])
@@ -121,9 +121,9 @@ class Generator:
         side = self._geometry.source
         return log_softmax(self._encoder.run(batch([as_item(0, item, side)], side))["ctc_logits"][0])
 
-    def _batch(self, items: dict[int, Array], choice: Choice) -> dict[int, list[Hypothesis]]:
-        steps = Steps(self._encoder, self._decoder, self._geometry, list(items.values()))
-        searches = {i: Search(i, _drawn_for(item), choice) for i, item in items.items()}
+    def _batch(self, items: dict[int, Array], choice: DecodingOptions) -> dict[int, list[Hypothesis]]:
+        steps = DecoderState(self._encoder, self._decoder, self._geometry, list(items.values()))
+        searches = {i: BeamSearch(i, _drawn_for(item), choice) for i, item in items.items()}
         going = list(searches.values())
         rows = [row for row, search in enumerate(going) for _ in search.live]  # of `steps`, for each beginning
         while rows:
@@ -138,9 +138,9 @@ class Generator:
         return {i: search.found() for i, search in searches.items()}
 
 
-def _geometry(spec: ModelSpec) -> AudioTransformerGeometry:
+def _geometry(spec: ModelSpec) -> AudioTransformerConfig:
     """The sizes of a model that writes text."""
-    if not isinstance(spec.geometry, AudioTransformerGeometry):
+    if not isinstance(spec.geometry, AudioTransformerConfig):
         raise UsageError(
             f"{spec.name} is a {spec.family}, which writes no text symbol by symbol; choose an audio Transformer."
         )

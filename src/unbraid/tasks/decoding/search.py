@@ -41,7 +41,7 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
-class Choice:
+class DecodingOptions:
     """How symbols are chosen.
 
     Raises:
@@ -68,7 +68,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Path:
+class Beam:
     """The beginning of a text."""
 
     symbols: tuple[int, ...] = ()
@@ -80,16 +80,16 @@ class Path:
         return self.symbols[-1] if self.symbols else BEGIN
 
 
-class Search:
+class BeamSearch:
     """One item under way: the beginnings that are still written, the likeliest first, and the texts that have ended."""
 
-    def __init__(self, item: int, symbols: Sequence[int], choice: Choice):
+    def __init__(self, item: int, symbols: Sequence[int], choice: DecodingOptions):
         """`item` is its number, for `choice.allowed`; draws depend on its symbols and the seed alone."""
         self._item, self._choice = item, choice
         self._random = np.random.default_rng((choice.seed, *symbols))
         self._ended: list[Hypothesis] = []
         self._cut: list[Hypothesis] = []
-        self.live = [Path()] * (choice.beams if choice.temperature else 1)
+        self.live = [Beam()] * (choice.beams if choice.temperature else 1)
 
     def advance(self, logs: np.ndarray) -> list[int]:
         """Write a symbol, given log probabilities (K', V) after each beginning; returns which rows are gone on with."""
@@ -98,7 +98,7 @@ class Search:
         chosen = self._drawn(barred) if choice.temperature else self._likeliest(barred)
         self.live = []
         for rank, (row, symbol) in enumerate(chosen):
-            path = Path((*before[row].symbols, symbol), (*before[row].logs, float(logs[row, symbol])))
+            path = Beam((*before[row].symbols, symbol), (*before[row].logs, float(logs[row, symbol])))
             if symbol == END and rank < choice.beams:
                 self._ended.append(self._hypothesis(path))
             elif symbol != END and len(self.live) < choice.beams:
@@ -118,7 +118,7 @@ class Search:
         texts = [text for some in (self._ended, self._cut) for text in sorted(some, key=lambda text: -text.score)]
         return texts[: self._choice.beams]
 
-    def _allowed(self, path: Path, symbols: int) -> np.ndarray:
+    def _allowed(self, path: Beam, symbols: int) -> np.ndarray:
         allowed = np.ones(symbols, bool)
         if self._choice.allowed:
             allowed = np.array(self._choice.allowed(self._item, path.symbols))
@@ -148,7 +148,7 @@ class Search:
             if max(text.score for text in texts) <= worst:
                 self.live = []
 
-    def _hypothesis(self, path: Path) -> Hypothesis:
+    def _hypothesis(self, path: Beam) -> Hypothesis:
         symbols = path.symbols[:-1] if path.last == END else path.symbols
         return Hypothesis(symbols, path.logs, self._choice.score(path.logs))
 

@@ -12,8 +12,8 @@ import numpy as np
 from unbraid.errors import UsageError
 from unbraid.hub.graphs import source_name
 from unbraid.hub.spec import steps_in
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, Side, SpectrogramSide, TextSide
 from unbraid.models.audio_transformer.padding import whole_steps
-from unbraid.models.geometry import AudioTransformerGeometry, Side, SpectrogramSide, TextSide
 from unbraid.runtime import Executor
 
 Array = np.ndarray
@@ -22,12 +22,10 @@ BATCH_ITEMS = 64
 BATCH_STEPS = 4096  # of all items together, padding too: minutes of audio, whose first convolution takes the memory
 
 
-class Steps:
+class DecoderState:
     """A batch under way: what its rows have read, and the keys and values of what they have written."""
 
-    def __init__(
-        self, encoder: Executor, decoder: Executor, geometry: AudioTransformerGeometry, items: Sequence[Array]
-    ):
+    def __init__(self, encoder: Executor, decoder: Executor, geometry: AudioTransformerConfig, items: Sequence[Array]):
         """Read items as `as_item` returns them."""
         inputs = batch(items, geometry.source)
         self._decoder, self._lengths = decoder, inputs["lengths"]  # (B,)

@@ -38,7 +38,7 @@ def _run(executor: Executor, name: str, items: FloatArray, at_once: int) -> Floa
 
 
 @dataclass(frozen=True)
-class Speech:
+class WaveformFront:
     """What a recording's run needs: the network and the windows it is shown."""
 
     executor: Executor
@@ -55,7 +55,7 @@ class Seams:
     agreement_db: list[float] = field(default_factory=list)
 
 
-def speech_stems(speech: Speech, blocks: Blocks, seams: Seams) -> Blocks:
+def speech_stems(speech: WaveformFront, blocks: Blocks, seams: Seams) -> Blocks:
     """Voices (S, C, n) of blocks (C, n), speakers in order across windows, levels fitted where the network has none."""
     joiner = Joiner(speech.overlap_samples)
     for window, new in windows(blocks, speech.window_samples, speech.overlap_samples):
@@ -72,7 +72,9 @@ def speech_stems(speech: Speech, blocks: Blocks, seams: Seams) -> Blocks:
         yield rest
 
 
-def raw_speech(speech: Speech, blocks: Blocks, sample_rate: int, seconds: float | None, *, force: bool) -> Blocks:
+def raw_speech(
+    speech: WaveformFront, blocks: Blocks, sample_rate: int, seconds: float | None, *, force: bool
+) -> Blocks:
     """The network's own output (S, C, T) of blocks (C, n) in one window; `seconds`: how long it is, if that is known.
 
     Raises:
@@ -98,7 +100,7 @@ def _check_raw_length(seconds: float, sample_rate: int) -> None:
         )
 
 
-def run_sepformer(speech: Speech, audio: FloatArray) -> FloatArray:
+def run_sepformer(speech: WaveformFront, audio: FloatArray) -> FloatArray:
     """The network's own output (S, C, T): each distinct channel of (C, T) is one item of the batch."""
     distinct, place = _distinct(audio)
     samples = audio.shape[-1]
@@ -161,7 +163,7 @@ def _snr(reference: FloatArray, estimate: FloatArray) -> float:
 
 
 @dataclass(frozen=True)
-class Music:
+class SpectrogramFront:
     """What a song's run needs: the network, its spectrogram, and how magnitudes become stems."""
 
     executor: Executor
@@ -172,7 +174,7 @@ class Music:
     side: bool = False  # the network also sees the magnitude of left minus right
 
 
-def music_stems(music: Music, open_blocks: Callable[[], Blocks]) -> Blocks:
+def music_stems(music: SpectrogramFront, open_blocks: Callable[[], Blocks]) -> Blocks:
     """Stems (S, B, 2, n) of stereo items (B, 2, n), whose blocks can be opened again for every pass."""
     spatial: list[Spatial] = []
     peak = 0.0
@@ -194,7 +196,7 @@ def music_stems(music: Music, open_blocks: Callable[[], Blocks]) -> Blocks:
     yield from synthesis(spectra(), music.spectral.frame_samples, music.spectral.hop_samples)
 
 
-def _segments(music: Music, blocks: Blocks) -> Iterator[tuple[ComplexArray, FloatArray]]:
+def _segments(music: SpectrogramFront, blocks: Blocks) -> Iterator[tuple[ComplexArray, FloatArray]]:
     """Spectra (B, 2, N, bins) of the mixture with the stems' magnitudes (S, B, 2, N, F) as the network sees them.
 
     The network sees T frames at a time; what comes out is cut smaller, to keep what follows small.
@@ -215,7 +217,7 @@ def _segments(music: Music, blocks: Blocks) -> Iterator[tuple[ComplexArray, Floa
             yield mixture[..., piece, :], stems[..., piece, :]
 
 
-def _masks(music: Music, stems: FloatArray) -> FloatArray:
+def _masks(music: SpectrogramFront, stems: FloatArray) -> FloatArray:
     """Ratio masks (S, B, 2, N, bins) over all bins."""
     if music.exponent is None:
         masks = soft_masks(stems, music.spectral.exponent)
@@ -225,7 +227,7 @@ def _masks(music: Music, stems: FloatArray) -> FloatArray:
     return extend(masks, music.spectral.frame_samples // 2 + 1, extension)
 
 
-def _magnitudes(music: Music, mixture: ComplexArray, stems: FloatArray) -> FloatArray:
+def _magnitudes(music: SpectrogramFront, mixture: ComplexArray, stems: FloatArray) -> FloatArray:
     """Magnitudes (S, B, 2, N, bins) over all bins: zero above the network's last, or masks times the mixture."""
     if not music.full_band:
         return extend(stems, mixture.shape[-1], "zeros")

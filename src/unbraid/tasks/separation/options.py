@@ -8,7 +8,9 @@ from typing import Literal
 from unbraid.errors import UsageError
 from unbraid.hub.names import models_with_stem
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.geometry import AudioTransformerGeometry, BandSplitGeometry, SepFormerGeometry, WaveSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, WaveSide
+from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.sepformer.config import SepFormerConfig
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ def check_stem(stem: str, available: Sequence[str], model: str) -> None:
 def least_samples(spec: ModelSpec) -> int:
     """The kernel of a network of waveforms, its frame, or its step."""
     geometry = spec.geometry
-    if isinstance(geometry, SepFormerGeometry):
+    if isinstance(geometry, SepFormerConfig):
         return geometry.kernel_samples
-    if isinstance(geometry, BandSplitGeometry):
+    if isinstance(geometry, BandSplitConfig):
         return geometry.frame_samples
-    assert isinstance(geometry, AudioTransformerGeometry) and isinstance(geometry.source, WaveSide)
+    assert isinstance(geometry, AudioTransformerConfig) and isinstance(geometry.source, WaveSide)
     return geometry.source.stride
 
 

@@ -21,14 +21,15 @@ from unbraid.dsp.mixture_consistency import shared
 from unbraid.hub.folder import open_model_folder
 from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.geometry import AudioTransformerGeometry, UNetGeometry
+from unbraid.models.audio_transformer.config import AudioTransformerConfig
+from unbraid.models.unet.config import UNetConfig
 from unbraid.runtime import Executor, open_executor
 from unbraid.runtime.base import Precision
 from unbraid.tasks.audio_to_audio import Waves
 from unbraid.tasks.separation.fronts import (
-    Music,
     Seams,
-    Speech,
+    SpectrogramFront,
+    WaveformFront,
     as_pairs,
     from_pairs,
     music_stems,
@@ -98,7 +99,7 @@ class Separator:
         return separator
 
     def _start(self, spec: ModelSpec, executor: Executor, options: Options) -> None:
-        if isinstance(spec.geometry, AudioTransformerGeometry):
+        if isinstance(spec.geometry, AudioTransformerConfig):
             executor = Waves(executor, least_samples(spec))
         self.spec, self.options, self._executor = spec, options, executor
         self.device, self.device_reason = executor.device, executor.reason
@@ -206,9 +207,9 @@ class Separator:
     def _network(self, feed: Feed, track: Track) -> Blocks:
         """What the network makes of a track, at the model's rate."""
         geometry, spectral, options = self.spec.geometry, self.spec.spectral, self.options
-        if isinstance(geometry, UNetGeometry) and spectral:
+        if isinstance(geometry, UNetConfig) and spectral:
             full_band, exponent = not options.raw, options.mask_exponent
-            music = Music(self._executor, spectral, options.wiener, full_band, exponent, geometry.side)
+            music = SpectrogramFront(self._executor, spectral, options.wiener, full_band, exponent, geometry.side)
             stems = music_stems(music, lambda: (as_pairs(block) for block in feed.open()))
             channels = self.output_channels(track.channels)
             return (from_pairs(block, channels) for block in stems)
@@ -218,9 +219,9 @@ class Separator:
             return raw_speech(speech, feed.open(), self.spec.sample_rate, known, force=self.options.force)
         return speech_stems(speech, feed.open(), self.seams)
 
-    def _speech(self) -> Speech:
+    def _speech(self) -> WaveformFront:
         window, overlap = (round(seconds * self.spec.sample_rate) for seconds in windows_of(self.spec, self.options))
-        return Speech(self._executor, least_samples(self.spec), window, overlap, self.spec.level == "fitted")
+        return WaveformFront(self._executor, least_samples(self.spec), window, overlap, self.spec.level == "fitted")
 
 
 def _with_residual(whole: FloatArray, stems: FloatArray, strength: float) -> FloatArray:

@@ -18,9 +18,9 @@ from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.hub.spec import Mel, ModelSpec
 from unbraid.hub.vocabulary import END, Vocabulary
-from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide, WaveSide
-from unbraid.tasks.audio_to_audio import Converter
-from unbraid.tasks.decoding.acoustic_model import Speaker
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide, WaveSide
+from unbraid.tasks.audio_to_audio import AudioToAudio
+from unbraid.tasks.decoding.acoustic_model import AcousticModel
 from unbraid.tasks.synthesis.phonemizer import MODEL as PHONEMIZER
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import Sentence, most_seconds, phonemes_of, sentences_of
@@ -51,7 +51,7 @@ class Synthesizer:
             UsageError: a model is of another kind, or the vocoder knows another spectrogram.
         """
         try:
-            speaker = Speaker(model, device=device, threads=threads)
+            speaker = AcousticModel(model, device=device, threads=threads)
         except ModelNotFound:
             if model != MODEL:
                 raise
@@ -60,17 +60,17 @@ class Synthesizer:
                 "minutes, as docs/synthesis.md tells, and name it (-m FOLDER)."
             ) from None
         check_speaks(speaker.spec)
-        converter = None if vocoder is None else Converter(vocoder, device=device, threads=threads)
+        converter = None if vocoder is None else AudioToAudio(vocoder, device=device, threads=threads)
         self._start(speaker, Phonemizer(phonemizer, device=device, threads=threads), converter)
 
     @classmethod
-    def over(cls, speaker: Speaker, phonemizer: Phonemizer, vocoder: Converter | None = None) -> Self:
+    def over(cls, speaker: AcousticModel, phonemizer: Phonemizer, vocoder: AudioToAudio | None = None) -> Self:
         """A synthesizer over models of one's own."""
         synthesizer = cls.__new__(cls)
         synthesizer._start(speaker, phonemizer, vocoder)
         return synthesizer
 
-    def _start(self, speaker: Speaker, phonemizer: Phonemizer, vocoder: Converter | None) -> None:
+    def _start(self, speaker: AcousticModel, phonemizer: Phonemizer, vocoder: AudioToAudio | None) -> None:
         check_speaks(speaker.spec)
         if vocoder is not None:
             check_vocoder(vocoder.spec, speaker.spec)
@@ -158,8 +158,8 @@ def check_speaks(spec: ModelSpec) -> None:
         UsageError: saying what to take instead.
     """
     g = spec.geometry
-    speaks = isinstance(g, AudioTransformerGeometry) and isinstance(g.target, SpectrogramSide)
-    if not (speaks and isinstance(g, AudioTransformerGeometry) and isinstance(g.source, TextSide)):
+    speaks = isinstance(g, AudioTransformerConfig) and isinstance(g.target, SpectrogramSide)
+    if not (speaks and isinstance(g, AudioTransformerConfig) and isinstance(g.source, TextSide)):
         raise UsageError(f"{spec.name} does not speak; choose a model that turns text into a spectrogram.")
 
 
@@ -170,7 +170,7 @@ def check_vocoder(spec: ModelSpec, voice: ModelSpec) -> None:
         UsageError: it is another kind of model, or knows another spectrogram.
     """
     g = spec.geometry
-    sides = (g.source, g.target) if isinstance(g, AudioTransformerGeometry) else ()
+    sides = (g.source, g.target) if isinstance(g, AudioTransformerConfig) else ()
     if not sides or not isinstance(sides[0], SpectrogramSide) or not isinstance(sides[1], WaveSide):
         raise UsageError(f"{spec.name} is no vocoder, which turns a spectrogram into a waveform.")
     if (spec.mel, spec.sample_rate) != (voice.mel, voice.sample_rate):

@@ -23,17 +23,12 @@ from unbraid.hub.folder import open_model_folder
 from unbraid.hub.names import entries, resolve
 from unbraid.hub.spec import ModelSpec, read_spec, samples_in_step, steps_in
 from unbraid.hub.vocabulary import Vocabulary
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, PretrainedSide, SpectrogramSide, TextSide
 from unbraid.models.audio_transformer.padding import whole_steps
-from unbraid.models.geometry import (
-    AudioTransformerGeometry,
-    BandSplitGeometry,
-    PretrainedSide,
-    SepFormerGeometry,
-    SpectrogramSide,
-    TextSide,
-    UNetGeometry,
-    Wav2Vec2Geometry,
-)
+from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.sepformer.config import SepFormerConfig
+from unbraid.models.unet.config import UNetConfig
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import Executor, open_executor
 from unbraid.tasks.decoding.ctc import FloatArray, Span, align, greedy, score
 from unbraid.tasks.decoding.generator import Generator
@@ -46,7 +41,7 @@ LEAD_SECONDS = 0.4  # of silence around what is read: a word that begins with th
 Network = Executor | Generator
 
 
-class Remembering:
+class CachedEncoder:
     """An encoder that is asked for the same two windows again and again: by the decoder, by CTC, for other texts."""
 
     def __init__(self, encoder: Executor):
@@ -94,7 +89,7 @@ class Recognizer:
         check_task(spec)
         graphs = ("model",) if spec.family == "wav2vec2" else ("encoder", "decoder")
         first, *others = (open_executor(spec, folder, graph=graph, device=device, threads=threads) for graph in graphs)
-        self._start(Generator.over(Remembering(first), others[0], spec) if others else first, spec)
+        self._start(Generator.over(CachedEncoder(first), others[0], spec) if others else first, spec)
 
     @classmethod
     def over(cls, network: Network, spec: ModelSpec) -> Self:
@@ -106,10 +101,10 @@ class Recognizer:
 
     def _start(self, network: Network, spec: ModelSpec) -> None:
         assert spec.vocabularies is not None
-        assert isinstance(spec.geometry, AudioTransformerGeometry | Wav2Vec2Geometry)
+        assert isinstance(spec.geometry, AudioTransformerConfig | Wav2Vec2Config)
         self.spec, self._network, self._geometry = spec, network, spec.geometry
         self.vocabulary = Vocabulary(spec.vocabularies.target)
-        if isinstance(spec.geometry, Wav2Vec2Geometry):
+        if isinstance(spec.geometry, Wav2Vec2Config):
             self.step_samples = spec.geometry.stride
         else:
             self.step_samples = samples_in_step(spec.geometry.source, spec.mel)
@@ -134,21 +129,21 @@ class Recognizer:
     @property
     def has_decoder(self) -> bool:
         """Whether texts are written symbol by symbol (`read`), and not just read off the steps (`log_probs`)."""
-        return isinstance(self._geometry, AudioTransformerGeometry)
+        return isinstance(self._geometry, AudioTransformerConfig)
 
     @property
     def has_steps(self) -> bool:
         """Whether it says what each step sounds like, and so when a symbol is said."""
-        return isinstance(self._geometry, Wav2Vec2Geometry) or self._geometry.ctc
+        return isinstance(self._geometry, Wav2Vec2Config) or self._geometry.ctc
 
     @property
     def hears_samples(self) -> bool:
         """Whether it reads waveforms, and not spectrograms."""
-        return isinstance(self._geometry, Wav2Vec2Geometry) or not isinstance(self._geometry.source, SpectrogramSide)
+        return isinstance(self._geometry, Wav2Vec2Config) or not isinstance(self._geometry.source, SpectrogramSide)
 
     def steps(self, samples: int) -> int:
         """How many steps there are in so many samples."""
-        if isinstance(self._geometry, Wav2Vec2Geometry):
+        if isinstance(self._geometry, Wav2Vec2Config):
             return steps_in(PretrainedSide(self._geometry), samples)
         hop = self.spec.mel.hop_samples if self.spec.mel else 1
         return steps_in(self._geometry.source, -(-samples // hop))
@@ -157,8 +152,8 @@ class Recognizer:
         """What each step of a waveform (T,) at the model's rate says, by CTC: log probabilities (N, V)."""
         if isinstance(self._network, Generator):
             return self._network.ctc(self._item(audio))
-        assert isinstance(self._geometry, Wav2Vec2Geometry)
-        padded = np.pad(audio, (0, max(0, self._geometry.reach - len(audio))))
+        assert isinstance(self._geometry, Wav2Vec2Config)
+        padded = np.pad(audio, (0, max(0, self._geometry.receptive_field - len(audio))))
         waveform = np.ascontiguousarray(padded[None], np.float32)  # (1, T)
         return log_softmax(self._network.run({"waveform": waveform})["logits"][0])
 
@@ -183,7 +178,7 @@ class Recognizer:
 
     def _item(self, audio: FloatArray) -> FloatArray:
         """A waveform (T,) as the encoder reads it: samples or log-mel (N·stride, F)."""
-        assert isinstance(self._geometry, AudioTransformerGeometry)
+        assert isinstance(self._geometry, AudioTransformerConfig)
         heard = np.asarray(audio, np.float32)
         if not self.hears_samples:
             assert self.spec.mel is not None
@@ -237,7 +232,7 @@ def find_reader(spec: ModelSpec) -> Path | None:
         if entry.folder is None or entry.family != "audio_transformer":
             continue
         other = read_spec(entry.folder)
-        assert isinstance(other.geometry, AudioTransformerGeometry)
+        assert isinstance(other.geometry, AudioTransformerConfig)
         reads = isinstance(other.geometry.source, SpectrogramSide)
         if reads and other.vocabularies and spec.vocabularies and other.vocabularies.target == spec.vocabularies.target:
             return entry.folder
@@ -251,11 +246,11 @@ def check_task(spec: ModelSpec) -> None:
         UsageError: saying what it does instead.
     """
     geometry = spec.geometry
-    if isinstance(geometry, Wav2Vec2Geometry):
+    if isinstance(geometry, Wav2Vec2Config):
         return
-    if isinstance(geometry, SepFormerGeometry | BandSplitGeometry):
+    if isinstance(geometry, SepFormerConfig | BandSplitConfig):
         does = "pulls voices apart, and writes no text"
-    elif isinstance(geometry, UNetGeometry):
+    elif isinstance(geometry, UNetConfig):
         does = "pulls songs apart, and writes no text"
     elif isinstance(geometry.source, TextSide):
         does = "reads text, and hears nothing"

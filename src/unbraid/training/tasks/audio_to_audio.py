@@ -28,8 +28,9 @@ from unbraid.corpora.noise import AddedNoise
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
 from unbraid.hub.spec import Mel, samples_in_step
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, Side, SpectrogramSide, WaveSide
 from unbraid.models.audio_transformer.network.model import AudioTransformer
-from unbraid.models.geometry import AudioTransformerGeometry, SepFormerGeometry, Side, SpectrogramSide, WaveSide
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.training import losses
 from unbraid.training.data import FixedMixtures, Mixing
 from unbraid.training.data.pairs import AudioPairs, FixedAudioPairs, Form, NoisyMixtures, Pair
@@ -68,10 +69,10 @@ class AudioModel:
         _ = self.geometry  # refuses sizes that do not go together
 
     @property
-    def geometry(self) -> AudioTransformerGeometry:
+    def geometry(self) -> AudioTransformerConfig:
         """The network."""
         sizes = ("features", "heads", "hidden", "encoder_layers", "positions")
-        return AudioTransformerGeometry(
+        return AudioTransformerConfig(
             self.side(self.source), self.side(self.target), decoder_layers=0, **{n: getattr(self, n) for n in sizes}
         )
 
@@ -155,7 +156,7 @@ class AudioToAudio:
         return "dB" if self.model.target == "waveform" else "%"
 
     @property
-    def geometry(self) -> AudioTransformerGeometry:
+    def geometry(self) -> AudioTransformerConfig:
         return self.model.geometry
 
     @property
@@ -213,7 +214,7 @@ class AudioToAudio:
             )
         return {"sound": of}
 
-    def gains(self, model: nn.Module, batch: Pair) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, batch: Pair) -> dict[str, Tensor]:
         made = model.forward(batch.source, self._lengths(batch.source))
         if self._is_wave_to_wave:
             found = losses.si_sdr(made, batch.target) - losses.si_sdr(batch.heard, batch.target)
@@ -237,7 +238,7 @@ class AudioToAudio:
         values: dict[str, Any] = {"sample_rate": self.data.sample_rate, "level": "own"}
         return values if self._is_wave_to_wave else values | {"mel": dataclasses.asdict(self.form.mel)}
 
-    def rows(self, batch: Pair) -> dict[str, str]:
+    def describe(self, batch: Pair) -> dict[str, str]:
         step = self.form.step_samples
         steps = int(self._lengths(batch.source)[0])
         mixtures = f"{len(batch.source)} × {steps * step} samples at {self.data.sample_rate} Hz"
@@ -249,7 +250,7 @@ class AudioToAudio:
     @cached_property
     def _voices(self) -> Speech:
         """The mixtures: those for a network that finds one voice."""
-        return Speech(SepFormerGeometry(sources=1), self.data, self.mixing)
+        return Speech(SepFormerConfig(sources=1), self.data, self.mixing)
 
     @property
     def _is_wave_to_wave(self) -> bool:

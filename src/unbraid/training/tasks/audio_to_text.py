@@ -26,8 +26,8 @@ from unbraid.errors import UsageError
 from unbraid.hub.importers.wav2vec2_backbone import Trunk
 from unbraid.hub.spec import Mel, Windows
 from unbraid.hub.vocabulary import PADDING, SPECIAL, Vocabulary
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide
 from unbraid.models.audio_transformer.network.model import AudioTransformer
-from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide
 from unbraid.training.data.augmentation import Perturbing
 from unbraid.training.data.tokenizer import Units, check_units, units_of
 from unbraid.training.data.utterances import (
@@ -108,7 +108,7 @@ class AudioToText:
     loss: AudioTextLoss = field(default_factory=AudioTextLoss)
 
     @property
-    def geometry(self) -> AudioTransformerGeometry:
+    def geometry(self) -> AudioTransformerConfig:
         return self.model.between(self.mel.bins, len(self.vocabulary), self._trunk)
 
     @property
@@ -170,7 +170,7 @@ class AudioToText:
             found["ctc"] = self.loss.ctc_weight * ctc_loss(model.ctc(memory), batch.lengths, batch.answers)
         return found
 
-    def gains(self, model: nn.Module, batch: HeardBatch) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, batch: HeardBatch) -> dict[str, Tensor]:
         assert isinstance(model, AudioTransformer)
         if self.model.ctc:
             chosen, texts = "ctc", heard(model.ctc(model.encode(batch.source, batch.lengths)), batch.lengths)
@@ -197,7 +197,7 @@ class AudioToText:
         }
         return found | ({"mel": dataclasses.asdict(self.mel)} if self.hearing.mel else {})
 
-    def rows(self, batch: HeardBatch) -> dict[str, str]:
+    def describe(self, batch: HeardBatch) -> dict[str, str]:
         seconds = self.hearing.step_samples / self.data.sample_rate
         longest = int(batch.lengths.max())
         return {

@@ -7,17 +7,17 @@ import torch
 
 from unbraid.hub.importers.wav2vec2_backbone import Trunk
 from unbraid.hub.vocabulary import SPECIAL
-from unbraid.models.audio_transformer.network.model import AudioTransformer
-from unbraid.models.audio_transformer.network.pretrained_front import PretrainedFront
-from unbraid.models.geometry import (
-    AudioTransformerGeometry,
+from unbraid.models.audio_transformer.config import (
+    AudioTransformerConfig,
     PretrainedSide,
     Side,
     SpectrogramSide,
     TextSide,
-    Wav2Vec2Geometry,
     WaveSide,
 )
+from unbraid.models.audio_transformer.network.model import AudioTransformer
+from unbraid.models.audio_transformer.network.pretrained_front import PretrainedFront
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.training.pretrained import EXAMPLE
 
 
@@ -59,15 +59,15 @@ class AudioTextModel:
             return SpectrogramSide(bins, self.strides)
         if self.source == "waveform":
             return WaveSide(self.kernels, self.strides, self.filters)
-        return PretrainedSide(trunk.geometry if trunk else Wav2Vec2Geometry())
+        return PretrainedSide(trunk.geometry if trunk else Wav2Vec2Config())
 
-    def between(self, bins: int, symbols: int, trunk: Trunk | None = None) -> AudioTransformerGeometry:
+    def between(self, bins: int, symbols: int, trunk: Trunk | None = None) -> AudioTransformerConfig:
         """The sizes between what is heard and so many symbols."""
         names = ("features", "heads", "hidden", "encoder_layers", "decoder_layers", "positions", "ctc")
         sizes: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return AudioTransformerGeometry(source=self.side(bins, trunk), target=TextSide(symbols), **sizes)
+        return AudioTransformerConfig(source=self.side(bins, trunk), target=TextSide(symbols), **sizes)
 
-    def network(self, geometry: AudioTransformerGeometry, trunk: Trunk | None) -> AudioTransformer:
+    def network(self, geometry: AudioTransformerConfig, trunk: Trunk | None) -> AudioTransformer:
         """The network, its weights drawn from torch's generator, but for those that were pretrained."""
         network = AudioTransformer(geometry, self.dropout)
         if trunk and isinstance(network.front, PretrainedFront):

@@ -22,7 +22,7 @@ from unbraid.corpora import Song, find_songs
 from unbraid.dsp import FloatArray
 from unbraid.errors import ModelError, UsageError
 from unbraid.hub.spec import Spectral
-from unbraid.models.geometry import UNetGeometry
+from unbraid.models.unet.config import UNetConfig
 from unbraid.models.unet.network import UNets
 from unbraid.tasks.separation import fronts
 from unbraid.training.data.remixing import Remixing
@@ -81,7 +81,7 @@ class Music:
     dev_batch: ClassVar[int] = 1
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.stems", "data.epoch_crops", "spectral.")
 
-    model: UNetGeometry
+    model: UNetConfig
     data: MusicData
     mixing: Remixing = field(default_factory=Remixing)
     loss: SpectralLoss = field(default_factory=SpectralLoss)
@@ -108,7 +108,7 @@ class Music:
         return self.data.stems
 
     @property
-    def geometry(self) -> UNetGeometry:
+    def geometry(self) -> UNetConfig:
         return self.model
 
     @property
@@ -159,7 +159,7 @@ class Music:
         each = spectral_loss(self.loss, estimates, stems, seen[:, : self.model.channels]).mean(0)
         return dict(zip(self.parts, each, strict=True))
 
-    def gains(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         gains: dict[str, list[Tensor]] = {}
         for stems in batch:  # (S, 2, T)
             estimates = separate(model, stems.sum(0), self.spectral, side=self.model.side)
@@ -186,7 +186,7 @@ class Music:
         spectral = dataclasses.asdict(self.spectral)
         return {"sample_rate": self.data.sample_rate, "stems": list(self.parts), "spectral": spectral}
 
-    def rows(self, batch: Tensor) -> dict[str, str]:
+    def describe(self, batch: Tensor) -> dict[str, str]:
         count, _, _, samples = batch.shape
         frames = frame_count(samples, self.spectral, 2 ** len(self.model.filters))
         crops = f"{count} × {samples} samples at {self.data.sample_rate} Hz"
@@ -261,7 +261,7 @@ class _Engine:
 
 def separate(model: nn.Module, mixture: Tensor, spectral: Spectral, *, side: bool = False) -> Tensor:
     """Stems (S, C, T) of a song (C, T), as the program separates it: soft masks, their mean above the last bin."""
-    music = fronts.Music(_Engine(model, mixture.device), spectral, side=side)
+    music = fronts.SpectrogramFront(_Engine(model, mixture.device), spectral, side=side)
     song: FloatArray = mixture.float().cpu().numpy()[None]  # (1, C, T)
     blocks = list(fronts.music_stems(music, lambda: iter([song])))
     stems = np.concatenate(blocks, axis=-1)[:, 0, :, : mixture.shape[-1]]

@@ -16,9 +16,11 @@ from torch.utils.data import Dataset, default_collate
 
 from unbraid.corpora import Clip, Mixture, Wanted, find_mixtures, find_noises, find_speakers
 from unbraid.errors import UsageError
+from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.band_split.network import BandSplit
-from unbraid.models.conv_tasnet.network import ConvTasNet, ConvTasNetGeometry
-from unbraid.models.geometry import BandSplitGeometry, SepFormerGeometry
+from unbraid.models.conv_tasnet.config import ConvTasNetConfig
+from unbraid.models.conv_tasnet.network import ConvTasNet
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import SepFormer, chunk
 from unbraid.training import losses
 from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing
@@ -29,7 +31,7 @@ SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
 # The axis along which a layer has one block for each source: of a SepFormer, a Conv-TasNet, a band-split Transformer.
 PER_SOURCE = {"masknet.split.": 0, "outlet.1.": 0, "outlet.weight": 2, "outlet.bias": 1}
 
-Geometry = SepFormerGeometry | ConvTasNetGeometry | BandSplitGeometry
+Config = SepFormerConfig | ConvTasNetConfig | BandSplitConfig
 Network = SepFormer | ConvTasNet | BandSplit
 Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
 
@@ -81,7 +83,7 @@ class Speech:
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.dynamic", "data.epoch_mixtures")
     parts: ClassVar[tuple[str, ...]] = ("voices",)
 
-    model: Geometry
+    model: Config
     data: Data
     mixing: Mixing = field(default_factory=Mixing)
     loss: Loss = field(default_factory=Loss)
@@ -96,7 +98,7 @@ class Speech:
             raise ValueError(f"{most} voices are asked for, but [model] sources is {self.model.sources}.")
 
     @property
-    def geometry(self) -> Geometry:
+    def geometry(self) -> Config:
         return self.model
 
     @property
@@ -160,7 +162,7 @@ class Speech:
         mixture, sources = batch
         return {"voices": loss_of(self.loss, model(mixture), sources, mixture)}
 
-    def gains(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         mixture, sources = batch
         estimates = model.forward(mixture)  # not the compiled one: each mixture has another length
         return {"voices": improvement(estimates, sources, mixture)}
@@ -175,7 +177,7 @@ class Speech:
         level = "fitted" if self.loss.kind == "si_sdr" else "own"  # does the loss give the outputs a level?
         return {"sample_rate": self.data.sample_rate, "level": level}
 
-    def rows(self, batch: Batch) -> dict[str, str]:
+    def describe(self, batch: Batch) -> dict[str, str]:
         count, samples = batch[0].shape
         frames, chunks = shapes(self.model, samples)
         cut = f", in {chunks[0]} chunks of {chunks[1]}" if chunks else ""
@@ -183,7 +185,7 @@ class Speech:
         return {"mixtures": mixtures, "encoder": f"{frames} frames{cut}"}
 
     def check_export(self) -> None:
-        if isinstance(self.model, ConvTasNetGeometry):
+        if isinstance(self.model, ConvTasNetConfig):
             raise UsageError("A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.")
 
     def _folder(self) -> Path:
@@ -203,16 +205,16 @@ class Speech:
         return find_noises(place, split, dataclasses.replace(self.wanted, layout=layout))
 
 
-def build_model(geometry: Geometry) -> Network:
+def build_model(geometry: Config) -> Network:
     """The network of a geometry."""
-    if isinstance(geometry, BandSplitGeometry):
+    if isinstance(geometry, BandSplitConfig):
         return BandSplit(geometry)
-    return SepFormer(geometry) if isinstance(geometry, SepFormerGeometry) else ConvTasNet(geometry)
+    return SepFormer(geometry) if isinstance(geometry, SepFormerConfig) else ConvTasNet(geometry)
 
 
-def least_samples(geometry: Geometry) -> tuple[str, int]:
+def least_samples(geometry: Config) -> tuple[str, int]:
     """The size that no crop may be shorter than, and its name."""
-    if isinstance(geometry, BandSplitGeometry):
+    if isinstance(geometry, BandSplitConfig):
         return "frame_samples", geometry.frame_samples
     return "kernel_samples", geometry.kernel_samples
 
@@ -257,12 +259,12 @@ def can_improve(heard: Tensor, target: Tensor) -> Tensor:
     return (power > SILENT_POWER) & (rest > SILENT_POWER)
 
 
-def shapes(geometry: Geometry, samples: int) -> tuple[int, tuple[int, int] | None]:
+def shapes(geometry: Config, samples: int) -> tuple[int, tuple[int, int] | None]:
     """Frames that the encoder makes of so many samples, and the chunks they are cut into."""
-    if isinstance(geometry, BandSplitGeometry):
+    if isinstance(geometry, BandSplitConfig):
         return -(-samples // geometry.hop_samples) + 1, None
-    stride = geometry.stride_samples if isinstance(geometry, SepFormerGeometry) else geometry.kernel_samples // 2
+    stride = geometry.stride_samples if isinstance(geometry, SepFormerConfig) else geometry.kernel_samples // 2
     frames = (samples - geometry.kernel_samples) // stride + 1
-    if not isinstance(geometry, SepFormerGeometry):
+    if not isinstance(geometry, SepFormerConfig):
         return frames, None
     return frames, (chunk(torch.empty(1, frames, 1), geometry.chunk_frames).shape[1], geometry.chunk_frames)

@@ -100,7 +100,7 @@ class Task(Protocol):
         """What is made small, for each part; their sum is."""
         ...
 
-    def gains(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+    def scores(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """What the score is the mean of: for each part a value (n,) for each of whatever is counted in these dev items,
         with whatever the network is run with; not of a part that they lack.
         """
@@ -122,7 +122,7 @@ class Task(Protocol):
         """What best.pt holds besides weights and sizes."""
         ...
 
-    def rows(self, batch: Batch) -> dict[str, str]:
+    def describe(self, batch: Batch) -> dict[str, str]:
         """What a dry run says of a batch, and of what the network makes of it."""
         ...
 

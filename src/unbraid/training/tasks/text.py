@@ -24,8 +24,8 @@ from unbraid.corpora.pronunciations import Entry, find_pronunciations
 from unbraid.errors import ModelError
 from unbraid.evaluation.text.scoring import closest
 from unbraid.hub.vocabulary import BEGIN, END, PADDING, SPECIAL, Vocabulary
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.audio_transformer.network.model import AudioTransformer
-from unbraid.models.geometry import AudioTransformerGeometry, TextSide
 from unbraid.training.data.text import TextBatch, TextPair, TextPairs, TextQuestions, text_batch
 from unbraid.training.recipe_reader import check_least
 from unbraid.training.warm_start import voices_taken
@@ -48,11 +48,11 @@ class TextModel:
             raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
         self.between(len(SPECIAL) + 1, len(SPECIAL) + 1)  # refuses sizes that do not go together
 
-    def between(self, source: int, target: int) -> AudioTransformerGeometry:
+    def between(self, source: int, target: int) -> AudioTransformerConfig:
         """The sizes between vocabularies of so many symbols."""
         sizes = dataclasses.asdict(self)
         del sizes["dropout"]
-        return AudioTransformerGeometry(source=TextSide(source), target=TextSide(target), **sizes)
+        return AudioTransformerConfig(source=TextSide(source), target=TextSide(target), **sizes)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Text:
     loss: TextLoss = field(default_factory=TextLoss)
 
     @property
-    def geometry(self) -> AudioTransformerGeometry:
+    def geometry(self) -> AudioTransformerConfig:
         return self.model.between(*map(len, self.vocabularies))
 
     @property
@@ -139,7 +139,7 @@ class Text:
         logits = model(batch.source, batch.lengths, batch.target[:, :-1])
         return {"phonemes": text_loss(self.loss, logits, batch.target[:, 1:])}
 
-    def gains(self, model: nn.Module, batch: TextBatch) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, batch: TextBatch) -> dict[str, Tensor]:
         assert isinstance(model, AudioTransformer)
         written = write(model, batch.source, batch.lengths, most_symbols(batch.source.shape[1]))
         return {"phonemes": accuracies(written, batch.answers).to(batch.source.device)}
@@ -156,7 +156,7 @@ class Text:
         source, target = self.vocabularies
         return {"vocabularies": {"source": list(source.symbols), "target": list(target.symbols)}}
 
-    def rows(self, batch: TextBatch) -> dict[str, str]:
+    def describe(self, batch: TextBatch) -> dict[str, str]:
         count, letters = batch.source.shape
         return {
             "words": f"{count} of at most {letters - 1} letters",

@@ -29,8 +29,8 @@ from unbraid.dsp.warping import warped_distance
 from unbraid.errors import ModelError, UsageError
 from unbraid.hub.spec import Mel
 from unbraid.hub.vocabulary import SPECIAL, Vocabulary
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
 from unbraid.models.audio_transformer.network.model import AudioTransformer
-from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import most_seconds, phonemes_of, sentences_of, vocabulary_of
 from unbraid.training.data.spoken import Form, Script, ShuffledTexts, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
@@ -58,11 +58,11 @@ class SpeakModel:
             raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
         self.between(len(SPECIAL) + 1, 1)  # refuses sizes that do not go together
 
-    def between(self, symbols: int, bins: int) -> AudioTransformerGeometry:
+    def between(self, symbols: int, bins: int) -> AudioTransformerConfig:
         """The sizes between so many symbols and mel bands."""
         names = ("features", "heads", "hidden", "encoder_layers", "decoder_layers", "positions")
         sizes: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return AudioTransformerGeometry(TextSide(symbols), SpectrogramSide(bins, (self.stride,)), **sizes)
+        return AudioTransformerConfig(TextSide(symbols), SpectrogramSide(bins, (self.stride,)), **sizes)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class TextToSpectrogram:
             raise ValueError("[mel] normalized is for models that write text; what is spoken has a level.")
 
     @property
-    def geometry(self) -> AudioTransformerGeometry:
+    def geometry(self) -> AudioTransformerConfig:
         return self.model.between(len(self.vocabulary), self.mel.bins)
 
     @property
@@ -168,7 +168,7 @@ class TextToSpectrogram:
         off = looking_loss(guided, batch.lengths, batch.steps, self.loss.looking_width)
         return found | {"looking": self.loss.looking_weight * off}
 
-    def gains(self, model: nn.Module, batch: SpokenBatch) -> dict[str, Tensor]:
+    def scores(self, model: nn.Module, batch: SpokenBatch) -> dict[str, Tensor]:
         assert isinstance(model, AudioTransformer)
         seconds = most_seconds(batch.source.shape[1])
         steps = round(seconds * self.data.sample_rate / (self.mel.hop_samples * self.model.stride))
@@ -195,7 +195,7 @@ class TextToSpectrogram:
             "mel": dataclasses.asdict(self.mel),
         }
 
-    def rows(self, batch: SpokenBatch) -> dict[str, str]:
+    def describe(self, batch: SpokenBatch) -> dict[str, str]:
         count, symbols = batch.source.shape
         steps, seconds = int(batch.steps.max()), self.model.stride * self.mel.hop_samples / self.data.sample_rate
         return {

@@ -17,15 +17,23 @@ import math
 import numpy as np
 
 from unbraid.hub.graphs import ATTENTION
-from unbraid.models.audio_transformer.graph.ends import embedded, read, shown
-from unbraid.models.audio_transformer.graph.model import Pass, as_keys, fed, joined, part_of, placed, projected
-from unbraid.models.geometry import AudioTransformerGeometry, SpectrogramSide, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
+from unbraid.models.audio_transformer.graph.ends import embedded, prenet, read
+from unbraid.models.audio_transformer.graph.model import (
+    Pass,
+    as_keys,
+    attention_out,
+    feed_forward,
+    part_of,
+    placed,
+    projected,
+)
 from unbraid.models.onnx.builder import Graph, Tensors
 from unbraid.models.onnx.layers import layer_norm
 from unbraid.models.signatures import signature
 
 
-def attention_graph(geometry: AudioTransformerGeometry, tensors: Tensors, location: str) -> bytes:
+def attention_graph(geometry: AudioTransformerConfig, tensors: Tensors, location: str) -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors`."""
     graph = Graph(tensors, location)
     source = read(graph, geometry)
@@ -37,7 +45,7 @@ def attention_graph(geometry: AudioTransformerGeometry, tensors: Tensors, locati
         else:
             assert isinstance(geometry.target, SpectrogramSide)
             width = geometry.target.stride * geometry.target.bins
-            tokens = shown(graph, graph.reshape("target", [-1, width]))
+            tokens = prenet(graph, graph.reshape("target", [-1, width]))
         steps = graph.size("target", 1)
         own, cross = _decoder(Pass(graph, geometry, source.batch, None, steps, "lengths"), tokens, memory)
         outputs["decoder_attention"], outputs["cross_attention"] = own, cross
@@ -52,7 +60,7 @@ def _encoder(p: Pass, tokens: str) -> tuple[str, str]:
         layer = f"encoder.layers.{i}"
         q, keys, values = projected(p, f"{layer}.attention", layer_norm(p.graph, f"{layer}.attention_norm", x), turn)
         found.append(_weights(p, q, keys))
-        x = fed(p, layer, joined(p, f"{layer}.attention", x, _mixed(p, found[-1], values)))
+        x = feed_forward(p, layer, attention_out(p, f"{layer}.attention", x, _mixed(p, found[-1], values)))
     return layer_norm(p.graph, "encoder.norm", x), p.graph.op("Concat", *found, axis=0)
 
 
@@ -66,12 +74,12 @@ def _decoder(p: Pass, tokens: str, memory: str) -> tuple[str, str]:
         h = layer_norm(p.graph, f"{layer}.self_norm", x)
         q, keys, values = projected(p, f"{layer}.self_attention", h, turn)
         own.append(_weights(p, q, keys, mask))
-        x = joined(p, f"{layer}.self_attention", x, _mixed(p, own[-1], values))
+        x = attention_out(p, f"{layer}.self_attention", x, _mixed(p, own[-1], values))
         h = layer_norm(p.graph, f"{layer}.cross_norm", x)
         q = part_of(p, f"{layer}.cross_attention", h, 0)
         keys, values = (as_keys(p, part_of(p, f"{layer}.cross_attention", memory, third)) for third in (1, 2))
         cross.append(_weights(p, q, keys))
-        x = fed(p, layer, joined(p, f"{layer}.cross_attention", x, _mixed(p, cross[-1], values)))
+        x = feed_forward(p, layer, attention_out(p, f"{layer}.cross_attention", x, _mixed(p, cross[-1], values)))
     return p.graph.op("Concat", *own, axis=0), p.graph.op("Concat", *cross, axis=0)
 
 

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from unbraid.hub.graphs import source_name
-from unbraid.models.geometry import AudioTransformerGeometry, PretrainedSide, SpectrogramSide, TextSide, WaveSide
+from unbraid.models.audio_transformer.config import (
+    AudioTransformerConfig,
+    PretrainedSide,
+    SpectrogramSide,
+    TextSide,
+    WaveSide,
+)
 from unbraid.models.onnx.builder import Graph
 from unbraid.models.onnx.layers import layer_norm, linear
 from unbraid.models.signatures import signature
@@ -33,7 +39,7 @@ class Source:
     found: str | None = None  # w (B, E, N'), of a waveform's first convolution
 
 
-def read(graph: Graph, geometry: AudioTransformerGeometry) -> Source:
+def read(graph: Graph, geometry: AudioTransformerConfig) -> Source:
     """The features of the graph's source."""
     side, features = geometry.source, geometry.features
     name = source_name(side)
@@ -64,14 +70,14 @@ def embedded(graph: Graph, side: str, symbols: str, features: int) -> str:
     return graph.op("Mul", rows, graph.constant(math.sqrt(features)))
 
 
-def shown(graph: Graph, frames: str) -> str:
+def prenet(graph: Graph, frames: str) -> str:
     """The frames (B, r·F) that the decoder has written last, through the pre-net: tokens (B, D)."""
     for i in range(2):
         frames = graph.op("Relu", linear(graph, f"back.prenet.{i}", frames))
     return frames
 
 
-def converted(graph: Graph, geometry: AudioTransformerGeometry, source: Source, memory: str) -> str:
+def converted(graph: Graph, geometry: AudioTransformerConfig, source: Source, memory: str) -> str:
     """Aligned: log-mel (B, N·stride, F) or samples (B, N·stride), from the encoder's features (B·N, D)."""
     side = geometry.target
     if isinstance(side, SpectrogramSide):
@@ -96,7 +102,7 @@ def converted(graph: Graph, geometry: AudioTransformerGeometry, source: Source, 
     return graph.op("Squeeze", samples, graph.constant([1]))
 
 
-def post_graph(graph: Graph, geometry: AudioTransformerGeometry) -> bytes:
+def post_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
     """What a post-net makes of written frames: log_mel (B, N, F) -> refined (B, N, F)."""
     x = graph.op("Transpose", "log_mel", perm=[0, 2, 1])
     for i in range(POST_LAYERS):
@@ -105,7 +111,7 @@ def post_graph(graph: Graph, geometry: AudioTransformerGeometry) -> bytes:
     return graph.model(signature(geometry, "post"), {"refined": refined})
 
 
-def _width(geometry: AudioTransformerGeometry) -> int:
+def _width(geometry: AudioTransformerConfig) -> int:
     """Channels that come out of a front's convolutions."""
     return geometry.source.filters if isinstance(geometry.source, WaveSide) else geometry.features
 

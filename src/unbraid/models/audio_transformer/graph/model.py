@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unbraid.models.audio_transformer.graph.ends import Source, converted, embedded, post_graph, read, shown
-from unbraid.models.geometry import AudioTransformerGeometry, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
+from unbraid.models.audio_transformer.graph.ends import Source, converted, embedded, post_graph, prenet, read
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
 from unbraid.models.onnx.layers import add, angles, layer_norm, linear, positions, product, rotated, rotation, third_of
 from unbraid.models.signatures import signature
@@ -32,14 +32,14 @@ class Pass:
     """What all layers of one graph share."""
 
     graph: Graph
-    geometry: AudioTransformerGeometry
+    geometry: AudioTransformerConfig
     batch: str  # B, a tensor of one element, as are those below
     first: str | None  # which step the first one is; none: 0
     end: str  # which step comes after the last one
     lengths: str  # (B,) int32, of what is read
 
 
-def audio_transformer_graph(geometry: AudioTransformerGeometry, part: str, tensors: Tensors, location: str) -> bytes:
+def audio_transformer_graph(geometry: AudioTransformerConfig, part: str, tensors: Tensors, location: str) -> bytes:
     """One graph of a geometry (see `graphs.graph_parts`), pointing into a weights file that holds `tensors`."""
     graph = Graph(tensors, location)
     if part == "post":
@@ -53,7 +53,7 @@ def audio_transformer_graph(geometry: AudioTransformerGeometry, part: str, tenso
     return graph.model(signature(geometry, part), {name: converted(graph, geometry, source, memory)})
 
 
-def _encoded(graph: Graph, geometry: AudioTransformerGeometry) -> tuple[Pass, Source, str]:
+def _encoded(graph: Graph, geometry: AudioTransformerConfig) -> tuple[Pass, Source, str]:
     """Read a source: what its front and the encoder's layers make of it, memory (B·N, D)."""
     lengths = graph.op("Cast", "lengths", to=INT32)
     source = read(graph, geometry)
@@ -63,7 +63,7 @@ def _encoded(graph: Graph, geometry: AudioTransformerGeometry) -> tuple[Pass, So
         layer = f"encoder.layers.{i}"
         q, keys, values = projected(p, f"{layer}.attention", layer_norm(graph, f"{layer}.attention_norm", x), turn)
         y = graph.op("MultiHeadAttention", q, keys, values, "", lengths, domain=CONTRIB, num_heads=geometry.heads)
-        x = fed(p, layer, joined(p, f"{layer}.attention", x, y))
+        x = feed_forward(p, layer, attention_out(p, f"{layer}.attention", x, y))
     return p, source, layer_norm(graph, "encoder.norm", x)
 
 
@@ -81,14 +81,14 @@ def _asked(p: Pass, memory: str) -> dict[str, str]:
     return outputs
 
 
-def _decoder_graph(graph: Graph, geometry: AudioTransformerGeometry) -> bytes:
+def _decoder_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
     """Write one step."""
     past = graph.size("self_keys", 3)  # n
     end = graph.op("Add", past, graph.constant([1]))
     written = "symbols" if isinstance(geometry.target, TextSide) else "frames"
     p = Pass(graph, geometry, graph.size(written, 0), past, end, graph.op("Cast", "lengths", to=INT32))
     text = isinstance(geometry.target, TextSide)
-    tokens = embedded(graph, "back", "symbols", geometry.features) if text else shown(graph, "frames")
+    tokens = embedded(graph, "back", "symbols", geometry.features) if text else prenet(graph, "frames")
     x, turn = placed(p, tokens)  # (B, D)
     kept: tuple[list[str], list[str]] = [], []
     for i in range(geometry.decoder_layers):
@@ -101,11 +101,11 @@ def _decoder_graph(graph: Graph, geometry: AudioTransformerGeometry) -> bytes:
         for all_layers, one in zip(kept, both, strict=True):
             all_layers.append(one)
         y = graph.op("MultiHeadAttention", q, *both, domain=CONTRIB, num_heads=geometry.heads)
-        x = joined(p, f"{layer}.self_attention", x, y)
+        x = attention_out(p, f"{layer}.self_attention", x, y)
         q = _sequences(p, part_of(p, f"{layer}.cross_attention", layer_norm(graph, f"{layer}.cross_norm", x), 0))
         cross = [_layer(graph, name, i) for name in ("cross_keys", "cross_values")]
         y = graph.op("MultiHeadAttention", q, *cross, "", p.lengths, domain=CONTRIB, num_heads=geometry.heads)
-        x = fed(p, layer, joined(p, f"{layer}.cross_attention", x, y))
+        x = feed_forward(p, layer, attention_out(p, f"{layer}.cross_attention", x, y))
     return _decoder_model(p, layer_norm(graph, "decoder.norm", x), kept)
 
 
@@ -147,14 +147,14 @@ def part_of(p: Pass, name: str, h: str, third: int) -> str:
     return p.graph.op("Gemm", h, *rows, transB=1)
 
 
-def joined(p: Pass, name: str, x: str, y: str) -> str:
+def attention_out(p: Pass, name: str, x: str, y: str) -> str:
     """x + the heads y (B, N, D) through the attention's last layer: tokens."""
     y = product(p.graph, f"{name}.out_proj", p.graph.reshape(y, [-1, p.geometry.features]))
     return add(p.graph, x, y, f"{name}.out_proj.bias")
 
 
-def fed(p: Pass, layer: str, x: str) -> str:
-    """x + feed_forward(norm(x)), tokens."""
+def feed_forward(p: Pass, layer: str, x: str) -> str:
+    """Tokens plus the feed-forward of their norm."""
     h = linear(p.graph, f"{layer}.feed_in", layer_norm(p.graph, f"{layer}.feed_norm", x))
     return add(p.graph, x, product(p.graph, f"{layer}.feed_out", p.graph.op("Relu", h)), f"{layer}.feed_out.bias")
 

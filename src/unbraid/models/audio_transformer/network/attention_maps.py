@@ -27,7 +27,7 @@ def attention_maps(
 
 
 def _encoder(encoder: TransformerEncoder, x: Tensor, mask: Tensor) -> Tensor:
-    x, angle = encoder.place(x)
+    x, angle = encoder.add_positions(x)
     found = []
     for layer in cast(Iterable[EncoderLayer], encoder.layers):
         q, keys, _ = layer.attention.project(layer.attention_norm(x), angle)
@@ -38,11 +38,11 @@ def _encoder(encoder: TransformerEncoder, x: Tensor, mask: Tensor) -> Tensor:
 
 def _decoder(decoder: TransformerDecoder, x: Tensor, memory: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Self-attention (L, B, H, M, M) and cross-attention (L, B, H, M, N) of a target's embeddings (B, M, D)."""
-    x, angle = decoder.place(x)
+    x, angle = decoder.add_positions(x)
     causal = causal_mask(x.shape[1], x.shape[1], x)
     own, cross = [], []
     layers = cast(Iterable[DecoderLayer], decoder.layers)
-    for layer, nothing, above in zip(layers, decoder.nothing(memory), decoder.keys_values(memory), strict=True):
+    for layer, nothing, above in zip(layers, decoder.empty_cache(memory), decoder.keys_values(memory), strict=True):
         q, keys, values = layer.self_attention.project(layer.self_norm(x), angle)
         own.append(layer.self_attention.weights(q, keys, causal))
         y = x + layer.self_attention.attend(q, (keys, values), causal)

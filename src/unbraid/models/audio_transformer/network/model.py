@@ -21,6 +21,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unbraid.models.audio_transformer.config import (
+    AudioTransformerConfig,
+    PretrainedSide,
+    SpectrogramSide,
+    TextSide,
+    WaveSide,
+)
 from unbraid.models.audio_transformer.network.pretrained_front import PretrainedFront
 from unbraid.models.audio_transformer.network.spectrogram_ends import (
     SpectrogramBack,
@@ -29,7 +36,6 @@ from unbraid.models.audio_transformer.network.spectrogram_ends import (
 )
 from unbraid.models.audio_transformer.network.text_ends import TextBack, TextFront
 from unbraid.models.audio_transformer.network.wave_ends import WaveBack, WaveFront, WaveMasks
-from unbraid.models.geometry import AudioTransformerGeometry, PretrainedSide, SpectrogramSide, TextSide, WaveSide
 from unbraid.models.layers.attention import KeysValues, padding_mask
 from unbraid.models.layers.transformer import TransformerDecoder, TransformerEncoder
 
@@ -40,7 +46,7 @@ Back = TextBack | SpectrogramBack | SpectrogramChange | WaveMasks | WaveBack
 class AudioTransformer(nn.Module):
     """Source with lengths (B,), and the target so far where there is a decoder -> what comes out (see `geometry`)."""
 
-    def __init__(self, geometry: AudioTransformerGeometry, dropout: float = 0.0):
+    def __init__(self, geometry: AudioTransformerConfig, dropout: float = 0.0):
         super().__init__()
         self.geometry = g = geometry
         self.front = front_of(g, dropout)
@@ -82,15 +88,15 @@ class AudioTransformer(nn.Module):
         """
         d = self.decoder
         mask = padding_mask(lengths, memory.shape[1])
-        x, _ = d(self.back.embed(target), d.nothing(memory), d.keys_values(memory), mask, looks)
+        x, _ = d(self.back.embed(target), d.empty_cache(memory), d.keys_values(memory), mask, looks)
         out: Tensor | tuple[Tensor, Tensor] = self.back(x)
         return out
 
     def prepare(self, source: Tensor, lengths: Tensor) -> KeysValues:
         """Read a source -> every decoder layer's keys and values of it, each (L, B, H, N, D/H)."""
-        return self.asked(self.encode(source, lengths))
+        return self.cross_keys_values(self.encode(source, lengths))
 
-    def asked(self, memory: Tensor) -> KeysValues:
+    def cross_keys_values(self, memory: Tensor) -> KeysValues:
         """Every decoder layer's keys and values of a memory (B, N, D), each (L, B, H, N, D/H)."""
         return _stacked(self.decoder.keys_values(memory))
 
@@ -113,7 +119,7 @@ class AudioTransformer(nn.Module):
         return memory
 
 
-def front_of(geometry: AudioTransformerGeometry, dropout: float = 0.0) -> Front:
+def front_of(geometry: AudioTransformerConfig, dropout: float = 0.0) -> Front:
     """What reads a source."""
     side, features = geometry.source, geometry.features
     if isinstance(side, TextSide):
@@ -125,7 +131,7 @@ def front_of(geometry: AudioTransformerGeometry, dropout: float = 0.0) -> Front:
     return WaveFront(side, features, tells_level=not geometry.alters)
 
 
-def back_of(geometry: AudioTransformerGeometry) -> Back:
+def back_of(geometry: AudioTransformerConfig) -> Back:
     """What writes a target."""
     side, features = geometry.target, geometry.features
     if isinstance(side, TextSide):

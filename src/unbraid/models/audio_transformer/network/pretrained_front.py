@@ -13,7 +13,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from unbraid.models.geometry import PretrainedSide
+from unbraid.models.audio_transformer.config import PretrainedSide
 from unbraid.models.wav2vec2.network import Trunk
 
 

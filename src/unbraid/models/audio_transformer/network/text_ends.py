@@ -9,7 +9,7 @@ import math
 
 from torch import Tensor, nn
 
-from unbraid.models.geometry import TextSide
+from unbraid.models.audio_transformer.config import TextSide
 
 
 def embedding_table(symbols: int, features: int) -> nn.Embedding:

@@ -23,8 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unbraid.models.audio_transformer.config import WaveSide
 from unbraid.models.audio_transformer.network.spectrogram_ends import inside
-from unbraid.models.geometry import WaveSide
 
 NORM_EPS = 1e-6
 LOUDEST = 5.0  # natural logarithm of an amplitude
@@ -107,7 +107,7 @@ class WaveBack(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         amplitude = self.amplitude(x).clamp(max=LOUDEST).exp()  # (B, N, E)
-        phase = self.phase(x) + turns(self.side, x.shape[1], x)
+        phase = self.phase(x) + phase_advance(self.side, x.shape[1], x)
         parts = torch.cat((amplitude * phase.cos(), amplitude * phase.sin()), dim=2)
         waveform: Tensor = self.decoder(inside(parts.transpose(1, 2), lengths))[:, 0]
         return waveform
@@ -124,7 +124,7 @@ def tones(kernel: int, filters: int) -> Tensor:
     return out
 
 
-def turns(side: WaveSide, steps: int, like: Tensor) -> Tensor:
+def phase_advance(side: WaveSide, steps: int, like: Tensor) -> Tensor:
     """By how much the tone of each filter has turned at each step: (N, E), 0 to 2π; whole numbers lose nothing."""
     period = 2 * max(1, side.filters - 1)  # samples after which every tone is where it was
     samples = torch.arange(steps, device=like.device) * side.stride

@@ -1,0 +1,152 @@
+"""The sizes of an audio Transformer and of its two ends."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from unbraid.files.ranges import Layers, Range, Size, check_ranges
+from unbraid.models.strides import check_stride
+from unbraid.models.wav2vec2.config import Wav2Vec2Config
+
+Positions = Literal["sinusoidal", "rotary"]
+Symbols = Annotated[int, Range(-math.inf, 1 << 20)]  # at least 5, which is said in words of its own
+
+
+@dataclass(frozen=True)
+class TextSide:
+    """One side of an audio Transformer that is text: symbols in, or symbols out.
+
+    Raises:
+        ValueError: too few symbols to hold the special ones (padding, begin, end, unknown) and one more.
+    """
+
+    symbols: Symbols  # V, size of the vocabulary, special symbols included
+    kind: Literal["text"] = "text"
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.symbols < 5:
+            raise ValueError(f"symbols must be at least 5 (four special ones and one more), got {self.symbols}.")
+
+
+@dataclass(frozen=True)
+class SpectrogramSide:
+    """One side of an audio Transformer that is a log-mel spectrogram (see `dsp.mel`).
+
+    Raises:
+        ValueError: a size out of its range, or no strides.
+    """
+
+    bins: Size  # F, mel bands
+    strides: tuple[Size, ...] = (1,)  # of the convolutions over its frames; their product of frames are one step
+    kind: Literal["spectrogram"] = "spectrogram"
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        check_stride(self.strides)
+
+    @property
+    def stride(self) -> int:
+        """Frames in a step."""
+        return math.prod(self.strides)
+
+
+@dataclass(frozen=True)
+class WaveSide:
+    """One side of an audio Transformer that is a waveform: convolutions with learned filters, one or several.
+
+    Raises:
+        ValueError: a size out of its range, strides and kernels that are not as many, or a kernel that does not reach
+            as far to the left of its stride as to the right.
+    """
+
+    kernels: tuple[Size, ...]  # samples, then steps of the convolution before
+    strides: tuple[Size, ...]  # their product of samples are one step
+    filters: Size = 128  # E
+    kind: Literal["waveform"] = "waveform"
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        check_stride(self.strides)
+        if len(self.kernels) != len(self.strides):
+            raise ValueError(
+                f"each convolution needs both, not {len(self.kernels)} kernels, {len(self.strides)} strides."
+            )
+        for kernel, stride in zip(self.kernels, self.strides, strict=True):
+            if kernel < stride or (kernel - stride) % 2:
+                raise ValueError(f"a kernel must be its stride and an even number more, got {kernel} for {stride}.")
+
+    @property
+    def stride(self) -> int:
+        """Samples in a step."""
+        return math.prod(self.strides)
+
+
+@dataclass(frozen=True)
+class PretrainedSide:
+    """The source of an audio Transformer that is a waveform, which a Wav2Vec2 or HuBERT without its head reads."""
+
+    encoder: Wav2Vec2Config  # its symbols count for nothing
+    kind: Literal["wav2vec2"] = "wav2vec2"
+
+    @property
+    def stride(self) -> int:
+        """Samples from one step to the next; the first one takes more of them, the encoder's reach."""
+        return self.encoder.stride
+
+
+Side = TextSide | SpectrogramSide | WaveSide | PretrainedSide
+
+
+@dataclass(frozen=True)
+class AudioTransformerConfig:
+    """Sizes of an encoder-decoder Transformer; the defaults make 3.1 M parameters besides those of its two ends.
+
+    Without decoder layers what comes out is aligned to what goes in, step by step, and the encoder alone does it.
+
+    Raises:
+        ValueError: a size out of its range, features that the heads do not divide, an odd number of what positions pair
+            up, or sides that do not go together.
+    """
+
+    source: Side  # what the encoder reads
+    target: Side  # what comes out
+    features: Size = 192  # D
+    heads: Size = 4  # H
+    hidden: Size = 768  # inner width of the feed-forward halves
+    encoder_layers: Layers = 3
+    decoder_layers: Annotated[int, Range(-math.inf, 1000)] = 3
+    positions: Positions = "sinusoidal"  # added to embeddings, or turned into q and k
+    ctc: bool = False  # the encoder, too, says what is to be written (connectionist temporal classification)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.features % self.heads:
+            raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
+        if self.positions == "sinusoidal" and self.features % 2:
+            raise ValueError(f"features must be even (positions are pairs of sin and cos), got {self.features}.")
+        if self.positions == "rotary" and (width := self.features // self.heads) % 2:
+            raise ValueError(f"features of a head must be even (rotary positions turn pairs of them), got {width}.")
+        text_in, text_out = (isinstance(side, TextSide) for side in (self.source, self.target))
+        if self.decoder_layers < (1 if text_in or text_out else 0):
+            raise ValueError(f"decoder_layers must be at least 1 where one side is text, got {self.decoder_layers}.")
+        if isinstance(self.target, PretrainedSide):
+            raise ValueError("a pretrained encoder reads audio, and makes none; choose another target.")
+        if isinstance(self.source, PretrainedSide) and not text_out:
+            raise ValueError("behind a pretrained encoder comes text, no audio; choose another source.")
+        if self.decoder_layers and isinstance(self.target, WaveSide):
+            raise ValueError("a decoder writes text or spectrograms, no waveforms; set decoder_layers to 0.")
+        if isinstance(self.target, WaveSide) and len(self.target.strides) > 1:
+            raise ValueError(f"one convolution writes a waveform, not {len(self.target.strides)}; name one stride.")
+        if self.ctc and (text_in or not text_out):
+            raise ValueError("ctc is for text that is written from audio.")
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether each step of what comes out belongs to one of what goes in."""
+        return not self.decoder_layers
+
+    @property
+    def alters(self) -> bool:
+        """Whether the network says what to change in what goes in, rather than what comes out."""
+        return self.is_aligned and self.source == self.target

@@ -1,0 +1,36 @@
+"""The sizes of a SepFormer."""
+
+from dataclasses import dataclass
+
+from unbraid.files.ranges import Count, Layers, Size, check_ranges
+
+
+@dataclass(frozen=True)
+class SepFormerConfig:
+    """Sizes of a SepFormer; the defaults are the published ones (25.7 M parameters).
+
+    Raises:
+        ValueError: a size out of its range, chunks of an odd number of frames, features that are odd or that the heads
+            do not divide.
+    """
+
+    sources: Count = 2
+    features: Size = 256  # D, channels of the learned encoder
+    kernel_samples: Size = 16  # of the encoder and the decoder
+    stride_samples: Size = 8
+    chunk_frames: Size = 250  # K, even: chunks overlap by half
+    blocks: Layers = 2  # dual-path blocks
+    layers: Layers = 8  # Transformer layers in each half of a block
+    heads: Size = 8
+    hidden: Size = 1024  # inner width of the feed-forward halves
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.blocks * self.layers > 1000:
+            raise ValueError(f"blocks times layers must be at most 1000, got {self.blocks} times {self.layers}.")
+        if self.chunk_frames % 2:
+            raise ValueError(f"chunk_frames must be even, got {self.chunk_frames}.")
+        if self.features % 2:
+            raise ValueError(f"features must be even (positions are pairs of sin and cos), got {self.features}.")
+        if self.features % self.heads:
+            raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
