@@ -9,8 +9,8 @@ import numpy as np
 import soundfile
 
 from engine_fakes import noise
-from source_tree import FILES, ROOT
-from test_layers import TORCH_LEVEL, part_of_file
+from source_tree import FILES, ROOT, name_of
+from test_layers import is_behind
 
 WALL = """
 import sys
@@ -54,7 +54,7 @@ def test_every_module_of_the_run_side_can_be_imported_without_torch() -> None:
     modules = [
         ".".join(("unbraid", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
         for path in FILES
-        if part_of_file(path) not in TORCH_LEVEL and path != ROOT / "runtime" / "eager.py" and path.stem != "__main__"
+        if not is_behind(name_of(path)) and path.stem != "__main__"
     ]
     assert len(modules) > 40
     code = f"import importlib\nfor name in {modules}:\n    importlib.import_module(name)\nprint('torch' in sys.modules)"

@@ -15,7 +15,7 @@ import json
 import shutil
 from pathlib import Path
 
-from unbraid.hub.graphs import graph_name, packed
+from unbraid.models.graph_files import graph_name, packed
 from unbraid.models.onnx.build import build_graph
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.training.export import export_checkpoint

@@ -24,7 +24,14 @@ from unbraid import audio  # noqa: E402
 from unbraid.hub import names as hub  # noqa: E402
 from unbraid.tasks.transcription.transcriber import Transcriber  # noqa: E402
 
-for name in ("cli.runner", "cli.transcribing", "evaluation.jobs", "hub.publishers", "tasks.pages", "tasks.pages.stems_page"):
+for name in (
+    "cli.runner",
+    "cli.transcribing",
+    "evaluation.jobs",
+    "hub.publishers",
+    "tasks.pages",
+    "tasks.pages.stems_page",
+):
     importlib.import_module(f"unbraid.{name}")  # all is there before a child is made
 
 RATE = 8000  # Hz

@@ -13,9 +13,10 @@ from engine_fakes import MUSIC, SPEECH, music_spec, speech_spec, text_spec, weig
 from unbraid.errors import ModelError, SpecError
 from unbraid.hub.folder import open_model_folder, sha256
 from unbraid.hub.spec import ModelSpec, parse_spec, read_spec
-from unbraid.models.family import Config
+from unbraid.models.config import Config
+from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.tensors import tensor_shapes, write_weights
+from unbraid.models.tensors import write_weights
 from unbraid.models.unet.config import UNetConfig
 from unbraid.runtime import open_executor
 

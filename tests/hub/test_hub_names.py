@@ -20,8 +20,8 @@ from unbraid.hub import names as hub
 from unbraid.hub.catalogue import catalogue, check_import_name, folder_name, nearest
 from unbraid.hub.folder import open_model_folder
 from unbraid.hub.publishers import COMMIT
+from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.tensors import tensor_shapes
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 LARGE = Wav2Vec2Config(

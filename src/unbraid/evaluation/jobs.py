@@ -34,7 +34,7 @@ from unbraid.evaluation.text.transcripts import HeardSetting, heard_as_json, hea
 from unbraid.evaluation.text.transcripts import csv_text as heard_csv_text
 from unbraid.evaluation.text.transcripts import lines as heard_lines
 from unbraid.hub.spec import ModelSpec
-from unbraid.runtime.base import Precision
+from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import AudioToAudio
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.synthesis.phonemizer import Phonemizer

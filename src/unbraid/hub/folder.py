@@ -15,11 +15,12 @@ from unbraid.files.bounded import check_regular
 from unbraid.hub.cache import appearing
 from unbraid.hub.card import model_card
 from unbraid.hub.graph_check import MOST_GRAPH_BYTES
-from unbraid.hub.graphs import WEIGHTS_FILES, every_part, find_graph, graph_parts
+from unbraid.hub.graphs import find_graph
 from unbraid.hub.spec import ModelSpec, read_spec
+from unbraid.models.family import WEIGHTS_FILES, tensor_shapes
 from unbraid.models.quantize import quantized_signature
 from unbraid.models.tensor_table import MOST_HEADER_BYTES, tensor_table
-from unbraid.models.tensors import DTYPES, check_tensors, compare_shapes, is_finite, tensor_shapes, write_weights
+from unbraid.models.tensors import DTYPES, check_tensors, compare_shapes, is_finite, write_weights
 
 WEIGHTS = "model.safetensors"
 
@@ -45,7 +46,8 @@ def write_model_folder(
         raise ModelError(f"{spec.name}: tensor {bad[0]!r} does not fit {dtype}; write float32.")
     if destination.exists() and not replace:
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
-    graphs = {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in every_part(spec.geometry)}
+    parts = (*spec.geometry.graphs, *spec.geometry.optional_graphs)
+    graphs = {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in parts}
     with appearing(destination) as fresh:
         write_weights(fresh / WEIGHTS, stored)
         for name, graph in graphs.items():
@@ -86,7 +88,7 @@ def open_model_folder(folder: Path) -> ModelSpec:
 
 def _checked(spec: ModelSpec, folder: Path) -> ModelSpec:
     """The spec, if every file and tensor is what it says."""
-    for name in (WEIGHTS, *(f"{part}.onnx" for part in graph_parts(spec.geometry))):
+    for name in (WEIGHTS, *(f"{part}.onnx" for part in spec.geometry.graphs)):
         if name not in spec.files:
             raise ModelError(f"{folder}: spec.json does not name {name}.")
     for name in spec.files:

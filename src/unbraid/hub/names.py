@@ -15,8 +15,7 @@ from unbraid.errors import DownloadError, ModelError, ModelNotFound, SpecError, 
 from unbraid.hub import cache as store
 from unbraid.hub.catalogue import ASSETS, Published, catalogue, check_import_name, folder_name, nearest
 from unbraid.hub.download import Progress, disk_error
-from unbraid.hub.spec import Family, ModelSpec, read_spec
-from unbraid.models.audio_transformer.config import AudioTransformerConfig
+from unbraid.hub.spec import ModelSpec, read_spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,14 +32,14 @@ class Entry:
 
     name: str
     where: Literal["packaged", "cached", "published"]
-    family: Family
+    family: str
     licence: str
     bytes: int  # on disk; of a published one, about that
     stems: tuple[str, ...]
     sample_rate: int  # Hz
     scores: dict[str, float]
     folder: Path | None = None  # None: not on this machine
-    writes: str = "text"  # where there are no stems
+    writes: str = "text"  # stems, text, spectrogram or waveform
 
 
 def resolve(name: str | os.PathLike[str], *, cache: Path | None = None) -> Path:
@@ -283,7 +282,7 @@ def _entry_of(folder: Path, where: Literal["packaged", "cached"]) -> Entry | Non
         sample_rate=spec.sample_rate,
         scores=spec.scores,
         folder=folder,
-        writes=spec.geometry.target.kind if isinstance(spec.geometry, AudioTransformerConfig) else "text",
+        writes=spec.geometry.writes,
     )
 
 

@@ -8,11 +8,11 @@ import onnxruntime
 
 from unbraid.errors import ModelError, RuntimeUnavailable, UsageError, shortened
 from unbraid.hub.graph_check import check_graph
-from unbraid.hub.graphs import WEIGHTS_FILES
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.signatures import check_outputs, signature
+from unbraid.models.family import WEIGHTS_FILES, signature
+from unbraid.models.signatures import check_outputs
 from unbraid.runtime import builds
-from unbraid.runtime.base import Precision
+from unbraid.runtime.executor import Precision
 from unbraid.runtime.int8 import int8_graph
 
 if not hasattr(onnxruntime, "InferenceSession"):

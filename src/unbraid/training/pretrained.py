@@ -20,8 +20,9 @@ from unbraid.hub.download import disk_error
 from unbraid.hub.folder import WEIGHTS, open_model_folder
 from unbraid.hub.importers.wav2vec2_backbone import Trunk, read_trunk
 from unbraid.hub.publishers import fetch_trunk
-from unbraid.models.tensors import backbone_shapes, read_weights
+from unbraid.models.tensors import read_weights
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
+from unbraid.models.wav2vec2.layout import backbone_shapes
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 EXAMPLE = "facebook/hubert-base-ls960"

@@ -20,7 +20,7 @@ from unbraid.evaluation.text.transcripts import (
     summarise_heard,
 )
 from unbraid.hub.spec import ModelSpec
-from unbraid.runtime.base import Precision
+from unbraid.runtime.executor import Precision
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.transcription.transcriber import Transcriber
 

@@ -1,33 +1,14 @@
-"""The one seam between the program and its engines: an Executor runs a network on arrays and knows nothing else."""
+"""Opening a model folder in the engine for a device."""
 
 import functools
 import typing
 from pathlib import Path
-from typing import Literal, Protocol
-
-import numpy as np
 
 from unbraid.errors import RuntimeUnavailable, UsageError, current_folder_gone
-from unbraid.hub.graphs import every_part
 from unbraid.hub.spec import ModelSpec
+from unbraid.models.family import FAMILIES
 from unbraid.runtime import builds
-
-Precision = Literal["float32", "int8"]
-
-
-class Executor(Protocol):
-    """A loaded network."""
-
-    device: str  # "cpu", "cuda", …
-    reason: str  # why that device, for people
-
-    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """One pass through the network, arrays by name: float32, and int64 where they count something."""
-        ...
-
-    def close(self) -> None:
-        """Free the network; the executor is of no use afterwards."""
-        ...
+from unbraid.runtime.executor import Executor, Precision
 
 
 def open_executor(
@@ -39,7 +20,7 @@ def open_executor(
     precision: Precision = "float32",
     threads: int | None = None,
 ) -> Executor:
-    """Load a graph of a model folder (see `graphs.every_part`) into the engine for a device.
+    """Load a graph of a model folder (see `Config.graphs`) into the engine for a device.
 
     `device` is auto, torch (the eager modules, when torch is installed), or one of ONNX Runtime's: cpu, cuda, …
     `threads` is the number of CPU threads; by default, and at most, as many as this process may use.
@@ -48,11 +29,11 @@ def open_executor(
         RuntimeUnavailable: the device or the engine is not there.
         UsageError: int8 was asked of a network that has none, or a graph that it lacks.
     """
-    if precision == "int8" and spec.family != "sepformer":
+    if precision == "int8" and not FAMILIES[spec.family].int8:
         raise UsageError(f"int8 is for SepFormers, and {spec.name} is none: use float32.")
     if precision not in (precisions := typing.get_args(Precision)):
         raise UsageError(f"The precision is one of {', '.join(precisions)}, not {precision!r}.")
-    if graph not in (parts := every_part(spec.geometry)):
+    if graph not in (parts := (*spec.geometry.graphs, *spec.geometry.optional_graphs)):
         raise UsageError(f"{spec.name} has no graph {graph!r}; it has {', '.join(parts)}.")
     if threads is not None and threads < 1:
         raise UsageError(f"At least one thread is needed, got {threads}.")
