@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from unbraid.audio import tag_blocks
-from unbraid.audio.chunks import Samples, kind_of, walk
+from unbraid.audio import foreign, tag_blocks
+from unbraid.audio.chunks import Samples, walk
 from unbraid.audio.view import Piece, patched
 
 _KNOWN = (
@@ -106,7 +106,8 @@ def _as_stated(samples: Samples, end: int, behind: _Behind, size: int) -> Extent
     if whole is not None and not is_bogus(whole - samples.head - 8) and not end - 8 <= whole <= size + 8:
         notices.append(f"its header states a file of {whole} bytes; it has {size}")
     # libsndfile would take the last of several chunks of samples
-    whole_end = end if behind.notice == _MORE else max(end, min(whole or 0, following or size))
+    stated = size if samples.kind == "CAF" else whole or 0  # a CAF does not state its size
+    whole_end = end if behind.notice == _MORE else max(end, min(stated, following or size))
     return Extent(_sliced(samples, whole_end, size), end, tuple(notices), following=following)
 
 
@@ -154,9 +155,8 @@ def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> _Behind | 
         following = tag_blocks.leading_end(file, at)
         if following >= tags or at >= tags:
             return _Behind()
-        file.seek(following)
-        if kind_of(file.read(40)):
-            return _Behind(following)
+        if (other := foreign.following(file, at, tags)) is not None:
+            return _Behind(other)
         if following > at:
             return _Behind(notice=_left_out(tags - following))
         reached = _chunks_end(file, samples, at, tags, is_sure=True)
@@ -195,8 +195,7 @@ def _chunks_end(file: BinaryIO, samples: Samples, at: int, tags: int, *, is_sure
 
 
 def _starts_recording(file: BinaryIO, at: int) -> bool:
-    file.seek(at)
-    return kind_of(file.read(40)) is not None
+    return foreign.begins(file, at)
 
 
 def _is_zero(file: BinaryIO, start: int, end: int) -> bool:

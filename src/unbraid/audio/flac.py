@@ -37,7 +37,7 @@ class Recording:
 
 def recordings(file: BinaryIO, start: int, size: int) -> list[Recording]:
     """All streams in a file."""
-    heads = [start, *scan.find_all(file, _HEAD, start + 1)]
+    heads = [start, *(at for at in scan.find_all(file, _HEAD, start + 1) if at < size)]
     return [_recording(file, at, end) for at, end in zip(heads, [*heads[1:], size], strict=True)]
 
 

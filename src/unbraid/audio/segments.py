@@ -22,19 +22,40 @@ _HEADS = {  # {first bytes: what begins a recording}, where nothing states how l
 _MOOF_BYTES = 4096  # searched for the time at which a fragment begins
 
 
-def starts(file: BinaryIO, start: int, size: int) -> list[int]:
-    """Where the recordings begin; one, where it begins, for other formats."""
+def starts(file: BinaryIO, start: int, size: int) -> tuple[list[int], int]:
+    """Where the recordings begin (one, where it begins, for other formats), and where the last one ends."""
     file.seek(start)
     head = file.read(12)
     if head[4:8] == b"ftyp":
         return _mp4(file, start, size)
     if head[:4] == _EBML:
         return _matroska(file, start, size)
+    if head[:4] == b"RIFF":
+        return [start], _riff_end(file, start, size)
     pattern = _HEADS.get(head[:4])
-    return [start] if pattern is None else list(scan.find_all(file, pattern, start)) or [start]
+    return ([start] if pattern is None else list(scan.find_all(file, pattern, start)) or [start]), size
 
 
-def _mp4(file: BinaryIO, start: int, size: int) -> list[int]:
+def _riff_end(file: BinaryIO, at: int, size: int) -> int:
+    """Where an AVI ends; of more than 1 GiB, it goes on in further RIFFs (OpenDML)."""
+    while at < size:
+        file.seek(at)
+        head = file.read(12)
+        length = int.from_bytes(head[4:8], "little")
+        if head[:4] != b"RIFF" or head[8:] not in (b"AVI ", b"AVIX") or not 4 <= length <= size - at - 8:
+            return size if head[:4] == b"RIFF" and head[8:] in (b"AVI ", b"AVIX") else at
+        at += 8 + length + length % 2
+        if at < size and _is_avi(file, at):
+            return size  # two in one file, which FFmpeg plays one after the other
+    return size
+
+
+def _is_avi(file: BinaryIO, at: int) -> bool:
+    file.seek(at)
+    return file.read(12)[8:] == b"AVI "
+
+
+def _mp4(file: BinaryIO, start: int, size: int) -> tuple[list[int], int]:
     found, seen, at = [start], set[bytes](), start
     pending: int | None = None  # a header, until it is known whether it starts a recording
     for _ in range(_MOST_BOXES):
@@ -54,7 +75,7 @@ def _mp4(file: BinaryIO, start: int, size: int) -> list[int]:
         if length < 8 or at + length > size:
             break
         at += length
-    return found
+    return found, at
 
 
 def _is_late(file: BinaryIO, at: int) -> bool:
@@ -66,7 +87,7 @@ def _is_late(file: BinaryIO, at: int) -> bool:
     return where >= 0 and any(data[where + 8 : where + 8 + count])
 
 
-def _matroska(file: BinaryIO, start: int, size: int) -> list[int]:
+def _matroska(file: BinaryIO, start: int, size: int) -> tuple[list[int], int]:
     """Segments that state their size are passed over; behind one that does not, the next head is searched."""
     found, at = [start], start
     while at < size:
@@ -78,9 +99,9 @@ def _matroska(file: BinaryIO, start: int, size: int) -> list[int]:
             found.append(at)
         number = _vint(head[4:])
         if number is None or number[1] is None:
-            return [*found, *scan.find_all(file, _MATROSKA, at)]
+            return [*found, *scan.find_all(file, _MATROSKA, at)], size
         at += 4 + number[0] + number[1]
-    return found
+    return found, at
 
 
 def _vint(data: bytes) -> tuple[int, int | None] | None:

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from typing import BinaryIO
 
-from unbraid.audio import chunks, edits, extent, flac, headerless, mpeg, ogg, ogg_pages, segments, tag_blocks
+from unbraid.audio import chunks, edits, extent, flac, foreign, headerless, mpeg, ogg, ogg_pages, segments, tag_blocks
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import Notice
 from unbraid.audio.mpeg_parts import mpeg_parts
@@ -55,14 +55,16 @@ def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None =
     if found is None and (at := _displaced(file, start)) and (found := _by_content(file, name, at, size, extension)):
         told = f"it begins with {at} bytes of other data, which are skipped"
         found = replace(found, notices=(Notice(told), *found.notices))
-    found = found or _by_name(extension)
+    found = _with_all(found, file, name, size) if found else _by_name(extension)
     if extension not in headerless.BY_EXTENSION and extension not in headerless.AMBIGUOUS:
         return found
     whole = (range(size),)  # without its name: by such names, decoders would assume a coding
     return replace(found, parts=tuple(replace(part, pieces=part.pieces or whole) for part in found.parts))
 
 
-def _by_content(file: BinaryIO, name: str, start: int, size: int, extension: str) -> Survey | None:
+def _by_content(
+    file: BinaryIO, name: str, start: int, size: int, extension: str, *, is_behind: bool = False
+) -> Survey | None:
     """A file whose format the bytes at `start` tell."""
     file.seek(start)
     head = file.read(_HEAD_BYTES)
@@ -73,16 +75,41 @@ def _by_content(file: BinaryIO, name: str, start: int, size: int, extension: str
     if head[:4] == b"fLaC":
         return _of_flac(file, name, start, size)
     if _has_head(head):
-        begins = segments.starts(file, start, size)
+        begins, end = segments.starts(file, start, size)
         check_count(begins, name)
-        pairs = zip(begins, [*begins[1:], size], strict=True)
-        return Survey(tuple(Part(_from(at, end) if len(begins) == 1 else (range(at, end),)) for at, end in pairs))
+        other = foreign.following(file, end, size)
+        ends = [*begins[1:], size if other is None else other]
+        found = Survey(tuple(Part(_whole(file, at, end)) for at, end in zip(begins, ends, strict=True)))
+        return replace(found, following=other)
     frame = mpeg.first_frame(file, start, far=False)
     if frame is None and _is_framed(file, head, start):
         return WHOLE_FILE
     if frame is None and (start or extension in _MPEG_NAMES):
         frame = mpeg.first_frame(file, start, far=True, confirmed=3)
-    return None if frame is None else mpeg_parts(file, name, frame, size)
+    frames = None if frame is None else mpeg_parts(file, name, frame, size, is_behind=is_behind)
+    if frames is None:
+        return None
+    last = frames.parts[-1].pieces
+    end = last[-1].stop if last and isinstance(last[-1], range) else size
+    return replace(frames, following=foreign.following(file, end, size))
+
+
+def _with_all(found: Survey, file: BinaryIO, name: str, size: int) -> Survey:
+    """A survey with the recordings of other kinds that follow."""
+    while found.following is not None:
+        at = tag_blocks.leading_end(file, found.following)
+        more = _by_content(file, name, at, size, "", is_behind=True)
+        if more is None:
+            break
+        check_count((*found.parts, *more.parts), name)
+        notices = dict.fromkeys(found.notices + more.notices)
+        found = Survey(found.parts + more.parts, tuple(notices), more.following)
+    return found
+
+
+def _whole(file: BinaryIO, start: int, end: int) -> tuple[Piece, ...] | None:
+    """The bytes between two positions; None where they are the whole file."""
+    return None if start == 0 and end == chunks.file_size(file) else (range(start, end),)
 
 
 def _displaced(file: BinaryIO, start: int) -> int | None:
@@ -117,21 +144,18 @@ def _by_name(extension: str) -> Survey:
     return Survey((Part(headerless=coding),), (Notice(told),))
 
 
-def _from(start: int, size: int) -> tuple[Piece, ...] | None:
-    return (range(start, size),) if start else None
-
-
 def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Survey:
     """WAV and its kin: several may follow one another, and their headers may be wrong."""
     size = chunks.file_size(file)
     parts: list[Part] = []
     wrong: dict[str, None] = {}
     at: int | None = start
-    while at is not None:
+    while at is not None and _is_of_chunks(file, at):
         try:
             samples = chunks.find_samples(file, at)
         except chunks.NoSamples as kind:
             if parts:
+                at = None
                 break
             raise AudioError(
                 f"{name} has the header of {_article(str(kind))} file, but no samples behind it. Get an intact copy."
@@ -149,7 +173,12 @@ def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Sur
         parts.append(part if found.following is None else replace(part, pieces=found.pieces or (range(at, found.end),)))
         at = found.following
         check_count(parts, name)
-    return Survey(tuple(parts), as_notices(wrong))
+    return Survey(tuple(parts), as_notices(wrong), at)
+
+
+def _is_of_chunks(file: BinaryIO, at: int) -> bool:
+    file.seek(at)
+    return chunks.kind_of(file.read(_HEAD_BYTES)) is not None
 
 
 def _is_bitstream(file: BinaryIO, samples: chunks.Samples) -> bool:
@@ -170,10 +199,11 @@ def _of_ogg(file: BinaryIO, name: str, start: int, size: int) -> Survey:
     if not links:
         return WHOLE_FILE
     check_count(links, name)
+    other = foreign.following(file, links[-1].end, size)
     parts, wrong = [], []
     for number, link in enumerate(links, 1):
         whole = range(link.start, min(link.end, size))
-        pieces = _from(start, size) if len(links) == 1 else (whole,)
+        pieces = _whole(file, start, size) if len(links) == 1 and other is None else (whole,)
         is_ended = ogg.is_ended(file, link)
         if not is_ended and (marks := ogg.mark(file, link)):
             pieces, is_ended = patched(whole, marks), True
@@ -182,16 +212,20 @@ def _of_ogg(file: BinaryIO, name: str, start: int, size: int) -> Survey:
         is_odd = pages is not None and (pages.has_gaps or pages.is_damaged)  # libsndfile passes over both
         is_cut = number == len(links) and not is_ended
         parts.append(Part(pieces, is_known=True, needs_ffmpeg=is_odd, link=link, is_cut=is_cut))
-    return Survey(tuple(parts), as_notices(wrong))
+    return Survey(tuple(parts), as_notices(wrong), other)
 
 
 def _of_flac(file: BinaryIO, name: str, start: int, size: int) -> Survey:
     found = flac.recordings(file, start, size)
     check_count(found, name)
+    for odd in (recording for recording in found if recording.frames is None):
+        other = foreign.first_head(file, odd.start + 1)
+        if other is not None and other < odd.end:
+            return replace(_of_flac(file, name, start, other), following=other)
     parts, wrong = [], []
     for recording in found:
         whole = range(recording.start, recording.end)
-        pieces = _from(start, size) if len(found) == 1 else (whole,)
+        pieces = _whole(file, start, size) if len(found) == 1 else (whole,)
         if recording.frames is not None and recording.frames != recording.stated:
             pieces = patched(whole, recording.patches)
             if recording.stated:
