@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from unbraid.audio import foreign, tag_blocks
-from unbraid.audio.chunks import Samples, walk
+from unbraid.audio import heads, tag_blocks
+from unbraid.audio.chunks import Samples, file_size, walk
 from unbraid.audio.view import Piece, patched
 
 _KNOWN = (
@@ -155,7 +155,7 @@ def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> _Behind | 
         following = tag_blocks.leading_end(file, at)
         if following >= tags or at >= tags:
             return _Behind()
-        if (other := foreign.following(file, at, tags)) is not None:
+        if (other := heads.following(file, at, tags)) is not None:
             return _Behind(other)
         if following > at:
             return _Behind(notice=_left_out(tags - following))
@@ -195,7 +195,7 @@ def _chunks_end(file: BinaryIO, samples: Samples, at: int, tags: int, *, is_sure
 
 
 def _starts_recording(file: BinaryIO, at: int) -> bool:
-    return foreign.begins(file, at)
+    return heads.following(file, at, file_size(file)) is not None
 
 
 def _is_zero(file: BinaryIO, start: int, end: int) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
-from unbraid.audio import foreign, mpeg
+from unbraid.audio import heads, mpeg
 from unbraid.audio.parts import Part, Survey, as_notices, check_count
 from unbraid.audio.view import Piece, patched
 
@@ -33,7 +33,7 @@ def mpeg_parts(file: BinaryIO, name: str, start: int, size: int, *, is_behind: b
 
 def _is_other(file: BinaryIO, at: int, size: int) -> bool:
     """Whether a recording of another kind follows."""
-    following = foreign.following(file, at, size)
+    following = heads.following(file, at, size)
     return following is not None and mpeg.first_frame(file, following, far=False) is None
 
 
