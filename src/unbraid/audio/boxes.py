@@ -7,7 +7,7 @@ send it in pieces, goes on with the time it was at, and is one recording (ISO 14
 import struct
 from typing import BinaryIO
 
-from unbraid.audio.chunks import is_name
+from unbraid.audio.chunk_walk import is_name
 from unbraid.audio.units import End
 
 _MOST_BOXES = 1_000_000

@@ -22,6 +22,7 @@ from unbraid.audio import (
     tag_blocks,
     units,
 )
+from unbraid.audio.chunk_walk import file_size, resized
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import Notice
 from unbraid.audio.mpeg_parts import mpeg_parts
@@ -49,7 +50,7 @@ def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None =
     """
     if asked is not None:
         return Survey((Part(headerless=asked),))
-    size = chunks.file_size(file)
+    size = file_size(file)
     start = tag_blocks.leading_end(file)
     found = _by_content(file, name, start, size, extension)
     if found is None and (at := _displaced(file, start)) and (found := _by_content(file, name, at, size, extension)):
@@ -128,7 +129,7 @@ def _with_all(found: Survey, file: BinaryIO, name: str, size: int) -> Survey:
 
 def _whole(file: BinaryIO, start: int, end: int) -> tuple[Piece, ...] | None:
     """The bytes between two positions; None where they are the whole file."""
-    return None if start == 0 and end == chunks.file_size(file) else (range(start, end),)
+    return None if start == 0 and end == file_size(file) else (range(start, end),)
 
 
 def _displaced(file: BinaryIO, start: int) -> int | None:
@@ -150,7 +151,7 @@ def _by_name(extension: str) -> Survey:
 
 def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Survey:
     """WAV and its kin: several may follow one another, and their headers may be wrong."""
-    size = chunks.file_size(file)
+    size = file_size(file)
     parts: list[Part] = []
     wrong: dict[str, None] = {}
     at: int | None = start
@@ -165,7 +166,7 @@ def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Sur
             ) from None
         assert samples is not None
         found = extent.measure(file, samples, size, is_stream=is_stream)
-        wrong |= dict.fromkeys(found.notices)
+        wrong |= dict.fromkeys((*found.notices, *samples.misleading))
         part = Part(
             found.pieces,
             is_known=True,
@@ -173,7 +174,10 @@ def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Sur
             missing=found.missing,
             there=found.there,
         )
-        parts.append(part if found.following is None else replace(part, pieces=found.pieces or (range(at, found.end),)))
+        pieces = found.pieces or (range(at, size if found.following is None else found.end),)
+        if found.following is not None or samples.resized:
+            part = replace(part, pieces=resized(pieces, samples.resized, samples.form))
+        parts += [part, *(replace(part, pieces=extent.alone(samples, more)) for more in found.more)]
         at = found.following
         check_count(parts, name)
     return Survey(tuple(parts), as_notices(wrong), at)
