@@ -122,6 +122,12 @@ def test_chunks_behind_the_samples_of_a_caf_stay() -> None:
     assert found.parts[0].pieces is None
 
 
+def test_tags_without_end_are_passed_over_once() -> None:
+    file = _Counting(b"#!AMR\n" + id3v2(0) * 3000)
+    survey.survey(file, "x.amr", ".amr")
+    assert file.count < 10_000_000
+
+
 class _Counting(io.BytesIO):
     """A file that counts the bytes read from it."""
 

@@ -115,7 +115,7 @@ def to_samples(file: BinaryIO, at: int, form: bytes) -> tuple[list[Chunk], tuple
                 break
         else:
             break
-    return found, tuple(wrong.values())
+    return found, tuple(chunk for chunk in wrong.values() if chunk in found)
 
 
 def _suspects(found: Sequence[Chunk]) -> list[Chunk]:

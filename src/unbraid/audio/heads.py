@@ -72,12 +72,16 @@ def begins(file: BinaryIO, at: int) -> bool:
 
 def searched(file: BinaryIO, start: int, size: int) -> int | None:
     """Where the first recording with a head begins, from `start` on; None where none does."""
+    passed = start
     for at in scan.find_all(file, _HEAD, start):
         if at >= size:
             break
+        if at < passed:
+            continue
         file.seek(at)
         if file.read(len(_ID3)) != _ID3 or following(file, at, size) is not None:
             return at
+        passed = tag_blocks.leading_end(file, at)
     return None
 
 
