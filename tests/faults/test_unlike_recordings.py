@@ -122,6 +122,14 @@ def test_chunks_behind_the_samples_of_a_caf_stay() -> None:
     assert found.parts[0].pieces is None
 
 
+@pytest.mark.parametrize("kind", ["flac", "mp3", "vorbis"])
+def test_more_zeros_than_lie_between_recordings_are_told_of(kind: str) -> None:
+    data = one(kind, 20000) + bytes(3 << 20) + one("aiff", 3000)
+    with audio.open_reader(io.BytesIO(data)) as reader:
+        assert reader.read().shape[1] == _read(one(kind, 20000))[0].shape[1] + 3000
+        assert "3145728" in reader.notices[0]
+
+
 def test_tags_without_end_are_passed_over_once() -> None:
     file = _Counting(b"#!AMR\n" + id3v2(0) * 3000)
     survey.survey(file, "x.amr", ".amr")

@@ -31,8 +31,8 @@ def flac_frames(data: bytes) -> Iterator[int]:
     """The lengths at which these bytes may end a FLAC frame: those at which its checksum follows."""
     value, table = 0, _table(16, 0x8005)
     for at, byte in enumerate(data, 1):
-        value = (value << 8 & 0xFFFF) ^ table[value >> 8 ^ byte]
-        if value == 0 and at > _LEAST_FRAME:
+        before, value = value, (value << 8 & 0xFFFF) ^ table[value >> 8 ^ byte]
+        if value == 0 != before and at > _LEAST_FRAME:  # behind it, zeros change nothing
             yield at
 
 
