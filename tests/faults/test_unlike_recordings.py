@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from wrapped_files import RATE, encoded, id3v2, muxed, signal
+from wrapped_files import ID3V1, RATE, encoded, id3v2, muxed, signal
 
 from unbraid import audio
 from unbraid.audio import ReadOptions, survey
@@ -128,6 +128,14 @@ def test_more_zeros_than_lie_between_recordings_are_told_of(kind: str) -> None:
     with audio.open_reader(io.BytesIO(data)) as reader:
         assert reader.read().shape[1] == _read(one(kind, 20000))[0].shape[1] + 3000
         assert "3145728" in reader.notices[0]
+
+
+@pytest.mark.parametrize("kind", ["tta", "wavpack"])
+def test_a_tag_over_the_end_of_a_recording(kind: str) -> None:
+    """What is left of the recording ends before the tag that its length reaches into."""
+    data = one(kind, 20000)
+    found = survey.survey(io.BytesIO(data[:-100] + ID3V1), "x", "")
+    assert len(found.parts) == 1
 
 
 def test_tags_without_end_are_passed_over_once() -> None:
