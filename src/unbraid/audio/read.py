@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Decoder
+from unbraid.audio.info import BLOCK_FRAMES, MOST_HERTZ, Audio, AudioInfo, Decoder
 from unbraid.audio.opening import Opening
 from unbraid.audio.options import ReadOptions, TrackChoice, check_track
 from unbraid.audio.source import Source, label, localize
@@ -49,6 +49,11 @@ class Reader:
             self.info, readable, self._is_cut = decoder.info, decoder.readable, decoder.is_cut
             self._obstacle = decoder.obstacle
             decoder.close()
+            if self.info.sample_rate > MOST_HERTZ:
+                raise AudioError(
+                    f"{self._name} states a sample rate of {self.info.sample_rate} Hz, which no recording has; the "
+                    f"highest read is {MOST_HERTZ} Hz. Correct its header."
+                )
             self._start = round(start * self.info.sample_rate)
             self._limit = None if duration is None else round(duration * self.info.sample_rate)
             self.frames = self._range_frames()
