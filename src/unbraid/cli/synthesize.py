@@ -2,12 +2,14 @@
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unbraid.atomic import appearing
+from unbraid.bounded import read_at_most
 from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, json_text, notice, say
 from unbraid.cli.progress import Meter
@@ -107,9 +109,12 @@ def _read(words: str, file: Path | None) -> str:
         return words
     place = str(file or "standard input")
     try:
-        return (sys.stdin.buffer.read() if file is None else file.read_bytes()).decode("utf-8-sig")
+        with nullcontext(sys.stdin.buffer) if file is None else file.open("rb") as opened:
+            return read_at_most(opened).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{place}: this is not text in UTF-8; convert it first.") from None
+    except ValueError as error:
+        raise UsageError(f"{place}: {error}; say it in parts.") from None
 
 
 def _write(said: "Blocks", sample_rate: int, output: Path, fmt: "OutputFormat", meter: Meter, overwrite: bool) -> float:
