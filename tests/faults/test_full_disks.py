@@ -12,7 +12,7 @@ if not hasattr(os, "fork"):
 
 import resource
 
-from kill_commands import fake_everything, make_inputs
+from kill_inputs import fake_everything, make_inputs
 from kill_points import child, command, copied, tree
 
 ONE = ("separate", "a.wav", "-o", "out", "-q")

@@ -12,9 +12,13 @@ import pytest
 if not hasattr(os, "fork"):
     pytest.skip("these tests fork, which this system cannot", allow_module_level=True)
 
-from kill_commands import COMMANDS, Trial, fake_everything, make_inputs, spread
+from kill_commands import COMMANDS
+from kill_inputs import fake_everything, make_inputs
+from kill_trials import Trial, spread
 
-QUICK = ("separate", "separate into one folder", "separate again, otherwise", "transcribe", "import")
+QUICK = {  # how many points of each
+    "separate": 6, "separate into one folder": 6, "separate again, otherwise": 6, "transcribe": 6, "import": 4
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +34,21 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_command_goes_on_as_if_nothing_had_been(name: str, inputs: Path, tmp_path: Path, monkeypatch) -> None:
     fake_everything(monkeypatch, "cache")
     trial = Trial(COMMANDS[name], inputs, tmp_path / "work")
-    for point in spread(trial.points, 6):
+    for point in spread(trial.points, QUICK[name]):
         trial.kill(point)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_nothing_hidden(number: int, inputs: Path, tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "number", "count"),
+    [
+        ("separate into one folder", signal.SIGINT, 6),
+        ("separate into one folder", signal.SIGTERM, 6),
+    ],
+)
+def test_an_interrupt_leaves_nothing_hidden(
+    name: str, number: int, count: int, inputs: Path, tmp_path: Path, monkeypatch
+) -> None:
     fake_everything(monkeypatch, "cache")
-    trial = Trial(COMMANDS["separate into one folder"], inputs, tmp_path / "work")
-    for point in spread(trial.points, 6):
+    trial = Trial(COMMANDS[name], inputs, tmp_path / "work")
+    for point in spread(trial.points, count):
         trial.interrupt((point, point + 1), number)
