@@ -17,7 +17,8 @@ from kill_inputs import fake_everything, make_inputs
 from kill_trials import Trial, spread
 
 QUICK = {  # how many points of each
-    "separate": 6, "separate into one folder": 6, "separate again, otherwise": 6, "transcribe": 6, "import": 4
+    "separate": 6, "separate into one folder": 6, "separate again, otherwise": 6, "transcribe": 6, "import": 4,
+    "separate standard input": 4, "doctor": 3,
 }  # fmt: skip
 
 
@@ -43,6 +44,8 @@ def test_a_killed_command_goes_on_as_if_nothing_had_been(name: str, inputs: Path
     [
         ("separate into one folder", signal.SIGINT, 6),
         ("separate into one folder", signal.SIGTERM, 6),
+        ("separate standard input", signal.SIGINT, 3),
+        ("doctor", signal.SIGINT, 3),
     ],
 )
 def test_an_interrupt_leaves_nothing_hidden(
