@@ -5,6 +5,8 @@ Here at some of the points where it changes names on the disk; `make crash` trie
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from kill_trials import Trial, spread
 
 QUICK = {  # how many points of each
     "separate": 6, "separate into one folder": 6, "separate again, otherwise": 6, "transcribe": 6, "import": 4,
-    "separate standard input": 4, "doctor": 3,
+    "separate standard input": 4, "doctor": 3, "render": 2,
 }  # fmt: skip
 
 
@@ -55,3 +57,24 @@ def test_an_interrupt_leaves_nothing_hidden(
     trial = Trial(COMMANDS[name], inputs, tmp_path / "work")
     for point in spread(trial.points, count):
         trial.interrupt((point, point + 1), number)
+
+
+RENDERING = """
+import os, signal
+from pathlib import Path
+from unbraid.rendering import Rendering, Stock, render_songs
+
+stock = Stock((Path("none.mid"),), (Path("none.sf2"),))
+next(render_songs(stock, Rendering(2.0), Path("songs"), range(4), workers=2))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_processes_that_render_end_with_the_one_that_started_them(inputs: Path, tmp_path: Path, monkeypatch) -> None:
+    """They hold its standard output, so that it is open for as long as one of them is alive."""
+    pytest.importorskip("mido")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    monkeypatch.setenv("PATH", f"{inputs / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    words = [sys.executable, "-c", RENDERING]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
