@@ -21,6 +21,7 @@ from kill_trials import Trial, spread
 QUICK = {  # how many points of each
     "separate": 6, "separate into one folder": 6, "separate again, otherwise": 6, "transcribe": 6, "import": 4,
     "separate standard input": 4, "doctor": 3, "render": 2, "import in place of another": 6, "remove": 6, "int8": 2,
+    "export": 2, "speak": 2,
 }  # fmt: skip
 
 
