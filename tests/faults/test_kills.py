@@ -10,18 +10,22 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+import unbraid.cli
 
 if not hasattr(os, "fork"):
     pytest.skip("these tests fork, which this system cannot", allow_module_level=True)
 
 from kill_commands import COMMANDS
 from kill_inputs import fake_everything, make_inputs
+from kill_points import copied
 from kill_trials import Trial, spread
 
 QUICK = {  # how many points of each
-    "separate": 6, "separate into one folder": 6, "separate again, otherwise": 6, "transcribe": 6, "import": 4,
-    "separate standard input": 4, "doctor": 3, "render": 2, "import in place of another": 6, "remove": 6, "int8": 2,
-    "export": 2, "speak": 2,
+    "separate": 6, "separate into one folder": 6, "separate again, otherwise": 6, "separate standard input": 4,
+    "transcribe": 6, "import": 4, "import in place of another": 6, "remove": 6, "int8": 2, "export": 2, "render": 2,
+    "speak": 2, "doctor": 3,
 }  # fmt: skip
 
 
@@ -79,3 +83,16 @@ def test_processes_that_render_end_with_the_one_that_started_them(inputs: Path, 
     words = [sys.executable, "-c", RENDERING]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_stems_are_on_the_disk_before_they_have_their_names(inputs: Path, tmp_path: Path, monkeypatch) -> None:
+    fake_everything(monkeypatch, "cache")
+    monkeypatch.chdir(copied(inputs, tmp_path / "work"))
+    synced = set()
+    monkeypatch.setattr(os, "fsync", lambda file: synced.add(os.fstat(file).st_ino))
+    for template in ("{track}/{stem}.{ext}", "{track}_{stem}.{ext}"):
+        done = CliRunner().invoke(unbraid.cli.app, ["separate", "a.wav", "-o", "out", "--template", template])
+        assert done.exit_code == 0, done.output
+    written = [path.stat().st_ino for path in Path("out").rglob("*") if path.is_file()]
+    assert len(written) == 6
+    assert synced >= set(written)

@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 from unbraid import hub, store
+from unbraid.atomic import flush
 from unbraid.catalogue import Published, catalogue, folder_name
 from unbraid.download import disk_error
 from unbraid.errors import DownloadError, ModelError, ModelNotFound
@@ -79,6 +80,7 @@ def _fetched(name: str) -> Path:
                 raise
             try:
                 destination.parent.mkdir(parents=True, exist_ok=True)
+                flush(fetched.folder)
                 os.replace(fetched.folder, destination)
             except OSError as error:
                 raise disk_error(error, destination.parent) from None
