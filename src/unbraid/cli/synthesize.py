@@ -14,7 +14,7 @@ from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, json_text, notice, say
 from unbraid.cli.progress import Meter
 from unbraid.disk import disk_errors
-from unbraid.errors import UsageError
+from unbraid.errors import AudioError, UsageError
 
 if TYPE_CHECKING:
     from unbraid.audio import OutputFormat
@@ -121,14 +121,14 @@ def _write(said: "Blocks", sample_rate: int, output: Path, fmt: "OutputFormat", 
     """What is said, into a file that is there when it is all said; returns how long it is."""
     from unbraid.audio import open_writer
 
-    with (
-        disk_errors(output.parent),
-        appearing(output, replace=overwrite) as hidden,
-        open_writer(hidden, sample_rate, 1, fmt) as writer,
-    ):
-        for block in said:
-            writer.write(block)
-            meter(writer.frames / sample_rate, None)
+    with disk_errors(output.parent), appearing(output, replace=overwrite) as hidden:
+        try:
+            with open_writer(hidden, sample_rate, 1, fmt) as writer:
+                for block in said:
+                    writer.write(block)
+                    meter(writer.frames / sample_rate, None)
+        except AudioError as error:
+            raise AudioError(str(error).replace(str(hidden), str(output))) from error
     return writer.frames / sample_rate
 
 
