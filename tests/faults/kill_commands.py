@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kill_inputs import fetch
 from kill_points import command
 from kill_trials import Command, Work
 
@@ -12,6 +13,15 @@ from unbraid.spec import read_spec
 def _copied_in_int8(model: str) -> Work:
     """The first use of a model in int8, which leaves a copy in the cache."""
     return lambda: int8_graph(read_spec(Path(model)), Path(model))
+
+
+def _fetch_an_encoder() -> None:
+    """The first training upon a published encoder, as far as that is fetched."""
+    from unbraid.train import pretrained
+
+    pretrained.fetch_trunk = fetch
+    pretrained.read_trunk = Path
+    pretrained.pretrained_trunk("facebook/hubert-base-ls960")
 
 
 def _trained(folder: Path) -> object:
@@ -73,6 +83,9 @@ COMMANDS = {
     ),
     "attention": _overwritten("attention", "speller", "bad", "-o", "pages/bad.html"),
     "evaluate": Command(EVALUATE, before=(EVALUATE,), same_bytes=False),
+    "evaluate beside other files": Command(
+        EVALUATE, before=(EVALUATE, lambda: Path("scores/mine").write_text("mine")), same_bytes=False
+    ),
     "import": Command(_import("checkpoint"), before=(_import("checkpoint"),)),
     "import in place of another": Command(
         _import("checkpoint"), before=(_import("other"), _copied_in_int8(MINE))
@@ -89,6 +102,7 @@ COMMANDS = {
     "speak": Command(command(*SPEAK), done="spoken is there already;"),
     "speak digits": Command(command(*SPEAK, "--digits"), done="spoken is there already;"),
     "doctor": Command(command("doctor")),
+    "fetch an encoder": Command(_fetch_an_encoder, needs=LEARN),
     "train": Command(command("train", "tiny.toml"), same_bytes=False, result=_trained, needs=LEARN),
     "train and export": Command(
         command("train", "tiny.toml", "trainer.epochs=1", "--export", "tiny"),

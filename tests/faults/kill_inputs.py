@@ -26,7 +26,7 @@ from unbraid.transcriber import Transcriber  # noqa: E402
 
 for name in (
     *("cli.runner", "cli.transcribing", "cli.checkup", "evaluation.jobs", "sources", "visual", "visual.page"),
-    *("attention", "rendering", "synthesizer", "visual.attention_page"),
+    *("attention", "rendering", "runtime.ort", "synthesizer", "visual.attention_page"),
 ):
     importlib.import_module(f"unbraid.{name}")  # all is there before a child is made
 
@@ -59,6 +59,15 @@ def make_inputs(folder: Path) -> None:
             audio.write(path, samples[None], RATE, wav)
 
 
+def fetch(entry: Any, staging: Path, *_: object) -> SimpleNamespace:
+    """A stand-in for all publishers."""
+    (staging / "files").mkdir(exist_ok=True)
+    for name in ("one", "two"):
+        (staging / "files" / f"{name}.part").write_bytes(b"bytes")
+        (staging / "files" / f"{name}.part").replace(staging / "files" / name)
+    return SimpleNamespace(folder=staging / "files", provenance="a test")
+
+
 def fake_everything(patch: Any, cache: str) -> None:
     """Stand-ins; cache, temporary folder and programs are below the folder that a command is given in."""
     spec = speech_spec()
@@ -66,13 +75,6 @@ def fake_everything(patch: Any, cache: str) -> None:
     def read_checkpoint(folder: Path, name: str) -> SimpleNamespace:
         tensors = {key: value * np.float32(len(folder.name)) for key, value in weights(spec.geometry).items()}
         return SimpleNamespace(spec=dataclasses.replace(spec, name=name), tensors=tensors)
-
-    def fetch(entry: Any, staging: Path, progress: object) -> SimpleNamespace:
-        (staging / "files").mkdir(exist_ok=True)
-        for name in ("one", "two"):
-            (staging / "files" / f"{name}.part").write_bytes(b"bytes")
-            (staging / "files" / f"{name}.part").replace(staging / "files" / name)
-        return SimpleNamespace(folder=staging / "files", provenance="a test")
 
     def transcriber(model: str, **options: Any) -> Transcriber:
         return Transcriber.over(ears(name=model), beams=options["beams"], long=None, long_seconds=120.0)
@@ -85,6 +87,7 @@ def fake_everything(patch: Any, cache: str) -> None:
     patch.setattr(sys.modules["unbraid.cli.transcribing"], "Transcriber", transcriber)
     patch.setattr(hub, "_read_checkpoint", read_checkpoint)
     patch.setattr("unbraid.sources.fetch_published", fetch)
+    patch.setattr("unbraid.evaluation.pictures.available", lambda: False)  # they take seconds, and go into the page
     patch.setattr(hub, "_as_published", lambda spec, entry, provenance: dataclasses.replace(spec, name=entry.name))
 
 

@@ -85,9 +85,13 @@ class Trial:
         return end
 
     def _tree(self, folder: Path) -> dict[str, str]:
-        kept = "cache/downloads"  # files under way and their lock stay for the next attempt
         found = tree(folder, content=self.what.same_bytes)
-        return {name: content for name, content in found.items() if not name.startswith(kept) or name.count("/") > 2}
+        return {name: content for name, content in found.items() if not _is_passed_over(name)}
+
+
+def _is_passed_over(name: str) -> bool:
+    """Files under way and their lock stay for the next attempt; TensorBoard's have time and process in their names."""
+    return (name.startswith("cache/downloads") and name.count("/") < 3) or "tfevents" in name
 
 
 def _is_journal(path: Path) -> bool:

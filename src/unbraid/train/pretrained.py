@@ -64,6 +64,7 @@ def _fetched(name: str) -> Path:
     """The folder of an encoder of the hub, downloaded unless it is here."""
     destination = store.cache_folder() / "encoders" / folder_name(name)
     if destination.is_dir():
+        store.forget_staging(folder_name(name), None)
         return destination
     if hub.is_offline():
         raise DownloadError(
