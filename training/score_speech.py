@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unbraid.atomic import appearing
 from unbraid.corpora.fixed import listed
 from unbraid.corpora.layouts import Wanted, find_mixtures, find_noises
 from unbraid.corpora.levels import looped, with_noise
@@ -116,7 +117,8 @@ def main() -> None:
     scores = {key: round(value, 2) for key, value in scores.items()}
     for key, value in scores.items():
         print(f"{value:8.2f}  {key}")
-    (args.folder.parent / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
+    with appearing(args.folder.parent / "scores.json") as fresh:
+        fresh.write_text(json.dumps(scores, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from unbraid.atomic import appearing
+from unbraid.disk import sweep
 from unbraid.errors import ModelError, UsageError, quoted, shortened
 from unbraid.folder import WEIGHTS, write_model_folder
 from unbraid.geometry import (
@@ -57,6 +58,7 @@ def export_checkpoint(
         ModelError: the file is no checkpoint, its tensors do not fit its sizes, or the two engines disagree.
         UsageError: a stem that the checkpoint lacks.
     """
+    sweep(destination.parent)
     if destination.exists():
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
     saved = read_checkpoint(checkpoint)

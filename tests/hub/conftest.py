@@ -54,9 +54,7 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         family = "unet" if "model.index" in noted.files else "sepformer"
         return SimpleNamespace(spec=a_spec(name, family), tensors={"x": np.zeros(1, np.float32)})
 
-    def write_model_folder(
-        destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], *, replace: bool
-    ) -> None:
+    def write_model_folder(destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray]) -> None:
         with store.appearing(destination) as fresh:
             (fresh / "spec.json").write_text(spec.to_json(), encoding="utf-8")
 

@@ -9,6 +9,7 @@ libsndfile is tried first and FFmpeg after it; `read` is exactly the concatenati
 
 import math
 from collections.abc import Iterator
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -42,7 +43,8 @@ class Reader:
         check_range(start, duration)
         check_track(track)
         self._name, self._reading = label(source), reading
-        self._source, self._temporary = localize(source)
+        self._kept = ExitStack()
+        self._source = localize(source, self._kept)
         try:
             self._opening = Opening(self._source, self._name, track, reading)
             decoder = self._opened()
@@ -72,8 +74,7 @@ class Reader:
 
     def close(self) -> None:
         """Delete the temporary file, if the source was a pipe."""
-        if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
+        self._kept.close()
 
     def blocks(self, frames: int = BLOCK_FRAMES) -> Iterator[Audio]:
         """The range as float32 blocks (C, n); all but the last have n = frames."""
@@ -228,14 +229,10 @@ def read(
 def probe(source: Source, track: TrackChoice = 0, reading: ReadOptions = ReadOptions()) -> AudioInfo:
     """What the header of a track says, without decoding it (but for the choice of a track that is not silent)."""
     check_track(track)
-    local, temporary = localize(source)
-    try:
-        decoder = Opening(local, label(source), track, reading).decoder()
+    with ExitStack() as kept:
+        decoder = Opening(localize(source, kept), label(source), track, reading).decoder()
         decoder.close()
         return decoder.info
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def check_range(start: float, duration: float | None) -> None:

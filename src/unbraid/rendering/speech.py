@@ -17,7 +17,7 @@ import numpy as np
 from unbraid import audio
 from unbraid.atomic import appearing
 from unbraid.corpora import manifest
-from unbraid.disk import disk_errors
+from unbraid.disk import disk_errors, sweep
 from unbraid.errors import RuntimeUnavailable, UnbraidError, UsageError
 from unbraid.rendering.stock import split_of
 
@@ -61,6 +61,7 @@ def record(folder: Path, takes: Iterable[Take]) -> Iterator[Path]:
         UsageError: the folder is there already.
         UnbraidError: a program failed.
     """
+    sweep(folder.parent)
     if folder.exists():
         raise UsageError(f"{folder} is there already; name a new folder, or remove it.")
     rows = []

@@ -16,7 +16,7 @@ from unbraid.folder import sha256
 from unbraid.graphs import find_graph
 from unbraid.quantize import METHOD, quantize
 from unbraid.spec import ModelSpec
-from unbraid.store import appearing, int8_folder
+from unbraid.store import appearing, int8_folder, tidy
 from unbraid.weights import read_weights, write_weights
 
 GRAPH, WEIGHTS, SUMS = "model.int8.onnx", "model.int8.safetensors", "sha256.json"
@@ -32,6 +32,7 @@ def int8_graph(spec: ModelSpec, folder: Path) -> Path:
         return folder / GRAPH
     graph = find_graph(spec.geometry, "int8")
     making = hashlib.sha256(graph + METHOD.encode()).hexdigest()
+    tidy(int8_folder())
     kept = int8_folder() / f"{spec.files['model.safetensors']}-{making[:16]}"
     if not _is_whole(kept):
         try:

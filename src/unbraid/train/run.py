@@ -19,7 +19,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from unbraid.bounded import read_json
-from unbraid.disk import is_working_name, swept
+from unbraid.disk import is_working_name, sweep, swept
 from unbraid.errors import Cancelled, ModelError, RuntimeUnavailable, UsageError
 from unbraid.export import export_checkpoint
 from unbraid.spec import ModelSpec
@@ -193,6 +193,7 @@ def export_run(recipe: Recipe, out: Path, folder: Path) -> ModelSpec:
 def check_export(recipe: Recipe, folder: Path) -> None:
     """Refuse before training what could not be exported after it."""
     recipe.task.check_export()
+    sweep(folder.parent)
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another place for --export, or remove it first.")
     above = next(path for path in folder.absolute().parents if path.exists())
