@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO
 
-from unbraid.audio import spool
+from unbraid.audio import spooled
 from unbraid.cli.files.inputs import Item
 from unbraid.cli.progress import Meter
 from unbraid.errors import UsageError
@@ -21,10 +22,8 @@ def places(*, quiet: bool = False) -> Iterator[Place]:
         def place(item: Item) -> Path:
             if item.path is not None and not _is_pipe(item.path):
                 return item.path
-            with Meter(f"reading {item.label}", "bytes", quiet=quiet) as meter:
-                copy = _copy(item, meter)
-            copies.callback(copy.unlink, missing_ok=True)
-            return copy
+            with Meter(f"reading {item.label}", "bytes", quiet=quiet) as meter, _opened(item) as pipe:
+                return copies.enter_context(spooled(pipe, meter))
 
         yield place
 
@@ -36,15 +35,15 @@ def naming(item: Item, message: str, source: Path | None) -> str:
     return message if item.path is None or item.label in message else f"{item.label}: {message}"
 
 
-def _copy(item: Item, meter: Meter) -> Path:
+def _opened(item: Item) -> AbstractContextManager[BinaryIO]:
+    """The pipe that an input is."""
     if item.path is not None:
-        with item.path.open("rb") as pipe:
-            return spool(pipe, meter)
+        return item.path.open("rb")
     if sys.stdin is None:
         raise UsageError("Standard input is closed; pipe audio into it, or name a file instead of -.")
     if sys.stdin.isatty():
         raise UsageError("Standard input is the keyboard; pipe audio into it, or name a file instead of -.")
-    return spool(sys.stdin.buffer, meter)
+    return nullcontext(sys.stdin.buffer)
 
 
 def _is_pipe(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,9 @@ import typer
 from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, json_text, notice, say
 from unbraid.cli.progress import Meter
-from unbraid.errors import UsageError
+from unbraid.errors import AudioError, UsageError
 from unbraid.files.atomic import appearing
+from unbraid.files.bounded import read_at_most
 from unbraid.files.workdir import disk_errors
 
 if TYPE_CHECKING:
@@ -107,23 +109,26 @@ def _read(words: str, file: Path | None) -> str:
         return words
     place = str(file or "standard input")
     try:
-        return (sys.stdin.buffer.read() if file is None else file.read_bytes()).decode("utf-8-sig")
+        with nullcontext(sys.stdin.buffer) if file is None else file.open("rb") as opened:
+            return read_at_most(opened).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{place}: this is not text in UTF-8; convert it first.") from None
+    except ValueError as error:
+        raise UsageError(f"{place}: {error}; say it in parts.") from None
 
 
 def _write(said: "Blocks", sample_rate: int, output: Path, fmt: "OutputFormat", meter: Meter, overwrite: bool) -> float:
     """What is said, into a file that is there when it is all said; returns how long it is."""
     from unbraid.audio import open_writer
 
-    with (
-        disk_errors(output.parent),
-        appearing(output, replace=overwrite) as hidden,
-        open_writer(hidden, sample_rate, 1, fmt) as writer,
-    ):
-        for block in said:
-            writer.write(block)
-            meter(writer.frames / sample_rate, None)
+    with disk_errors(output.parent), appearing(output, replace=overwrite) as hidden:
+        try:
+            with open_writer(hidden, sample_rate, 1, fmt) as writer:
+                for block in said:
+                    writer.write(block)
+                    meter(writer.frames / sample_rate, None)
+        except AudioError as error:
+            raise AudioError(str(error).replace(str(hidden), str(output))) from error
     return writer.frames / sample_rate
 
 

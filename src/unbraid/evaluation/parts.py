@@ -4,10 +4,8 @@ Sounds of a case share one gain, so that they compare as they are, and the loude
 """
 
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +15,7 @@ from unbraid.evaluation.page import player, tile
 from unbraid.evaluation.run import Failure
 from unbraid.evaluation.summary import Cost
 from unbraid.evaluation.tables import DASH, number
+from unbraid.files.workdir import temporary_folder
 
 _PEAK = 0.9
 _LISTEN_SECONDS = 30.0  # of each sound, so that the file stays small
@@ -49,8 +48,8 @@ def players(signals: Mapping[str, NDArray[np.float32]], sample_rate: int) -> str
 
 def _flac(signal: NDArray[np.float32], sample_rate: int) -> bytes:
     """A signal (C, T) as a FLAC file of 16 bits."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "sound.flac")
+    with temporary_folder() as folder:
+        path = folder / "sound.flac"
         audio.write(path, signal, sample_rate, audio.choose_format("flac", subtype="16"))
         return path.read_bytes()
 

@@ -26,12 +26,11 @@ WEIGHTS = "model.safetensors"
 
 
 def write_model_folder(
-    destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], dtype: str = "float32", *, replace: bool = False
+    destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], dtype: str = "float32"
 ) -> ModelSpec:
     """Write a model folder from tensors under the torch module's names; returns the spec with the files' hashes.
 
-    The folder is made beside its place and renamed, so it is there whole or not at all. An existing one is refused,
-    unless it is to be replaced.
+    The folder is made beside its place and renamed, so it is there whole or not at all. An existing one is refused.
 
     Raises:
         ModelError: a tensor is missing, extra, misshapen or not finite, or the folder exists.
@@ -44,7 +43,7 @@ def write_model_folder(
         stored = {name: value.astype(dtype) for name, value in tensors.items()}
     if bad := sorted(name for name, value in stored.items() if not is_finite(value)):
         raise ModelError(f"{spec.name}: tensor {bad[0]!r} does not fit {dtype}; write float32.")
-    if destination.exists() and not replace:
+    if destination.exists():
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
     parts = (*spec.geometry.graphs, *spec.geometry.optional_graphs)
     graphs = {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in parts}

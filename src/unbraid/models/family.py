@@ -45,11 +45,11 @@ class Family:
 
 
 FAMILIES = {
-    "sepformer": Family("unbraid.models.sepformer", "SepFormerConfig", "waveform", int8=True),
-    "band_split": Family("unbraid.models.band_split", "BandSplitConfig", "waveform"),
-    "unet": Family("unbraid.models.unet", "UNetConfig", "spectrogram"),
-    "audio_transformer": Family("unbraid.models.audio_transformer", "AudioTransformerConfig", "waveform"),
-    "wav2vec2": Family("unbraid.models.wav2vec2", "Wav2Vec2Config"),
+    "sepformer": Family("unbraid.models.sepformer.network", "SepFormerConfig", "waveform", int8=True),
+    "band_split": Family("unbraid.models.band_split.network", "BandSplitConfig", "waveform"),
+    "unet": Family("unbraid.models.unet.network", "UNetConfig", "spectrogram"),
+    "audio_transformer": Family("unbraid.models.audio_transformer.network.model", "AudioTransformerConfig", "waveform"),
+    "wav2vec2": Family("unbraid.models.wav2vec2.network", "Wav2Vec2Config"),
 }
 
 

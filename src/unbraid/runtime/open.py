@@ -4,9 +4,12 @@ import functools
 import typing
 from pathlib import Path
 
+import numpy as np
+
 from unbraid.errors import RuntimeUnavailable, UsageError, current_folder_gone
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.family import FAMILIES
+from unbraid.models.family import FAMILIES, signature
+from unbraid.models.signatures import check_outputs
 from unbraid.runtime import builds
 from unbraid.runtime.executor import Executor, Precision
 
@@ -39,12 +42,50 @@ def open_executor(
         raise UsageError(f"At least one thread is needed, got {threads}.")
     if device == "torch" and precision == "int8":
         raise UsageError("int8 runs on ONNX Runtime; leave out --device torch, or use float32.")
-    if device == "torch":
-        if gone := current_folder_gone():  # PyTorch would abort
-            raise RuntimeUnavailable(gone)
-        from unbraid.runtime.eager import EagerExecutor
+    engine = (
+        _torch(spec, folder, threads, graph)
+        if device == "torch"
+        else _ort(spec, folder, graph=graph, device=device, precision=precision, threads=threads)
+    )
+    return _Checked(engine, spec, graph)
 
-        return EagerExecutor(spec, folder, threads, graph)
+
+class _Checked:
+    """An engine whose outputs are compared with the network's."""
+
+    def __init__(self, engine: Executor, spec: ModelSpec, graph: str) -> None:
+        self.device, self.reason = engine.device, engine.reason
+        self._engine: Executor | None = engine
+        self._name, self._signature = spec.name, signature(spec.geometry, graph)
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As `Executor.run`."""
+        if self._engine is None:
+            raise UsageError("This model is closed; load it again.")
+        outputs = self._engine.run(inputs)
+        check_outputs(self._signature, inputs, outputs, self._name)
+        return outputs
+
+    def close(self) -> None:
+        """As `Executor.close`; closing it again is no error."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+
+def _torch(spec: ModelSpec, folder: Path, threads: int | None, graph: str) -> Executor:
+    """The torch modules."""
+    if gone := current_folder_gone():  # PyTorch would abort
+        raise RuntimeUnavailable(gone)
+    from unbraid.runtime.eager import EagerExecutor
+
+    return EagerExecutor(spec, folder, threads, graph)
+
+
+def _ort(
+    spec: ModelSpec, folder: Path, *, graph: str, device: str, precision: Precision, threads: int | None
+) -> Executor:
+    """ONNX Runtime on a device; on the CPU where `auto` finds a device that cannot be started."""
     try:
         from unbraid.runtime.ort import OrtExecutor, choose_device
     except ImportError as error:

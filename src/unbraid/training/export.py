@@ -13,6 +13,7 @@ import torch
 
 from unbraid.errors import ModelError, UsageError, quoted, shortened
 from unbraid.files.atomic import appearing
+from unbraid.files.workdir import sweep
 from unbraid.hub.folder import WEIGHTS, write_model_folder
 from unbraid.hub.spec import Mel, ModelSpec, Spectral, Vocabularies, Windows
 from unbraid.models.audio_transformer.config import (
@@ -58,6 +59,7 @@ def export_checkpoint(
         ModelError: the file is no checkpoint, its tensors do not fit its sizes, or the two engines disagree.
         UsageError: a stem that the checkpoint lacks.
     """
+    sweep(destination.parent)
     if destination.exists():
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
     saved = read_checkpoint(checkpoint)

@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 from unbraid.errors import DownloadError, ModelError, ModelNotFound
+from unbraid.files.atomic import flush
 from unbraid.hub import cache as store
 from unbraid.hub import names as hub
 from unbraid.hub.catalogue import Published, catalogue, folder_name
@@ -65,6 +66,7 @@ def _fetched(name: str) -> Path:
     """The folder of an encoder of the hub, downloaded unless it is here."""
     destination = store.cache_folder() / "encoders" / folder_name(name)
     if destination.is_dir():
+        store.forget_staging(folder_name(name), None)
         return destination
     if hub.is_offline():
         raise DownloadError(
@@ -81,6 +83,7 @@ def _fetched(name: str) -> Path:
                 raise
             try:
                 destination.parent.mkdir(parents=True, exist_ok=True)
+                flush(fetched.folder)
                 os.replace(fetched.folder, destination)
             except OSError as error:
                 raise disk_error(error, destination.parent) from None
