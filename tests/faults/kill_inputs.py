@@ -26,8 +26,9 @@ from unbraid.hub import names as hub  # noqa: E402
 from unbraid.tasks.transcription.transcriber import Transcriber  # noqa: E402
 
 for name in (
-    *("cli.runner", "cli.transcribing", "cli.checkup", "evaluation.jobs", "sources", "visual", "visual.page"),
-    *("attention", "rendering", "runtime.ort", "synthesizer", "visual.attention_page"),
+    *("cli.runner", "cli.transcribing", "cli.checkup", "evaluation.jobs"),
+    *("hub.publishers", "tasks.pages", "tasks.pages.stems_page", "tasks.pages.attention_page"),
+    *("tasks.attention", "corpora.rendering", "runtime.ort", "tasks.synthesis.synthesizer"),
 ):
     importlib.import_module(f"unbraid.{name}")  # all is there before a child is made
 
