@@ -15,7 +15,8 @@ from unbraid import Cancelled, UsageError
 from unbraid.audio import read
 from unbraid.errors import AudioError
 from unbraid.hub.spec import ModelSpec, Windows
-from unbraid.tasks.separation import fronts, separator, stream
+from unbraid.tasks import loading
+from unbraid.tasks.separation import fronts, stream
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 
@@ -366,7 +367,7 @@ def test_torch_and_onnx_runtime_separate_alike(speech_folder: Path, music_folder
 
 
 def test_options_are_checked_before_the_network_is_loaded(speech_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(separator, "open_executor", None)
+    monkeypatch.setattr(loading, "open_executor", None)
     with pytest.raises(UsageError, match=r"^The Wiener filter is for music models; tiny-speech is a sepformer\.$"):
         Separator(speech_folder, wiener=True)
 

@@ -9,7 +9,7 @@ the decoder at what is written so far; and from the decoder at the encoder, acro
 the model writes there. The whole network runs once more for this, on a graph that returns the weights.
 """
 
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,15 +24,15 @@ from unbraid.dsp.mel import mel_levels
 from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import UsageError
 from unbraid.files.normalization import normalized
-from unbraid.hub.folder import open_model_folder
-from unbraid.hub.graphs import ATTENTION
-from unbraid.hub.names import entries, resolve
+from unbraid.hub.graphs import ATTENTION, graph_parts
+from unbraid.hub.names import entries
 from unbraid.hub.spec import Mel, ModelSpec, samples_in_step, steps_in
 from unbraid.hub.vocabulary import BEGIN, END, SPECIAL, Vocabulary
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
-from unbraid.runtime import Executor, open_executor
+from unbraid.tasks.decoding.acoustic_model import AcousticModel
 from unbraid.tasks.decoding.generator import Generator
-from unbraid.tasks.decoding.state import Array, DecoderState, as_item, batch
+from unbraid.tasks.decoding.state import Array, as_item, batch
+from unbraid.tasks.loading import Loaded, ModelFolder, find_model
 from unbraid.tasks.transcription.transcript import SPACE
 
 Kind = Literal["encoder", "decoder", "cross"]
@@ -77,29 +77,6 @@ class AttentionMaps:
     notices: tuple[str, ...] = ()  # what is odd about the file, as `Reader.notices`
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """A model about to run."""
-
-    spec: ModelSpec
-    geometry: AudioTransformerConfig
-    folder: Path
-    device: str
-    threads: int | None
-
-    def run(self, inputs: dict[str, Array]) -> dict[str, Array]:
-        """The weights, by the names of the graph's outputs."""
-        executor = self.executor(ATTENTION)
-        try:
-            return executor.run(inputs)
-        finally:
-            executor.close()
-
-    def executor(self, graph: str) -> Executor:
-        """One of its graphs."""
-        return open_executor(self.spec, self.folder, graph=graph, device=self.device, threads=self.threads)
-
-
 def attention_maps(
     model: str | Path,
     source: Source | ArrayLike,
@@ -126,12 +103,11 @@ def attention_maps(
         RuntimeUnavailable: the device is not there.
         UsageError: the model has no such attention or no graph for it, a text cannot be read, or there is too much.
     """
-    folder = resolve(model)
-    spec = open_model_folder(folder)
+    folder = find_model(model, lambda spec: _geometry(spec, device), device=device, threads=threads)
+    spec, geometry = folder.spec, _geometry(folder.spec, device)
     if duration is not None and duration > MOST_SECONDS:
         raise UsageError(f"At most {MOST_SECONDS:g} s can be shown, not {duration:g}; choose a smaller --duration.")
-    opened = _Opened(spec, _geometry(spec, device), folder, device, threads)
-    if target is not None and not isinstance(opened.geometry.target, TextSide):
+    if target is not None and not isinstance(geometry.target, TextSide):
         raise UsageError(f"{spec.name} writes no text, so there is no target to be given; leave it out.")
     notices: tuple[str, ...] = ()
     if _reads_text(spec):
@@ -140,14 +116,14 @@ def attention_maps(
         cut = Excerpt(start, MOST_SECONDS + 0.1 if duration is None else duration, track, reading)
         sound, rate, notices = _excerpt(source, cut, sample_rate)
         item, columns, is_cut = _sound(spec, sound, rate, start)
-    _check_size(opened.geometry, columns.steps)
-    inputs = batch([item], opened.geometry.source)
-    if opened.geometry.is_aligned:
-        return AttentionMaps(spec.name, _maps(opened.run(inputs), columns), is_cut=is_cut, notices=notices)
-    shown = _written(opened, item) if target is None else _given(spec, target)
-    _check_size(opened.geometry, columns.steps, len(shown) - 1)
+    _check_size(geometry, columns.steps)
+    inputs = batch([item], geometry.source)
+    if geometry.is_aligned:
+        return AttentionMaps(spec.name, _maps(_weights(folder, inputs), columns), is_cut=is_cut, notices=notices)
+    shown = _written(folder, geometry, item) if target is None else _given(spec, target)
+    _check_size(geometry, columns.steps, len(shown) - 1)
     rows, before = (_target_axis(spec, part) for part in (shown[1:], shown[:-1]))
-    maps = _maps(opened.run({**inputs, "target": shown[None, :-1]}), columns, rows, before)
+    maps = _maps(_weights(folder, {**inputs, "target": shown[None, :-1]}), columns, rows, before)
     return AttentionMaps(spec.name, maps, rows, target is not None, is_cut, notices)
 
 
@@ -164,6 +140,13 @@ def _geometry(spec: ModelSpec, device: str) -> AudioTransformerConfig:
             "again (`unbraid export`), or use --device torch where PyTorch is installed."
         )
     return spec.geometry
+
+
+def _weights(folder: ModelFolder, inputs: dict[str, Array]) -> dict[str, Array]:
+    """The weights of all layers, by the names of the graph's outputs."""
+    (executor,) = folder.open(ATTENTION)
+    with closing(executor):
+        return executor.run(inputs)
 
 
 def _reads_text(spec: ModelSpec) -> bool:
@@ -254,24 +237,16 @@ def _given(spec: ModelSpec, target: str) -> Array:
     return np.array([BEGIN, *numbers, END])
 
 
-def _written(opened: _Opened, item: Array) -> Array:
+def _written(folder: ModelFolder, geometry: AudioTransformerConfig, item: Array) -> Array:
     """What a model writes for an item, and what it begins with: symbols (M + 1,) or frames (M + 1, r·F)."""
-    side = opened.geometry.target
-    with ExitStack() as held:
-        encoder, decoder = (opened.executor(graph) for graph in ("encoder", "decoder"))
-        for executor in (encoder, decoder):
-            held.callback(executor.close)
-        if isinstance(side, TextSide):
-            generator = Generator.over(encoder, decoder, opened.spec)
+    loaded = Loaded(folder.spec, folder.open(*graph_parts(geometry)))
+    if isinstance(geometry.target, TextSide):
+        with Generator(loaded) as generator:
             ((text,),) = generator.generate([item], most_symbols=MOST_WRITTEN)
-            return np.array([BEGIN, *text.symbols, END])
-        assert isinstance(side, SpectrogramSide)
-        steps = DecoderState(encoder, decoder, opened.geometry, [item])
-        frames, stop = [np.zeros((1, side.stride * side.bins), np.float32)], -1.0
-        while stop <= 0 and len(frames) <= MOST_WRITTEN:
-            following, (stop,) = steps.frames(frames[-1])
-            frames.append(following)
-        return np.concatenate(frames)
+        return np.array([BEGIN, *text.symbols, END])
+    with AcousticModel(loaded) as acoustic_model:
+        ((frames, _),) = acoustic_model.write([item], [MOST_WRITTEN])
+    return np.concatenate((np.zeros_like(frames[:1]), frames))
 
 
 def _target_axis(spec: ModelSpec, shown: Array) -> Axis:

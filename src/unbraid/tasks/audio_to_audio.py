@@ -24,22 +24,23 @@ from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.dsp.overlap import Joiner, windows
 from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import AudioError, UsageError
-from unbraid.hub.folder import open_model_folder
 from unbraid.hub.graphs import source_name
-from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec, samples_in_step
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, Side, SpectrogramSide, WaveSide
-from unbraid.runtime import Executor, open_executor
+from unbraid.runtime import Executor
+from unbraid.tasks.loading import Loaded, LoadedModel, load
 
 SILENT_LEVEL = -1.0  # of a log-mel spectrogram
 BLOCK_STEPS = 256
 ROUNDS = 16  # of Griffin & Lim's algorithm after a vocoder's network
 
 
-class AudioToAudio:
+class AudioToAudio(LoadedModel):
     """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
 
-    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None, rounds: int = ROUNDS):
+    def __init__(
+        self, model: str | Path | Loaded, *, device: str = "auto", threads: int | None = None, rounds: int = ROUNDS
+    ):
         """Load a model by name or folder; `rounds` of Griffin & Lim's algorithm come after a vocoder's network.
 
         Raises:
@@ -47,22 +48,9 @@ class AudioToAudio:
             RuntimeUnavailable: the device is not there.
             UsageError: the model makes no sound of sound.
         """
-        folder = resolve(model)
-        spec = open_model_folder(folder)
-        check_converts(spec)
-        self._start(spec, open_executor(spec, folder, device=device, threads=threads), rounds)
-
-    @classmethod
-    def over(cls, executor: Executor, spec: ModelSpec, rounds: int = ROUNDS) -> Self:
-        """A converter over an executor of one's own: another engine, or a fake in a test."""
-        check_converts(spec)
-        converter = cls.__new__(cls)
-        converter._start(spec, executor, rounds)
-        return converter
-
-    def _start(self, spec: ModelSpec, executor: Executor, rounds: int) -> None:
+        spec, (self._executor,) = load(model, check_converts, device=device, threads=threads)
+        super().__init__(spec, self._executor)
         assert isinstance(spec.geometry, AudioTransformerConfig) and spec.windows is not None
-        self.spec, self._executor, self.device = spec, executor, executor.device
         source, target = spec.geometry.source, spec.geometry.target
         assert isinstance(source, SpectrogramSide | WaveSide) and isinstance(target, SpectrogramSide | WaveSide)
         self._source, self._target, self._rounds = source, target, rounds
@@ -73,15 +61,10 @@ class AudioToAudio:
         self._hop_steps = max(cycle, hop // cycle * cycle) if cycle <= self._window_steps else hop
         self._fills_windows = cycle > 1
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the network."""
-        self._executor.close()
+    @classmethod
+    def over(cls, executor: Executor, spec: ModelSpec, rounds: int = ROUNDS) -> Self:
+        """A model over an executor of one's own: another engine, or a fake in a test."""
+        return cls(Loaded(spec, (executor,)), rounds=rounds)
 
     def __call__(self, sound: ArrayLike) -> FloatArray:
         """A waveform (T,) or log-mel spectrogram (N, F) as the other thing, or as the same thing altered.

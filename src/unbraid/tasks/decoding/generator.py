@@ -14,20 +14,19 @@ from pathlib import Path
 from typing import Self
 
 from unbraid.errors import UsageError
-from unbraid.hub.folder import open_model_folder
-from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import BEGIN, END
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
-from unbraid.runtime import Executor, open_executor
+from unbraid.runtime import Executor
 from unbraid.tasks.decoding.search import Allowed, BeamSearch, DecodingOptions, Hypothesis, log_softmax
 from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batch, batches
+from unbraid.tasks.loading import Loaded, LoadedModel, load
 
 
-class Generator:
+class Generator(LoadedModel):
     """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
 
-    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None):
+    def __init__(self, model: str | Path | Loaded, *, device: str = "auto", threads: int | None = None):
         """Load a model by name or folder; see `runtime.open_executor` for `device` and `threads`.
 
         Raises:
@@ -35,36 +34,14 @@ class Generator:
             RuntimeUnavailable: the device is not there.
             UsageError: the model writes no text.
         """
-        folder = resolve(model)
-        spec = open_model_folder(folder)
-        _geometry(spec)
-        encoder, decoder = (
-            open_executor(spec, folder, graph=graph, device=device, threads=threads) for graph in ("encoder", "decoder")
-        )
-        self._start(encoder, decoder, spec)
+        spec, (self._encoder, self._decoder) = load(model, _geometry, device=device, threads=threads)
+        super().__init__(spec, self._encoder, self._decoder)
+        self._geometry = _geometry(spec)
 
     @classmethod
     def over(cls, encoder: Executor, decoder: Executor, spec: ModelSpec) -> Self:
         """A generator over executors of one's own: another engine, or fakes in a test."""
-        generator = cls.__new__(cls)
-        generator._start(encoder, decoder, spec)
-        return generator
-
-    def _start(self, encoder: Executor, decoder: Executor, spec: ModelSpec) -> None:
-        self.spec, self._encoder, self._decoder = spec, encoder, decoder
-        self._geometry = _geometry(spec)
-        self.device, self.device_reason = decoder.device, decoder.reason
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the network."""
-        self._encoder.close()
-        self._decoder.close()
+        return cls(Loaded(spec, (encoder, decoder)))
 
     def generate(
         self,

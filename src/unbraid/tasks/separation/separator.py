@@ -18,14 +18,13 @@ import numpy as np
 from unbraid.audio import ArrayLike, Reader, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared
-from unbraid.hub.folder import open_model_folder
-from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig
 from unbraid.models.unet.config import UNetConfig
-from unbraid.runtime import Executor, open_executor
+from unbraid.runtime import Executor
 from unbraid.runtime.base import Precision
 from unbraid.tasks.audio_to_audio import Waves
+from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.separation.fronts import (
     Seams,
     SpectrogramFront,
@@ -59,12 +58,12 @@ class Separates(Protocol):
         ...
 
 
-class Separator:
+class Separator(LoadedModel):
     """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
 
     def __init__(
         self,
-        model: str | Path = "speech-2",
+        model: str | Path | Loaded = "speech-2",
         *,
         device: str = "auto",
         precision: Precision = "float32",
@@ -83,38 +82,21 @@ class Separator:
             RuntimeUnavailable: the device is not there.
             UsageError: the options do not fit the model, or `model` is neither a name nor a path.
         """
-        folder = resolve(model)
-        spec = open_model_folder(folder)
         options = dataclasses.replace(options, wiener=int(wiener) or options.wiener, raw=raw or options.raw)
-        check_options(spec, options)
-        executor = open_executor(spec, folder, device=device, precision=precision, threads=threads)
-        self._start(spec, executor, options)
+        spec, (executor,) = load(
+            model, lambda spec: check_options(spec, options), device=device, precision=precision, threads=threads
+        )
+        super().__init__(spec, executor)
+        self.options = options
+        is_wave = isinstance(spec.geometry, AudioTransformerConfig)
+        self._executor = Waves(executor, least_samples(spec)) if is_wave else executor
+        self.seams = Seams()
+        self.notices: tuple[str, ...] = ()  # about the file of the last run
 
     @classmethod
     def over(cls, executor: Executor, spec: ModelSpec, options: Options = Options()) -> Self:
         """A separator over an executor of one's own: another engine, or a fake in a test."""
-        check_options(spec, options)
-        separator = cls.__new__(cls)
-        separator._start(spec, executor, options)
-        return separator
-
-    def _start(self, spec: ModelSpec, executor: Executor, options: Options) -> None:
-        if isinstance(spec.geometry, AudioTransformerConfig):
-            executor = Waves(executor, least_samples(spec))
-        self.spec, self.options, self._executor = spec, options, executor
-        self.device, self.device_reason = executor.device, executor.reason
-        self.seams = Seams()
-        self.notices: tuple[str, ...] = ()  # about the file of the last run
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the network."""
-        self._executor.close()
+        return cls(Loaded(spec, (executor,)), options=options)
 
     @property
     def has_residual(self) -> bool:

@@ -23,6 +23,7 @@ from unbraid.files.normalization import normalized
 from unbraid.hub.vocabulary import END, SPECIAL, Vocabulary
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis
+from unbraid.tasks.loading import LoadedModel
 
 MODEL = "g2p"
 BEAMS = 4  # beginnings that are followed at once
@@ -57,10 +58,10 @@ class SpokenWord:
         return self.pronunciations[0]
 
 
-class Phonemizer:
+class Phonemizer(LoadedModel):
     """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
 
-    def __init__(self, model: str | Path = MODEL, *, device: str = "auto", threads: int | None = None):
+    def __init__(self, model: str | Path | Generator = MODEL, *, device: str = "auto", threads: int | None = None):
         """Load a model by name or folder.
 
         Raises:
@@ -68,35 +69,21 @@ class Phonemizer:
             RuntimeUnavailable: the device is not there.
             UsageError: the model is not one that reads text and writes text.
         """
-        self._start(Generator(model, device=device, threads=threads))
+        found = model if isinstance(model, LoadedModel) else Generator(model, device=device, threads=threads)
+        super().__init__(found.spec, found)
+        assert self.spec.vocabularies is not None
+        if not self.spec.vocabularies.source:
+            raise UsageError(f"{self.spec.name} reads no text; `unbraid transcribe` is for models that hear.")
+        self._generator = found
+        self._letters = Vocabulary(self.spec.vocabularies.source)
+        self._phonemes = Vocabulary(self.spec.vocabularies.target)
+        symbols = np.arange(len(self._phonemes))
+        self._first, self._later = symbols >= len(SPECIAL), (symbols >= len(SPECIAL)) | (symbols == END)
 
     @classmethod
     def over(cls, generator: Generator) -> Self:
         """A phonemizer over a generator of one's own."""
-        phonemizer = cls.__new__(cls)
-        phonemizer._start(generator)
-        return phonemizer
-
-    def _start(self, generator: Generator) -> None:
-        assert generator.spec.vocabularies is not None
-        if not generator.spec.vocabularies.source:
-            raise UsageError(f"{generator.spec.name} reads no text; `unbraid transcribe` is for models that hear.")
-        self._generator, self.spec = generator, generator.spec
-        self.device = generator.device
-        self._letters = Vocabulary(generator.spec.vocabularies.source)
-        self._phonemes = Vocabulary(generator.spec.vocabularies.target)
-        symbols = np.arange(len(self._phonemes))
-        self._first, self._later = symbols >= len(SPECIAL), (symbols >= len(SPECIAL)) | (symbols == END)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the network."""
-        self._generator.close()
+        return cls(generator)
 
     @property
     def phonemes(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from unbraid.hub.vocabulary import END, Vocabulary
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide, WaveSide
 from unbraid.tasks.audio_to_audio import AudioToAudio
 from unbraid.tasks.decoding.acoustic_model import AcousticModel
+from unbraid.tasks.loading import LoadedModel
 from unbraid.tasks.synthesis.phonemizer import MODEL as PHONEMIZER
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import Sentence, most_seconds, phonemes_of, sentences_of
@@ -31,15 +32,15 @@ SENTENCES = 8  # that are said side by side
 LEVELS = (-1.0, 1.0)  # between which a spectrogram means something
 
 
-class Synthesizer:
+class Synthesizer(LoadedModel):
     """Loaded models. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
 
     def __init__(
         self,
-        model: str | Path = MODEL,
+        model: str | Path | AcousticModel = MODEL,
         *,
-        vocoder: str | Path | None = None,
-        phonemizer: str | Path = PHONEMIZER,
+        vocoder: str | Path | AudioToAudio | None = None,
+        phonemizer: str | Path | Phonemizer = PHONEMIZER,
         device: str = "auto",
         threads: int | None = None,
     ):
@@ -50,53 +51,30 @@ class Synthesizer:
             RuntimeUnavailable: the device is not there.
             UsageError: a model is of another kind, or the vocoder knows another spectrogram.
         """
-        try:
-            speaker = AcousticModel(model, device=device, threads=threads)
-        except ModelNotFound:
-            if model != MODEL:
-                raise
-            raise ModelNotFound(
-                f"No voice is inside the package, and none on this machine is called {MODEL!r}; train one in ten "
-                "minutes, as docs/synthesis.md tells, and name it (-m FOLDER)."
-            ) from None
-        check_speaks(speaker.spec)
-        converter = None if vocoder is None else AudioToAudio(vocoder, device=device, threads=threads)
-        self._start(speaker, Phonemizer(phonemizer, device=device, threads=threads), converter)
-
-    @classmethod
-    def over(cls, speaker: AcousticModel, phonemizer: Phonemizer, vocoder: AudioToAudio | None = None) -> Self:
-        """A synthesizer over models of one's own."""
-        synthesizer = cls.__new__(cls)
-        synthesizer._start(speaker, phonemizer, vocoder)
-        return synthesizer
-
-    def _start(self, speaker: AcousticModel, phonemizer: Phonemizer, vocoder: AudioToAudio | None) -> None:
-        check_speaks(speaker.spec)
+        voice = model if isinstance(model, LoadedModel) else _voice(model, device, threads)
+        check_speaks(voice.spec)
+        if not isinstance(vocoder, LoadedModel | None):
+            vocoder = AudioToAudio(vocoder, device=device, threads=threads)
+        if not isinstance(phonemizer, LoadedModel):
+            phonemizer = Phonemizer(phonemizer, device=device, threads=threads)
+        super().__init__(voice.spec, *filter(None, (voice, phonemizer, vocoder)))
         if vocoder is not None:
-            check_vocoder(vocoder.spec, speaker.spec)
-        assert speaker.spec.vocabularies is not None and speaker.spec.mel is not None
-        self.spec, self._mel, self.sample_rate = speaker.spec, speaker.spec.mel, speaker.spec.sample_rate
-        self._speaker, self._phonemizer, self._vocoder = speaker, phonemizer, vocoder
-        self.device, self.device_reason = speaker.device, speaker.device_reason
-        self._symbols = Vocabulary(speaker.spec.vocabularies.source)
+            check_vocoder(vocoder.spec, self.spec)
+        assert self.spec.vocabularies is not None and self.spec.mel is not None
+        self._voice, self._phonemizer, self._vocoder = voice, phonemizer, vocoder
+        self._mel, self.sample_rate = self.spec.mel, self.spec.sample_rate
+        self._symbols = Vocabulary(self.spec.vocabularies.source)
         self.notice: str | None = None  # of the last text
         if unknown := self._symbols.unknown(phonemizer.phonemes):
             raise ModelError(
-                f"{speaker.spec.name} does not know {', '.join(unknown[:5])}, which {phonemizer.spec.name} writes; "
+                f"{self.spec.name} does not know {', '.join(unknown[:5])}, which {phonemizer.spec.name} writes; "
                 "name the phonemizer that it was trained with."
             )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the networks."""
-        for model in (self._speaker, self._phonemizer, self._vocoder):
-            if model is not None:
-                model.close()
+    @classmethod
+    def over(cls, voice: AcousticModel, phonemizer: Phonemizer, vocoder: AudioToAudio | None = None) -> Self:
+        """A synthesizer over models of one's own."""
+        return cls(voice, vocoder=vocoder, phonemizer=phonemizer)
 
     def __call__(self, text: str) -> FloatArray:
         """A text as it is said: (1, T), at most 1 in magnitude.
@@ -128,7 +106,7 @@ class Synthesizer:
         items = [[*self._symbols.encode(sentence.symbols(phonemes)), END] for sentence in sentences]
         seconds = [most_seconds(len(item)) for item in items]
         most = [round(length * self.sample_rate / self._mel.hop_samples) for length in seconds]
-        spoken = self._speaker.speak(items, most_frames=most)
+        spoken = self._voice.speak(items, most_frames=most)
         endless = [n for n, found in enumerate(spoken) if not found.ended]
         if endless and self.notice is None:
             text, length = sentences[endless[0]].text, seconds[endless[0]]
@@ -149,6 +127,19 @@ class Synthesizer:
                 if n:
                     yield pause
                 yield self.wave(levels)[None]
+
+
+def _voice(model: str | Path, device: str, threads: int | None) -> AcousticModel:
+    """The voice of a name or folder; the package has none of its own."""
+    try:
+        return AcousticModel(model, device=device, threads=threads)
+    except ModelNotFound:
+        if model != MODEL:
+            raise
+        raise ModelNotFound(
+            f"No voice is inside the package, and none on this machine is called {MODEL!r}; train one in ten "
+            "minutes, as docs/synthesis.md tells, and name it (-m FOLDER)."
+        ) from None
 
 
 def check_speaks(spec: ModelSpec) -> None:

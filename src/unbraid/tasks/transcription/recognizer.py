@@ -19,8 +19,7 @@ import numpy as np
 
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
-from unbraid.hub.folder import open_model_folder
-from unbraid.hub.names import entries, resolve
+from unbraid.hub.names import entries
 from unbraid.hub.spec import ModelSpec, read_spec, samples_in_step, steps_in
 from unbraid.hub.vocabulary import Vocabulary
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, PretrainedSide, SpectrogramSide, TextSide
@@ -29,11 +28,12 @@ from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
-from unbraid.runtime import Executor, open_executor
+from unbraid.runtime import Executor
 from unbraid.tasks.decoding.ctc import FloatArray, Span, align, greedy, score
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis, log_softmax
 from unbraid.tasks.decoding.state import Array
+from unbraid.tasks.loading import Loaded, LoadedModel, load
 
 CTC_WEIGHT = 0.7  # w
 COARSE_SECONDS = 0.03  # steps at least as long are read twice: what lies between two of them is easily missed
@@ -73,10 +73,10 @@ class Reading:
     text: Hypothesis  # that both like best
 
 
-class Recognizer:
+class Recognizer(LoadedModel):
     """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
 
-    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None):
+    def __init__(self, model: str | Path | Loaded | Generator, *, device: str = "auto", threads: int | None = None):
         """Load a model by name or folder; see `runtime.open_executor` for `device` and `threads`.
 
         Raises:
@@ -84,42 +84,27 @@ class Recognizer:
             RuntimeUnavailable: the device is not there.
             UsageError: the model does not write down what it hears.
         """
-        folder = resolve(model)
-        spec = open_model_folder(folder)
-        check_task(spec)
-        graphs = ("model",) if spec.family == "wav2vec2" else ("encoder", "decoder")
-        first, *others = (open_executor(spec, folder, graph=graph, device=device, threads=threads) for graph in graphs)
-        self._start(Generator.over(CachedEncoder(first), others[0], spec) if others else first, spec)
-
-    @classmethod
-    def over(cls, network: Network, spec: ModelSpec) -> Self:
-        """A recognizer over a network of one's own: a Generator for an audio Transformer, else an executor."""
-        check_task(spec)
-        recognizer = cls.__new__(cls)
-        recognizer._start(network, spec)
-        return recognizer
-
-    def _start(self, network: Network, spec: ModelSpec) -> None:
+        self._network: Network
+        if isinstance(model, Generator):
+            check_task(model.spec)
+            spec, self._network = model.spec, model
+        else:
+            spec, executors = load(model, check_task, device=device, threads=threads)
+            self._network = _joined(spec, *executors)
+        super().__init__(spec, self._network)
         assert spec.vocabularies is not None
         assert isinstance(spec.geometry, AudioTransformerConfig | Wav2Vec2Config)
-        self.spec, self._network, self._geometry = spec, network, spec.geometry
+        self._geometry = spec.geometry
         self.vocabulary = Vocabulary(spec.vocabularies.target)
         if isinstance(spec.geometry, Wav2Vec2Config):
             self.step_samples = spec.geometry.stride
         else:
             self.step_samples = samples_in_step(spec.geometry.source, spec.mel)
-        self.device: str = network.device
-        self.device_reason: str = network.device_reason if isinstance(network, Generator) else network.reason
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the network."""
-        self._network.close()
+    @classmethod
+    def over(cls, network: Network, spec: ModelSpec) -> Self:
+        """A recognizer over a network of one's own: a Generator for an audio Transformer, else an executor."""
+        return cls(network if isinstance(network, Generator) else Loaded(spec, (network,)))
 
     @property
     def step_seconds(self) -> float:
@@ -184,6 +169,11 @@ class Recognizer:
             assert self.spec.mel is not None
             heard = mel_levels(heard, self.spec.mel, self.spec.sample_rate, without_noise=True)
         return whole_steps(heard, self._geometry.source)
+
+
+def _joined(spec: ModelSpec, first: Executor, decoder: Executor | None = None) -> Network:
+    """A model's only graph, or its encoder and decoder as a generator."""
+    return first if decoder is None else Generator.over(CachedEncoder(first), decoder, spec)
 
 
 def _read(network: Generator, item: FloatArray, beams: int, most_symbols: int) -> Reading:

@@ -16,7 +16,7 @@ that reads spectrograms, and `notice` says so: one that is named, or that is her
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, get_args
 
@@ -31,6 +31,7 @@ from unbraid.errors import UsageError
 from unbraid.hub.names import resolve
 from unbraid.hub.vocabulary import PADDING
 from unbraid.tasks.decoding.ctc import align, beam_search, greedy
+from unbraid.tasks.loading import LoadedModel
 from unbraid.tasks.separation.stream import Progress, Track
 from unbraid.tasks.transcription.channels import Channels, channels_of, merged, told
 from unbraid.tasks.transcription.recognizer import Recognizer, find_reader
@@ -46,17 +47,17 @@ PIECE_SECONDS = 30.0  # that are decoded at once where nobody pauses
 UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (channels="apart") transcribes each'
 
 
-class Transcriber:
+class Transcriber(LoadedModel):
     """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
 
     def __init__(
         self,
-        model: str | Path = MODEL,
+        model: str | Path | Recognizer = MODEL,
         *,
         device: str = "auto",
         threads: int | None = None,
         beams: int | None = None,
-        long_model: str | Path | None = None,
+        long_model: str | Path | Recognizer | None = None,
         long_seconds: float = LONG_SECONDS,
     ):
         """Load a model by name or folder.
@@ -72,16 +73,20 @@ class Transcriber:
             UsageError: a model does not write down what it hears, or a value makes no sense.
         """
         _check(beams, long_seconds)
-        if long_model is not None:
+        if not isinstance(long_model, LoadedModel | None):
             resolve(long_model)  # a wrong name is told now, not after two minutes of audio
 
-        def open_model(name: str | Path) -> Recognizer:
-            return Recognizer(name, device=device, threads=threads)
-
-        recognizer = open_model(model)
-        other = long_model or (find_reader(recognizer.spec) if recognizer.hears_samples else None)
-        later = None if other is None else functools.partial(open_model, other)
-        self._start(recognizer, beams, later, long_seconds)
+        open_model = functools.partial(_recognizer, device=device, threads=threads)
+        self._recognizer = open_model(model)
+        super().__init__(self._recognizer.spec, self._recognizer)
+        if long_model is None and self._recognizer.hears_samples and not isinstance(model, LoadedModel):
+            long_model = find_reader(self.spec)
+        self._open_long = None if long_model is None else functools.partial(open_model, long_model)
+        self._beams, self._long_seconds = beams, long_seconds
+        self._long: Recognizer | None = None  # once it is needed
+        self.notice: str | None = None  # of the last run
+        self.notices: tuple[str, ...] = ()  # about the file of the last run
+        self.heard_by = self.spec.name  # the model of the last run
 
     @classmethod
     def over(
@@ -93,37 +98,7 @@ class Transcriber:
         long_seconds: float = LONG_SECONDS,
     ) -> Self:
         """A transcriber over recognizers of one's own."""
-        _check(beams, long_seconds)
-        transcriber = cls.__new__(cls)
-        transcriber._start(recognizer, beams, None if long is None else lambda: long, long_seconds)
-        return transcriber
-
-    def _start(
-        self,
-        recognizer: Recognizer,
-        beams: int | None,
-        open_long: Callable[[], Recognizer] | None,
-        long_seconds: float,
-    ) -> None:
-        self.spec, self._recognizer, self._beams = recognizer.spec, recognizer, beams
-        self.device, self.device_reason = recognizer.device, recognizer.device_reason
-        self._open_long, self._long_seconds = open_long, long_seconds
-        self._long: Recognizer | None = None  # once it is needed
-        self.notice: str | None = None  # of the last run
-        self.notices: tuple[str, ...] = ()  # about the file of the last run
-        self.heard_by = recognizer.spec.name  # the model of the last run
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the networks."""
-        self._recognizer.close()
-        if self._long:
-            self._long.close()
+        return cls(recognizer, beams=beams, long_model=long, long_seconds=long_seconds)
 
     def __call__(
         self, audio: ArrayLike, sample_rate: int, *, channels: Channels = "mix", progress: Progress | None = None
@@ -180,6 +155,7 @@ class Transcriber:
             return first
         if self._long is None:
             self._long = self._open_long()
+            self._networks.append(self._long)
         if self._long.hears_samples:
             raise UsageError(
                 f"{self._long.spec.name} reads waveforms, as {first.spec.name} does; for long audio choose a model "
@@ -215,6 +191,10 @@ class Transcriber:
             return joined_words(_read(recognizer, first, window, beams) for first, window in heard)
         steps = joined_steps((first, _log_probs(recognizer, window)) for first, window in heard)
         return _decoded(recognizer, steps, self._beams or 1)
+
+
+def _recognizer(model: str | Path | Recognizer, device: str, threads: int | None) -> Recognizer:
+    return model if isinstance(model, LoadedModel) else Recognizer(model, device=device, threads=threads)
 
 
 def _at_rate(track: Track, to_rate: int) -> Blocks:
