@@ -92,8 +92,8 @@ def transcribe(
     with Transcriber(model, device=device) as transcriber:
         if is_array(recording):
             return transcriber(recording, sample_rate or 0, channels=channels)
-        words = tuple(transcriber.stream(recording, track=track, reading=reading, channels=channels))
-        return Transcript(words, transcriber.heard_by, transcriber.notice, transcriber.notices)
+        run = transcriber.stream(recording, track=track, reading=reading, channels=channels)
+        return Transcript.of(run, run.diagnostics)
 
 
 def phonemize(text: str, model: str | Path = MODEL, *, device: str = "auto") -> str:

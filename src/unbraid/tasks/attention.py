@@ -199,7 +199,7 @@ def _excerpt(
     """A part of a recording (C, T), its sample rate, and what is odd about its file."""
     check_rate_given("attention_maps", source, sample_rate)
     if not is_array(source):
-        with Reader(source, start=cut.start, duration=cut.duration, track=cut.track, reading=cut.reading) as reader:
+        with Reader(source, cut) as reader:
             return reader.read(), reader.info.sample_rate, reader.notices
     check_range(cut.start, cut.duration)
     rate = checked_rate(sample_rate or 0)

@@ -5,7 +5,7 @@ up to the length of what came in (a U-Net's may have some samples more at the en
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -48,15 +48,11 @@ class WaveformFront:
     fits_level: bool = True  # the network has no level of its own
 
 
-@dataclass
-class Seams:
-    """How well neighbouring windows agreed where they overlap, in dB (SNR of one against the other)."""
+def speech_stems(speech: WaveformFront, blocks: Blocks, agreement_db: list[float]) -> Blocks:
+    """Voices (S, C, n) of blocks (C, n), speakers in order across windows, levels fitted where the network has none.
 
-    agreement_db: list[float] = field(default_factory=list)
-
-
-def speech_stems(speech: WaveformFront, blocks: Blocks, seams: Seams) -> Blocks:
-    """Voices (S, C, n) of blocks (C, n), speakers in order across windows, levels fitted where the network has none."""
+    How well neighbouring windows agree where they overlap, the SNR of one against the other, goes to `agreement_db`.
+    """
     joiner = Joiner(speech.overlap_samples)
     for window, new in windows(blocks, speech.window_samples, speech.overlap_samples):
         voices = run_sepformer(speech, window)  # (S, C, T)
@@ -66,7 +62,7 @@ def speech_stems(speech: WaveformFront, blocks: Blocks, seams: Seams) -> Blocks:
             order = best_permutation(before, again)
             voices = voices[order]
             if before.any() or again.any():  # two silences tell nothing
-                seams.agreement_db.append(_snr(before, again[order]))
+                agreement_db.append(_snr(before, again[order]))
         yield joiner.add(voices, new)
     if (rest := joiner.finish()) is not None:
         yield rest

@@ -9,13 +9,14 @@ stems back to the input's rate and length, share out what they leave over of the
 """
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
 
-from unbraid.audio import ArrayLike, Reader, ReadOptions, Source, TrackChoice, as_audio, checked_rate
+from unbraid.audio import ArrayLike, Excerpt, Reader, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared
 from unbraid.hub.spec import ModelSpec
@@ -25,8 +26,8 @@ from unbraid.runtime import Executor
 from unbraid.runtime.base import Precision
 from unbraid.tasks.audio_to_audio import Waves
 from unbraid.tasks.loading import Loaded, LoadedModel, load
+from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.fronts import (
-    Seams,
     SpectrogramFront,
     WaveformFront,
     as_pairs,
@@ -36,25 +37,16 @@ from unbraid.tasks.separation.fronts import (
     speech_stems,
 )
 from unbraid.tasks.separation.options import Options, all_stems, check_options, has_residual, least_samples, windows_of
-from unbraid.tasks.separation.stream import Feed, Progress, RumbleFree, Track
+from unbraid.tasks.separation.stream import Feed, Progress, Track, Waiting, with_rumble
 
 
 class Separates(Protocol):
     """As much of a Separator as is needed to write the stems of a file."""
 
-    notices: tuple[str, ...]  # about the file of the last run
-
-    def blocks(
-        self,
-        source: Path,
-        *,
-        start: float = 0.0,
-        duration: float | None = None,
-        track: TrackChoice = 0,
-        reading: ReadOptions = ReadOptions(),
-        progress: Progress | None = None,
-    ) -> Iterator[dict[str, FloatArray]]:
-        """The stems of a file, block by block: each (C, n)."""
+    def run(
+        self, source: Path, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
+    ) -> Run[dict[str, FloatArray]]:
+        """The stems of an excerpt of a file, block by block: each (C, n)."""
         ...
 
 
@@ -90,8 +82,6 @@ class Separator(LoadedModel):
         self.options = options
         is_wave = isinstance(spec.geometry, AudioTransformerConfig)
         self._executor = Waves(executor, least_samples(spec)) if is_wave else executor
-        self.seams = Seams()
-        self.notices: tuple[str, ...] = ()  # about the file of the last run
 
     @classmethod
     def over(cls, executor: Executor, spec: ModelSpec, options: Options = Options()) -> Self:
@@ -127,7 +117,8 @@ class Separator(LoadedModel):
         Raises:
             AudioError: it is no array of real numbers (C, T), is empty, or holds NaN or infinity.
         """
-        pieces = list(self._stream(Track.of(as_audio(audio), checked_rate(sample_rate)), progress))
+        track = Track.of(as_audio(audio), checked_rate(sample_rate))
+        pieces = list(self._stream(track, progress, Diagnostics(self.spec.name)))
         return dict(zip(self.stems(), np.concatenate(pieces, axis=-1), strict=True))
 
     def blocks(
@@ -139,44 +130,54 @@ class Separator(LoadedModel):
         track: TrackChoice = 0,
         reading: ReadOptions = ReadOptions(),
         progress: Progress | None = None,
-    ) -> Iterator[dict[str, FloatArray]]:
+    ) -> Run[dict[str, FloatArray]]:
         """Pull a file (or a binary file object) apart block by block: {stem: (C, n)}, in constant memory.
 
         `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
-        that is not silent. Warnings about the file are in `notices` afterwards.
+        that is not silent. Warnings about the file are in the run's `diagnostics.notices` afterwards.
         `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
 
         Raises:
             AudioError: the file cannot be read.
         """
-        self.notices = ()
-        with Reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
-            try:
-                for stems in self._stream(Track.through(reader), progress):
-                    yield dict(zip(self.stems(), stems, strict=True))
-            finally:
-                self.notices = reader.notices
+        return self.run(source, Excerpt(start, duration, track, reading), progress)
 
-    def _stream(self, track: Track, progress: Progress | None) -> Blocks:
+    def run(
+        self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
+    ) -> Run[dict[str, FloatArray]]:
+        """The same for an excerpt, see `blocks`."""
+        diagnostics = Diagnostics(self.spec.name)
+
+        def results() -> Generator[dict[str, FloatArray], None, None]:
+            with Reader(source, excerpt) as reader:
+                try:
+                    for stems in self._stream(Track.through(reader), progress, diagnostics):
+                        yield dict(zip(self.stems(), stems, strict=True))
+                finally:
+                    diagnostics.notices = reader.notices
+
+        return Run(results(), diagnostics)
+
+    def _stream(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
         """Stems (S, C, n) of a track, or the sum of those that are not removed."""
-        blocks = self._parts(track, progress)
+        blocks = self._parts(track, progress, diagnostics)
         if not self.options.remove:
             return blocks
         kept = [i for i, stem in enumerate(all_stems(self.spec, self.options)) if stem not in self.options.remove]
         return (block[kept].sum(0, keepdims=True) for block in blocks)
 
-    def _parts(self, track: Track, progress: Progress | None) -> Blocks:
+    def _parts(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
         """All stems (S, C, n) of a track, residual included."""
-        self.seams = Seams()  # a run that is still going keeps its own
         rate, passes = self.spec.sample_rate, 1 + self.options.wiener
+        network = functools.partial(self._network, track, diagnostics)
         if self.options.raw:
             feed = Feed(track, rate, passes, "model", progress)
-            return (stems for _, stems in feed.pair(self._network(feed, track)))
-        free = RumbleFree(track, passes)
-        drop = self.options.high_band == "drop" and track.sample_rate > rate
-        feed = Feed(free.track, rate, passes, "narrow" if drop else "input", progress)
-        stems = self._summing(feed.pair(self._network(feed, track)), track.sample_rate)
-        return free.given_back(stems, residual=self.has_residual, strength=self.options.strength)
+            return (stems for _, stems in feed.run(network))
+        drop, rumble = self.options.high_band == "drop" and track.sample_rate > rate, Waiting()
+        feed = Feed(track, rate, passes, "narrow" if drop else "input", progress, rumble)
+        stems = self._summing(feed.run(network), track.sample_rate)
+        strength = self.options.strength
+        return with_rumble(stems, rumble, track.sample_rate, residual=self.has_residual, strength=strength)
 
     def _summing(self, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int) -> Blocks:
         """Stems (S, C, n), residual included, that add up to what they are paired with, (C, n)."""
@@ -186,20 +187,20 @@ class Separator(LoadedModel):
             return (stems for _, stems in pairs)  # masks add up to one, so nothing is left over
         return shared(pairs, cell_samples=max(1, sample_rate // 100))
 
-    def _network(self, feed: Feed, track: Track) -> Blocks:
+    def _network(self, track: Track, diagnostics: Diagnostics, open_blocks: Callable[[], Blocks]) -> Blocks:
         """What the network makes of a track, at the model's rate."""
         geometry, spectral, options = self.spec.geometry, self.spec.spectral, self.options
         if isinstance(geometry, UNetConfig) and spectral:
             full_band, exponent = not options.raw, options.mask_exponent
             music = SpectrogramFront(self._executor, spectral, options.wiener, full_band, exponent, geometry.side)
-            stems = music_stems(music, lambda: (as_pairs(block) for block in feed.open()))
+            stems = music_stems(music, lambda: (as_pairs(block) for block in open_blocks()))
             channels = self.output_channels(track.channels)
             return (from_pairs(block, channels) for block in stems)
         speech = self._speech()
         if self.options.raw:
             known = None if track.frames is None else track.frames / track.sample_rate
-            return raw_speech(speech, feed.open(), self.spec.sample_rate, known, force=self.options.force)
-        return speech_stems(speech, feed.open(), self.seams)
+            return raw_speech(speech, open_blocks(), self.spec.sample_rate, known, force=self.options.force)
+        return speech_stems(speech, open_blocks(), diagnostics.agreement_db)
 
     def _speech(self) -> WaveformFront:
         window, overlap = (round(seconds * self.spec.sample_rate) for seconds in windows_of(self.spec, self.options))

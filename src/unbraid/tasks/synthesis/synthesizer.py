@@ -7,13 +7,13 @@ waveform: by a vocoder, which is a model, too, or without one by Griffin & Lim's
 by sentence, with pauses between, in flat memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp import FloatArray
 from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.hub.spec import Mel, ModelSpec
@@ -22,6 +22,7 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Spec
 from unbraid.tasks.audio_to_audio import AudioToAudio
 from unbraid.tasks.decoding.acoustic_model import AcousticModel
 from unbraid.tasks.loading import LoadedModel
+from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.synthesis.phonemizer import MODEL as PHONEMIZER
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import Sentence, most_seconds, phonemes_of, sentences_of
@@ -64,7 +65,6 @@ class Synthesizer(LoadedModel):
         self._voice, self._phonemizer, self._vocoder = voice, phonemizer, vocoder
         self._mel, self.sample_rate = self.spec.mel, self.spec.sample_rate
         self._symbols = Vocabulary(self.spec.vocabularies.source)
-        self.notice: str | None = None  # of the last text
         if unknown := self._symbols.unknown(phonemizer.phonemes):
             raise ModelError(
                 f"{self.spec.name} does not know {', '.join(unknown[:5])}, which {phonemizer.spec.name} writes; "
@@ -84,10 +84,10 @@ class Synthesizer(LoadedModel):
         """
         return np.concatenate(list(self.blocks(text)), axis=1)
 
-    def blocks(self, text: str) -> Blocks:
+    def blocks(self, text: str) -> Run[FloatArray]:
         """The same, sentence by sentence: each (1, n). What cannot be said is refused before the first.
 
-        `notice` names the first sentence that did not come to an end by itself, if any.
+        The run's `diagnostics.notice` names the first sentence that did not come to an end by itself, if any.
 
         Raises:
             UsageError: there is nothing to say, or something that cannot be said.
@@ -97,10 +97,10 @@ class Synthesizer(LoadedModel):
             raise UsageError("There are no words in this text; give at least one.")
         for word in {word for sentence in sentences for word in sentence.words}:
             self._phonemizer.words(word)  # refuses letters that it does not know
-        self.notice = None
-        return self._said(sentences)
+        diagnostics = Diagnostics(self.spec.name)
+        return Run(self._said(sentences, diagnostics), diagnostics)
 
-    def levels(self, sentences: list[Sentence]) -> list[FloatArray]:
+    def _levels(self, sentences: list[Sentence], diagnostics: Diagnostics) -> list[FloatArray]:
         """Sentences as log-mel spectrograms, (N, F) each."""
         phonemes = phonemes_of((word for sentence in sentences for word in sentence.words), self._phonemizer)
         items = [[*self._symbols.encode(sentence.symbols(phonemes)), END] for sentence in sentences]
@@ -108,25 +108,25 @@ class Synthesizer(LoadedModel):
         most = [round(length * self.sample_rate / self._mel.hop_samples) for length in seconds]
         spoken = self._voice.speak(items, most_frames=most)
         endless = [n for n, found in enumerate(spoken) if not found.ended]
-        if endless and self.notice is None:
+        if endless and diagnostics.notice is None:
             text, length = sentences[endless[0]].text, seconds[endless[0]]
-            self.notice = f"{self.spec.name} found no end of {text!r}; it was cut off after {length:.1f} s"
+            diagnostics.note(f"{self.spec.name} found no end of {text!r}; it was cut off after {length:.1f} s")
         return [np.clip(found.log_mel, *LEVELS) for found in spoken]
 
-    def wave(self, levels: FloatArray) -> FloatArray:
+    def _waveform(self, levels: FloatArray) -> FloatArray:
         """A spectrogram (N, F) as a waveform (T,), at most 1 in magnitude."""
         mel, rate = self._mel, self.sample_rate
         audio = self._vocoder(levels) if self._vocoder else griffin_lim(levels, mel, rate, momentum=MOMENTUM)
         loudest = np.float32(np.abs(audio).max(initial=1.0))
         return audio / loudest
 
-    def _said(self, sentences: list[Sentence]) -> Iterator[FloatArray]:
+    def _said(self, sentences: list[Sentence], diagnostics: Diagnostics) -> Generator[FloatArray, None, None]:
         pause = np.zeros((1, round(PAUSE_SECONDS * self.sample_rate)), np.float32)
         for first in range(0, len(sentences), SENTENCES):
-            for n, levels in enumerate(self.levels(sentences[first : first + SENTENCES]), first):
+            for n, levels in enumerate(self._levels(sentences[first : first + SENTENCES], diagnostics), first):
                 if n:
                     yield pause
-                yield self.wave(levels)[None]
+                yield self._waveform(levels)[None]
 
 
 def _voice(model: str | Path, device: str, threads: int | None) -> AcousticModel:

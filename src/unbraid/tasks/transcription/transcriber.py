@@ -10,19 +10,30 @@ brought to the model's rate. A network attends to all of a window at once, so wh
 is longer goes through it in windows that overlap and are joined where they agree (`joining.py`). Windows of silence do
 not go through it at all.
 
-A network that reads waveforms takes long to hear long audio. Above `long_seconds` a second model takes its place, one
-that reads spectrograms, and `notice` says so: one that is named, or that is here and writes with the same symbols.
+A network that reads waveforms is slow on long audio. Above `long_seconds` a second model takes its place, one that
+reads spectrograms, and the notice of the run says so: the one that is named, or one on this machine that writes with
+the same symbols.
 """
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Self, get_args
 
 import numpy as np
 
-from unbraid.audio import ArrayLike, Reader, ReadOptions, Resampler, Source, TrackChoice, as_audio, checked_rate
+from unbraid.audio import (
+    ArrayLike,
+    Excerpt,
+    Reader,
+    ReadOptions,
+    Resampler,
+    Source,
+    TrackChoice,
+    as_audio,
+    checked_rate,
+)
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.downmix import Downmix
 from unbraid.dsp.overlap import windows
@@ -32,6 +43,7 @@ from unbraid.hub.names import resolve
 from unbraid.hub.vocabulary import PADDING
 from unbraid.tasks.decoding.ctc import align, beam_search, greedy
 from unbraid.tasks.loading import LoadedModel
+from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.stream import Progress, Track
 from unbraid.tasks.transcription.channels import Channels, channels_of, merged, told
 from unbraid.tasks.transcription.recognizer import Recognizer, find_reader
@@ -84,9 +96,6 @@ class Transcriber(LoadedModel):
         self._open_long = None if long_model is None else functools.partial(open_model, long_model)
         self._beams, self._long_seconds = beams, long_seconds
         self._long: Recognizer | None = None  # once it is needed
-        self.notice: str | None = None  # of the last run
-        self.notices: tuple[str, ...] = ()  # about the file of the last run
-        self.heard_by = self.spec.name  # the model of the last run
 
     @classmethod
     def over(
@@ -109,10 +118,8 @@ class Transcriber(LoadedModel):
             AudioError: it is no array of real numbers (C, T), is empty, or holds NaN or infinity.
             UsageError: `channels` is something else.
         """
-        self.notices = ()
-        track = Track.of(as_audio(audio), checked_rate(sample_rate))
-        words = tuple(self._said(track, channels, progress))
-        return Transcript(words, self.heard_by, self.notice)
+        track, diagnostics = Track.of(as_audio(audio), checked_rate(sample_rate)), Diagnostics(self.spec.name)
+        return Transcript.of(self._said(track, channels, progress, diagnostics), diagnostics)
 
     def stream(
         self,
@@ -124,31 +131,45 @@ class Transcriber(LoadedModel):
         reading: ReadOptions = ReadOptions(),
         channels: Channels = "mix",
         progress: Progress | None = None,
-    ) -> Iterator[Word]:
+    ) -> Run[Word]:
         """The words of a file (or a binary file object) as they are heard, in constant memory; times are the file's.
 
         `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
-        that is not silent. Warnings about the file are in `notices` afterwards. Channels are mixed, or with "apart"
-        transcribed separately: then every word has its channel as its `voice`, and lines come in the order of time.
+        that is not silent. The run's `diagnostics` name the model, and afterwards warnings about the file. Channels are
+        mixed, or with "apart" transcribed separately: then every word has its channel as its `voice`, and lines come in
+        the order of time.
         `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
 
         Raises:
             AudioError: the file cannot be read.
             UsageError: `channels` is something else.
         """
-        self.notices = ()
-        with Reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
-            try:
-                opened = Track.through(reader)
-                for word in self._said(opened, channels, progress):
-                    yield dataclasses.replace(word, start=word.start + start, end=word.end + start)
-            finally:
-                self.notices = reader.notices
+        return self.run(source, Excerpt(start, duration, track, reading), channels=channels, progress=progress)
 
-    def _chosen(self, track: Track) -> Recognizer:
-        """Who is to hear a track."""
+    def run(
+        self,
+        source: Source,
+        excerpt: Excerpt = Excerpt(),
+        *,
+        channels: Channels = "mix",
+        progress: Progress | None = None,
+    ) -> Run[Word]:
+        """The same for an excerpt, see `stream`."""
+        diagnostics, start = Diagnostics(self.spec.name), excerpt.start
+
+        def results() -> Generator[Word, None, None]:
+            with Reader(source, excerpt) as reader:
+                try:
+                    for word in self._said(Track.through(reader), channels, progress, diagnostics):
+                        yield dataclasses.replace(word, start=word.start + start, end=word.end + start)
+                finally:
+                    diagnostics.notices = reader.notices
+
+        return Run(results(), diagnostics)
+
+    def _chosen(self, track: Track, diagnostics: Diagnostics) -> Recognizer:
+        """The recognizer for a track."""
         first = self._recognizer
-        self.notice, self.heard_by = None, first.spec.name
         if not first.hears_samples or self._open_long is None:
             return first
         if track.frames is not None and track.frames <= self._long_seconds * track.sample_rate:
@@ -162,26 +183,30 @@ class Transcriber(LoadedModel):
                 "that reads spectrograms."
             )
         known = "of unknown length" if track.frames is None else f"longer than {self._long_seconds:g} s"
-        self.heard_by = self._long.spec.name
-        self.notice = f"audio {known} is read by {self.heard_by}, as a spectrogram, not by {first.spec.name}"
+        diagnostics.model = self._long.spec.name
+        diagnostics.note(f"audio {known} is read by {diagnostics.model}, as a spectrogram, not by {first.spec.name}")
         return self._long
 
-    def _said(self, track: Track, channels: Channels, progress: Progress | None) -> Iterator[Word]:
+    def _said(
+        self, track: Track, channels: Channels, progress: Progress | None, diagnostics: Diagnostics
+    ) -> Iterator[Word]:
         """The words of a track, of all its channels at once or apart."""
         if channels not in get_args(Channels):
             raise UsageError(f"channels is one of {', '.join(get_args(Channels))}, not {channels!r}.")
-        recognizer = self._chosen(track)
+        recognizer = self._chosen(track, diagnostics)
         if channels == "mix":
-            return self._words(recognizer, track, progress)
+            return self._words(recognizer, track, progress, diagnostics)
         return merged([list(self._heard(recognizer, part)) for part in channels_of(track, progress)])
 
-    def _words(self, recognizer: Recognizer, track: Track, progress: Progress | None) -> Iterator[Word]:
+    def _words(
+        self, recognizer: Recognizer, track: Track, progress: Progress | None, diagnostics: Diagnostics
+    ) -> Iterator[Word]:
         """The words of all channels at once."""
         downmix = Downmix(track.sample_rate)
         mixed = dataclasses.replace(track, channels=1, blocks=lambda: downmix.blocks(told(track, progress)))
         yield from self._heard(recognizer, mixed)
         if downmix.is_unlike:
-            self.notice = "; ".join(filter(None, (self.notice, UNLIKE)))
+            diagnostics.note(UNLIKE)
 
     def _heard(self, recognizer: Recognizer, track: Track) -> Iterator[Word]:
         """The words of a track of one channel."""

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import fmean
+from typing import Self
 
 from unbraid.hub.vocabulary import SPECIAL, Vocabulary
 from unbraid.tasks.decoding.ctc import Span
+from unbraid.tasks.results import Diagnostics
 
 SPACE = " "
 BEGINS = "▁"  # what pieces of words begin with where a word begins
@@ -32,6 +34,11 @@ class Transcript:
     model: str
     notice: str | None = None  # what else should be known of how it was made
     notices: tuple[str, ...] = ()  # what is odd about the file, as `Reader.notices`
+
+    @classmethod
+    def of(cls, words: Iterable[Word], diagnostics: Diagnostics) -> Self:
+        """The words of a run, which ends with them."""
+        return cls(tuple(words), diagnostics.model, diagnostics.notice, diagnostics.notices)
 
     @property
     def text(self) -> str:
