@@ -3,7 +3,6 @@
 A recording that fails is reported at once and does not stop the others; of its text nothing is kept.
 """
 
-import dataclasses
 import heapq
 import itertools
 import time
@@ -27,7 +26,6 @@ from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import Progress
 from unbraid.tasks.transcription.subtitles import Line, lines_of, written
 from unbraid.tasks.transcription.transcriber import Transcriber
-from unbraid.tasks.transcription.transcript import Word
 
 _FLOAT = OutputFormat("wav", "32f")
 
@@ -150,7 +148,7 @@ class _Job:
         with _voices(blocks, rate) as voices:
             texts = {voice: transcriber.run(file) for voice, file in voices.items()}
             runs += [words.diagnostics for words in texts.values()]
-            lines = [lines_of(_later(words, cut.start), voice) for voice, words in texts.items()]
+            lines = [lines_of((word.after(cut.start) for word in words), voice) for voice, words in texts.items()]
             yield from heapq.merge(*lines, key=lambda line: line.start)
 
 
@@ -199,7 +197,3 @@ def _voices(blocks: Iterable[dict[str, Audio]], rate: int) -> Iterator[dict[str,
                         writers[stem] = opened.enter_context(open_writer(files[stem], rate, block.shape[0], _FLOAT))
                     writers[stem].write(block)
         yield files
-
-
-def _later(words: Iterator[Word], seconds: float) -> Iterator[Word]:
-    return (dataclasses.replace(word, start=word.start + seconds, end=word.end + seconds) for word in words)

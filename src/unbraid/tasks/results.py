@@ -1,8 +1,11 @@
 """A run of a model: its results as they come, and diagnostics, which are complete once the last one has come."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
+
+from unbraid.audio import Excerpt, Reader, Source
+from unbraid.tasks.separation.stream import Track
 
 Result = TypeVar("Result")
 
@@ -26,6 +29,21 @@ class Run(Iterator[Result], Generic[Result]):
 
     def __init__(self, results: Generator[Result, None, None], diagnostics: Diagnostics):
         self._results, self.diagnostics = results, diagnostics
+
+    @classmethod
+    def over_file(
+        cls, source: Source, excerpt: Excerpt, results: Callable[[Track], Iterator[Result]], diagnostics: Diagnostics
+    ) -> Self:
+        """A run over an excerpt of a file, which is open as long as results come."""
+
+        def read() -> Generator[Result, None, None]:
+            with Reader(source, excerpt) as reader:
+                try:
+                    yield from results(Track.through(reader))
+                finally:
+                    diagnostics.notices = reader.notices
+
+        return cls(read(), diagnostics)
 
     def __next__(self) -> Result:
         return next(self._results)

@@ -1,22 +1,23 @@
-"""Separator: a model, loaded once, that pulls any audio apart, whole or block by block.
+"""Separator: a model, loaded once, that separates audio of any length, whole or block by block.
 
     stems = Separator("music-4")(audio, sample_rate)               # {"vocals": (C, T), …}
     for block in Separator("music-4").blocks("eight_hours.flac"):  # the same in constant memory
         ...
 
-One stream, whatever the model: read a block, bring it to the model's rate, run the family's front end, bring the
-stems back to the input's rate and length, share out what they leave over of the mixture (DESIGN: output contract).
+One stream, whatever the model: read a block, resample it to the model's rate, run the family's front end, bring the
+stems back to the input's rate and length, and share out the difference to the mixture (docs/design.md, the output
+contract).
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
 
-from unbraid.audio import ArrayLike, Excerpt, Reader, ReadOptions, Source, TrackChoice, as_audio, checked_rate
+from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared
 from unbraid.hub.spec import ModelSpec
@@ -24,7 +25,7 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.runtime import Executor
 from unbraid.runtime.base import Precision
-from unbraid.tasks.audio_to_audio import Waves
+from unbraid.tasks.audio_to_audio import EnhancerExecutor
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.fronts import (
@@ -41,7 +42,7 @@ from unbraid.tasks.separation.stream import Feed, Progress, Track, Waiting, with
 
 
 class Separates(Protocol):
-    """As much of a Separator as is needed to write the stems of a file."""
+    """The part of a Separator that writing the stems of a file takes."""
 
     def run(
         self, source: Path, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
@@ -51,7 +52,7 @@ class Separates(Protocol):
 
 
 class Separator(LoadedModel):
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
     def __init__(
         self,
@@ -66,13 +67,13 @@ class Separator(LoadedModel):
     ):
         """Load a model by name or folder.
 
-        `wiener` and `raw` are short for the fields of `options` of the same name. See `runtime.open_executor` for
+        `wiener` and `raw` are short for the same fields of `options`. See `runtime.open_executor` for
         `device` and `threads`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
             RuntimeUnavailable: the device is not there.
-            UsageError: the options do not fit the model, or `model` is neither a name nor a path.
+            UsageError: the options do not apply to the model, or `model` is neither a name nor a path.
         """
         options = dataclasses.replace(options, wiener=int(wiener) or options.wiener, raw=raw or options.raw)
         spec, (executor,) = load(
@@ -81,7 +82,7 @@ class Separator(LoadedModel):
         super().__init__(spec, executor)
         self.options = options
         is_wave = isinstance(spec.geometry, AudioTransformerConfig)
-        self._executor = Waves(executor, least_samples(spec)) if is_wave else executor
+        self._executor = EnhancerExecutor(executor, least_samples(spec)) if is_wave else executor
 
     @classmethod
     def over(cls, executor: Executor, spec: ModelSpec, options: Options = Options()) -> Self:
@@ -104,18 +105,18 @@ class Separator(LoadedModel):
         return self.spec.sample_rate if self.options.raw else sample_rate
 
     def output_channels(self, channels: int) -> int:
-        """The channels of the stems of audio with so many."""
+        """The number of channels of the stems of audio with so many."""
         return max(channels, 2) if self.options.raw and self.spec.channels == 2 else channels
 
     def __call__(
         self, audio: ArrayLike, sample_rate: int, *, progress: Progress | None = None
     ) -> dict[str, FloatArray]:
-        """Pull an array (C, T) apart: {stem: (C, T)}. The input is not changed.
+        """Separate an array (C, T): {stem: (C, T)}. The input is not changed.
 
-        It may be any array on the CPU, a tensor as well, or lists of numbers; integers are scaled by their type.
+        It is an array or tensor of any library on the CPU, or lists of numbers; integers are scaled by their type.
 
         Raises:
-            AudioError: it is no array of real numbers (C, T), is empty, or holds NaN or infinity.
+            AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
         """
         track = Track.of(as_audio(audio), checked_rate(sample_rate))
         pieces = list(self._stream(track, progress, Diagnostics(self.spec.name)))
@@ -131,7 +132,7 @@ class Separator(LoadedModel):
         reading: ReadOptions = ReadOptions(),
         progress: Progress | None = None,
     ) -> Run[dict[str, FloatArray]]:
-        """Pull a file (or a binary file object) apart block by block: {stem: (C, n)}, in constant memory.
+        """Separate a file (or a binary file object) block by block: {stem: (C, n)}, in constant memory.
 
         `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
         that is not silent. Warnings about the file are in the run's `diagnostics.notices` afterwards.
@@ -145,21 +146,17 @@ class Separator(LoadedModel):
     def run(
         self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
     ) -> Run[dict[str, FloatArray]]:
-        """The same for an excerpt, see `blocks`."""
+        """Separate an excerpt of a file, as `blocks` does."""
         diagnostics = Diagnostics(self.spec.name)
 
-        def results() -> Generator[dict[str, FloatArray], None, None]:
-            with Reader(source, excerpt) as reader:
-                try:
-                    for stems in self._stream(Track.through(reader), progress, diagnostics):
-                        yield dict(zip(self.stems(), stems, strict=True))
-                finally:
-                    diagnostics.notices = reader.notices
+        def results(track: Track) -> Iterator[dict[str, FloatArray]]:
+            blocks = self._stream(track, progress, diagnostics)
+            return (dict(zip(self.stems(), stems, strict=True)) for stems in blocks)
 
-        return Run(results(), diagnostics)
+        return Run.over_file(source, excerpt, results, diagnostics)
 
     def _stream(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
-        """Stems (S, C, n) of a track, or the sum of those that are not removed."""
+        """Stems (S, C, n) of a track, or the sum of all that are not removed."""
         blocks = self._parts(track, progress, diagnostics)
         if not self.options.remove:
             return blocks
@@ -180,15 +177,15 @@ class Separator(LoadedModel):
         return with_rumble(stems, rumble, track.sample_rate, residual=self.has_residual, strength=strength)
 
     def _summing(self, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int) -> Blocks:
-        """Stems (S, C, n), residual included, that add up to what they are paired with, (C, n)."""
+        """Stems (S, C, n), residual included, that add up to their reference (C, n)."""
         if self.has_residual:
             return (_with_residual(whole, stems, self.options.strength) for whole, stems in pairs)
         if self.spec.spectral and not self.options.wiener and sample_rate == self.spec.sample_rate:
-            return (stems for _, stems in pairs)  # masks add up to one, so nothing is left over
+            return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
         return shared(pairs, cell_samples=max(1, sample_rate // 100))
 
     def _network(self, track: Track, diagnostics: Diagnostics, open_blocks: Callable[[], Blocks]) -> Blocks:
-        """What the network makes of a track, at the model's rate."""
+        """The network's stems at the model's rate; a U-Net with a Wiener filter opens the blocks once for each pass."""
         geometry, spectral, options = self.spec.geometry, self.spec.spectral, self.options
         if isinstance(geometry, UNetConfig) and spectral:
             full_band, exponent = not options.raw, options.mask_exponent
@@ -208,7 +205,7 @@ class Separator(LoadedModel):
 
 
 def _with_residual(whole: FloatArray, stems: FloatArray, strength: float) -> FloatArray:
-    """Stems (S, C, n) and what they leave over of the whole (C, n); of less strength, a lone stem keeps some of it."""
+    """Stems (S, C, n) and their residual to the whole (C, n), of which a single stem keeps a share below strength 1."""
     rest = whole - stems.sum(0)
     if strength < 1:
         stems, rest = stems + (1 - strength) * rest, strength * rest

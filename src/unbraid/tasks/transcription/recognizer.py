@@ -74,7 +74,7 @@ class Reading:
 
 
 class Recognizer(LoadedModel):
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
     def __init__(self, model: str | Path | Loaded | Generator, *, device: str = "auto", threads: int | None = None):
         """Load a model by name or folder; see `runtime.open_executor` for `device` and `threads`.

@@ -17,7 +17,7 @@ the same symbols.
 
 import dataclasses
 import functools
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, get_args
 
@@ -26,7 +26,6 @@ import numpy as np
 from unbraid.audio import (
     ArrayLike,
     Excerpt,
-    Reader,
     ReadOptions,
     Resampler,
     Source,
@@ -60,7 +59,7 @@ UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (c
 
 
 class Transcriber(LoadedModel):
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
     def __init__(
         self,
@@ -91,9 +90,8 @@ class Transcriber(LoadedModel):
         open_model = functools.partial(_recognizer, device=device, threads=threads)
         self._recognizer = open_model(model)
         super().__init__(self._recognizer.spec, self._recognizer)
-        if long_model is None and self._recognizer.hears_samples and not isinstance(model, LoadedModel):
-            long_model = find_reader(self.spec)
-        self._open_long = None if long_model is None else functools.partial(open_model, long_model)
+        self._find_long = long_model is None and not isinstance(model, LoadedModel)
+        self._open_model, self._long_model = open_model, long_model
         self._beams, self._long_seconds = beams, long_seconds
         self._long: Recognizer | None = None  # once it is needed
 
@@ -155,27 +153,25 @@ class Transcriber(LoadedModel):
         progress: Progress | None = None,
     ) -> Run[Word]:
         """The same for an excerpt, see `stream`."""
-        diagnostics, start = Diagnostics(self.spec.name), excerpt.start
+        diagnostics = Diagnostics(self.spec.name)
 
-        def results() -> Generator[Word, None, None]:
-            with Reader(source, excerpt) as reader:
-                try:
-                    for word in self._said(Track.through(reader), channels, progress, diagnostics):
-                        yield dataclasses.replace(word, start=word.start + start, end=word.end + start)
-                finally:
-                    diagnostics.notices = reader.notices
+        def results(track: Track) -> Iterator[Word]:
+            return (word.after(excerpt.start) for word in self._said(track, channels, progress, diagnostics))
 
-        return Run(results(), diagnostics)
+        return Run.over_file(source, excerpt, results, diagnostics)
 
     def _chosen(self, track: Track, diagnostics: Diagnostics) -> Recognizer:
         """The recognizer for a track."""
         first = self._recognizer
-        if not first.hears_samples or self._open_long is None:
+        if not first.hears_samples:
             return first
         if track.frames is not None and track.frames <= self._long_seconds * track.sample_rate:
             return first
         if self._long is None:
-            self._long = self._open_long()
+            model = find_reader(self.spec) if self._find_long else self._long_model
+            if model is None:
+                return first
+            self._long = self._open_model(model)
             self._networks.append(self._long)
         if self._long.hears_samples:
             raise UsageError(

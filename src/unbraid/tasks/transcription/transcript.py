@@ -1,5 +1,6 @@
 """Words that were heard: what they are, when they were said, and how sure the model is."""
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ class Word:
     end: float
     confidence: float  # 0 … 1: the geometric mean of its symbols' probabilities
     voice: str | None = None  # whose it is, where channels were heard apart: "channel 1"
+
+    def after(self, seconds: float) -> Self:
+        """The same word in a recording that begins so much earlier."""
+        return dataclasses.replace(self, start=self.start + seconds, end=self.end + seconds)
 
 
 @dataclass(frozen=True)
