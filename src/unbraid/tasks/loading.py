@@ -1,7 +1,7 @@
-"""From a model's name to a model that runs: every class of a task opens its networks, and frees them, here.
+"""Loading a model for a task: find its folder, check that it does the task, open its graphs, free them again.
 
-A class takes a name or folder, or, from its `over`, networks that are open already: those of another engine, or fakes
-in a test.
+The classes of all tasks stand on this. Each takes a name or folder, or, through its `over`, networks that are open
+already: those of another engine, or fakes in a test.
 """
 
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def find_model(
     precision: Precision = "float32",
     threads: int | None = None,
 ) -> ModelFolder:
-    """The folder of a model by name or path, checked.
+    """Find a model by name or folder, and check it.
 
     Raises:
         ModelError: there is no such model, or its folder is damaged.
@@ -93,7 +93,7 @@ def load(
 
 
 class LoadedModel:
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
     spec: ModelSpec
     device: str  # "cpu", "cuda", …

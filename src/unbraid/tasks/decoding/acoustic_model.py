@@ -1,11 +1,11 @@
-"""Speaker: a model, loaded once, that writes log-mel spectrograms, some frames at a step, for what it reads.
+"""AcousticModel: generates log-mel spectrograms autoregressively, some frames a step, from phonemes.
 
-    with Speaker("voice") as speaker:
-        (spoken,) = speaker.speak([[9, 7, 26, 2]])  # spoken.log_mel (N, F)
+    with AcousticModel("voice") as acoustic_model:
+        (spoken,) = acoustic_model.speak([[9, 7, 26, 2]])  # spoken.log_mel (N, F)
 
-The decoder starts from frames of zeros. What follows is shown to it in turn, until its stop logit says that these
-frames are the last ones (Wang et al., "Tacotron", arXiv 1703.10135; Li et al., arXiv 1809.08895); the post-net then
-sees all frames of an item at once. Items are independent, as in generate.py.
+The decoder starts from frames of zeros, and is fed its own output until its stop logit is positive (Wang et al.,
+"Tacotron", arXiv 1703.10135; Li et al., arXiv 1809.08895); the post-net then refines all frames of an item at once.
+Items are independent, as in generator.py.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ from unbraid.tasks.loading import Loaded, LoadedModel, load
 
 @dataclass(frozen=True)
 class Spoken:
-    """What a model writes for an item."""
+    """The spectrogram of an item."""
 
     log_mel: Array  # (N, F)
-    ended: bool  # whether the model ended it; else it was cut off at the limit
+    ended: bool  # by the model; otherwise cut off at the limit
 
 
 class AcousticModel(LoadedModel):
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
     def __init__(self, model: str | Path | Loaded, *, device: str = "auto", threads: int | None = None):
         """Load a model by name or folder; see `runtime.open_executor` for `device` and `threads`.
@@ -40,7 +40,7 @@ class AcousticModel(LoadedModel):
         Raises:
             ModelError: there is no such model, or its folder is damaged.
             RuntimeUnavailable: the device is not there.
-            UsageError: the model writes no spectrograms step by step.
+            UsageError: the model is not autoregressive, or does not generate spectrograms.
         """
         spec, executors = load(model, _geometry, device=device, threads=threads)
         super().__init__(spec, *executors)
@@ -53,10 +53,12 @@ class AcousticModel(LoadedModel):
         return cls(Loaded(spec, (encoder, decoder, post)))
 
     def speak(self, items: Sequence[Item], *, most_frames: int | Sequence[int] = 2000) -> list[Spoken]:
-        """Write a spectrogram for each item, of at most so many frames, or so many each (and to the end of a step).
+        """Generate a spectrogram for each item.
+
+        `most_frames` limits its length, for all or for each, rounded up to whole steps.
 
         Raises:
-            UsageError: an item is empty or is not what the model reads, or no frames are wanted.
+            UsageError: an item is empty or not an input of this model, or the limit is below 1.
         """
         most = most_frames if isinstance(most_frames, Sequence) else [most_frames] * len(items)
         if any(frames < 1 for frames in most):
@@ -70,7 +72,7 @@ class AcousticModel(LoadedModel):
         return [found[i] for i in range(len(items))]
 
     def write(self, items: Sequence[Array], most_steps: Sequence[int]) -> list[tuple[Array, bool]]:
-        """Frames (M, r·F) of each item of a batch, before the post-net, and whether the model ended them."""
+        """Decode a batch greedily: frames (M, r·F) of each item before the post-net, and whether the model ended it."""
         steps = DecoderState(self._encoder, self._decoder, self._geometry, items)
         written: list[list[Array]] = [[] for _ in items]
         going, ended = list(range(len(items))), set[int]()
@@ -86,13 +88,13 @@ class AcousticModel(LoadedModel):
         return [(np.stack(rows), i in ended) for i, rows in enumerate(written)]
 
     def _refined(self, frames: Array) -> Array:
-        """What the post-net makes of written frames (M, r·F): (N, F)."""
+        """Frames (M, r·F) after the post-net: (N, F)."""
         refined: Array = self._post.run({"log_mel": frames.reshape(1, -1, self._side.bins)})["refined"][0]
         return refined
 
 
 def _geometry(spec: ModelSpec) -> tuple[AudioTransformerConfig, SpectrogramSide]:
-    """The sizes of a model that writes spectrograms, and of what it writes."""
+    """The sizes of a model that generates spectrograms, and of its output."""
     geometry = spec.geometry
     if not isinstance(geometry, AudioTransformerConfig) or geometry.is_aligned:
         raise UsageError(f"{spec.name} writes nothing step by step; choose an audio Transformer that does.")

@@ -1,4 +1,4 @@
-"""A track on its way through a model: read in blocks, brought to the model's rate, paired again with what came out.
+"""Streams a track through a network: blocks are read, resampled to the model's rate, and paired with their stems.
 
     feed = Feed(track, model_rate, passes=1, reference="input")
     for whole, stems in feed.run(network): ...
@@ -20,17 +20,17 @@ from unbraid.dsp.mixture_consistency import shared
 from unbraid.dsp.rumble import split
 
 BLOCK_SECONDS = 1.0
-Progress = Callable[[float, float | None], None]  # seconds done, seconds in all (None: unknown)
+Progress = Callable[[float, float | None], None]  # seconds done, total seconds (None: unknown)
 Network = Callable[[Callable[[], Blocks]], Blocks]  # opens blocks (C, n), once for each pass; gives stems (S, C, n)
 
 
 @dataclass(frozen=True)
 class Track:
-    """Audio that can be read again and again, in blocks (C, n)."""
+    """Audio that can be read several times, in blocks (C, n)."""
 
     sample_rate: int
     channels: int
-    frames: int | None  # None where only reading can tell
+    frames: int | None  # None where only reading tells
     blocks: Callable[[], Blocks]
 
     @classmethod
@@ -72,11 +72,11 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Feed:
-    """Runs a network over a track at the model's rate, in one or more passes, and pairs its stems with the input.
+    """Runs a network over a track at the model's rate, in one or more passes, and pairs its stems with a reference.
 
-    `reference` is what they are paired with: the input as it is, the input without what lies above the model's band
-    (narrow), or the input at the model's rate (model). DC offset and rumble are removed where there is a `rumble` to
-    put those of the last pass into, (C, n), or (0, n) as long as there are none.
+    The `reference` is the input as it is, the input without the band above half the model's rate (narrow), or the input
+    at the model's rate (model). With `rumble`, DC offset and rumble are removed, and those of the last pass are put
+    there, (C, n), or (0, n) as long as there are none.
     """
 
     track: Track
@@ -110,7 +110,7 @@ class Feed:
             if waiting:
                 waiting.put(kept)
 
-        for block in progress.told(self._read(is_last=waiting is not None)):
+        for block in progress.reported(self._read(is_last=waiting is not None)):
             taken += block.shape[1]
             low = down(block)
             keep(block, low)
@@ -142,8 +142,8 @@ class _Progress:
         self._total = None if track.frames is None else track.frames / track.sample_rate
         self._before = 0.0  # seconds in earlier passes
 
-    def told(self, blocks: Blocks) -> Blocks:
-        """The blocks of the next pass; each is told of when the one after it is read."""
+    def reported(self, blocks: Blocks) -> Blocks:
+        """The blocks of the next pass; progress is reported when a block has been used."""
         done = 0
         for block in blocks:
             done += block.shape[1]
@@ -154,12 +154,11 @@ class _Progress:
 
 
 def with_rumble(stems: Blocks, rumble: Waiting, sample_rate: int, *, residual: bool, strength: float) -> Blocks:
-    """Stems (S, C, n) that add up to the whole input, given the rumble that was kept from the network.
+    """Stems (S, C, n) that add up to the whole input, given the rumble that was removed in front of the network.
 
-    It goes to the residual, which is the last stem where there is one; at less than full `strength` the first keeps
-    part of it. Otherwise the stems share it in proportion to their power, as all that they leave over, but with the
-    power measured over seconds: shares that follow each syllable would modulate an offset into something audible. A
-    stem that is silent stays so.
+    It goes to the residual, which is the last stem where there is one; below full `strength` the first keeps part of
+    it. Otherwise the stems share it in proportion to their power, measured over seconds: shares that follow each
+    syllable would modulate an offset audibly. A silent stem stays silent.
     """
     pairs = rumble.pair(stems)
     for low, block in pairs:

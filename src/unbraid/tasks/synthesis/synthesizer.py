@@ -1,10 +1,11 @@
-"""Synthesizer: models, loaded once, that say any text in one voice.
+"""Synthesizer: text to speech in one voice.
 
     audio = Synthesizer("speak")("Room 305, please.")   # (1, T) float32, at .sample_rate
 
-Words become phonemes (see spelling.py), phonemes a log-mel spectrogram, frame by frame (see speaking.py), and that a
-waveform: by a vocoder, which is a model, too, or without one by Griffin & Lim's algorithm. A long text is said sentence
-by sentence, with pauses between, in flat memory.
+The text front end turns words into phonemes (see text_frontend.py), the acoustic model phonemes into a log-mel
+spectrogram, frame by frame (see decoding/acoustic_model.py), and a vocoder, or without one Griffin & Lim's algorithm,
+the spectrogram into a waveform. A long text is synthesised sentence by sentence, with pauses between, in constant
+memory.
 """
 
 from collections.abc import Generator
@@ -29,12 +30,12 @@ from unbraid.tasks.synthesis.text_frontend import Sentence, most_seconds, phonem
 
 MODEL = "speak"
 PAUSE_SECONDS = 0.2  # between sentences
-SENTENCES = 8  # that are said side by side
-LEVELS = (-1.0, 1.0)  # between which a spectrogram means something
+SENTENCES = 8  # in a batch
+LEVELS = (-1.0, 1.0)  # valid range of a log-mel spectrogram
 
 
 class Synthesizer(LoadedModel):
-    """Loaded models. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+    """Loaded models; use them as often as you like. `close()`, or a `with` statement, frees their memory."""
 
     def __init__(
         self,
@@ -45,12 +46,12 @@ class Synthesizer(LoadedModel):
         device: str = "auto",
         threads: int | None = None,
     ):
-        """Load a voice, and a vocoder if one is named; each by name or folder. The phonemizer is that of the training.
+        """Load a voice, a vocoder if one is named, and the phonemizer of the voice's training; by name or folder.
 
         Raises:
-            ModelError: there is no such model, its folder is damaged, or the phonemizer is another than in training.
+            ModelError: there is no such model, its folder is damaged, or the phonemizer is not that of the training.
             RuntimeUnavailable: the device is not there.
-            UsageError: a model is of another kind, or the vocoder knows another spectrogram.
+            UsageError: a model does another task, or the vocoder takes other spectrograms.
         """
         voice = model if isinstance(model, LoadedModel) else _voice(model, device, threads)
         check_speaks(voice.spec)
@@ -77,28 +78,28 @@ class Synthesizer(LoadedModel):
         return cls(voice, vocoder=vocoder, phonemizer=phonemizer)
 
     def __call__(self, text: str) -> FloatArray:
-        """A text as it is said: (1, T), at most 1 in magnitude.
+        """Synthesize a text: (1, T), at most 1 in magnitude.
 
         Raises:
-            UsageError: there is nothing to say, or something that cannot be said.
+            UsageError: the text is empty, or has signs that cannot be pronounced.
         """
         return np.concatenate(list(self.blocks(text)), axis=1)
 
     def blocks(self, text: str) -> Run[FloatArray]:
-        """The same, sentence by sentence: each (1, n). What cannot be said is refused before the first.
+        """Synthesize sentence by sentence: each (1, n). The whole text is checked before the first.
 
-        The run's `diagnostics.notice` names the first sentence that did not come to an end by itself, if any.
+        The run's `diagnostics.notice` names the first sentence that the model did not end, if any.
 
         Raises:
-            UsageError: there is nothing to say, or something that cannot be said.
+            UsageError: the text is empty, or has signs that cannot be pronounced.
         """
         sentences = list(sentences_of(text))
         if not sentences:
             raise UsageError("There are no words in this text; give at least one.")
         for word in {word for sentence in sentences for word in sentence.words}:
-            self._phonemizer.words(word)  # refuses letters that it does not know
+            self._phonemizer.words(word)  # refuses unknown letters
         diagnostics = Diagnostics(self.spec.name)
-        return Run(self._said(sentences, diagnostics), diagnostics)
+        return Run(self._synthesized(sentences, diagnostics), diagnostics)
 
     def _levels(self, sentences: list[Sentence], diagnostics: Diagnostics) -> list[FloatArray]:
         """Sentences as log-mel spectrograms, (N, F) each."""
@@ -120,7 +121,7 @@ class Synthesizer(LoadedModel):
         loudest = np.float32(np.abs(audio).max(initial=1.0))
         return audio / loudest
 
-    def _said(self, sentences: list[Sentence], diagnostics: Diagnostics) -> Generator[FloatArray, None, None]:
+    def _synthesized(self, sentences: list[Sentence], diagnostics: Diagnostics) -> Generator[FloatArray, None, None]:
         pause = np.zeros((1, round(PAUSE_SECONDS * self.sample_rate)), np.float32)
         for first in range(0, len(sentences), SENTENCES):
             for n, levels in enumerate(self._levels(sentences[first : first + SENTENCES], diagnostics), first):
@@ -143,10 +144,10 @@ def _voice(model: str | Path, device: str, threads: int | None) -> AcousticModel
 
 
 def check_speaks(spec: ModelSpec) -> None:
-    """Refuse a model that does not say texts.
+    """Refuse a model that is not an acoustic model of text to speech.
 
     Raises:
-        UsageError: saying what to take instead.
+        UsageError: it does another task.
     """
     g = spec.geometry
     speaks = isinstance(g, AudioTransformerConfig) and isinstance(g.target, SpectrogramSide)
@@ -155,10 +156,10 @@ def check_speaks(spec: ModelSpec) -> None:
 
 
 def check_vocoder(spec: ModelSpec, voice: ModelSpec) -> None:
-    """Refuse a model that makes no waveform of what a voice writes.
+    """Refuse a model that is not a vocoder for the spectrograms of a voice.
 
     Raises:
-        UsageError: it is another kind of model, or knows another spectrogram.
+        UsageError: it does another task, or takes other spectrograms.
     """
     g = spec.geometry
     sides = (g.source, g.target) if isinstance(g, AudioTransformerConfig) else ()
