@@ -19,7 +19,7 @@ from unbraid.errors import UsageError
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide
 from unbraid.runtime import Executor
-from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batches
+from unbraid.tasks.decoding.state import Array, DecoderState, Item, in_batches
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 
 
@@ -64,12 +64,12 @@ class AcousticModel(LoadedModel):
         if any(frames < 1 for frames in most):
             raise UsageError(f"At least one frame is needed, got {min(most)}.")
         most_steps = [-(-frames // self._side.stride) for frames in most]
-        whole = [as_item(i, item, self._geometry.source) for i, item in enumerate(items)]
-        found: dict[int, Spoken] = {}
-        for some in batches(whole, self._geometry.source):
-            written = self.write([whole[i] for i in some], [most_steps[i] for i in some])
-            found |= {i: Spoken(self._refined(rows), ended) for i, (rows, ended) in zip(some, written, strict=True)}
-        return [found[i] for i in range(len(items))]
+
+        def decode(some: dict[int, Array]) -> dict[int, Spoken]:
+            written = self.write(list(some.values()), [most_steps[i] for i in some])
+            return {i: Spoken(self._refined(rows), ended) for i, (rows, ended) in zip(some, written, strict=True)}
+
+        return in_batches(items, self._geometry.source, decode)
 
     def write(self, items: Sequence[Array], most_steps: Sequence[int]) -> list[tuple[Array, bool]]:
         """Decode a batch greedily: frames (M, r·F) of each item before the post-net, and whether the model ended it."""

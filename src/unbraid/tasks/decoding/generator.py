@@ -19,7 +19,7 @@ from unbraid.hub.vocabulary import BEGIN, END
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.runtime import Executor
 from unbraid.tasks.decoding.search import Allowed, BeamSearch, DecodingOptions, Hypothesis, log_softmax
-from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batch, batches
+from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batch, in_batches
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 
 
@@ -66,11 +66,7 @@ class Generator(LoadedModel):
             UsageError: an item is empty or not an input of this model, a value is out of range, or nothing is allowed.
         """
         choice = DecodingOptions(beams, length_penalty, temperature, seed, most_symbols, allowed)
-        whole = [as_item(i, item, self._geometry.source) for i, item in enumerate(items)]
-        found: dict[int, list[Hypothesis]] = {}
-        for some in batches(whole, self._geometry.source):
-            found |= self._batch({i: whole[i] for i in some}, choice)
-        return [found[i] for i in range(len(items))]
+        return in_batches(items, self._geometry.source, lambda some: self._batch(some, choice))
 
     def score(self, item: Item, symbols: Sequence[int]) -> Hypothesis:
         """Score a given text for an item, by teacher forcing.

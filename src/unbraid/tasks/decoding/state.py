@@ -5,7 +5,8 @@ last step of audio is padded with zeros, or left out by a pretrained encoder (se
 batch are padded, which does not change their results.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from unbraid.runtime import Executor
 
 Array = np.ndarray
 Item = Sequence[int] | Array
+Decoded = TypeVar("Decoded")
 BATCH_ITEMS = 64
 BATCH_STEPS = 4096  # of all items together, padding included: the first convolution of audio takes the memory
 
@@ -84,6 +86,21 @@ def batch(items: Sequence[Array], side: Side) -> dict[str, Array]:
         row[: len(item)] = item
     lengths = np.array([steps_in(side, len(item)) for item in items], np.int64)  # (B,)
     return {source_name(side): padded, "lengths": lengths}
+
+
+def in_batches(
+    items: Sequence[Item], side: Side, decode: Callable[[dict[int, Array]], dict[int, Decoded]]
+) -> list[Decoded]:
+    """Decode items by a function of a batch, {number: item}.
+
+    Raises:
+        UsageError: an item is empty or not an input of this model.
+    """
+    whole = [as_item(i, item, side) for i, item in enumerate(items)]
+    found: dict[int, Decoded] = {}
+    for some in batches(whole, side):
+        found |= decode({i: whole[i] for i in some})
+    return [found[i] for i in range(len(items))]
 
 
 def batches(items: Sequence[Array], side: Side) -> list[list[int]]:

@@ -93,11 +93,11 @@ class Feed:
 
     def run(self, network: Network) -> Iterator[tuple[FloatArray, FloatArray]]:
         """References (C, n) and stems (S, C, n) of a network that opens as many passes as there are."""
-        waiting, progress = Waiting(), _Progress(self.progress, self.passes, self.track)
+        waiting, progress = Waiting(), PassProgress(self.progress, self.passes, self.track)
         passes = (self._pass(progress, waiting if n == self.passes else None) for n in range(1, self.passes + 1))
         return waiting.pair(resampled(network(lambda: next(passes)), self.model_rate, self.output_rate))
 
-    def _pass(self, progress: "_Progress", waiting: Waiting | None) -> Blocks:
+    def _pass(self, progress: "PassProgress", waiting: Waiting | None) -> Blocks:
         """Blocks (C, n) at the model's rate, none of them empty; the references of the last pass wait."""
         down = Resampler(self.track.sample_rate, self.model_rate, self.track.channels)
         up = Resampler(self.model_rate, self.track.sample_rate, self.track.channels)
@@ -134,7 +134,7 @@ class Feed:
             yield clean
 
 
-class _Progress:
+class PassProgress:
     """Progress over all passes through a track."""
 
     def __init__(self, progress: Progress | None, passes: int, track: Track):

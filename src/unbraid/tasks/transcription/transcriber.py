@@ -42,8 +42,8 @@ from unbraid.hub.vocabulary import PADDING
 from unbraid.tasks.decoding.ctc import align, beam_search, greedy
 from unbraid.tasks.loading import LoadedModel
 from unbraid.tasks.results import Diagnostics, Run
-from unbraid.tasks.separation.stream import Progress, Track
-from unbraid.tasks.transcription.channels import Channels, channels_of, merged, reported
+from unbraid.tasks.separation.stream import PassProgress, Progress, Track
+from unbraid.tasks.transcription.channels import Channels, channels_of, merged
 from unbraid.tasks.transcription.recognizer import Recognizer, find_reader
 from unbraid.tasks.transcription.stitching import blanks, joined_steps, joined_words, pieces
 from unbraid.tasks.transcription.transcript import SPACE, Transcript, Word, words_of
@@ -197,8 +197,8 @@ class Transcriber(LoadedModel):
         self, recognizer: Recognizer, track: Track, progress: Progress | None, diagnostics: Diagnostics
     ) -> Iterator[Word]:
         """The words of all channels mixed."""
-        downmix = Downmix(track.sample_rate)
-        mixed = dataclasses.replace(track, channels=1, blocks=lambda: downmix.blocks(reported(track, progress)))
+        downmix, once = Downmix(track.sample_rate), PassProgress(progress, 1, track)
+        mixed = dataclasses.replace(track, channels=1, blocks=lambda: downmix.blocks(once.reported(track.blocks())))
         yield from self._recognized(recognizer, mixed)
         if downmix.is_unlike:
             diagnostics.note(UNLIKE)
