@@ -33,7 +33,7 @@ class GainsConfig(Config):
     def outputs(self) -> int:
         return self.gains
 ''',
-    "layout.py": '''
+    "layout.py": """
 from unbraid.models.operators import COMMON
 from unbraid.models.signatures import Signature
 
@@ -46,8 +46,8 @@ def tensor_shapes(config):
 
 def signature(config, part="model"):
     return Signature({"mixture": ["B", "T"]}, {"sources": ["B", config.gains, "T"]})
-''',
-    "graph.py": '''
+""",
+    "graph.py": """
 from gains_family.layout import signature
 
 from unbraid.models.onnx.builder import Graph
@@ -57,8 +57,8 @@ def build(config, tensors, location, part="model"):
     graph = Graph(tensors, location)
     mixture = graph.op("Unsqueeze", "mixture", graph.constant([1]))
     return graph.model(signature(config), {"sources": graph.op("Mul", mixture, graph.weight("gains"))})
-''',
-    "network.py": '''
+""",
+    "network.py": """
 import torch
 from torch import nn
 
@@ -78,7 +78,7 @@ def build(config):
 
 def outputs(module, part, inputs):
     return {"sources": module(inputs["mixture"])}
-''',
+""",
 }
 
 

@@ -83,7 +83,7 @@ def _do(job: Job, request: Request, separator: Separator, meters: tuple[Meter, M
         return Result(label, "failed", error=naming(job.item, explain(error), track.source))
     elapsed = time.monotonic() - started
     outputs = track.outputs if request.root is not None else {}
-    agreement = median(separator.seams.agreement_db) if separator.seams.agreement_db else None
+    agreement_db, notices = written.diagnostics.agreement_db, written.diagnostics.notices
     return Result(
         label,
         "done",
@@ -91,9 +91,9 @@ def _do(job: Job, request: Request, separator: Separator, meters: tuple[Meter, M
         written.seconds,
         elapsed,
         written.gain_db,
-        agreement,
+        median(agreement_db) if agreement_db else None,
         track.report,
-        notices=written.notices,
+        notices=notices,
         start_seconds=track.signal.start_seconds,
     )
 

@@ -71,11 +71,11 @@ def synthesize(
                 said = synthesizer.blocks(words)
                 rate = synthesizer.sample_rate
                 seconds = _write(said, rate, output, fmt, meter, overwrite) if fmt else _pipe(said, rate, meter)
-            if synthesizer.notice and not quiet:
-                notice(f"warning: {synthesizer.notice}")
+            if said.diagnostics.notice and not quiet:
+                notice(f"warning: {said.diagnostics.notice}")
         if as_json:
             values = {"output": str(output), "seconds": round(seconds, 3), "sample_rate": rate, "model": model}
-            say(json_text(values | {"vocoder": vocoder, "notice": synthesizer.notice}))
+            say(json_text(values | {"vocoder": vocoder, "notice": said.diagnostics.notice}))
         elif not (quiet or piped):
             say(f"{output}: {seconds:.1f} s at {rate} Hz")
 

@@ -3,16 +3,15 @@
 A recording that fails is reported at once and does not stop the others; of its text nothing is kept.
 """
 
-import dataclasses
 import heapq
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.audio import Excerpt, OutputFormat, Writer, open_writer, probe
+from unbraid.audio import Audio, OutputFormat, Writer, open_writer, probe
 from unbraid.cli.console import explain, notice, report_error, say, warn
 from unbraid.cli.files.inputs import Item, collect
 from unbraid.cli.pipes import Place, naming, places
@@ -22,11 +21,11 @@ from unbraid.cli.transcripts import Asked, Report, Result, outputs_of, text_form
 from unbraid.errors import Cancelled
 from unbraid.files.atomic import appearing
 from unbraid.files.workdir import disk_errors, swept, temporary_folder
+from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import Progress
 from unbraid.tasks.transcription.subtitles import Line, lines_of, written
 from unbraid.tasks.transcription.transcriber import Transcriber
-from unbraid.tasks.transcription.transcript import Word
 
 _FLOAT = OutputFormat("wav", "32f")
 
@@ -37,11 +36,6 @@ class Engines:
 
     transcriber: Transcriber
     separator: Separator | None = None
-
-    @property
-    def reader(self) -> Transcriber | Separator:
-        """Which of them reads the recordings."""
-        return self.separator or self.transcriber
 
 
 def run(asked: Asked, report: Report, *, quiet: bool = False) -> None:
@@ -106,9 +100,10 @@ class _Job:
             source = place(item)
             cut = self.asked.cut
             info = probe(source, cut.track, cut.reading)  # says what is wrong before anything is written
-            lines, told = self._lines(source, heard), None
+            runs: list[Diagnostics] = []  # the last one tells which model reads the texts, and why
+            lines, told = self._lines(source, heard, runs), None
             first = list(itertools.islice(lines, 1))
-            lines, by = itertools.chain(first, lines), self.engines.transcriber.heard_by
+            lines, by = itertools.chain(first, lines), runs[-1].model
             if self.asked.as_json and output is None:
                 told = list(lines)
             elif output is None:
@@ -122,7 +117,7 @@ class _Job:
             raise
         except Exception as error:
             return Result(item.label, "failed", error=naming(item, explain(error), source))
-        notices = [self.engines.transcriber.notice, None if first else "no words were heard in it"]
+        notices = [runs[-1].notice, None if first else "no words were heard in it"]
         return Result(
             item.label,
             "done",
@@ -132,31 +127,29 @@ class _Job:
             heard.seconds,
             time.monotonic() - started,
             "; ".join(filter(None, notices)) or None,
-            notices=self.engines.reader.notices,
+            notices=runs[0].notices,
             start_seconds=max(0.0, info.start_seconds - cut.start),
         )
 
-    def _lines(self, source: Path, progress: Progress) -> Iterator[Line]:
-        """The lines of a recording, or of each of its voices, in the order in which they begin."""
-        cut = self.asked.cut
+    def _lines(self, source: Path, progress: Progress, runs: list[Diagnostics]) -> Iterator[Line]:
+        """The lines of a recording, or of each of its voices, in the order in which they begin.
+
+        The runs are the one that reads the recording, and one for each voice.
+        """
+        cut, transcriber = self.asked.cut, self.engines.transcriber
         if self.engines.separator is None:
-            words = self.engines.transcriber.stream(
-                source,
-                start=cut.start,
-                duration=cut.duration,
-                track=cut.track,
-                reading=cut.reading,
-                channels=self.asked.channels,
-                progress=progress,
-            )
+            words = transcriber.run(source, cut, channels=self.asked.channels, progress=progress)
+            runs.append(words.diagnostics)
             yield from lines_of(words)
             return
-        with _voices(self.engines.separator, source, cut, progress) as voices:
-            texts = [
-                lines_of(_later(self.engines.transcriber.stream(file), cut.start), voice)
-                for voice, file in voices.items()
-            ]
-            yield from heapq.merge(*texts, key=lambda line: line.start)
+        blocks = self.engines.separator.run(source, cut, progress)
+        runs.append(blocks.diagnostics)
+        rate = self.engines.separator.output_rate(probe(source, cut.track, cut.reading).sample_rate)
+        with _voices(blocks, rate) as voices:
+            texts = {voice: transcriber.run(file) for voice, file in voices.items()}
+            runs += [words.diagnostics for words in texts.values()]
+            lines = [lines_of((word.after(cut.start) for word in words), voice) for voice, words in texts.items()]
+            yield from heapq.merge(*lines, key=lambda line: line.start)
 
 
 def _write(text: Iterator[str], path: Path, *, replace: bool) -> None:
@@ -191,27 +184,16 @@ def _engines(asked: Asked) -> Iterator[Engines]:
 
 
 @contextmanager
-def _voices(separator: Separator, source: Path, cut: Excerpt, progress: Progress) -> Iterator[dict[str, Path]]:
+def _voices(blocks: Iterable[dict[str, Audio]], rate: int) -> Iterator[dict[str, Path]]:
     """The voices of a recording as files, for as long as they are needed."""
-    rate = separator.output_rate(probe(source, cut.track, cut.reading).sample_rate)
     with temporary_folder() as folder:
-        files = {stem: folder / f"{stem}.wav" for stem in separator.stems()}
         with ExitStack() as opened:
             writers: dict[str, Writer] = {}
-            for stems in separator.blocks(
-                source,
-                start=cut.start,
-                duration=cut.duration,
-                track=cut.track,
-                reading=cut.reading,
-                progress=progress,
-            ):
+            files: dict[str, Path] = {}
+            for stems in blocks:
                 for stem, block in stems.items():
                     if stem not in writers:
+                        files[stem] = folder / f"{stem}.wav"
                         writers[stem] = opened.enter_context(open_writer(files[stem], rate, block.shape[0], _FLOAT))
                     writers[stem].write(block)
         yield files
-
-
-def _later(words: Iterator[Word], seconds: float) -> Iterator[Word]:
-    return (dataclasses.replace(word, start=word.start + seconds, end=word.end + seconds) for word in words)
