@@ -13,6 +13,8 @@ from recognizer_fakes import RATE, ears, say, writer
 from unbraid.cli import app
 from unbraid.dsp.downmix import FADE_SECONDS, Downmix, downmixed
 from unbraid.errors import UsageError
+from unbraid.tasks.separation.stream import Track
+from unbraid.tasks.transcription.channels import channels_of
 from unbraid.tasks.transcription.subtitles import lines_of, written
 from unbraid.tasks.transcription.transcriber import UNLIKE, Transcriber
 
@@ -133,6 +135,17 @@ def test_turns_are_in_the_order_of_time(tmp_path: Path) -> None:
     assert [line["voice"] for line in json.loads("".join(written(lines, "json")))["lines"]] == [
         "channel 1", "channel 2", "channel 1",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("frames", [1000, None])
+def test_progress_over_channels_only_grows(frames: int | None) -> None:
+    seen: list[float] = []
+    audio = np.stack((A, B))[:, :1000]
+    blocks = [audio[:, :300], audio[:, 300:]]
+    track = Track(RATE, 2, frames, lambda: iter(blocks))
+    for channel in channels_of(track, lambda done, _: seen.append(done)):
+        list(channel.blocks())
+    np.testing.assert_allclose(seen, np.array([150, 500, 650, 1000]) / RATE)
 
 
 def test_channels_are_mixed_or_apart() -> None:
