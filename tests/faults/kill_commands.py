@@ -24,7 +24,14 @@ from unbraid import audio  # noqa: E402
 from unbraid.hub import names as hub  # noqa: E402
 from unbraid.tasks.transcription.transcriber import Transcriber  # noqa: E402
 
-for name in ("cli.runner", "cli.transcribing", "evaluation.jobs", "hub.publishers", "tasks.pages", "tasks.pages.stems_page"):
+for name in (
+    "cli.runner",
+    "cli.transcribing",
+    "evaluation.jobs",
+    "hub.publishers",
+    "tasks.pages",
+    "tasks.pages.stems_page",
+):
     importlib.import_module(f"unbraid.{name}")  # all is there before a child is made
 
 RATE = 8000  # Hz
@@ -112,8 +119,8 @@ def fake_everything(patch: Any, cache: str) -> None:
         return Transcriber.over(ears(name=model), beams=options["beams"], long=None, long_seconds=120.0)
 
     patch.setenv("UNBRAID_CACHE", cache)
-    patch.setattr(sys.modules["unbraid.cli.runner"], "Separator", FakeSeparator)
-    patch.setattr(sys.modules["unbraid.cli.transcribing"], "Transcriber", transcriber)
+    patch.setattr(sys.modules["unbraid.cli.separation"], "Separator", FakeSeparator)
+    patch.setattr(sys.modules["unbraid.cli.transcription"], "Transcriber", transcriber)
     patch.setattr(hub, "_read_checkpoint", read_checkpoint)
     patch.setattr("unbraid.hub.publishers.fetch_published", fetch)
     patch.setattr(hub, "_as_published", lambda spec, entry, provenance: dataclasses.replace(spec, name=entry.name))

@@ -11,10 +11,10 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, NoReturn, Protocol, TextIO, TypeVar
+from typing import Any, TextIO
 
 import typer
 
@@ -130,65 +130,9 @@ def guarded(*, as_json: bool = False) -> Iterator[None]:
         raise typer.Exit(exit_code(error)) from None
 
 
-class Told(Protocol):
-    """What is told of a run, however it ended."""
-
-    error: str | None  # that ended the whole run
-    interrupted: bool
-
-    @property
-    def failed(self) -> bool:
-        """Whether something did."""
-        ...
-
-    def as_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
-        ...
-
-
-_Report = TypeVar("_Report", bound=Told)
-
-
-def tell_run(
-    carry_out: Callable[[], tuple[_Report, int]],
-    summary: Callable[[_Report], list[str]],
-    *,
-    as_json: bool,
-    quiet: bool,
-    tell: Callable[[str], None] = say,
-) -> NoReturn:
-    """Carry a run out, tell what became of it, and end the program with its exit code."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are tiny, its threads cost 50 ms
-    with guarded():
-        report, code = carry_out()
-        if as_json:
-            say(json_text(report.as_json()))
-        elif not quiet:
-            for line in summary(report):
-                tell(line)
-        raise typer.Exit(code)
-
-
 def json_text(values: Any) -> str:
     """Values as JSON on one line, unescaped but for control characters."""
     return json_printable(json.dumps(values, ensure_ascii=False))
-
-
-def carried_out(work: Callable[[], None], report: Told, lost: str) -> int:
-    """The exit code of a run that fills a report, whatever happens; where it is interrupted, what was lost is told."""
-    try:
-        work()
-        return FAILED if report.failed else 0
-    except (KeyboardInterrupt, Cancelled):
-        report.interrupted = True
-        report_error(f"interrupted; nothing is kept of the {lost} that was under way.")
-        return INTERRUPTED
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        report.error = explain(error)
-        report_error(report.error)
-        return exit_code(error)
 
 
 @contextmanager

@@ -2,18 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from unbraid.cli import options as opt
 from unbraid.cli.console import notice, say
 from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
-from unbraid.cli.separate import carry_out
+from unbraid.cli.report import Report, StemsResult, reported
 from unbraid.errors import UsageError
-
-if TYPE_CHECKING:
-    from unbraid.cli.request import Request
 
 MODEL = "denoise"
 TEMPLATE = "{track}-{stem}.{ext}"
@@ -64,9 +61,10 @@ def enhance(
     quiet: opt.Quiet = False,
 ) -> None:
     """Take noise away from speech: noisy.wav gives noisy-speech.wav, at the same rate, length and channels."""
-
-    def request() -> "Request":
-        from unbraid.cli.request import Coding, Engine, Request, check_json_alone, cut_of
+    tell = notice if output == "-" else say
+    report = Report(StemsResult)
+    with reported(report, "track", as_json=as_json, quiet=quiet, tell=tell, tell_failures=tell):
+        from unbraid.cli.request import Coding, Engine, SeparationRequest, check_json_alone, excerpt_of
         from unbraid.tasks.separation.options import Options
 
         check_json_alone(as_json=as_json, output=output)
@@ -77,22 +75,23 @@ def enhance(
             raise UsageError(f"--keep-residual writes two files, and {output} is one; name a folder with -o.")
         if names != TEMPLATE and len(inputs) > 1:
             raise UsageError(f"{output} is one file for {len(inputs)} inputs; name a folder with -o.")
-        return Request(
+        request = SeparationRequest(
             inputs=tuple(inputs),
             model=model,
             root=root,
             template=template if names == TEMPLATE else names,
             stems=("speech", "residual") if keep_residual else ("speech",),
             coding=Coding(ext, subtype, bitrate, resample),
-            cut=cut_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
+            excerpt=excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             engine=Engine(device, "float32", threads),
             options=Options(strength=strength),
             recursive=recursive,
             resume=resume,
             overwrite=overwrite,
         )
+        from unbraid.cli.separation import run
 
-    carry_out(request, as_json=as_json, quiet=quiet, tell=notice if output == "-" else say)
+        run(request, report, quiet=quiet or as_json)
 
 
 def place_of(output: str, format: str | None) -> tuple[Path | None, str, str]:

@@ -43,9 +43,10 @@ def phonemize(
     With --json, an object for each text; of standard input and of files, one for each line.
     """
     with guarded(as_json=as_json):
+        from unbraid.cli.request import check_one_text
+
         words = " ".join(text or ())
-        if bool(text) == (file is not None):
-            raise UsageError("Give a text, - for standard input, or --file FILE; one of them.")
+        check_one_text(bool(text), file)
         from unbraid.tasks.synthesis.phonemizer import Phonemizer
 
         with Phonemizer(model, device=device, threads=threads) as phonemizer:
@@ -77,11 +78,11 @@ def _answered(
 
 def _read(line: bytes, phonemizer: "Phonemizer", where: str) -> tuple[str, list[str]]:
     """A line as a text, and its words."""
+    from unbraid.cli.request import decoded
+
+    text = decoded(line, where).rstrip("\r\n")
     try:
-        text = line.decode("utf-8-sig").rstrip("\r\n")
         return text, phonemizer.words(text)
-    except UnicodeDecodeError:
-        raise UsageError(f"{where}: this is not text in UTF-8; convert it first.") from None
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
 

@@ -38,7 +38,7 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class Request:
+class SeparationRequest:
     """Everything that was asked for."""
 
     inputs: tuple[str, ...]
@@ -47,7 +47,7 @@ class Request:
     template: str = DEFAULT_TEMPLATE
     stems: tuple[str, ...] | None = None  # None: all
     coding: Coding = Coding()
-    cut: Excerpt = field(default_factory=Excerpt)
+    excerpt: Excerpt = field(default_factory=Excerpt)
     engine: Engine = Engine()
     options: Options = field(default_factory=Options)
     recursive: bool = False
@@ -63,15 +63,16 @@ class Request:
         if self.resume and "-" in self.inputs:
             raise UsageError("--resume needs files: whether standard input is what it was cannot be told.")
         check_threads(self.engine.threads)
-        check_cut(self.cut)
+        check_excerpt(self.excerpt)
 
     def making_options(self) -> dict[str, Any]:
         """All that decides what the stems' files hold, but for input and model; as JSON values."""
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "force"}
-        coding, cut = dataclasses.asdict(self.coding), dataclasses.asdict(self.cut)
-        cut |= {name: value for name, value in cut.pop("reading").items() if value}  # as records without them have it
+        coding, excerpt = dataclasses.asdict(self.coding), dataclasses.asdict(self.excerpt)
+        reading = excerpt.pop("reading")
+        excerpt |= {name: value for name, value in reading.items() if value}  # as records without them have it
         removed = list(self.options.remove)  # JSON knows no tuples
-        return {**options, "remove": removed, **coding, **cut, "precision": self.engine.precision}
+        return {**options, "remove": removed, **coding, **excerpt, "precision": self.engine.precision}
 
 
 def check_threads(threads: int | None) -> None:
@@ -80,12 +81,12 @@ def check_threads(threads: int | None) -> None:
         raise UsageError(f"{threads} threads are not possible; give 1 or more, or leave --threads out.")
 
 
-def check_cut(cut: Excerpt) -> None:
+def check_excerpt(excerpt: Excerpt) -> None:
     """Refuse times that cannot be."""
-    if not 0 <= cut.start < math.inf:
-        raise UsageError(f"A start of {cut.start:g} s is not possible; it must be 0 or more.")
-    if cut.duration is not None and not 0 < cut.duration < math.inf:
-        raise UsageError(f"A duration of {cut.duration:g} s is not possible; it must be more than 0.")
+    if not 0 <= excerpt.start < math.inf:
+        raise UsageError(f"A start of {excerpt.start:g} s is not possible; it must be 0 or more.")
+    if excerpt.duration is not None and not 0 < excerpt.duration < math.inf:
+        raise UsageError(f"A duration of {excerpt.duration:g} s is not possible; it must be more than 0.")
 
 
 def track_choice(text: str) -> TrackChoice:
@@ -95,7 +96,7 @@ def track_choice(text: str) -> TrackChoice:
     raise UsageError(f"--track takes the number of an audio track, from 0 on, or auto, not {text!r}.")
 
 
-def cut_of(
+def excerpt_of(
     times: tuple[float, float | None], track: str, input_format: str | None, *, strict: bool, skip_damage: bool
 ) -> Excerpt:
     """The cut that options describe; `times` are its start and duration."""
@@ -147,7 +148,7 @@ def select_stems(wanted: Sequence[str] | None, available: Sequence[str], model: 
     return tuple(stem for stem in available if wanted is None or stem in wanted)
 
 
-def check_stdout(request: Request, stems: Sequence[str], inputs: int) -> None:
+def check_stdout(request: SeparationRequest, stems: Sequence[str], inputs: int) -> None:
     """Refuse what cannot go to standard output."""
     if inputs != 1:
         raise UsageError(f"{TO_STDOUT}, so it takes one input, not {inputs}.")
@@ -172,3 +173,17 @@ def check_json_alone(*, as_json: bool, output: str | None) -> None:
     """Refuse two things on standard output."""
     if as_json and output == "-":
         raise UsageError("--json and -o - both write to standard output; choose one of them.")
+
+
+def check_one_text(given: bool, file: Path | None) -> None:
+    """Refuse no text, and two."""
+    if given == (file is not None):
+        raise UsageError("Give a text, - for standard input, or --file FILE; one of them.")
+
+
+def decoded(data: bytes, place: str) -> str:
+    """Bytes of a file or of standard input as text."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{place}: this is not text in UTF-8; convert it first.") from None

@@ -57,11 +57,11 @@ class Signal:
 
 
 @dataclass(frozen=True)
-class Track:
+class TrackPlan:
     """Everything needed to write one track."""
 
     source: Path
-    cut: Excerpt
+    excerpt: Excerpt
     signal: Signal
     outputs: dict[str, Path]  # stem: file
     fmt: OutputFormat
@@ -72,16 +72,16 @@ class Track:
     replace_ours: bool = False  # what the record claims
     root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
     tags: dict[str, str] = field(default_factory=dict)
-    report: Path | None = None  # the page about the stems
+    page: Path | None = None  # of --report
 
     @property
     def files(self) -> list[tuple[Path, Provenance]]:
         """All that is written, but for the record, and what each depends on: a page also on which stems it shows."""
         stems = [(path, self.making) for path in self.outputs.values()]
-        if self.report is None:
+        if self.page is None:
             return stems
         options = {**self.making.options, "report": list(self.outputs)}
-        return [*stems, (self.report, dataclasses.replace(self.making, options=options))]
+        return [*stems, (self.page, dataclasses.replace(self.making, options=options))]
 
     def is_done(self) -> bool:
         """Whether all of it is there, just as it would be written now."""
@@ -103,7 +103,7 @@ class WriteResult:
 
 
 def write_track(
-    separator: Separates, track: Track, progress: Progress | None = None, encoding: Progress | None = None
+    separator: Separates, track: TrackPlan, progress: Progress | None = None, encoding: Progress | None = None
 ) -> WriteResult:
     """Separate one input and put its stems and their record in place.
 
@@ -133,7 +133,9 @@ def write_track(
         return written
 
 
-def write_stream(separator: Separates, track: Track, stream: BinaryIO, progress: Progress | None = None) -> WriteResult:
+def write_stream(
+    separator: Separates, track: TrackPlan, stream: BinaryIO, progress: Progress | None = None
+) -> WriteResult:
     """Separate one input and write its only stem as float32 WAV while it comes, never scaled."""
     (stem,) = track.outputs
     with StreamWriter(stream, track.signal.sample_rate, track.signal.channels, tags=track.tags) as writer:
@@ -145,7 +147,7 @@ def write_stream(separator: Separates, track: Track, stream: BinaryIO, progress:
 class _Hidden:
     """The files of a track while they are hidden, in a folder that looks just as their home will."""
 
-    def __init__(self, folder: Path, home: Path, track: Track) -> None:
+    def __init__(self, folder: Path, home: Path, track: TrackPlan) -> None:
         self.folder, self.home = folder, home
         self.files = [folder / os.path.relpath(path, home) for path, _ in track.files]
         self.stems = dict(zip(track.outputs, self.files, strict=False))  # the page comes last
@@ -157,7 +159,7 @@ class _Hidden:
 
 def _write_stems(
     separator: Separates,
-    track: Track,
+    track: TrackPlan,
     fresh: _Hidden,
     kept: _Hidden,
     passes: tuple[Progress | None, Progress | None],
@@ -168,8 +170,8 @@ def _write_stems(
     elapsed, gain = time.monotonic() - started, 1.0 / max(peak, 1.0)
     written = WriteResult(seconds, 20 * math.log10(gain) if track.fmt.clips else 0.0, separator.notices)
     encoded = list(fresh.stems.items()) if track.fmt.clips else []
-    parts = len(encoded) + (track.report is not None)
-    if track.report is not None:
+    parts = len(encoded) + (track.page is not None)
+    if track.page is not None:
         facts = Facts(track.name, track.making.model, elapsed, written.gain_db)
         _write_page(fresh.files[-1], track, floats.stems, facts, (gain, _part(encoding, 0, parts, seconds)))
     for index, (stem, path) in enumerate(encoded, parts - len(encoded)):
@@ -179,31 +181,31 @@ def _write_stems(
 
 
 def _write_page(
-    page: Path, track: Track, stems: Mapping[str, Path], facts: Facts, how: tuple[float, Callable[[float], None]]
+    page: Path, track: TrackPlan, stems: Mapping[str, Path], facts: Facts, how: tuple[float, Callable[[float], None]]
 ) -> None:
     """The page about float stems; `how`: what its sound is multiplied by, and who is told of the seconds done."""
-    cut = track.cut
-    recording = Recording(track.source, cut.start, cut.duration, cut.track, cut.reading)
+    excerpt = track.excerpt
+    recording = Recording(track.source, excerpt.start, excerpt.duration, excerpt.track, excerpt.reading)
     text = report_page(gather(recording, stems, page.parent, *how), facts)
     with disk_errors(page.parent):
         page.write_text(printable_page(text), encoding="utf-8")
 
 
-def _blocks(separator: Separates, track: Track, progress: Progress | None) -> Iterator[dict[str, Audio]]:
-    cut = track.cut
+def _blocks(separator: Separates, track: TrackPlan, progress: Progress | None) -> Iterator[dict[str, Audio]]:
+    excerpt = track.excerpt
     return separator.blocks(
         track.source,
-        start=cut.start,
-        duration=cut.duration,
-        track=cut.track,
-        reading=cut.reading,
+        start=excerpt.start,
+        duration=excerpt.duration,
+        track=excerpt.track,
+        reading=excerpt.reading,
         progress=progress,
     )
 
 
 def _separate(
     separator: Separates,
-    track: Track,
+    track: TrackPlan,
     paths: Mapping[str, Path],
     fmt: OutputFormat,
     progress: Progress | None,
@@ -230,7 +232,7 @@ def _part(progress: Progress | None, index: int, parts: int, seconds: float) -> 
     return lambda done: progress(index * seconds + done, parts * seconds) if progress else None
 
 
-def _encode(source: Path, destination: Path, track: Track, gain: float, report: Callable[[float], None]) -> None:
+def _encode(source: Path, destination: Path, track: TrackPlan, gain: float, report: Callable[[float], None]) -> None:
     """Second pass over a float file: turned down, in the format asked for."""
     signal, factor = track.signal, np.float32(gain)
     with (
@@ -244,7 +246,7 @@ def _encode(source: Path, destination: Path, track: Track, gain: float, report: 
             report(writer.frames / signal.written_rate)
 
 
-def _settle(fresh: _Hidden, home: Path, track: Track, written: WriteResult) -> None:
+def _settle(fresh: _Hidden, home: Path, track: TrackPlan, written: WriteResult) -> None:
     """Put what was written in its place, and into the record of the track."""
     arrivals = [
         Arrival(hidden, path, StemRecord(sha256(hidden), written.gain_db, track.name, __version__, making))
@@ -253,7 +255,7 @@ def _settle(fresh: _Hidden, home: Path, track: Track, written: WriteResult) -> N
     arrive(arrivals, fresh.folder, Destination(home, track.receipt, track.replace, track.replace_ours))
 
 
-def _root(track: Track, home: Path) -> Path:
+def _root(track: TrackPlan, home: Path) -> Path:
     """Where the hidden folder goes: where the run writes to, if that is on the disk of the track's own folder."""
     above = next(folder for folder in (home, *home.parents) if os.path.isdir(folder))
     if track.root is None or (track.root.is_dir() and track.root.stat().st_dev != above.stat().st_dev):
@@ -261,7 +263,7 @@ def _root(track: Track, home: Path) -> Path:
     return track.root
 
 
-def _check_room(work: Path, track: Track) -> None:
+def _check_room(work: Path, track: TrackPlan) -> None:
     """Refuse at once what the disk cannot hold, rather than after an hour."""
     signal = track.signal
     if signal.frames is None or not (track.fmt.clips or track.fmt == _FLOAT):
