@@ -25,9 +25,9 @@ from unbraid.hub import names as hub  # noqa: E402
 from unbraid.tasks.transcription.transcriber import Transcriber  # noqa: E402
 
 for name in (
-    "cli.runner",
-    "cli.transcribing",
-    "evaluation.jobs",
+    "cli.separation",
+    "cli.transcription",
+    "evaluation.evaluators",
     "hub.publishers",
     "tasks.pages",
     "tasks.pages.stems_page",

@@ -17,7 +17,7 @@ from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, swept, working_folder
 
 if TYPE_CHECKING:
-    from unbraid.evaluation.outcome import Running
+    from unbraid.evaluation.run import Running
 
 _DATA, _NOISE, _OUTPUT = "Data", "Noise", "Output"
 
@@ -146,34 +146,34 @@ def evaluate(
     And what it costs. Writes a report to look at and listen to, a table of all that was scored, and a summary.
     """
     with guarded(as_json=as_json), warnings_told():
-        from unbraid.evaluation.jobs import job_of
-        from unbraid.evaluation.outcome import REPORT
-        from unbraid.evaluation.request import Request, name_of
+        from unbraid.evaluation.evaluators import evaluator_of
+        from unbraid.evaluation.request import EvaluationRequest, name_of
+        from unbraid.evaluation.run import REPORT
         from unbraid.hub import names as hub
         from unbraid.hub.spec import read_spec
 
         iterations = int(wiener) if wiener_iterations is None else wiener_iterations
-        request = Request(
+        request = EvaluationRequest(
             dataset, split, layout, condition, mode, limit, noise, snr, noise_split, threads, iterations,
             tuple(_names(speakers) or ()), snr_to, recogniser, vocoder,
         )  # fmt: skip
         spec = read_spec(hub.resolve(model))
-        job = job_of(spec, request, _names(metrics and metrics.lower()))
-        for sentence in () if quiet else job.skipped:
+        evaluator = evaluator_of(spec, request, _names(metrics and metrics.lower()))
+        for sentence in () if quiet else evaluator.skipped:
             notice(sentence)
         folder = output or Path("evaluation", request.title(spec))
         _refuse_folder(folder, overwrite)
         home = folder if _is_fixed(folder) else folder.parent
         with swept(home), working_folder(home) as work:
-            with job.running(model, device, precision) as running:
-                failed = _run(running, job.noun, f"{spec.name} on {name_of(dataset)}", quiet=quiet or as_json)
-                told = job.told(running.device, precision)
+            with evaluator.running(model, device, precision) as running:
+                failed = _run(running, evaluator.noun, f"{spec.name} on {name_of(dataset)}", quiet=quiet or as_json)
+                outcome = evaluator.outcome(running.device, precision)
             with disk_errors(folder):
-                _settle(_written(told.files, work), folder)
+                _settle(_written(outcome.files, work), folder)
         if as_json:
-            say(json_text(told.values | {"report": str(folder / REPORT)}))
+            say(json_text(outcome.values | {"report": str(folder / REPORT)}))
         elif not quiet:
-            for line in (*told.lines, f"report: {folder / REPORT}"):
+            for line in (*outcome.lines, f"report: {folder / REPORT}"):
                 say(line)
         raise typer.Exit(FAILED if failed else 0)
 
@@ -193,7 +193,7 @@ def _refuse_folder(folder: Path, overwrite: bool) -> None:
 
 
 def _run(running: "Running", noun: str, title: str, *, quiet: bool) -> int:
-    """Do a job, reporting what fails as it fails; how many did.
+    """Run an evaluation, reporting failures as they come; their number.
 
     Raises:
         UnbraidError: nothing at all could be scored.

@@ -10,12 +10,11 @@ from unbraid.corpora.song_layouts import find_songs
 from unbraid.corpora.songs import Song
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio.run import is_vocoder
-from unbraid.evaluation.summary import Setting
 from unbraid.hub.spec import ModelSpec
 
 
 @dataclass(frozen=True)
-class Request:
+class EvaluationRequest:
     """Which mixtures or songs, and what is added to them; some of it is for speech alone, some for music."""
 
     dataset: Path
@@ -139,16 +138,6 @@ class Request:
     def _ratio(self) -> str:
         """The SNR, or the range of it."""
         return f"{self.snr_db:g} dB" if self.snr_to_db is None else f"{self.snr_db:g} to {self.snr_to_db:g} dB"
-
-    def setting(self, spec: ModelSpec, device: str, precision: str) -> Setting:
-        """All of it in words, for the record."""
-        wanted = self.wanted(spec)
-        dataset, noise = name_of(self.dataset), self.noise_words()
-        return Setting(
-            spec.name, wanted.sources, spec.sample_rate,
-            dataset, self.split, wanted.condition, wanted.mode, noise,
-            precision, device, self.threads,
-        )  # fmt: skip
 
     def title(self, spec: ModelSpec) -> str:
         """A name for the folder of an evaluation: model, dataset, split, and whatever is not as usual."""

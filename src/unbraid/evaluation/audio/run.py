@@ -24,7 +24,7 @@ from unbraid.dsp.griffin_lim import ITERATIONS, griffin_lim
 from unbraid.dsp.mel import mel_levels, to_db
 from unbraid.evaluation.measures import Measure
 from unbraid.evaluation.run import Failure, attempts, gathered
-from unbraid.evaluation.scoring import is_alone, is_quiet
+from unbraid.evaluation.speech.scoring import is_alone, is_quiet
 from unbraid.hub.spec import Mel, ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig
 
@@ -76,7 +76,7 @@ class SoundEvaluation:
         """One recording after the other being scored, or failing."""
         score = score_vocoder if is_vocoder(converter.spec) else score_spectrogram
         found = attempts(mixtures, lambda mixture: score(converter, mixture, noise, self.stoi))
-        return gathered(found, self.results, self.failures)
+        return gathered(found, self.results.append, self.failures)
 
 
 def is_vocoder(spec: ModelSpec) -> bool:
@@ -87,8 +87,8 @@ def is_vocoder(spec: ModelSpec) -> bool:
     return (geometry.source.kind, geometry.target.kind) == ("spectrogram", "waveform")
 
 
-def without_it(spec: ModelSpec) -> str:
-    """What a model is compared to."""
+def baseline(spec: ModelSpec) -> str:
+    """The baseline that a model is compared to."""
     return f"Griffin-Lim, {ITERATIONS} iterations" if is_vocoder(spec) else "noisy input"
 
 

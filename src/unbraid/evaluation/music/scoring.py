@@ -53,7 +53,7 @@ class StemScore:
 
 
 @dataclass(frozen=True)
-class Excerpt:
+class StemExcerpt:
     """A piece of a song as it should be, as it was separated, and what it was separated from."""
 
     start_seconds: float
@@ -67,11 +67,11 @@ class StemSums:
 
     def __init__(self, stem: str) -> None:
         self.stem = stem
-        self.excerpt: Excerpt | None = None  # where the error is loudest
+        self.excerpt: StemExcerpt | None = None  # where the error is loudest
         self._samples, self._signal, self._error, self._rest, self._estimate = 0, 0.0, 0.0, 0.0, 0.0
         self._loudest = -1.0
 
-    def add(self, excerpt: Excerpt) -> None:
+    def add(self, excerpt: StemExcerpt) -> None:
         """Take the next piece in."""
         error = _energy(excerpt.reference - excerpt.estimate)
         self._samples += excerpt.reference.size

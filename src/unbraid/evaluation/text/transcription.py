@@ -33,7 +33,7 @@ class Transcribes(Protocol):
 
 
 @dataclass(frozen=True)
-class HeardResult:
+class TranscriptResult:
     """What became of one recording."""
 
     utterance: Utterance
@@ -45,25 +45,25 @@ class HeardResult:
 
 
 @dataclass
-class HeardEvaluation:
+class TranscriptEvaluation:
     """Results as they come in."""
 
-    results: list[HeardResult] = field(default_factory=list)
+    results: list[TranscriptResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
     def run(self, transcriber: Transcribes, utterances: Sequence[Utterance]) -> Iterator[Failure | None]:
         """One recording after the other being scored, or failing."""
         found = attempts(utterances, lambda utterance: transcribe_and_score(transcriber, utterance))
-        return gathered(found, self.results, self.failures)
+        return gathered(found, self.results.append, self.failures)
 
     @property
-    def speakers(self) -> dict[str, list[HeardResult]]:
+    def speakers(self) -> dict[str, list[TranscriptResult]]:
         """The results of each speaker, by name."""
         names = sorted({result.utterance.speaker for result in self.results})
         return {name: [result for result in self.results if result.utterance.speaker == name] for name in names}
 
 
-def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> HeardResult:
+def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:
     """Transcribe one recording, as a user would, and count what is wrong."""
     sound, rate = audio.read(utterance.clip.path)  # (C, T)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -71,7 +71,7 @@ def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> Hear
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     words, said = plain_words(found.text), plain_words(utterance.text)
     distance = Distance(edit_distance(words, said), len(said))
-    return HeardResult(utterance, words, distance, sound.shape[1] / rate, wall, cpu)
+    return TranscriptResult(utterance, words, distance, sound.shape[1] / rate, wall, cpu)
 
 
 def plain_words(text: str) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from unbraid.dsp import FloatArray
 from unbraid.files.printable import json_printable
 from unbraid.tasks.attention import MOST_SECONDS, AttentionMap, AttentionMaps, Axis, Kind
+from unbraid.tasks.pages.document import clock, document, facts, footer
 from unbraid.tasks.pages.picture import LEVELS, colour_map
-from unbraid.tasks.pages.stems_page import clock, document
 
 MOST_CELLS = 512  # along an axis of a map
 MOST_BYTES = 6_000_000  # of all maps; in base64 a third more
@@ -48,7 +48,7 @@ def attention_page(seen: AttentionMaps, name: str) -> str:
             f'<script type="application/json" id="data">{data}</script>',
         )
     )
-    return document(name, f"<main>\n{body}\n</main>", ("report.css", "attention.css"), "attention.js")
+    return document(f"{name} – unbraid", f"<main>\n{body}\n</main>", ("report.css", "attention.css"), "attention.js")
 
 
 def most_cells(seen: AttentionMaps) -> int:
@@ -125,8 +125,7 @@ def _facts(seen: AttentionMaps) -> str:
         rows["Given as written" if seen.is_given else "Written"] = _told(seen.target)
     rows["Layers"] = " + ".join(str(layers[kind]) for kind in ("encoder", "decoder") if kind in layers)
     rows["Heads"] = str(len(seen.maps[0].heads))
-    pairs = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows.items())
-    return f"<dl>{pairs}</dl>"
+    return facts(rows)
 
 
 def _told(axis: Axis) -> str:
@@ -150,4 +149,4 @@ def _notes(seen: AttentionMaps, limit: int) -> str:
                         "a cell is the mean of its rows and the sum of its columns.")  # fmt: skip
     if seen.is_cut:
         notes.insert(0, f"Only {MOST_SECONDS:g} s of the file are shown; --start chooses which.")
-    return '<footer class="dim">' + "".join(f"<p>{escape(note)}</p>" for note in notes) + "</footer>"
+    return footer(notes)
