@@ -132,7 +132,7 @@ def test_a_model_folder_is_scored_over_a_corpus(voice: np.ndarray, tmp_path: Pat
     assert isinstance(job, SoundsEvaluator)
     with job.running(str(tmp_path / "model"), "cpu", "float32") as running:
         assert list(running.outcomes) == [None, None]
-    told = job.outcome("cpu", "float32")
+    told = job.report("cpu", "float32")
     assert told.values["noise"] == "noise of noise, split test, at 0 to 10 dB SNR"
     assert told.values["compared_to"] == "noisy input"
     assert set(told.files) == {"summary.json", "recordings.csv", "report.html"}

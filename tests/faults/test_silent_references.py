@@ -69,7 +69,7 @@ def test_voices_are_told_on_every_page(tmp_path: Path) -> None:
     job = evaluator_of(speech_spec(), EvaluationRequest(folder, split="test"), ["si-sdr"])
     with job.running(str(tmp_path / "model"), "cpu", "float32") as running:
         assert list(running.outcomes) == [None, None]
-    told = job.outcome("cpu", "float32")
+    told = job.report("cpu", "float32")
     (score,) = told.values["scores"]
     assert (told.values["silent_references"], told.values["alone_references"]) == (1, 1)
     assert score["voices_left_out"] == 2 and score["improvement"]["n"] == 1 and score["improvement"]["mean"] > -20
@@ -98,7 +98,7 @@ def test_sound_made_of_sound(kind: str, tmp_path: Path) -> None:
     job = evaluator_of(spec, EvaluationRequest(tmp_path / "corpus", split="test", limit=12, **noises), None)
     with job.running(str(tmp_path / "model"), "cpu", "float32") as running:
         assert list(running.outcomes) == [None] * 12
-    told = job.outcome("cpu", "float32")
+    told = job.report("cpu", "float32")
     silent, alone = told.values["silent_recordings"], told.values["recordings_without_noise"]
     assert 0 < silent < 12 and alone == 0
     sentence = next(line for line in told.lines if "recordings left out (" in line)

@@ -167,13 +167,13 @@ def evaluate(
         with swept(home), working_folder(home) as work:
             with evaluator.running(model, device, precision) as running:
                 failed = _run(running, evaluator.noun, f"{spec.name} on {name_of(dataset)}", quiet=quiet or as_json)
-                outcome = evaluator.outcome(running.device, precision)
+                report = evaluator.report(running.device, precision)
             with disk_errors(folder):
-                _settle(_written(outcome.files, work), folder)
+                _settle(_written(report.files, work), folder)
         if as_json:
-            say(json_text(outcome.values | {"report": str(folder / REPORT)}))
+            say(json_text(report.values | {"report": str(folder / REPORT)}))
         elif not quiet:
-            for line in (*outcome.lines, f"report: {folder / REPORT}"):
+            for line in (*report.lines, f"report: {folder / REPORT}"):
                 say(line)
         raise typer.Exit(FAILED if failed else 0)
 

@@ -11,7 +11,7 @@ from statistics import median
 
 from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
 from unbraid.cli.console import explain
-from unbraid.cli.files.inputs import Item, Layout, placed, refuse_collisions
+from unbraid.cli.files.inputs import Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.files.outputs import Signal, TrackPlan, write_stream, write_track
 from unbraid.cli.files.record import Provenance, claims
 from unbraid.cli.pipes import Sources
@@ -36,7 +36,7 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
     """
     report.model, coding, engine = request.model, request.coding, request.engine
     choose_format(coding.format, subtype=coding.subtype, bitrate=coding.bitrate)  # refuses before anything is loaded
-    Layout(request.root or Path(), request.template, coding.format, request.model)
+    OutputLayout(request.root or Path(), request.template, coding.format, request.model)
     collected = find_inputs(request.inputs, recursive=request.recursive, quiet=quiet)
     roots = () if request.root is None else (request.root,)
     with (
@@ -99,7 +99,7 @@ def plan(
     Raises:
         UsageError: the request as a whole cannot be met: two stems in one place, outputs that exist already, …
     """
-    layout = Layout(request.root or Path(), request.template, request.coding.format, separator.spec.name)
+    layout = OutputLayout(request.root or Path(), request.template, request.coding.format, separator.spec.name)
     failed: Failed = {}
     if request.root is None:
         files = {item: [*map(Path, stems), Path()] for item in items}
@@ -120,13 +120,13 @@ def plan(
     return plans, failed
 
 
-def _files(layout: Layout, item: Item, stems: Sequence[str], request: SeparationRequest) -> list[Path]:
+def _files(layout: OutputLayout, item: Item, stems: Sequence[str], request: SeparationRequest) -> list[Path]:
     """The files of an input: its stems, the page of --report, and the record."""
     page = [_page(layout, item)] if request.report else []
     return [*(layout.stem_path(item, stem) for stem in stems), *page, layout.receipt_path(item)]
 
 
-def _page(layout: Layout, item: Item) -> Path:
+def _page(layout: OutputLayout, item: Item) -> Path:
     """The path of the page: that of a stem named report, but ending in .html."""
     template = layout.template.rpartition(".")[0] + ".{ext}"
     return replace(layout, template=template, ext="html").stem_path(item, "report")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from unbraid.audio import Excerpt, OutputFormat, Writer, open_writer, probe
 from unbraid.cli.console import say
-from unbraid.cli.files.inputs import EXTENSIONS, Collected, Item, Layout, placed, refuse_collisions
+from unbraid.cli.files.inputs import EXTENSIONS, Collected, Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, TextResult
@@ -274,4 +274,4 @@ def _path(request: TranscriptionRequest, item: Item, form: str, *, alone: bool) 
     folder = folder or request.template != TranscriptionRequest.template
     if alone and not folder and (item.path is None or item.path == Path(request.inputs[0])):
         return Path(request.output)
-    return Layout(Path(request.output), request.template, FORMATS[form], request.model).stem_path(item, "text")
+    return OutputLayout(Path(request.output), request.template, FORMATS[form], request.model).stem_path(item, "text")

@@ -14,7 +14,7 @@ from unbraid.evaluation.measures import choose_measures
 from unbraid.evaluation.music import report as songs
 from unbraid.evaluation.music.run import MusicEvaluation
 from unbraid.evaluation.request import EvaluationRequest, name_of
-from unbraid.evaluation.run import Outcome, Running, outcome, peak_memory_bytes
+from unbraid.evaluation.run import EvaluationReport, Running, peak_memory_bytes, report_of
 from unbraid.evaluation.speech import report as speech
 from unbraid.evaluation.speech.run import SpeechEvaluation
 from unbraid.evaluation.text import pronunciation_report as words
@@ -43,8 +43,8 @@ class Evaluator(Protocol):
         """The evaluation with the model loaded, under way."""
         ...
 
-    def outcome(self, device: str, precision: str) -> Outcome:
-        """The outcome, once it has run on a device."""
+    def report(self, device: str, precision: str) -> EvaluationReport:
+        """The report, once the evaluation has run on a device."""
         ...
 
 
@@ -84,8 +84,8 @@ class SpeechEvaluator:
             mixtures, noise = self._request.mixtures(self._spec), self._request.added_noise(self._spec)
             yield Running(separator.device, len(mixtures), self._evaluation.run(separator, mixtures, noise))
 
-    def outcome(self, device: str, precision: str) -> Outcome:
-        """The outcome, once it has run on a device."""
+    def report(self, device: str, precision: str) -> EvaluationReport:
+        """The report, once the evaluation has run on a device."""
         spec, request, evaluation = self._spec, self._request, self._evaluation
         wanted = request.wanted(spec)
         setting = speech.SpeechSetting(
@@ -94,7 +94,7 @@ class SpeechEvaluator:
         )  # fmt: skip
         found = speech.summarise(evaluation, setting, peak_memory_bytes())
         table = speech.table(evaluation.results, evaluation.measures).csv()
-        return outcome(speech.as_json(found), speech.lines(found), self.noun, table, speech.page(evaluation, found))
+        return report_of(speech.as_json(found), speech.lines(found), self.noun, table, speech.page(evaluation, found))
 
 
 class MusicEvaluator:
@@ -118,8 +118,8 @@ class MusicEvaluator:
             found = self._request.songs()
             yield Running(separator.device, len(found), self._evaluation.run(separator, found))
 
-    def outcome(self, device: str, precision: str) -> Outcome:
-        """The outcome, once it has run on a device."""
+    def report(self, device: str, precision: str) -> EvaluationReport:
+        """The report, once the evaluation has run on a device."""
         spec, request, evaluation = self._spec, self._request, self._evaluation
         setting = songs.MusicSetting(
             spec.name, spec.stems, spec.sample_rate,
@@ -127,7 +127,9 @@ class MusicEvaluator:
         )  # fmt: skip
         found = songs.summarise_songs(evaluation, setting, peak_memory_bytes())
         table = songs.table(evaluation.results, evaluation.with_bss).csv()
-        return outcome(songs.songs_as_json(found), songs.lines(found), self.noun, table, songs.page(evaluation, found))
+        return report_of(
+            songs.songs_as_json(found), songs.lines(found), self.noun, table, songs.page(evaluation, found)
+        )
 
 
 class WordsEvaluator:
@@ -150,13 +152,15 @@ class WordsEvaluator:
         with Phonemizer(model, device=device, threads=self._request.threads) as phonemizer:
             yield Running(phonemizer.device, len(entries), self._evaluation.run(phonemizer, entries))
 
-    def outcome(self, device: str, precision: str) -> Outcome:
-        """The outcome, once it has run on a device."""
+    def report(self, device: str, precision: str) -> EvaluationReport:
+        """The report, once the evaluation has run on a device."""
         request, evaluation = self._request, self._evaluation
         setting = words.WordSetting(self._spec.name, name_of(request.dataset), request.split, device, request.threads)
         found = words.summarise_words(evaluation, setting, peak_memory_bytes())
         table = words.table(evaluation.results).csv()
-        return outcome(words.words_as_json(found), words.lines(found), self.noun, table, words.page(evaluation, found))
+        return report_of(
+            words.words_as_json(found), words.lines(found), self.noun, table, words.page(evaluation, found)
+        )
 
 
 class TranscriptsEvaluator:
@@ -187,15 +191,15 @@ class TranscriptsEvaluator:
         with Transcriber(model, device=device, threads=request.threads, long_seconds=alone) as transcriber:
             yield Running(transcriber.device, len(utterances), self._evaluation.run(transcriber, utterances))
 
-    def outcome(self, device: str, precision: str) -> Outcome:
-        """The outcome, once it has run on a device."""
+    def report(self, device: str, precision: str) -> EvaluationReport:
+        """The report, once the evaluation has run on a device."""
         spec, request, evaluation = self._spec, self._request, self._evaluation
         setting = transcripts.TranscriptSetting(
             spec.name, name_of(request.dataset), request.split, request.speakers, device, request.threads
         )
         found = transcripts.summarise_transcripts(evaluation, setting, peak_memory_bytes())
         values, table = transcripts.transcripts_as_json(found), transcripts.table(evaluation.results).csv()
-        return outcome(values, transcripts.lines(found), self.noun, table, transcripts.page(evaluation, found))
+        return report_of(values, transcripts.lines(found), self.noun, table, transcripts.page(evaluation, found))
 
 
 class SoundsEvaluator:
@@ -226,8 +230,8 @@ class SoundsEvaluator:
         with AudioToAudio(model, device=device, threads=self._request.threads) as converter:
             yield Running(converter.device, len(mixtures), self._evaluation.run(converter, mixtures, noise))
 
-    def outcome(self, device: str, precision: str) -> Outcome:
-        """The outcome, once it has run on a device."""
+    def report(self, device: str, precision: str) -> EvaluationReport:
+        """The report, once the evaluation has run on a device."""
         spec, request, evaluation = self._spec, self._request, self._evaluation
         setting = sounds.SoundSetting(
             spec.name, name_of(request.dataset), request.split, request.noise_words(), baseline(spec),
@@ -235,7 +239,7 @@ class SoundsEvaluator:
         )  # fmt: skip
         found = sounds.summarise_sounds(evaluation, setting, peak_memory_bytes())
         values, table = sounds.sounds_as_json(found), sounds.table(evaluation.results).csv()
-        return outcome(values, sounds.lines(found), self.noun, table, sounds.page(evaluation, found))
+        return report_of(values, sounds.lines(found), self.noun, table, sounds.page(evaluation, found))
 
 
 def _separator(model: str, device: str, precision: Precision, request: EvaluationRequest) -> Separator:

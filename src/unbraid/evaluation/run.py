@@ -26,7 +26,7 @@ class Named(Protocol):
 
 
 T = TypeVar("T")
-Item = TypeVar("Item", bound=Named)
+AnyItem = TypeVar("AnyItem", bound=Named)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Running:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EvaluationReport:
     """The result of an evaluation, in all its forms."""
 
     values: dict[str, Any]  # for JSON
@@ -55,9 +55,10 @@ class Outcome:
     files: Mapping[str, str]  # their names and texts
 
 
-def outcome(values: dict[str, Any], lines: Sequence[str], noun: str, table: str, page: str) -> Outcome:
+def report_of(values: dict[str, Any], lines: Sequence[str], noun: str, table: str, page: str) -> EvaluationReport:
     """The result with its files: the summary, the table NOUN.csv, and the page."""
-    return Outcome(values, lines, {SUMMARY: json.dumps(values, indent=2) + "\n", f"{noun}.csv": table, REPORT: page})
+    files = {SUMMARY: json.dumps(values, indent=2) + "\n", f"{noun}.csv": table, REPORT: page}
+    return EvaluationReport(values, lines, files)
 
 
 class Worst(Generic[T]):
@@ -81,7 +82,7 @@ class Worst(Generic[T]):
         return [case for _, _, case in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
 
 
-def attempts(items: Sequence[Item], work: Callable[[Item], T]) -> Iterator[T | Failure]:
+def attempts(items: Sequence[AnyItem], work: Callable[[AnyItem], T]) -> Iterator[T | Failure]:
     """The result of each item, or its failure."""
     for item in items:
         try:

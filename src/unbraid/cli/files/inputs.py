@@ -1,7 +1,7 @@
 """Which files a run will write: the inputs that were named, a place for every stem, and no two in one place.
 
     collect(["albums/"], recursive=True)  ->  inputs with the sub-folder each lies in
-    Layout(root, template, ext, model).stem_path(item, "vocals")  ->  root/sub/folder/song/vocals.mp3
+    OutputLayout(root, template, ext, model).stem_path(item, "vocals")  ->  root/sub/folder/song/vocals.mp3
 
 The template is always below the output root. Sub-folders of a folder that was named are kept between the two, unless
 the template itself says where they go ({parent}), so that a/x.mp3 and b/x.mp3 never meet. Nothing here reads audio or
@@ -74,7 +74,7 @@ class Collected:
 
 
 @dataclass(frozen=True)
-class Layout:
+class OutputLayout:
     """Where outputs go."""
 
     root: Path

@@ -37,7 +37,7 @@ from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, sweep, working_folder
 from unbraid.hub.folder import sha256
-from unbraid.tasks.pages import Facts, Recording, gather, report_page
+from unbraid.tasks.pages import Recording, RunFacts, gather, report_page
 from unbraid.tasks.separation.separator import Separates
 from unbraid.tasks.separation.stream import Progress
 
@@ -172,7 +172,7 @@ def _write_stems(
     encoded = list(fresh.stems.items()) if track.fmt.clips else []
     parts = len(encoded) + (track.page is not None)
     if track.page is not None:
-        facts = Facts(track.name, track.making.model, elapsed, written.gain_db)
+        facts = RunFacts(track.name, track.making.model, elapsed, written.gain_db)
         _write_page(fresh.files[-1], track, floats.stems, facts, (gain, _part(encoding, 0, parts, seconds)))
     for index, (stem, path) in enumerate(encoded, parts - len(encoded)):
         _encode(kept.stems[stem], path, track, gain, _part(encoding, index, parts, seconds))
@@ -181,7 +181,7 @@ def _write_stems(
 
 
 def _write_page(
-    page: Path, track: TrackPlan, stems: Mapping[str, Path], facts: Facts, how: tuple[float, Callable[[float], None]]
+    page: Path, track: TrackPlan, stems: Mapping[str, Path], facts: RunFacts, how: tuple[float, Callable[[float], None]]
 ) -> None:
     """The page about float stems; `how`: what its sound is multiplied by, and who is told of the seconds done."""
     excerpt = track.excerpt

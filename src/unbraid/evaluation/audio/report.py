@@ -170,7 +170,7 @@ def page(evaluation: SoundEvaluation, summary: SoundSummary) -> str:
         [
             scores_page.section("Scores", _scores(summary).html(), small),
             scores_page.sortable("Every recording", table(evaluation.results)),
-            scores_page.failures([(failure.name, failure.error) for failure in evaluation.failures], "recordings"),
+            scores_page.failures(evaluation.failures, "recordings"),
         ],
     )
 

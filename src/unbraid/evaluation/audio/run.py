@@ -29,7 +29,7 @@ from unbraid.hub.spec import Mel, ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig
 
 LSD, STOI = "lsd", "stoi"
-State = Literal["scored", "silent", "alone"]
+VoiceState = Literal["scored", "silent", "alone"]
 
 
 class Converts(Protocol):
@@ -43,7 +43,7 @@ class Converts(Protocol):
 
 
 @dataclass(frozen=True)
-class Pair:
+class ScorePair:
     """A measure of what there is without the model, and of what the model makes."""
 
     without: float
@@ -58,8 +58,8 @@ class SoundResult:
     seconds: float  # of audio
     wall_seconds: float  # in the network
     cpu_seconds: float
-    scores: dict[str, Pair]  # by LSD and STOI; empty where the recording is left out
-    state: State = "scored"  # of the voice: silent, or alone in what was heard
+    scores: dict[str, ScorePair]  # by LSD and STOI; empty where the recording is left out
+    state: VoiceState = "scored"  # of the voice: silent, or alone in what was heard
 
 
 @dataclass
@@ -104,9 +104,9 @@ def score_spectrogram(
     reads_waves = isinstance(spec.geometry, AudioTransformerConfig) and spec.geometry.source.kind == "waveform"
     made, wall, cpu = _timed(converter, heard if reads_waves else levels)
     if is_quiet(voice) or is_alone(voice, heard):
-        state: State = "silent" if is_quiet(voice) else "alone"
+        state: VoiceState = "silent" if is_quiet(voice) else "alone"
         return SoundResult(mixture.name, heard.size / rate, wall, cpu, {}, state)
-    scores = {LSD: Pair(spectral_distance(levels, wanted), spectral_distance(made, wanted))}
+    scores = {LSD: ScorePair(spectral_distance(levels, wanted), spectral_distance(made, wanted))}
     return SoundResult(mixture.name, heard.size / rate, wall, cpu, scores)
 
 
@@ -122,9 +122,9 @@ def score_vocoder(
         return SoundResult(mixture.name, voice.size / rate, wall, cpu, {}, "silent")
     both = np.stack([griffin_lim(levels, mel, rate), made])[:, : voice.size]  # (2, T)
     distances = [spectral_distance(mel_levels(audio, mel, rate), levels) for audio in both]
-    scores = {LSD: Pair(*distances)}
+    scores = {LSD: ScorePair(*distances)}
     if stoi:
-        scores[STOI] = Pair(*map(float, stoi.score(both, voice)))
+        scores[STOI] = ScorePair(*map(float, stoi.score(both, voice)))
     return SoundResult(mixture.name, voice.size / rate, wall, cpu, scores)
 
 

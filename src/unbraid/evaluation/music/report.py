@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from unbraid.evaluation.music.run import MusicEvaluation, SongResult, StemCase
-from unbraid.evaluation.music.scoring import BSS, USDR, Scale, State
+from unbraid.evaluation.music.scoring import BSS, USDR, Scale, StemState
 from unbraid.evaluation.statistics import (
     GAINS,
     INTERVAL,
@@ -98,7 +98,7 @@ def _line(stem: str, results: Sequence[SongResult], with_bss: bool) -> StemLine:
     scores = [score for result in results for score in result.stems if score.stem == stem]
     scored = [score for score in scores if score.state == "scored"]
 
-    def count(state: State) -> int:
+    def count(state: StemState) -> int:
         return sum(score.state == state for score in scores)
 
     return StemLine(
@@ -253,7 +253,7 @@ def page(evaluation: MusicEvaluation, summary: MusicSummary) -> str:
             _plot(evaluation, setting.stems),
             _cases(evaluation, setting.sample_rate),
             *(scores_page.sortable(heading, rows, kind="sortable wrap") for heading, rows in tables.items()),
-            scores_page.failures([(failure.name, failure.error) for failure in evaluation.failures], "songs"),
+            scores_page.failures(evaluation.failures, "songs"),
         ],
     )
 

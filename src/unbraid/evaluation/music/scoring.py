@@ -19,7 +19,7 @@ from unbraid.dsp.metrics import ratio_db
 Array = NDArray[np.float32]
 SILENT_POWER = 1e-7  # of a stem, mean over the song: -70 dBFS
 
-State = Literal["scored", "absent", "silent", "alone"]
+StemState = Literal["scored", "absent", "silent", "alone"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class StemScore:
     """The scores of one stem of one song, NaN where there is none."""
 
     stem: str
-    state: State  # of the reference
+    state: StemState  # of the reference
     mixture: float = math.nan  # uSDR
     estimate: float = math.nan
     is_mute: bool = False  # the estimate

@@ -205,7 +205,7 @@ def page(evaluation: SpeechEvaluation, summary: SpeechSummary) -> str:
             _plots(evaluation),
             _cases(evaluation, summary.setting.sample_rate),
             scores_page.sortable("Every mixture", mixtures, note, "sortable wrap"),
-            scores_page.failures([(failure.name, failure.error) for failure in evaluation.failures], "mixtures"),
+            scores_page.failures(evaluation.failures, "mixtures"),
         ],
     )
 

@@ -21,7 +21,7 @@ from unbraid.hub.spec import ModelSpec
 Array = NDArray[np.float32]
 
 
-class Separates(Protocol):
+class SeparatesArrays(Protocol):
     """The part of a Separator that is used here."""
 
     spec: ModelSpec
@@ -62,7 +62,7 @@ class SpeechEvaluation:
     _worst: Worst[MixtureCase] = field(default_factory=Worst)
 
     def run(
-        self, separator: Separates, mixtures: Sequence[Mixture], noise: AddedNoise | None = None
+        self, separator: SeparatesArrays, mixtures: Sequence[Mixture], noise: AddedNoise | None = None
     ) -> Iterator[Failure | None]:
         """Separate and score one mixture after another."""
         found = attempts(mixtures, lambda mixture: separate_and_score(separator, mixture, self.measures, noise))
@@ -80,7 +80,7 @@ class SpeechEvaluation:
 
 
 def separate_and_score(
-    separator: Separates, mixture: Mixture, measures: Sequence[Measure], noise: AddedNoise | None = None
+    separator: SeparatesArrays, mixture: Mixture, measures: Sequence[Measure], noise: AddedNoise | None = None
 ) -> MixtureCase:
     """Separate one mixture at the model's rate, as a user would, and score its stems."""
     spec = separator.spec

@@ -119,7 +119,7 @@ def page(evaluation: WordEvaluation, summary: WordSummary) -> str:
         tiles,
         [
             scores_page.sortable("The words with most errors", table(most_edits(evaluation.results)), note),
-            scores_page.failures([(failure.name, failure.error) for failure in evaluation.failures], "words"),
+            scores_page.failures(evaluation.failures, "words"),
         ],
     )
 

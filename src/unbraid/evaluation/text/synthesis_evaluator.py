@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
 from unbraid.evaluation.request import EvaluationRequest, name_of
-from unbraid.evaluation.run import Outcome, Running, outcome, peak_memory_bytes
+from unbraid.evaluation.run import EvaluationReport, Running, peak_memory_bytes, report_of
 from unbraid.evaluation.text import sphinx
 from unbraid.evaluation.text import transcription_report as transcripts
 from unbraid.evaluation.text.synthesis import SynthesisEvaluation, known_words, transcribable
@@ -53,8 +53,8 @@ class SynthesisEvaluator:
                 synthesizer.device, len(utterances), self._evaluation.synthesise(synthesizer, recogniser, utterances)
             )
 
-    def outcome(self, device: str, precision: str) -> Outcome:
-        """The outcome, once it has run on a device."""
+    def report(self, device: str, precision: str) -> EvaluationReport:
+        """The report, once the evaluation has run on a device."""
         spec, request, evaluation = self._spec, self._request, self._evaluation
         by = f", vocoder {request.vocoder}" if request.vocoder else ""
         name = f"{spec.name}{by}, heard by {self._recogniser},"
@@ -65,7 +65,7 @@ class SynthesisEvaluator:
         models = {"model": spec.name, "vocoder": request.vocoder, "recogniser": self._recogniser}
         values, table = transcripts.transcripts_as_json(found) | models, transcripts.table(evaluation.results).csv()
         page = transcripts.page(evaluation, found, self.noun)
-        return outcome(values, transcripts.lines(found), self.noun, table, page)
+        return report_of(values, transcripts.lines(found), self.noun, table, page)
 
 
 @contextmanager

@@ -168,7 +168,7 @@ def page(evaluation: TranscriptEvaluation, summary: TranscriptSummary, noun: str
         [
             speakers if len(summary.speakers) > 1 else "",
             scores_page.sortable(f"The {noun} with most errors", table(most_edits(evaluation.results)), note),
-            scores_page.failures([(failure.name, failure.error) for failure in evaluation.failures], noun),
+            scores_page.failures(evaluation.failures, noun),
         ],
     )
 

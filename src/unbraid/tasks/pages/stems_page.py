@@ -22,7 +22,7 @@ _MOST_TICKS = 6
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunFacts:
     """What is known of a run beside its sound."""
 
     name: str  # of the input
@@ -31,7 +31,7 @@ class Facts:
     gain_db: float = 0.0  # of the written stems, all alike
 
 
-def report_page(gathered: Gathered, run: Facts) -> str:
+def report_page(gathered: Gathered, run: RunFacts) -> str:
     """The whole document."""
     shown = dict(gathered.stems)
     if gathered.left_over_db > AUDIBLE_DB:
@@ -58,7 +58,7 @@ def _sounding(gathered: Gathered) -> float:
     return min(gathered.seconds, LIMIT_SECONDS)
 
 
-def _facts(gathered: Gathered, run: Facts) -> str:
+def _facts(gathered: Gathered, run: RunFacts) -> str:
     speed = gathered.seconds / max(run.elapsed_seconds, 1e-9)
     rows = {
         "Model": run.model,
