@@ -1,4 +1,4 @@
-"""`unbraid attention`: who attends to whom while a model reads and writes, as a page."""
+"""`unbraid attention`: the attention weights of a model on one input, as a page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ _Input = Annotated[
 ]
 _Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")]
 _Target = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="What shall be written. (default: what the model writes)")
+    str | None, typer.Option(metavar="TEXT", help="The text to decode. (default: the text that the model writes)")
 ]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a page that exists.")]
 
@@ -35,7 +35,7 @@ def attention(
     device: opt.Device = "auto",
     overwrite: _Overwrite = False,
 ) -> None:
-    """Show who attends to whom in an audio Transformer: a page with each layer and head, which works offline."""
+    """Show the attention of an audio Transformer: a page with each layer and head, which works offline."""
     with guarded():
         if output.is_dir():
             raise UsageError(f"{output} is a folder; name a file with -o.")

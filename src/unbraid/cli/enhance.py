@@ -1,4 +1,4 @@
-"""`unbraid enhance`: `separate` for a model of one voice, which leaves what is not the voice out."""
+"""`unbraid enhance`: `separate` with a model of one voice, which removes noise."""
 
 import os
 from pathlib import Path
@@ -23,12 +23,8 @@ _Output = Annotated[
         help="The file to write, or the folder for NAME-speech.wav; - writes to standard output.",
     ),
 ]  # fmt: skip
-_Strength = Annotated[
-    float, typer.Option(metavar="0..1", help="How much of what is not the voice is taken away; 1 is all of it.")
-]
-_KeepResidual = Annotated[
-    bool, typer.Option("--keep-residual", help="Write what is taken away too: NAME-residual.wav.")
-]
+_Strength = Annotated[float, typer.Option(metavar="0..1", help="How much of the noise is removed; 1 is all of it.")]
+_KeepResidual = Annotated[bool, typer.Option("--keep-residual", help="Write the removed noise too: NAME-residual.wav.")]
 _Format = Annotated[
     str | None,
     typer.Option("--format", "-f", help=f"{', '.join(opt.FORMATS)}. (default: as FILE ends, or wav)"),
@@ -60,7 +56,7 @@ def enhance(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Take noise away from speech: noisy.wav gives noisy-speech.wav, at the same rate, length and channels."""
+    """Remove noise from speech: noisy.wav gives noisy-speech.wav, at the same rate, length and channels."""
     tell = notice if output == "-" else say
     report = Report(StemsResult)
     with reported(report, "track", as_json=as_json, quiet=quiet, tell=tell, tell_failures=tell):
@@ -97,7 +93,7 @@ def enhance(
 def place_of(output: str, format: str | None) -> tuple[Path | None, str, str]:
     """The folder of an output (None: standard output), the template of the name in it, and the format.
 
-    What ends like an audio file is one, unless a folder of that name is there or it ends in a slash.
+    A name with the extension of an audio file is a file, unless it is an existing folder or ends in a slash.
 
     Raises:
         UsageError: the file ends in another format than the one that was asked for, or like a file of another kind.

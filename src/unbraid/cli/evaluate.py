@@ -1,4 +1,4 @@
-"""`unbraid evaluate`: a model over mixtures, songs or words, into a folder with a report, or not at all."""
+"""`unbraid evaluate`: score a model on mixtures, songs or texts, and write a folder with a report."""
 
 import os
 from collections.abc import Mapping
@@ -61,18 +61,22 @@ _Limit = Annotated[
 ]
 _Speakers = Annotated[
     str | None,
-    typer.Option(metavar="A,B", help="Of texts: only these speakers, or folders of them.", rich_help_panel=_DATA),
+    typer.Option(
+        metavar="A,B", help="For recordings with texts: only these speakers, or folders of them.", rich_help_panel=_DATA
+    ),
 ]
 _Recogniser = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Of what is said: the model that listens to it, or pocketsphinx.", rich_help_panel=_DATA
+        metavar="NAME",
+        help="For speech synthesis: the model that transcribes it, or pocketsphinx.",
+        rich_help_panel=_DATA,
     ),
 ]
 _Vocoder = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Of what is said: the model that makes waveforms. (default: Griffin-Lim)",
+        metavar="NAME", help="For speech synthesis: the vocoder. (default: Griffin-Lim)",
         rich_help_panel=_DATA,
     ),
 ]  # fmt: skip
@@ -143,7 +147,7 @@ def evaluate(
 ) -> None:
     """Score a model on a dataset. Speech: SI-SDRi, SDRi, PESQ, STOI. Music: uSDR, BSS Eval 4. Text: PER, WER.
 
-    And what it costs. Writes a report to look at and listen to, a table of all that was scored, and a summary.
+    And the time and memory it takes. Writes a report with plots and sounds, a table of all items, and a summary.
     """
     with guarded(as_json=as_json), warnings_told():
         from unbraid.evaluation.evaluators import evaluator_of
@@ -184,7 +188,7 @@ def _names(words: str | None) -> list[str] | None:
 
 
 def _refuse_folder(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that must not be written to, before any work."""
+    """Refuse an output folder that exists or cannot be made, before any work."""
     above = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not above.is_dir():
         raise UsageError(f"{above} is a file, so no folder can be there; choose another place with --out.")
@@ -211,7 +215,7 @@ def _run(running: "Running", noun: str, title: str, *, quiet: bool) -> int:
 
 
 def _written(texts: Mapping[str, str], work: Path) -> Path:
-    """A folder with all that is written of an evaluation."""
+    """A folder with the files of an evaluation."""
     fresh = work / "evaluation"
     fresh.mkdir()
     for name, text in texts.items():
@@ -221,7 +225,7 @@ def _written(texts: Mapping[str, str], work: Path) -> Path:
 
 
 def _settle(fresh: Path, folder: Path) -> None:
-    """Put what was written in its place: the whole folder at once, or, in one with other files too, file by file."""
+    """Move the report to its place: the whole folder at once, or file by file where the folder holds others."""
     names = sorted(path.name for path in fresh.iterdir())
     if not folder.is_dir() or not (_is_fixed(folder) or set(os.listdir(folder)) - set(names)):
         put(fresh, folder, fresh.parent)
@@ -231,5 +235,5 @@ def _settle(fresh: Path, folder: Path) -> None:
 
 
 def _is_fixed(folder: Path) -> bool:
-    """Whether a folder is there that another one should not take the place of."""
+    """Whether the folder exists and cannot be replaced by another one."""
     return folder.is_dir() and (folder.is_symlink() or folder.is_mount() or folder.samefile("."))

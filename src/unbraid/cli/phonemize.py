@@ -1,4 +1,4 @@
-"""`unbraid phonemize`: words in, how they are spoken out; a line for each text."""
+"""`unbraid phonemize`: the pronunciation of words, a line for each text."""
 
 import itertools
 import sys
@@ -24,7 +24,7 @@ _Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid
 _Alternatives = Annotated[
     int,
     typer.Option(
-        metavar="N", min=0, help="Up to so many other pronunciations of each word, with probabilities, word by word."
+        metavar="N", min=0, help="Up to N other pronunciations of each word, with probabilities, word by word."
     ),
 ]
 
@@ -38,7 +38,7 @@ def phonemize(
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Say how English words are spoken: phonemes in ARPAbet, without stress, words apart by |.
+    """Print the pronunciation of English words: phonemes in ARPAbet, without stress, words separated by |.
 
     With --json, an object for each text; of standard input and of files, one for each line.
     """

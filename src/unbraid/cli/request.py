@@ -1,4 +1,4 @@
-"""What a user asked of `unbraid separate`, as one value; and the choices that follow from it: model and stems."""
+"""The options of `unbraid separate` as one value, and the checks and choices that commands share."""
 
 import dataclasses
 import math
@@ -20,7 +20,7 @@ TO_STDOUT = "-o - writes one float32 WAV to standard output"
 
 @dataclass(frozen=True)
 class Coding:
-    """How stems are written."""
+    """The format of the stems."""
 
     format: str = "wav"
     subtype: str | None = None  # None: as the input's
@@ -30,7 +30,7 @@ class Coding:
 
 @dataclass(frozen=True)
 class Engine:
-    """What the model runs on."""
+    """The device and precision of a run."""
 
     device: str = "auto"
     precision: Literal["float32", "int8"] = "float32"
@@ -39,7 +39,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class SeparationRequest:
-    """Everything that was asked for."""
+    """The options of `unbraid separate`."""
 
     inputs: tuple[str, ...]
     model: str = DEFAULT_MODEL
@@ -66,7 +66,7 @@ class SeparationRequest:
         check_excerpt(self.excerpt)
 
     def making_options(self) -> dict[str, Any]:
-        """All that decides what the stems' files hold, but for input and model; as JSON values."""
+        """The options that determine the content of the stems' files, as JSON values."""
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "force"}
         coding, excerpt = dataclasses.asdict(self.coding), dataclasses.asdict(self.excerpt)
         reading = excerpt.pop("reading")
@@ -76,13 +76,13 @@ class SeparationRequest:
 
 
 def check_threads(threads: int | None) -> None:
-    """Refuse numbers of threads that cannot be."""
+    """Refuse impossible numbers of threads."""
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads are not possible; give 1 or more, or leave --threads out.")
 
 
 def check_excerpt(excerpt: Excerpt) -> None:
-    """Refuse times that cannot be."""
+    """Refuse impossible times."""
     if not 0 <= excerpt.start < math.inf:
         raise UsageError(f"A start of {excerpt.start:g} s is not possible; it must be 0 or more.")
     if excerpt.duration is not None and not 0 < excerpt.duration < math.inf:
@@ -99,7 +99,7 @@ def track_choice(text: str) -> TrackChoice:
 def excerpt_of(
     times: tuple[float, float | None], track: str, input_format: str | None, *, strict: bool, skip_damage: bool
 ) -> Excerpt:
-    """The cut that options describe; `times` are its start and duration."""
+    """The excerpt that options describe; `times` are its start and duration."""
     return Excerpt(*times, track_choice(track), ReadOptions(input_format, strict, skip_damage))
 
 
@@ -128,7 +128,7 @@ def choose_model(model: str | None, speakers: int | None) -> str:
 
 
 def split_stems(text: str | None, option: str = "--stems", absent: str = "for all") -> tuple[str, ...] | None:
-    """The names in "vocals, drums", each once; `absent` is what no names at all would mean."""
+    """The names in "vocals, drums", each once; `absent` is the meaning of no names at all."""
     if text is None:
         return None
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
@@ -149,7 +149,7 @@ def select_stems(wanted: Sequence[str] | None, available: Sequence[str], model: 
 
 
 def check_stdout(request: SeparationRequest, stems: Sequence[str], inputs: int) -> None:
-    """Refuse what cannot go to standard output."""
+    """Refuse requests that standard output does not allow."""
     if inputs != 1:
         raise UsageError(f"{TO_STDOUT}, so it takes one input, not {inputs}.")
     if len(stems) != 1:

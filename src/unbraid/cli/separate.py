@@ -42,7 +42,7 @@ def separate(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Pull recordings apart: the voices of people who talk at once, or the stems of a song.
+    """Separate recordings: the voices of people who talk at once, or the stems of a song.
 
     Each input becomes a folder with a file per stem: interview.m4a gives interview/voice1.wav and interview/voice2.wav.
     """

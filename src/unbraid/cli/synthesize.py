@@ -1,4 +1,4 @@
-"""`unbraid synthesize`: a text in, an audio file of somebody saying it out."""
+"""`unbraid synthesize`: text to speech, into an audio file."""
 
 import sys
 from collections.abc import Iterator
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 _PIPE = Path("-")
 
-_Text = Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="What to say, or - for standard input.")]
-_File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Say a text file.")]
+_Text = Annotated[
+    list[str] | None, typer.Argument(metavar="TEXT", help="The text to read aloud, or - for standard input.")
+]
+_File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read a text file aloud.")]
 _Output = Annotated[
     Path,
     typer.Option(
@@ -30,7 +32,7 @@ _Output = Annotated[
 _Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
 _Vocoder = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="A model that makes waveforms of spectrograms. (default: Griffin-Lim)"),
+    typer.Option(metavar="NAME", help="The vocoder: a model from spectrograms to waveforms. (default: Griffin-Lim)"),
 ]
 _Subtype = Annotated[
     str | None,
@@ -52,7 +54,7 @@ def synthesize(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Say an English text: words, digits one by one, a pause at commas and between sentences."""
+    """Read an English text aloud: words, digits one by one, a pause at commas and between sentences."""
     with guarded(as_json=as_json):
         from unbraid.cli.request import check_json_alone
         from unbraid.tasks.synthesis.synthesizer import Synthesizer
@@ -80,7 +82,7 @@ def synthesize(
 
 
 def _check_pipe(*, coded: bool) -> None:
-    """Refuse what cannot go to standard output."""
+    """Refuse options that standard output does not allow."""
     from unbraid.cli.request import TO_STDOUT, check_pipe
 
     if coded:
@@ -89,7 +91,7 @@ def _check_pipe(*, coded: bool) -> None:
 
 
 def _format(output: Path, subtype: str | None, bitrate: int | None, overwrite: bool) -> "OutputFormat":
-    """How the file is coded; one that cannot be, or is there, is refused."""
+    """The format of the output file, which must not exist and must be an audio format."""
     from unbraid.audio import choose_format
     from unbraid.cli.run import refuse_existing
 

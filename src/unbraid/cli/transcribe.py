@@ -29,7 +29,7 @@ _Template = Annotated[
     ),
 ]
 _Separate = Annotated[
-    bool, typer.Option("--separate", help="First pull voices apart that talk at once; each line names its voice.")
+    bool, typer.Option("--separate", help="First separate voices that talk at once; each line names its voice.")
 ]
 _Speakers = Annotated[
     int | None, typer.Option(metavar="2|3", help="How many voices. (default: 2; only with --separate)")
@@ -42,15 +42,17 @@ _Channels = Annotated[
 ]
 _Beams = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", min=1, help="Texts that are followed at once; 1 is greedy. (default: 1, with a decoder 4)"
-    ),
+    typer.Option(metavar="N", min=1, help="Beams of the search; 1 is greedy. (default: 1, with a decoder 4)"),
 ]
 _LongModel = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="A model that reads spectrograms, for what is long to one that reads waveforms."),
+    typer.Option(
+        metavar="NAME", help="A model of spectrograms, for recordings that are long for a model of waveforms."
+    ),
 ]
-_LongSeconds = Annotated[float, typer.Option(metavar="S", help="From how many seconds on --long-model takes over.")]
+_LongSeconds = Annotated[
+    float, typer.Option(metavar="S", help="The length in seconds from which --long-model is used.")
+]
 
 
 def transcribe(
@@ -78,7 +80,7 @@ def transcribe(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Write down what is said: as text, as subtitles, or as JSON with the time of each word.
+    """Transcribe speech: as text, as subtitles, or as JSON with the time of each word.
 
     One transcript is printed; several go to the folder -o. The built-in model knows spoken digits only.
 

@@ -36,7 +36,7 @@ _MUSIC_METRICS = ("usdr", "museval")
 class Evaluator(Protocol):
     """An evaluation of one model."""
 
-    noun: str  # for what is scored, in the plural
+    noun: str  # of the scored items, in the plural
     skipped: list[str]  # a sentence for each metric that is left out
 
     def running(self, model: str, device: str, precision: Precision) -> AbstractContextManager[Running]:

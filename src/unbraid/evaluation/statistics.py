@@ -1,4 +1,4 @@
-"""From scores of many items to a few numbers: mean, median, and how sure the mean is; and what it cost.
+"""Statistics of many scores: mean, median, the confidence interval of the mean; and the cost of an evaluation.
 
 The interval is the percentile bootstrap over items (Efron, 1979): the mean of as many items drawn with replacement,
 2000 times from a fixed seed, from its 2.5th to its 97.5th percentile.

@@ -47,13 +47,13 @@ _FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Signal:
-    """What comes out of the separator, and at which rate it is written."""
+    """The output signal of the separator, and the rate at which it is written."""
 
     sample_rate: int  # Hz
     channels: int
     written_rate: int  # Hz; another than sample_rate only where it was asked for
-    frames: int | None = None  # in the cut, as far as known beforehand
-    start_seconds: float = 0.0  # of silence at its start, while its file has begun and it has not
+    frames: int | None = None  # in the excerpt, if the header tells
+    start_seconds: float = 0.0  # of silence at its start, for a track that starts later than its file
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,15 @@ class TrackPlan:
     receipt: Path
     making: Provenance
     name: str = ""  # of the input, for people
-    replace: bool = False  # whatever is there already
-    replace_ours: bool = False  # what the record claims
+    replace: bool = False  # any existing file
+    replace_ours: bool = False  # files of the record
     root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
     tags: dict[str, str] = field(default_factory=dict)
     page: Path | None = None  # of --report
 
     @property
     def files(self) -> list[tuple[Path, Provenance]]:
-        """All that is written, but for the record, and what each depends on: a page also on which stems it shows."""
+        """All files but the record, with their provenance; that of the page includes the stems that it shows."""
         stems = [(path, self.making) for path in self.outputs.values()]
         if self.page is None:
             return stems
@@ -84,18 +84,18 @@ class TrackPlan:
         return [*stems, (self.page, dataclasses.replace(self.making, options=options))]
 
     def is_done(self) -> bool:
-        """Whether all of it is there, just as it would be written now."""
+        """Whether all files exist just as they would be written now."""
         return all(holds(self.receipt, making, [path]) for path, making in self.files)
 
     def complete_record(self) -> None:
         """Complete the record of a track that is done, where a kill came just before that."""
-        with contextlib.suppress(AudioError, OSError):  # it says the same as it is
+        with contextlib.suppress(AudioError, OSError):  # an incomplete record says the same
             complete(self.receipt, self.root or self.receipt.parent)
 
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What became of a track."""
+    """The result of writing a track."""
 
     seconds: float  # of audio
     gain_db: float  # 0 unless it would have clipped
@@ -145,7 +145,7 @@ def write_stream(
 
 
 class _Hidden:
-    """The files of a track while they are hidden, in a folder that looks just as their home will."""
+    """The hidden files of a track, in a folder laid out as its final one."""
 
     def __init__(self, folder: Path, home: Path, track: TrackPlan) -> None:
         self.folder, self.home = folder, home
@@ -153,7 +153,7 @@ class _Hidden:
         self.stems = dict(zip(track.outputs, self.files, strict=False))  # the page comes last
 
     def unhidden(self, message: str) -> str:
-        """A message that speaks of the files' places to be."""
+        """A message with the final paths instead of the hidden ones."""
         return message.replace(str(self.folder), str(self.home))
 
 
@@ -183,7 +183,7 @@ def _write_stems(
 def _write_page(
     page: Path, track: TrackPlan, stems: Mapping[str, Path], facts: RunFacts, how: tuple[float, Callable[[float], None]]
 ) -> None:
-    """The page about float stems; `how`: what its sound is multiplied by, and who is told of the seconds done."""
+    """Write the page about float stems; `how` is the gain of its sound, and a function for progress in seconds."""
     excerpt = track.excerpt
     recording = Recording(track.source, excerpt.start, excerpt.duration, excerpt.track, excerpt.reading)
     text = report_page(gather(recording, stems, page.parent, *how), facts)
@@ -228,7 +228,7 @@ def _separate(
 
 
 def _part(progress: Progress | None, index: int, parts: int, seconds: float) -> Callable[[float], None]:
-    """Progress in one of several parts that last the same, as progress in all of them."""
+    """Progress in one of several equal parts, as progress in all of them."""
     return lambda done: progress(index * seconds + done, parts * seconds) if progress else None
 
 
@@ -247,7 +247,7 @@ def _encode(source: Path, destination: Path, track: TrackPlan, gain: float, repo
 
 
 def _settle(fresh: _Hidden, home: Path, track: TrackPlan, written: WriteResult) -> None:
-    """Put what was written in its place, and into the record of the track."""
+    """Move the files to their places, and add them to the record of the track."""
     arrivals = [
         Arrival(hidden, path, StemRecord(sha256(hidden), written.gain_db, track.name, __version__, making))
         for hidden, (path, making) in zip(fresh.files, track.files, strict=True)
@@ -264,7 +264,7 @@ def _root(track: TrackPlan, home: Path) -> Path:
 
 
 def _check_room(work: Path, track: TrackPlan) -> None:
-    """Refuse at once what the disk cannot hold, rather than after an hour."""
+    """Refuse at once where the disk has too little space, rather than after an hour."""
     signal = track.signal
     if signal.frames is None or not (track.fmt.clips or track.fmt == _FLOAT):
         return

@@ -38,7 +38,7 @@ class SoundLine:
 
     @property
     def share(self) -> float | None:
-        """The change of the mean, as a share of what it is without the model."""
+        """The change of the mean, relative to the baseline."""
         return None if not self.without.mean or self.model.mean is None else self.model.mean / self.without.mean - 1
 
 
@@ -51,8 +51,8 @@ class SoundSummary:
     recordings: int  # that did not fail
     failed: tuple[str, ...]
     cost: Cost
-    silent: int  # recordings that are left out, for there is no voice
-    alone: int  # and for there is nothing but the voice
+    silent: int  # recordings left out for a silent voice
+    alone: int  # recordings left out for having no noise
 
     @property
     def left_out(self) -> list[str]:

@@ -1,13 +1,13 @@
-"""Run a model that makes sound of sound over recordings, and score it beside what there is without it.
+"""Run an audio-to-audio model over recordings, and score it beside a baseline.
 
-A spectrogram of a noisy voice becomes one of the voice alone; beside it stands that of the noisy voice. Or a vocoder
-makes a waveform of a voice's spectrogram; beside it stands what Griffin & Lim's algorithm makes of it. The measure of
+A denoiser turns the spectrogram of a noisy voice into that of the voice; the baseline is the noisy spectrogram. A
+vocoder turns the spectrogram of a voice into a waveform; the baseline is Griffin & Lim's algorithm. The measure of
 both is the log-spectral distance of log-mel spectrograms (see `dsp.mel`),
 
     LSD = mean over frames of √(mean over bands of (ΔdB)²),
 
-and of waveforms besides STOI, where `pystoi` is installed. A recording that is silent has nothing to reach, and one
-without noise nothing to take away: they are left out and counted. Time is that of the network alone.
+and of waveforms besides STOI, where `pystoi` is installed. Silent recordings, and for denoisers those without
+noise, are left out and counted. Time is that of the network alone.
 """
 
 import time
@@ -33,7 +33,7 @@ VoiceState = Literal["scored", "silent", "alone"]
 
 
 class Converts(Protocol):
-    """What is needed of a Converter here."""
+    """The part of AudioToAudio that is used here."""
 
     spec: ModelSpec
 
@@ -44,7 +44,7 @@ class Converts(Protocol):
 
 @dataclass(frozen=True)
 class ScorePair:
-    """A measure of what there is without the model, and of what the model makes."""
+    """A measure of the baseline, and of the model."""
 
     without: float
     model: float
@@ -52,7 +52,7 @@ class ScorePair:
 
 @dataclass(frozen=True)
 class SoundResult:
-    """What became of one recording."""
+    """The scores of one recording."""
 
     name: str
     seconds: float  # of audio
@@ -66,21 +66,21 @@ class SoundResult:
 class SoundEvaluation:
     """Results as they come in."""
 
-    stoi: Measure | None  # of waveforms, where it can be had
+    stoi: Measure | None  # of waveforms, where its package is installed
     results: list[SoundResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
     def run(
         self, converter: Converts, mixtures: Sequence[Mixture], noise: AddedNoise | None
     ) -> Iterator[Failure | None]:
-        """One recording after the other being scored, or failing."""
+        """Convert and score one recording after another."""
         score = score_vocoder if is_vocoder(converter.spec) else score_spectrogram
         found = attempts(mixtures, lambda mixture: score(converter, mixture, noise, self.stoi))
         return gathered(found, self.results.append, self.failures)
 
 
 def is_vocoder(spec: ModelSpec) -> bool:
-    """Whether waveforms are made of spectrograms, and nothing is taken away."""
+    """Whether a model turns spectrograms into waveforms."""
     geometry = spec.geometry
     if not isinstance(geometry, AudioTransformerConfig):
         return False
@@ -95,7 +95,7 @@ def baseline(spec: ModelSpec) -> str:
 def score_spectrogram(
     converter: Converts, mixture: Mixture, noise: AddedNoise | None, stoi: Measure | None = None
 ) -> SoundResult:
-    """The spectrogram that a model makes of a noisy voice, against that of the voice."""
+    """Score the spectrogram that a model makes of a noisy voice."""
     spec, mel, rate = converter.spec, _mel(converter.spec), converter.spec.sample_rate
     heard, (voice,) = read_mixture(mixture, rate)  # (T,), (1, T)
     if noise:
@@ -113,7 +113,7 @@ def score_spectrogram(
 def score_vocoder(
     converter: Converts, mixture: Mixture, noise: AddedNoise | None = None, stoi: Measure | None = None
 ) -> SoundResult:
-    """The waveform that a model makes of a voice's spectrogram, against the voice."""
+    """Score the waveform that a model makes of a voice's spectrogram."""
     mel, rate = _mel(converter.spec), converter.spec.sample_rate
     _, (voice,) = read_mixture(mixture, rate)  # (1, T)
     levels = mel_levels(voice, mel, rate)

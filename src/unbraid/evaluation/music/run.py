@@ -27,7 +27,7 @@ from unbraid.files.workdir import temporary_folder
 from unbraid.hub.spec import ModelSpec
 
 T = TypeVar("T")
-PIECE_SECONDS = 10  # scored at a time, and heard of a worst case
+PIECE_SECONDS = 10  # scored at a time, and of the excerpt of a worst case
 
 
 class SeparatesFiles(Protocol):
@@ -160,7 +160,7 @@ def _pieces(
 
 
 def _bss(spool: Spool, sums: Sequence[StemSums], rate: int) -> tuple[dict[str, dict[str, float]], tuple[int, int]]:
-    """Medians over frames of a second, by stem and name, for the stems that can be heard; frames scored and in all."""
+    """Medians over frames of a second, by stem and name, for the stems that sound; frames scored and in all."""
     heard = [index for index, stem in enumerate(sums) if not stem.is_silent]
     if not heard:
         return {}, (0, 0)

@@ -1,9 +1,8 @@
 """Score the stems of one song as they come, piece by piece, so that memory does not grow with the song.
 
-uSDR = 10 log10(Σ s² / Σ (s − ŝ)²) over the whole song and both channels, in dB; its improvement is what it exceeds the
-mixture's by. A stem that a song lacks, or that is silent there, has no reference to reach; one that is all that sounds
-in a song has nothing to gain, whatever the mixture's rounding. They are left out and counted. An estimate that is
-silent scores 0 dB, by definition.
+uSDR = 10 log10(Σ s² / Σ (s − ŝ)²) over the whole song and both channels, in dB; its improvement is the
+difference to the mixture's. A stem that is absent or silent in a song, or the only one in it, is left out and counted.
+A silent estimate scores 0 dB, by definition.
 """
 
 import math
@@ -49,12 +48,13 @@ class StemScore:
 
     @property
     def improvement(self) -> float:
+        """The gain over the mixture."""
         return self.estimate - self.mixture
 
 
 @dataclass(frozen=True)
 class StemExcerpt:
-    """A piece of a song as it should be, as it was separated, and what it was separated from."""
+    """A piece of a song: mixture, reference and estimate of a stem."""
 
     start_seconds: float
     mixture: Array  # (C, n)
@@ -63,7 +63,7 @@ class StemExcerpt:
 
 
 class StemSums:
-    """Energies of a stem, of what its estimate misses and of what the mixture misses, and its worst excerpt."""
+    """Energies of a stem, of the errors of estimate and mixture, and the worst excerpt."""
 
     def __init__(self, stem: str) -> None:
         self.stem = stem
@@ -72,7 +72,7 @@ class StemSums:
         self._loudest = -1.0
 
     def add(self, excerpt: StemExcerpt) -> None:
-        """Take the next piece in."""
+        """Add the next piece."""
         error = _energy(excerpt.reference - excerpt.estimate)
         self._samples += excerpt.reference.size
         self._signal += _energy(excerpt.reference)
@@ -84,11 +84,11 @@ class StemSums:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the stem cannot be heard in the song."""
+        """Whether the stem is silent in the song."""
         return self._signal < SILENT_POWER * max(1, self._samples)
 
     def score(self, bss: Mapping[str, float]) -> StemScore:
-        """What became of the stem."""
+        """The scores of the stem."""
         mute = self._estimate < SILENT_POWER * max(1, self._samples)
         if self.is_silent:
             return StemScore(self.stem, "silent", is_mute=mute)

@@ -1,4 +1,4 @@
-"""Run a model over recordings and compare what it writes down to what is said in them.
+"""Run a model over recordings and compare its transcripts to the reference texts.
 
 A recording is transcribed as by `unbraid transcribe`. Words count as they sound: in lower case, and without
 punctuation, after normalisation (see normalization.py). Time is that of transcribing, wall clock and CPU, neither
@@ -25,7 +25,7 @@ _WORD = re.compile(r"\w+(?:'\w+)*")
 
 
 class Transcribes(Protocol):
-    """What is needed of a Transcriber here."""
+    """The part of a Transcriber that is used here."""
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> Transcript:
         """The words of an array (C, T)."""
@@ -34,11 +34,11 @@ class Transcribes(Protocol):
 
 @dataclass(frozen=True)
 class TranscriptResult:
-    """What became of one recording."""
+    """The scores of one recording."""
 
     utterance: Utterance
-    words: tuple[str, ...]  # that the model heard
-    distance: Distance  # to those that were said
+    words: tuple[str, ...]  # of the model
+    distance: Distance  # to the reference
     seconds: float  # of audio
     wall_seconds: float  # of transcribing
     cpu_seconds: float
@@ -52,7 +52,7 @@ class TranscriptEvaluation:
     failures: list[Failure] = field(default_factory=list)
 
     def run(self, transcriber: Transcribes, utterances: Sequence[Utterance]) -> Iterator[Failure | None]:
-        """One recording after the other being scored, or failing."""
+        """Transcribe and score one recording after another."""
         found = attempts(utterances, lambda utterance: transcribe_and_score(transcriber, utterance))
         return gathered(found, self.results.append, self.failures)
 
@@ -64,7 +64,7 @@ class TranscriptEvaluation:
 
 
 def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:
-    """Transcribe one recording, as a user would, and count what is wrong."""
+    """Transcribe one recording, as a user would, and count the errors."""
     sound, rate = audio.read(utterance.clip.path)  # (C, T)
     wall, cpu = time.perf_counter(), time.process_time()
     found = transcriber(sound, rate)

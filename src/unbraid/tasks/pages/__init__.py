@@ -1,4 +1,4 @@
-"""A page to look at the stems of a recording and to listen to them: one file, whole without a network."""
+"""HTML pages: the stems of a recording, attention, and the scores of an evaluation; each a file that works offline."""
 
 from unbraid.tasks.pages.gather import Recording, gather
 from unbraid.tasks.pages.stems_page import RunFacts, report_page

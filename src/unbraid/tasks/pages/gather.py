@@ -1,4 +1,4 @@
-"""From a recording and its stems on disk to what a page shows of them, in one pass and flat memory."""
+"""The data of a stems page from a recording and its stems on disk, in one pass and constant memory."""
 
 import contextlib
 import itertools
@@ -14,7 +14,7 @@ from unbraid.tasks.pages.lane import Lane
 from unbraid.tasks.pages.sound import Sound
 
 BLOCK_FRAMES = 1 << 16
-AUDIBLE_DB = -60.0  # what is left over is heard and seen only where it is above this, relative to the mixture
+AUDIBLE_DB = -60.0  # the residual is on the page only where it is above this, relative to the mixture
 MIXTURE, LEFT_OVER = "mixture", "left over"
 
 
@@ -31,7 +31,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was gathered of a signal."""
+    """The data of one signal."""
 
     spectrogram: FloatArray  # (R, columns), power
     level: FloatArray  # (columns,), power
@@ -42,7 +42,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What a page is made of."""
+    """The data of a page."""
 
     mixture: Seen
     stems: dict[str, Seen]
@@ -52,7 +52,7 @@ class Gathered:
 
     @property
     def left_over_db(self) -> float:
-        """The power of what is left over, relative to the mixture's; -inf where there is none."""
+        """The power of the residual, relative to the mixture's; -inf where there is none."""
         if self.left_over.power == 0:
             return -np.inf
         return float(10 * np.log10(self.left_over.power / self.mixture.power)) if self.mixture.power else np.inf

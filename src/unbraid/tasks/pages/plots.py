@@ -35,7 +35,7 @@ def available() -> bool:
 
 
 def histogram(values: Sequence[float], title: str, label: str, noun: str) -> bytes:
-    """The distribution of values over so many NOUN, with mean and median."""
+    """The distribution of values over items, such as mixtures, with mean and median."""
     known = _known(values)
     with _figure(5.6, 3.6) as figure:
         axes = figure.subplots()
@@ -110,7 +110,7 @@ def spectrograms(mixture: Wave, voices: Sequence[tuple[Wave, Wave]], sample_rate
 
 @contextmanager
 def _figure(width: float, height: float) -> "Iterator[Figure]":
-    """A figure of our style, so many inches in size, away from any window."""
+    """A figure in our style, of a size in inches, without a window."""
     import matplotlib
     from matplotlib.figure import Figure
 

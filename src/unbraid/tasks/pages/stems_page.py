@@ -23,7 +23,7 @@ _MOST_TICKS = 6
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What is known of a run beside its sound."""
+    """The facts about a run."""
 
     name: str  # of the input
     model: str
@@ -71,7 +71,7 @@ def _facts(gathered: Gathered, run: RunFacts) -> str:
 
 
 def _left_over(gathered: Gathered) -> str:
-    """How much of the mixture is in no stem, in words."""
+    """The part of the mixture that is in no stem, in words."""
     if not np.isfinite(gathered.left_over_db):
         return "nothing: the stems are the mixture" if gathered.left_over_db < 0 else "all: the mixture is silent"
     return f"{_number(gathered.left_over_db)} dB, relative to the mixture"
@@ -157,7 +157,7 @@ def points(level: FloatArray) -> str:
 
 
 def _over(gathered: Gathered) -> str:
-    """What lies over a view: the cursor, and a veil where there is no sound."""
+    """The overlay of a view: the cursor, and a veil over the part without sound."""
     veil = f'<div class="unheard" style="left: {100 * LIMIT_SECONDS / gathered.seconds:.3f}%"></div>'
     return (veil if gathered.seconds > LIMIT_SECONDS else "") + '<div class="cursor"></div>'
 

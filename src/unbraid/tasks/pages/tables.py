@@ -31,7 +31,7 @@ def text(value: object) -> Cell:
 
 
 def cell(value: float | None, digits: int, *, sign: bool = False, exact: int = 4) -> Cell:
-    """A number with so many digits for people, and EXACT digits in CSV, where no number is an empty cell."""
+    """A number with DIGITS decimals for people and EXACT in CSV; without a number, a dash and an empty cell."""
     known = value is not None and math.isfinite(value)
     return Cell(number(value, digits, sign), f"{value:.{exact}f}" if known else "")
 
@@ -51,7 +51,7 @@ def percent(rate: float) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows of as many cells."""
+    """Columns, and rows with a cell for each."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
