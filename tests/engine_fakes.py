@@ -12,9 +12,9 @@ from unbraid.hub.spec import ModelSpec, Spectral, Vocabularies, Windows
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.band_split.config import BandSplitConfig
-from unbraid.models.family import Config
+from unbraid.models.config import Config
+from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.tensors import tensor_shapes
 from unbraid.models.unet.config import UNetConfig
 
 Network = Callable[[np.ndarray], np.ndarray]

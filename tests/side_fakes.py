@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from unbraid.hub.spec import Mel, ModelSpec, Vocabularies, Windows, size_of
+from unbraid.hub.spec import Mel, ModelSpec, Vocabularies, Windows
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.models.audio_transformer.config import (
     AudioTransformerConfig,
@@ -14,6 +14,7 @@ from unbraid.models.audio_transformer.config import (
     TextSide,
     WaveSide,
 )
+from unbraid.models.audio_transformer.padding import size_of
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 MEL = Mel(frame_samples=20, hop_samples=4, bins=6)

@@ -9,8 +9,8 @@ import numpy as np
 import soundfile
 
 from engine_fakes import noise
-from source_tree import FILES, ROOT
-from test_layers import TORCH_LEVEL, part_of_file
+from source_tree import FILES, ROOT, name_of
+from test_layers import is_behind
 
 WALL = """
 import sys
@@ -54,7 +54,7 @@ def test_every_module_of_the_run_side_can_be_imported_without_torch() -> None:
     modules = [
         ".".join(("unbraid", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
         for path in FILES
-        if part_of_file(path) not in TORCH_LEVEL and path != ROOT / "runtime" / "eager.py" and path.stem != "__main__"
+        if not is_behind(name_of(path)) and path.stem != "__main__"
     ]
     assert len(modules) > 40
     code = f"import importlib\nfor name in {modules}:\n    importlib.import_module(name)\nprint('torch' in sys.modules)"
@@ -89,7 +89,7 @@ def test_packaged_speech_models_run_in_int8_without_onnx(tmp_path: Path) -> None
 import os
 os.environ["UNBRAID_CACHE"] = {str(tmp_path)!r}
 import numpy as np, unbraid
-from unbraid.hub.names import entries
+from unbraid.hub.names.names import entries
 for entry in entries():
     if entry.where == "packaged" and entry.family == "sepformer":
         print(entry.name, len(unbraid.Separator(entry.name, precision="int8")(np.ones((1, 999)), 8000)))
@@ -100,8 +100,8 @@ for entry in entries():
 def test_the_int8_copy_of_a_published_network_needs_no_onnx(tmp_path: Path) -> None:
     """Its graph ships with the package, and its weights are made in NumPy."""
     code = """
-from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.hub.graphs import find_graph
+from unbraid.models.sepformer.network.config import SepFormerConfig
+from unbraid.hub.names.graphs import find_graph
 print(len(find_graph(SepFormerConfig(), "int8")) > 100_000)
 """
     assert python(WALL + code) == "True\n"

@@ -12,12 +12,12 @@ adds to that.
 import argparse
 import csv
 import json
-import shutil
 from pathlib import Path
 
-from unbraid.hub.graphs import graph_name, packed
+from unbraid.files.atomic import appearing
+from unbraid.models.family import FAMILIES
+from unbraid.models.graph_files import graph_name, packed
 from unbraid.models.onnx.build import build_graph
-from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.training.export import export_checkpoint
 from unbraid.training.recipe import read_recipe
 
@@ -73,24 +73,23 @@ KINDS = {
 def package(run: Path) -> None:
     """Export one model over the one that is there."""
     destination = MODELS / run.name
-    fresh = destination.with_name(f"{run.name}.new")
     kind = run.name.split("-")[0]
     provenance, licence = KINDS[kind]
-    spec = export_checkpoint(
-        run / "best.pt",
-        fresh,
-        name=run.name,
-        dtype="float16",
-        licence=licence,
-        provenance=provenance,
-        scores=music_scores(run) if kind == "music" else json.loads((run / "scores.json").read_text()),
-    )
-    with (fresh / "README.md").open("a", encoding="utf-8") as card:
-        card.write(training_of(run))
-    shutil.rmtree(destination, ignore_errors=True)
-    fresh.rename(destination)
-    if isinstance(spec.geometry, SepFormerConfig):
-        (GRAPHS / graph_name(spec.geometry, "int8")).write_bytes(packed(build_graph(spec.geometry, "int8")))
+    with appearing(destination) as fresh:
+        spec = export_checkpoint(
+            run / "best.pt",
+            fresh,
+            name=run.name,
+            dtype="float16",
+            licence=licence,
+            provenance=provenance,
+            scores=music_scores(run) if kind == "music" else json.loads((run / "scores.json").read_text()),
+        )
+        with (fresh / "README.md").open("a", encoding="utf-8") as card:
+            card.write(training_of(run))
+    if FAMILIES[spec.family].int8:
+        with appearing(GRAPHS / graph_name(spec.geometry, "int8")) as graph:
+            graph.write_bytes(packed(build_graph(spec.geometry, "int8")))
     print(f"{destination}: {sum(f.stat().st_size for f in destination.iterdir()) / 1e6:.1f} MB")
 
 

@@ -24,6 +24,7 @@ from unbraid.corpora.layouts import Wanted, find_mixtures, find_noises
 from unbraid.corpora.levels import looped, with_noise
 from unbraid.corpora.mixtures import read_clip, read_mixture
 from unbraid.dsp.metrics import si_sdr_improvement
+from unbraid.files.atomic import appearing
 from unbraid.hub.spec import ModelSpec, read_spec
 from unbraid.tasks.separation.separator import Separator
 
@@ -116,7 +117,8 @@ def main() -> None:
     scores = {key: round(value, 2) for key, value in scores.items()}
     for key, value in scores.items():
         print(f"{value:8.2f}  {key}")
-    (args.folder.parent / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
+    with appearing(args.folder.parent / "scores.json") as fresh:
+        fresh.write_text(json.dumps(scores, indent=2) + "\n")
 
 
 if __name__ == "__main__":

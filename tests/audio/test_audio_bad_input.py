@@ -232,3 +232,13 @@ def test_impossible_ranges(wav: Path) -> None:
     refused(wav, re.escape("A duration of 0 s is not possible; it must be more than 0."), UsageError, duration=0)
     refused(wav, re.escape("A duration of nan s is not possible; it must be more than 0."), UsageError, duration=np.nan)
     refused(wav, r"The duration asked of \S+ is shorter than one sample\. Ask for more\.", duration=1e-6)
+
+
+@pytest.mark.parametrize("rate", [10_000_001, 2**31 - 1])
+def test_a_rate_that_no_recording_has(tmp_path: Path, rate: int) -> None:
+    """Filters grow with the rate: for a file of 8 KB they would take gigabytes."""
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, noise(1, 4000).T, rate)
+    refused(path, rf"\S+ states a sample rate of {rate} Hz, which no recording has; the highest .+")
+    with pytest.raises(AudioError, match=f"must be at most 10000000 Hz, got {rate}"):
+        audio.checked_rate(rate)

@@ -171,9 +171,9 @@ def test_pipes_are_spooled_and_the_spool_is_removed(tmp_path: Path, kind: str, m
 
 def test_spooling_reports_what_has_come() -> None:
     seen: list[int] = []
-    path = audio.spool(Pipe(b"x" * 200_000), lambda done, total: seen.append(done))
-    assert path.read_bytes() == b"x" * 200_000
-    path.unlink()
+    with audio.spooled(Pipe(b"x" * 200_000), lambda done, total: seen.append(done)) as path:
+        assert path.read_bytes() == b"x" * 200_000
+    assert not path.exists()
     assert len(seen) > 1
     assert seen == sorted(seen)
     assert seen[-1] == 200_000

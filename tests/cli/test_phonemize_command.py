@@ -8,6 +8,7 @@ import pytest
 
 import unbraid.cli.phonemize  # noqa: F401
 from text_fakes import SURE, speller
+from unbraid.files.bounded import MOST_TEXT_BYTES
 
 NO_WORDS = "There are no words in {}; give at least one."
 
@@ -78,6 +79,16 @@ def test_what_cannot_be_said(unbraid_command, spelling, words, stdin, message) -
     assert (outcome.code, outcome.errors) == (2, [f"error: {message}"])
     told = unbraid_command("phonemize", "--json", *words, stdin=stdin)
     assert json.loads(told.out.splitlines()[-1]) == {"error": message}
+
+
+@pytest.mark.parametrize("words", [("-",), ("--file", "long.txt")])
+def test_a_line_without_end_is_refused(unbraid_command, spelling, here: Path, words) -> None:
+    text = b"cat\n" + b"a " * (MOST_TEXT_BYTES // 2 + 1)
+    (here / "long.txt").write_bytes(text)
+    outcome = unbraid_command("phonemize", *words, stdin=text)
+    place = "standard input" if words == ("-",) else "long.txt"
+    sentence = f"error: {place}, line 2: it is longer than the limit of 4194304 bytes; break it into lines."
+    assert (outcome.code, outcome.errors) == (2, [sentence])
 
 
 def test_a_file_that_is_not_there(unbraid_command, spelling) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from speaking_fakes import FakeVocoder, synthesizer
 from unbraid import audio
+from unbraid.files.bounded import MOST_TEXT_BYTES
 
 
 @pytest.fixture
@@ -93,6 +94,16 @@ def test_what_cannot_be_is_refused_and_nothing_written(unbraid_command, speaking
     outcome = unbraid_command("synthesize", *words)
     assert (outcome.code, outcome.out, outcome.errors) == (2, "", [f"error: {sentence}"])
     assert files(here) == ["there.wav"]
+
+
+@pytest.mark.parametrize("words", [("-",), ("--file", "long.txt")])
+def test_a_text_without_end_is_refused(unbraid_command, speaking, here: Path, words) -> None:
+    text = b"a " * (MOST_TEXT_BYTES // 2 + 1)
+    (here / "long.txt").write_bytes(text)
+    outcome = unbraid_command("synthesize", *words, "-o", "a.wav", stdin=text)
+    place = "standard input" if words == ("-",) else "long.txt"
+    sentence = f"error: {place}: it is larger than the limit of 4194304 bytes; say it in parts."
+    assert (outcome.code, outcome.errors, files(here)) == (2, [sentence], ["long.txt"])
 
 
 def test_json_and_a_wav_do_not_share_standard_output(unbraid_command, speaking) -> None:

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from source_tree import ROOT
+from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.tensors import tensor_shapes
 
 SIZES = SepFormerConfig(features=8, heads=2, chunk_frames=20, blocks=1, layers=1, hidden=8)
 PARAMETERS = sum(math.prod(shape) for shape in tensor_shapes(SIZES).values())

@@ -82,12 +82,15 @@ def copied(template: Path, folder: Path) -> Path:
     return folder
 
 
-def command(*words: str) -> Callable[[], object]:
-    """The work of a command line."""
+def command(*words: str, stdin: str | None = None) -> Callable[[], object]:
+    """The work of a command line, a file perhaps for its standard input."""
 
     def work() -> None:
         from unbraid.cli import main
 
+        if stdin is not None:
+            os.dup2(os.open(stdin, os.O_RDONLY), 0)
+            sys.stdin = open(0, closefd=False)  # noqa: SIM115
         sys.argv = ["unbraid", *words]
         main()
 
@@ -99,6 +102,8 @@ def _code_of(work: Callable[[], object]) -> int:
         work()
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+    except KeyboardInterrupt:
+        return 130
     except BaseException:
         import traceback
 

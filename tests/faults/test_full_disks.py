@@ -12,7 +12,7 @@ if not hasattr(os, "fork"):
 
 import resource
 
-from kill_commands import fake_everything, make_inputs
+from kill_inputs import fake_everything, make_inputs
 from kill_points import child, command, copied, tree
 
 ONE = ("separate", "a.wav", "-o", "out", "-q")
@@ -26,6 +26,8 @@ CASES = [
     (("enhance", "a.wav", "-m", "clean", "-q"), 1500),
     (("evaluate", "model", "data", "--metrics", "si-sdr", "-o", "scores", "-q"), 30000),
     (("models", "import", "checkpoint", "--to", "mine"), 3000),
+    (("attention", "speller", "bad", "-o", "pages/bad.html"), 1000),
+    (("synthesize", "ab", "-o", "said/ab.wav", "-q"), 700),
 ]
 
 
@@ -62,4 +64,5 @@ def test_nothing_is_written_by_half(
     assert "cannot be written: File too large. Files may not be that large there" in end.said
     assert "Traceback" not in end.said
     assert "bug" not in end.said
+    assert ".unbraid-" not in end.said
     assert tree(folder) == before

@@ -144,3 +144,10 @@ def test_a_file_with_a_header_is_read_as_it_is_said(tmp_path: Path) -> None:
     assert rate == 48000
     assert samples.shape == (1, 1022)
     np.testing.assert_array_equal(samples[:, 22:], signal(1000))
+
+
+@pytest.mark.parametrize("ending", [".ul", ".AL", ".ulaw", ".alaw", ".gsm", ".vox", ".sln"])
+def test_folders_are_searched_for_telephone_sound(ending: str) -> None:
+    from unbraid.cli.files.inputs import EXTENSIONS
+
+    assert ending.lower().removeprefix(".") in EXTENSIONS

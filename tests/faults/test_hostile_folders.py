@@ -13,9 +13,10 @@ from engine_fakes import MUSIC, SPEECH, music_spec, speech_spec, text_spec, weig
 from unbraid.errors import ModelError, SpecError
 from unbraid.hub.folder import open_model_folder, sha256
 from unbraid.hub.spec import ModelSpec, parse_spec, read_spec
-from unbraid.models.family import Config
+from unbraid.models.config import Config
+from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.tensors import tensor_shapes, write_weights
+from unbraid.models.tensors import write_weights
 from unbraid.models.unet.config import UNetConfig
 from unbraid.runtime import open_executor
 
@@ -201,12 +202,15 @@ def test_a_graph_that_returns_another_shape_is_refused_when_it_does(model: Path)
     )
 
 
-def test_a_network_that_returns_no_numbers_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("device", ["cpu", "torch"])
+def test_a_network_that_returns_no_numbers_is_told(tmp_path: Path, device: str) -> None:
+    if device == "torch":
+        pytest.importorskip("torch")
     tensors = {name: np.full_like(value, 1e38) for name, value in weights(SPEECH).items()}
     write_model(tmp_path / "wild", speech_spec())
     write_weights(tmp_path / "wild" / "model.safetensors", tensors)
     vouch(tmp_path / "wild", "model.safetensors")
-    executor = open_executor(open_model_folder(tmp_path / "wild"), tmp_path / "wild", device="cpu")
+    executor = open_executor(open_model_folder(tmp_path / "wild"), tmp_path / "wild", device=device)
     with pytest.raises(
         ModelError, match="its network returns NaN or infinity in sources; the model is damaged, or was never"
     ):

@@ -5,16 +5,28 @@ Here at some of the points where it changes names on the disk; `make crash` trie
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+import unbraid.cli
 
 if not hasattr(os, "fork"):
     pytest.skip("these tests fork, which this system cannot", allow_module_level=True)
 
-from kill_commands import COMMANDS, Trial, fake_everything, make_inputs, spread
+from kill_commands import COMMANDS
+from kill_inputs import fake_everything, make_inputs
+from kill_points import copied
+from kill_trials import Trial, spread
 
-QUICK = ("separate", "separate into one folder", "separate again, otherwise", "transcribe", "import")
+QUICK = {  # how many points of each
+    "separate": 6, "separate into one folder": 6, "separate again, otherwise": 6, "separate standard input": 4,
+    "transcribe": 6, "import": 4, "import in place of another": 6, "remove": 6, "int8": 2, "export": 2, "render": 2,
+    "speak": 2, "doctor": 3,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +42,57 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_command_goes_on_as_if_nothing_had_been(name: str, inputs: Path, tmp_path: Path, monkeypatch) -> None:
     fake_everything(monkeypatch, "cache")
     trial = Trial(COMMANDS[name], inputs, tmp_path / "work")
-    for point in spread(trial.points, 6):
+    for point in spread(trial.points, QUICK[name]):
         trial.kill(point)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_nothing_hidden(number: int, inputs: Path, tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "number", "count"),
+    [
+        ("separate into one folder", signal.SIGINT, 6),
+        ("separate into one folder", signal.SIGTERM, 6),
+        ("separate standard input", signal.SIGINT, 3),
+        ("doctor", signal.SIGINT, 3),
+    ],
+)
+def test_an_interrupt_leaves_nothing_hidden(
+    name: str, number: int, count: int, inputs: Path, tmp_path: Path, monkeypatch
+) -> None:
     fake_everything(monkeypatch, "cache")
-    trial = Trial(COMMANDS["separate into one folder"], inputs, tmp_path / "work")
-    for point in spread(trial.points, 6):
+    trial = Trial(COMMANDS[name], inputs, tmp_path / "work")
+    for point in spread(trial.points, count):
         trial.interrupt((point, point + 1), number)
+
+
+RENDERING = """
+import os, signal
+from pathlib import Path
+from unbraid.corpora.rendering import Rendering, Stock, render_songs
+
+stock = Stock((Path("none.mid"),), (Path("none.sf2"),))
+next(render_songs(stock, Rendering(2.0), Path("songs"), range(4), workers=2))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_processes_that_render_end_with_the_one_that_started_them(inputs: Path, tmp_path: Path, monkeypatch) -> None:
+    """They hold its standard output, so that it is open for as long as one of them is alive."""
+    pytest.importorskip("mido")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    monkeypatch.setenv("PATH", f"{inputs / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    words = [sys.executable, "-c", RENDERING]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_stems_are_on_the_disk_before_they_have_their_names(inputs: Path, tmp_path: Path, monkeypatch) -> None:
+    fake_everything(monkeypatch, "cache")
+    monkeypatch.chdir(copied(inputs, tmp_path / "work"))
+    synced = set()
+    monkeypatch.setattr(os, "fsync", lambda file: synced.add(os.fstat(file).st_ino))
+    for template in ("{track}/{stem}.{ext}", "{track}_{stem}.{ext}"):
+        done = CliRunner().invoke(unbraid.cli.app, ["separate", "a.wav", "-o", "out", "--template", template])
+        assert done.exit_code == 0, done.output
+    written = [path.stat().st_ino for path in Path("out").rglob("*") if path.is_file()]
+    assert len(written) == 6
+    assert synced >= set(written)

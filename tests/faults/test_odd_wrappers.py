@@ -168,15 +168,6 @@ def test_ac3_that_calls_itself_pcm(tmp_path: Path) -> None:
     assert abs(np.argmax(np.abs(np.fft.rfft(samples[0]))) * 48000 / samples.shape[1] - 440) < 2
 
 
-def test_samples_in_more_than_one_chunk_are_told(tmp_path: Path) -> None:
-    samples = signal(9000)
-    data = encoded("wav", samples) + b"data" + struct.pack("<I", 400) + bytes(400)
-    data = data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
-    assert check(tmp_path / "two.wav", data, samples) == (
-        "its samples are in more than one chunk; only the first is read",
-    )
-
-
 def test_too_many_recordings(tmp_path: Path) -> None:
     (tmp_path / "many.wav").write_bytes(encoded("wav", signal(1)) * 10_001)
     with pytest.raises(AudioError, match="holds more than 10000 recordings, one after the other"):

@@ -47,6 +47,7 @@ TEXTS: dict[str, tuple[Talk, str]] = {
         "is more than 1048576 bytes long",
     ),
     "nested JSON": (says("200 OK", {}, b"[" * 200_000), "does not state the checksum of 2stems"),
+    "a key twice": (says("200 OK", {}, b'{"2stems": "a", "2stems": "b"}'), "does not state the checksum of 2stems"),
     "JSON of another kind": (says("200 OK", {}, b"[1]"), "does not state the checksum of 2stems"),
     "a number of 5000 digits": (says("200 OK", {}, b"9" * 5000), "does not state the checksum of 2stems"),
     "a strange charset": (

@@ -56,14 +56,12 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         family = "unet" if "model.index" in noted.files else "sepformer"
         return SimpleNamespace(spec=a_spec(name, family), tensors={"x": np.zeros(1, np.float32)})
 
-    def write_model_folder(
-        destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], *, replace: bool
-    ) -> None:
+    def write_model_folder(destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray]) -> None:
         with store.appearing(destination) as fresh:
             (fresh / "spec.json").write_text(spec.to_json(), encoding="utf-8")
 
     monkeypatch.setattr(hub, "_read_checkpoint", read_checkpoint)
-    monkeypatch.setattr("unbraid.hub.folder.write_model_folder", write_model_folder)
+    monkeypatch.setattr("unbraid.hub.names.folder.write_model_folder", write_model_folder)
     return noted
 
 

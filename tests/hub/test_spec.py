@@ -90,8 +90,8 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"spectral": {}},
      "tiny-speech: of spectral, windows, vocabularies, mel its network needs windows and no other; "
      "found spectral, windows."),
-    ({"geometry": 5}, "spec.json: geometry: expected an object with the fields of UNetConfig, found 5."),
-    ({"geometry": None}, "spec.json: geometry: expected an object with the fields of UNetConfig, found None."),
+    ({"geometry": 5}, "spec.json: geometry: expected an object with the fields of SepFormerConfig, found 5."),
+    ({"geometry": None}, "spec.json: geometry: expected an object with the fields of SepFormerConfig, found None."),
     ({"geometry": {"features": 12, "layers": 1, "depth": 3}},
      "spec.json: geometry: unknown key 'depth'; allowed are sources, features, kernel_samples, stride_samples, "
      "chunk_frames, blocks, layers, heads, hidden."),

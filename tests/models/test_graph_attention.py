@@ -8,7 +8,7 @@ import pytest
 
 from engine_fakes import write_model
 from side_fakes import CONVERTERS, EVERY, SPEAKERS, WRITERS, items, side_spec
-from unbraid.hub.graphs import every_part, find_graph, graph_parts
+from unbraid.hub.graphs import find_graph
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
 from unbraid.runtime import open_executor
 from unbraid.tasks.decoding.state import as_item, batch
@@ -76,8 +76,8 @@ def test_one_step_attends_to_itself(tmp_path: Path) -> None:
 
 def test_every_audio_transformer_has_the_graph_and_no_other_network_does() -> None:
     for geometry in (WRITERS["waveform to text"], SPEAKERS["text to spectrogram"], CONVERTERS["waveform to waveform"]):
-        assert every_part(geometry) == (*graph_parts(geometry), "attention")
-    assert "attention" not in graph_parts(WRITERS["waveform to text"])  # folders run without it
+        assert (*geometry.graphs, *geometry.optional_graphs) == (*geometry.graphs, "attention")
+    assert "attention" not in WRITERS["waveform to text"].graphs  # folders run without it
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

@@ -15,13 +15,15 @@ import safetensors.numpy
 
 from engine_fakes import MUSIC, SPEECH, TEXT, weights
 from unbraid.errors import RuntimeUnavailable
-from unbraid.hub import graphs
-from unbraid.hub.graphs import WEIGHTS_FILES, every_part, find_graph, graph_name, graph_parts
+from unbraid.hub.graphs import find_graph
+from unbraid.hub.names import graphs
 from unbraid.hub.spec import ModelSpec, parse_spec
-from unbraid.models.family import Config
+from unbraid.models.config import Config
+from unbraid.models.family import WEIGHTS_FILES, tensor_shapes
+from unbraid.models.graph_files import graph_name
 from unbraid.models.quantize import quantize, quantized_signature
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.tensors import tensor_offsets, tensor_shapes, write_weights
+from unbraid.models.tensors import tensor_offsets, write_weights
 from unbraid.models.unet.config import UNetConfig
 
 onnx = pytest.importorskip("onnx")
@@ -79,7 +81,9 @@ def test_packaged_models_have_the_graphs_that_the_code_writes_today() -> None:
     for geometry in packaged_int8():
         assert gzip.decompress((graphs / graph_name(geometry, "int8")).read_bytes()) == build_graph(geometry, "int8")
     for folder, spec in packaged().items():
-        for part in (part for part in every_part(spec.geometry) if f"{part}.onnx" in spec.files):
+        for part in (
+            part for part in (*spec.geometry.graphs, *spec.geometry.optional_graphs) if f"{part}.onnx" in spec.files
+        ):
             kept = (folder / f"{part}.onnx").read_bytes()
             assert kept in [build_graph(spec.geometry, dtype, part) for dtype in ("float32", "float16")], folder.name
         if "model.int8.onnx.gz" in spec.files:
@@ -153,7 +157,7 @@ def test_a_graph_uses_every_tensor_and_holds_none() -> None:
 def test_two_graphs_share_a_weights_file_and_use_all_of_it(dtype: str) -> None:
     shapes = tensor_shapes(TEXT)
     offsets = tensor_offsets({name: (dtype, shape) for name, shape in shapes.items()})
-    places = [external(build_graph(TEXT, dtype, part)) for part in graph_parts(TEXT)]
+    places = [external(build_graph(TEXT, dtype, part)) for part in TEXT.graphs]
     assert places[0].keys() | places[1].keys() == shapes.keys()
     crossed = {f"decoder.layers.{i}.cross_attention.in_proj.{kind}" for i in range(3) for kind in ("weight", "bias")}
     assert places[0].keys() & places[1].keys() == crossed
@@ -165,7 +169,7 @@ def test_two_graphs_share_a_weights_file_and_use_all_of_it(dtype: str) -> None:
 def test_graphs_pass_the_checker(tmp_path: Path) -> None:
     for geometry in (SPEECH, MUSIC, TEXT):
         write_weights(tmp_path / "model.safetensors", weights(geometry))
-        for part in graph_parts(geometry):
+        for part in geometry.graphs:
             (tmp_path / f"{part}.onnx").write_bytes(build_graph(geometry, "float32", part))
             onnx.checker.check_model(tmp_path / f"{part}.onnx")
 

@@ -7,9 +7,10 @@ import pytest
 
 from engine_fakes import peak_error, weights, write_model
 from side_fakes import CONVERTERS, EVERY, SPEAKERS, WRITERS, items, side_spec
-from unbraid.hub.graphs import find_graph, graph_parts
+from unbraid.hub.graphs import find_graph
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
-from unbraid.models.tensors import tensor_offsets, tensor_shapes, write_weights
+from unbraid.models.family import tensor_shapes
+from unbraid.models.tensors import tensor_offsets, write_weights
 from unbraid.runtime import Executor, open_executor
 from unbraid.tasks.decoding.state import DecoderState, batch
 
@@ -25,7 +26,7 @@ def engine(folder: Path, geometry: AudioTransformerConfig, device: str) -> dict[
     """Every graph of a written model, on one engine."""
     return {
         part: open_executor(side_spec(geometry), folder, graph=part, device=device, threads=1)
-        for part in graph_parts(geometry)
+        for part in geometry.graphs
     }
 
 
@@ -48,7 +49,7 @@ def test_what_reads_is_the_same_on_both_engines(tmp_path: Path, kind: str, dtype
     """Encoders, and the whole network where it is aligned."""
     geometry = EVERY[kind]
     ours, theirs = engines(tmp_path / "model", geometry, dtype)
-    part = graph_parts(geometry)[0]
+    part = geometry.graphs[0]
     for lengths in ([1], [23], LENGTHS):
         inputs = batch(items(geometry.source, lengths), geometry.source)
         assert_equal(ours[part].run(inputs), theirs[part].run(inputs))
@@ -126,7 +127,7 @@ def test_graphs_point_at_all_of_the_file_and_pass_the_checker(tmp_path: Path, ki
     content = (tmp_path / "model.safetensors").read_bytes()
     offsets = tensor_offsets({name: (dtype, shape) for name, shape in tensor_shapes(geometry).items()})
     used = set()
-    for part in graph_parts(geometry):
+    for part in geometry.graphs:
         path = tmp_path / f"{part}.onnx"
         path.write_bytes(find_graph(geometry, dtype, part))
         onnx.checker.check_model(path)
@@ -141,6 +142,6 @@ def test_graphs_point_at_all_of_the_file_and_pass_the_checker(tmp_path: Path, ki
 
 
 def test_each_kind_of_network_has_its_graphs() -> None:
-    assert {graph_parts(geometry) for geometry in WRITERS.values()} == {("encoder", "decoder")}
-    assert {graph_parts(geometry) for geometry in SPEAKERS.values()} == {("encoder", "decoder", "post")}
-    assert {graph_parts(geometry) for geometry in CONVERTERS.values()} == {("model",)}
+    assert {geometry.graphs for geometry in WRITERS.values()} == {("encoder", "decoder")}
+    assert {geometry.graphs for geometry in SPEAKERS.values()} == {("encoder", "decoder", "post")}
+    assert {geometry.graphs for geometry in CONVERTERS.values()} == {("model",)}

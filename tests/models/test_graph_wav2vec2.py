@@ -11,7 +11,7 @@ from engine_fakes import weights
 from unbraid.errors import SpecError
 from unbraid.hub.folder import open_model_folder, write_model_folder
 from unbraid.hub.spec import ModelSpec, Vocabularies, Windows, parse_spec
-from unbraid.models.tensors import tensor_shapes
+from unbraid.models.family import tensor_shapes
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import open_executor
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine_fakes import weights
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
-from unbraid.models.tensors import tensor_shapes
+from unbraid.models.family import tensor_shapes
 
 torch = pytest.importorskip("torch")
 

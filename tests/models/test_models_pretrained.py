@@ -3,8 +3,8 @@
 import pytest
 
 from side_fakes import BASE, WRITERS
-from unbraid.hub.spec import size_of, steps_in
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, PretrainedSide, SpectrogramSide, TextSide
+from unbraid.models.audio_transformer.padding import size_of, steps_in
 
 torch = pytest.importorskip("torch")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engine_fakes import SPEECH, weights
+from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.tensors import tensor_shapes
 
 torch = pytest.importorskip("torch")
 

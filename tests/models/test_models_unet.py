@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine_fakes import MUSIC, weights
-from unbraid.models.tensors import tensor_shapes
+from unbraid.models.family import tensor_shapes
 from unbraid.models.unet.config import UNetConfig
 
 torch = pytest.importorskip("torch")

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from unbraid.models.tensors import tensor_shapes
+from unbraid.models.family import tensor_shapes
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 torch = pytest.importorskip("torch")

@@ -3,8 +3,8 @@
 import numpy as np
 
 from engine_fakes import SPEECH, weights
+from unbraid.models.family import tensor_shapes
 from unbraid.models.quantize import LINEAR, quantize, quantized_signature
-from unbraid.models.tensors import tensor_shapes
 
 
 def test_weights_are_rounded_to_their_channels_own_scale() -> None:

@@ -13,9 +13,10 @@ from side_fakes import EVERY
 from unbraid.errors import ModelError
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.band_split.config import BandSplitConfig
-from unbraid.models.family import Config
+from unbraid.models.config import Config
+from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.tensors import check_tensors, read_weights, tensor_offsets, tensor_shapes, write_weights
+from unbraid.models.tensors import check_tensors, read_weights, tensor_offsets, write_weights
 from unbraid.models.unet.config import UNetConfig
 
 

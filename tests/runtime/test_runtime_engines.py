@@ -72,8 +72,8 @@ def test_length_and_batch_are_free_and_threads_do_not_matter(speech_folder: Path
     assert available_threads() >= 1
 
 
-def open_closed(folder: Path) -> Executor:
-    executor = open_executor(read_spec(folder), folder, device="cpu")
+def open_closed(folder: Path, device: str) -> Executor:
+    executor = open_executor(read_spec(folder), folder, device=device)
     executor.close()
     return executor
 
@@ -86,8 +86,8 @@ def test_closing_twice_is_no_error(speech_folder: Path) -> None:
         executor = open_executor(spec, speech_folder, device=device)
         executor.close()
         executor.close()
-    with pytest.raises(UsageError, match="^This model is closed; load it again.$"):
-        open_closed(speech_folder).run({})
+        with pytest.raises(UsageError, match="^This model is closed; load it again.$"):
+            open_closed(speech_folder, device).run({})
 
 
 def test_a_graph_that_cannot_be_opened_is_told(tmp_path: Path) -> None:

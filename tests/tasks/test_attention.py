@@ -13,9 +13,9 @@ from unbraid.dsp.mel import mel_levels
 from unbraid.errors import AudioError, UsageError
 from unbraid.hub.catalogue import catalogue
 from unbraid.hub.names import resolve
-from unbraid.hub.spec import read_spec, samples_in_step
+from unbraid.hub.spec import read_spec
 from unbraid.hub.vocabulary import END, Vocabulary
-from unbraid.models.audio_transformer.config import AudioTransformerConfig
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, samples_in_step
 from unbraid.tasks.attention import AttentionMaps, attention_maps
 from unbraid.tasks.decoding.generator import Generator
 

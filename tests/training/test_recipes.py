@@ -15,9 +15,9 @@ from source_tree import ROOT
 from unbraid.errors import UsageError
 from unbraid.hub.importers.spleeter_config import shipped_config
 from unbraid.hub.spec import Spectral
+from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import SepFormer
-from unbraid.models.tensors import tensor_shapes
 from unbraid.models.unet.config import UNetConfig
 from unbraid.training import read_recipe, train
 from unbraid.training.checkpoints import LAST

@@ -12,8 +12,8 @@ from unbraid.errors import DownloadError, ModelError, UsageError
 from unbraid.hub.folder import write_model_folder
 from unbraid.hub.importers import read_checkpoint
 from unbraid.hub.importers.wav2vec2_backbone import read_trunk
-from unbraid.hub.spec import steps_in
 from unbraid.models.audio_transformer.config import PretrainedSide
+from unbraid.models.audio_transformer.padding import steps_in
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.training import export_run, train
 from unbraid.training.pretrained import pretrained_trunk

@@ -6,7 +6,7 @@ from unbraid.audio.info import Audio, AudioInfo
 from unbraid.audio.options import Excerpt, ReadOptions, TrackChoice
 from unbraid.audio.read import Reader, check_range, open_reader, probe, read
 from unbraid.audio.resample import Resampler, resample, resampled_length
-from unbraid.audio.source import Source, spool
+from unbraid.audio.source import Source, spooled
 from unbraid.audio.write import StreamWriter, Writer, open_writer, write
 
 __all__ = [
@@ -38,6 +38,6 @@ __all__ = [
     "read",
     "resample",
     "resampled_length",
-    "spool",
+    "spooled",
     "write",
 ]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from unbraid.audio.info import Audio
+from unbraid.audio.info import MOST_HERTZ, Audio
 from unbraid.errors import AudioError, UsageError
 
 LOUDEST = 1e9  # float32 has room for its square, and for sums of those; full scale is 1
@@ -56,6 +56,8 @@ def checked_rate(sample_rate: float) -> int:
     number = isinstance(sample_rate, numbers.Real) and not isinstance(sample_rate, bool)
     if not number or not float(sample_rate).is_integer() or sample_rate < 1:
         raise AudioError(f"The sample rate must be a whole number of Hz above 0, got {sample_rate!r}.")
+    if sample_rate > MOST_HERTZ:
+        raise AudioError(f"The sample rate must be at most {MOST_HERTZ} Hz, got {sample_rate!r}.")
     return int(sample_rate)
 
 

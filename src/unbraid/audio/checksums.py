@@ -1,8 +1,10 @@
 """Cyclic redundancy checks as Ogg pages and FLAC frames have them: highest bit first, from 0 on."""
 
 import zlib
+from collections.abc import Iterator
 from functools import lru_cache
 
+_LEAST_FRAME = 8  # bytes: header, a subframe, checksum
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -23,6 +25,15 @@ def flac_header(data: bytes) -> int:
 def flac_frame(data: bytes) -> int:
     """Of a FLAC frame (16 bits)."""
     return _check(data, 16, 0x8005)
+
+
+def flac_frames(data: bytes) -> Iterator[int]:
+    """The lengths at which these bytes may end a FLAC frame: those at which its checksum follows."""
+    value, table = 0, _table(16, 0x8005)
+    for at, byte in enumerate(data, 1):
+        before, value = value, (value << 8 & 0xFFFF) ^ table[value >> 8 ^ byte]
+        if value == 0 != before and at > _LEAST_FRAME:  # behind it, zeros change nothing
+            yield at
 
 
 def _check(data: bytes, bits: int, polynomial: int) -> int:

@@ -5,14 +5,13 @@ so that a wrong one can be replaced. (Multimedia Programming Interface 1.0; EBU 
 Interchange File Format 1.3; Apple Core Audio Format 1.0; Sun's audio(7).)
 """
 
-import os
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-MOST_CHUNKS = 10_000  # before the samples; a file with more was not made by an audio program
-_W64_RIFF, _W64_GUID_TAIL = bytes.fromhex("726966662e91cf11a5d628db04c10000"), bytes.fromhex("f3acd3118cd100c04f8edb8a")
+from unbraid.audio.chunk_walk import Chunk, file_size, to_samples
+
+_W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _AU_BITS = {1: 8, 2: 8, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64, 27: 8}
 
 
@@ -40,7 +39,7 @@ class Samples:
     """The samples of a file, as its header states them."""
 
     kind: str
-    form: bytes  # a key of _FORMS; none in AU
+    form: bytes  # of its chunks; none in AU
     head: int  # where the file begins, behind tags
     start: int  # of the first sample
     stated: int  # bytes of samples, by the header
@@ -52,6 +51,12 @@ class Samples:
     coding: int = 0  # format tag of WAV
     rate: int = 0
     wrong: tuple[str, ...] = ()  # header fields that decoders ignore
+    resized: tuple[Chunk, ...] = ()  # chunks in front of them, with the sizes that they do not state
+
+    @property
+    def misleading(self) -> list[str]:
+        """What to tell of such chunks."""
+        return [f"the size of its {_name(chunk)} chunk does not lead to the next one" for chunk in self.resized]
 
     @property
     def end(self) -> int:
@@ -59,35 +64,8 @@ class Samples:
         return self.start + self.stated
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """A chunk: its name, and the position of its body."""
-
-    name: bytes
-    at: int
-    start: int
-    length: int
-    following: int
-
-
-@dataclass(frozen=True)
-class _Form:
-    """How a format writes the head of a chunk."""
-
-    head: str  # of its name and length, as struct has it
-    align: int = 2
-    counts_head: bool = False
-
-
-_FORMS = {
-    b"RIFF": _Form("<4sI"),
-    b"RIFX": _Form(">4sI"),
-    b"RF64": _Form("<4sI"),
-    b"BW64": _Form("<4sI"),
-    b"FORM": _Form(">4sI"),
-    b"caff": _Form(">4sq", align=1),
-    b"riff": _Form("<16sq", align=8, counts_head=True),
-}
+def _name(chunk: Chunk) -> str:
+    return chunk.name[:4].decode("ascii").strip()
 
 
 def kind_of(head: bytes) -> str | None:
@@ -134,34 +112,6 @@ def _find(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
     return _wav(file, head, kind, first)
 
 
-def walk(file: BinaryIO, at: int, form: bytes) -> Iterator[Chunk]:
-    """The chunks from here on: to the end of the file, or to what cannot be one."""
-    shape = _FORMS[form]
-    length_of = struct.Struct(shape.head)
-    size = file_size(file)
-    for _ in range(MOST_CHUNKS):
-        file.seek(at)
-        data = file.read(length_of.size)
-        if len(data) < length_of.size:
-            return
-        name, length = length_of.unpack(data)
-        if not is_name(name[:4]):
-            return
-        start = at + length_of.size
-        length -= length_of.size if shape.counts_head else 0
-        following = start + max(length, 0)
-        following += -(following - at) % shape.align if shape.align > 2 else max(length, 0) % shape.align
-        yield Chunk(name, at, start, length, following)
-        if length < 0 or following > size:  # far behind the end, seeking itself fails
-            return
-        at = following
-
-
-def is_name(name: bytes) -> bool:
-    """Whether these may be the name of a chunk: four printable characters."""
-    return len(name) == 4 and all(0x20 <= byte < 0x7F for byte in name)
-
-
 def _wav(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
     """WAV of all kinds, and Wave64, which has GUIDs for names and 64 bits for lengths."""
     wide = kind == "Wave64"
@@ -172,7 +122,8 @@ def _wav(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
         head + struct.unpack("<q", first[16:24])[0] if wide else head + 8 + struct.unpack(order + "I", first[4:8])[0]
     )
     fmt, ds64 = b"", None
-    for chunk in walk(file, head + (40 if wide else 12), form):
+    found, resized = to_samples(file, head + (40 if wide else 12), form)
+    for chunk in found:
         name = chunk.name[:4]
         file.seek(chunk.start)
         if name == b"fmt ":
@@ -189,7 +140,7 @@ def _wav(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
                     size, stated = Size(ds64[0] + 8, "<Q", chunk.start), long
             layout = _fmt(fmt, order)
             align = 8 if wide else 2
-            return Samples(kind, form, head, chunk.start, stated, whole, size, tuple(sizes), align, *layout)
+            return Samples(kind, form, head, chunk.start, stated, whole, size, tuple(sizes), align, *layout, resized)
     raise NoSamples(kind)
 
 
@@ -215,7 +166,8 @@ def _aiff(file: BinaryIO, head: int) -> Samples:
     file.seek(head + 4)
     whole = head + 8 + struct.unpack(">I", file.read(4))[0]
     frame, rate, frames = 1, 0, None
-    for chunk in walk(file, head + 12, b"FORM"):
+    found, resized = to_samples(file, head + 12, b"FORM")
+    for chunk in found:
         file.seek(chunk.start)
         if chunk.name == b"COMM" and chunk.length >= 18:
             channels, frames, bits, exponent, mantissa = struct.unpack(">hIhHQ", file.read(18))
@@ -231,13 +183,14 @@ def _aiff(file: BinaryIO, head: int) -> Samples:
             wrong: tuple[str, ...] = ()
             if frames is not None and frame > 1 and frames != stated // frame and chunk.length > 8:
                 wrong = (f"its header states {frames} frames in one place and {stated // frame} in another",)
-            return Samples("AIFF", b"FORM", head, start, stated, whole, size, sizes, 2, frame, 0, rate, wrong)
+            return Samples("AIFF", b"FORM", head, start, stated, whole, size, sizes, 2, frame, 0, rate, wrong, resized)
     raise NoSamples("AIFF")
 
 
 def _caf(file: BinaryIO, head: int) -> Samples:
     frame = rate = 0
-    for chunk in walk(file, head + 8, b"caff"):
+    found, resized = to_samples(file, head + 8, b"caff")
+    for chunk in found:
         file.seek(chunk.start)
         if chunk.name == b"desc" and chunk.length >= 32:
             precise, coding, _, packet, _, _, _ = struct.unpack(">d4sIIIII", file.read(32))
@@ -246,7 +199,7 @@ def _caf(file: BinaryIO, head: int) -> Samples:
         elif chunk.name == b"data":
             size, start = Size(chunk.at + 4, ">q", chunk.start), chunk.start + 4
             stated = chunk.length - 4 if chunk.length >= 4 else -1
-            return Samples("CAF", b"caff", head, start, stated, None, size, (), 1, max(frame, 1), 0, rate)
+            return Samples("CAF", b"caff", head, start, stated, None, size, (), 1, max(frame, 1), 0, rate, (), resized)
     raise NoSamples("CAF")
 
 
@@ -256,8 +209,3 @@ def _au(first: bytes, head: int) -> Samples:
     frame = max(_AU_BITS.get(coding, 8) // 8 * channels, 1)
     size = Size(head + 8, order + "I", head + offset)
     return Samples("AU", b"", head, head + offset, stated, None, size, (), 1, frame, 0, rate)
-
-
-def file_size(file: BinaryIO) -> int:
-    """How many bytes the file has."""
-    return file.seek(0, os.SEEK_END)

@@ -11,22 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from unbraid.audio import tag_blocks
-from unbraid.audio.chunks import Samples, kind_of, walk
+from unbraid.audio import heads, tag_blocks
+from unbraid.audio.chunk_walk import NAMES, file_size, is_samples, resized, walk
+from unbraid.audio.chunks import Samples
 from unbraid.audio.view import Piece, patched
 
-_KNOWN = (
-    b"LIST INFO id3  ID3  bext iXML axml aXML cue  smpl inst fact PEAK JUNK junk FLLR PAD  pad  afsp DISP _PMX chna "
-    b"umid levl acid strc tlst regn plst SAUR minf elm1 LGWV ResU C2PA cart MARK COMT NAME AUTH ANNO (c)  APPL INST "
-    b"MIDI AESD info free uuid strg mark peak edct ovvw"
-)
-_NAMES = frozenset(_KNOWN[at : at + 4] for at in range(0, len(_KNOWN), 5))
-_NAME = re.compile(b"|".join(re.escape(name) for name in sorted(_NAMES)))
+_NAME = re.compile(b"|".join(re.escape(name) for name in sorted(NAMES)))
+_OFFSETS = {"AIFF": 8, "CAF": 4}  # of the samples in their chunk
 _TAIL_BYTES = 1 << 20  # searched for chunks behind samples without a stated end
 _BLOCK_BYTES = 1 << 20
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{16,256}")
 _LARGEST = (1 << 32) - 1  # size that RIFF can state
-_MORE = "its samples are in more than one chunk; only the first is read"
 _PADDING_BYTES = 4096  # of zeros that go without saying
 
 
@@ -40,6 +35,7 @@ class Extent:
     missing: int = 0  # bytes of samples that were cut off
     there: int = 0  # bytes of samples, then
     following: int | None = None  # where another recording begins
+    more: tuple[range, ...] = ()  # further samples of it, in chunks of their own
 
 
 @dataclass(frozen=True)
@@ -48,6 +44,7 @@ class _Behind:
 
     following: int | None = None  # another recording
     notice: str | None = None
+    more: tuple[range, ...] = ()  # chunks of samples
 
 
 def measure(file: BinaryIO, samples: Samples, size: int, *, is_stream: bool = False) -> Extent:
@@ -106,8 +103,9 @@ def _as_stated(samples: Samples, end: int, behind: _Behind, size: int) -> Extent
     if whole is not None and not is_bogus(whole - samples.head - 8) and not end - 8 <= whole <= size + 8:
         notices.append(f"its header states a file of {whole} bytes; it has {size}")
     # libsndfile would take the last of several chunks of samples
-    whole_end = end if behind.notice == _MORE else max(end, min(whole or 0, following or size))
-    return Extent(_sliced(samples, whole_end, size), end, tuple(notices), following=following)
+    stated = size if samples.kind == "CAF" else whole or 0  # a CAF does not state its size
+    whole_end = end if behind.more else max(end, min(stated, following or size))
+    return Extent(_sliced(samples, whole_end, size), end, tuple(notices), following=following, more=behind.more)
 
 
 def _changed(samples: Samples, end: int, notices: tuple[str, ...]) -> Extent:
@@ -154,21 +152,38 @@ def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> _Behind | 
         following = tag_blocks.leading_end(file, at)
         if following >= tags or at >= tags:
             return _Behind()
-        file.seek(following)
-        if kind_of(file.read(40)):
-            return _Behind(following)
+        if (other := heads.following(file, at, tags)) is not None:
+            return _Behind(other)
         if following > at:
             return _Behind(notice=_left_out(tags - following))
         reached = _chunks_end(file, samples, at, tags, is_sure=True)
         if reached is not None:
-            more = any(chunk.name == b"data" and chunk.length > 0 for chunk in walk(file, at, samples.form))
-            return _Behind(reached if _starts_recording(file, reached) else None, _MORE if more else None)
+            more = tuple(_more(file, samples, at, reached))
+            told = f"its samples are in {len(more) + 1} chunks, which are read one after the other" if more else None
+            return _Behind(reached if _starts_recording(file, reached) else None, told, more)
     if _is_zero(file, end, tags):
         return _Behind(notice=_left_out(tags - end, "zeros") if tags - end > _PADDING_BYTES else None)
     file.seek(end)
     if _TEXT.fullmatch(file.read(256)):
         return _Behind(notice=_left_out(tags - end))
     return None
+
+
+def _more(file: BinaryIO, samples: Samples, at: int, end: int) -> Iterator[range]:
+    """The samples in further chunks of samples, up to the end of the chunks."""
+    for chunk in walk(file, at, samples.form):
+        start = chunk.start + _OFFSETS.get(samples.kind, 0)
+        if is_samples(chunk, samples.form) and start < min(chunk.start + chunk.length, end):
+            yield range(start, min(chunk.start + chunk.length, end))
+
+
+def alone(samples: Samples, more: range) -> tuple[Piece, ...]:
+    """The file with other samples instead of its own."""
+    patches = {field.at: field.of(samples.start + len(more)) for field in (samples.size, *samples.sizes)}
+    if samples.form == b"BW64":
+        patches[samples.head] = b"RF64"
+    head = resized(patched(range(samples.head, samples.start), patches), samples.resized, samples.form)
+    return (*head, more)
 
 
 def _left_out(count: int, kind: str = "bytes") -> str:
@@ -187,7 +202,7 @@ def _chunks_end(file: BinaryIO, samples: Samples, at: int, tags: int, *, is_sure
         if _starts_recording(file, reached):
             return reached
         if chunk.length < 0 or chunk.start + chunk.length > tags:
-            return tags if is_sure and chunk.name[:4] in _NAMES else None
+            return tags if is_sure and chunk.name[:4] in NAMES else None
         reached = chunk.following
     if reached == at:
         return None
@@ -195,8 +210,7 @@ def _chunks_end(file: BinaryIO, samples: Samples, at: int, tags: int, *, is_sure
 
 
 def _starts_recording(file: BinaryIO, at: int) -> bool:
-    file.seek(at)
-    return kind_of(file.read(40)) is not None
+    return heads.following(file, at, file_size(file)) is not None
 
 
 def _is_zero(file: BinaryIO, start: int, end: int) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from unbraid.audio import edits, mp3, ogg_pages
+from unbraid.audio import edits, mp3, ogg
 
 
 @dataclass(frozen=True)
@@ -17,16 +17,14 @@ class Facts:
     mp3_packets: int | None = None  # that the table of an mp3 states
 
 
-def look_at(source: Path | BinaryIO) -> Facts:
-    """Read the first bytes of a file; of Ogg, all pages."""
+def look_at(source: Path | BinaryIO, link: ogg.Link | None = None) -> Facts:
+    """Read the first bytes of a file; `link` is what its survey found of Ogg."""
+    if link is not None:
+        return Facts(not link.is_complete, link.inspection.is_damaged)
     if isinstance(source, Path):
         with source.open("rb") as file:
             return look_at(file)
-    source.seek(0)
-    head = source.read(4)
-    if head == b"OggS":
-        pages = ogg_pages.examine(source)
-        return Facts(pages.is_cut, pages.is_damaged) if pages else Facts()
+    source.seek(4)
     if source.read(4) in edits.FIRST_BOXES:
         return Facts(edited_seconds=edits.edited_seconds(source))
     return Facts(mp3_packets=mp3.stated_packets(source) if mp3.is_mp3(source) else None)

@@ -21,6 +21,7 @@ from unbraid.audio.frames import FrameDecoder, Packet
 from unbraid.audio.info import BLOCK_FRAMES, Audio, Notice, damaged
 from unbraid.audio.options import ReadOptions
 from unbraid.audio.packets import measure_loss
+from unbraid.audio.parts import WHOLE, Part
 from unbraid.audio.signals import undisturbed
 from unbraid.audio.streams import clock_of, describe, find_track, several
 from unbraid.audio.timeline import EndlessGap, Timeline
@@ -42,10 +43,15 @@ class FfmpegDecoder:
     obstacle: AudioError | None = None
 
     def __init__(
-        self, source: Path | BinaryIO, name: str, track: int = 0, reading: ReadOptions = ReadOptions()
+        self,
+        source: Path | BinaryIO,
+        name: str,
+        track: int = 0,
+        reading: ReadOptions = ReadOptions(),
+        part: Part = WHOLE,
     ) -> None:
         self.notices: list[Notice] = []
-        facts = look_at(source)
+        facts = look_at(source, part.link)
         self._container = demuxers.open_container(source)
         try:
             self._stream = find_track(self._container, name, track)
@@ -54,7 +60,8 @@ class FfmpegDecoder:
         except BaseException:
             self._container.close()
             raise
-        self.is_cut = facts.is_cut and not (reading.skip_damage and facts.is_damaged)
+        is_end_lost = facts.is_cut and not (reading.skip_damage and facts.is_damaged)
+        self.is_cut = is_end_lost or part.is_cut or part.missing > 0
         self._name, self._origin = name, float(clock.origin)
         self._origin_frames = float(clock.origin * self.info.sample_rate)
         self.notices += findings.of_header(self.info, several(self._container, self.info.track))

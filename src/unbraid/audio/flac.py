@@ -6,13 +6,16 @@ frame states its place, and has a checksum: the last one tells the true length (
 
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from unbraid.audio import checksums, scan, tag_blocks
+from unbraid.audio import checksums, heads, scan, tag_blocks
+from unbraid.audio.units import End
 
 _HEAD = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+_SYNC = re.compile(rb"\xff[\xf8\xf9]")
 _INFO_BYTES = 4 + 4 + 34
+_LOST_FRAMES = 1 << 20  # at most, from one frame to the next
 _LAST_BYTES = 1 << 18  # at the end of a recording, where its last frame is searched
 _SIZES = {
     1: 192,
@@ -27,35 +30,53 @@ _RATE_BYTES = {12: 1, 13: 2, 14: 2}
 class Recording:
     """One FLAC stream in a file."""
 
-    start: int
-    end: int
-    rate: int
-    stated: int  # samples; 0: unknown
-    frames: int | None  # by its last frame, if that is whole; else None
-    patches: dict[int, bytes]  # {position: bytes} of a header with the true number of samples
+    end: End
+    rate: int = 0
+    stated: int = 0  # samples; 0: unknown
+    frames: int | None = None  # by its last frame, if that is whole; else None
+    patches: dict[int, bytes] = field(default_factory=dict)  # {position: bytes} with the true number of samples
 
 
-def recordings(file: BinaryIO, start: int, size: int) -> list[Recording]:
-    """All streams in a file."""
-    heads = [start, *scan.find_all(file, _HEAD, start + 1)]
-    return [_recording(file, at, end) for at, end in zip(heads, [*heads[1:], size], strict=True)]
-
-
-def _recording(file: BinaryIO, start: int, end: int) -> Recording:
+def recording(file: BinaryIO, start: int, size: int) -> Recording:
+    """The stream that begins at `start`."""
     file.seek(start)
     info = file.read(_INFO_BYTES)[8:]
     if len(info) < 34:
-        return Recording(start, end, 0, 0, None, {})
+        return Recording(End(size, is_known=True))
     largest, word = struct.unpack(">H", info[2:4])[0], struct.unpack(">Q", info[10:18])[0]
     rate, stated = word >> 44, word & _MOST
+    limit = min(next(scan.find_all(file, _HEAD, start + 1), size), size)
+    end = tag_blocks.trailing_start(file, start, limit)
     frames = _true_frames(file, start, end, largest)
-    patches = {start + 18: struct.pack(">Q", word & ~_MOST | frames)} if frames is not None else {}
-    return Recording(start, end, rate, stated, frames, patches)
+    if frames is None:  # other bytes follow it, or it was cut off
+        last = _last_frame(file, start + _INFO_BYTES, limit, largest, stated)
+        if last is None:
+            return Recording(End(start + _INFO_BYTES, is_known=False), rate, stated)
+        end, frames = last
+    patches = {start + 18: struct.pack(">Q", word & ~_MOST | frames)}
+    return Recording(End(end, is_known=True), rate, stated, frames, patches)
+
+
+def _last_frame(file: BinaryIO, start: int, limit: int, block_size: int, stated: int) -> tuple[int, int] | None:
+    """Where the last frame ends, and how many samples there are up to its end; None where it is not whole."""
+    at, reached = None, 0
+    for found in scan.find_all(file, _SYNC, start):
+        if found >= limit or (stated and reached == stated):
+            break
+        file.seek(found)
+        upto = _end_of(file.read(17), block_size)
+        if upto is not None and 0 < upto - reached <= _LOST_FRAMES:
+            at, reached = found, upto
+    if at is None or (stated and reached != stated):
+        return None
+    file.seek(at)
+    ends = [at + length for length in checksums.flac_frames(file.read(min(limit - at, _LAST_BYTES)))]
+    sure = (end for end in ends if heads.following(file, end, limit + 1) or not heads.unread(file, end, limit))
+    return (next(sure, ends[0]), reached) if ends else None
 
 
 def _true_frames(file: BinaryIO, start: int, end: int, block_size: int) -> int | None:
     """How many samples there are up to the end of the last frame, if it is whole."""
-    end = tag_blocks.trailing_start(file, start, end)
     first = max(start + _INFO_BYTES, end - _LAST_BYTES)
     file.seek(first)
     data = file.read(end - first)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unbraid.errors import AudioError
 
 Audio = NDArray[np.float32]  # (C, T)
+MOST_HERTZ = 10_000_000  # the rate of no recording is higher; filters grow with it
 BLOCK_FRAMES = 65536  # per block when the caller does not say: 1.5 s at 44.1 kHz
 
 

@@ -5,7 +5,7 @@ its frames (the Xing, Info or VBRI table), or break on the tags between. Where t
 looked at; else all headers of frames are read, some 140 000 an hour. (ISO 11172-3 and 13818-3.)
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO
@@ -109,8 +109,10 @@ def fits(file: BinaryIO, table: Table, size: int) -> bool:
     return end == size or (end < size and tag_blocks.leading_end(file, end) >= size)
 
 
-def recordings(file: BinaryIO, start: int, size: int) -> Iterator[Recording]:
-    """The recordings in a file, by the headers of all its frames."""
+def recordings(
+    file: BinaryIO, start: int, size: int, is_end: Callable[[int], bool] = lambda at: False
+) -> Iterator[Recording]:
+    """The recordings in a file, by the headers of all its frames, to where `is_end` says that those of a kind end."""
     now: Recording | None = None
     at = start
     while at < size:
@@ -121,6 +123,8 @@ def recordings(file: BinaryIO, start: int, size: int) -> Iterator[Recording]:
             frame is not None and (frame.rate, frame.channels) != (now.frame.rate, now.frame.channels)
         )
         if frame is None or (is_new and not _is_confirmed(file, at)):
+            if now and is_end(at):
+                break
             following, is_boundary = _next(file, at, size)
             if now and is_boundary:
                 yield now

@@ -4,20 +4,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
-from unbraid.audio import mpeg
+from unbraid.audio import heads, mpeg
 from unbraid.audio.parts import Part, Survey, as_notices, check_count
 from unbraid.audio.view import Piece, patched
 
 _ID3V1_BYTES = 128
 
 
-def mpeg_parts(file: BinaryIO, name: str, start: int, size: int) -> Survey | None:
-    """mp3 and its kin; None where no frames were found."""
+def mpeg_parts(file: BinaryIO, name: str, start: int, size: int, *, is_behind: bool = False) -> Survey | None:
+    """mp3 and its kin, at the front or behind another recording; None where no frames were found."""
     table = mpeg.table_of(file, start)
     if table is not None and table.bytes is not None and mpeg.fits(file, table, size):
-        return Survey((Part(_alone(file, start, table.at + table.bytes, size), needs_ffmpeg=True),))
+        return Survey((Part(_alone(file, start, table.at + table.bytes, size, is_behind), needs_ffmpeg=True),))
     found: list[mpeg.Recording] = []
-    for recording in mpeg.recordings(file, start, size):
+    for recording in mpeg.recordings(file, start, size, lambda at: _is_other(file, at, size)):
         found.append(recording)
         check_count(found, name)
     parts: list[Part] = []
@@ -27,15 +27,21 @@ def mpeg_parts(file: BinaryIO, name: str, start: int, size: int) -> Survey | Non
             parts.append(part)
             wrong += [error] if error else []
     if len(parts) == 1 and parts[0].pieces == (range(found[0].start, found[0].end),):
-        return Survey((replace(parts[0], pieces=_alone(file, start, found[0].end, size)),))
+        return Survey((replace(parts[0], pieces=_alone(file, start, found[0].end, size, is_behind)),))
     return Survey(tuple(parts), as_notices(wrong)) if parts else None
 
 
-def _alone(file: BinaryIO, start: int, end: int, size: int) -> tuple[Piece, ...] | None:
+def _is_other(file: BinaryIO, at: int, size: int) -> bool:
+    """Whether a recording of another kind follows."""
+    following = heads.following(file, at, size)
+    return following is not None and mpeg.first_frame(file, following, far=False) is None
+
+
+def _alone(file: BinaryIO, start: int, end: int, size: int, is_behind: bool) -> tuple[Piece, ...] | None:
     """The one mp3 of a file, with the tags that FFmpeg knows: ID3v2 without a footer, and ID3v1."""
     file.seek(0)
     head = file.read(6)
-    first = start if head[:3] == b"ID3" and len(head) == 6 and head[5] & 0x10 else 0
+    first = start if is_behind or (head[:3] == b"ID3" and len(head) == 6 and head[5] & 0x10) else 0
     file.seek(end)
     if first == 0 and (end == size or (size - end == _ID3V1_BYTES and file.read(3) == b"TAG")):
         return None

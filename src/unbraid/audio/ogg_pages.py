@@ -1,4 +1,4 @@
-"""Inspection of Ogg files page by page: damaged or missing pages, and gaps in time.
+"""Ogg files page by page: damaged or missing pages, and gaps in time.
 
 Each page states its checksum, its number in its stream, and how many samples there are up to its end (RFC 3533).
 libsndfile ignores damage and gaps, so that everything after them comes too early; such files are left to FFmpeg. What a
@@ -6,28 +6,36 @@ page can hold at most follows from its packets: each Opus packet says how long i
 at most half of a long block (Vorbis I specification, 4.2.2).
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from unbraid.audio import checksums
+from unbraid.audio import checksums, heads, scan
 
+FIRST_PAGE, LAST_PAGE = 2, 4  # flags
+_MARK = re.compile(rb"OggS\x00")
 _HEAD = struct.Struct("<4sBBqIIIB")
-_FIRST_PAGE, _LAST_PAGE = 2, 4  # flags
-_READ_BYTES = 1 << 18
-_LARGEST = 27 + 255 + 255 * 255
+_HEAD_BYTES = 27 + 255
+_LARGEST = _HEAD_BYTES + 255 * 255
 _SLACK_FRAMES = 64
 _OPUS_FRAMES = (480, 960, 1920, 2880)  # at 48 kHz, of SILK; CELT has 120 … 960
 
 
 @dataclass(frozen=True)
-class Pages:
-    """What the pages of an Ogg file tell."""
+class Page:
+    """A page: what its header says, and what was found."""
 
-    is_damaged: bool
-    has_gaps: bool
-    is_cut: bool  # whether the last page is missing or damaged
+    at: int
+    end: int
+    flags: int
+    granule: int  # samples up to its end; -1 where no packet ends in it
+    serial: int  # of its stream
+    number: int
+    follows: bool  # directly on the page before it
+    is_whole: bool  # whether all of it is there
+    is_sound: bool  # whether its checksum fits
 
 
 @dataclass
@@ -40,70 +48,58 @@ class _Stream:
     packets: int = 0  # since then
 
 
-def examine(file: BinaryIO) -> Pages | None:
-    """Look at all pages; None where the file is not Ogg."""
-    file.seek(0)
-    if file.read(4) != b"OggS":
-        return None
-    is_damaged, has_gaps = _walk(file)
-    return Pages(is_damaged, has_gaps, is_cut=not _ends(file))
+class Inspection:
+    """The pages of a link so far."""
+
+    def __init__(self) -> None:
+        self._streams: dict[int, _Stream] = {}
+        self.is_damaged = self.has_gaps = False  # gaps are looked for up to the first damage
+
+    def add(self, page: Page, data: bytes, *, follows: bool) -> None:
+        """Look at the next page."""
+        if self.is_damaged or not page.is_whole:  # others say that it was cut off
+            return
+        table = data[27 : 27 + data[26]]
+        body = data[27 + len(table) :]
+        stream = self._streams.get(page.serial)
+        if not follows or not page.is_sound:
+            self.is_damaged = True
+        elif page.flags & FIRST_PAGE or stream is None:
+            self._streams[page.serial] = _Stream(page.number, _most_frames(body))
+        elif page.number != stream.number + 1:
+            self.is_damaged = True
+        else:
+            stream.number = page.number
+            self.has_gaps |= _has_gap(stream, page, table, body)
 
 
-def _walk(file: BinaryIO) -> tuple[bool, bool]:
-    """Whether there is damage, and whether there are gaps before it."""
-    streams: dict[int, _Stream] = {}
-    has_gaps = False
-    for page in _pages(file):
-        if page is None:
-            return True, has_gaps
-        _, _, flags, granule, serial, number, _, segments = _HEAD.unpack_from(page)
-        table, body = page[27 : 27 + segments], page[27 + segments :]
-        stream = streams.get(serial)
-        if flags & _FIRST_PAGE or stream is None:
-            streams[serial] = _Stream(number, _most_frames(body))
+def walk(file: BinaryIO, start: int, size: int) -> Iterator[tuple[Page, bytes]]:
+    """All pages with their bytes, up to a recording of another kind; what else lies between pages is passed over."""
+    at, follows = start, True
+    while at < size:
+        file.seek(at)
+        data = file.read(_HEAD_BYTES)
+        if not _MARK.match(data):
+            other = heads.following(file, at, size)
+            found = next(scan.find_all(file, _MARK, at), size) if other is None else other
+            if found == other and not _is_page(file, found):
+                return
+            at, follows = found, False
             continue
-        if number != stream.number + 1:
-            return True, has_gaps
-        stream.number = number
-        has_gaps |= _has_gap(stream, granule, table, body)
-    return False, has_gaps
-
-
-def _ends(file: BinaryIO) -> bool:
-    """Whether the last page is whole, and marked as such."""
-    file.seek(max(0, file.seek(0, 2) - 2 * _LARGEST))
-    data = file.read()
-    at = data.rfind(b"OggS\0")
-    head = data[at : at + 27]
-    if at < 0 or len(head) < 27 or not head[5] & _LAST_PAGE:
-        return False
-    end = at + 27 + head[26] + sum(data[at + 27 : at + 27 + head[26]])
-    return end <= len(data) and checksums.ogg_page(data[at:end]) == data[at + 22 : at + 26]
-
-
-def _pages(file: BinaryIO) -> Iterator[bytes | None]:
-    """The pages, as long as one follows the other; None where something else does, or a checksum is wrong."""
-    file.seek(0)
-    data, at, is_last = b"", 0, False
-    while True:
-        if len(data) - at < _LARGEST:
-            data, at = data[at:] + file.read(_READ_BYTES), 0
-        if at == len(data):
+        if len(data) < 27 or len(data) < 27 + data[26]:
+            yield Page(at, at + _LARGEST, 0, -1, 0, 0, follows, False, False), data  # not even its header is there
             return
-        head = data[at : at + 27]
-        if head[:5] != b"OggS\0":
-            if not is_last or b"OggS\0" in data[at:] + file.read():
-                yield None
-            return  # what follows the last page is no damage
-        end = at + 27 + head[26] + sum(data[at + 27 : at + 27 + head[26]]) if len(head) == 27 else len(data) + 1
-        if end > len(data):
-            return  # cut off: others say so
-        page = data[at:end]
-        if checksums.ogg_page(page) != page[22:26]:
-            yield None
-            return
-        yield page
-        at, is_last = end, bool(page[5] & _LAST_PAGE)
+        _, _, flags, granule, serial, number, _, segments = _HEAD.unpack_from(data)
+        end = at + 27 + segments + sum(data[27 : 27 + segments])
+        page = (data + file.read(max(0, end - at - len(data))))[: end - at]
+        is_whole, is_sound = len(page) == end - at, checksums.ogg_page(page) == page[22:26]
+        yield Page(at, end, flags, granule, serial, number, follows, is_whole, is_whole and is_sound), page
+        at, follows = end, True
+
+
+def _is_page(file: BinaryIO, at: int) -> bool:
+    file.seek(at)
+    return _MARK.match(file.read(5)) is not None
 
 
 def _most_frames(body: bytes) -> int | None:
@@ -115,7 +111,7 @@ def _most_frames(body: bytes) -> int | None:
     return None
 
 
-def _has_gap(stream: _Stream, granule: int, table: bytes, body: bytes) -> bool:
+def _has_gap(stream: _Stream, page: Page, table: bytes, body: bytes) -> bool:
     """Whether a page ends later than its packets can last."""
     held, at, begins = 0, 0, True
     for size in table:
@@ -126,11 +122,11 @@ def _has_gap(stream: _Stream, granule: int, table: bytes, body: bytes) -> bool:
         begins = size < 255
         at += size
     stream.packets += held
-    if granule < 0 or stream.packet_frames is None:  # no packet ends here
+    if page.granule < 0 or stream.packet_frames is None:  # no packet ends here
         return False
-    before, stream.granule = stream.granule, granule
+    before, stream.granule = stream.granule, page.granule
     held, stream.packets = stream.packets, 0
-    return before is not None and before > 0 and granule - before > held + _SLACK_FRAMES
+    return before is not None and before > 0 and page.granule - before > held + _SLACK_FRAMES
 
 
 def _opus_frames(packet: bytes) -> int:

@@ -91,8 +91,7 @@ class Opening:
             if part.pieces is not None:
                 file = stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
                 content = open_view(file, part.pieces)
-            decoder = FfmpegDecoder(content, self._name, track, self._reading)
-            decoder.is_cut |= part.is_cut or part.missing > 0
+            decoder = FfmpegDecoder(content, self._name, track, self._reading, part)
             stack.callback(decoder.close)
             return _Owning(decoder, stack.pop_all())
 

@@ -35,6 +35,7 @@ class Survey:
 
     parts: tuple[Part, ...]
     notices: tuple[Notice, ...] = ()
+    following: int | None = None  # where one of another kind begins, behind all of these
 
 
 WHOLE_FILE = Survey((WHOLE,))

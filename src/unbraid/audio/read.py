@@ -9,12 +9,13 @@ libsndfile is tried first and FFmpeg after it; `read` is exactly the concatenati
 
 import math
 from collections.abc import Iterator
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Decoder
+from unbraid.audio.info import BLOCK_FRAMES, MOST_HERTZ, Audio, AudioInfo, Decoder
 from unbraid.audio.opening import Opening
 from unbraid.audio.options import ReadOptions, TrackChoice, check_track
 from unbraid.audio.source import Source, label, localize
@@ -42,13 +43,19 @@ class Reader:
         check_range(start, duration)
         check_track(track)
         self._name, self._reading = label(source), reading
-        self._source, self._temporary = localize(source)
+        self._kept = ExitStack()
+        self._source = localize(source, self._kept)
         try:
             self._opening = Opening(self._source, self._name, track, reading)
             decoder = self._opened()
             self.info, readable, self._is_cut = decoder.info, decoder.readable, decoder.is_cut
             self._obstacle = decoder.obstacle
             decoder.close()
+            if self.info.sample_rate > MOST_HERTZ:
+                raise AudioError(
+                    f"{self._name} states a sample rate of {self.info.sample_rate} Hz, which no recording has; the "
+                    f"highest read is {MOST_HERTZ} Hz. Correct its header."
+                )
             self._start = round(start * self.info.sample_rate)
             self._limit = None if duration is None else round(duration * self.info.sample_rate)
             self.frames = self._range_frames()
@@ -67,8 +74,7 @@ class Reader:
 
     def close(self) -> None:
         """Delete the temporary file, if the source was a pipe."""
-        if self._temporary is not None:
-            self._temporary.unlink(missing_ok=True)
+        self._kept.close()
 
     def blocks(self, frames: int = BLOCK_FRAMES) -> Iterator[Audio]:
         """The range as float32 blocks (C, n); all but the last have n = frames."""
@@ -223,14 +229,10 @@ def read(
 def probe(source: Source, track: TrackChoice = 0, reading: ReadOptions = ReadOptions()) -> AudioInfo:
     """What the header of a track says, without decoding it (but for the choice of a track that is not silent)."""
     check_track(track)
-    local, temporary = localize(source)
-    try:
-        decoder = Opening(local, label(source), track, reading).decoder()
+    with ExitStack() as kept:
+        decoder = Opening(localize(source, kept), label(source), track, reading).decoder()
         decoder.close()
         return decoder.info
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def check_range(start: float, duration: float | None) -> None:

@@ -1,18 +1,19 @@
 """Where audio comes from: a path, a binary file object, or a pipe that is first spooled to disk.
 
 Models read a track more than once (Wiener filter, common gain), so whatever cannot seek is copied to a
-temporary file before anything else happens.
+temporary file before anything else happens; the next run deletes those of killed ones (see `disk`).
 """
 
 import io
 import os
 import stat
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from unbraid.errors import AudioError
+from unbraid.files.workdir import temporary_folder
 
 Source = str | os.PathLike[str] | BinaryIO
 _STANDARD = {"<stdin>": "standard input", "<stdout>": "standard output"}  # how people call them
@@ -28,52 +29,51 @@ def label(source: Source) -> str:
     return _STANDARD.get(name, name) if isinstance(name, str) else "the stream"
 
 
-def spool(stream: BinaryIO, progress: Callable[[int, None], None] | None = None) -> Path:
-    """Copy a stream to a new temporary file and return its path; deleting it is the caller's business.
+@contextmanager
+def spooled(stream: BinaryIO, progress: Callable[[int, None], None] | None = None) -> Iterator[Path]:
+    """A copy of a stream on disk, for as long as it is needed.
 
     `progress(bytes so far, None)` is called now and then: nobody knows how much a pipe will bring.
     """
-    with tempfile.NamedTemporaryFile(prefix="unbraid-", suffix=SPOOLED, delete=False) as file:
-        path = Path(file.name)
-        try:
-            while chunk := stream.read(_SPOOL_BYTES):
-                file.write(chunk)
-                if progress:
-                    progress(file.tell(), None)
-            file.flush()
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise AudioError(
-                f"{label(stream)} could not be spooled to {path.parent}: {error.strerror or error}. "
-                f"Free some space there, or point TMPDIR to a larger disk."
-            ) from error
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-    return path
+    with temporary_folder() as folder:
+        path = folder / f"copy{SPOOLED}"
+        _copy(stream, path, progress)
+        yield path
 
 
-def localize(source: Source) -> tuple[Path | BinaryIO, Path | None]:
-    """Something that can seek, and the temporary file to delete afterwards if one had to be made."""
+def localize(source: Source, opened: ExitStack) -> Path | BinaryIO:
+    """Something that can seek: the source, or a copy that is deleted when OPENED is closed."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if _openable(path):
-            return path, None
+            return path
         with path.open("rb") as pipe:
-            spooled = spool(pipe)
-        return spooled, spooled
+            return opened.enter_context(spooled(pipe))
     if isinstance(source, io.TextIOBase) or not hasattr(source, "read"):
         raise AudioError(
             f"A recording is a path or a file open for reading bytes (an array where arrays are taken), not "
             f"{type(source).__name__}."
         )
     if not _seekable(source):
-        spooled = spool(source)
-        return spooled, spooled
+        return opened.enter_context(spooled(source))
     source.seek(0, os.SEEK_END)
     if source.tell() == 0:
         raise AudioError(f"{label(source)} is empty: it holds no bytes. Name a file with audio in it.")
-    return source, None
+    return source
+
+
+def _copy(stream: BinaryIO, path: Path, progress: Callable[[int, None], None] | None) -> None:
+    try:
+        with path.open("wb") as file:
+            while chunk := stream.read(_SPOOL_BYTES):
+                file.write(chunk)
+                if progress:
+                    progress(file.tell(), None)
+    except OSError as error:
+        raise AudioError(
+            f"{label(stream)} could not be spooled to {path.parent.parent}: {error.strerror or error}. "
+            f"Free some space there, or point TMPDIR to a larger disk."
+        ) from error
 
 
 def _openable(path: Path) -> bool:

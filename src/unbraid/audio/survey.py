@@ -4,41 +4,42 @@ Content decides, not the extension: tags around a recording are skipped, wrong s
 recordings are split. Most files need none of this, and go to their decoder as they are.
 """
 
+import functools
 import re
 from dataclasses import replace
 from typing import BinaryIO
 
-from unbraid.audio import chunks, edits, extent, flac, headerless, mpeg, ogg, ogg_pages, segments, tag_blocks
+from unbraid.audio import (
+    boxes,
+    chunks,
+    edits,
+    extent,
+    flac,
+    headerless,
+    heads,
+    mpeg,
+    ogg,
+    tag_blocks,
+    units,
+)
+from unbraid.audio.chunk_walk import file_size, resized
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import Notice
 from unbraid.audio.mpeg_parts import mpeg_parts
 from unbraid.audio.parts import WHOLE_FILE, Part, Survey, as_notices, check_count
 from unbraid.audio.source import SPOOLED
-from unbraid.audio.view import Piece, open_view, patched
+from unbraid.audio.view import Piece, patched
 from unbraid.errors import AudioError
 
 _HEAD_BYTES = 64
 _FOR_FFMPEG = (0x50, 0x55)  # format tags of WAV: MPEG audio, whose length libsndfile guesses
-_HEADS = (
-    b"fLaC",
-    b"OggS",
-    b"\x1aE\xdf\xa3",
-    b"0&\xb2u\x8ef\xcf\x11",
-    b"wvpk",
-    b"MAC ",
-    b"TTA1",
-    b"#!AMR",
-    b"FLV\1",
-    b"\x0bw",
-)
-_RIFF_KINDS = (b"RIFF", b"FORM")  # of what else there is, such as AVI and 8SVX
+_HEADS = (b"MAC ", b"#!AMR", b"MPCK", b"MP+", b"nut/multimedia")
 _MPEG_NAMES = (".mp3", ".mp2", ".mpa", ".mpga")
 _DISPLACED = re.compile(rb"RIFF....WAVE|FORM....AIF[FC]|fLaC\0\0\0\x22|OggS\0\x02", re.DOTALL)
 _DISPLACED_BYTES = 4096
 _ARCHIVES = (b"PK", b"\x1f\x8b", b"Rar!", b"7z", b"ustar")
 _BITSTREAMS = (b"r\xf8\x1fN", b"\xfe\x7f\x01\x80", b"\xff\x1f\x00\xe8")
 _BITSTREAM_BYTES = 1 << 16
-_TRANSPORT_PACKET = 188
 
 
 def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None = None) -> Survey:
@@ -49,20 +50,22 @@ def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None =
     """
     if asked is not None:
         return Survey((Part(headerless=asked),))
-    size = chunks.file_size(file)
+    size = file_size(file)
     start = tag_blocks.leading_end(file)
     found = _by_content(file, name, start, size, extension)
     if found is None and (at := _displaced(file, start)) and (found := _by_content(file, name, at, size, extension)):
         told = f"it begins with {at} bytes of other data, which are skipped"
         found = replace(found, notices=(Notice(told), *found.notices))
-    found = found or _by_name(extension)
+    found = _with_all(found, file, name, size) if found else _by_name(extension)
     if extension not in headerless.BY_EXTENSION and extension not in headerless.AMBIGUOUS:
         return found
     whole = (range(size),)  # without its name: by such names, decoders would assume a coding
     return replace(found, parts=tuple(replace(part, pieces=part.pieces or whole) for part in found.parts))
 
 
-def _by_content(file: BinaryIO, name: str, start: int, size: int, extension: str) -> Survey | None:
+def _by_content(
+    file: BinaryIO, name: str, start: int, size: int, extension: str, *, is_behind: bool = False
+) -> Survey | None:
     """A file whose format the bytes at `start` tell."""
     file.seek(start)
     head = file.read(_HEAD_BYTES)
@@ -71,18 +74,62 @@ def _by_content(file: BinaryIO, name: str, start: int, size: int, extension: str
     if head[:4] == b"OggS":
         return _of_ogg(file, name, start, size)
     if head[:4] == b"fLaC":
-        return _of_flac(file, name, start, size)
-    if _has_head(head):
-        begins = segments.starts(file, start, size)
-        check_count(begins, name)
-        pairs = zip(begins, [*begins[1:], size], strict=True)
-        return Survey(tuple(Part(_from(at, end) if len(begins) == 1 else (range(at, end),)) for at, end in pairs))
+        return _of_flac(file, start, size)
+    if head[4:8] in edits.FIRST_BOXES:
+        begins, end = boxes.starts(file, start, size)
+        return _closed(file, name, begins, end, size)
     frame = mpeg.first_frame(file, start, far=False)
-    if frame is None and _is_framed(file, head, start):
-        return WHOLE_FILE
+    kind = units.WITH_HEADS.get(head[:4]) or (units.framed(file, start) if frame is None else None)
+    if kind is not None:
+        first = start if is_behind or head[:4] in units.WITH_HEADS else 0  # FFmpeg knows the tags in front of those
+        is_end = functools.partial(_is_followed, file, size)
+        return _closed(file, name, [first], units.end_of(file, kind, start, size, is_end), size)
+    if head.startswith(_HEADS):
+        return _closed(file, name, [start], units.End(start + 1, is_known=False), size)
     if frame is None and (start or extension in _MPEG_NAMES):
         frame = mpeg.first_frame(file, start, far=True, confirmed=3)
-    return None if frame is None else mpeg_parts(file, name, frame, size)
+    frames = None if frame is None else mpeg_parts(file, name, frame, size, is_behind=is_behind)
+    if frames is None:
+        return None
+    last = frames.parts[-1].pieces
+    end = units.End(last[-1].stop if last and isinstance(last[-1], range) else size, is_known=True)
+    return _followed(frames, heads.behind(file, end.at, size, is_known=True))
+
+
+def _closed(file: BinaryIO, name: str, begins: list[int], end: units.End, size: int) -> Survey:
+    """Recordings that begin at these positions, of which the last one ends there."""
+    check_count(begins, name)
+    behind = heads.behind(file, max(end.at, begins[-1] + 1), size, is_known=end.is_known)
+    last = size if behind.following is None else behind.following
+    ends = [*begins[1:], end.at if behind.told else last]
+    parts = tuple(Part(_whole(file, at, upto)) for at, upto in zip(begins, ends, strict=True))
+    return _followed(Survey(parts), behind)
+
+
+def _is_followed(file: BinaryIO, size: int, at: int) -> bool:
+    return heads.following(file, at, size) is not None
+
+
+def _followed(found: Survey, behind: heads.Behind) -> Survey:
+    return replace(found, notices=found.notices + as_notices(behind.told), following=behind.following)
+
+
+def _with_all(found: Survey, file: BinaryIO, name: str, size: int) -> Survey:
+    """A survey with the recordings of other kinds that follow."""
+    while found.following is not None:
+        at = tag_blocks.leading_end(file, found.following)
+        more = _by_content(file, name, at, size, "", is_behind=True)
+        if more is None:
+            return _followed(found, heads.Behind(None, size - at))
+        check_count((*found.parts, *more.parts), name)
+        notices = dict.fromkeys(found.notices + more.notices)
+        found = Survey(found.parts + more.parts, tuple(notices), more.following)
+    return found
+
+
+def _whole(file: BinaryIO, start: int, end: int) -> tuple[Piece, ...] | None:
+    """The bytes between two positions; None where they are the whole file."""
+    return None if start == 0 and end == file_size(file) else (range(start, end),)
 
 
 def _displaced(file: BinaryIO, start: int) -> int | None:
@@ -91,21 +138,6 @@ def _displaced(file: BinaryIO, start: int) -> int | None:
     head = file.read(_DISPLACED_BYTES)
     found = _DISPLACED.search(head)
     return start + found.start() if found and not head.startswith(_ARCHIVES) else None
-
-
-def _has_head(head: bytes) -> bool:
-    """Whether a file begins as those of other formats with a header do."""
-    return head[:4] in _RIFF_KINDS or head.startswith(_HEADS) or head[4:8] in edits.FIRST_BOXES
-
-
-def _is_framed(file: BinaryIO, head: bytes, start: int) -> bool:
-    """Whether a file begins with frames of AAC (ADTS), or packets of a transport stream."""
-    if len(head) > 6 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
-        file.seek(start + ((head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5))
-        following = file.read(2)
-        return len(following) < 2 or (following[0] == 0xFF and following[1] & 0xF6 == 0xF0)
-    file.seek(start + _TRANSPORT_PACKET)
-    return head[:1] == b"G" and file.read(1) == b"G"
 
 
 def _by_name(extension: str) -> Survey:
@@ -117,28 +149,24 @@ def _by_name(extension: str) -> Survey:
     return Survey((Part(headerless=coding),), (Notice(told),))
 
 
-def _from(start: int, size: int) -> tuple[Piece, ...] | None:
-    return (range(start, size),) if start else None
-
-
 def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Survey:
     """WAV and its kin: several may follow one another, and their headers may be wrong."""
-    size = chunks.file_size(file)
+    size = file_size(file)
     parts: list[Part] = []
     wrong: dict[str, None] = {}
     at: int | None = start
-    while at is not None:
+    while at is not None and _is_of_chunks(file, at):
         try:
             samples = chunks.find_samples(file, at)
         except chunks.NoSamples as kind:
             if parts:
-                break
+                return _followed(Survey(tuple(parts), as_notices(wrong)), heads.Behind(None, size - at))
             raise AudioError(
                 f"{name} has the header of {_article(str(kind))} file, but no samples behind it. Get an intact copy."
             ) from None
         assert samples is not None
         found = extent.measure(file, samples, size, is_stream=is_stream)
-        wrong |= dict.fromkeys(found.notices)
+        wrong |= dict.fromkeys((*found.notices, *samples.misleading))
         part = Part(
             found.pieces,
             is_known=True,
@@ -146,10 +174,18 @@ def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Sur
             missing=found.missing,
             there=found.there,
         )
-        parts.append(part if found.following is None else replace(part, pieces=found.pieces or (range(at, found.end),)))
+        pieces = found.pieces or (range(at, size if found.following is None else found.end),)
+        if found.following is not None or samples.resized:
+            part = replace(part, pieces=resized(pieces, samples.resized, samples.form))
+        parts += [part, *(replace(part, pieces=extent.alone(samples, more)) for more in found.more)]
         at = found.following
         check_count(parts, name)
-    return Survey(tuple(parts), as_notices(wrong))
+    return Survey(tuple(parts), as_notices(wrong), at)
+
+
+def _is_of_chunks(file: BinaryIO, at: int) -> bool:
+    file.seek(at)
+    return chunks.kind_of(file.read(_HEAD_BYTES)) is not None
 
 
 def _is_bitstream(file: BinaryIO, samples: chunks.Samples) -> bool:
@@ -166,36 +202,32 @@ def _article(kind: str) -> str:
 
 
 def _of_ogg(file: BinaryIO, name: str, start: int, size: int) -> Survey:
-    links = ogg.links(file, start)
+    links = ogg.links(file, start, size)
     if not links:
         return WHOLE_FILE
     check_count(links, name)
+    behind = heads.behind(file, min(links[-1].last.end, size), size, is_known=True)
     parts, wrong = [], []
     for number, link in enumerate(links, 1):
-        whole = range(link.start, min(link.end, size))
-        pieces = _from(start, size) if len(links) == 1 else (whole,)
-        is_ended = ogg.is_ended(file, link)
-        if not is_ended and (marks := ogg.mark(file, link)):
-            pieces, is_ended = patched(whole, marks), True
+        whole = range(link.start, min(link.last.end, size))
+        pieces = _whole(file, start, size) if len(links) == 1 and behind.following is None else (whole,)
+        if marked := ogg.mark(file, link):
+            link, pieces = marked[0], patched(whole, marked[1])
             wrong.append("it has no end-of-stream mark, as in a recording that was never completed")
-        pages = ogg_pages.examine(file if pieces is None else open_view(file, pieces))
-        is_odd = pages is not None and (pages.has_gaps or pages.is_damaged)  # libsndfile passes over both
-        is_cut = number == len(links) and not is_ended
+        is_odd = link.inspection.has_gaps or link.inspection.is_damaged  # libsndfile passes over both
+        is_cut = number == len(links) and not link.is_ended
         parts.append(Part(pieces, is_known=True, needs_ffmpeg=is_odd, link=link, is_cut=is_cut))
-    return Survey(tuple(parts), as_notices(wrong))
+    return _followed(Survey(tuple(parts), as_notices(wrong)), behind)
 
 
-def _of_flac(file: BinaryIO, name: str, start: int, size: int) -> Survey:
-    found = flac.recordings(file, start, size)
-    check_count(found, name)
-    parts, wrong = [], []
-    for recording in found:
-        whole = range(recording.start, recording.end)
-        pieces = _from(start, size) if len(found) == 1 else (whole,)
-        if recording.frames is not None and recording.frames != recording.stated:
-            pieces = patched(whole, recording.patches)
-            if recording.stated:
-                stated, there = recording.stated / max(recording.rate, 1), recording.frames / max(recording.rate, 1)
-                wrong.append(f"its header states {stated:.3f} s of samples, but {there:.3f} s are there")
-        parts.append(Part(pieces, is_known=True))
-    return Survey(tuple(parts), as_notices(wrong))
+def _of_flac(file: BinaryIO, start: int, size: int) -> Survey:
+    found = flac.recording(file, start, size)
+    behind = heads.behind(file, found.end.at, size, is_known=found.end.is_known)
+    upto = size if behind.following is None else behind.following
+    pieces, wrong = _whole(file, start, upto), list[str]()
+    if found.frames is not None and found.frames != found.stated:
+        pieces = patched(range(start, upto), found.patches)
+        if found.stated:
+            stated, there = found.stated / max(found.rate, 1), found.frames / max(found.rate, 1)
+            wrong.append(f"its header states {stated:.3f} s of samples, but {there:.3f} s are there")
+    return _followed(Survey((Part(pieces, is_known=True),), as_notices(wrong)), behind)

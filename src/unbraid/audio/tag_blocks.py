@@ -47,7 +47,7 @@ def block_end(file: BinaryIO, at: int, size: int) -> int | None:
 
 def trailing_start(file: BinaryIO, start: int, end: int) -> int:
     """The position at which the tags that end at `end` begin; `end` where there are none."""
-    while (before := _block_start(file, start, end)) is not None and before >= start:
+    while (before := _block_start(file, start, end)) is not None and start <= before < end:
         end = before
     return end
 
@@ -64,7 +64,7 @@ def _block_start(file: BinaryIO, start: int, end: int) -> int | None:
     """Where the block of tags begins that ends here."""
     first = max(start, end - _LYRICS_BYTES - 128)
     file.seek(first)
-    tail = file.read(end - first)
+    tail = file.read(max(0, end - first))
     if tail[-_ID3V1_BYTES:][:3] == b"TAG" and len(tail) >= _ID3V1_BYTES:
         at = end - _ID3V1_BYTES
         return at - _EXTENDED_BYTES if tail[-_ID3V1_BYTES - _EXTENDED_BYTES :][:4] == b"TAG+" else at

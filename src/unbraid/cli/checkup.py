@@ -17,6 +17,7 @@ import numpy as np
 
 from unbraid import __version__
 from unbraid.errors import DownloadError, UnbraidError, current_folder_gone
+from unbraid.files.workdir import temporary_folder
 from unbraid.hub import names as hub
 from unbraid.hub.cache import cache_folder
 from unbraid.hub.catalogue import catalogue
@@ -178,8 +179,8 @@ def _round_trip(name: str) -> None:
 
     time = np.arange(_RATE // 5) / _RATE
     tone = (0.5 * np.sin(2 * np.pi * np.array([[440.0], [660.0]]) * time)).astype(np.float32)  # (C, T)
-    with tempfile.TemporaryDirectory(prefix="unbraid-") as folder:
-        path = Path(folder) / f"tone.{name}"
+    with temporary_folder() as folder:
+        path = folder / f"tone.{name}"
         write(path, tone, _RATE, choose_format(name))
         back, rate = read(path)
     if rate != _RATE or back.shape != tone.shape:

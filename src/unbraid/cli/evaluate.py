@@ -231,7 +231,7 @@ def _settle(fresh: Path, folder: Path) -> None:
         put(fresh, folder, fresh.parent)
         return
     for name in names:
-        os.replace(fresh / name, folder / name)
+        put(fresh / name, folder / name, fresh.parent)
 
 
 def _is_fixed(folder: Path) -> bool:

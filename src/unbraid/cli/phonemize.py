@@ -5,13 +5,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
 from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, json_text, say
 from unbraid.errors import UsageError
+from unbraid.files.bounded import MOST_TEXT_BYTES
 
 if TYPE_CHECKING:
     from unbraid.tasks.synthesis.phonemizer import Phonemizer, SpokenWord
@@ -68,12 +69,28 @@ def _answered(
     place = str(file or "standard input")
     at_once = 1 if file is None and sys.stdin.isatty() else LINES
     with nullcontext(sys.stdin.buffer) if file is None else file.open("rb") as lines:
-        numbered = enumerate(lines, 1)
-        while some := list(itertools.islice(numbered, at_once)):
-            split = [_read(line, phonemizer, f"{place}, line {number}") for number, line in some]
+        located = _lines(lines, place)
+        while some := list(itertools.islice(located, at_once)):
+            split = [_read(line, phonemizer, where) for line, where in some]
             found = phonemizer.pronounce((word for _, words in split for word in words), alternatives=alternatives)
             for text, words in split:
                 yield text, [found[word] for word in words]
+
+
+def _lines(file: BinaryIO, place: str) -> Iterator[tuple[bytes, str]]:
+    """Each line of a file, and how messages call it.
+
+    Raises:
+        UsageError: one is too long.
+    """
+    for number in itertools.count(1):
+        where = f"{place}, line {number}"
+        line = file.readline(MOST_TEXT_BYTES + 1)
+        if len(line) > MOST_TEXT_BYTES:
+            raise UsageError(f"{where}: it is longer than the limit of {MOST_TEXT_BYTES} bytes; break it into lines.")
+        if not line:
+            return
+        yield line, where
 
 
 def _read(line: bytes, phonemizer: "Phonemizer", where: str) -> tuple[str, list[str]]:

@@ -1,12 +1,12 @@
 """Inputs that can be read only once, standard input and named pipes: they are copied to disk before anything else."""
 
 import sys
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
-from unbraid.audio import spool
+from unbraid.audio import spooled
 from unbraid.cli.files.inputs import Item
 from unbraid.cli.progress import Meter
 from unbraid.errors import UsageError
@@ -23,9 +23,8 @@ class Sources:
         if item.path is not None and not _is_pipe(item.path):
             return item.path
         if item not in self._copies:
-            with Meter(f"reading {item.label}", "bytes", quiet=self._quiet) as meter:
-                self._copies[item] = copy = _copy(item, meter)
-            self._delete.callback(copy.unlink, missing_ok=True)
+            with Meter(f"reading {item.label}", "bytes", quiet=self._quiet) as meter, _opened(item) as pipe:
+                self._copies[item] = self._delete.enter_context(spooled(pipe, meter))
         return self._copies[item]
 
     def naming(self, item: Item, message: str) -> str:
@@ -41,15 +40,15 @@ class Sources:
         self._delete.close()
 
 
-def _copy(item: Item, meter: Meter) -> Path:
+def _opened(item: Item) -> AbstractContextManager[BinaryIO]:
+    """The pipe that an input is."""
     if item.path is not None:
-        with item.path.open("rb") as pipe:
-            return spool(pipe, meter)
+        return item.path.open("rb")
     if sys.stdin is None:
         raise UsageError("Standard input is closed; pipe audio into it, or name a file instead of -.")
     if sys.stdin.isatty():
         raise UsageError("Standard input is the keyboard; pipe audio into it, or name a file instead of -.")
-    return spool(sys.stdin.buffer, meter)
+    return nullcontext(sys.stdin.buffer)
 
 
 def _is_pipe(path: Path) -> bool:

@@ -12,7 +12,7 @@ from unbraid.cli.console import explain, notice, report_error, warn
 from unbraid.cli.files.inputs import Collected, Item, collect
 from unbraid.cli.pipes import Sources
 from unbraid.cli.report import AnyResult, Report
-from unbraid.errors import Cancelled, UsageError
+from unbraid.errors import AudioError, Cancelled, UsageError
 from unbraid.files.atomic import appearing
 from unbraid.files.workdir import disk_errors
 
@@ -79,7 +79,10 @@ def written(path: Path, *, replace: bool) -> Iterator[Path]:
         AudioError: a file is there and is not to be replaced, or the disk refuses.
     """
     with disk_errors(path.parent), appearing(path, replace=replace) as hidden:
-        yield hidden
+        try:
+            yield hidden
+        except AudioError as error:
+            raise AudioError(str(error).replace(str(hidden), str(path))) from error
 
 
 def refuse_existing(path: Path, *, overwrite: bool, option: str = "-o") -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, json_text, notice, say
 from unbraid.cli.progress import Meter
 from unbraid.errors import UsageError
+from unbraid.files.bounded import read_at_most
 
 if TYPE_CHECKING:
     from unbraid.audio import OutputFormat, StreamWriter, Writer
@@ -109,8 +110,12 @@ def _read(words: str, file: Path | None) -> str:
     check_one_text(bool(words), file)
     if file is None and words != "-":
         return words
-    data = sys.stdin.buffer.read() if file is None else file.read_bytes()
-    return decoded(data, str(file or "standard input"))
+    place = str(file or "standard input")
+    try:
+        with nullcontext(sys.stdin.buffer) if file is None else file.open("rb") as opened:
+            return decoded(read_at_most(opened), place)
+    except ValueError as error:
+        raise UsageError(f"{place}: {error}; say it in parts.") from None
 
 
 @contextmanager

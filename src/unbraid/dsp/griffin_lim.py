@@ -14,9 +14,9 @@ Perraudin, Balazs & Søndergaard, WASPAA 2013, who take 0.99).
 import numpy as np
 
 from unbraid.dsp import FloatArray
+from unbraid.dsp.framing import Mel
 from unbraid.dsp.mel import mel_filters, to_db
 from unbraid.dsp.stft import hann, stft
-from unbraid.hub.spec import Mel
 
 ITERATIONS = 32
 MOMENTUM = 0.99

@@ -17,8 +17,8 @@ from functools import cache
 import numpy as np
 
 from unbraid.dsp import FloatArray
+from unbraid.dsp.framing import Mel
 from unbraid.dsp.stft import hann, stft
-from unbraid.hub.spec import Mel
 
 FLOOR_DB = -80.0
 SOFTEST_DB = -60.0  # of what is normalized

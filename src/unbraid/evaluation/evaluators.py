@@ -24,7 +24,7 @@ from unbraid.evaluation.text.synthesis import known_words, transcribable
 from unbraid.evaluation.text.synthesis_evaluator import SynthesisEvaluator
 from unbraid.evaluation.text.transcription import TranscriptEvaluation
 from unbraid.hub.spec import ModelSpec
-from unbraid.runtime.base import Precision
+from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import AudioToAudio
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.synthesis.phonemizer import Phonemizer

@@ -38,16 +38,16 @@ def appearing(place: Path, *, replace: bool = True) -> Iterator[Path]:
     with working_folder(place.parent, contextlib.nullcontext) as work:
         fresh = work / (place.name or "new")
         yield fresh
-        flush(fresh)
         put(fresh, place, work, replace=replace)
 
 
 def put(fresh: Path, place: Path, work: Path, *, replace: bool = True) -> None:
-    """Give a written file or folder its place; what was there goes into WORK, a hidden folder on the same disk.
+    """Give a written file or folder its place, on the disk too; what was there goes into WORK, a hidden folder there.
 
     Raises:
         AudioError, OSError: as `appearing`.
     """
+    flush(fresh)
     if not replace and os.path.lexists(place):
         raise AudioError(f"{place} has appeared meanwhile; nothing was written. Use --overwrite to replace it.")
     if not fresh.is_dir() or not os.path.lexists(place):

@@ -9,7 +9,7 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from unbraid.errors import quoted, shortened
 
@@ -40,7 +40,16 @@ def read_bytes(path: Path, most: int = MOST_TEXT_BYTES) -> bytes:
     """
     check_regular(path)
     with open(path, "rb") as file:
-        data = file.read(most + 1)
+        return read_at_most(file, most)
+
+
+def read_at_most(file: BinaryIO, most: int = MOST_TEXT_BYTES) -> bytes:
+    """The rest of an open file or pipe.
+
+    Raises:
+        ValueError: it is too large.
+    """
+    data = file.read(most + 1)
     if len(data) > most:
         raise ValueError(f"it is larger than the limit of {most} bytes")
     return data

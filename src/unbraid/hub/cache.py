@@ -163,10 +163,15 @@ def weights_of(folder: Path) -> str | None:
         return None
 
 
-def forget_copies(weights: str | None, others: list[Path], cache: Path | None) -> None:
-    """Delete the int8 copies of weights that no model in the cache, nor one of the OTHERS, has any more."""
-    here = (*others, *cached_models(cache))
-    if weights and weights.isalnum() and weights not in map(weights_of, here):
+def forget_copies(folder: Path, others: list[Path], cache: Path | None) -> None:
+    """Delete the int8 copies of a model's weights, unless another one in the cache, or of the OTHERS, has the same.
+
+    This is for before the model goes: after a kill between the two, no name would lead to the copies any more.
+    """
+    weights = weights_of(folder)
+    kept = (model for model in (*others, *cached_models(cache)) if model != folder)
+    if weights and weights.isalnum() and weights not in map(weights_of, kept):
+        tidy(int8_folder(cache))
         for copy in int8_folder(cache).glob(f"{weights}-*"):
             with suppress(OSError):  # it is in use
                 discard(copy)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Literal
 
 from unbraid.errors import UsageError
-from unbraid.hub.spec import Family
 
 ASSETS = Path(__file__).parents[1] / "assets"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
@@ -28,7 +27,7 @@ class Published:
 
     name: str
     source: Literal["speechbrain", "spleeter", "transformers"]
-    family: Family
+    family: str
     sample_rate: int  # Hz
     stems: tuple[str, ...]
     licence: str

@@ -15,22 +15,22 @@ from unbraid.files.bounded import check_regular
 from unbraid.hub.cache import appearing
 from unbraid.hub.card import model_card
 from unbraid.hub.graph_check import MOST_GRAPH_BYTES
-from unbraid.hub.graphs import WEIGHTS_FILES, every_part, find_graph, graph_parts
+from unbraid.hub.graphs import find_graph
 from unbraid.hub.spec import ModelSpec, read_spec
+from unbraid.models.family import WEIGHTS_FILES, tensor_shapes
 from unbraid.models.quantize import quantized_signature
 from unbraid.models.tensor_table import MOST_HEADER_BYTES, tensor_table
-from unbraid.models.tensors import DTYPES, check_tensors, compare_shapes, is_finite, tensor_shapes, write_weights
+from unbraid.models.tensors import DTYPES, check_tensors, compare_shapes, is_finite, write_weights
 
 WEIGHTS = "model.safetensors"
 
 
 def write_model_folder(
-    destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], dtype: str = "float32", *, replace: bool = False
+    destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], dtype: str = "float32"
 ) -> ModelSpec:
     """Write a model folder from tensors under the torch module's names; returns the spec with the files' hashes.
 
-    The folder is made beside its place and renamed, so it is there whole or not at all. An existing one is refused,
-    unless it is to be replaced.
+    The folder is made beside its place and renamed, so it is there whole or not at all. An existing one is refused.
 
     Raises:
         ModelError: a tensor is missing, extra, misshapen or not finite, or the folder exists.
@@ -43,9 +43,10 @@ def write_model_folder(
         stored = {name: value.astype(dtype) for name, value in tensors.items()}
     if bad := sorted(name for name, value in stored.items() if not is_finite(value)):
         raise ModelError(f"{spec.name}: tensor {bad[0]!r} does not fit {dtype}; write float32.")
-    if destination.exists() and not replace:
+    if destination.exists():
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
-    graphs = {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in every_part(spec.geometry)}
+    parts = (*spec.geometry.graphs, *spec.geometry.optional_graphs)
+    graphs = {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in parts}
     with appearing(destination) as fresh:
         write_weights(fresh / WEIGHTS, stored)
         for name, graph in graphs.items():
@@ -86,7 +87,7 @@ def open_model_folder(folder: Path) -> ModelSpec:
 
 def _checked(spec: ModelSpec, folder: Path) -> ModelSpec:
     """The spec, if every file and tensor is what it says."""
-    for name in (WEIGHTS, *(f"{part}.onnx" for part in graph_parts(spec.geometry))):
+    for name in (WEIGHTS, *(f"{part}.onnx" for part in spec.geometry.graphs)):
         if name not in spec.files:
             raise ModelError(f"{folder}: spec.json does not name {name}.")
     for name in spec.files:

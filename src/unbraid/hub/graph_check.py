@@ -13,7 +13,7 @@ from pathlib import Path
 from unbraid.errors import ModelError, quoted
 from unbraid.files.bounded import read_bytes
 from unbraid.files.protobuf import Value, fields, number
-from unbraid.hub.spec import Family
+from unbraid.models.family import FAMILIES
 from unbraid.models.signatures import Axes, Signature
 from unbraid.models.tensor_table import Stored, tensor_table
 
@@ -27,43 +27,20 @@ OPSETS = {"": (20,), "com.microsoft": (1,)}
 FLOAT, INT64 = 1, 7
 TYPES = {"F32": FLOAT, "F16": 10, "I8": 3, "U8": 2}  # of safetensors: of ONNX
 FOLDED = {"Cast", "Slice", "Split", "Transpose", "Unsqueeze"}  # of constants
-_COMMON = {
-    "Add", "Cast", "Concat", "Conv", "Div", "Identity", "MatMul", "Mul", "Reshape", "Shape", "Slice", "Transpose",
-    "Unsqueeze",
-}  # fmt: skip
-_TRANSFORMER = {
-    "Gemm", "LayerNormalization", "MultiHeadAttention", "Range", "ReduceMean", "Split", "Sqrt", "Squeeze", "Sub",
-}  # fmt: skip
-_SPEECH = {"BiasGelu", "Gelu", "InstanceNormalization", "Less", "ReduceSum"}
-OPERATORS: dict[Family, set[str]] = {
-    "sepformer": _COMMON | _TRANSFORMER | {
-        "ConvTranspose", "Cos", "DynamicQuantizeMatMul", "Mod", "PRelu", "Pad", "Relu", "Sigmoid", "Sin", "Tanh",
-    },
-    "band_split": _COMMON | _TRANSFORMER | {
-        "Cos", "Mod", "Neg", "Pad", "ReduceSum", "Sigmoid", "Sin", "Softmax",
-    },
-    "unet": _COMMON | {
-        "BatchNormalization", "ConvTranspose", "Elu", "Exp", "LeakyRelu", "Neg", "Relu", "Softmax",
-    },
-    "wav2vec2": _COMMON | _TRANSFORMER | _SPEECH,
-    "audio_transformer": _COMMON | _TRANSFORMER | _SPEECH | {
-        "ConvTranspose", "Cos", "Exp", "Gather", "Log", "Min", "Mod", "Relu", "Sigmoid", "Sin", "Softmax", "Tanh",
-        "Where",
-    },
-}  # fmt: skip
 OF_THE_RUNTIME = {"BiasGelu", "DynamicQuantizeMatMul", "MultiHeadAttention"}  # in its own domain, com.microsoft
 
 
-def check_graph(path: Path, family: Family, expected: Signature, weights: str) -> None:
+def check_graph(path: Path, family: str, expected: Signature, weights: str) -> None:
     """Refuse a graph file that is not of the network's kind; `weights` is the file beside it that it may point into.
 
     Raises:
         ModelError: it is something else, or cannot be read.
     """
     table = tensor_table(path.with_name(weights))
+    operators = FAMILIES[family].load("layout").OPERATORS
     try:
         most = MORE_BYTES + BYTES_PER_TENSOR * len(table)
-        _check_model(read_bytes(path, most), _Allowed(OPERATORS[family], expected, weights, table))
+        _check_model(read_bytes(path, most), _Allowed(operators, expected, weights, table))
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
     except (ValueError, IndexError) as error:

@@ -1,60 +1,14 @@
-"""Where the graphs of a network come from: shipped with the package for known geometries, else built.
+"""Where the graph of a network comes from: shipped with the package for known sizes, else built with `onnx`.
 
-A graph holds no weights, so one file serves every model of its (geometry, dtype). Most networks are one graph, "model";
-one that writes step by step is two, "encoder" and "decoder", over the same weights, and "post" is a third of one that
-writes spectrograms. An audio Transformer has one more to be looked at. Building needs the `onnx` package.
+A graph holds no weights, so one file serves every model of its (sizes, dtype).
 """
 
-import dataclasses
 import gzip
-import itertools
 from importlib import resources
 
 from unbraid.errors import RuntimeUnavailable
-from unbraid.hub.spec import family_of
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, Side, TextSide
-from unbraid.models.family import Config
-
-WEIGHTS_FILES = {"float32": "model.safetensors", "float16": "model.safetensors", "int8": "model.int8.safetensors"}
-ATTENTION = "attention"  # who attends to whom
-
-
-def graph_parts(geometry: Config) -> tuple[str, ...]:
-    """The names of the graphs that a network runs on; in a model folder NAME.onnx."""
-    if not isinstance(geometry, AudioTransformerConfig) or geometry.is_aligned:
-        return ("model",)
-    return ("encoder", "decoder") if isinstance(geometry.target, TextSide) else ("encoder", "decoder", "post")
-
-
-def every_part(geometry: Config) -> tuple[str, ...]:
-    """The same, and the graph that is only looked at, which folders of earlier releases lack (see `attention`)."""
-    parts = graph_parts(geometry)
-    return (*parts, ATTENTION) if isinstance(geometry, AudioTransformerConfig) else parts
-
-
-def source_name(side: Side) -> str:
-    """What graphs of an audio Transformer call a source: symbols (B, N), log_mel (B, N·stride, F) or waveform."""
-    return {"text": "symbols", "spectrogram": "log_mel", "waveform": "waveform", "wav2vec2": "waveform"}[side.kind]
-
-
-def graph_name(geometry: Config, dtype: str, part: str = "model") -> str:
-    """The file name of a shipped graph: family, sizes in the order of the dataclass, dtype of the weights."""
-    family = family_of(geometry) if part == "model" else f"{family_of(geometry)}-{part}"
-    values = dataclasses.astuple(geometry)
-    return f"{family}-{'-'.join(map(_joined, values))}.{dtype}.onnx.gz"
-
-
-def packed(graph: bytes) -> bytes:
-    """A graph as it ships: node names and little else, so a tenth of its size."""
-    return gzip.compress(graph, mtime=0)
-
-
-def _joined(value: object) -> str:
-    """A size, or several: 512 512 512 256 is 3of512x256, since paths on Windows are short."""
-    if not isinstance(value, tuple):
-        return str(value)
-    runs = [(size, len(list(run))) for size, run in itertools.groupby(map(_joined, value))]
-    return "x".join(size if count == 1 else f"{count}of{size}" for size, count in runs)
+from unbraid.models.config import Config
+from unbraid.models.graph_files import graph_name
 
 
 def find_graph(geometry: Config, dtype: str, part: str = "model") -> bytes:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from unbraid.errors import DownloadError, ModelError, ModelNotFound, SpecError, UsageError
+from unbraid.files.atomic import appearing
 from unbraid.hub import cache as store
 from unbraid.hub.catalogue import ASSETS, Published, catalogue, check_import_name, folder_name, nearest
 from unbraid.hub.download import Progress, disk_error
-from unbraid.hub.spec import Family, ModelSpec, read_spec
-from unbraid.models.audio_transformer.config import AudioTransformerConfig
+from unbraid.hub.spec import ModelSpec, read_spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,14 +33,14 @@ class Entry:
 
     name: str
     where: Literal["packaged", "cached", "published"]
-    family: Family
+    family: str
     licence: str
     bytes: int  # on disk; of a published one, about that
     stems: tuple[str, ...]
     sample_rate: int  # Hz
     scores: dict[str, float]
     folder: Path | None = None  # None: not on this machine
-    writes: str = "text"  # where there are no stems
+    writes: str = "text"  # stems, text, spectrogram or waveform
 
 
 def resolve(name: str | os.PathLike[str], *, cache: Path | None = None) -> Path:
@@ -133,7 +133,7 @@ def pull(
     with store.staging(folder_name(entry.archive or entry.name), cache) as staging:
         if folder := _present(name, cache):  # pulled by another process while we waited for the lock
             return folder
-        _pull(entry, staging, destination, progress)
+        _pull(entry, staging, destination, cache, progress)
     return destination
 
 
@@ -153,9 +153,8 @@ def import_model(source: Path, name: str, *, overwrite: bool = False, cache: Pat
         raise ModelNotFound(f"{source} is not a folder; give the folder that holds the checkpoint's files.")
     if (source / "spec.json").exists():
         raise ModelError(f"{source} is a model folder already; use it by its path, there is nothing to import.")
-    checkpoint, weights = _read_checkpoint(source, name), store.weights_of(destination)
-    _install(destination, checkpoint.spec, checkpoint.tensors)
-    store.forget_copies(weights, store.model_folders(PACKAGED), cache)
+    checkpoint = _read_checkpoint(source, name)
+    _install(destination, checkpoint.spec, checkpoint.tensors, cache)
     return destination
 
 
@@ -170,17 +169,17 @@ def remove(name: str, *, cache: Path | None = None) -> None:
     if name in catalogue().packaged:
         raise UsageError(f"{name} is part of the package and cannot be removed.")
     folder = store.models_folder(cache) / folder_name(name)
+    store.tidy(folder.parent)
     if not _plain(name) or not folder.is_dir():
         raise ModelNotFound(f"{name} is not in the cache, so there is nothing to remove.")
-    weights = store.weights_of(folder)
+    store.forget_copies(folder, store.model_folders(PACKAGED), cache)
     try:
         store.discard(folder)
     except OSError as error:
         raise ModelError(f"{folder} cannot be removed ({error.strerror or error}); is it in use?") from None
-    store.forget_copies(weights, store.model_folders(PACKAGED), cache)
 
 
-def _pull(entry: Published, staging: Path, destination: Path, progress: Progress | None) -> None:
+def _pull(entry: Published, staging: Path, destination: Path, cache: Path | None, progress: Progress | None) -> None:
     """Fetch, convert, install; what was fetched stays for the next attempt unless it cannot be converted."""
     from unbraid.hub.publishers import fetch_published
 
@@ -188,7 +187,7 @@ def _pull(entry: Published, staging: Path, destination: Path, progress: Progress
     try:
         checkpoint = _read_checkpoint(fetched.folder, entry.name)
         spec = _as_published(checkpoint.spec, entry, fetched.provenance)
-        _install(destination, spec, checkpoint.tensors)
+        _install(destination, spec, checkpoint.tensors, cache)
     except DownloadError:  # the disk refuses
         raise
     except ModelError:
@@ -207,7 +206,7 @@ def _made_of_twin(entry: Published, destination: Path, cache: Path | None) -> bo
         with suppress(ModelError):  # a damaged one is no source; then the archive is
             spec = open_model_folder(folder)
             tensors = read_weights(folder / "model.safetensors")
-            _install(destination, _as_published(spec, entry, spec.provenance), tensors)
+            _install(destination, _as_published(spec, entry, spec.provenance), tensors, cache)
             return True
     return False
 
@@ -225,12 +224,16 @@ def _read_checkpoint(folder: Path, name: str) -> "Checkpoint":
     return read_checkpoint(folder, name)
 
 
-def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]") -> None:
-    """Put a model into its place in the cache, in place of an older one."""
+def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]", cache: Path | None) -> None:
+    """Put a model into its place in the cache, in place of an older one, whose int8 copies go unless they fit."""
     from unbraid.hub.folder import write_model_folder
 
     try:
-        write_model_folder(destination, spec, tensors, replace=True)
+        store.tidy(destination.parent)
+        with appearing(destination) as fresh:
+            write_model_folder(fresh, spec, tensors)
+            if store.weights_of(fresh) != store.weights_of(destination):
+                store.forget_copies(destination, store.model_folders(PACKAGED), cache)
     except OSError as error:
         raise disk_error(error, destination.parent) from None
 
@@ -283,18 +286,11 @@ def _entry_of(folder: Path, where: Literal["packaged", "cached"]) -> Entry | Non
         sample_rate=spec.sample_rate,
         scores=spec.scores,
         folder=folder,
-        writes=spec.geometry.target.kind if isinstance(spec.geometry, AudioTransformerConfig) else "text",
+        writes=spec.geometry.writes,
     )
 
 
 def _entry_of_published(entry: Published) -> Entry:
     return Entry(
-        name=entry.name,
-        where="published",
-        family=entry.family,
-        licence=entry.licence,
-        bytes=entry.bytes,
-        stems=entry.stems,
-        sample_rate=entry.sample_rate,
-        scores=entry.scores,
+        entry.name, "published", entry.family, entry.licence, entry.bytes, entry.stems, entry.sample_rate, entry.scores
     )

@@ -7,7 +7,6 @@ the user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME); what the hub state
 archives of a GitHub release, whose `checksum.json` and the hash in our catalogue must say the same.
 """
 
-import json
 import re
 import shutil
 import tarfile
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unbraid.errors import ChecksumError, DownloadError
+from unbraid.files.bounded import parse_json
 from unbraid.hub import download
 from unbraid.hub.catalogue import Published
 from unbraid.hub.connection import Answer, status_error
@@ -87,8 +87,8 @@ def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) 
 def _stated_checksum(url: str, archive: str) -> str:
     """What the release's own table says about an archive."""
     try:
-        return str(json.loads(download.fetch_text(url))[archive]).lower()[:_HASH_LETTERS]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return str(parse_json(download.fetch_text(url))[archive]).lower()[:_HASH_LETTERS]
+    except (ValueError, KeyError, TypeError):
         raise DownloadError(f"{url} does not state the checksum of {archive}; it should map names to sha256.") from None
 
 

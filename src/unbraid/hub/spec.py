@@ -7,7 +7,6 @@ of the wrong kind is a `SpecError`, never a silent default.
 import dataclasses
 import json
 import re
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -20,30 +19,11 @@ from unbraid.files.bounded import read_json
 from unbraid.files.ranges import Range, check_range
 from unbraid.hub.schema import build
 from unbraid.hub.vocabulary import Vocabulary
-from unbraid.models.audio_transformer.config import (
-    AudioTransformerConfig,
-    PretrainedSide,
-    Side,
-    SpectrogramSide,
-    TextSide,
-    WaveSide,
-)
-from unbraid.models.band_split.config import BandSplitConfig
-from unbraid.models.family import Config
-from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.unet.config import UNetConfig
-from unbraid.models.wav2vec2.config import Wav2Vec2Config
+from unbraid.models.config import Config, Task
+from unbraid.models.family import FAMILIES, families_with, family_of
 
 FORMAT = 1
-Family = Literal["sepformer", "band_split", "unet", "audio_transformer", "wav2vec2"]
 Level = Literal["fitted", "own"]
-_FAMILIES: dict[type[Config], Family] = {
-    SepFormerConfig: "sepformer",
-    BandSplitConfig: "band_split",
-    UNetConfig: "unet",
-    AudioTransformerConfig: "audio_transformer",
-    Wav2Vec2Config: "wav2vec2",
-}
 SAMPLE_RATES = Range(1000, 1_000_000)  # Hz
 TEXT_LENGTHS = {"name": 200, "licence": 2000, "provenance": 2000}  # characters, at most
 _FILE = re.compile(r"[^/\\:\0]{1,100}")
@@ -73,7 +53,7 @@ class ModelSpec:
     """Everything a run needs to know about a model, but for its weights."""
 
     name: str
-    family: Family
+    family: str  # one of `models.family.FAMILIES`
     sample_rate: int  # Hz; 0 where there is no audio
     channels: int  # that the network takes: 1 or 2; 0 where there is no audio
     stems: tuple[str, ...]  # in the order of the network's outputs; none where nothing is pulled apart
@@ -96,17 +76,18 @@ class ModelSpec:
         if family_of(self.geometry) != self.family:
             raise SpecError(f"{self.name}: the geometry is not that of the family {self.family}.")
         given = [part for part in _PARTS if getattr(self, part) is not None]
-        if given != (needed := _needed(self.geometry)):
+        if given != (needed := list(self.geometry.needs)):
             raise SpecError(
                 f"{self.name}: of {', '.join(_PARTS)} its network needs {', '.join(needed)} and no other; "
                 f"found {', '.join(given) or 'none'}."
             )
-        if isinstance(self.geometry, AudioTransformerConfig):
-            self._check_sides(self.geometry)
-        elif isinstance(self.geometry, Wav2Vec2Config):
-            self._check_transcriber(self.geometry)
-        else:
-            self._check_audio(self.geometry)
+        texts = self.vocabularies
+        symbols = (len(texts.source), len(texts.target)) if texts else (0, 0)
+        try:
+            self.geometry.check(self.spectral, self.mel, symbols)
+        except ValueError as error:
+            raise SpecError(f"{self.name}: {error}") from None
+        self._check_audio()
         if len({*self.stems, "residual"}) <= len(self.stems):
             raise SpecError(f"{self.name}: stems must differ, and none is called 'residual'; got {quoted(self.stems)}.")
         if self.sample_rate:
@@ -136,125 +117,35 @@ class ModelSpec:
                     f"{self.name}: files gives {quoted(name)} the hash {quoted(digest)}, which is not a SHA-256."
                 )
 
-    def _check_audio(self, geometry: SepFormerConfig | BandSplitConfig | UNetConfig) -> None:
-        if isinstance(geometry, SepFormerConfig | BandSplitConfig):
-            outputs, channels = geometry.sources, 1
-        else:
-            outputs, channels = geometry.stems, geometry.channels
-            if self.spectral and geometry.bins not in (0, self.spectral.bins):
-                raise SpecError(f"{self.name}: its network sees {geometry.bins} bins, not {self.spectral.bins}.")
-            multiple = 2 ** len(geometry.filters)
-            if self.spectral and (self.spectral.frames % multiple or self.spectral.bins % multiple):
-                raise SpecError(
-                    f"{self.name}: frames and bins must be multiples of {multiple} (2 to the number of filters), got "
-                    f"{self.spectral.frames} and {self.spectral.bins}."
-                )
-        if outputs != len(self.stems):
-            raise SpecError(f"{self.name}: the network has {outputs} outputs, but {len(self.stems)} stems are named.")
-        if self.sample_rate < 1:
-            raise SpecError(f"{self.name}: the sample rate must be above 0 Hz, got {self.sample_rate}.")
-        if self.channels != channels:
-            raise SpecError(f"{self.name}: its network takes {channels} channels, not {self.channels}.")
-
-    def _check_sides(self, geometry: AudioTransformerConfig) -> None:
-        self._check_symbols(geometry)
-        sides = (geometry.source, geometry.target)
-        for side in sides:
-            if isinstance(side, SpectrogramSide) and self.mel and side.bins != self.mel.bins:
-                raise SpecError(f"{self.name}: its network has {side.bins} mel bands, its spectrogram {self.mel.bins}.")
-        if self.mel and self.mel.normalized and not isinstance(geometry.target, TextSide):
-            raise SpecError(f"{self.name}: normalized levels are for networks that write text; audio has a level.")
-        if all(isinstance(side, TextSide) for side in sides):
-            if (self.sample_rate, self.channels, self.stems) != (0, 0, ()):
+    def _check_audio(self) -> None:
+        """Compare rate, channels and stems with those of the network."""
+        geometry, audio = self.geometry, (self.sample_rate, self.channels, len(self.stems))
+        if not geometry.channels:
+            if audio != (0, 0, 0):
                 raise SpecError(f"{self.name}: text has no sample rate, no channels and no stems; write 0, 0 and [].")
-        else:
-            self._check_mono(int(all(isinstance(side, WaveSide) for side in sides)))
-        if geometry.is_aligned and len({samples_in_step(side, self.mel) for side in sides}) > 1:
-            read, written = (samples_in_step(side, self.mel) for side in sides)
-            raise SpecError(f"{self.name}: a step of what it reads is {read} samples, of what it writes {written}.")
-
-    def _check_transcriber(self, geometry: Wav2Vec2Config) -> None:
-        assert self.vocabularies is not None
-        if self.vocabularies.source:
-            raise SpecError(f"{self.name}: its network reads audio, so its source has no vocabulary; write [].")
-        if geometry.symbols != (found := len(self.vocabularies.target)):
+        elif geometry.writes != "stems":
+            if self.sample_rate < 1 or audio[1:] != (geometry.channels, geometry.outputs):
+                raise SpecError(
+                    f"{self.name}: its network takes a sample rate above 0 Hz, 1 channel and {geometry.outputs} stems, "
+                    f"not {self.sample_rate} Hz, {self.channels} and {len(self.stems)}."
+                )
+        elif geometry.outputs != len(self.stems):
             raise SpecError(
-                f"{self.name}: the network's target has {geometry.symbols} symbols, its vocabulary {found}."
+                f"{self.name}: the network has {geometry.outputs} outputs, but {len(self.stems)} stems are named."
             )
-        self._check_mono(0)
+        elif self.sample_rate < 1:
+            raise SpecError(f"{self.name}: the sample rate must be above 0 Hz, got {self.sample_rate}.")
+        elif self.channels != geometry.channels:
+            raise SpecError(f"{self.name}: its network takes {geometry.channels} channels, not {self.channels}.")
 
-    def _check_mono(self, stems: int) -> None:
-        if self.sample_rate < 1 or self.channels != 1 or len(self.stems) != stems:
-            raise SpecError(
-                f"{self.name}: its network takes a sample rate above 0 Hz, 1 channel and {stems} stems, not "
-                f"{self.sample_rate} Hz, {self.channels} and {len(self.stems)}."
-            )
-
-    def _check_symbols(self, geometry: AudioTransformerConfig) -> None:
-        if not self.vocabularies:
-            return
-        for name in ("source", "target"):
-            side, found = getattr(geometry, name), len(getattr(self.vocabularies, name))
-            rows = side.symbols if isinstance(side, TextSide) else 0
-            if rows != found:
-                raise SpecError(f"{self.name}: the network's {name} has {rows} symbols, its vocabulary {found}.")
+    @property
+    def task(self) -> Task:
+        """What the model is for."""
+        return self.geometry.task
 
     def to_json(self) -> str:
         """The text of spec.json."""
         return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
-
-
-def family_of(geometry: Config) -> Family:
-    """The family whose networks have such sizes."""
-    return _FAMILIES[type(geometry)]
-
-
-def samples_in_step(side: Side, mel: Mel | None) -> int:
-    """How many samples one step of the encoder stands for; 0 where it stands for a symbol."""
-    if isinstance(side, TextSide):
-        return 0
-    return side.stride * mel.hop_samples if isinstance(side, SpectrogramSide) and mel else side.stride
-
-
-def steps_in(side: Side, size: int) -> int:
-    """How many steps so many symbols, frames or samples are: N, the last one perhaps in part.
-
-    A pretrained encoder makes none of what is left over, as its convolutions see nothing beyond the end: N is
-    ⌊(T - reach) / stride⌋ + 1, and at least 1.
-    """
-    if isinstance(side, TextSide):
-        return size
-    if isinstance(side, PretrainedSide):
-        return max(0, size - side.encoder.receptive_field) // side.stride + 1
-    return -(-size // side.stride)
-
-
-def size_of(side: Side, steps: int) -> int:
-    """How many symbols, frames or samples a network is given for so many steps: zeros are added, or a rest left out."""
-    if isinstance(side, TextSide):
-        return steps
-    return (
-        (steps - 1) * side.stride + side.encoder.receptive_field
-        if isinstance(side, PretrainedSide)
-        else steps * side.stride
-    )
-
-
-def _needed(geometry: Config) -> list[str]:
-    """Which of the optional parts the spec of such a network has."""
-    if isinstance(geometry, SepFormerConfig | BandSplitConfig):
-        return ["windows"]
-    if isinstance(geometry, UNetConfig):
-        return ["spectral"]
-    if isinstance(geometry, Wav2Vec2Config):
-        return ["windows", "vocabularies"]
-    sides = (geometry.source, geometry.target)
-    there = {
-        "windows": not isinstance(geometry.source, TextSide),
-        "vocabularies": any(isinstance(side, TextSide) for side in sides),
-        "mel": any(isinstance(side, SpectrogramSide) for side in sides),
-    }
-    return [part for part in _PARTS if there.get(part)]
 
 
 def read_spec(folder: Path) -> ModelSpec:
@@ -279,21 +170,15 @@ def parse_spec(data: Any, where: str) -> ModelSpec:
     """Build a ModelSpec from the parsed JSON, naming the place of anything that does not fit."""
     if isinstance(data, dict) and data.get("format") != FORMAT:
         raise SpecError(f"{where}: format {quoted(data.get('format'))} is not {FORMAT}; install a newer unbraid.")
-    if isinstance(data, dict) and data.get("family") not in typing.get_args(Family):
-        raise SpecError(
-            f"{where}: family {quoted(data.get('family'))} is not one of {', '.join(typing.get_args(Family))}."
-        )
-    spec: ModelSpec = build(ModelSpec, data, where, {"geometry": _geometry_of})
+    if not isinstance(data, dict):
+        raise SpecError(f"{where}: expected an object with the fields of ModelSpec, found {quoted(data)}.")
+    if (family := data.get("family")) not in tuple(FAMILIES):
+        raise SpecError(f"{where}: family {quoted(family)} is not one of {', '.join(FAMILIES)}.")
+    spec: ModelSpec = build(ModelSpec, data, where, {"geometry": lambda item: _config_type(item, family)})
     return spec
 
 
-def _geometry_of(item: Any) -> type[Config]:
-    """The geometry that an object with these keys means."""
-    keys = item.keys() if isinstance(item, dict) else ()
-    if "source" in keys:
-        return AudioTransformerConfig
-    if "symbols" in keys:
-        return Wav2Vec2Config
-    if "bands" in keys:
-        return BandSplitConfig
-    return SepFormerConfig if "features" in keys else UNetConfig
+def _config_type(item: Any, family: str) -> type[Config]:
+    """The config of a family, or of another whose sizes these are; that one is refused as a whole then."""
+    fitting = families_with(item) if isinstance(item, dict) else []
+    return FAMILIES[family if family in fitting or not fitting else fitting[0]].config_type()

@@ -1,9 +1,78 @@
-"""The families of networks that the program knows."""
+"""The families of networks: a line each in FAMILIES, a folder each in `models/`.
 
-from unbraid.models.audio_transformer.config import AudioTransformerConfig
-from unbraid.models.band_split.config import BandSplitConfig
-from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.unet.config import UNetConfig
-from unbraid.models.wav2vec2.config import Wav2Vec2Config
+A family's folder has
 
-Config = SepFormerConfig | BandSplitConfig | UNetConfig | AudioTransformerConfig | Wav2Vec2Config
+    config.py    its sizes, a frozen dataclass over `models.config.Config`
+    layout.py    tensor_shapes(config), signature(config, part), OPERATORS: the weights file and the graphs
+    graph.py     build(config, tensors, location, part): an ONNX graph; needs onnx
+    network.py   build(config): the torch module; outputs(module, part, inputs): as the graph of that part; needs torch
+
+Modules are loaded when they are used, so that this table knows every family and imports none. Apart from the line here,
+a family is an importer, if others publish checkpoints of it, and entries in the catalogue.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Any, Literal, cast
+
+from unbraid.models.config import Config
+from unbraid.models.shapes import Shapes
+from unbraid.models.signatures import Signature
+
+Front = Literal["waveform", "spectrogram"]
+Part = Literal["config", "layout", "graph", "network"]
+WEIGHTS_FILES = {"float32": "model.safetensors", "float16": "model.safetensors", "int8": "model.int8.safetensors"}
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where a family of networks is, and what is common to all of them."""
+
+    module: str
+    config: str  # name of the class in MODULE.config
+    front: Front | None = None  # what the networks that separate see
+    int8: bool = False  # whether they have int8 copies
+
+    def load(self, part: Part) -> Any:
+        """A module of the family."""
+        return import_module(f"{self.module}.{part}")
+
+    def config_type(self) -> type[Config]:
+        """The class of its sizes."""
+        kind: type[Config] = getattr(self.load("config"), self.config)
+        return kind
+
+
+FAMILIES = {
+    "sepformer": Family("unbraid.models.sepformer.network", "SepFormerConfig", "waveform", int8=True),
+    "band_split": Family("unbraid.models.band_split.network", "BandSplitConfig", "waveform"),
+    "unet": Family("unbraid.models.unet.network", "UNetConfig", "spectrogram"),
+    "audio_transformer": Family("unbraid.models.audio_transformer.network.model", "AudioTransformerConfig", "waveform"),
+    "wav2vec2": Family("unbraid.models.wav2vec2.network", "Wav2Vec2Config"),
+}
+
+
+def family_of(config: Config) -> str:
+    """The name of the family whose networks have such sizes."""
+    place = (type(config).__module__, type(config).__name__)
+    return next(name for name, family in FAMILIES.items() if place == (f"{family.module}.config", family.config))
+
+
+def families_with(sizes: Iterable[str]) -> list[str]:
+    """The families whose networks have sizes of all these names."""
+    wanted = set(sizes)
+    kinds = {name: cast(Any, family.config_type()) for name, family in FAMILIES.items()}
+    return [name for name, kind in kinds.items() if wanted <= {field.name for field in fields(kind)}]
+
+
+def tensor_shapes(config: Config) -> Shapes:
+    """Name and shape of every weight of a network: those of its torch module's parameters and buffers."""
+    shapes: Shapes = FAMILIES[family_of(config)].load("layout").tensor_shapes(config)
+    return dict(sorted(shapes.items()))
+
+
+def signature(config: Config, part: str = "model") -> Signature:
+    """The inputs and outputs of one of a network's graphs (see `Config.graphs`)."""
+    found: Signature = FAMILIES[family_of(config)].load("layout").signature(config, part)
+    return found

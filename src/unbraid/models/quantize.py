@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 
-from unbraid.models.tensors import Shapes
+from unbraid.models.shapes import Shapes
 
 METHOD = "symmetric, per output channel, 1"  # changes whenever the same weights would give another copy
 LINEAR = re.compile(r"\.layers\.\d+\.(attention\.(in|out)_proj|feed_(in|out))\.weight$")

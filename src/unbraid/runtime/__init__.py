@@ -1,5 +1,6 @@
 """Engines that run a model folder: arrays in, arrays out."""
 
-from unbraid.runtime.base import Executor, open_executor
+from unbraid.runtime.executor import Executor
+from unbraid.runtime.open import open_executor
 
 __all__ = ["Executor", "open_executor"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from unbraid.errors import ModelError, refused
 from unbraid.files.bounded import read_json
-from unbraid.hub.cache import appearing, int8_folder
+from unbraid.hub.cache import appearing, int8_folder, tidy
 from unbraid.hub.folder import sha256
 from unbraid.hub.graphs import find_graph
 from unbraid.hub.spec import ModelSpec
@@ -32,6 +32,7 @@ def int8_graph(spec: ModelSpec, folder: Path) -> Path:
         return folder / GRAPH
     graph = find_graph(spec.geometry, "int8")
     making = hashlib.sha256(graph + METHOD.encode()).hexdigest()
+    tidy(int8_folder())
     kept = int8_folder() / f"{spec.files['model.safetensors']}-{making[:16]}"
     if not _is_whole(kept):
         try:

@@ -25,11 +25,17 @@ from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import UsageError
 from unbraid.files.normalization import normalized
 from unbraid.hub.folder import open_model_folder
-from unbraid.hub.graphs import ATTENTION
 from unbraid.hub.names import entries, resolve
-from unbraid.hub.spec import Mel, ModelSpec, samples_in_step, steps_in
+from unbraid.hub.spec import Mel, ModelSpec
 from unbraid.hub.vocabulary import BEGIN, END, SPECIAL, Vocabulary
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
+from unbraid.models.audio_transformer.config import (
+    ATTENTION,
+    AudioTransformerConfig,
+    SpectrogramSide,
+    TextSide,
+    samples_in_step,
+)
+from unbraid.models.audio_transformer.padding import steps_in
 from unbraid.runtime import Executor, open_executor
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.state import Array, DecoderState, as_item, batch

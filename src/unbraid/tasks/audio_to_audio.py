@@ -25,10 +25,16 @@ from unbraid.dsp.overlap import Joiner, windows
 from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import AudioError, UsageError
 from unbraid.hub.folder import open_model_folder
-from unbraid.hub.graphs import source_name
 from unbraid.hub.names import resolve
-from unbraid.hub.spec import ModelSpec, samples_in_step
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, Side, SpectrogramSide, WaveSide
+from unbraid.hub.spec import ModelSpec
+from unbraid.models.audio_transformer.config import (
+    AudioTransformerConfig,
+    Side,
+    SpectrogramSide,
+    WaveSide,
+    samples_in_step,
+    source_name,
+)
 from unbraid.runtime import Executor, open_executor
 
 SILENT_LEVEL = -1.0  # of a log-mel spectrogram

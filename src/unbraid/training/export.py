@@ -13,8 +13,9 @@ import torch
 
 from unbraid.errors import ModelError, UsageError, quoted, shortened
 from unbraid.files.atomic import appearing
+from unbraid.files.workdir import sweep
 from unbraid.hub.folder import WEIGHTS, write_model_folder
-from unbraid.hub.spec import Mel, ModelSpec, Spectral, Vocabularies, Windows, family_of, size_of
+from unbraid.hub.spec import Mel, ModelSpec, Spectral, Vocabularies, Windows
 from unbraid.models.audio_transformer.config import (
     AudioTransformerConfig,
     PretrainedSide,
@@ -23,8 +24,9 @@ from unbraid.models.audio_transformer.config import (
     TextSide,
     WaveSide,
 )
-from unbraid.models.band_split.config import BandSplitConfig
-from unbraid.models.sepformer.config import SepFormerConfig
+from unbraid.models.audio_transformer.padding import size_of
+from unbraid.models.config import Config
+from unbraid.models.family import FAMILIES, families_with, signature
 from unbraid.models.tensors import read_weights
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
@@ -57,6 +59,7 @@ def export_checkpoint(
         ModelError: the file is no checkpoint, its tensors do not fit its sizes, or the two engines disagree.
         UsageError: a stem that the checkpoint lacks.
     """
+    sweep(destination.parent)
     if destination.exists():
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
     saved = read_checkpoint(checkpoint)
@@ -138,15 +141,11 @@ def check_parity(spec: ModelSpec, folder: Path) -> float:
     return difference
 
 
-def _noise(geometry: SepFormerConfig | BandSplitConfig | UNetConfig | Wav2Vec2Config) -> dict[str, Array]:
-    """Something that a network of one graph reads."""
-    random = np.random.default_rng(0)
-    if isinstance(geometry, UNetConfig):
-        multiple = 2 ** len(geometry.filters)
-        shape = (1, geometry.inputs, 3 * multiple, geometry.bins or 5 * multiple)
-        return {"magnitude": np.abs(random.standard_normal(shape)).astype(np.float32)}
-    name = "mixture" if isinstance(geometry, SepFormerConfig | BandSplitConfig) else "waveform"
-    return {name: random.standard_normal((2, 6007)).astype(np.float32) * 0.1}
+def _noise(geometry: Config) -> dict[str, Array]:
+    """An input for a network of one graph."""
+    (name,) = signature(geometry).inputs
+    noise = np.random.default_rng(0).standard_normal(geometry.example_shape).astype(np.float32) * 0.1
+    return {name: np.abs(noise) if name == "magnitude" else noise}
 
 
 def _items(side: Side) -> list[Array]:
@@ -192,24 +191,27 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
     sizes: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in saved["config"].items()
     }
+    family = saved.get("family") or next(iter(families_with(sizes)), "unet")  # earlier releases do not name it
     if "bottleneck" in sizes:
         raise ModelError(
             "This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio or band-split Transformers can be "
             "exported."
         )
-    rate, text = saved.get("sample_rate", 0), ""
     try:
-        if "source" in sizes:
+        if family == "audio_transformer":
             return _transformer_spec(saved, sizes, name)
-        if "features" in sizes:
-            speech = BandSplitConfig(**sizes) if "bands" in sizes else SepFormerConfig(**sizes)
-            voices = tuple(f"voice{i + 1}" for i in range(speech.sources)) if speech.sources > 1 else ("speech",)
-            return ModelSpec(name, family_of(speech), rate or 8000, 1, voices, speech, text, text, windows=Windows())
-        music, spectral = UNetConfig(**sizes), Spectral(**saved.get("spectral", {}))
+        config: Config = FAMILIES[family].config_type()(**sizes)
+        spectral = Spectral(**saved.get("spectral", {})) if "spectral" in config.needs else None
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(f"The checkpoint's sizes do not describe a network: {shortened(str(error))}") from None
-    stems = tuple(saved.get("stems") or (f"stem{i + 1}" for i in range(music.stems)))
-    return ModelSpec(name, "unet", rate or 44100, music.channels, stems, music, text, text, spectral=spectral)
+    kind, rate = ("stem", 44100) if spectral else ("voice", 8000)
+    stems = saved.get("stems") or [f"{kind}{i + 1}" for i in range(config.outputs)]
+    if config.task == "enhancement" and not saved.get("stems"):
+        stems = ["speech"]
+    return ModelSpec(
+        name, family, saved.get("sample_rate") or rate, config.channels, tuple(stems), config, "", "",
+        spectral=spectral, windows=None if spectral else Windows(),
+    )  # fmt: skip
 
 
 def _transformer_spec(saved: dict[str, Any], sizes: dict[str, Any], name: str) -> ModelSpec:

@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 
 from unbraid.errors import DownloadError, ModelError, ModelNotFound
+from unbraid.files.atomic import flush
 from unbraid.hub import cache as store
 from unbraid.hub import names as hub
 from unbraid.hub.catalogue import Published, catalogue, folder_name
@@ -20,8 +21,9 @@ from unbraid.hub.download import disk_error
 from unbraid.hub.folder import WEIGHTS, open_model_folder
 from unbraid.hub.importers.wav2vec2_backbone import Trunk, read_trunk
 from unbraid.hub.publishers import fetch_trunk
-from unbraid.models.tensors import backbone_shapes, read_weights
+from unbraid.models.tensors import read_weights
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
+from unbraid.models.wav2vec2.layout import backbone_shapes
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 EXAMPLE = "facebook/hubert-base-ls960"
@@ -64,6 +66,7 @@ def _fetched(name: str) -> Path:
     """The folder of an encoder of the hub, downloaded unless it is here."""
     destination = store.cache_folder() / "encoders" / folder_name(name)
     if destination.is_dir():
+        store.forget_staging(folder_name(name), None)
         return destination
     if hub.is_offline():
         raise DownloadError(
@@ -80,6 +83,7 @@ def _fetched(name: str) -> Path:
                 raise
             try:
                 destination.parent.mkdir(parents=True, exist_ok=True)
+                flush(fetched.folder)
                 os.replace(fetched.folder, destination)
             except OSError as error:
                 raise disk_error(error, destination.parent) from None

@@ -103,7 +103,7 @@ class TrainerOptions:
 
 
 @dataclass(frozen=True)
-class Family:
+class Trainable:
     """What the recipes of a family of networks are made of."""
 
     sizes: type  # [model]
@@ -112,14 +112,14 @@ class Family:
 
 Schedule = Plateau | Cosine | Constant
 FAMILIES = {
-    "sepformer": Family(SepFormerConfig, Speech),
-    "conv_tasnet": Family(ConvTasNetConfig, Speech),
-    "band_split": Family(BandSplitConfig, Speech),
-    "unet": Family(UNetConfig, Music),
-    "text_to_text": Family(TextModel, Text),
-    "audio_to_text": Family(AudioTextModel, AudioToText),
-    "audio_to_audio": Family(AudioModel, AudioToAudio),
-    "text_to_spectrogram": Family(SpeakModel, TextToSpectrogram),
+    "sepformer": Trainable(SepFormerConfig, Speech),
+    "conv_tasnet": Trainable(ConvTasNetConfig, Speech),
+    "band_split": Trainable(BandSplitConfig, Speech),
+    "unet": Trainable(UNetConfig, Music),
+    "text_to_text": Trainable(TextModel, Text),
+    "audio_to_text": Trainable(AudioTextModel, AudioToText),
+    "audio_to_audio": Trainable(AudioModel, AudioToAudio),
+    "text_to_spectrogram": Trainable(SpeakModel, TextToSpectrogram),
 }
 SCHEDULES: dict[str, type[Schedule]] = {"plateau": Plateau, "cosine": Cosine, "constant": Constant}
 TABLES = ("name", "model", "data", "optimizer", "schedule", "trainer")  # that every recipe has
@@ -214,7 +214,7 @@ def _read_task(tables: dict[str, Any], where: str) -> Task:
     return task
 
 
-def _sections(family: Family) -> dict[str, type]:
+def _sections(family: Trainable) -> dict[str, type]:
     """The tables of a task and the dataclasses they fill, [model] left out."""
     hints = get_type_hints(family.task)
     return {f.name: hints[f.name] for f in dataclasses.fields(family.task) if f.name != "model"}

@@ -20,7 +20,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from unbraid.errors import Cancelled, ModelError, RuntimeUnavailable, UsageError
 from unbraid.files.bounded import read_json
-from unbraid.files.workdir import is_working_name, swept
+from unbraid.files.workdir import is_working_name, sweep, swept
 from unbraid.hub.spec import ModelSpec
 from unbraid.training.checkpoints import (
     BEST,
@@ -203,6 +203,7 @@ def export_run(recipe: Recipe, out: Path, folder: Path) -> ModelSpec:
 def check_export(recipe: Recipe, folder: Path) -> None:
     """Refuse before training what could not be exported after it."""
     recipe.task.check_export()
+    sweep(folder.parent)
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another place for --export, or remove it first.")
     above = next(path for path in folder.absolute().parents if path.exists())

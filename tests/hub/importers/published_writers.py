@@ -15,8 +15,8 @@ import google_crc32c
 import numpy as np
 
 from unbraid.hub.importers import speechbrain, spleeter
+from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.tensors import tensor_shapes
 from unbraid.models.unet.config import UNetConfig
 
 STORAGE = {"float32": "FloatStorage", "float16": "HalfStorage", "float64": "DoubleStorage", "int64": "LongStorage"}

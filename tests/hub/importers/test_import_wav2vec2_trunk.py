@@ -12,7 +12,7 @@ import safetensors.numpy
 from unbraid.errors import ModelError
 from unbraid.hub.importers import read_checkpoint
 from unbraid.hub.importers.wav2vec2_backbone import read_trunk
-from unbraid.models.tensors import backbone_shapes
+from unbraid.models.wav2vec2.layout import backbone_shapes
 
 Tensors = dict[str, np.ndarray]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from unbraid.cli.files.record import Receipt, StemRecord, claims, is_complete, name_in, read_receipt
 from unbraid.errors import AudioError
+from unbraid.files.atomic import flush
 from unbraid.files.workdir import finish, locked, working_folder
 
 _THERE = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
@@ -49,6 +50,8 @@ def arrive(files: Sequence[Arrival], hidden_home: Path, destination: Destination
         OSError: the disk refuses; what was there is there again.
     """
     work, home, record = hidden_home.parent, destination.home, destination.record
+    for file in files:
+        flush(file.hidden)
     with locked(work.parent, os.path.abspath(record)):
         made = {name_in(record, file.place): file.made for file in files}
         if not os.path.lexists(home) and _appear(hidden_home, home, record, Receipt(made)):
@@ -136,4 +139,5 @@ def _check(files: Sequence[Arrival], destination: Destination) -> None:
 
 def _written(receipt: Receipt, path: Path) -> Path:
     path.write_text(receipt.to_json(), encoding="utf-8")
+    flush(path)
     return path

@@ -1,10 +1,12 @@
 """Many songs at once, in processes; a song that fails does not stop the others."""
 
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from unbraid.corpora.rendering.draw import draw_plan
@@ -15,6 +17,7 @@ from unbraid.corpora.rendering.song import is_there, render_song
 from unbraid.corpora.rendering.stock import Stock
 from unbraid.corpora.rendering.synth import fluidsynth
 from unbraid.errors import RuntimeUnavailable, UnbraidError
+from unbraid.files.workdir import swept
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,15 @@ def render_songs(
     if stock.singers and how.sung:
         world()
     place.mkdir(parents=True, exist_ok=True)
-    if workers == 1:
-        yield from (render_one(stock, how, place, number) for number in numbers)
-        return
-    with ProcessPoolExecutor(workers, get_context("spawn"), _ignore_interrupts) as pool:
+    with swept(place):
+        if workers == 1:
+            yield from (render_one(stock, how, place, number) for number in numbers)
+        else:
+            yield from _in_processes(stock, how, place, numbers, workers)
+
+
+def _in_processes(stock: Stock, how: Rendering, place: Path, numbers: Sequence[int], workers: int) -> Iterator[Outcome]:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
         futures = [pool.submit(render_one, stock, how, place, number) for number in numbers]
         try:
             for future in as_completed(futures):
@@ -68,5 +76,13 @@ def render_one(stock: Stock, how: Rendering, place: Path, number: int) -> Outcom
         return Outcome(number, error=str(error))
 
 
-def _ignore_interrupts() -> None:
+def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells when to stop
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A pool's workers wait for work for ever where their parent was killed."""
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)

@@ -19,7 +19,7 @@ from unbraid.corpora import manifest
 from unbraid.corpora.rendering.stock import split_of
 from unbraid.errors import RuntimeUnavailable, UnbraidError, UsageError
 from unbraid.files.atomic import appearing
-from unbraid.files.workdir import disk_errors
+from unbraid.files.workdir import disk_errors, sweep
 
 LANGUAGES = ("en-us", "en-gb", "de", "es", "it", "fr-fr", "sv", "pt", "nl")
 VARIANTS = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4", "f5")
@@ -61,6 +61,7 @@ def record(folder: Path, takes: Iterable[Take]) -> Iterator[Path]:
         UsageError: the folder is there already.
         UnbraidError: a program failed.
     """
+    sweep(folder.parent)
     if folder.exists():
         raise UsageError(f"{folder} is there already; name a new folder, or remove it.")
     rows = []

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from unbraid import audio
 from unbraid.corpora.rendering.effects import Array
 from unbraid.corpora.rendering.midi import CHANNELS, CONTROL, RESET, SOUND_OFF, Event, faster, write_events
 from unbraid.errors import RuntimeUnavailable, UnbraidError
+from unbraid.files.workdir import temporary_folder
 
 RATE = 44100  # Hz
 _PATIENCE_SECONDS = 600
@@ -61,8 +61,8 @@ def play(takes: Sequence[Sequence[Event]], soundfont: Path, seconds: float, room
         "synth.chorus.level": f"{room.chorus_level:.3f}",
         "synth.chorus.speed": f"{room.chorus_hz:.3f}",
     }
-    with tempfile.TemporaryDirectory() as folder:
-        midi, wav = Path(folder, "song.mid"), Path(folder, "song.wav")
+    with temporary_folder() as folder:
+        midi, wav = folder / "song.mid", folder / "song.wav"
         write_events(one_after_the_other(takes, seconds), midi)
         command = [fluidsynth(), "-niq", "-g", _GAIN, "-r", str(RATE), "-T", "wav", "-O", "float", "-F", str(wav)]
         command += [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]

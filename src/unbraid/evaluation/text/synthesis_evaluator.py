@@ -12,7 +12,7 @@ from unbraid.evaluation.text import transcription_report as transcripts
 from unbraid.evaluation.text.synthesis import SynthesisEvaluation, known_words, transcribable
 from unbraid.evaluation.text.transcription import Transcribes
 from unbraid.hub.spec import ModelSpec
-from unbraid.runtime.base import Precision
+from unbraid.runtime.executor import Precision
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.transcription.transcriber import Transcriber
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from unbraid.errors import ModelError, quoted
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.tensors import Shapes, check_tensors
+from unbraid.models.shapes import Shapes
+from unbraid.models.tensors import check_tensors
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, finish, shap
 from unbraid.hub.importers.hyperyaml import Rules, Settings, read_settings
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import ModelSpec, Windows
+from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.tensors import Shapes, compare_shapes, tensor_shapes
+from unbraid.models.shapes import Shapes
+from unbraid.models.tensors import compare_shapes
 
 SETTINGS = "hyperparams.yaml"
 PARTS = ("encoder", "masknet", "decoder")

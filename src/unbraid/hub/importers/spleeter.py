@@ -19,7 +19,9 @@ from unbraid.hub.importers import tf_bundle
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, finish
 from unbraid.hub.importers.spleeter_config import SHIPPED_STEMS, SpleeterConfig, read_config, shipped_config
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.tensors import Shapes, compare_shapes, tensor_shapes
+from unbraid.models.family import tensor_shapes
+from unbraid.models.shapes import Shapes
+from unbraid.models.tensors import compare_shapes
 from unbraid.models.unet.config import UNetConfig
 
 OFFICIAL = {  # SHA-256 of an official model.index, which holds the checksum of every tensor: stems

@@ -20,9 +20,12 @@ from unbraid.hub.importers.hyperyaml import Rules, Settings
 from unbraid.hub.importers.json_settings import read_json
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import ModelSpec, Vocabularies, Windows
+from unbraid.models.family import tensor_shapes
+from unbraid.models.shapes import Shapes
 from unbraid.models.tensor_table import tensor_table
-from unbraid.models.tensors import Shapes, backbone_shapes, compare_shapes, read_weights, tensor_shapes
+from unbraid.models.tensors import compare_shapes, read_weights
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
+from unbraid.models.wav2vec2.layout import backbone_shapes
 
 SETTINGS = "config.json"
 SOUND = "preprocessor_config.json"

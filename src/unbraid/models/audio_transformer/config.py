@@ -4,10 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from unbraid.dsp.framing import Mel, Spectral
 from unbraid.files.ranges import Layers, Range, Size, check_ranges
+from unbraid.models.config import Config, Task
 from unbraid.models.strides import check_stride
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
+ATTENTION = "attention"  # the graph of attention weights
 Positions = Literal["sinusoidal", "rotary"]
 Symbols = Annotated[int, Range(-math.inf, 1 << 20)]  # at least 5, which is said in words of its own
 
@@ -99,7 +102,7 @@ Side = TextSide | SpectrogramSide | WaveSide | PretrainedSide
 
 
 @dataclass(frozen=True)
-class AudioTransformerConfig:
+class AudioTransformerConfig(Config):
     """Sizes of an encoder-decoder Transformer; the defaults make 3.1 M parameters besides those of its two ends.
 
     Without decoder layers what comes out is aligned to what goes in, step by step, and the encoder alone does it.
@@ -150,3 +153,94 @@ class AudioTransformerConfig:
     def alters(self) -> bool:
         """Whether the network says what to change in what goes in, rather than what comes out."""
         return self.is_aligned and self.source == self.target
+
+    @property
+    def task(self) -> Task:
+        """By what it reads and writes."""
+        kinds = ("text" if isinstance(side, TextSide) else side.kind for side in (self.source, self.target))
+        match tuple(kinds):
+            case "text", "text":
+                return "phonemes"
+            case _, "text":
+                return "transcription"
+            case "text", _:
+                return "acoustic model"
+            case "waveform", "waveform":
+                return "enhancement"
+            case "spectrogram", "waveform":
+                return "vocoder"
+        return "audio to audio"
+
+    @property
+    def writes(self) -> str:
+        """The kind of its target."""
+        return self.target.kind
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Windows of audio that it reads, vocabularies of its texts, and the kind of its spectrograms."""
+        sides = (self.source, self.target)
+        there = {
+            "windows": not isinstance(self.source, TextSide),
+            "vocabularies": any(isinstance(side, TextSide) for side in sides),
+            "mel": any(isinstance(side, SpectrogramSide) for side in sides),
+        }
+        return tuple(part for part in there if there[part])
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """One of a network without a decoder; else one for each of its parts."""
+        if self.is_aligned:
+            return ("model",)
+        return ("encoder", "decoder") if isinstance(self.target, TextSide) else ("encoder", "decoder", "post")
+
+    @property
+    def optional_graphs(self) -> tuple[str, ...]:
+        """Attention weights."""
+        return (ATTENTION,)
+
+    @property
+    def channels(self) -> int:
+        """One where there is audio."""
+        return 0 if isinstance(self.source, TextSide) and isinstance(self.target, TextSide) else 1
+
+    @property
+    def outputs(self) -> int:
+        """One stem where a waveform becomes a waveform."""
+        return int(isinstance(self.source, WaveSide) and isinstance(self.target, WaveSide))
+
+    @property
+    def least_samples(self) -> int:
+        """A step of the source."""
+        return self.source.stride if isinstance(self.source, WaveSide) else 1
+
+    def check(self, spectral: Spectral | None, mel: Mel | None, symbols: tuple[int, int]) -> None:
+        """Compare with the vocabularies and the spectrogram.
+
+        Raises:
+            ValueError: they have other sizes, or a step that is written is not as long as one that is read.
+        """
+        sides = {"source": self.source, "target": self.target}
+        for (name, side), found in zip(sides.items(), symbols, strict=True):
+            if (rows := side.symbols if isinstance(side, TextSide) else 0) != found:
+                raise ValueError(f"the network's {name} has {rows} symbols, its vocabulary {found}.")
+        for side in sides.values():
+            if isinstance(side, SpectrogramSide) and mel and side.bins != mel.bins:
+                raise ValueError(f"its network has {side.bins} mel bands, its spectrogram {mel.bins}.")
+        if mel and mel.normalized and not isinstance(self.target, TextSide):
+            raise ValueError("normalized levels are for networks that write text; audio has a level.")
+        read, written = (samples_in_step(side, mel) for side in sides.values())
+        if self.is_aligned and read != written:
+            raise ValueError(f"a step of what it reads is {read} samples, of what it writes {written}.")
+
+
+def source_name(side: Side) -> str:
+    """The name of a source in graphs: symbols (B, N), log_mel (B, N·stride, F) or waveform (B, T)."""
+    return {"text": "symbols", "spectrogram": "log_mel", "waveform": "waveform", "wav2vec2": "waveform"}[side.kind]
+
+
+def samples_in_step(side: Side, mel: Mel | None) -> int:
+    """Samples that one step of the encoder stands for; 0 where it stands for a symbol."""
+    if isinstance(side, TextSide):
+        return 0
+    return side.stride * mel.hop_samples if isinstance(side, SpectrogramSide) and mel else side.stride

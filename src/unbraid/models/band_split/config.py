@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from unbraid.files.ranges import Count, Layers, Size, check_ranges
+from unbraid.models.config import Config
 
 
 @dataclass(frozen=True)
-class BandSplitConfig:
+class BandSplitConfig(Config):
     """Sizes of a band-split Transformer; the defaults make 2.6 M parameters.
 
     Raises:
@@ -50,6 +51,16 @@ class BandSplitConfig:
         return self.frame_samples // 2 // self.bands
 
     @property
-    def outputs(self) -> int:
+    def filter_size(self) -> int:
         """Numbers that make a filter of one bin: a gate, and a complex factor for each tap."""
         return 1 + 2 * self.taps
+
+    @property
+    def outputs(self) -> int:
+        """One stem for each voice."""
+        return self.sources
+
+    @property
+    def least_samples(self) -> int:
+        """A frame."""
+        return self.frame_samples

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.band_split.layout import signature
 from unbraid.models.onnx.builder import Graph, Tensors
 from unbraid.models.onnx.layers import layer_norm, linear
-from unbraid.models.signatures import signature
 
 NORM_EPS = 1e-5
 QUIETEST, FLOOR = 1e-10, 1e-4  # as in `models.band_split`
@@ -40,7 +40,7 @@ class Network:
         return self.graph.op("Transpose", x, perm=list(order))
 
 
-def band_split_graph(geometry: BandSplitConfig, tensors: Tensors, location: str) -> bytes:
+def build(geometry: BandSplitConfig, tensors: Tensors, location: str, part: str = "model") -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
     g, graph = geometry, Graph(tensors, location)
     batch, samples, hop = graph.size("mixture", 0), graph.size("mixture", 1), graph.constant([geometry.hop_samples])
@@ -162,7 +162,9 @@ def _silu(graph: Graph, x: str) -> str:
 def _filtered(net: Network, filters: str, spectrum: str) -> str:
     """Each bin is a sum over its neighbours in time, times a gate: (B, N, K, S·outputs·bins) -> (B, S, N, 2F)."""
     graph, g, bins = net.graph, net.geometry, net.geometry.hop_samples
-    filters = net.turned(graph.reshape(filters, [0, 0, g.bands, g.sources, g.outputs, g.band_bins]), 0, 3, 4, 1, 2, 5)
+    filters = net.turned(
+        graph.reshape(filters, [0, 0, g.bands, g.sources, g.filter_size, g.band_bins]), 0, 3, 4, 1, 2, 5
+    )
     filters = graph.reshape(filters, [0, 0, 0, 0, bins])  # (B, S, outputs, N, F)
     gate = graph.op("Sigmoid", graph.op("Squeeze", graph.slice(filters, 0, 1, 2), graph.constant([2])))
     real, imaginary = (graph.slice(filters, 1 + i * g.taps, 1 + (i + 1) * g.taps, 2) for i in range(2))

@@ -170,10 +170,10 @@ class BandSplit(nn.Module):
         self.inlet = BandLinear(g.bands, 2 * g.band_bins, g.features)
         self.blocks = nn.ModuleList(Block(g) for _ in range(g.blocks))
         self.norm = nn.LayerNorm(g.features)
-        self.outlet = BandLinear(g.bands, g.features, g.sources * g.outputs * g.band_bins)
+        self.outlet = BandLinear(g.bands, g.features, g.sources * g.filter_size * g.band_bins)
         with torch.no_grad():  # every voice begins as about half of the mixture: the gate at 1/2, the middle tap at 1
             self.outlet.weight.mul_(0.1)
-            self.outlet.bias.view(g.bands, g.sources, g.outputs, g.band_bins)[:, :, 1 + g.taps // 2] = 1
+            self.outlet.bias.view(g.bands, g.sources, g.filter_size, g.band_bins)[:, :, 1 + g.taps // 2] = 1
 
     def forward(self, mixture: Tensor) -> Tensor:
         with torch.autocast(mixture.device.type, enabled=False):
@@ -198,7 +198,9 @@ class BandSplit(nn.Module):
     def _filtered(self, filters: Tensor, spectrum: Tensor) -> Tensor:
         """Each bin is a sum over its neighbours in time, times what the network says: (B, S, N, 2F)."""
         g = self.geometry
-        filters = filters.reshape(*filters.shape[:3], g.sources, g.outputs, g.band_bins)  # (B, N, K, S, outputs, bins)
+        filters = filters.reshape(
+            *filters.shape[:3], g.sources, g.filter_size, g.band_bins
+        )  # (B, N, K, S, outputs, bins)
         filters = filters.permute(0, 3, 4, 1, 2, 5).flatten(-2)  # (B, S, outputs, N, F)
         gate, real, imaginary = filters[:, :, 0], filters[:, :, 1 : 1 + g.taps], filters[:, :, 1 + g.taps :]
         padded = F.pad(spectrum, (0, 0, g.taps // 2, g.taps // 2))
@@ -207,3 +209,13 @@ class BandSplit(nn.Module):
         x, y = near.chunk(2, -1)
         voice = torch.cat((real * x - imaginary * y, real * y + imaginary * x), -1).sum(2)
         return voice * torch.sigmoid(gate).repeat(1, 1, 1, 2)
+
+
+def build(geometry: BandSplitConfig) -> nn.Module:
+    """The network of these sizes, its weights drawn at random."""
+    return BandSplit(geometry)
+
+
+def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The outputs of its graph, by name."""
+    return {"sources": module(inputs["mixture"])}

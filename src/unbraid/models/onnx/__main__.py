@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-from unbraid.hub.graphs import graph_name, packed
-from unbraid.models.family import Config
+from unbraid.models.config import Config
+from unbraid.models.family import FAMILIES, family_of
+from unbraid.models.graph_files import graph_name, packed
 from unbraid.models.onnx.build import build_graph
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
@@ -26,7 +27,7 @@ def main(folder: Path) -> None:
     """Write every published geometry's graphs into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for geometry in PUBLISHED:
-        for dtype in ("float32", "int8") if isinstance(geometry, SepFormerConfig) else ("float32",):
+        for dtype in ("float32", "int8") if FAMILIES[family_of(geometry)].int8 else ("float32",):
             (folder / graph_name(geometry, dtype)).write_bytes(packed(build_graph(geometry, dtype)))
 
 

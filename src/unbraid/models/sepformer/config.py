@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from unbraid.files.ranges import Count, Layers, Size, check_ranges
+from unbraid.models.config import Config
 
 
 @dataclass(frozen=True)
-class SepFormerConfig:
+class SepFormerConfig(Config):
     """Sizes of a SepFormer; the defaults are the published ones (25.7 M parameters).
 
     Raises:
@@ -34,3 +35,13 @@ class SepFormerConfig:
             raise ValueError(f"features must be even (positions are pairs of sin and cos), got {self.features}.")
         if self.features % self.heads:
             raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
+
+    @property
+    def outputs(self) -> int:
+        """One stem for each voice."""
+        return self.sources
+
+    @property
+    def least_samples(self) -> int:
+        """The encoder's kernel."""
+        return self.kernel_samples

@@ -8,13 +8,13 @@ fly. What is fused with what was measured, operator by operator, on 16 500 token
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
 from unbraid.models.onnx.layers import add, layer_norm, linear, positions, product
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.signatures import signature
+from unbraid.models.sepformer.layout import signature
 
 END = 2**62  # a slice bound beyond any axis
 GLOBAL_NORM_EPS = 1e-8
 
 
-def sepformer_graph(geometry: SepFormerConfig, tensors: Tensors, location: str) -> bytes:
+def build(geometry: SepFormerConfig, tensors: Tensors, location: str, part: str = "model") -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
     graph = Graph(tensors, location)
     batch, samples = graph.size("mixture", 0), graph.size("mixture", 1)

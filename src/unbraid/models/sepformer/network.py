@@ -117,3 +117,13 @@ class SepFormer(nn.Module):
         decoded = self.decoder(masked)  # (B·sources, 1, (N - 1)·stride + kernel)
         decoded = F.pad(decoded, (0, samples - decoded.shape[2]))
         return decoded.view(batch, self.geometry.sources, samples)
+
+
+def build(geometry: SepFormerConfig) -> nn.Module:
+    """The network of these sizes, its weights drawn at random."""
+    return SepFormer(geometry)
+
+
+def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The outputs of its graph, by name."""
+    return {"sources": module(inputs["mixture"])}

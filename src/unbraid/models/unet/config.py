@@ -4,13 +4,15 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from unbraid.dsp.framing import Mel, Spectral
 from unbraid.files.ranges import Count, Range, Size, check_ranges
+from unbraid.models.config import Config
 
 Activation = Literal["leaky_relu", "relu", "elu"]
 
 
 @dataclass(frozen=True)
-class UNetConfig:
+class UNetConfig(Config):
     """Sizes of a set of U-Nets; the defaults are the published two-stem ones (9.8 M parameters a stem).
 
     Raises:
@@ -41,6 +43,38 @@ class UNetConfig:
             raise ValueError(f"bins must be a multiple of {multiple} (2 to the number of filters), got {self.bins}.")
         if self.side and self.channels != 2:
             raise ValueError(f"side is what two channels differ by; channels must be 2, got {self.channels}.")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The spectrogram that it sees."""
+        return ("spectral",)
+
+    @property
+    def outputs(self) -> int:
+        """Stems."""
+        return self.stems
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """Three segments of the least length: (1, inputs, N, F)."""
+        multiple = 2 ** len(self.filters)
+        return (1, self.inputs, 3 * multiple, self.bins or 5 * multiple)
+
+    def check(self, spectral: Spectral | None, mel: Mel | None, symbols: tuple[int, int]) -> None:
+        """Compare with the spectrogram.
+
+        Raises:
+            ValueError: it has other bins, or frames or bins that cannot be halved at each level.
+        """
+        assert spectral
+        if self.bins not in (0, spectral.bins):
+            raise ValueError(f"its network sees {self.bins} bins, not {spectral.bins}.")
+        multiple = 2 ** len(self.filters)
+        if spectral.frames % multiple or spectral.bins % multiple:
+            raise ValueError(
+                f"frames and bins must be multiples of {multiple} (2 to the number of filters), got "
+                f"{spectral.frames} and {spectral.bins}."
+            )
 
     @property
     def inputs(self) -> int:

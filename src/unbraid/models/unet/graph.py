@@ -6,14 +6,14 @@ are made of, which the runtime does at twice the speed (the whole network gains 
 """
 
 from unbraid.models.onnx.builder import Graph, Tensors
-from unbraid.models.signatures import signature
 from unbraid.models.unet.config import UNetConfig
+from unbraid.models.unet.layout import signature
 
 NORM_EPS = 1e-3
 UNEVEN = [1, 1, 2, 2]  # before (frames, bins), after (frames, bins)
 
 
-def unet_graph(geometry: UNetConfig, tensors: Tensors, location: str) -> bytes:
+def build(geometry: UNetConfig, tensors: Tensors, location: str, part: str = "model") -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
     graph = Graph(tensors, location)
     nets = [_net(graph, geometry, f"nets.{k}") for k in range(geometry.nets)]

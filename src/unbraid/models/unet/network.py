@@ -107,3 +107,13 @@ class UNets(nn.Module):
         logits = logits.view(len(logits), self.geometry.stems, *magnitude.shape[1:])  # (B, stems, C, N, F)
         masks = logits.softmax(1) if self.geometry.output == "softmax" else logits.sigmoid()
         return masks * magnitude[:, None]
+
+
+def build(geometry: UNetConfig) -> nn.Module:
+    """The network of these sizes, its weights drawn at random."""
+    return UNets(geometry)
+
+
+def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The outputs of its graph, by name."""
+    return {"magnitudes": module(inputs["magnitude"])}

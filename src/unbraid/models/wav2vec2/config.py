@@ -4,12 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from unbraid.dsp.framing import Mel, Spectral
 from unbraid.files.ranges import Layers, Range, Size, check_ranges
+from unbraid.models.config import Config, Task
 from unbraid.models.strides import check_stride
 
 
 @dataclass(frozen=True)
-class Wav2Vec2Config:
+class Wav2Vec2Config(Config):
     """Sizes of a Wav2Vec2 or HuBERT that writes text; the defaults are those of the base models (94.4 M parameters).
 
     Raises:
@@ -58,3 +60,34 @@ class Wav2Vec2Config:
         for kernel, stride in zip(reversed(self.kernels), reversed(self.strides), strict=True):
             samples = (samples - 1) * stride + kernel
         return samples
+
+    @property
+    def task(self) -> Task:
+        """It writes text."""
+        return "transcription"
+
+    @property
+    def writes(self) -> str:
+        """Text."""
+        return "text"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Windows of long audio, and the symbols that it writes."""
+        return ("windows", "vocabularies")
+
+    @property
+    def least_samples(self) -> int:
+        """The receptive field of a step."""
+        return self.receptive_field
+
+    def check(self, spectral: Spectral | None, mel: Mel | None, symbols: tuple[int, int]) -> None:
+        """Compare with the vocabulary.
+
+        Raises:
+            ValueError: there is one of what it reads, or that of what it writes has another size.
+        """
+        if symbols[0]:
+            raise ValueError("its network reads audio, so its source has no vocabulary; write [].")
+        if symbols[1] != self.symbols:
+            raise ValueError(f"the network's target has {self.symbols} symbols, its vocabulary {symbols[1]}.")

@@ -11,8 +11,8 @@ import numpy as np
 
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
 from unbraid.models.onnx.layers import add, layer_norm, linear, product
-from unbraid.models.signatures import signature
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
+from unbraid.models.wav2vec2.layout import signature
 
 NORM_EPS = 1e-5
 VARIANCE_EPS = 1e-7
@@ -37,7 +37,7 @@ class Trunk:
         return self.graph.weight(self.name(name))
 
 
-def wav2vec2_graph(geometry: Wav2Vec2Config, tensors: Tensors, location: str) -> bytes:
+def build(geometry: Wav2Vec2Config, tensors: Tensors, location: str, part: str = "model") -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
     graph = Graph(tensors, location)
     h, shape = trunk_tokens(Trunk(graph, geometry), "waveform")

@@ -171,3 +171,13 @@ class Wav2Vec2(Trunk):
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
         logits: Tensor = self.symbols(super().forward(waveform, lengths))
         return logits
+
+
+def build(geometry: Wav2Vec2Config) -> nn.Module:
+    """The network of these sizes, its weights drawn at random."""
+    return Wav2Vec2(geometry)
+
+
+def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The outputs of its graph, by name."""
+    return {"logits": module(inputs["waveform"])}

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from unbraid.errors import UsageError
-from unbraid.hub.graphs import source_name
-from unbraid.hub.spec import steps_in
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, Side, SpectrogramSide, TextSide
-from unbraid.models.audio_transformer.padding import whole_steps
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, Side, SpectrogramSide, TextSide, source_name
+from unbraid.models.audio_transformer.padding import steps_in, whole_steps
 from unbraid.runtime import Executor
 
 Array = np.ndarray

@@ -3,16 +3,15 @@
 Sounds of a case share one gain, so that they compare as they are, and the loudest of them just does not clip.
 """
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unbraid import audio
+from unbraid.files.workdir import temporary_folder
 from unbraid.tasks.pages import plots
 from unbraid.tasks.pages.document import data_uri, document, image
 from unbraid.tasks.pages.tables import Table
@@ -127,7 +126,7 @@ def _player(flac: bytes, label: str) -> str:
 
 def _flac(signal: Wave, sample_rate: int) -> bytes:
     """A signal (C, T) as a FLAC file of 16 bits."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "sound.flac")
+    with temporary_folder() as folder:
+        path = folder / "sound.flac"
         audio.write(path, signal, sample_rate, audio.choose_format("flac", subtype="16"))
         return path.read_bytes()

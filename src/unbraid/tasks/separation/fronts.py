@@ -18,7 +18,7 @@ from unbraid.dsp.stft import analysis, synthesis
 from unbraid.dsp.wiener import Spatial, Sums, estimate
 from unbraid.errors import UsageError
 from unbraid.hub.spec import Spectral
-from unbraid.runtime.base import Executor
+from unbraid.runtime.executor import Executor
 
 RAW_LIMIT_SECONDS = 300.0
 RAW_BYTES_PER_8000 = 27_000_000  # samples, of a published SepFormer: measured up to a minute

@@ -24,7 +24,7 @@ from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.runtime import Executor, open_executor
-from unbraid.runtime.base import Precision
+from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import Waves
 from unbraid.tasks.separation.fronts import (
     Seams,

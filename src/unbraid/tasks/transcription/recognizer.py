@@ -21,13 +21,16 @@ from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
 from unbraid.hub.folder import open_model_folder
 from unbraid.hub.names import entries, resolve
-from unbraid.hub.spec import ModelSpec, read_spec, samples_in_step, steps_in
+from unbraid.hub.spec import ModelSpec, read_spec
 from unbraid.hub.vocabulary import Vocabulary
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, PretrainedSide, SpectrogramSide, TextSide
-from unbraid.models.audio_transformer.padding import whole_steps
-from unbraid.models.band_split.config import BandSplitConfig
-from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.unet.config import UNetConfig
+from unbraid.models.audio_transformer.config import (
+    AudioTransformerConfig,
+    PretrainedSide,
+    SpectrogramSide,
+    samples_in_step,
+)
+from unbraid.models.audio_transformer.padding import steps_in, whole_steps
+from unbraid.models.family import FAMILIES
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import Executor, open_executor
 from unbraid.tasks.decoding.ctc import FloatArray, Span, align, greedy, score
@@ -245,17 +248,13 @@ def check_task(spec: ModelSpec) -> None:
     Raises:
         UsageError: saying what it does instead.
     """
-    geometry = spec.geometry
-    if isinstance(geometry, Wav2Vec2Config):
+    if spec.task == "transcription":
         return
-    if isinstance(geometry, SepFormerConfig | BandSplitConfig):
-        does = "pulls voices apart, and writes no text"
-    elif isinstance(geometry, UNetConfig):
-        does = "pulls songs apart, and writes no text"
-    elif isinstance(geometry.source, TextSide):
+    if spec.geometry.writes == "stems":
+        what = "voices" if FAMILIES[spec.family].front == "waveform" else "songs"
+        does = f"pulls {what} apart, and writes no text"
+    elif spec.task in ("phonemes", "acoustic model"):
         does = "reads text, and hears nothing"
-    elif not isinstance(geometry.target, TextSide):
-        does = "makes audio of audio, and writes no text"
     else:
-        return
+        does = "makes audio of audio, and writes no text"
     raise UsageError(f"{spec.name} {does}; choose a model that transcribes, as `unbraid models` tells.")

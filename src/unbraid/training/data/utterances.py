@@ -19,10 +19,10 @@ from unbraid.corpora.levels import Array
 from unbraid.corpora.transcripts import Utterance
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import AudioError, UsageError
-from unbraid.hub.spec import Mel, samples_in_step, steps_in
+from unbraid.hub.spec import Mel
 from unbraid.hub.vocabulary import BEGIN, END, PADDING
-from unbraid.models.audio_transformer.config import Side
-from unbraid.models.audio_transformer.padding import whole_steps
+from unbraid.models.audio_transformer.config import Side, samples_in_step
+from unbraid.models.audio_transformer.padding import steps_in, whole_steps
 from unbraid.training.data.aside import Aside, check_sounds
 from unbraid.training.data.augmentation import Perturbing, cut_at_pauses, joined, masked, milder, perturbed, silence
 from unbraid.training.data.clip_cache import Shelf

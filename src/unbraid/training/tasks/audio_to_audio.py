@@ -27,8 +27,14 @@ from unbraid.corpora import Wanted, find_mixtures, find_noises
 from unbraid.corpora.noise import AddedNoise
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
-from unbraid.hub.spec import Mel, samples_in_step
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, Side, SpectrogramSide, WaveSide
+from unbraid.hub.spec import Mel
+from unbraid.models.audio_transformer.config import (
+    AudioTransformerConfig,
+    Side,
+    SpectrogramSide,
+    WaveSide,
+    samples_in_step,
+)
 from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.training import losses

@@ -16,8 +16,7 @@ import math
 
 import numpy as np
 
-from unbraid.hub.graphs import ATTENTION
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
+from unbraid.models.audio_transformer.config import ATTENTION, AudioTransformerConfig, SpectrogramSide, TextSide
 from unbraid.models.audio_transformer.graph.ends import embedded, prenet, read
 from unbraid.models.audio_transformer.graph.model import (
     Pass,
@@ -28,9 +27,9 @@ from unbraid.models.audio_transformer.graph.model import (
     placed,
     projected,
 )
+from unbraid.models.audio_transformer.layout import signature
 from unbraid.models.onnx.builder import Graph, Tensors
 from unbraid.models.onnx.layers import layer_norm
-from unbraid.models.signatures import signature
 
 
 def attention_graph(geometry: AudioTransformerConfig, tensors: Tensors, location: str) -> bytes:

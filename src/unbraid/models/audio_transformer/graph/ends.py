@@ -10,18 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unbraid.hub.graphs import source_name
 from unbraid.models.audio_transformer.config import (
     AudioTransformerConfig,
     PretrainedSide,
     SpectrogramSide,
     TextSide,
     WaveSide,
+    source_name,
 )
+from unbraid.models.audio_transformer.layout import POST_KERNEL, POST_LAYERS, signature
 from unbraid.models.onnx.builder import Graph
 from unbraid.models.onnx.layers import layer_norm, linear
-from unbraid.models.signatures import signature
-from unbraid.models.tensors import POST_KERNEL, POST_LAYERS
 from unbraid.models.wav2vec2.graph import Trunk, trunk_tokens
 
 LOUDEST = 5.0  # natural logarithm of an amplitude

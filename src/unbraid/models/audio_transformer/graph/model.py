@@ -20,9 +20,9 @@ import numpy as np
 
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.audio_transformer.graph.ends import Source, converted, embedded, post_graph, prenet, read
+from unbraid.models.audio_transformer.layout import signature
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
 from unbraid.models.onnx.layers import add, angles, layer_norm, linear, positions, product, rotated, rotation, third_of
-from unbraid.models.signatures import signature
 
 INT32 = 6  # of ONNX
 
@@ -40,7 +40,7 @@ class Pass:
 
 
 def audio_transformer_graph(geometry: AudioTransformerConfig, part: str, tensors: Tensors, location: str) -> bytes:
-    """One graph of a geometry (see `graphs.graph_parts`), pointing into a weights file that holds `tensors`."""
+    """One graph of a geometry (see `Config.graphs`), pointing into a weights file that holds `tensors`."""
     graph = Graph(tensors, location)
     if part == "post":
         return post_graph(graph, geometry)

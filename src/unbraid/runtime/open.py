@@ -1,33 +1,17 @@
-"""The one seam between the program and its engines: an Executor runs a network on arrays and knows nothing else."""
+"""Opening a model folder in the engine for a device."""
 
 import functools
 import typing
 from pathlib import Path
-from typing import Literal, Protocol
 
 import numpy as np
 
 from unbraid.errors import RuntimeUnavailable, UsageError, current_folder_gone
-from unbraid.hub.graphs import every_part
 from unbraid.hub.spec import ModelSpec
+from unbraid.models.family import FAMILIES, signature
+from unbraid.models.signatures import check_outputs
 from unbraid.runtime import builds
-
-Precision = Literal["float32", "int8"]
-
-
-class Executor(Protocol):
-    """A loaded network."""
-
-    device: str  # "cpu", "cuda", …
-    reason: str  # why that device, for people
-
-    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """One pass through the network, arrays by name: float32, and int64 where they count something."""
-        ...
-
-    def close(self) -> None:
-        """Free the network; the executor is of no use afterwards."""
-        ...
+from unbraid.runtime.executor import Executor, Precision
 
 
 def open_executor(
@@ -39,7 +23,7 @@ def open_executor(
     precision: Precision = "float32",
     threads: int | None = None,
 ) -> Executor:
-    """Load a graph of a model folder (see `graphs.every_part`) into the engine for a device.
+    """Load a graph of a model folder (see `Config.graphs`) into the engine for a device.
 
     `device` is auto, torch (the eager modules, when torch is installed), or one of ONNX Runtime's: cpu, cuda, …
     `threads` is the number of CPU threads; by default, and at most, as many as this process may use.
@@ -48,22 +32,60 @@ def open_executor(
         RuntimeUnavailable: the device or the engine is not there.
         UsageError: int8 was asked of a network that has none, or a graph that it lacks.
     """
-    if precision == "int8" and spec.family != "sepformer":
+    if precision == "int8" and not FAMILIES[spec.family].int8:
         raise UsageError(f"int8 is for SepFormers, and {spec.name} is none: use float32.")
     if precision not in (precisions := typing.get_args(Precision)):
         raise UsageError(f"The precision is one of {', '.join(precisions)}, not {precision!r}.")
-    if graph not in (parts := every_part(spec.geometry)):
+    if graph not in (parts := (*spec.geometry.graphs, *spec.geometry.optional_graphs)):
         raise UsageError(f"{spec.name} has no graph {graph!r}; it has {', '.join(parts)}.")
     if threads is not None and threads < 1:
         raise UsageError(f"At least one thread is needed, got {threads}.")
     if device == "torch" and precision == "int8":
         raise UsageError("int8 runs on ONNX Runtime; leave out --device torch, or use float32.")
-    if device == "torch":
-        if gone := current_folder_gone():  # PyTorch would abort
-            raise RuntimeUnavailable(gone)
-        from unbraid.runtime.eager import EagerExecutor
+    engine = (
+        _torch(spec, folder, threads, graph)
+        if device == "torch"
+        else _ort(spec, folder, graph=graph, device=device, precision=precision, threads=threads)
+    )
+    return _Checked(engine, spec, graph)
 
-        return EagerExecutor(spec, folder, threads, graph)
+
+class _Checked:
+    """An engine whose outputs are compared with the network's."""
+
+    def __init__(self, engine: Executor, spec: ModelSpec, graph: str) -> None:
+        self.device, self.reason = engine.device, engine.reason
+        self._engine: Executor | None = engine
+        self._name, self._signature = spec.name, signature(spec.geometry, graph)
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As `Executor.run`."""
+        if self._engine is None:
+            raise UsageError("This model is closed; load it again.")
+        outputs = self._engine.run(inputs)
+        check_outputs(self._signature, inputs, outputs, self._name)
+        return outputs
+
+    def close(self) -> None:
+        """As `Executor.close`; closing it again is no error."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+
+def _torch(spec: ModelSpec, folder: Path, threads: int | None, graph: str) -> Executor:
+    """The torch modules."""
+    if gone := current_folder_gone():  # PyTorch would abort
+        raise RuntimeUnavailable(gone)
+    from unbraid.runtime.eager import EagerExecutor
+
+    return EagerExecutor(spec, folder, threads, graph)
+
+
+def _ort(
+    spec: ModelSpec, folder: Path, *, graph: str, device: str, precision: Precision, threads: int | None
+) -> Executor:
+    """ONNX Runtime on a device; on the CPU where `auto` finds a device that cannot be started."""
     try:
         from unbraid.runtime.ort import OrtExecutor, choose_device
     except ImportError as error:

@@ -1,0 +1,66 @@
+"""What the sizes of a network say about it, in every family; each family adds its sizes as fields."""
+
+from typing import Literal
+
+from unbraid.dsp.framing import Mel, Spectral
+
+Task = Literal["separation", "enhancement", "transcription", "phonemes", "acoustic model", "vocoder", "audio to audio"]
+
+
+class Config:
+    """The sizes of a network: a frozen dataclass in its family's config.py, each field with its range.
+
+    The fields name the shipped graphs, so their order stays as it is.
+    """
+
+    @property
+    def task(self) -> Task:
+        """What the network is for."""
+        return "separation" if self.outputs > 1 else "enhancement"
+
+    @property
+    def writes(self) -> str:
+        """Stems, text, a spectrogram or a waveform."""
+        return "stems"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The optional parts that its spec has: spectral, windows, vocabularies, mel, in this order."""
+        return ("windows",)
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """The graphs that it runs on, over the same weights; in a model folder NAME.onnx."""
+        return ("model",)
+
+    @property
+    def optional_graphs(self) -> tuple[str, ...]:
+        """Graphs that are only looked at; folders of earlier releases lack them."""
+        return ()
+
+    @property
+    def channels(self) -> int:
+        """Channels of the audio that it takes; 0 where there is no audio."""
+        return 1
+
+    @property
+    def outputs(self) -> int:
+        """Stems that come out; 0 where something else does."""
+        return 0
+
+    @property
+    def least_samples(self) -> int:
+        """The shortest waveform that it takes."""
+        return 1
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """Shape of an input to compare engines with: of waveforms (2, T), T a prime number."""
+        return (2, 6007)
+
+    def check(self, spectral: Spectral | None, mel: Mel | None, symbols: tuple[int, int]) -> None:
+        """Compare with the other parts of a spec; `symbols` are the sizes of its vocabularies, 0 where there is none.
+
+        Raises:
+            ValueError: they do not fit.
+        """

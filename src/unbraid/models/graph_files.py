@@ -1,0 +1,29 @@
+"""Files of graphs without weights, as they ship with the package."""
+
+import dataclasses
+import gzip
+import itertools
+from typing import Any, cast
+
+from unbraid.models.config import Config
+from unbraid.models.family import family_of
+
+
+def graph_name(geometry: Config, dtype: str, part: str = "model") -> str:
+    """The file name of a shipped graph: family, sizes in the order of the dataclass, dtype of the weights."""
+    family = family_of(geometry) if part == "model" else f"{family_of(geometry)}-{part}"
+    values = dataclasses.astuple(cast(Any, geometry))
+    return f"{family}-{'-'.join(map(_joined, values))}.{dtype}.onnx.gz"
+
+
+def packed(graph: bytes) -> bytes:
+    """A graph as it ships: node names and little else, so a tenth of its size."""
+    return gzip.compress(graph, mtime=0)
+
+
+def _joined(value: object) -> str:
+    """A size, or several: 512 512 512 256 is 3of512x256, since paths on Windows are short."""
+    if not isinstance(value, tuple):
+        return str(value)
+    runs = [(size, len(list(run))) for size, run in itertools.groupby(map(_joined, value))]
+    return "x".join(size if count == 1 else f"{count}of{size}" for size, count in runs)
