@@ -8,7 +8,8 @@ from text_fakes import LETTERS, speller
 from unbraid.hub.spec import Mel, ModelSpec, Vocabularies, Windows
 from unbraid.hub.vocabulary import Vocabulary
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide, WaveSide
-from unbraid.tasks.decoding.acoustic_model import Spoken
+from unbraid.tasks.audio_to_audio import AudioToAudio
+from unbraid.tasks.decoding.acoustic_model import AcousticModel, Spoken
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.synthesis.text_frontend import vocabulary_of
@@ -36,8 +37,8 @@ def vocoder_spec(mel: Mel = MEL, rate: int = RATE) -> ModelSpec:
     )
 
 
-class FakeSpeaker:
-    """As much of a Speaker as a Synthesizer uses; it never ends a sentence with an X in it."""
+class FakeSpeaker(AcousticModel):
+    """An acoustic model without a network; it never ends a sentence with an X in it."""
 
     device, device_reason = "fake", "a test asked for it"
 
@@ -62,8 +63,8 @@ class FakeSpeaker:
         return Spoken(levels.repeat(FRAMES, 0), not endless)
 
 
-class FakeVocoder:
-    """As much of a Converter as a Synthesizer uses: each frame becomes samples of its loudest band's number."""
+class FakeVocoder(AudioToAudio):
+    """A vocoder without a network: each frame becomes samples of its loudest band's number."""
 
     def __init__(self, spec: ModelSpec | None = None, gain: float = 0.01) -> None:
         self.spec, self.gain, self.closed = spec or vocoder_spec(), gain, False
@@ -81,4 +82,4 @@ def synthesizer(vocoder: FakeVocoder | None = None, speaker: FakeSpeaker | None 
     """Over stand-ins that speak as they spell."""
     phonemizer = Phonemizer.over(speller())
     assert vocabulary_of(phonemizer).symbols == SYMBOLS
-    return Synthesizer.over(speaker or FakeSpeaker(), phonemizer, vocoder)  # type: ignore[arg-type]
+    return Synthesizer.over(speaker or FakeSpeaker(), phonemizer, vocoder)

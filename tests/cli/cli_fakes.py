@@ -1,15 +1,16 @@
 """A stand-in for the Separator: each stem is the mixture times a weight, so that what is right is known."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from unbraid.audio import ReadOptions, TrackChoice, open_reader
+from unbraid.audio import Excerpt, Reader
 from unbraid.errors import ModelNotFound
+from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.options import Options
 
 WEIGHTS = {
@@ -37,8 +38,6 @@ class FakeSeparator:
             name=model, sample_rate=8000, channels=1, files={"model.safetensors": f"of {model}"}
         )
         self.device, self.device_reason = "cpu", "no GPU provider is installed"
-        self.notices: tuple[str, ...] = ()
-        self.seams = SimpleNamespace(agreement_db=[])
 
     def stems(self) -> tuple[str, ...]:
         return (*self.weights, "residual") if self.options.residual else tuple(self.weights)
@@ -49,17 +48,14 @@ class FakeSeparator:
     def output_channels(self, channels: int) -> int:
         return channels
 
-    def blocks(
-        self,
-        source: Path,
-        *,
-        start: float = 0.0,
-        duration: float | None = None,
-        track: TrackChoice = 0,
-        reading: ReadOptions = ReadOptions(),
-        progress: Any = None,
-    ) -> Iterator[dict[str, np.ndarray]]:
-        with open_reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
+    def run(self, source: Path, excerpt: Excerpt, progress: Any = None) -> Run[dict[str, np.ndarray]]:
+        diagnostics = Diagnostics(self.spec.name)
+        return Run(self._blocks(source, excerpt, progress, diagnostics), diagnostics)
+
+    def _blocks(
+        self, source: Path, excerpt: Excerpt, progress: Any, diagnostics: Diagnostics
+    ) -> Generator[dict[str, np.ndarray], None, None]:
+        with Reader(source, excerpt) as reader:
             rate, done = reader.info.sample_rate, 0
             for block in reader.blocks(1000):
                 time.sleep(self.pause_seconds)
@@ -69,7 +65,7 @@ class FakeSeparator:
                 if progress:
                     progress(done / rate, reader.frames and reader.frames / rate)
                 yield {stem: block * np.float32(self.weights.get(stem, 0.0)) for stem in self.stems()}
-            self.notices = reader.notices
+            diagnostics.notices = reader.notices
 
     def close(self) -> None:
         pass

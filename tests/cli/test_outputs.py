@@ -3,7 +3,7 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +16,7 @@ from unbraid.audio import Excerpt
 from unbraid.cli.files.outputs import Signal, TrackPlan, write_track
 from unbraid.cli.files.record import Provenance, holds
 from unbraid.errors import AudioError, Cancelled
+from unbraid.tasks.results import Diagnostics, Run
 
 RATE = 8000
 MAKING = Provenance(1, 2, "model", {"weights": "hash"}, {"raw": False})
@@ -30,11 +31,12 @@ class Stems:
     """A separator that yields what it was given, in blocks."""
 
     def __init__(self, stems: dict[str, np.ndarray], block: int = 700) -> None:
-        self.stems, self.block, self.notices = stems, block, ()
+        self.stems, self.block = stems, block
 
-    def blocks(
-        self, source, *, start=0.0, duration=None, track=0, reading=None, progress=None
-    ) -> Iterator[dict[str, np.ndarray]]:
+    def run(self, source, excerpt=None, progress=None) -> Run[dict[str, np.ndarray]]:
+        return Run(self._blocks(progress), Diagnostics("stems"))
+
+    def _blocks(self, progress) -> Generator[dict[str, np.ndarray], None, None]:
         frames = next(iter(self.stems.values())).shape[1]
         for at in range(0, frames, self.block):
             if progress:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import unbraid.cli.transcription
 from recognizer_fakes import RATE, ears, say, writer
 from unbraid import audio
 from unbraid.errors import ModelNotFound
+from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.transcription.transcriber import Transcriber
 
 TRANSCRIBING = sys.modules["unbraid.cli.transcription"]
@@ -33,7 +34,7 @@ class FakeVoices:
 
     def __init__(self, model: str, *, device: str, threads: int | None) -> None:
         MADE.append({"model": model, "device": device, "threads": threads})
-        self.closed, self.notices = False, ()
+        self.closed = False
 
     def stems(self) -> tuple[str, ...]:
         return ("voice1", "voice2")
@@ -41,8 +42,11 @@ class FakeVoices:
     def output_rate(self, sample_rate: int) -> int:
         return sample_rate
 
-    def blocks(self, source: Path, *, start, duration, track, reading, progress) -> Iterator[dict[str, np.ndarray]]:
-        with audio.open_reader(source, start=start, duration=duration, track=track) as reader:
+    def run(self, source: Path, excerpt: audio.Excerpt, progress: object) -> Run[dict[str, np.ndarray]]:
+        return Run(self._blocks(source, excerpt), Diagnostics("voices"))
+
+    def _blocks(self, source: Path, excerpt: audio.Excerpt) -> Generator[dict[str, np.ndarray], None, None]:
+        with audio.Reader(source, excerpt) as reader:
             for second, block in enumerate(reader.blocks(reader.info.sample_rate)):
                 yield {f"voice{i + 1}": block * (second % 2 == i) for i in range(2)}
 
@@ -224,11 +228,14 @@ def test_one_that_fails_does_not_stop_the_others(unbraid_command, spoken, here: 
 def test_nothing_is_half_written(unbraid_command, spoken, here: Path, tree, monkeypatch) -> None:
     spoken("call.wav", 3)
 
-    def stop(self, source, **options):
+    def stop(self, source, excerpt, **options):
+        return Run(interrupted(), Diagnostics("digits"))
+
+    def interrupted():
         yield from Transcriber.over(ears())(say(3, None, None, None, None, 1), RATE).words
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Transcriber, "stream", stop)
+    monkeypatch.setattr(Transcriber, "run", stop)
     outcome = unbraid_command("transcribe", "call.wav", "-o", "call.txt")
     assert outcome.code == 130
     assert outcome.errors == ["error: interrupted; nothing is kept of the text that was under way."]

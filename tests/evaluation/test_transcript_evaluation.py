@@ -125,8 +125,8 @@ def test_no_other_model_takes_its_place_where_recordings_are_long(
 
     monkeypatch.setattr("unbraid.evaluation.evaluators.Transcriber", open_transcriber)
     with evaluator_of(ctc_spec(), EvaluationRequest(folder), None).running("tiny-ears", "cpu", "float32"):
-        opened[0](np.zeros((1, 200 * 8000), np.float32), 8000)  # 200 s
-    assert (opened[0].heard_by, opened[0].notice) == ("tiny-ears", None)
+        transcript = opened[0](np.zeros((1, 200 * 8000), np.float32), 8000)  # 200 s
+    assert (transcript.model, transcript.notice) == ("tiny-ears", None)
 
 
 @pytest.mark.parametrize(

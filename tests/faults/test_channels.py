@@ -44,9 +44,9 @@ VOICES = {
 @pytest.mark.parametrize("name", VOICES)
 @pytest.mark.parametrize("make", [ears, writer])
 def test_what_is_said_on_any_channel_is_heard(name: str, make) -> None:
-    transcriber = Transcriber.over(make())
-    assert transcriber(np.stack(VOICES[name]).astype(np.float32), RATE).text == "3 1 4 1 5"
-    assert transcriber.notice is None
+    transcript = Transcriber.over(make())(np.stack(VOICES[name]).astype(np.float32), RATE)
+    assert transcript.text == "3 1 4 1 5"
+    assert transcript.notice is None
 
 
 def test_mixing_is_level_true() -> None:
@@ -97,10 +97,8 @@ def test_the_shortest_audio_is_mixed(samples: int) -> None:
 
 def test_a_call_that_is_mixed_is_told_of() -> None:
     transcriber = Transcriber.over(ears())
-    transcriber(np.stack((A, B)), RATE)
-    assert transcriber.notice == UNLIKE
-    transcriber(np.stack((A, 0.5 * A)), RATE)
-    assert transcriber.notice is None
+    assert transcriber(np.stack((A, B)), RATE).notice == UNLIKE
+    assert transcriber(np.stack((A, 0.5 * A)), RATE).notice is None
 
 
 @pytest.mark.parametrize("make", [ears, writer])

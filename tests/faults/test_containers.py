@@ -280,10 +280,11 @@ def test_from_python(tmp_path: Path, speech_folder: Path) -> None:
     tracks = [AudioTrack(np.zeros(RATE, np.float32), lambda _: 0.5), AudioTrack(tone(1.0), lambda _: 0.5)]
     path = mux(tmp_path / "film.mkv", tracks, film_seconds=2.0)
     separator = unbraid.Separator(speech_folder)
-    stems = list(separator.blocks(path, track="auto"))
+    run = separator.blocks(path, track="auto")
+    stems = list(run)
     separator.close()
     assert sum(block["voice1"].shape[1] for block in stems) == round(1.5 * RATE)
-    assert [notice.split(" (")[0].split(" s ")[0] for notice in separator.notices] == [
+    assert [notice.split(" (")[0].split(" s ")[0] for notice in run.diagnostics.notices] == [
         "it has 2 audio tracks",
         "its audio starts 0.500",
     ]

@@ -9,7 +9,7 @@ from engine_fakes import peak_error, weights
 from side_fakes import EVERY, SPEAKERS, items, side_spec
 from unbraid.errors import UsageError
 from unbraid.hub.folder import write_model_folder
-from unbraid.tasks.decoding.acoustic_model import AcousticModel, Engines
+from unbraid.tasks.decoding.acoustic_model import AcousticModel
 
 LENGTHS = [4, 11, 1, 7]
 
@@ -51,7 +51,7 @@ class Doubler(Reader):
 
 
 def counting() -> AcousticModel:
-    return AcousticModel.over(Engines(Reader(), Counter(), Doubler()), side_spec(SPEAKERS["text to spectrogram"]))
+    return AcousticModel.over(Reader(), Counter(), Doubler(), side_spec(SPEAKERS["text to spectrogram"]))
 
 
 def test_frames_are_written_until_the_model_stops() -> None:
@@ -62,7 +62,7 @@ def test_frames_are_written_until_the_model_stops() -> None:
         assert spoken.ended
         expected = np.repeat(2 * np.arange(1, steps + 1, dtype=np.float32), 2)[:, None].repeat(6, 1)
         np.testing.assert_array_equal(spoken.log_mel, expected, strict=True)
-    assert speaker._engines.decoder.rows == [2, 2, 2, 1, 1]  # type: ignore[attr-defined]
+    assert speaker._decoder.rows == [2, 2, 2, 1, 1]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("most", "frames", "ended"), [(1, 2, False), (3, 4, False), (9, 10, True), (100, 10, True)])
@@ -75,7 +75,7 @@ def test_each_item_may_have_a_limit_of_its_own() -> None:
     speaker = counting()
     found = speaker.speak([[8], [2], [8]], most_frames=[3, 100, 7])
     assert [(len(spoken.log_mel), spoken.ended) for spoken in found] == [(4, False), (4, True), (8, False)]
-    assert speaker._engines.decoder.rows == [3, 3, 1, 1]  # type: ignore[attr-defined]
+    assert speaker._decoder.rows == [3, 3, 1, 1]  # type: ignore[attr-defined]
 
 
 def test_bad_requests_are_told() -> None:
@@ -99,14 +99,15 @@ def test_bad_requests_are_told() -> None:
 )
 def test_models_that_write_something_else_are_told(kind: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        AcousticModel.over(Engines(Reader(), Reader(), Reader()), side_spec(EVERY[kind]))
+        AcousticModel.over(Reader(), Reader(), Reader(), side_spec(EVERY[kind]))
     assert str(caught.value) == message
 
 
 def test_what_is_closed_is_free() -> None:
     with counting() as speaker:
-        engines = speaker._engines
-    assert all(engine.closed for engine in (engines.encoder, engines.decoder, engines.post))
+        pass
+    assert all(network.closed for network in speaker._networks)
+    assert len(speaker._networks) == 3
 
 
 @pytest.mark.parametrize("kind", SPEAKERS)

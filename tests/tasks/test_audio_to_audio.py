@@ -11,7 +11,7 @@ from speaking_fakes import vocoder_spec
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import AudioError, UsageError
 from unbraid.hub.spec import Mel
-from unbraid.tasks.audio_to_audio import AudioToAudio, Waves
+from unbraid.tasks.audio_to_audio import AudioToAudio, EnhancerExecutor
 
 
 class Aligned:
@@ -168,7 +168,7 @@ def test_models_of_another_task_are_refused(spec) -> None:
 @given(samples=st.integers(1, 100), channels=st.integers(1, 3))
 def test_a_separator_sees_one_voice_of_the_mixtures_length(samples: int, channels: int) -> None:
     mixture = np.random.default_rng(samples).normal(size=(channels, samples)).astype(np.float32)
-    found = Waves(Aligned("waveform to waveform"), 8).run({"mixture": mixture})["sources"]
+    found = EnhancerExecutor(Aligned("waveform to waveform"), 8).run({"mixture": mixture})["sources"]
     np.testing.assert_allclose(found, mixture[:, None] / 2)
 
 

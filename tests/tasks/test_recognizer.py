@@ -193,7 +193,7 @@ def test_each_reading_of_a_window_is_encoded_once(tmp_path: Path, monkeypatch: p
         executor.run = lambda inputs: (runs.append(graph), run(inputs))[1]  # type: ignore[method-assign]
         return executor
 
-    monkeypatch.setattr("unbraid.tasks.transcription.recognizer.open_executor", counting)
+    monkeypatch.setattr("unbraid.tasks.loading.open_executor", counting)
     write_model(tmp_path / "model", writer_spec())
     with Recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
         recognizer.read(noise(1, 1001)[0], 2)

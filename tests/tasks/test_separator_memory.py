@@ -14,6 +14,7 @@ import pytest
 
 from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, speech_fake, speech_spec
 from unbraid.hub.spec import Spectral, Windows
+from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation import stream
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
@@ -49,7 +50,7 @@ def peak_bytes(separates: Separator, rate: int, minutes: int) -> int:
     tracemalloc.start()
     try:
         track = Track(rate, channels, seconds * rate, blocks)
-        assert sum(stems.shape[-1] for stems in separates._stream(track, None)) == seconds * rate
+        assert sum(stems.shape[-1] for stems in separates._stream(track, None, Diagnostics("fake"))) == seconds * rate
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

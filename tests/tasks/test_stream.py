@@ -1,6 +1,7 @@
 """A track on its way through a model: passes, rates, what is paired with what, and what progress says."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -21,9 +22,12 @@ def track(audio: np.ndarray, rate: int, block: int, known: bool = True) -> Track
     return Track(rate, audio.shape[0], audio.shape[1] if known else None, blocks)
 
 
-def twice(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """A network with two stems that are both the mixture."""
-    return (np.stack((block, block)) for block in blocks)
+def twice(open_blocks: Callable[[], Iterator[np.ndarray]], passes: int = 1) -> Iterator[np.ndarray]:
+    """A network with two stems that are both the mixture of the last pass."""
+    for _ in range(passes - 1):
+        for _ in open_blocks():
+            pass
+    return (np.stack((block, block)) for block in open_blocks())
 
 
 rates = st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000, 96000])
@@ -34,7 +38,7 @@ rates = st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000, 96000])
 def test_stems_are_paired_with_the_input_sample_by_sample(rate: int, model: int, samples: int, block: int) -> None:
     x = noise(2, samples)
     feed = Feed(track(x, rate, block), model)
-    pairs = list(feed.pair(twice(feed.open())))
+    pairs = list(feed.run(twice))
     whole = np.concatenate([whole for whole, _ in pairs], axis=-1)
     stems = np.concatenate([stems for _, stems in pairs], axis=-1)
     assert all(a.shape[-1] == b.shape[-1] > 0 for a, b in pairs)
@@ -49,7 +53,7 @@ def test_stems_are_paired_with_the_input_sample_by_sample(rate: int, model: int,
 def test_at_the_models_rate(rate: int, model: int, samples: int, block: int) -> None:
     x = noise(1, samples)
     feed = Feed(track(x, rate, block), model, reference="model")
-    stems = np.concatenate([stems for _, stems in feed.pair(twice(feed.open()))], axis=-1)
+    stems = np.concatenate([stems for _, stems in feed.run(twice)], axis=-1)
     assert feed.output_rate == model
     assert stems.shape[-1] == resampled_length(samples, rate, model)
     np.testing.assert_allclose(stems[0], resample(x, rate, model), atol=1e-6)
@@ -60,7 +64,7 @@ def test_the_narrow_reference_is_the_input_without_what_lies_above_the_models_ba
     t = np.arange(rate) / rate
     low, high = np.sin(2 * np.pi * 1000 * t), np.sin(2 * np.pi * 15000 * t)
     feed = Feed(track((low + high)[None].astype(np.float32), rate, 700), model, reference="narrow")
-    pairs = list(feed.pair(twice(feed.open())))
+    pairs = list(feed.run(twice))
     whole = np.concatenate([whole for whole, _ in pairs], axis=-1)[0]
     assert len(whole) == rate
     middle = slice(2000, -2000)
@@ -74,14 +78,22 @@ def test_delay_is_compensated() -> None:
     x = np.zeros((1, 9000), np.float32)
     x[0, 4321] = 1
     feed = Feed(track(x, 44100, 1000), 16000)
-    stems = np.concatenate([stems for _, stems in feed.pair(twice(feed.open()))], axis=-1)
+    stems = np.concatenate([stems for _, stems in feed.run(twice)], axis=-1)
     assert abs(int(np.abs(stems[0, 0]).argmax()) - 4321) <= 1
 
 
 def test_no_block_is_empty() -> None:
     x = noise(1, 100)
-    feed = Feed(track(x, 96000, 1), 8000)
-    assert all(block.shape[1] for block in feed.open())
+    sizes: list[int] = []
+
+    def network(open_blocks: Callable[[], Iterator[np.ndarray]]) -> Iterator[np.ndarray]:
+        for block in open_blocks():
+            sizes.append(block.shape[1])
+            yield block[None]
+
+    list(Feed(track(x, 96000, 1), 8000).run(network))
+    assert sum(sizes) == resampled_length(100, 96000, 8000)
+    assert all(sizes)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -89,10 +101,7 @@ def test_no_block_is_empty() -> None:
 def test_progress_only_grows_and_ends_at_the_total(passes: int, known: bool) -> None:
     told: list[tuple[float, float | None]] = []
     feed = Feed(track(noise(1, 8500), 8000, 1000, known), 8000, passes, progress=lambda *now: told.append(now))
-    for _ in range(passes - 1):
-        for _ in feed.open():
-            pass
-    for _ in feed.pair(twice(feed.open())):
+    for _ in feed.run(partial(twice, passes=passes)):
         pass
     done = [now for now, _ in told]
     assert len(told) == 9 * passes
@@ -104,8 +113,7 @@ def test_progress_only_grows_and_ends_at_the_total(passes: int, known: bool) -> 
 def test_only_the_last_pass_is_paired() -> None:
     x = noise(1, 500)
     feed = Feed(track(x, 8000, 100), 8000, passes=2)
-    assert np.concatenate(list(feed.open()), axis=1).shape == (1, 500)
-    pairs = list(feed.pair(twice(feed.open())))
+    pairs = list(feed.run(partial(twice, passes=2)))
     np.testing.assert_array_equal(np.concatenate([whole for whole, _ in pairs], axis=1), x)
 
 
@@ -115,14 +123,22 @@ def test_what_progress_raises_gets_out() -> None:
 
     feed = Feed(track(noise(1, 500), 8000, 100), 8000, progress=stop)
     with pytest.raises(Cancelled, match="^stopped$"):
-        list(feed.pair(twice(feed.open())))
+        list(feed.run(twice))
 
 
 def test_what_is_kept_is_only_what_waits_for_an_answer() -> None:
-    feed = Feed(track(noise(1, 100_000), 8000, 100), 8000)
-    most = 0
-    for _ in feed.pair(twice(feed.open())):
-        most = max(most, sum(block.shape[1] for block in feed._pending))
+    read = answered = most = 0
+
+    def counted() -> Iterator[np.ndarray]:
+        nonlocal read
+        for block in np.split(noise(1, 100_000), 1000, axis=1):
+            read += block.shape[1]
+            yield block
+
+    for whole, _ in Feed(Track(8000, 1, 100_000, counted), 8000).run(twice):
+        most = max(most, read - answered)
+        answered += whole.shape[1]
+    assert answered == read
     assert most <= 200
 
 

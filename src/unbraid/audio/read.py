@@ -17,7 +17,7 @@ import numpy as np
 
 from unbraid.audio.info import BLOCK_FRAMES, MOST_HERTZ, Audio, AudioInfo, Decoder
 from unbraid.audio.opening import Opening
-from unbraid.audio.options import ReadOptions, TrackChoice, check_track
+from unbraid.audio.options import Excerpt, ReadOptions, TrackChoice, check_track
 from unbraid.audio.source import Source, label, localize
 from unbraid.errors import AudioError, UsageError
 
@@ -25,28 +25,21 @@ LOUDEST = 1e9  # full scale is 1; of what is larger, float32 has no room for sum
 
 
 class Reader:
-    """A range of one audio track. `blocks` may be called again and again; each call starts at the range's start."""
+    """An excerpt of one audio track. `blocks` may be called again and again; each call starts at the range's start."""
 
     info: AudioInfo  # of the whole track
     frames: int | None  # in the range; None where only decoding can tell
     notices: tuple[str, ...] = ()  # warnings about the file, from the last pass
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        start: float = 0.0,
-        duration: float | None = None,
-        track: TrackChoice = 0,
-        reading: ReadOptions = ReadOptions(),
-    ) -> None:
+    def __init__(self, source: Source, excerpt: Excerpt = Excerpt()) -> None:
+        start, duration = excerpt.start, excerpt.duration
         check_range(start, duration)
-        check_track(track)
-        self._name, self._reading = label(source), reading
+        check_track(excerpt.track)
+        self._name, self._reading = label(source), excerpt.reading
         self._kept = ExitStack()
         self._source = localize(source, self._kept)
         try:
-            self._opening = Opening(self._source, self._name, track, reading)
+            self._opening = Opening(self._source, self._name, excerpt.track, excerpt.reading)
             decoder = self._opened()
             self.info, readable, self._is_cut = decoder.info, decoder.readable, decoder.is_cut
             self._obstacle = decoder.obstacle
@@ -210,7 +203,7 @@ def open_reader(
     reading: ReadOptions = ReadOptions(),
 ) -> Reader:
     """A reader of a path or binary file object; start and duration in seconds, track counted from 0 (or "auto")."""
-    return Reader(source, start=start, duration=duration, track=track, reading=reading)
+    return Reader(source, Excerpt(start, duration, track, reading))
 
 
 def read(
@@ -222,7 +215,7 @@ def read(
     reading: ReadOptions = ReadOptions(),
 ) -> tuple[Audio, int]:
     """The samples as float32 (C, T), and the sample rate."""
-    with Reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
+    with Reader(source, Excerpt(start, duration, track, reading)) as reader:
         return reader.read(), reader.info.sample_rate
 
 

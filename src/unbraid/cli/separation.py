@@ -77,16 +77,17 @@ def _separate(
         result = write_stream(separator, track, sys.stdout.buffer, meters[0])
     else:
         result = write_track(separator, track, *meters)
+    agreement_db = result.diagnostics.agreement_db
     return StemsResult(
         label,
         "done",
-        notices=result.notices,
+        notices=result.diagnostics.notices,
         seconds=result.seconds,
         elapsed=time.monotonic() - started,
         start_seconds=track.signal.start_seconds,
         outputs=track.outputs if request.root is not None else {},
         gain_db=result.gain_db,
-        agreement_db=median(separator.seams.agreement_db) if separator.seams.agreement_db else None,
+        agreement_db=median(agreement_db) if agreement_db else None,
         page=track.page,
     )
 

@@ -66,18 +66,18 @@ def synthesize(
             _check_pipe(coded=bool(subtype or bitrate))
         fmt = None if piped else _format(output, subtype, bitrate, overwrite)
         with Synthesizer(model, vocoder=vocoder, device=device, threads=threads) as synthesizer:
-            blocks, rate = synthesizer.blocks(words), synthesizer.sample_rate
+            run, rate = synthesizer.blocks(words), synthesizer.sample_rate
             title = "standard output" if piped else output.name
             with Meter(title, quiet=quiet or as_json) as meter, _writer(output, rate, fmt, overwrite) as writer:
-                for block in blocks:
+                for block in run:
                     writer.write(block)
                     meter(writer.frames / rate, None)
             seconds = writer.frames / rate
-            if synthesizer.notice and not quiet:
-                notice(f"warning: {synthesizer.notice}")
+            if run.diagnostics.notice and not quiet:
+                notice(f"warning: {run.diagnostics.notice}")
         if as_json:
             values = {"output": str(output), "seconds": round(seconds, 3), "sample_rate": rate, "model": model}
-            say(json_text(values | {"vocoder": vocoder, "notice": synthesizer.notice}))
+            say(json_text(values | {"vocoder": vocoder, "notice": run.diagnostics.notice}))
         elif not (quiet or piped):
             say(f"{output}: {seconds:.1f} s at {rate} Hz")
 

@@ -3,17 +3,16 @@
 Where a recording fails, nothing of its text is kept.
 """
 
-import dataclasses
 import heapq
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unbraid.audio import Excerpt, OutputFormat, Writer, open_writer, probe
+from unbraid.audio import Audio, Excerpt, OutputFormat, Writer, open_writer, probe
 from unbraid.cli.console import say
 from unbraid.cli.files.inputs import EXTENSIONS, Collected, Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.pipes import Sources
@@ -23,13 +22,13 @@ from unbraid.cli.request import check_excerpt, check_threads, choose_model
 from unbraid.cli.run import find_inputs, process, written
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept, temporary_folder
+from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import Progress
 from unbraid.tasks.transcription.channels import Channels
 from unbraid.tasks.transcription.subtitles import FORMATS, Line, as_data, check_text_format, lines_of
 from unbraid.tasks.transcription.subtitles import written as formatted
 from unbraid.tasks.transcription.transcriber import Transcriber
-from unbraid.tasks.transcription.transcript import Word
 
 _FLOAT = OutputFormat("wav", "32f")
 
@@ -66,11 +65,6 @@ class _Models:
 
     transcriber: Transcriber
     separator: Separator | None = None
-
-    @property
-    def reader(self) -> Transcriber | Separator:
-        """The one that reads the recordings."""
-        return self.separator or self.transcriber
 
 
 def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: bool = False) -> None:
@@ -112,9 +106,10 @@ def _transcribe(
     """Transcribe one recording to its file, to the terminal, or into the result for JSON."""
     (request, form, models), started, position = how, time.monotonic(), _Position(meter)
     info = probe(source, request.excerpt.track, request.excerpt.reading)  # errors before anything is written
-    lines, transcript = _lines(source, request, models, position), None
+    runs: list[Diagnostics] = []  # the last one names the model that reads the texts
+    lines, transcript = _lines(source, request, models, position, runs), None
     first = list(itertools.islice(lines, 1))
-    lines, model = itertools.chain(first, lines), models.transcriber.heard_by
+    lines, model = itertools.chain(first, lines), runs[-1].model
     if request.as_json and output is None:
         transcript = [as_data(line) for line in lines]
     elif output is None:
@@ -128,11 +123,11 @@ def _transcribe(
             hidden.open("w", encoding="utf-8", newline="\n") as file,
         ):
             file.writelines(formatted(lines, form, model))
-    remarks = [models.transcriber.notice, None if first else "no words were heard in it"]
+    remarks = [runs[-1].notice, None if first else "no words were heard in it"]
     return TextResult(
         label,
         "done",
-        notices=models.reader.notices,
+        notices=runs[0].notices,
         seconds=position.seconds,
         elapsed=time.monotonic() - started,
         start_seconds=max(0.0, info.start_seconds - request.excerpt.start),
@@ -143,26 +138,27 @@ def _transcribe(
     )
 
 
-def _lines(source: Path, request: TranscriptionRequest, models: _Models, progress: Progress) -> Iterator[Line]:
-    """The lines of a recording, or of each of its voices, in the order in which they begin."""
-    excerpt = request.excerpt
+def _lines(
+    source: Path, request: TranscriptionRequest, models: _Models, progress: Progress, runs: list[Diagnostics]
+) -> Iterator[Line]:
+    """The lines of a recording, or of each of its voices, in the order in which they begin.
+
+    The runs are the one that reads the recording, and one for each voice.
+    """
+    excerpt, transcriber = request.excerpt, models.transcriber
     if models.separator is None:
-        words = models.transcriber.stream(
-            source,
-            start=excerpt.start,
-            duration=excerpt.duration,
-            track=excerpt.track,
-            reading=excerpt.reading,
-            channels=request.channels,
-            progress=progress,
-        )
+        words = transcriber.run(source, excerpt, channels=request.channels, progress=progress)
+        runs.append(words.diagnostics)
         yield from lines_of(words)
         return
-    with _voices(models.separator, source, excerpt, progress) as voices:
-        texts = [
-            lines_of(_later(models.transcriber.stream(file), excerpt.start), voice) for voice, file in voices.items()
-        ]
-        yield from heapq.merge(*texts, key=lambda line: line.start)
+    blocks = models.separator.run(source, excerpt, progress)
+    runs.append(blocks.diagnostics)
+    rate = models.separator.output_rate(probe(source, excerpt.track, excerpt.reading).sample_rate)
+    with _voices(blocks, rate) as voices:
+        texts = {voice: transcriber.run(file) for voice, file in voices.items()}
+        runs += [words.diagnostics for words in texts.values()]
+        lines = [lines_of((word.after(excerpt.start) for word in words), voice) for voice, words in texts.items()]
+        yield from heapq.merge(*lines, key=lambda line: line.start)
 
 
 @contextmanager
@@ -187,30 +183,19 @@ def _opened(request: TranscriptionRequest) -> Iterator[_Models]:
 
 
 @contextmanager
-def _voices(separator: Separator, source: Path, excerpt: Excerpt, progress: Progress) -> Iterator[dict[str, Path]]:
+def _voices(blocks: Iterable[dict[str, Audio]], rate: int) -> Iterator[dict[str, Path]]:
     """The voices of a recording as temporary files."""
-    rate = separator.output_rate(probe(source, excerpt.track, excerpt.reading).sample_rate)
     with temporary_folder() as folder:
-        files = {stem: folder / f"{stem}.wav" for stem in separator.stems()}
         with ExitStack() as opened:
             writers: dict[str, Writer] = {}
-            for stems in separator.blocks(
-                source,
-                start=excerpt.start,
-                duration=excerpt.duration,
-                track=excerpt.track,
-                reading=excerpt.reading,
-                progress=progress,
-            ):
+            files: dict[str, Path] = {}
+            for stems in blocks:
                 for stem, block in stems.items():
                     if stem not in writers:
+                        files[stem] = folder / f"{stem}.wav"
                         writers[stem] = opened.enter_context(open_writer(files[stem], rate, block.shape[0], _FLOAT))
                     writers[stem].write(block)
         yield files
-
-
-def _later(words: Iterator[Word], seconds: float) -> Iterator[Word]:
-    return (dataclasses.replace(word, start=word.start + seconds, end=word.end + seconds) for word in words)
 
 
 def text_format(request: TranscriptionRequest) -> str:

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from unbraid.audio import Reader, resample, resampled_length
+from unbraid.audio import Excerpt, Reader, resample, resampled_length
 from unbraid.corpora.levels import Array, scaled_to
 from unbraid.errors import AudioError
 
@@ -105,7 +105,7 @@ def opened(clip: Clip, most_channels: int = 1) -> Reader:
     Raises:
         AudioError: the file is missing, cannot be read, or has more channels.
     """
-    reader = Reader(clip.path, start=clip.start_seconds, duration=clip.seconds, track=clip.track)
+    reader = Reader(clip.path, Excerpt(clip.start_seconds, clip.seconds, clip.track))
     if reader.info.channels > most_channels:
         reader.close()
         allowed = "mono" if most_channels == 1 else "mono or stereo"

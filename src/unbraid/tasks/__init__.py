@@ -1,1 +1,1 @@
-"""What a model does for a person: separate, transcribe, synthesize, convert, show attention."""
+"""The tasks: separation, enhancement, transcription, synthesis, phonemes, attention maps."""

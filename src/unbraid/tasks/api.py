@@ -1,4 +1,4 @@
-"""One call from a recording to its stems, its voice or its words, or from words to how they are spoken."""
+"""One call for each task: separate, enhance, transcribe, phonemize, synthesize."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def separate(
     reading: ReadOptions = ReadOptions(),
     device: str = "auto",
 ) -> dict[str, FloatArray]:
-    """Pull a recording apart: {stem: float32 (C, T)} at its own sample rate, channels and length.
+    """Separate a recording into stems: {stem: float32 (C, T)} at its own sample rate, channels and length.
 
     `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz: of NumPy, a tensor on
     the CPU, or lists of numbers; integers are scaled by their type. `track` is the number of an audio track of the
@@ -51,15 +51,15 @@ def enhance(
     strength: float = 1.0,
     device: str = "auto",
 ) -> FloatArray:
-    """Take noise away from speech: float32 (C, T) at the recording's own sample rate, channels and length.
+    """Remove noise from speech: float32 (C, T) at the recording's own sample rate, channels and length.
 
-    `strength` is how much of what is not the voice is taken away, 0 to 1. What a recording, `track` and `reading`
-    can be, see `separate`; for many make one `Separator("denoise")`, which gives what is taken away too.
+    `strength` is the share of the noise that is removed, 0 to 1. For `recording`, `track` and `reading` see
+    `separate`; for many recordings make one `Separator("denoise")`, which returns the noise as well.
 
     Raises:
         AudioError: the recording cannot be read or enhanced as it is.
         ModelError: there is no such model, or its folder is damaged.
-        UsageError: the model finds no speech, or an array came without its sample rate, or a file with one.
+        UsageError: the model has no stem "speech", or an array came without its sample rate, or a file with one.
     """
     check_rate_given("enhance", recording, sample_rate)
     with Separator(model, device=device, options=Options(strength=strength)) as separator:
@@ -77,9 +77,9 @@ def transcribe(
     channels: Channels = "mix",
     device: str = "auto",
 ) -> Transcript:
-    """Write down what is said: `.text`, and `.words` with their times and how sure the model is of them.
+    """Transcribe speech: `.text`, and `.words` with their times and the model's confidence.
 
-    What a recording, `track` and `reading` can be, see `separate`. `channels="apart"` hears each channel alone, as of a
+    For `recording`, `track` and `reading` see `separate`. `channels="apart"` transcribes each channel alone, as of a
     call with one party on each: every word then has its `voice`, "channel 1" or "channel 2". For many recordings make
     one `Transcriber`; for long ones use its `stream`.
 
@@ -92,12 +92,12 @@ def transcribe(
     with Transcriber(model, device=device) as transcriber:
         if is_array(recording):
             return transcriber(recording, sample_rate or 0, channels=channels)
-        words = tuple(transcriber.stream(recording, track=track, reading=reading, channels=channels))
-        return Transcript(words, transcriber.heard_by, transcriber.notice, transcriber.notices)
+        run = transcriber.stream(recording, track=track, reading=reading, channels=channels)
+        return Transcript.of(run, run.diagnostics)
 
 
 def phonemize(text: str, model: str | Path = MODEL, *, device: str = "auto") -> str:
-    """Say how English words are spoken: phonemes in ARPAbet, without stress, words apart by " | ".
+    """The pronunciation of English words: phonemes in ARPAbet, without stress, " | " between words.
 
     `phonemize("cat") == "K AE T"`. For alternatives and probabilities, and for many texts, make one `Phonemizer`.
 
@@ -112,14 +112,14 @@ def phonemize(text: str, model: str | Path = MODEL, *, device: str = "auto") -> 
 def synthesize(
     text: str, model: str | Path = VOICE, *, vocoder: str | Path | None = None, device: str = "auto"
 ) -> tuple[FloatArray, int]:
-    """Say an English text: float32 (1, T), at most 1 in magnitude, and its sample rate in Hz.
+    """Synthesize speech from an English text: float32 (1, T), at most 1 in magnitude, and its sample rate in Hz.
 
-    `vocoder` is a model that makes the waveform, instead of Griffin & Lim's algorithm. For many texts make one
+    `vocoder` is a model that generates the waveform, instead of Griffin & Lim's algorithm. For many texts make one
     `Synthesizer`; for long ones use its `blocks`.
 
     Raises:
         ModelError: there is no such model, or its folder is damaged.
-        UsageError: there is nothing to say, or something that cannot be said, or a model is of another kind.
+        UsageError: the text is empty or has signs that cannot be pronounced, or a model does another task.
     """
     with Synthesizer(model, vocoder=vocoder, device=device) as synthesizer:
         return synthesizer(text), synthesizer.sample_rate

@@ -1,14 +1,15 @@
-"""From sound to sound, step for step: an audio Transformer without a decoder, over sound of any length in flat memory.
+"""Runs a frame-aligned model (denoiser, vocoder) over audio of any length in constant memory.
 
-    vocoder = Converter("vocoder")
-    audio = vocoder(levels)                         # (N, F) as `dsp.mel` has them -> (T,) at vocoder.spec.sample_rate
+    vocoder = AudioToAudio("vocoder")
+    audio = vocoder(log_mel)                        # (N, F) as in `dsp.mel` -> (T,) at vocoder.spec.sample_rate
 
-What goes in and what comes out is a waveform (T,) at the model's rate or a log-mel spectrogram (N, F), as the model has
-it. The network sees windows of whole steps, and what it makes of two neighbours is cross-faded where they overlap.
+Such a model is an audio Transformer without a decoder. Its input and its output are each a waveform (T,) at the model's
+rate or a log-mel spectrogram (N, F). The network sees windows of whole steps; the outputs of neighbouring windows are
+cross-faded where they overlap.
 
-A vocoder's network hears where the pitch is, but its phases are a little off, and rough. So they are where Griffin &
-Lim's algorithm begins (see dsp/griffin_lim.py), with the magnitudes that were given: it ends in a few rounds where
-drawn phases do not get in many.
+A vocoder's network gets the pitch right, but its phases are slightly off, and rough. They are the starting point of
+Griffin & Lim's algorithm (see dsp/griffin_lim.py) with the given magnitudes, which then converges in a few iterations
+to a result that it does not reach in many from random phases.
 """
 
 import math
@@ -24,8 +25,6 @@ from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.dsp.overlap import Joiner, windows
 from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import AudioError, UsageError
-from unbraid.hub.folder import open_model_folder
-from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import (
     AudioTransformerConfig,
@@ -35,40 +34,30 @@ from unbraid.models.audio_transformer.config import (
     samples_in_step,
     source_name,
 )
-from unbraid.runtime import Executor, open_executor
+from unbraid.runtime import Executor
+from unbraid.tasks.loading import Loaded, LoadedModel, load
 
 SILENT_LEVEL = -1.0  # of a log-mel spectrogram
 BLOCK_STEPS = 256
-ROUNDS = 16  # of Griffin & Lim's algorithm after a vocoder's network
+ROUNDS = 16  # iterations of Griffin & Lim's algorithm after a vocoder's network
 
 
-class AudioToAudio:
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+class AudioToAudio(LoadedModel):
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
-    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None, rounds: int = ROUNDS):
-        """Load a model by name or folder; `rounds` of Griffin & Lim's algorithm come after a vocoder's network.
+    def __init__(
+        self, model: str | Path | Loaded, *, device: str = "auto", threads: int | None = None, rounds: int = ROUNDS
+    ):
+        """Load a model by name or folder; after a vocoder's network come `rounds` of Griffin & Lim's algorithm.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
             RuntimeUnavailable: the device is not there.
-            UsageError: the model makes no sound of sound.
+            UsageError: the model is not a frame-aligned audio model.
         """
-        folder = resolve(model)
-        spec = open_model_folder(folder)
-        check_converts(spec)
-        self._start(spec, open_executor(spec, folder, device=device, threads=threads), rounds)
-
-    @classmethod
-    def over(cls, executor: Executor, spec: ModelSpec, rounds: int = ROUNDS) -> Self:
-        """A converter over an executor of one's own: another engine, or a fake in a test."""
-        check_converts(spec)
-        converter = cls.__new__(cls)
-        converter._start(spec, executor, rounds)
-        return converter
-
-    def _start(self, spec: ModelSpec, executor: Executor, rounds: int) -> None:
+        spec, (self._executor,) = load(model, check_converts, device=device, threads=threads)
+        super().__init__(spec, self._executor)
         assert isinstance(spec.geometry, AudioTransformerConfig) and spec.windows is not None
-        self.spec, self._executor, self.device = spec, executor, executor.device
         source, target = spec.geometry.source, spec.geometry.target
         assert isinstance(source, SpectrogramSide | WaveSide) and isinstance(target, SpectrogramSide | WaveSide)
         self._source, self._target, self._rounds = source, target, rounds
@@ -79,18 +68,13 @@ class AudioToAudio:
         self._hop_steps = max(cycle, hop // cycle * cycle) if cycle <= self._window_steps else hop
         self._fills_windows = cycle > 1
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the network."""
-        self._executor.close()
+    @classmethod
+    def over(cls, executor: Executor, spec: ModelSpec, rounds: int = ROUNDS) -> Self:
+        """A model over an executor of one's own: another engine, or a fake in a test."""
+        return cls(Loaded(spec, (executor,)), rounds=rounds)
 
     def __call__(self, sound: ArrayLike) -> FloatArray:
-        """A waveform (T,) or log-mel spectrogram (N, F) as the other thing, or as the same thing altered.
+        """Convert a waveform (T,) or log-mel spectrogram (N, F) into the model's output, one or the other.
 
         Frames belong to samples as in `dsp.mel`, so (T,) becomes ⌈T / hop⌉ frames and N frames N·hop samples.
 
@@ -103,25 +87,25 @@ class AudioToAudio:
         return np.concatenate(pieces)
 
     def blocks(self, blocks: Iterator[FloatArray]) -> Blocks:
-        """The same block by block, (n,) or (n, F) in and out, in flat memory."""
+        """The same block by block, (n,) or (n, F) in and out, in constant memory."""
         source, target = self._source.stride, self._target.stride  # samples or frames in a step
         overlap = self._window_steps - self._hop_steps
         whole = (self._window_steps, self._hop_steps) if self._fills_windows else None
         if isinstance(self._source, WaveSide):
             clean = without_rumble((block[None] for block in blocks), self.spec.sample_rate)
             blocks = (block[0] for block in clean)
-        joiner, fed, given = Joiner(overlap * target), _Fed(blocks, self._source, whole), 0
-        for window, new in windows(fed.steps(), self._window_steps * source, overlap * source):
+        joiner, padded, given = Joiner(overlap * target), _PaddedInput(blocks, self._source, whole), 0
+        for window, new in windows(padded.steps(), self._window_steps * source, overlap * source):
             made = joiner.add(self._run(window), new // source * target)
-            made = made[..., : self._length(fed.count) - given]  # without what was added to fill the last step
+            made = made[..., : self._length(padded.count) - given]  # without the padding of the last step
             given += made.shape[-1]
             if made.shape[-1]:
                 yield self._out(made)
-        if (rest := joiner.finish()) is not None and self._length(fed.count) > given:
-            yield self._out(rest[..., : self._length(fed.count) - given])
+        if (rest := joiner.finish()) is not None and self._length(padded.count) > given:
+            yield self._out(rest[..., : self._length(padded.count) - given])
 
     def _length(self, count: int) -> int:
-        """How many samples or frames come out of so many."""
+        """The number of output samples or frames for so many of the input."""
         samples = count * self._unit_samples(self._source)
         return -(-samples // self._unit_samples(self._target))
 
@@ -129,7 +113,7 @@ class AudioToAudio:
         return self.spec.mel.hop_samples if isinstance(side, SpectrogramSide) and self.spec.mel else 1
 
     def _run(self, window: FloatArray) -> FloatArray:
-        """What the network makes of (C, n), which is (1, n) of a waveform and (F, n) of a spectrogram."""
+        """The network's output for a window: (1, n) of a waveform, or (F, n) of a spectrogram."""
         is_wave = isinstance(self._source, WaveSide)
         item = window if is_wave else window.T[None]
         lengths = np.array([window.shape[-1] // self._source.stride], np.int64)
@@ -141,7 +125,7 @@ class AudioToAudio:
         return frames
 
     def _smoothed(self, waveform: FloatArray, log_mel: FloatArray) -> FloatArray:
-        """A vocoder's waveform (1, T) with the magnitudes of the spectrogram (F, N) it was made of."""
+        """A vocoder's waveform (1, T) with the magnitudes of its input, the spectrogram (F, N)."""
         if self.spec.mel is None or not self._rounds:
             return waveform
         settings = self.spec.mel, self.spec.sample_rate, self._rounds
@@ -163,10 +147,10 @@ class AudioToAudio:
         return np.asarray(sound, np.float32)
 
 
-class _Fed:
-    """Blocks (n,) or (n, F) on their way as (1, n) or (F, n), up to a whole number of steps, and how long they were.
+class _PaddedInput:
+    """Blocks (n,) or (n, F) as (1, n) or (F, n), padded to a whole number of steps, and their length without padding.
 
-    Where `whole` are the steps of a window and from one to the next, more than a window goes up to a whole number.
+    With `whole`, a window's length and hop in steps, audio longer than one window is padded to whole windows.
     """
 
     def __init__(
@@ -177,6 +161,7 @@ class _Fed:
         self.count = 0  # samples or frames so far
 
     def steps(self) -> Blocks:
+        """The blocks, and the padding."""
         for block in self._blocks:
             self.count += len(block)
             yield block.reshape(len(block), self._rows).T
@@ -188,15 +173,15 @@ class _Fed:
             yield np.full((self._rows, missing), self._silent, np.float32)
 
 
-class Waves:
-    """The executor of a network that alters a waveform, run as a separator of one voice is: (B, T) -> (B, 1, T)."""
+class EnhancerExecutor:
+    """Runs a network from waveform to waveform as a separation network with one source: (B, T) -> (B, 1, T)."""
 
     def __init__(self, executor: Executor, stride: int):
         self.device, self.reason = executor.device, executor.reason
         self._executor, self._stride = executor, stride
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """`mixture` -> `sources`."""
+        """`mixture` (B, T) -> `sources` (B, 1, T)."""
         mixture = inputs["mixture"]
         samples = mixture.shape[1]
         waveform = np.pad(mixture, ((0, 0), (0, -samples % self._stride)))
@@ -210,9 +195,9 @@ class Waves:
 
 
 def cycle_steps(geometry: AudioTransformerConfig) -> int:
-    """After so many steps the tones of a vocoder are where they were (`models.wave_ends`); 1 for all others.
+    """The period, in steps, of the sinusoids in a vocoder's output layer (`wave_ends`); 1 for all other models.
 
-    Windows that begin so many steps apart, or a multiple of it, agree on their phases.
+    Windows that begin a multiple of it apart agree on their phases.
     """
     side = geometry.target
     if not isinstance(side, WaveSide) or geometry.alters:
@@ -222,7 +207,11 @@ def cycle_steps(geometry: AudioTransformerConfig) -> int:
 
 
 def check_converts(spec: ModelSpec) -> None:
-    """Refuse a model that makes no sound of sound, step for step."""
+    """Refuse a model that is not frame-aligned, from audio to audio.
+
+    Raises:
+        UsageError: it does another task.
+    """
     geometry = spec.geometry
     if not isinstance(geometry, AudioTransformerConfig) or not geometry.is_aligned:
         raise UsageError(

@@ -29,7 +29,7 @@ def gathered(folder: Path, mixture: np.ndarray, stems: dict[str, np.ndarray], **
     for number, samples in enumerate(stems.values()):
         audio.write(folder / f"{number}.wav", samples, how.get("rate", RATE), FLOAT)
     paths = {stem: folder / f"{number}.wav" for number, stem in enumerate(stems)}
-    return gather(Recording(folder / "mixture.wav"), paths, folder, how.get("gain", 1.0))
+    return gather(Recording(folder / "mixture.wav", audio.Excerpt()), paths, folder, how.get("gain", 1.0))
 
 
 def sounds(text: str) -> dict[str, np.ndarray]:

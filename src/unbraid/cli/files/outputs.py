@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -38,6 +38,7 @@ from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, sweep, working_folder
 from unbraid.hub.folder import sha256
 from unbraid.tasks.pages import Recording, RunFacts, gather, report_page
+from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.separator import Separates
 from unbraid.tasks.separation.stream import Progress
 
@@ -99,7 +100,7 @@ class WriteResult:
 
     seconds: float  # of audio
     gain_db: float  # 0 unless it would have clipped
-    notices: tuple[str, ...] = ()  # warnings about the input
+    diagnostics: Diagnostics
 
 
 def write_track(
@@ -139,9 +140,10 @@ def write_stream(
     """Separate one input and write its only stem as float32 WAV while it comes, never scaled."""
     (stem,) = track.outputs
     with StreamWriter(stream, track.signal.sample_rate, track.signal.channels, tags=track.tags) as writer:
-        for block in _blocks(separator, track, progress):
+        blocks = separator.run(track.source, track.excerpt, progress)
+        for block in blocks:
             writer.write(block[stem])
-        return WriteResult(writer.frames / track.signal.sample_rate, 0.0, separator.notices)
+        return WriteResult(writer.frames / track.signal.sample_rate, 0.0, blocks.diagnostics)
 
 
 class _Hidden:
@@ -166,9 +168,10 @@ def _write_stems(
 ) -> WriteResult:
     progress, encoding = passes
     floats, started = kept if track.fmt.clips else fresh, time.monotonic()
-    seconds, peak = _separate(separator, track, floats.stems, _FLOAT, progress)
+    blocks = separator.run(track.source, track.excerpt, progress)
+    seconds, peak = _separate(blocks, track, floats.stems, _FLOAT)
     elapsed, gain = time.monotonic() - started, 1.0 / max(peak, 1.0)
-    written = WriteResult(seconds, 20 * math.log10(gain) if track.fmt.clips else 0.0, separator.notices)
+    written = WriteResult(seconds, 20 * math.log10(gain) if track.fmt.clips else 0.0, blocks.diagnostics)
     encoded = list(fresh.stems.items()) if track.fmt.clips else []
     parts = len(encoded) + (track.page is not None)
     if track.page is not None:
@@ -184,31 +187,13 @@ def _write_page(
     page: Path, track: TrackPlan, stems: Mapping[str, Path], facts: RunFacts, how: tuple[float, Callable[[float], None]]
 ) -> None:
     """Write the page about float stems; `how` is the gain of its sound, and a function for progress in seconds."""
-    excerpt = track.excerpt
-    recording = Recording(track.source, excerpt.start, excerpt.duration, excerpt.track, excerpt.reading)
-    text = report_page(gather(recording, stems, page.parent, *how), facts)
+    text = report_page(gather(Recording(track.source, track.excerpt), stems, page.parent, *how), facts)
     with disk_errors(page.parent):
         page.write_text(printable_page(text), encoding="utf-8")
 
 
-def _blocks(separator: Separates, track: TrackPlan, progress: Progress | None) -> Iterator[dict[str, Audio]]:
-    excerpt = track.excerpt
-    return separator.blocks(
-        track.source,
-        start=excerpt.start,
-        duration=excerpt.duration,
-        track=excerpt.track,
-        reading=excerpt.reading,
-        progress=progress,
-    )
-
-
 def _separate(
-    separator: Separates,
-    track: TrackPlan,
-    paths: Mapping[str, Path],
-    fmt: OutputFormat,
-    progress: Progress | None,
+    blocks: Iterable[dict[str, Audio]], track: TrackPlan, paths: Mapping[str, Path], fmt: OutputFormat
 ) -> tuple[float, float]:
     """Write the stems to these paths; returns seconds and the peak over all stems."""
     signal = track.signal
@@ -218,7 +203,7 @@ def _separate(
             for stem, path in paths.items()
         }
         resamplers = {stem: Resampler(signal.sample_rate, signal.written_rate, signal.channels) for stem in paths}
-        for block in _blocks(separator, track, progress):
+        for block in blocks:
             for stem, writer in writers.items():
                 writer.write(resamplers[stem](block[stem]))
         for stem, writer in writers.items():

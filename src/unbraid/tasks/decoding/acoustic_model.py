@@ -1,11 +1,11 @@
-"""Speaker: a model, loaded once, that writes log-mel spectrograms, some frames at a step, for what it reads.
+"""AcousticModel: generates log-mel spectrograms autoregressively, some frames a step, from phonemes.
 
-    with Speaker("voice") as speaker:
-        (spoken,) = speaker.speak([[9, 7, 26, 2]])  # spoken.log_mel (N, F)
+    with AcousticModel("voice") as acoustic_model:
+        (spoken,) = acoustic_model.speak([[9, 7, 26, 2]])  # spoken.log_mel (N, F)
 
-The decoder starts from frames of zeros. What follows is shown to it in turn, until its stop logit says that these
-frames are the last ones (Wang et al., "Tacotron", arXiv 1703.10135; Li et al., arXiv 1809.08895); the post-net then
-sees all frames of an item at once. Items are independent, as in generate.py.
+The decoder starts from frames of zeros, and is fed its own output until its stop logit is positive (Wang et al.,
+"Tacotron", arXiv 1703.10135; Li et al., arXiv 1809.08895); the post-net then refines all frames of an item at once.
+Items are independent, as in generator.py.
 """
 
 from collections.abc import Sequence
@@ -16,92 +16,66 @@ from typing import Self
 import numpy as np
 
 from unbraid.errors import UsageError
-from unbraid.hub.folder import open_model_folder
-from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide
-from unbraid.runtime import Executor, open_executor
-from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batches
+from unbraid.runtime import Executor
+from unbraid.tasks.decoding.state import Array, DecoderState, Item, in_batches
+from unbraid.tasks.loading import Loaded, LoadedModel, load
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """What a model writes for an item."""
+    """The spectrogram of an item."""
 
     log_mel: Array  # (N, F)
-    ended: bool  # whether the model ended it; else it was cut off at the limit
+    ended: bool  # by the model; otherwise cut off at the limit
 
 
-@dataclass(frozen=True)
-class Engines:
-    """The three graphs of a model."""
+class AcousticModel(LoadedModel):
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
-    encoder: Executor
-    decoder: Executor
-    post: Executor
-
-
-class AcousticModel:
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
-
-    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None):
+    def __init__(self, model: str | Path | Loaded, *, device: str = "auto", threads: int | None = None):
         """Load a model by name or folder; see `runtime.open_executor` for `device` and `threads`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
             RuntimeUnavailable: the device is not there.
-            UsageError: the model writes no spectrograms step by step.
+            UsageError: the model is not autoregressive, or does not generate spectrograms.
         """
-        folder = resolve(model)
-        spec = open_model_folder(folder)
-        _geometry(spec)
-        graphs = ("encoder", "decoder", "post")
-        opened = [open_executor(spec, folder, graph=graph, device=device, threads=threads) for graph in graphs]
-        self._start(Engines(*opened), spec)
+        spec, executors = load(model, _geometry, device=device, threads=threads)
+        super().__init__(spec, *executors)
+        self._encoder, self._decoder, self._post = executors
+        self._geometry, self._side = _geometry(spec)
 
     @classmethod
-    def over(cls, engines: Engines, spec: ModelSpec) -> Self:
-        """A speaker over executors of one's own: another engine, or fakes in a test."""
-        speaker = cls.__new__(cls)
-        speaker._start(engines, spec)
-        return speaker
-
-    def _start(self, engines: Engines, spec: ModelSpec) -> None:
-        self.spec, self._engines = spec, engines
-        self._geometry, self._side = _geometry(spec)
-        self.device, self.device_reason = engines.decoder.device, engines.decoder.reason
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the network."""
-        for engine in (self._engines.encoder, self._engines.decoder, self._engines.post):
-            engine.close()
+    def over(cls, encoder: Executor, decoder: Executor, post: Executor, spec: ModelSpec) -> Self:
+        """An acoustic model over executors of one's own: another engine, or fakes in a test."""
+        return cls(Loaded(spec, (encoder, decoder, post)))
 
     def speak(self, items: Sequence[Item], *, most_frames: int | Sequence[int] = 2000) -> list[Spoken]:
-        """Write a spectrogram for each item, of at most so many frames, or so many each (and to the end of a step).
+        """Generate a spectrogram for each item.
+
+        `most_frames` limits its length, for all or for each, rounded up to whole steps.
 
         Raises:
-            UsageError: an item is empty or is not what the model reads, or no frames are wanted.
+            UsageError: an item is empty or not an input of this model, or the limit is below 1.
         """
         most = most_frames if isinstance(most_frames, Sequence) else [most_frames] * len(items)
         if any(frames < 1 for frames in most):
             raise UsageError(f"At least one frame is needed, got {min(most)}.")
         most_steps = [-(-frames // self._side.stride) for frames in most]
-        whole = [as_item(i, item, self._geometry.source) for i, item in enumerate(items)]
-        found: dict[int, Spoken] = {}
-        for some in batches(whole, self._geometry.source):
-            found |= self._batch({i: whole[i] for i in some}, most_steps)
-        return [found[i] for i in range(len(items))]
 
-    def _batch(self, items: dict[int, Array], most_steps: Sequence[int]) -> dict[int, Spoken]:
-        steps = DecoderState(self._engines.encoder, self._engines.decoder, self._geometry, list(items.values()))
-        written: dict[int, list[Array]] = {i: [] for i in items}
-        going, ended = list(items), set[int]()
+        def decode(some: dict[int, Array]) -> dict[int, Spoken]:
+            written = self.write(list(some.values()), [most_steps[i] for i in some])
+            return {i: Spoken(self._refined(rows), ended) for i, (rows, ended) in zip(some, written, strict=True)}
+
+        return in_batches(items, self._geometry.source, decode)
+
+    def write(self, items: Sequence[Array], most_steps: Sequence[int]) -> list[tuple[Array, bool]]:
+        """Decode a batch greedily: frames (M, r·F) of each item before the post-net, and whether the model ended it."""
+        steps = DecoderState(self._encoder, self._decoder, self._geometry, items)
+        written: list[list[Array]] = [[] for _ in items]
+        going, ended = list(range(len(items))), set[int]()
         frames = np.zeros((len(going), self._side.stride * self._side.bins), np.float32)  # (B, r·F)
         while going:
             frames, stop = steps.frames(frames)
@@ -111,16 +85,16 @@ class AcousticModel:
             rows = [row for row, i in enumerate(going) if i not in ended and len(written[i]) < most_steps[i]]
             steps.keep(rows)
             going, frames = [going[row] for row in rows], np.ascontiguousarray(frames[rows])
-        return {i: Spoken(self._refined(np.stack(rows)), i in ended) for i, rows in written.items()}
+        return [(np.stack(rows), i in ended) for i, rows in enumerate(written)]
 
     def _refined(self, frames: Array) -> Array:
-        """What the post-net makes of written frames (M, r·F): (N, F)."""
-        refined: Array = self._engines.post.run({"log_mel": frames.reshape(1, -1, self._side.bins)})["refined"][0]
+        """Frames (M, r·F) after the post-net: (N, F)."""
+        refined: Array = self._post.run({"log_mel": frames.reshape(1, -1, self._side.bins)})["refined"][0]
         return refined
 
 
 def _geometry(spec: ModelSpec) -> tuple[AudioTransformerConfig, SpectrogramSide]:
-    """The sizes of a model that writes spectrograms, and of what it writes."""
+    """The sizes of a model that generates spectrograms, and of its output."""
     geometry = spec.geometry
     if not isinstance(geometry, AudioTransformerConfig) or geometry.is_aligned:
         raise UsageError(f"{spec.name} writes nothing step by step; choose an audio Transformer that does.")

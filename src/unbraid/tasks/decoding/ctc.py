@@ -1,15 +1,15 @@
-"""Connectionist temporal classification: from what each step says to a text, and back. NumPy only.
+"""Connectionist temporal classification (CTC) in NumPy: decoding, scoring and forced alignment.
 
-A network gives each step n log probabilities over the symbols and a blank. A text is what is left of a path through the
-steps when runs of a symbol are made one and blanks are taken out. A path is as likely as its steps together, and a text
-as all its paths (Graves, Fernández, Gomez and Schmidhuber, "Connectionist temporal classification", ICML 2006):
+A network gives log probabilities over the symbols and a blank at each step n. Merging repeated symbols of a path
+through the steps and removing its blanks leaves its text. The probability of a text is the sum over all its paths
+(Graves, Fernández, Gomez and Schmidhuber, "Connectionist temporal classification", ICML 2006):
 
     score        log p(text): the forward variable α, section 4.1, equations 6 to 8
-    align        the likeliest path of a text, so when each of its symbols is said
+    align        the likeliest path of a text, and so the steps of each of its symbols
     greedy       the text of the likeliest path
-    beam_search  the likeliest texts: prefix search, section 3.2, over the K likeliest beginnings
+    beam_search  the likeliest texts: prefix search, section 3.2, over the K likeliest prefixes
 
-Adding probabilities is `logaddexp` here.
+Probabilities are added by `logaddexp`.
 """
 
 from collections.abc import Sequence
@@ -26,17 +26,17 @@ FloatArray = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Span:
-    """A symbol of a text and the steps that say it."""
+    """A symbol of a text, and its steps."""
 
     symbol: int
     start: int
-    end: int  # behind the last one
+    end: int  # exclusive
     log_probability: float  # the mean of its steps
 
 
 @dataclass(frozen=True)
 class Beam:
-    """A text and how likely it is."""
+    """A text and its log probability."""
 
     symbols: tuple[int, ...]
     log_probability: float
@@ -48,7 +48,7 @@ def greedy(log_probs: FloatArray) -> list[Span]:
 
 
 def beam_search(log_probs: FloatArray, beams: int) -> list[Beam]:
-    """The likeliest texts of (N, V), the best one first, from following so many beginnings."""
+    """The likeliest texts of (N, V), the best one first, by prefix beam search."""
     texts: list[tuple[int, ...]] = [()]
     blank, symbol = np.zeros(1), np.full(1, -np.inf)  # (K,) of paths that end in a blank, and in the last symbol
     for step in np.asarray(log_probs, np.float64):  # (V,)
@@ -56,11 +56,11 @@ def beam_search(log_probs: FloatArray, beams: int) -> list[Beam]:
         both = np.logaddexp(blank, symbol)
         longer = both[:, None] + step  # (K, V)
         rows = np.flatnonzero(last != BLANK)
-        longer[rows, last[rows]] = blank[rows] + step[last[rows]]  # said twice only with a blank between
+        longer[rows, last[rows]] = blank[rows] + step[last[rows]]  # repeated only after a blank
         longer[:, BLANK] = -np.inf
         blank, symbol = both + step[BLANK], np.where(last == BLANK, -np.inf, symbol + step[last])
         place = {text: k for k, text in enumerate(texts)}
-        for k, text in enumerate(texts):  # a text that another one's beginning grows into
+        for k, text in enumerate(texts):  # a prefix that another one extends to
             if text and (parent := place.get(text[:-1])) is not None:
                 symbol[k] = np.logaddexp(symbol[k], longer[parent, text[-1]])
                 longer[parent, text[-1]] = -np.inf
@@ -75,10 +75,10 @@ def beam_search(log_probs: FloatArray, beams: int) -> list[Beam]:
 
 
 def score(log_probs: FloatArray, symbols: Sequence[int]) -> float:
-    """Log probability of a text given (N, V): all its paths; minus infinity where it has none.
+    """Log probability of a text given (N, V), over all its paths; minus infinity where it has none.
 
     With l' the text with blanks around and between its symbols,
-    α_n(s) = y_n(l'_s) (α_n-1(s) + α_n-1(s - 1) + α_n-1(s - 2)), the last one only where a symbol follows another one.
+    α_n(s) = y_n(l'_s) (α_n-1(s) + α_n-1(s - 1) + α_n-1(s - 2)), the last term only between two different symbols.
     """
     states, skips = _states(symbols)  # (S,)
     said = np.asarray(log_probs, np.float64)[:, states]  # (N, S)
@@ -94,13 +94,13 @@ def align(log_probs: FloatArray, symbols: Sequence[int]) -> list[Span]:
     """The likeliest path of a text through (N, V), as the steps of each of its symbols.
 
     Raises:
-        ValueError: no path of so many steps has this text.
+        ValueError: the text has no path of so many steps.
     """
     states, skips = _states(symbols)  # (S,)
     said = np.asarray(log_probs, np.float64)[:, states]  # (N, S)
     best = np.full(len(states), -np.inf)
     best[0] = 0.0
-    moves = np.zeros(said.shape, np.int8)  # by how many states a path came to each
+    moves = np.zeros(said.shape, np.int8)  # by how many states a path moved to each
     for n, step in enumerate(said):
         jumped = np.where(skips, _later(best, 2), -np.inf) if n else np.full(len(states), -np.inf)
         ways = np.stack((best, _later(best, 1), jumped))  # (3, S)
@@ -117,7 +117,7 @@ def align(log_probs: FloatArray, symbols: Sequence[int]) -> list[Span]:
 
 
 def _states(symbols: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """l': the symbols with blanks around and between them, and which of them the blank before may be left out of."""
+    """l': the symbols with blanks around and between them, and before which of them the blank may be skipped."""
     states = np.full(2 * len(symbols) + 1, BLANK, np.int64)
     states[1::2] = symbols
     skips = np.zeros(len(states), bool)
@@ -126,12 +126,12 @@ def _states(symbols: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_
 
 
 def _later(values: FloatArray, by: int) -> FloatArray:
-    """Values so many places on, nothing (minus infinity) in front."""
+    """Values shifted by so many places; minus infinity in front."""
     return np.concatenate((np.full(min(by, len(values)), -np.inf), values[:-by]))
 
 
 def _spans(log_probs: FloatArray, said: NDArray[np.int64], places: NDArray[np.int64] | None = None) -> list[Span]:
-    """Runs of what each step says (N,), or of its place in the text, blanks left out."""
+    """Runs of the symbols of all steps (N,), or of their places in the text, without blanks."""
     edges = np.flatnonzero(np.diff(said if places is None else places)) + 1
     runs = zip((0, *edges), (*edges, len(said)), strict=True)
     return [

@@ -1,11 +1,11 @@
-"""Generator: a model, loaded once, that writes texts for what it reads: greedily, by beam search, or by drawing lots.
+"""Generator: decodes texts autoregressively, greedily, by beam search, or by sampling.
 
     with Generator("g2p") as generator:
         found = generator.generate([[9, 7, 26, 2], [4, 5, 2]], beams=3)  # [[best, second, third], [best, …]]
 
-The encoder's graph runs once over a batch, the decoder's once a step; which symbol is written next is decided in
-between (see search.py). Items are texts, log-mel spectrograms or waveforms, whichever the model reads (see steps.py).
-They are independent: what is found for one does not depend on the others, nor on how they are batched.
+The encoder's graph runs once for a batch, the decoder's once a step; search.py selects symbols in between. Items are
+texts, log-mel spectrograms or waveforms, depending on the model (see state.py). They are independent: the result of
+one does not depend on the others, nor on how they are batched.
 """
 
 import zlib
@@ -14,57 +14,34 @@ from pathlib import Path
 from typing import Self
 
 from unbraid.errors import UsageError
-from unbraid.hub.folder import open_model_folder
-from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import BEGIN, END
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
-from unbraid.runtime import Executor, open_executor
+from unbraid.runtime import Executor
 from unbraid.tasks.decoding.search import Allowed, BeamSearch, DecodingOptions, Hypothesis, log_softmax
-from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batch, batches
+from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batch, in_batches
+from unbraid.tasks.loading import Loaded, LoadedModel, load
 
 
-class Generator:
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+class Generator(LoadedModel):
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
-    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None):
+    def __init__(self, model: str | Path | Loaded, *, device: str = "auto", threads: int | None = None):
         """Load a model by name or folder; see `runtime.open_executor` for `device` and `threads`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
             RuntimeUnavailable: the device is not there.
-            UsageError: the model writes no text.
+            UsageError: the model does not generate text.
         """
-        folder = resolve(model)
-        spec = open_model_folder(folder)
-        _geometry(spec)
-        encoder, decoder = (
-            open_executor(spec, folder, graph=graph, device=device, threads=threads) for graph in ("encoder", "decoder")
-        )
-        self._start(encoder, decoder, spec)
+        spec, (self._encoder, self._decoder) = load(model, _geometry, device=device, threads=threads)
+        super().__init__(spec, self._encoder, self._decoder)
+        self._geometry = _geometry(spec)
 
     @classmethod
     def over(cls, encoder: Executor, decoder: Executor, spec: ModelSpec) -> Self:
         """A generator over executors of one's own: another engine, or fakes in a test."""
-        generator = cls.__new__(cls)
-        generator._start(encoder, decoder, spec)
-        return generator
-
-    def _start(self, encoder: Executor, decoder: Executor, spec: ModelSpec) -> None:
-        self.spec, self._encoder, self._decoder = spec, encoder, decoder
-        self._geometry = _geometry(spec)
-        self.device, self.device_reason = decoder.device, decoder.reason
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the network."""
-        self._encoder.close()
-        self._decoder.close()
+        return cls(Loaded(spec, (encoder, decoder)))
 
     def generate(
         self,
@@ -77,30 +54,25 @@ class Generator:
         most_symbols: int = 100,
         allowed: Allowed | None = None,
     ) -> list[list[Hypothesis]]:
-        """Write for each item up to `beams` texts, the best one first.
+        """Decode up to `beams` texts for each item, the best one first.
 
-        Items are symbols of the source as the model was trained on, with END behind them; log-mel (N·stride, F); or
-        samples (N·stride,). A text goes on until the model ends it, or for `most_symbols`; those that were cut off come
-        last. With a `temperature` each text is drawn: the same for the same item and `seed`. `allowed(i, symbols)` says
-        which symbols may follow these in a text for items[i], END too, as booleans (V,); probabilities stay those of
+        Items are symbols of the source vocabulary with END behind them; log-mel (N·stride, F); or samples (N·stride,).
+        A text ends where the model ends it, or after `most_symbols`; those that were cut off come last. With a
+        `temperature` texts are sampled: the same for the same item and `seed`. `allowed(i, symbols)` returns which
+        symbols, END included, may follow these in a text for items[i], as booleans (V,); probabilities stay those of
         the unconstrained model.
 
         Raises:
-            UsageError: an item is empty or is not what the model reads, a value makes no sense, or nothing was
-                allowed.
+            UsageError: an item is empty or not an input of this model, a value is out of range, or nothing is allowed.
         """
         choice = DecodingOptions(beams, length_penalty, temperature, seed, most_symbols, allowed)
-        whole = [as_item(i, item, self._geometry.source) for i, item in enumerate(items)]
-        found: dict[int, list[Hypothesis]] = {}
-        for some in batches(whole, self._geometry.source):
-            found |= self._batch({i: whole[i] for i in some}, choice)
-        return [found[i] for i in range(len(items))]
+        return in_batches(items, self._geometry.source, lambda some: self._batch(some, choice))
 
     def score(self, item: Item, symbols: Sequence[int]) -> Hypothesis:
-        """What the model thinks of a text for an item, whoever wrote it.
+        """Score a given text for an item, by teacher forcing.
 
         Raises:
-            UsageError: the item is empty or is not what the model reads.
+            UsageError: the item is empty or not an input of this model.
         """
         steps = DecoderState(self._encoder, self._decoder, self._geometry, [as_item(0, item, self._geometry.source)])
         shown = (BEGIN, *symbols)
@@ -111,10 +83,10 @@ class Generator:
         return Hypothesis(tuple(symbols), tuple(logs), sum(logs))
 
     def ctc(self, item: Item) -> Array:
-        """Log probabilities (N, V) of the encoder's own text: of each symbol at each step, number 0 for none.
+        """Log probabilities (N, V) of the encoder's CTC output at each step; symbol 0 is the blank.
 
         Raises:
-            UsageError: the item is empty or is not what the model reads, or the model's encoder writes no text.
+            UsageError: the item is empty or not an input of this model, or the model was trained without CTC.
         """
         if not self._geometry.ctc:
             raise UsageError(f"{self.spec.name} was trained without CTC: its encoder alone writes no text.")
@@ -123,9 +95,9 @@ class Generator:
 
     def _batch(self, items: dict[int, Array], choice: DecodingOptions) -> dict[int, list[Hypothesis]]:
         steps = DecoderState(self._encoder, self._decoder, self._geometry, list(items.values()))
-        searches = {i: BeamSearch(i, _drawn_for(item), choice) for i, item in items.items()}
+        searches = {i: BeamSearch(i, _seed_of(item), choice) for i, item in items.items()}
         going = list(searches.values())
-        rows = [row for row, search in enumerate(going) for _ in search.live]  # of `steps`, for each beginning
+        rows = [row for row, search in enumerate(going) for _ in search.live]  # of `steps`, for each hypothesis
         while rows:
             steps.keep(rows)
             logs = log_softmax(steps.logits([path.last for search in going for path in search.live]))
@@ -139,7 +111,7 @@ class Generator:
 
 
 def _geometry(spec: ModelSpec) -> AudioTransformerConfig:
-    """The sizes of a model that writes text."""
+    """The sizes of a model that generates text."""
     if not isinstance(spec.geometry, AudioTransformerConfig):
         raise UsageError(
             f"{spec.name} is a {spec.family}, which writes no text symbol by symbol; choose an audio Transformer."
@@ -149,7 +121,7 @@ def _geometry(spec: ModelSpec) -> AudioTransformerConfig:
     return spec.geometry
 
 
-def _drawn_for(item: Array) -> Sequence[int]:
-    """What draws for an item depend on besides the seed."""
+def _seed_of(item: Array) -> Sequence[int]:
+    """The part of the random seed that depends on the item."""
     symbols: list[int] = item.tolist() if item.dtype.kind == "i" else [zlib.crc32(item.tobytes())]
     return symbols

@@ -1,12 +1,12 @@
-"""How one text is written, symbol by symbol, by a model that says how likely each next symbol is. NumPy only.
+"""Beam search and sampling for autoregressive models, in NumPy.
 
 A text y of an item x has the log probability Σ_t log p(y_t | y_<t, x), its end included. Beam search keeps the K
-likeliest beginnings (K = 1: greedy) and scores texts by Wu et al. (arXiv 1609.08144, equation 14), for a length
+likeliest hypotheses (K = 1: greedy) and scores texts by Wu et al. (arXiv 1609.08144, equation 14), with a length
 penalty α:
 
     score(y) = log p(y | x) / ((5 + |y|) / 6)^α
 
-With a temperature T texts are drawn instead, each symbol from p^(1/T).
+With a temperature T texts are sampled instead, each symbol from p^(1/T).
 """
 
 import math
@@ -18,20 +18,20 @@ import numpy as np
 from unbraid.errors import UsageError
 from unbraid.hub.vocabulary import BEGIN, END, PADDING
 
-Allowed = Callable[[int, tuple[int, ...]], np.ndarray]  # (which item, what is written so far) -> bool (V,)
+Allowed = Callable[[int, tuple[int, ...]], np.ndarray]  # (number of the item, symbols so far) -> bool (V,)
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A text that the model writes for an item."""
+    """A decoded text."""
 
     symbols: tuple[int, ...]  # without begin and end
     log_probabilities: tuple[float, ...]  # of each symbol, and of the end where the text has one
-    score: float  # what hypotheses are sorted by
+    score: float  # by which hypotheses are ranked
 
     @property
     def ended(self) -> bool:
-        """Whether the model ended it; else it was cut off at the limit."""
+        """Whether the model ended it; otherwise it was cut off at the limit."""
         return len(self.log_probabilities) > len(self.symbols)
 
     @property
@@ -42,16 +42,16 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """How symbols are chosen.
+    """How symbols are selected.
 
     Raises:
-        UsageError: a value that makes no sense.
+        UsageError: a value is out of range.
     """
 
-    beams: int = 1  # K: beginnings that are kept, or texts that are drawn
-    length_penalty: float = 0.0  # α; the larger, the longer
-    temperature: float = 0.0  # T; 0: nothing is drawn
-    seed: int = 0  # of the draws
+    beams: int = 1  # K: hypotheses kept at each step, or texts sampled
+    length_penalty: float = 0.0  # α; larger values prefer longer texts
+    temperature: float = 0.0  # T; 0: no sampling
+    seed: int = 0  # of the sampling
     most_symbols: int = 100  # a text with so many is cut off
     allowed: Allowed | None = None
 
@@ -63,28 +63,28 @@ class DecodingOptions:
                 raise UsageError(f"{name} is a number from 0 up, not {value}.")
 
     def score(self, logs: Sequence[float]) -> float:
-        """Of a text whose symbols, its end too, have these log probabilities."""
+        """The score of a text, given the log probabilities of its symbols, end included."""
         return sum(logs) / math.pow((5 + len(logs)) / 6, self.length_penalty)
 
 
 @dataclass(frozen=True)
 class Beam:
-    """The beginning of a text."""
+    """A hypothesis that has not ended."""
 
     symbols: tuple[int, ...] = ()
     logs: tuple[float, ...] = ()
 
     @property
     def last(self) -> int:
-        """What the decoder is given to write the next symbol."""
+        """The decoder's next input."""
         return self.symbols[-1] if self.symbols else BEGIN
 
 
 class BeamSearch:
-    """One item under way: the beginnings that are still written, the likeliest first, and the texts that have ended."""
+    """The search for one item: the live hypotheses, the likeliest first, and the texts that have ended."""
 
     def __init__(self, item: int, symbols: Sequence[int], choice: DecodingOptions):
-        """`item` is its number, for `choice.allowed`; draws depend on its symbols and the seed alone."""
+        """`item` is its number, for `choice.allowed`; sampling depends on its symbols and the seed alone."""
         self._item, self._choice = item, choice
         self._random = np.random.default_rng((choice.seed, *symbols))
         self._ended: list[Hypothesis] = []
@@ -92,10 +92,10 @@ class BeamSearch:
         self.live = [Beam()] * (choice.beams if choice.temperature else 1)
 
     def advance(self, logs: np.ndarray) -> list[int]:
-        """Write a symbol, given log probabilities (K', V) after each beginning; returns which rows are gone on with."""
+        """Extend each hypothesis, given log probabilities (K', V) of its next symbol; returns the rows to keep."""
         before, rows, choice = self.live, [], self._choice
         barred = np.where([self._allowed(path, logs.shape[1]) for path in before], logs, -np.inf)
-        chosen = self._drawn(barred) if choice.temperature else self._likeliest(barred)
+        chosen = self._sampled(barred) if choice.temperature else self._likeliest(barred)
         self.live = []
         for rank, (row, symbol) in enumerate(chosen):
             path = Beam((*before[row].symbols, symbol), (*before[row].logs, float(logs[row, symbol])))
@@ -128,18 +128,18 @@ class BeamSearch:
         return allowed
 
     def _likeliest(self, logs: np.ndarray) -> list[tuple[int, int]]:
-        """Rows and symbols of the 2K likeliest continuations, so that K of them do not end."""
+        """Rows and symbols of the 2K likeliest continuations, at least K of which do not end."""
         totals = np.array([sum(path.logs) for path in self.live])[:, None] + logs  # (K', V)
         order = np.argsort(-totals, axis=None, kind="stable")[: 2 * self._choice.beams]
         return [divmod(int(i), logs.shape[1]) for i in order if totals.flat[i] > -np.inf]
 
-    def _drawn(self, logs: np.ndarray) -> list[tuple[int, int]]:
-        """A symbol for each row, drawn from p^(1/T): the largest after Gumbel noise is such a draw."""
+    def _sampled(self, logs: np.ndarray) -> list[tuple[int, int]]:
+        """A symbol for each row, sampled from p^(1/T) by the Gumbel-max trick."""
         noisy = logs / self._choice.temperature + self._random.gumbel(size=logs.shape)  # (K', V)
         return [(row, int(noisy[row].argmax())) for row in range(len(noisy)) if noisy[row].max() > -np.inf]
 
     def _stop(self) -> None:
-        """Write no more where texts have reached the limit, or where none of them can still get among the K best."""
+        """Stop at the length limit, or once no live hypothesis can become one of the K best texts."""
         texts = [self._hypothesis(path) for path in self.live]
         if texts and len(texts[0].symbols) == self._choice.most_symbols:
             self._cut, self.live = texts, []

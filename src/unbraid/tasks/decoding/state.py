@@ -1,11 +1,12 @@
-"""What runs a model that writes step by step: a batch of items is read once, and keys and values are kept in between.
+"""The state of autoregressive decoding: a batch is encoded once, and the decoder's keys and values are cached.
 
-Items are what the model reads: symbols (N,), log-mel (N·stride, F) or samples (N·stride,), of any lengths. Where the
-last step of audio is not full, zeros fill it, or a pretrained encoder leaves it out (see `spec.steps_in`); and shorter
-items of a batch are padded, which changes nothing for them.
+Items are the model's inputs: symbols (N,), log-mel (N·stride, F) or samples (N·stride,), of any lengths. An incomplete
+last step of audio is padded with zeros, or left out by a pretrained encoder (see `spec.steps_in`). Shorter items of a
+batch are padded, which does not change their results.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,15 +17,16 @@ from unbraid.runtime import Executor
 
 Array = np.ndarray
 Item = Sequence[int] | Array
+Decoded = TypeVar("Decoded")
 BATCH_ITEMS = 64
-BATCH_STEPS = 4096  # of all items together, padding too: minutes of audio, whose first convolution takes the memory
+BATCH_STEPS = 4096  # of all items together, padding included: the first convolution of audio takes the memory
 
 
 class DecoderState:
-    """A batch under way: what its rows have read, and the keys and values of what they have written."""
+    """A batch that is being decoded: keys and values of its source, and of the target so far."""
 
     def __init__(self, encoder: Executor, decoder: Executor, geometry: AudioTransformerConfig, items: Sequence[Array]):
-        """Read items as `as_item` returns them."""
+        """Encode items, as `as_item` returns them."""
         inputs = batch(items, geometry.source)
         self._decoder, self._lengths = decoder, inputs["lengths"]  # (B,)
         self._memory = encoder.run(inputs)
@@ -33,16 +35,16 @@ class DecoderState:
         self._past = dict.fromkeys(("self_keys", "self_values"), np.zeros(shape, np.float32))  # (L, B, H, n, D/H)
 
     def logits(self, symbols: Sequence[int]) -> Array:
-        """Write a symbol in each row; returns logits (B, V) of what follows."""
+        """Append a symbol to each row; returns logits (B, V) of the next."""
         return self._step({"symbols": np.array(symbols, np.int64)})["logits"]
 
     def frames(self, frames: Array) -> tuple[Array, Array]:
-        """Write frames (B, r·F); returns those that follow, and logits (B,) that they are the last."""
+        """Append frames (B, r·F); returns the next ones, and their stop logits (B,)."""
         found = self._step({"frames": frames})
         return found["new_frames"], found["stop"]
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows, in this order; a row may be left out or come twice."""
+        """Continue with these rows, in this order; a row may be left out or repeated."""
         if list(rows) != list(range(len(self._lengths))):
             self._lengths = self._lengths[rows]
             self._past = {name: value[:, rows] for name, value in self._past.items()}
@@ -58,7 +60,7 @@ def as_item(i: int, item: Item, side: Side) -> Array:
     """The i-th item as an array of whole steps: int64 (N,), float32 (N·stride, F) or (N·stride,).
 
     Raises:
-        UsageError: it is empty, of another shape, or holds something that is no symbol or no level.
+        UsageError: it is empty, of another shape, or has values out of range.
     """
     found = np.asarray(item)
     if not found.size:
@@ -75,7 +77,7 @@ def as_item(i: int, item: Item, side: Side) -> Array:
 
 
 def batch(items: Sequence[Array], side: Side) -> dict[str, Array]:
-    """What a graph that reads is given: items of whole steps, padded to the longest, and how many steps each has."""
+    """The inputs of an encoder's graph: items of whole steps, padded to the longest, and their lengths in steps."""
     first, longest = items[0], max(map(len, items))
     padded = np.zeros((len(items), longest, *first.shape[1:]), first.dtype)  # PADDING is 0, too
     for row, item in zip(padded, items, strict=True):
@@ -84,8 +86,23 @@ def batch(items: Sequence[Array], side: Side) -> dict[str, Array]:
     return {source_name(side): padded, "lengths": lengths}
 
 
+def in_batches(
+    items: Sequence[Item], side: Side, decode: Callable[[dict[int, Array]], dict[int, Decoded]]
+) -> list[Decoded]:
+    """Decode items by a function of a batch, {number: item}.
+
+    Raises:
+        UsageError: an item is empty or not an input of this model.
+    """
+    whole = [as_item(i, item, side) for i, item in enumerate(items)]
+    found: dict[int, Decoded] = {}
+    for some in batches(whole, side):
+        found |= decode({i: whole[i] for i in some})
+    return [found[i] for i in range(len(items))]
+
+
 def batches(items: Sequence[Array], side: Side) -> list[list[int]]:
-    """Which items go together, so that they are alike in length and not too many."""
+    """The numbers of the items of each batch: alike in length, and not too many."""
     found: list[list[int]] = []
     for i in sorted(range(len(items)), key=lambda i: len(items[i])):
         steps = steps_in(side, len(items[i]))  # no others are longer so far

@@ -3,12 +3,12 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from unbraid.audio import Reader, ReadOptions, Resampler, TrackChoice, open_reader
+from unbraid.audio import Excerpt, Reader, Resampler, open_reader
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.tasks.pages.lane import Lane
 from unbraid.tasks.pages.sound import Sound
@@ -23,10 +23,7 @@ class Recording:
     """The part of a file that was separated."""
 
     source: Path
-    start: float = 0.0  # seconds
-    duration: float | None = None  # seconds; None: to the end
-    track: TrackChoice = 0
-    reading: ReadOptions = field(default_factory=ReadOptions)
+    excerpt: Excerpt
 
 
 @dataclass(frozen=True)
@@ -101,13 +98,7 @@ def _seen(lane: Lane, sound: Sound | None) -> Seen:
 
 def _mixture(recording: Recording, sample_rate: int, channels: int) -> Blocks:
     """The recording as blocks (C, n) of any size, at the stems' rate and channels."""
-    with open_reader(
-        recording.source,
-        start=recording.start,
-        duration=recording.duration,
-        track=recording.track,
-        reading=recording.reading,
-    ) as reader:
+    with Reader(recording.source, recording.excerpt) as reader:
         resampler = Resampler(reader.info.sample_rate, sample_rate, reader.info.channels)
         for block in itertools.chain(map(resampler, reader.blocks(BLOCK_FRAMES)), _last(resampler)):
             yield np.broadcast_to(block, (channels, block.shape[1]))  # raw music models make stereo of mono

@@ -1,11 +1,11 @@
-"""What stands between a stream of audio at the model's rate and its network, per family: blocks in, stems out.
+"""Front ends of separation networks: blocks of audio at the model's rate in, blocks of stems out.
 
-A SepFormer gets windows of waveform, a U-Net gets segments of a spectrogram. Both return blocks (S, C, n) that add
-up to the length of what came in (a U-Net's may have some samples more at the end).
+Networks on waveforms (SepFormer, band-split, denoisers) get windows, a U-Net gets segments of a spectrogram. Both
+return blocks (S, C, n) of the same total length as the input (a U-Net's may have some more samples at the end).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,40 +23,36 @@ from unbraid.runtime.executor import Executor
 RAW_LIMIT_SECONDS = 300.0
 RAW_BYTES_PER_8000 = 27_000_000  # samples, of a published SepFormer: measured up to a minute
 SLICE_FRAMES = 64  # of a spectrogram, filtered and transformed at a time
-QUIETEST = 1e-20  # magnitude that counts as more than nothing
+QUIETEST = 1e-20  # lowest magnitude that is divided by
 RIDGE = 1e-3  # of the level fit, relative to each output's own power
 
 
 def _run(executor: Executor, name: str, items: FloatArray, at_once: int) -> FloatArray:
-    """The network's only output for items (B, …), so many at a time: two channels pay, more only take memory."""
+    """The network's only output for items (B, …), so many at a time: two are faster than one, more only take memory."""
     batches = (np.ascontiguousarray(items[i : i + at_once]) for i in range(0, len(items), at_once))
     outputs = [output for batch in batches for output in executor.run({name: batch}).values()]
     return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
 
-# --- SepFormer: waveform -> waveforms ---------------------------------------------------------------------------
+# --- waveform -> waveforms ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class WaveformFront:
-    """What a recording's run needs: the network and the windows it is shown."""
+    """A network on waveforms, and its windows."""
 
     executor: Executor
-    least_samples: int  # the network's kernel: nothing shorter goes through it
+    least_samples: int  # the network's kernel, and so its shortest input
     window_samples: int
     overlap_samples: int
-    fits_level: bool = True  # the network has no level of its own
+    fits_level: bool = True  # scale outputs to the mixture: the network's own level means nothing
 
 
-@dataclass
-class Seams:
-    """How well neighbouring windows agreed where they overlap, in dB (SNR of one against the other)."""
+def speech_stems(speech: WaveformFront, blocks: Blocks, agreement_db: list[float]) -> Blocks:
+    """Voices (S, C, n) of blocks (C, n), speakers in order across windows, levels fitted where the network has none.
 
-    agreement_db: list[float] = field(default_factory=list)
-
-
-def speech_stems(speech: WaveformFront, blocks: Blocks, seams: Seams) -> Blocks:
-    """Voices (S, C, n) of blocks (C, n), speakers in order across windows, levels fitted where the network has none."""
+    How well neighbouring windows agree where they overlap, the SNR of one against the other, goes to `agreement_db`.
+    """
     joiner = Joiner(speech.overlap_samples)
     for window, new in windows(blocks, speech.window_samples, speech.overlap_samples):
         voices = run_sepformer(speech, window)  # (S, C, T)
@@ -65,8 +61,8 @@ def speech_stems(speech: WaveformFront, blocks: Blocks, seams: Seams) -> Blocks:
             before, again = pair
             order = best_permutation(before, again)
             voices = voices[order]
-            if before.any() or again.any():  # two silences tell nothing
-                seams.agreement_db.append(_snr(before, again[order]))
+            if before.any() or again.any():  # silence says nothing about agreement
+                agreement_db.append(_snr(before, again[order]))
         yield joiner.add(voices, new)
     if (rest := joiner.finish()) is not None:
         yield rest
@@ -78,7 +74,7 @@ def raw_speech(
     """The network's own output (S, C, T) of blocks (C, n) in one window; `seconds`: how long it is, if that is known.
 
     Raises:
-        UsageError: it is long, which takes much memory, and nobody insists (`force`).
+        UsageError: it is long, which takes much memory, and `force` is not set.
     """
     pieces: list[FloatArray] = []
     samples = 0
@@ -110,7 +106,7 @@ def run_sepformer(speech: WaveformFront, audio: FloatArray) -> FloatArray:
 
 
 def _distinct(audio: FloatArray) -> tuple[list[int], list[int]]:
-    """The first channel of each kind in (C, T), and the kind of every channel."""
+    """The first of each set of equal channels in (C, T), and for every channel the number of its set."""
     distinct: list[int] = []
     place = []
     for channel in audio:
@@ -124,8 +120,8 @@ def _distinct(audio: FloatArray) -> tuple[list[int], list[int]]:
 def align_channels(voices: FloatArray) -> FloatArray:
     """Voices (S, C, T) with those of every channel in the order of the loudest channel's.
 
-    Channels go through the network on their own, and it may number the voices of each as it likes. Who is who is
-    told by the largest cross-correlation at any lag and of either sign: microphones may be apart, or turned around.
+    The network separates each channel on its own, with the voices in any order. They are matched by the largest
+    cross-correlation at any lag and of either sign: microphones may be apart, or of opposite polarity.
     """
     if voices.shape[0] == 1 or all(np.array_equal(voices[:, 0], voices[:, c]) for c in range(1, voices.shape[1])):
         return voices
@@ -139,15 +135,15 @@ def align_channels(voices: FloatArray) -> FloatArray:
 
 
 def fit_level(sources: FloatArray, mixture: FloatArray) -> FloatArray:
-    """Scale outputs (S, C, T) so that their sum is nearest to the mixture (C, T), per channel, signs free.
+    """Scale outputs (S, C, T), with any sign, so that their sum is nearest to the mixture (C, T), per channel.
 
-    A network trained on a scale-invariant loss has no level of its own. Least squares with a small ridge, which
+    The level of a network trained on a scale-invariant loss means nothing. Least squares with a small ridge, which
     shares one voice's level evenly where two outputs are alike.
     """
     s = sources.swapaxes(0, 1).astype(np.float64)  # (C, S, T)
     gram = s @ s.swapaxes(-1, -2)  # (C, S, S)
     power = np.einsum("css->cs", gram)
-    diagonal = RIDGE * power + np.where(power > 0, 0.0, 1.0)  # a silent output: any gain will do
+    diagonal = RIDGE * power + np.where(power > 0, 0.0, 1.0)  # any gain will do for a silent output
     system = gram + diagonal[..., None] * np.eye(len(sources))
     gains = np.linalg.solve(system, (s @ mixture.astype(np.float64)[..., None]))  # (C, S, 1)
     return sources * gains.swapaxes(0, 1).astype(np.float32)
@@ -164,18 +160,18 @@ def _snr(reference: FloatArray, estimate: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class SpectrogramFront:
-    """What a song's run needs: the network, its spectrogram, and how magnitudes become stems."""
+    """A network on magnitude spectrograms, its transform, and how magnitudes become stems."""
 
     executor: Executor
     spectral: Spectral
     wiener_iterations: int = 0  # 0: soft masks
-    full_band: bool = True  # masks go on above the network's last bin, whatever the published system does
+    full_band: bool = True  # extend masks above the network's last bin, even if the published system does not
     exponent: float | None = None  # of the masks; None: the model's
-    side: bool = False  # the network also sees the magnitude of left minus right
+    side: bool = False  # the magnitude of left minus right is a third input
 
 
 def music_stems(music: SpectrogramFront, open_blocks: Callable[[], Blocks]) -> Blocks:
-    """Stems (S, B, 2, n) of stereo items (B, 2, n), whose blocks can be opened again for every pass."""
+    """Stems (S, B, 2, n) of stereo items (B, 2, n), whose blocks are opened once for every pass."""
     spatial: list[Spatial] = []
     peak = 0.0
     for _ in range(music.wiener_iterations):
@@ -199,7 +195,7 @@ def music_stems(music: SpectrogramFront, open_blocks: Callable[[], Blocks]) -> B
 def _segments(music: SpectrogramFront, blocks: Blocks) -> Iterator[tuple[ComplexArray, FloatArray]]:
     """Spectra (B, 2, N, bins) of the mixture with the stems' magnitudes (S, B, 2, N, F) as the network sees them.
 
-    The network sees T frames at a time; what comes out is cut smaller, to keep what follows small.
+    The network sees T frames at a time; its output is cut into smaller slices to limit the memory of later steps.
     """
     spectral = music.spectral
     for mixture in analysis(blocks, spectral.frame_samples, spectral.hop_samples, spectral.frames):
@@ -210,7 +206,7 @@ def _segments(music: SpectrogramFront, blocks: Blocks) -> Iterator[tuple[Complex
         seen = np.zeros((*planes.shape[:2], spectral.frames, spectral.bins), np.float32)
         seen[..., :frames, :] = planes
         stems = _run(music.executor, "magnitude", seen, 1).swapaxes(0, 1)  # (S, B, 2, T, F)
-        if shown is not band:  # a channel that the network was shown the other one for keeps its own level
+        if shown is not band:  # a channel replaced by the other one in the input keeps its own level
             stems[..., :frames, :] *= np.abs(band) / np.maximum(planes[:, :2], QUIETEST)
         for i in range(0, frames, SLICE_FRAMES):
             piece = slice(i, min(i + SLICE_FRAMES, frames))
@@ -221,7 +217,7 @@ def _masks(music: SpectrogramFront, stems: FloatArray) -> FloatArray:
     """Ratio masks (S, B, 2, N, bins) over all bins."""
     if music.exponent is None:
         masks = soft_masks(stems, music.spectral.exponent)
-    else:  # of the loudest stem 1, so that no power is too large or too small for float32
+    else:  # relative to the loudest stem, so that no power over- or underflows float32
         masks = soft_masks(stems / np.maximum(stems.max(0), QUIETEST), music.exponent)
     extension = "average" if music.full_band else music.spectral.extension
     return extend(masks, music.spectral.frame_samples // 2 + 1, extension)

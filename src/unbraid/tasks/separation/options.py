@@ -1,4 +1,4 @@
-"""How a model that pulls audio apart is run, and which of that fits which model."""
+"""Options of a separation model, and checks of which model they apply to."""
 
 import math
 from collections.abc import Sequence
@@ -15,22 +15,26 @@ from unbraid.models.sepformer.config import SepFormerConfig
 
 @dataclass(frozen=True)
 class Options:
-    """How a model is run; the defaults are what most people want."""
+    """Options for running a model; the defaults suit most people."""
 
     wiener: int = 0  # iterations of the multichannel Wiener filter; 0: soft masks
-    raw: bool = False  # just what the published system returns, at the model's rate
-    residual: bool = False  # a stem for what the others leave over, which is then not shared out
-    high_band: Literal["share", "drop"] = "share"  # what lies above half the model's sample rate
+    raw: bool = False  # exactly the output of the published system, at the model's rate
+    residual: bool = False  # add a stem for the difference between the mixture and all stems, instead of sharing it out
+    high_band: Literal["share", "drop"] = "share"  # the band above half the model's sample rate
     mask_exponent: float | None = None  # music: of the soft masks; None: the model's own
-    remove: tuple[str, ...] = ()  # one stem, of all others: ("vocals",) leaves no-vocals
+    remove: tuple[str, ...] = ()  # return one stem, the sum of all but these: ("vocals",) leaves no-vocals
     window_seconds: float | None = None  # speech; the model's own by default
     overlap_seconds: float | None = None
-    strength: float = 1.0  # models of one voice: how much of what is not the voice is taken away, 0 to 1
+    strength: float = 1.0  # models of one voice: the share of the noise that is removed, 0 to 1
     force: bool = False  # run a raw SepFormer however long the file is
 
 
 def check_stem(stem: str, available: Sequence[str], model: str) -> None:
-    """Refuse a stem that a model lacks, saying which it has and which models have it."""
+    """Refuse a stem that a model lacks, naming its stems and the models that have this one.
+
+    Raises:
+        UsageError: the model has no such stem.
+    """
     if stem not in available:
         others = models_with_stem(stem)
         hint = f"it is in {', '.join(others)}" if others else "no model has it"
@@ -38,7 +42,7 @@ def check_stem(stem: str, available: Sequence[str], model: str) -> None:
 
 
 def least_samples(spec: ModelSpec) -> int:
-    """The kernel of a network of waveforms, its frame, or its step."""
+    """The shortest input of a network on waveforms: its kernel, frame or step."""
     geometry = spec.geometry
     if isinstance(geometry, SepFormerConfig):
         return geometry.kernel_samples
@@ -49,7 +53,7 @@ def least_samples(spec: ModelSpec) -> int:
 
 
 def has_residual(spec: ModelSpec, options: Options) -> bool:
-    """Whether a run adds a stem for what the others leave over."""
+    """Whether a run adds a stem for the difference between the mixture and all other stems."""
     return not options.raw and (options.residual or len(spec.stems) == 1)
 
 
@@ -59,10 +63,10 @@ def all_stems(spec: ModelSpec, options: Options) -> tuple[str, ...]:
 
 
 def check_options(spec: ModelSpec, options: Options) -> None:
-    """Refuse what does not fit the model.
+    """Refuse options that do not apply to the model.
 
     Raises:
-        UsageError: something does not.
+        UsageError: one does not, or is out of range.
     """
     if not spec.stems:
         raise UsageError(f"{spec.name} pulls nothing apart; `unbraid models` lists those that do.")
@@ -99,7 +103,7 @@ def check_options(spec: ModelSpec, options: Options) -> None:
 
 
 def _check_music(spec: ModelSpec, options: Options) -> None:
-    """Refuse what does not fit a U-Net."""
+    """Refuse options that do not apply to a U-Net."""
     if spec.channels != 2:
         raise UsageError(f"{spec.name} takes {spec.channels} channels; U-Nets are run on pairs of channels only.")
     if (options.window_seconds, options.overlap_seconds) != (None, None):
@@ -109,7 +113,7 @@ def _check_music(spec: ModelSpec, options: Options) -> None:
 
 
 def _check_removed(spec: ModelSpec, options: Options) -> None:
-    """Refuse to remove what is not there, and all that is."""
+    """Refuse to remove a stem that the model lacks, or all stems."""
     stems = all_stems(spec, options)
     for stem in options.remove:
         check_stem(stem, stems, spec.name)
@@ -118,7 +122,7 @@ def _check_removed(spec: ModelSpec, options: Options) -> None:
 
 
 def windows_of(spec: ModelSpec, options: Options) -> tuple[float, float]:
-    """Seconds of a speech window and of the overlap of two."""
+    """Length and overlap of the windows of a network on waveforms, in seconds."""
     assert spec.windows is not None
     overlap = options.overlap_seconds
     window = options.window_seconds

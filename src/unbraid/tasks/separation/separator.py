@@ -1,33 +1,34 @@
-"""Separator: a model, loaded once, that pulls any audio apart, whole or block by block.
+"""Separator: a model, loaded once, that separates audio of any length, whole or block by block.
 
     stems = Separator("music-4")(audio, sample_rate)               # {"vocals": (C, T), …}
     for block in Separator("music-4").blocks("eight_hours.flac"):  # the same in constant memory
         ...
 
-One stream, whatever the model: read a block, bring it to the model's rate, run the family's front end, bring the
-stems back to the input's rate and length, share out what they leave over of the mixture (DESIGN: output contract).
+One stream, whatever the model: read a block, resample it to the model's rate, run the family's front end, bring the
+stems back to the input's rate and length, and share out the difference to the mixture (docs/design.md, the output
+contract).
 """
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
 
-from unbraid.audio import ArrayLike, Reader, ReadOptions, Source, TrackChoice, as_audio, checked_rate
+from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared
-from unbraid.hub.folder import open_model_folder
-from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig
 from unbraid.models.unet.config import UNetConfig
-from unbraid.runtime import Executor, open_executor
+from unbraid.runtime import Executor
 from unbraid.runtime.executor import Precision
-from unbraid.tasks.audio_to_audio import Waves
+from unbraid.tasks.audio_to_audio import EnhancerExecutor
+from unbraid.tasks.loading import Loaded, LoadedModel, load
+from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.fronts import (
-    Seams,
     SpectrogramFront,
     WaveformFront,
     as_pairs,
@@ -37,34 +38,25 @@ from unbraid.tasks.separation.fronts import (
     speech_stems,
 )
 from unbraid.tasks.separation.options import Options, all_stems, check_options, has_residual, least_samples, windows_of
-from unbraid.tasks.separation.stream import Feed, Progress, RumbleFree, Track
+from unbraid.tasks.separation.stream import Feed, Progress, Track, Waiting, with_rumble
 
 
 class Separates(Protocol):
-    """As much of a Separator as is needed to write the stems of a file."""
+    """The part of a Separator that writing the stems of a file takes."""
 
-    notices: tuple[str, ...]  # about the file of the last run
-
-    def blocks(
-        self,
-        source: Path,
-        *,
-        start: float = 0.0,
-        duration: float | None = None,
-        track: TrackChoice = 0,
-        reading: ReadOptions = ReadOptions(),
-        progress: Progress | None = None,
-    ) -> Iterator[dict[str, FloatArray]]:
-        """The stems of a file, block by block: each (C, n)."""
+    def run(
+        self, source: Path, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
+    ) -> Run[dict[str, FloatArray]]:
+        """The stems of an excerpt of a file, block by block: each (C, n)."""
         ...
 
 
-class Separator:
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+class Separator(LoadedModel):
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
     def __init__(
         self,
-        model: str | Path = "speech-2",
+        model: str | Path | Loaded = "speech-2",
         *,
         device: str = "auto",
         precision: Precision = "float32",
@@ -75,46 +67,27 @@ class Separator:
     ):
         """Load a model by name or folder.
 
-        `wiener` and `raw` are short for the fields of `options` of the same name. See `runtime.open_executor` for
+        `wiener` and `raw` are short for the same fields of `options`. See `runtime.open_executor` for
         `device` and `threads`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
             RuntimeUnavailable: the device is not there.
-            UsageError: the options do not fit the model, or `model` is neither a name nor a path.
+            UsageError: the options do not apply to the model, or `model` is neither a name nor a path.
         """
-        folder = resolve(model)
-        spec = open_model_folder(folder)
         options = dataclasses.replace(options, wiener=int(wiener) or options.wiener, raw=raw or options.raw)
-        check_options(spec, options)
-        executor = open_executor(spec, folder, device=device, precision=precision, threads=threads)
-        self._start(spec, executor, options)
+        spec, (executor,) = load(
+            model, lambda spec: check_options(spec, options), device=device, precision=precision, threads=threads
+        )
+        super().__init__(spec, executor)
+        self.options = options
+        is_wave = isinstance(spec.geometry, AudioTransformerConfig)
+        self._executor = EnhancerExecutor(executor, least_samples(spec)) if is_wave else executor
 
     @classmethod
     def over(cls, executor: Executor, spec: ModelSpec, options: Options = Options()) -> Self:
         """A separator over an executor of one's own: another engine, or a fake in a test."""
-        check_options(spec, options)
-        separator = cls.__new__(cls)
-        separator._start(spec, executor, options)
-        return separator
-
-    def _start(self, spec: ModelSpec, executor: Executor, options: Options) -> None:
-        if isinstance(spec.geometry, AudioTransformerConfig):
-            executor = Waves(executor, least_samples(spec))
-        self.spec, self.options, self._executor = spec, options, executor
-        self.device, self.device_reason = executor.device, executor.reason
-        self.seams = Seams()
-        self.notices: tuple[str, ...] = ()  # about the file of the last run
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the network."""
-        self._executor.close()
+        return cls(Loaded(spec, (executor,)), options=options)
 
     @property
     def has_residual(self) -> bool:
@@ -132,20 +105,21 @@ class Separator:
         return self.spec.sample_rate if self.options.raw else sample_rate
 
     def output_channels(self, channels: int) -> int:
-        """The channels of the stems of audio with so many."""
+        """The number of channels of the stems of audio with so many."""
         return max(channels, 2) if self.options.raw and self.spec.channels == 2 else channels
 
     def __call__(
         self, audio: ArrayLike, sample_rate: int, *, progress: Progress | None = None
     ) -> dict[str, FloatArray]:
-        """Pull an array (C, T) apart: {stem: (C, T)}. The input is not changed.
+        """Separate an array (C, T): {stem: (C, T)}. The input is not changed.
 
-        It may be any array on the CPU, a tensor as well, or lists of numbers; integers are scaled by their type.
+        It is an array or tensor of any library on the CPU, or lists of numbers; integers are scaled by their type.
 
         Raises:
-            AudioError: it is no array of real numbers (C, T), is empty, or holds NaN or infinity.
+            AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
         """
-        pieces = list(self._stream(Track.of(as_audio(audio), checked_rate(sample_rate)), progress))
+        track = Track.of(as_audio(audio), checked_rate(sample_rate))
+        pieces = list(self._stream(track, progress, Diagnostics(self.spec.name)))
         return dict(zip(self.stems(), np.concatenate(pieces, axis=-1), strict=True))
 
     def blocks(
@@ -157,67 +131,73 @@ class Separator:
         track: TrackChoice = 0,
         reading: ReadOptions = ReadOptions(),
         progress: Progress | None = None,
-    ) -> Iterator[dict[str, FloatArray]]:
-        """Pull a file (or a binary file object) apart block by block: {stem: (C, n)}, in constant memory.
+    ) -> Run[dict[str, FloatArray]]:
+        """Separate a file (or a binary file object) block by block: {stem: (C, n)}, in constant memory.
 
         `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
-        that is not silent. Warnings about the file are in `notices` afterwards.
+        that is not silent. Warnings about the file are in the run's `diagnostics.notices` afterwards.
         `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
 
         Raises:
             AudioError: the file cannot be read.
         """
-        self.notices = ()
-        with Reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
-            try:
-                for stems in self._stream(Track.through(reader), progress):
-                    yield dict(zip(self.stems(), stems, strict=True))
-            finally:
-                self.notices = reader.notices
+        return self.run(source, Excerpt(start, duration, track, reading), progress)
 
-    def _stream(self, track: Track, progress: Progress | None) -> Blocks:
-        """Stems (S, C, n) of a track, or the sum of those that are not removed."""
-        blocks = self._parts(track, progress)
+    def run(
+        self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
+    ) -> Run[dict[str, FloatArray]]:
+        """Separate an excerpt of a file, as `blocks` does."""
+        diagnostics = Diagnostics(self.spec.name)
+
+        def results(track: Track) -> Iterator[dict[str, FloatArray]]:
+            blocks = self._stream(track, progress, diagnostics)
+            return (dict(zip(self.stems(), stems, strict=True)) for stems in blocks)
+
+        return Run.over_file(source, excerpt, results, diagnostics)
+
+    def _stream(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
+        """Stems (S, C, n) of a track, or the sum of all that are not removed."""
+        blocks = self._parts(track, progress, diagnostics)
         if not self.options.remove:
             return blocks
         kept = [i for i, stem in enumerate(all_stems(self.spec, self.options)) if stem not in self.options.remove]
         return (block[kept].sum(0, keepdims=True) for block in blocks)
 
-    def _parts(self, track: Track, progress: Progress | None) -> Blocks:
+    def _parts(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
         """All stems (S, C, n) of a track, residual included."""
-        self.seams = Seams()  # a run that is still going keeps its own
         rate, passes = self.spec.sample_rate, 1 + self.options.wiener
+        network = functools.partial(self._network, track, diagnostics)
         if self.options.raw:
             feed = Feed(track, rate, passes, "model", progress)
-            return (stems for _, stems in feed.pair(self._network(feed, track)))
-        free = RumbleFree(track, passes)
-        drop = self.options.high_band == "drop" and track.sample_rate > rate
-        feed = Feed(free.track, rate, passes, "narrow" if drop else "input", progress)
-        stems = self._summing(feed.pair(self._network(feed, track)), track.sample_rate)
-        return free.given_back(stems, residual=self.has_residual, strength=self.options.strength)
+            return (stems for _, stems in feed.run(network))
+        drop, rumble = self.options.high_band == "drop" and track.sample_rate > rate, Waiting()
+        feed = Feed(track, rate, passes, "narrow" if drop else "input", progress, rumble)
+        stems = self._summing(feed.run(network), track.sample_rate)
+        strength = self.options.strength
+        return with_rumble(stems, rumble, track.sample_rate, residual=self.has_residual, strength=strength)
 
     def _summing(self, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int) -> Blocks:
-        """Stems (S, C, n), residual included, that add up to what they are paired with, (C, n)."""
+        """Stems (S, C, n), residual included, that add up to their reference (C, n)."""
         if self.has_residual:
             return (_with_residual(whole, stems, self.options.strength) for whole, stems in pairs)
         if self.spec.spectral and not self.options.wiener and sample_rate == self.spec.sample_rate:
-            return (stems for _, stems in pairs)  # masks add up to one, so nothing is left over
+            return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
         return shared(pairs, cell_samples=max(1, sample_rate // 100))
 
-    def _network(self, feed: Feed, track: Track) -> Blocks:
-        """What the network makes of a track, at the model's rate."""
+    def _network(self, track: Track, diagnostics: Diagnostics, open_blocks: Callable[[], Blocks]) -> Blocks:
+        """The network's stems at the model's rate; a U-Net with a Wiener filter opens the blocks once for each pass."""
         geometry, spectral, options = self.spec.geometry, self.spec.spectral, self.options
         if isinstance(geometry, UNetConfig) and spectral:
             full_band, exponent = not options.raw, options.mask_exponent
             music = SpectrogramFront(self._executor, spectral, options.wiener, full_band, exponent, geometry.side)
-            stems = music_stems(music, lambda: (as_pairs(block) for block in feed.open()))
+            stems = music_stems(music, lambda: (as_pairs(block) for block in open_blocks()))
             channels = self.output_channels(track.channels)
             return (from_pairs(block, channels) for block in stems)
         speech = self._speech()
         if self.options.raw:
             known = None if track.frames is None else track.frames / track.sample_rate
-            return raw_speech(speech, feed.open(), self.spec.sample_rate, known, force=self.options.force)
-        return speech_stems(speech, feed.open(), self.seams)
+            return raw_speech(speech, open_blocks(), self.spec.sample_rate, known, force=self.options.force)
+        return speech_stems(speech, open_blocks(), diagnostics.agreement_db)
 
     def _speech(self) -> WaveformFront:
         window, overlap = (round(seconds * self.spec.sample_rate) for seconds in windows_of(self.spec, self.options))
@@ -225,7 +205,7 @@ class Separator:
 
 
 def _with_residual(whole: FloatArray, stems: FloatArray, strength: float) -> FloatArray:
-    """Stems (S, C, n) and what they leave over of the whole (C, n); of less strength, a lone stem keeps some of it."""
+    """Stems (S, C, n) and their residual to the whole (C, n), of which a single stem keeps a share below strength 1."""
     rest = whole - stems.sum(0)
     if strength < 1:
         stems, rest = stems + (1 - strength) * rest, strength * rest

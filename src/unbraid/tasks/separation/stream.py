@@ -1,12 +1,11 @@
-"""A track on its way through a model: read in blocks, brought to the model's rate, paired again with what came out.
+"""Streams a track through a network: blocks are read, resampled to the model's rate, and paired with their stems.
 
     feed = Feed(track, model_rate, passes=1, reference="input")
-    for whole, stems in feed.pair(network(feed.open())): ...
+    for whole, stems in feed.run(network): ...
 
-What is kept of the input is only what the network has not answered yet, so memory does not grow with length.
+Of the input only those blocks are kept whose stems are still to come, so memory does not grow with length.
 """
 
-import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,16 +20,17 @@ from unbraid.dsp.mixture_consistency import shared
 from unbraid.dsp.rumble import split
 
 BLOCK_SECONDS = 1.0
-Progress = Callable[[float, float | None], None]  # seconds done, seconds in all (None: unknown)
+Progress = Callable[[float, float | None], None]  # seconds done, total seconds (None: unknown)
+Network = Callable[[Callable[[], Blocks]], Blocks]  # opens blocks (C, n), once for each pass; gives stems (S, C, n)
 
 
 @dataclass(frozen=True)
 class Track:
-    """Audio that can be read again and again, in blocks (C, n)."""
+    """Audio that can be read several times, in blocks (C, n)."""
 
     sample_rate: int
     channels: int
-    frames: int | None  # None where only reading can tell
+    frames: int | None  # None where only reading tells
     blocks: Callable[[], Blocks]
 
     @classmethod
@@ -47,65 +47,36 @@ class Track:
         return cls(rate, reader.info.channels, reader.frames, lambda: reader.blocks(_block(rate)))
 
 
-class RumbleFree:
-    """A track without its DC offset and rumble, which are given back to the stems of its last pass.
+class Waiting:
+    """Blocks (C, n) that have been read and wait for the stems of the same samples."""
 
-    `track` is the input of the network. The rumble goes to the residual, where there is one. Otherwise the stems share
-    it in proportion to their power, as all that they leave over, but with the power measured over seconds: shares that
-    follow each syllable would modulate an offset into something audible. A stem that is silent stays so.
-    """
+    def __init__(self) -> None:
+        self._blocks: deque[FloatArray] = deque()
 
-    def __init__(self, track: Track, passes: int) -> None:
-        self.track = dataclasses.replace(track, blocks=self._open)
-        self._source, self._passes, self._opened = track, passes, 0
-        self._pending: deque[tuple[int, FloatArray | None]] = deque()  # samples, and the rumble in them
+    def put(self, block: FloatArray) -> None:
+        """Add the block that follows."""
+        if block.shape[1]:
+            self._blocks.append(block)
 
-    def _open(self) -> Blocks:
-        self._opened += 1
-        for clean, rumble in split(self._source.blocks(), self._source.sample_rate):
-            if self._opened == self._passes:
-                self._pending.append((clean.shape[1], rumble))
-            yield clean
-
-    def given_back(self, stems: Blocks, *, residual: bool, strength: float) -> Blocks:
-        """Stems (S, C, n) that add up to the whole input.
-
-        With `residual` the last of them is one; at less than full `strength` the first keeps part of it.
-        """
-        pairs = self._pairs(stems)
-        for rumble, block in pairs:
-            if rumble is None:
-                yield block
-                continue
-            if not residual:
-                rest = chain(((rumble, block),), pairs)
-                mixed = ((stems.sum(0) + some, stems) for some, stems in rest if some is not None)
-                yield from shared(mixed, cell_samples=self._source.sample_rate)
-                return
-            block = block.copy()
-            block[-1] += strength * rumble
-            if strength < 1:
-                block[0] += (1 - strength) * rumble
-            yield block
-
-    def _pairs(self, stems: Blocks) -> Iterator[tuple[FloatArray | None, FloatArray]]:
-        """Stems (S, C, n) with the rumble (C, n) of the same samples; once there is some, there is to the end."""
+    def pair(self, stems: Blocks) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Each piece of a block (C, n) with the stems (S, C, n) of the same samples; surplus stems are dropped."""
         for block in stems:
-            while block.shape[-1] and self._pending:
-                samples, rumble = self._pending.popleft()
-                count = min(samples, block.shape[-1])
-                if count < samples:
-                    self._pending.appendleft((samples - count, None if rumble is None else rumble[:, count:]))
-                yield None if rumble is None else rumble[:, :count], block[..., :count]
+            while block.shape[-1] and self._blocks:
+                whole = self._blocks.popleft()
+                count = min(whole.shape[1], block.shape[-1])
+                if count < whole.shape[1]:
+                    self._blocks.appendleft(whole[:, count:])
+                yield whole[:, :count], block[..., :count]
                 block = block[..., count:]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Feed:
-    """Opens a track at a model's rate, pass after pass, and pairs stems with what the last pass read.
+    """Runs a network over a track at the model's rate, in one or more passes, and pairs its stems with a reference.
 
-    `reference` is what they are paired with: the input as it is, the input without what lies above the model's band
-    (narrow), or the input at the model's rate (model).
+    The `reference` is the input as it is, the input without the band above half the model's rate (narrow), or the input
+    at the model's rate (model). With `rumble`, DC offset and rumble are removed, and those of the last pass are put
+    there, (C, n), or (0, n) as long as there are none.
     """
 
     track: Track
@@ -113,21 +84,21 @@ class Feed:
     passes: int = 1
     reference: Literal["input", "narrow", "model"] = "input"
     progress: Progress | None = None
-
-    def __post_init__(self) -> None:
-        self._opened = 0
-        self._seconds = 0.0  # that the first pass found
-        self._pending: deque[FloatArray] = deque()
+    rumble: Waiting | None = None
 
     @property
     def output_rate(self) -> int:
         """The sample rate of the reference, and so of the stems."""
         return self.model_rate if self.reference == "model" else self.track.sample_rate
 
-    def open(self) -> Blocks:
-        """Blocks (C, n) at the model's rate; none is empty."""
-        self._opened += 1
-        last = self._opened == self.passes
+    def run(self, network: Network) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """References (C, n) and stems (S, C, n) of a network that opens as many passes as there are."""
+        waiting, progress = Waiting(), PassProgress(self.progress, self.passes, self.track)
+        passes = (self._pass(progress, waiting if n == self.passes else None) for n in range(1, self.passes + 1))
+        return waiting.pair(resampled(network(lambda: next(passes)), self.model_rate, self.output_rate))
+
+    def _pass(self, progress: "PassProgress", waiting: Waiting | None) -> Blocks:
+        """Blocks (C, n) at the model's rate, none of them empty; the references of the last pass wait."""
         down = Resampler(self.track.sample_rate, self.model_rate, self.track.channels)
         up = Resampler(self.model_rate, self.track.sample_rate, self.track.channels)
         given = taken = 0
@@ -136,10 +107,10 @@ class Feed:
             nonlocal given
             kept = {"input": block, "model": low}[self.reference] if self.reference != "narrow" else up(low)
             given += kept.shape[1]
-            if last and kept.shape[1]:
-                self._pending.append(kept)
+            if waiting:
+                waiting.put(kept)
 
-        for block in self._read():
+        for block in progress.reported(self._read(is_last=waiting is not None)):
             taken += block.shape[1]
             low = down(block)
             keep(block, low)
@@ -147,33 +118,62 @@ class Feed:
                 yield low
         low = down.finish()
         keep(np.zeros_like(low[:, :0]), low)
-        if last and self.reference == "narrow":
-            self._pending.append(up.finish()[:, : taken - given])
+        if waiting and self.reference == "narrow":
+            waiting.put(up.finish()[:, : taken - given])
         if low.shape[1]:
             yield low
 
-    def pair(self, stems: Blocks) -> Iterator[tuple[FloatArray, FloatArray]]:
-        """Stems (S, C, n) at the model's rate -> (reference (C, n), stems (S, C, n)); surplus stems are dropped."""
-        for block in resampled(stems, self.model_rate, self.output_rate):
-            while block.shape[-1] and self._pending:
-                whole = self._pending.popleft()
-                count = min(whole.shape[-1], block.shape[-1])
-                if count < whole.shape[-1]:
-                    self._pending.appendleft(whole[:, count:])
-                yield whole[:, :count], block[..., :count]
-                block = block[..., count:]
+    def _read(self, *, is_last: bool) -> Blocks:
+        """The track's blocks, without their rumble where that is wanted."""
+        if self.rumble is None:
+            yield from self.track.blocks()
+            return
+        for clean, rumble in split(self.track.blocks(), self.track.sample_rate):
+            if is_last:
+                self.rumble.put(clean[:0] if rumble is None else rumble)
+            yield clean
 
-    def _read(self) -> Blocks:
-        """The track's blocks, telling progress over all passes."""
-        frames, rate = self.track.frames, self.track.sample_rate
-        total = None if frames is None else frames / rate
+
+class PassProgress:
+    """Progress over all passes through a track."""
+
+    def __init__(self, progress: Progress | None, passes: int, track: Track):
+        self._progress, self._passes, self._rate = progress, passes, track.sample_rate
+        self._total = None if track.frames is None else track.frames / track.sample_rate
+        self._before = 0.0  # seconds in earlier passes
+
+    def reported(self, blocks: Blocks) -> Blocks:
+        """The blocks of the next pass; progress is reported when a block has been used."""
         done = 0
-        for block in self.track.blocks():
+        for block in blocks:
             done += block.shape[1]
             yield block
-            if self.progress:
-                self.progress(((self._opened - 1) * self._seconds + done / rate) / self.passes, total)
-        self._seconds = done / rate
+            if self._progress:
+                self._progress((self._before + done / self._rate) / self._passes, self._total)
+        self._before += done / self._rate
+
+
+def with_rumble(stems: Blocks, rumble: Waiting, sample_rate: int, *, residual: bool, strength: float) -> Blocks:
+    """Stems (S, C, n) that add up to the whole input, given the rumble that was removed in front of the network.
+
+    It goes to the residual, which is the last stem where there is one; below full `strength` the first keeps part of
+    it. Otherwise the stems share it in proportion to their power, measured over seconds: shares that follow each
+    syllable would modulate an offset audibly. A silent stem stays silent.
+    """
+    pairs = rumble.pair(stems)
+    for low, block in pairs:
+        if not len(low):
+            yield block
+            continue
+        if not residual:  # once there is rumble, there is to the end
+            mixed = ((parts.sum(0) + some, parts) for some, parts in chain(((low, block),), pairs) if len(some))
+            yield from shared(mixed, cell_samples=sample_rate)
+            return
+        block = block.copy()
+        block[-1] += strength * low
+        if strength < 1:
+            block[0] += (1 - strength) * low
+        yield block
 
 
 def resampled(stems: Blocks, from_rate: int, to_rate: int) -> Blocks:

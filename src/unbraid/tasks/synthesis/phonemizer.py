@@ -1,12 +1,12 @@
-"""How words are spoken: letters in, phonemes out, by a model that learned it from a dictionary.
+"""Grapheme-to-phoneme conversion: letters in, phonemes out, by a model trained on a pronunciation dictionary.
 
     with Phonemizer() as phonemizer:
         for word in phonemizer("Cats and dogs", alternatives=2):
             print(word.text, word.best, word.best.probability)
 
-Text is normalised (see normalization.py) and taken apart into words, which are pronounced one by one, without a look at
-their neighbours. Upper case, punctuation around words and accents that the model does not know are dropped; signs and
-digits are not guessed at, but refused, since leaving them out would change what is said.
+Text is normalised (see files/normalization.py) and split into words, which are pronounced one by one, without context.
+Upper case, punctuation around words and accents that the model does not know are dropped. Signs and digits are refused,
+since leaving them out would change the meaning.
 """
 
 import re
@@ -23,9 +23,10 @@ from unbraid.files.normalization import normalized
 from unbraid.hub.vocabulary import END, SPECIAL, Vocabulary
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis
+from unbraid.tasks.loading import LoadedModel
 
 MODEL = "g2p"
-BEAMS = 4  # beginnings that are followed at once
+BEAMS = 4
 _AROUND = '.,;:!?"()[]{}<>«»„“”¡¿*_-~'
 _BETWEEN = re.compile(r"[\s/—–…]+")
 _ABBREVIATION = re.compile(r"(?:\w\.)+\w")  # its last full stop belongs to it: a.m.
@@ -35,7 +36,7 @@ MOST_LETTERS = 100  # of a word: the time it takes grows with their square, and 
 
 @dataclass(frozen=True)
 class Pronunciation:
-    """A way to say a word."""
+    """One pronunciation of a word."""
 
     phonemes: tuple[str, ...]
     probability: float  # according to the model
@@ -46,9 +47,9 @@ class Pronunciation:
 
 @dataclass(frozen=True)
 class SpokenWord:
-    """A word and how it is said."""
+    """A word and its pronunciations."""
 
-    text: str  # as the model read it
+    text: str  # as the model reads it
     pronunciations: tuple[Pronunciation, ...]  # the likeliest first
 
     @property
@@ -57,54 +58,40 @@ class SpokenWord:
         return self.pronunciations[0]
 
 
-class Phonemizer:
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+class Phonemizer(LoadedModel):
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
-    def __init__(self, model: str | Path = MODEL, *, device: str = "auto", threads: int | None = None):
+    def __init__(self, model: str | Path | Generator = MODEL, *, device: str = "auto", threads: int | None = None):
         """Load a model by name or folder.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
             RuntimeUnavailable: the device is not there.
-            UsageError: the model is not one that reads text and writes text.
+            UsageError: the model does not turn text into text.
         """
-        self._start(Generator(model, device=device, threads=threads))
+        found = model if isinstance(model, LoadedModel) else Generator(model, device=device, threads=threads)
+        super().__init__(found.spec, found)
+        assert self.spec.vocabularies is not None
+        if not self.spec.vocabularies.source:
+            raise UsageError(f"{self.spec.name} reads no text; `unbraid transcribe` is for models that hear.")
+        self._generator = found
+        self._letters = Vocabulary(self.spec.vocabularies.source)
+        self._phonemes = Vocabulary(self.spec.vocabularies.target)
+        symbols = np.arange(len(self._phonemes))
+        self._first, self._later = symbols >= len(SPECIAL), (symbols >= len(SPECIAL)) | (symbols == END)
 
     @classmethod
     def over(cls, generator: Generator) -> Self:
         """A phonemizer over a generator of one's own."""
-        phonemizer = cls.__new__(cls)
-        phonemizer._start(generator)
-        return phonemizer
-
-    def _start(self, generator: Generator) -> None:
-        assert generator.spec.vocabularies is not None
-        if not generator.spec.vocabularies.source:
-            raise UsageError(f"{generator.spec.name} reads no text; `unbraid transcribe` is for models that hear.")
-        self._generator, self.spec = generator, generator.spec
-        self.device = generator.device
-        self._letters = Vocabulary(generator.spec.vocabularies.source)
-        self._phonemes = Vocabulary(generator.spec.vocabularies.target)
-        symbols = np.arange(len(self._phonemes))
-        self._first, self._later = symbols >= len(SPECIAL), (symbols >= len(SPECIAL)) | (symbols == END)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the network."""
-        self._generator.close()
+        return cls(generator)
 
     @property
     def phonemes(self) -> tuple[str, ...]:
-        """All that words can be made of."""
+        """All phonemes of the model."""
         return self._phonemes.symbols[len(SPECIAL) :]
 
     def __call__(self, text: str, *, alternatives: int = 0) -> list[SpokenWord]:
-        """The words of a text, each with up to so many pronunciations besides the likeliest one.
+        """The words of a text, each with its likeliest pronunciation and up to so many alternatives.
 
         Raises:
             UsageError: there are no words, or one has characters that the model does not know.
@@ -123,9 +110,12 @@ class Phonemizer:
         return [self._readable(word) for word in words_of(text)]
 
     def pronounce(self, words: Iterable[str], *, alternatives: int = 0) -> dict[str, SpokenWord]:
-        """How words are said, each once: many at a time are faster than one by one.
+        """Pronounce words, each once: many at a time are faster than one by one.
 
-        They are read as they are, and a character that the model does not know is a blank to it; see `words`.
+        They are not normalised, and a character that the model does not know counts as a blank; see `words`.
+
+        Raises:
+            UsageError: `alternatives` is below 0.
         """
         if alternatives < 0:
             raise UsageError(f"Alternatives are counted from 0 up, got {alternatives}.")
@@ -142,14 +132,14 @@ class Phonemizer:
         }
 
     def _allowed(self, item: int, written: tuple[int, ...]) -> np.ndarray:
-        """Every phoneme at any place, and the end once there is one."""
+        """Any phoneme, and the end, except at the start."""
         return self._first if not written else self._later
 
     def _pronunciations(self, texts: Sequence[Hypothesis]) -> tuple[Pronunciation, ...]:
         return tuple(Pronunciation(tuple(self._phonemes.decode(text.symbols)), text.probability) for text in texts)
 
     def _readable(self, word: str) -> str:
-        """The word in letters that the model knows, accents taken off where they keep it from knowing them."""
+        """The word in letters of the model's vocabulary; accents that it lacks are removed."""
         if len(word) > MOST_LETTERS:
             raise UsageError(
                 f"{word[:20]}… has {len(word):,} letters, and a word has at most {MOST_LETTERS}; put blanks between "
@@ -166,19 +156,19 @@ class Phonemizer:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in lower case, without punctuation around them; apostrophes and hyphens inside stay."""
+    """The words of a text in lower case, without punctuation around them; inner apostrophes and hyphens are kept."""
     text = normalized(text).lower()
     words = (_bare(chunk) for chunk in _BETWEEN.split(text))
     return [word for word in words if word]
 
 
 def most_phonemes(letters: int) -> int:
-    """No word of so many letters has more; "w" alone has seven."""
+    """The most phonemes of a word of so many letters; "w" alone has seven."""
     return 3 * letters + 8
 
 
 def _bare(chunk: str) -> str:
-    """A word without what stands around it."""
+    """A word without the punctuation around it."""
     word = chunk.strip(_AROUND)
     if word.startswith("'") and word.endswith("'"):  # a quotation
         word = word[1:-1].strip(_AROUND)

@@ -1,19 +1,20 @@
-"""Synthesizer: models, loaded once, that say any text in one voice.
+"""Synthesizer: text to speech in one voice.
 
     audio = Synthesizer("speak")("Room 305, please.")   # (1, T) float32, at .sample_rate
 
-Words become phonemes (see spelling.py), phonemes a log-mel spectrogram, frame by frame (see speaking.py), and that a
-waveform: by a vocoder, which is a model, too, or without one by Griffin & Lim's algorithm. A long text is said sentence
-by sentence, with pauses between, in flat memory.
+The text front end turns words into phonemes (see text_frontend.py), the acoustic model phonemes into a log-mel
+spectrogram, frame by frame (see decoding/acoustic_model.py), and a vocoder, or without one Griffin & Lim's algorithm,
+the spectrogram into a waveform. A long text is synthesised sentence by sentence, with pauses between, in constant
+memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp import FloatArray
 from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.hub.spec import Mel, ModelSpec
@@ -21,141 +22,132 @@ from unbraid.hub.vocabulary import END, Vocabulary
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide, WaveSide
 from unbraid.tasks.audio_to_audio import AudioToAudio
 from unbraid.tasks.decoding.acoustic_model import AcousticModel
+from unbraid.tasks.loading import LoadedModel
+from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.synthesis.phonemizer import MODEL as PHONEMIZER
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import Sentence, most_seconds, phonemes_of, sentences_of
 
 MODEL = "speak"
 PAUSE_SECONDS = 0.2  # between sentences
-SENTENCES = 8  # that are said side by side
-LEVELS = (-1.0, 1.0)  # between which a spectrogram means something
+SENTENCES = 8  # in a batch
+LEVELS = (-1.0, 1.0)  # valid range of a log-mel spectrogram
 
 
-class Synthesizer:
-    """Loaded models. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+class Synthesizer(LoadedModel):
+    """Loaded models; use them as often as you like. `close()`, or a `with` statement, frees their memory."""
 
     def __init__(
         self,
-        model: str | Path = MODEL,
+        model: str | Path | AcousticModel = MODEL,
         *,
-        vocoder: str | Path | None = None,
-        phonemizer: str | Path = PHONEMIZER,
+        vocoder: str | Path | AudioToAudio | None = None,
+        phonemizer: str | Path | Phonemizer = PHONEMIZER,
         device: str = "auto",
         threads: int | None = None,
     ):
-        """Load a voice, and a vocoder if one is named; each by name or folder. The phonemizer is that of the training.
+        """Load a voice, a vocoder if one is named, and the phonemizer of the voice's training; by name or folder.
 
         Raises:
-            ModelError: there is no such model, its folder is damaged, or the phonemizer is another than in training.
+            ModelError: there is no such model, its folder is damaged, or the phonemizer is not that of the training.
             RuntimeUnavailable: the device is not there.
-            UsageError: a model is of another kind, or the vocoder knows another spectrogram.
+            UsageError: a model does another task, or the vocoder takes other spectrograms.
         """
-        try:
-            speaker = AcousticModel(model, device=device, threads=threads)
-        except ModelNotFound:
-            if model != MODEL:
-                raise
-            raise ModelNotFound(
-                f"No voice is inside the package, and none on this machine is called {MODEL!r}; train one in ten "
-                "minutes, as docs/synthesis.md tells, and name it (-m FOLDER)."
-            ) from None
-        check_speaks(speaker.spec)
-        converter = None if vocoder is None else AudioToAudio(vocoder, device=device, threads=threads)
-        self._start(speaker, Phonemizer(phonemizer, device=device, threads=threads), converter)
-
-    @classmethod
-    def over(cls, speaker: AcousticModel, phonemizer: Phonemizer, vocoder: AudioToAudio | None = None) -> Self:
-        """A synthesizer over models of one's own."""
-        synthesizer = cls.__new__(cls)
-        synthesizer._start(speaker, phonemizer, vocoder)
-        return synthesizer
-
-    def _start(self, speaker: AcousticModel, phonemizer: Phonemizer, vocoder: AudioToAudio | None) -> None:
-        check_speaks(speaker.spec)
+        voice = model if isinstance(model, LoadedModel) else _voice(model, device, threads)
+        check_speaks(voice.spec)
+        if not isinstance(vocoder, LoadedModel | None):
+            vocoder = AudioToAudio(vocoder, device=device, threads=threads)
+        if not isinstance(phonemizer, LoadedModel):
+            phonemizer = Phonemizer(phonemizer, device=device, threads=threads)
+        super().__init__(voice.spec, *filter(None, (voice, phonemizer, vocoder)))
         if vocoder is not None:
-            check_vocoder(vocoder.spec, speaker.spec)
-        assert speaker.spec.vocabularies is not None and speaker.spec.mel is not None
-        self.spec, self._mel, self.sample_rate = speaker.spec, speaker.spec.mel, speaker.spec.sample_rate
-        self._speaker, self._phonemizer, self._vocoder = speaker, phonemizer, vocoder
-        self.device, self.device_reason = speaker.device, speaker.device_reason
-        self._symbols = Vocabulary(speaker.spec.vocabularies.source)
-        self.notice: str | None = None  # of the last text
+            check_vocoder(vocoder.spec, self.spec)
+        assert self.spec.vocabularies is not None and self.spec.mel is not None
+        self._voice, self._phonemizer, self._vocoder = voice, phonemizer, vocoder
+        self._mel, self.sample_rate = self.spec.mel, self.spec.sample_rate
+        self._symbols = Vocabulary(self.spec.vocabularies.source)
         if unknown := self._symbols.unknown(phonemizer.phonemes):
             raise ModelError(
-                f"{speaker.spec.name} does not know {', '.join(unknown[:5])}, which {phonemizer.spec.name} writes; "
+                f"{self.spec.name} does not know {', '.join(unknown[:5])}, which {phonemizer.spec.name} writes; "
                 "name the phonemizer that it was trained with."
             )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the networks."""
-        for model in (self._speaker, self._phonemizer, self._vocoder):
-            if model is not None:
-                model.close()
+    @classmethod
+    def over(cls, voice: AcousticModel, phonemizer: Phonemizer, vocoder: AudioToAudio | None = None) -> Self:
+        """A synthesizer over models of one's own."""
+        return cls(voice, vocoder=vocoder, phonemizer=phonemizer)
 
     def __call__(self, text: str) -> FloatArray:
-        """A text as it is said: (1, T), at most 1 in magnitude.
+        """Synthesize a text: (1, T), at most 1 in magnitude.
 
         Raises:
-            UsageError: there is nothing to say, or something that cannot be said.
+            UsageError: the text is empty, or has signs that cannot be pronounced.
         """
         return np.concatenate(list(self.blocks(text)), axis=1)
 
-    def blocks(self, text: str) -> Blocks:
-        """The same, sentence by sentence: each (1, n). What cannot be said is refused before the first.
+    def blocks(self, text: str) -> Run[FloatArray]:
+        """Synthesize sentence by sentence: each (1, n). The whole text is checked before the first.
 
-        `notice` names the first sentence that did not come to an end by itself, if any.
+        The run's `diagnostics.notice` names the first sentence that the model did not end, if any.
 
         Raises:
-            UsageError: there is nothing to say, or something that cannot be said.
+            UsageError: the text is empty, or has signs that cannot be pronounced.
         """
         sentences = list(sentences_of(text))
         if not sentences:
             raise UsageError("There are no words in this text; give at least one.")
         for word in {word for sentence in sentences for word in sentence.words}:
-            self._phonemizer.words(word)  # refuses letters that it does not know
-        self.notice = None
-        return self._said(sentences)
+            self._phonemizer.words(word)  # refuses unknown letters
+        diagnostics = Diagnostics(self.spec.name)
+        return Run(self._synthesized(sentences, diagnostics), diagnostics)
 
-    def levels(self, sentences: list[Sentence]) -> list[FloatArray]:
+    def _levels(self, sentences: list[Sentence], diagnostics: Diagnostics) -> list[FloatArray]:
         """Sentences as log-mel spectrograms, (N, F) each."""
         phonemes = phonemes_of((word for sentence in sentences for word in sentence.words), self._phonemizer)
         items = [[*self._symbols.encode(sentence.symbols(phonemes)), END] for sentence in sentences]
         seconds = [most_seconds(len(item)) for item in items]
         most = [round(length * self.sample_rate / self._mel.hop_samples) for length in seconds]
-        spoken = self._speaker.speak(items, most_frames=most)
+        spoken = self._voice.speak(items, most_frames=most)
         endless = [n for n, found in enumerate(spoken) if not found.ended]
-        if endless and self.notice is None:
+        if endless and diagnostics.notice is None:
             text, length = sentences[endless[0]].text, seconds[endless[0]]
-            self.notice = f"{self.spec.name} found no end of {text!r}; it was cut off after {length:.1f} s"
+            diagnostics.note(f"{self.spec.name} found no end of {text!r}; it was cut off after {length:.1f} s")
         return [np.clip(found.log_mel, *LEVELS) for found in spoken]
 
-    def wave(self, levels: FloatArray) -> FloatArray:
+    def _waveform(self, levels: FloatArray) -> FloatArray:
         """A spectrogram (N, F) as a waveform (T,), at most 1 in magnitude."""
         mel, rate = self._mel, self.sample_rate
         audio = self._vocoder(levels) if self._vocoder else griffin_lim(levels, mel, rate, momentum=MOMENTUM)
         loudest = np.float32(np.abs(audio).max(initial=1.0))
         return audio / loudest
 
-    def _said(self, sentences: list[Sentence]) -> Iterator[FloatArray]:
+    def _synthesized(self, sentences: list[Sentence], diagnostics: Diagnostics) -> Generator[FloatArray, None, None]:
         pause = np.zeros((1, round(PAUSE_SECONDS * self.sample_rate)), np.float32)
         for first in range(0, len(sentences), SENTENCES):
-            for n, levels in enumerate(self.levels(sentences[first : first + SENTENCES]), first):
+            for n, levels in enumerate(self._levels(sentences[first : first + SENTENCES], diagnostics), first):
                 if n:
                     yield pause
-                yield self.wave(levels)[None]
+                yield self._waveform(levels)[None]
+
+
+def _voice(model: str | Path, device: str, threads: int | None) -> AcousticModel:
+    """The voice of a name or folder; the package has none of its own."""
+    try:
+        return AcousticModel(model, device=device, threads=threads)
+    except ModelNotFound:
+        if model != MODEL:
+            raise
+        raise ModelNotFound(
+            f"No voice is inside the package, and none on this machine is called {MODEL!r}; train one in ten "
+            "minutes, as docs/synthesis.md tells, and name it (-m FOLDER)."
+        ) from None
 
 
 def check_speaks(spec: ModelSpec) -> None:
-    """Refuse a model that does not say texts.
+    """Refuse a model that is not an acoustic model of text to speech.
 
     Raises:
-        UsageError: saying what to take instead.
+        UsageError: it does another task.
     """
     g = spec.geometry
     speaks = isinstance(g, AudioTransformerConfig) and isinstance(g.target, SpectrogramSide)
@@ -164,10 +156,10 @@ def check_speaks(spec: ModelSpec) -> None:
 
 
 def check_vocoder(spec: ModelSpec, voice: ModelSpec) -> None:
-    """Refuse a model that makes no waveform of what a voice writes.
+    """Refuse a model that is not a vocoder for the spectrograms of a voice.
 
     Raises:
-        UsageError: it is another kind of model, or knows another spectrogram.
+        UsageError: it does another task, or takes other spectrograms.
     """
     g = spec.geometry
     sides = (g.source, g.target) if isinstance(g, AudioTransformerConfig) else ()

@@ -1,10 +1,10 @@
-"""Text as what a speaking model reads: phonemes, blanks between words, and commas and full stops for pauses.
+"""The text front end of speech synthesis: phonemes, blanks between words, and commas and full stops for pauses.
 
     "Room 305, please."  ->  R UW M " " TH R IY " " Z IY R OW " " F AY V , P L IY Z .
 
-Words become phonemes by a model of their own (see phonemizer.py), the likeliest ones. Digits are said one by one. A
-long text is said sentence by sentence; a sentence with more words than are said in one breath is cut at a comma in it,
-or else between two words. Signs that nobody said how to say are refused.
+A model of its own (see phonemizer.py) gives each word its likeliest phonemes. Digits are read one by one. A long text
+is split into sentences, and a sentence of too many words at a comma, or else between two words. Signs that have no
+pronunciation are refused.
 """
 
 import re
@@ -20,7 +20,7 @@ DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 DIGIT_WORDS = dict(zip("0123456789", DIGITS, strict=True))
 BLANK, COMMA, STOP = " ", ",", "."
 PAUSES = (COMMA, STOP)
-MOST_WORDS = 10  # in one breath
+MOST_WORDS = 10  # in a sentence
 _SENTENCE_ENDS, _COMMAS = ".!?", ",;:"
 _NOT_SAID = "\"()[]{}«»„“”¡¿*_-–—~'’‘…"  # around words and between them
 _TOKEN = re.compile(r"[0-9]|[^\W\d_]+(?:['’ʼ-][^\W\d_]+)*|[.!?,;:]|…|\S")
@@ -30,18 +30,18 @@ _SHOWN = 5  # characters that an error names
 
 @dataclass(frozen=True)
 class Sentence:
-    """What is said in one breath: words, of which some have a comma behind them, and at last a full stop."""
+    """A sentence, or a part of a long one: words, with commas after some of them, and a full stop."""
 
     words: tuple[str, ...]
-    commas: frozenset[int] = frozenset()  # behind which words there is one
+    commas: frozenset[int] = frozenset()  # numbers of the words before a comma
 
     @property
     def text(self) -> str:
-        """To be read by people."""
+        """The sentence as text."""
         return " ".join(word + COMMA * (n in self.commas) for n, word in enumerate(self.words)) + STOP
 
     def symbols(self, phonemes: dict[str, Sequence[str]]) -> tuple[str, ...]:
-        """What the model reads, given how each word is said."""
+        """The input of the acoustic model, given the phonemes of each word."""
         found: list[str] = []
         for n, word in enumerate(self.words):
             found += phonemes[word]
@@ -50,10 +50,10 @@ class Sentence:
 
 
 def sentences_of(text: str, most_words: int = MOST_WORDS) -> Iterator[Sentence]:
-    """The sentences of a text, none of more words than that.
+    """The sentences of a text, each of at most so many words.
 
     Raises:
-        UsageError: the text has signs that cannot be said.
+        UsageError: the text has signs that cannot be pronounced.
     """
     words: list[str] = []
     commas: set[int] = set()
@@ -69,7 +69,7 @@ def sentences_of(text: str, most_words: int = MOST_WORDS) -> Iterator[Sentence]:
 
 
 def phonemes_of(words: Iterable[str], phonemizer: Phonemizer) -> dict[str, Sequence[str]]:
-    """How words are said, each once.
+    """The likeliest phonemes of words.
 
     Raises:
         UsageError: a word has letters that the phonemizer does not know.
@@ -80,12 +80,12 @@ def phonemes_of(words: Iterable[str], phonemizer: Phonemizer) -> dict[str, Seque
 
 
 def vocabulary_of(phonemizer: Phonemizer) -> Vocabulary:
-    """All that texts can be made of."""
+    """The vocabulary of acoustic models that this phonemizer serves."""
     return Vocabulary.of([phonemizer.phonemes, (BLANK, *PAUSES)])
 
 
 def most_seconds(symbols: int) -> float:
-    """Nobody takes longer to say so many symbols; a model that has lost its place is stopped then."""
+    """The longest that speech of so many symbols can take; a model that fails to end is stopped then."""
     return 1.0 + 0.25 * symbols
 
 
@@ -119,7 +119,7 @@ def _is_sayable(token: str) -> bool:
 
 
 def _breaths(words: Sequence[str], commas: set[int], most: int) -> Iterator[Sentence]:
-    """A sentence as one or more, none of more words than `most`."""
+    """A sentence, cut into parts of at most `most` words."""
     start = 0
     while len(words) - start > most:
         inside = [n for n in commas if start <= n < start + most]

@@ -1,12 +1,12 @@
-"""A model that writes down what it hears in one window of audio: Wav2Vec2, HuBERT, or an audio Transformer.
+"""Speech recognition on one window of audio: Wav2Vec2, HuBERT, or an audio Transformer.
 
-The first two say what each step sounds like, and CTC makes a text of it. An audio Transformer has a decoder, which
-writes the text symbol by symbol, and may have CTC on its encoder besides: then the decoder's best texts, and CTC's own,
-are weighed by both (Watanabe et al., "Hybrid CTC/attention architecture for end-to-end speech recognition", 2017),
+The first two are decoded by CTC. An audio Transformer has an autoregressive decoder, and may have CTC on its encoder as
+well: then the decoder's best texts, and CTC's, are scored by both (Watanabe et al., "Hybrid CTC/attention architecture
+for end-to-end speech recognition", 2017),
 
     log p(text) = (1 - w) log p_decoder(text) + w log p_ctc(text)
 
-which rules out texts that skip or repeat what was said, and CTC says when each symbol is said.
+which rules out texts with omissions or repetitions, and CTC aligns symbols with steps.
 """
 
 import dataclasses
@@ -19,8 +19,7 @@ import numpy as np
 
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
-from unbraid.hub.folder import open_model_folder
-from unbraid.hub.names import entries, resolve
+from unbraid.hub.names import entries
 from unbraid.hub.spec import ModelSpec, read_spec
 from unbraid.hub.vocabulary import Vocabulary
 from unbraid.models.audio_transformer.config import (
@@ -32,28 +31,29 @@ from unbraid.models.audio_transformer.config import (
 from unbraid.models.audio_transformer.padding import steps_in, whole_steps
 from unbraid.models.family import FAMILIES
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
-from unbraid.runtime import Executor, open_executor
+from unbraid.runtime import Executor
 from unbraid.tasks.decoding.ctc import FloatArray, Span, align, greedy, score
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis, log_softmax
 from unbraid.tasks.decoding.state import Array
+from unbraid.tasks.loading import Loaded, LoadedModel, load
 
 CTC_WEIGHT = 0.7  # w
-COARSE_SECONDS = 0.03  # steps at least as long are read twice: what lies between two of them is easily missed
-LEAD_SECONDS = 0.4  # of silence around what is read: a word that begins with the recording is easily missed
+COARSE_SECONDS = 0.03  # steps from this length on are read twice: sounds between two of them are easily missed
+LEAD_SECONDS = 0.4  # of silence around a window: a word right at its start is easily missed
 Network = Executor | Generator
 
 
 class CachedEncoder:
-    """An encoder that is asked for the same two windows again and again: by the decoder, by CTC, for other texts."""
+    """Caches an encoder's last two results: decoder, CTC and the scoring of other texts ask for the same windows."""
 
     def __init__(self, encoder: Executor):
         self.device, self.reason = encoder.device, encoder.reason
         self._encoder = encoder
-        self._runs: deque[tuple[dict[str, Array], dict[str, Array]]] = deque(maxlen=2)  # given, found
+        self._runs: deque[tuple[dict[str, Array], dict[str, Array]]] = deque(maxlen=2)  # inputs, outputs
 
     def run(self, inputs: dict[str, Array]) -> dict[str, Array]:
-        """As the encoder, which runs when its inputs are others than the last two times."""
+        """Run the encoder, unless these inputs are one of the last two."""
         for given, found in self._runs:
             if all(np.array_equal(inputs[name], value) for name, value in given.items()):
                 return found
@@ -69,90 +69,75 @@ class CachedEncoder:
 
 @dataclass(frozen=True)
 class Reading:
-    """A window as an audio Transformer's encoder and decoder have read it."""
+    """One reading of a window by encoder and decoder."""
 
     item: FloatArray  # log-mel (N·stride, F) or samples (N·stride,)
     log_probs: FloatArray  # of CTC, (N, V)
-    text: Hypothesis  # that both like best
+    text: Hypothesis  # the best by the joint score
 
 
-class Recognizer:
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+class Recognizer(LoadedModel):
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
-    def __init__(self, model: str | Path, *, device: str = "auto", threads: int | None = None):
+    def __init__(self, model: str | Path | Loaded | Generator, *, device: str = "auto", threads: int | None = None):
         """Load a model by name or folder; see `runtime.open_executor` for `device` and `threads`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
             RuntimeUnavailable: the device is not there.
-            UsageError: the model does not write down what it hears.
+            UsageError: the model is not a speech recogniser.
         """
-        folder = resolve(model)
-        spec = open_model_folder(folder)
-        check_task(spec)
-        graphs = ("model",) if spec.family == "wav2vec2" else ("encoder", "decoder")
-        first, *others = (open_executor(spec, folder, graph=graph, device=device, threads=threads) for graph in graphs)
-        self._start(Generator.over(CachedEncoder(first), others[0], spec) if others else first, spec)
-
-    @classmethod
-    def over(cls, network: Network, spec: ModelSpec) -> Self:
-        """A recognizer over a network of one's own: a Generator for an audio Transformer, else an executor."""
-        check_task(spec)
-        recognizer = cls.__new__(cls)
-        recognizer._start(network, spec)
-        return recognizer
-
-    def _start(self, network: Network, spec: ModelSpec) -> None:
+        self._network: Network
+        if isinstance(model, Generator):
+            check_task(model.spec)
+            spec, self._network = model.spec, model
+        else:
+            spec, executors = load(model, check_task, device=device, threads=threads)
+            self._network = _joined(spec, *executors)
+        super().__init__(spec, self._network)
         assert spec.vocabularies is not None
         assert isinstance(spec.geometry, AudioTransformerConfig | Wav2Vec2Config)
-        self.spec, self._network, self._geometry = spec, network, spec.geometry
+        self._geometry = spec.geometry
         self.vocabulary = Vocabulary(spec.vocabularies.target)
         if isinstance(spec.geometry, Wav2Vec2Config):
             self.step_samples = spec.geometry.stride
         else:
             self.step_samples = samples_in_step(spec.geometry.source, spec.mel)
-        self.device: str = network.device
-        self.device_reason: str = network.device_reason if isinstance(network, Generator) else network.reason
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the network."""
-        self._network.close()
+    @classmethod
+    def over(cls, network: Network, spec: ModelSpec) -> Self:
+        """A recognizer over a network of one's own: a Generator for an audio Transformer, else an executor."""
+        return cls(network if isinstance(network, Generator) else Loaded(spec, (network,)))
 
     @property
     def step_seconds(self) -> float:
-        """How long a step is."""
+        """The duration of a step."""
         return self.step_samples / self.spec.sample_rate
 
     @property
     def has_decoder(self) -> bool:
-        """Whether texts are written symbol by symbol (`read`), and not just read off the steps (`log_probs`)."""
+        """Whether texts are decoded autoregressively (`read`), and not only by CTC (`log_probs`)."""
         return isinstance(self._geometry, AudioTransformerConfig)
 
     @property
     def has_steps(self) -> bool:
-        """Whether it says what each step sounds like, and so when a symbol is said."""
+        """Whether there is CTC, and so the times of symbols."""
         return isinstance(self._geometry, Wav2Vec2Config) or self._geometry.ctc
 
     @property
     def hears_samples(self) -> bool:
-        """Whether it reads waveforms, and not spectrograms."""
+        """Whether its input is a waveform, not a spectrogram."""
         return isinstance(self._geometry, Wav2Vec2Config) or not isinstance(self._geometry.source, SpectrogramSide)
 
     def steps(self, samples: int) -> int:
-        """How many steps there are in so many samples."""
+        """The number of steps in so many samples."""
         if isinstance(self._geometry, Wav2Vec2Config):
             return steps_in(PretrainedSide(self._geometry), samples)
         hop = self.spec.mel.hop_samples if self.spec.mel else 1
         return steps_in(self._geometry.source, -(-samples // hop))
 
     def log_probs(self, audio: FloatArray) -> FloatArray:
-        """What each step of a waveform (T,) at the model's rate says, by CTC: log probabilities (N, V)."""
+        """CTC's log probabilities (N, V) of a waveform (T,) at the model's rate."""
         if isinstance(self._network, Generator):
             return self._network.ctc(self._item(audio))
         assert isinstance(self._geometry, Wav2Vec2Config)
@@ -161,11 +146,11 @@ class Recognizer:
         return log_softmax(self._network.run({"waveform": waveform})["logits"][0])
 
     def read(self, audio: FloatArray, beams: int) -> list[Span]:
-        """The decoder's best text for a waveform (T,) at the model's rate, weighed with CTC where the model has it.
+        """The best text for a waveform (T,) at the model's rate, by the decoder, and by CTC where the model has it.
 
-        It is read with some silence around it, which is not in the times. Without CTC nobody knows when a symbol is
-        said: each spans all steps. With it, what has coarse steps is read once more from half a step later, and where
-        the texts differ, both readings say which is better.
+        Silence is added around it, which is not in the times. Without CTC the times of symbols are unknown: each spans
+        all steps. With CTC and coarse steps the window is read once more from half a step later; where the texts
+        differ, the one with the better score over both readings is taken.
         """
         assert isinstance(self._network, Generator)
         steps, lead = self.steps(len(audio)), max(1, round(LEAD_SECONDS / self.step_seconds))
@@ -180,7 +165,7 @@ class Recognizer:
         return [_without(lead, steps, span) for span in _agreed(self._network, readings)]
 
     def _item(self, audio: FloatArray) -> FloatArray:
-        """A waveform (T,) as the encoder reads it: samples or log-mel (N·stride, F)."""
+        """The encoder's input for a waveform (T,): samples or log-mel (N·stride, F)."""
         assert isinstance(self._geometry, AudioTransformerConfig)
         heard = np.asarray(audio, np.float32)
         if not self.hears_samples:
@@ -189,8 +174,13 @@ class Recognizer:
         return whole_steps(heard, self._geometry.source)
 
 
+def _joined(spec: ModelSpec, first: Executor, decoder: Executor | None = None) -> Network:
+    """A model's only graph, or its encoder and decoder as a generator."""
+    return first if decoder is None else Generator.over(CachedEncoder(first), decoder, spec)
+
+
 def _read(network: Generator, item: FloatArray, beams: int, most_symbols: int) -> Reading:
-    """The decoder writes some texts, CTC one more."""
+    """The best of the decoder's texts and CTC's one, by the joint score."""
     (texts,) = network.generate([item], beams=beams, most_symbols=most_symbols)
     log_probs = network.ctc(item)
     heard = tuple(span.symbol for span in greedy(log_probs))
@@ -200,7 +190,7 @@ def _read(network: Generator, item: FloatArray, beams: int, most_symbols: int) -
 
 
 def _agreed(network: Generator, readings: list[Reading]) -> list[Span]:
-    """The text that all readings together like best, with the first one's times; CTC's own if none fits its steps."""
+    """The best text over all readings, with the first one's times; CTC's own if none fits into its steps."""
     reading, text = readings[0], readings[0].text
     if len(said := dict.fromkeys(one.text.symbols for one in readings)) > 1:
         each = [  # of them, as each reading scores it
@@ -219,18 +209,18 @@ def _agreed(network: Generator, readings: list[Reading]) -> list[Span]:
 
 
 def _without(lead: int, steps: int, span: Span) -> Span:
-    """A span of what had so many steps before it; what is heard there begins or ends with the recording."""
+    """A span without the `lead` steps of silence before it, limited to the recording."""
     start = min(max(0, span.start - lead), steps - 1)
     return dataclasses.replace(span, start=start, end=min(max(start + 1, span.end - lead), steps))
 
 
 def _joint(text: Hypothesis, log_probs: FloatArray) -> float:
-    """What decoder and CTC think of a text."""
+    """The joint score of a text by decoder and CTC."""
     return (1 - CTC_WEIGHT) * sum(text.log_probabilities) + CTC_WEIGHT * score(log_probs, text.symbols)
 
 
 def find_reader(spec: ModelSpec) -> Path | None:
-    """A model on this machine that reads spectrograms and writes with the symbols of this one."""
+    """A model on this machine that reads spectrograms and has the same target vocabulary."""
     for entry in entries():
         if entry.folder is None or entry.family != "audio_transformer":
             continue
@@ -243,10 +233,10 @@ def find_reader(spec: ModelSpec) -> Path | None:
 
 
 def check_task(spec: ModelSpec) -> None:
-    """Refuse a model that does not write down what it hears.
+    """Refuse a model that is not a speech recogniser.
 
     Raises:
-        UsageError: saying what it does instead.
+        UsageError: it does another task, which the message names.
     """
     if spec.task == "transcription":
         return

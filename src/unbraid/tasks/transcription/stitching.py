@@ -1,8 +1,8 @@
-"""What windows that overlap say of a recording, as one: steps or words, in flat memory.
+"""Merges the predictions of overlapping windows, steps or words, in constant memory.
 
-A network hears the middle of a window better than its ends. So of two neighbours the first is believed up to a seam in
-the overlap, the second from there on; and the seam lies where they agree, as near to the middle as may be: no symbol is
-lost or said twice because the two have it a step apart.
+A network is more accurate in the middle of a window than at its ends. So the first of two neighbouring windows counts
+up to a seam in their overlap, the second from there on. The seam lies where they agree, as near to the middle as
+possible, so that no symbol is lost or repeated because the two place it a step apart.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,23 +12,23 @@ import numpy as np
 from unbraid.tasks.decoding.ctc import BLANK, FloatArray
 from unbraid.tasks.transcription.transcript import Word
 
-AGREE_STEPS = 5  # on both sides of a seam that are looked at
-SLACK_SECONDS = 0.25  # by which windows may differ on when a word is said
-NEARNESS = 1e-3  # of words in a run, for each second: so little that it decides where all else is equal
-SURE = -100.0  # log probability of what is out of the question
+AGREE_STEPS = 5  # compared on both sides of a seam
+SLACK_SECONDS = 0.25  # largest difference between the times of a word in two windows
+NEARNESS = 1e-3  # weight of a second between two words: a tie-breaker only
+SURE = -100.0  # log probability of the impossible
 
 
 def blanks(steps: int, symbols: int) -> FloatArray:
-    """Log probabilities (N, V) of steps that say nothing."""
+    """Log probabilities (N, V) of steps without a symbol."""
     log_probs = np.full((steps, symbols), SURE)
     log_probs[:, BLANK] = 0.0
     return log_probs
 
 
 def joined_steps(windows: Iterable[tuple[int, FloatArray]]) -> Iterator[FloatArray]:
-    """Windows, each its first step and log probabilities (n, V), as log probabilities of all steps in pieces."""
+    """Stitch windows, given as first step and log probabilities (n, V); returns those of all steps, in pieces."""
     held: FloatArray | None = None
-    first = 0  # step of those held
+    first = 0  # step that is held
     for start, steps in windows:
         if held is None:
             held, first = steps, start
@@ -47,10 +47,10 @@ def joined_steps(windows: Iterable[tuple[int, FloatArray]]) -> Iterator[FloatArr
 def pieces(
     steps: Iterable[FloatArray], quiet: Sequence[int], pause_steps: int, most_steps: int
 ) -> Iterator[tuple[int, FloatArray]]:
-    """Log probabilities (n, V) cut at pauses: pieces that say something, each with its first step.
+    """Cut log probabilities (n, V) at pauses: pieces with speech, each with its first step.
 
-    A pause is more than `pause_steps` that say nothing but `quiet` symbols; a piece that has none for `most_steps` is
-    cut at its longest rest.
+    A pause is more than `pause_steps` of nothing but `quiet` symbols; a piece without one for `most_steps` is cut at
+    its longest rest.
     """
     held: FloatArray | None = None
     first, margin = 0, pause_steps // 2
@@ -78,7 +78,7 @@ def pieces(
 
 
 def joined_words(windows: Iterable[tuple[float, float, Sequence[Word]]]) -> Iterator[Word]:
-    """Windows, each its start and end in seconds and its words, as the words of all of them."""
+    """Stitch windows, given as start and end in seconds and words; returns the words of all."""
     held: list[Word] = []
     before_end = known = 0.0
     for start, end, said in windows:
@@ -92,22 +92,22 @@ def joined_words(windows: Iterable[tuple[float, float, Sequence[Word]]]) -> Iter
 
 
 def _seam(before: FloatArray, after: FloatArray) -> int:
-    """Where in an overlap (n, V) to go over: where both agree, best on a blank, near the middle."""
+    """The seam in an overlap (n, V): where both agree, preferably on a blank, near the middle."""
     ours, theirs = before.argmax(-1), after.argmax(-1)
     count = len(ours)
     differing = np.convolve(ours != theirs, np.ones(2 * AGREE_STEPS + 1))[AGREE_STEPS : AGREE_STEPS + count]
     speaking = (ours != BLANK) | (theirs != BLANK)
-    off_middle = np.abs(np.arange(count) - count / 2) / (count + 1)  # below 1: decides where all else is equal
+    off_middle = np.abs(np.arange(count) - count / 2) / (count + 1)  # below 1: a tie-breaker
     return int((differing + speaking + off_middle).argmin())
 
 
 def _word_seam(before: list[Word], after: list[Word], start: float, end: float) -> tuple[int, int, float]:
-    """How many words of the one to keep, how many of the other to leave out, and the time of the seam.
+    """How many words of the first to keep, how many of the second to leave out, and the time of the seam.
 
-    In the middle of the longest run of words in which both agree; where they do not, in the middle of the overlap. Of
-    runs that are as long, it is the one whose words are nearest in time: "one one" is two words, not one twice.
+    It lies in the middle of the longest run of words that both share, or else in the middle of the overlap. Of equally
+    long runs, the one whose words are nearest in time counts: "one one" is two words, not one twice.
     """
-    runs = np.zeros((len(before) + 1, len(after) + 1))  # of words that agree, ending here
+    runs = np.zeros((len(before) + 1, len(after) + 1))  # length of the shared run that ends here
     for i, ours in enumerate(before):
         for j, theirs in enumerate(after):
             if ours.text == theirs.text and (apart := _apart(ours, theirs)) < SLACK_SECONDS:

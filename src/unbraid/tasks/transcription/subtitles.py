@@ -13,19 +13,19 @@ from typing import Any
 from unbraid.errors import UsageError
 from unbraid.tasks.transcription.transcript import Word
 
-FORMATS = {"text": "txt", "srt": "srt", "vtt": "vtt", "json": "json"}  # and what files of them are called
+FORMATS = {"text": "txt", "srt": "srt", "vtt": "vtt", "json": "json"}  # and their file extensions
 MOST_CHARACTERS = 42
 MOST_SECONDS = 6.0
 PAUSE_SECONDS = 0.8
-SHORTEST_SECONDS = 0.001  # players skip lines of no length
+SHORTEST_SECONDS = 0.001  # players skip lines without a duration
 
 
 @dataclass(frozen=True)
 class Line:
-    """Some words that belong together; there is at least one."""
+    """A line of a transcript: at least one word."""
 
     words: tuple[Word, ...]
-    voice: str | None = None  # who says them, where voices were pulled apart
+    voice: str | None = None  # where voices or channels are transcribed apart
 
     @property
     def text(self) -> str:
@@ -44,7 +44,7 @@ class Line:
 
 
 def lines_of(words: Iterable[Word], voice: str | None = None) -> Iterator[Line]:
-    """Lines that end at pauses, at 42 characters, at 6 seconds, and where another voice begins.
+    """Group words into lines, which end at pauses, at 42 characters, at 6 seconds, and where another voice begins.
 
     `voice` is whose words they are, if the words do not say; a word longer than a line is one.
     """
@@ -68,7 +68,7 @@ def lines_of(words: Iterable[Word], voice: str | None = None) -> Iterator[Line]:
 
 
 def check_text_format(name: str) -> str:
-    """The name of a format as it is written here.
+    """The format of a name or file extension.
 
     Raises:
         UsageError: there is no such format.
@@ -82,7 +82,7 @@ def check_text_format(name: str) -> str:
 
 
 def written(lines: Iterable[Line], form: str, model: str = "") -> Iterator[str]:
-    """Lines in one of the `FORMATS`, piece by piece; `model` is told in JSON."""
+    """Lines in one of the `FORMATS`, piece by piece; JSON names the `model`."""
     match form:
         case "srt":
             return _srt(lines)
@@ -95,7 +95,7 @@ def written(lines: Iterable[Line], form: str, model: str = "") -> Iterator[str]:
 
 
 def as_data(line: Line) -> dict[str, Any]:
-    """A line as JSON has it."""
+    """A line as a JSON object."""
     words = [
         {
             "word": word.text,

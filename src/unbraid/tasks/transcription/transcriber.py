@@ -1,28 +1,37 @@
-"""Transcriber: a model, loaded once, that writes down what is said in any audio, with times.
+"""Transcriber: speech recognition on audio of any length, with the times of words.
 
     transcript = Transcriber("digits")(audio, sample_rate)         # .text, .words
     for word in Transcriber("digits").stream("eight_hours.flac"):  # the same in constant memory
         print(word.start, word.text, word.confidence)
 
-Channels are mixed down with their phases checked (`dsp/downmix.py`), or heard apart: `channels="apart"` makes a
-transcript of each, as of a call with one party on each channel. A DC offset and rumble are taken out, and the audio is
-brought to the model's rate. A network attends to all of a window at once, so what
-is longer goes through it in windows that overlap and are joined where they agree (`joining.py`). Windows of silence do
-not go through it at all.
+Channels are mixed with regard to their phases (`dsp/downmix.py`), or transcribed apart with `channels="apart"`, as for
+a call with one party on each channel. DC offset and rumble are removed, and the audio is resampled to the model's rate.
+A network attends to a whole window at once, so longer audio is cut into overlapping windows, which are stitched
+together where they agree (`stitching.py`). Silent windows are skipped.
 
-A network that reads waveforms takes long to hear long audio. Above `long_seconds` a second model takes its place, one
-that reads spectrograms, and `notice` says so: one that is named, or that is here and writes with the same symbols.
+A network that reads waveforms is slow on long audio. Above `long_seconds` a second model takes its place, one that
+reads spectrograms, and the notice of the run says so: the one that is named, or one on this machine that writes with
+the same symbols.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, get_args
 
 import numpy as np
 
-from unbraid.audio import ArrayLike, Reader, ReadOptions, Resampler, Source, TrackChoice, as_audio, checked_rate
+from unbraid.audio import (
+    ArrayLike,
+    Excerpt,
+    ReadOptions,
+    Resampler,
+    Source,
+    TrackChoice,
+    as_audio,
+    checked_rate,
+)
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.downmix import Downmix
 from unbraid.dsp.overlap import windows
@@ -31,8 +40,10 @@ from unbraid.errors import UsageError
 from unbraid.hub.names import resolve
 from unbraid.hub.vocabulary import PADDING
 from unbraid.tasks.decoding.ctc import align, beam_search, greedy
-from unbraid.tasks.separation.stream import Progress, Track
-from unbraid.tasks.transcription.channels import Channels, channels_of, merged, told
+from unbraid.tasks.loading import LoadedModel
+from unbraid.tasks.results import Diagnostics, Run
+from unbraid.tasks.separation.stream import PassProgress, Progress, Track
+from unbraid.tasks.transcription.channels import Channels, channels_of, merged
 from unbraid.tasks.transcription.recognizer import Recognizer, find_reader
 from unbraid.tasks.transcription.stitching import blanks, joined_steps, joined_words, pieces
 from unbraid.tasks.transcription.transcript import SPACE, Transcript, Word, words_of
@@ -40,48 +51,48 @@ from unbraid.tasks.transcription.transcript import SPACE, Transcript, Word, word
 MODEL = "digits"
 DECODER_BEAMS = 4
 LONG_SECONDS = 120.0
-SILENCE = 1e-4  # -80 dB: a window that nowhere is louder says nothing
-PAUSE_SECONDS = 0.5  # of steps that say nothing, at which texts are cut
-PIECE_SECONDS = 30.0  # that are decoded at once where nobody pauses
+SILENCE = 1e-4  # -80 dB: the peak up to which a window is silent
+PAUSE_SECONDS = 0.5  # steps without speech, at which CTC's output is cut into pieces
+PIECE_SECONDS = 30.0  # longest piece where nobody pauses
 UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (channels="apart") transcribes each'
 
 
-class Transcriber:
-    """A loaded model. Use it as often as you like; `close()` it, or use it in a `with` statement, to free memory."""
+class Transcriber(LoadedModel):
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
     def __init__(
         self,
-        model: str | Path = MODEL,
+        model: str | Path | Recognizer = MODEL,
         *,
         device: str = "auto",
         threads: int | None = None,
         beams: int | None = None,
-        long_model: str | Path | None = None,
+        long_model: str | Path | Recognizer | None = None,
         long_seconds: float = LONG_SECONDS,
     ):
         """Load a model by name or folder.
 
-        `beams`: how many beginnings of a text are followed at once; by default 1 without a decoder, else 4.
-        `long_model` takes the place of a model that reads waveforms where audio is longer than `long_seconds`, or of
-        unknown length; it is loaded when it is needed. By default it is one on this machine that writes with the same
-        symbols, if there is any. See `runtime.open_executor` for `device` and `threads`.
+        `beams`: the width of the beam search; by default 1 without a decoder, else 4. `long_model` replaces a model
+        that reads waveforms where audio is longer than `long_seconds`, or of unknown length; it is loaded when it is
+        needed. By default it is one on this machine with the same target vocabulary, if there is any. See
+        `runtime.open_executor` for `device` and `threads`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
             RuntimeUnavailable: the device is not there.
-            UsageError: a model does not write down what it hears, or a value makes no sense.
+            UsageError: a model is not a speech recogniser, or a value is out of range.
         """
         _check(beams, long_seconds)
-        if long_model is not None:
-            resolve(long_model)  # a wrong name is told now, not after two minutes of audio
+        if not isinstance(long_model, LoadedModel | None):
+            resolve(long_model)  # reports a wrong name now, not after two minutes of audio
 
-        def open_model(name: str | Path) -> Recognizer:
-            return Recognizer(name, device=device, threads=threads)
-
-        recognizer = open_model(model)
-        other = long_model or (find_reader(recognizer.spec) if recognizer.hears_samples else None)
-        later = None if other is None else functools.partial(open_model, other)
-        self._start(recognizer, beams, later, long_seconds)
+        open_model = functools.partial(_recognizer, device=device, threads=threads)
+        self._recognizer = open_model(model)
+        super().__init__(self._recognizer.spec, self._recognizer)
+        self._find_long = long_model is None and not isinstance(model, LoadedModel)
+        self._open_model, self._long_model = open_model, long_model
+        self._beams, self._long_seconds = beams, long_seconds
+        self._long: Recognizer | None = None  # once it is needed
 
     @classmethod
     def over(
@@ -93,51 +104,19 @@ class Transcriber:
         long_seconds: float = LONG_SECONDS,
     ) -> Self:
         """A transcriber over recognizers of one's own."""
-        _check(beams, long_seconds)
-        transcriber = cls.__new__(cls)
-        transcriber._start(recognizer, beams, None if long is None else lambda: long, long_seconds)
-        return transcriber
-
-    def _start(
-        self,
-        recognizer: Recognizer,
-        beams: int | None,
-        open_long: Callable[[], Recognizer] | None,
-        long_seconds: float,
-    ) -> None:
-        self.spec, self._recognizer, self._beams = recognizer.spec, recognizer, beams
-        self.device, self.device_reason = recognizer.device, recognizer.device_reason
-        self._open_long, self._long_seconds = open_long, long_seconds
-        self._long: Recognizer | None = None  # once it is needed
-        self.notice: str | None = None  # of the last run
-        self.notices: tuple[str, ...] = ()  # about the file of the last run
-        self.heard_by = recognizer.spec.name  # the model of the last run
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Free the networks."""
-        self._recognizer.close()
-        if self._long:
-            self._long.close()
+        return cls(recognizer, beams=beams, long_model=long, long_seconds=long_seconds)
 
     def __call__(
         self, audio: ArrayLike, sample_rate: int, *, channels: Channels = "mix", progress: Progress | None = None
     ) -> Transcript:
-        """The words of an array (C, T), see `Separator.__call__` and `stream`.
+        """Transcribe an array (C, T), see `Separator.__call__` and `stream`.
 
         Raises:
-            AudioError: it is no array of real numbers (C, T), is empty, or holds NaN or infinity.
+            AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
             UsageError: `channels` is something else.
         """
-        self.notices = ()
-        track = Track.of(as_audio(audio), checked_rate(sample_rate))
-        words = tuple(self._said(track, channels, progress))
-        return Transcript(words, self.heard_by, self.notice)
+        track, diagnostics = Track.of(as_audio(audio), checked_rate(sample_rate)), Diagnostics(self.spec.name)
+        return Transcript.of(self._transcribed(track, channels, progress, diagnostics), diagnostics)
 
     def stream(
         self,
@@ -149,76 +128,97 @@ class Transcriber:
         reading: ReadOptions = ReadOptions(),
         channels: Channels = "mix",
         progress: Progress | None = None,
-    ) -> Iterator[Word]:
-        """The words of a file (or a binary file object) as they are heard, in constant memory; times are the file's.
+    ) -> Run[Word]:
+        """Transcribe a file (or a binary file object) word by word, in constant memory; times are the file's.
 
         `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
-        that is not silent. Warnings about the file are in `notices` afterwards. Channels are mixed, or with "apart"
-        transcribed separately: then every word has its channel as its `voice`, and lines come in the order of time.
+        that is not silent. The run's `diagnostics` name the model, and afterwards warnings about the file. Channels are
+        mixed, or with "apart" transcribed separately: then every word has its channel as its `voice`, and lines come in
+        the order of time.
         `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
 
         Raises:
             AudioError: the file cannot be read.
             UsageError: `channels` is something else.
         """
-        self.notices = ()
-        with Reader(source, start=start, duration=duration, track=track, reading=reading) as reader:
-            try:
-                opened = Track.through(reader)
-                for word in self._said(opened, channels, progress):
-                    yield dataclasses.replace(word, start=word.start + start, end=word.end + start)
-            finally:
-                self.notices = reader.notices
+        return self.run(source, Excerpt(start, duration, track, reading), channels=channels, progress=progress)
 
-    def _chosen(self, track: Track) -> Recognizer:
-        """Who is to hear a track."""
+    def run(
+        self,
+        source: Source,
+        excerpt: Excerpt = Excerpt(),
+        *,
+        channels: Channels = "mix",
+        progress: Progress | None = None,
+    ) -> Run[Word]:
+        """Transcribe an excerpt of a file, as `stream` does."""
+        diagnostics = Diagnostics(self.spec.name)
+
+        def results(track: Track) -> Iterator[Word]:
+            return (word.after(excerpt.start) for word in self._transcribed(track, channels, progress, diagnostics))
+
+        return Run.over_file(source, excerpt, results, diagnostics)
+
+    def _chosen(self, track: Track, diagnostics: Diagnostics) -> Recognizer:
+        """The recognizer for a track."""
         first = self._recognizer
-        self.notice, self.heard_by = None, first.spec.name
-        if not first.hears_samples or self._open_long is None:
+        if not first.hears_samples:
             return first
         if track.frames is not None and track.frames <= self._long_seconds * track.sample_rate:
             return first
         if self._long is None:
-            self._long = self._open_long()
+            model = find_reader(self.spec) if self._find_long else self._long_model
+            if model is None:
+                return first
+            self._long = self._open_model(model)
+            self._networks.append(self._long)
         if self._long.hears_samples:
             raise UsageError(
                 f"{self._long.spec.name} reads waveforms, as {first.spec.name} does; for long audio choose a model "
                 "that reads spectrograms."
             )
         known = "of unknown length" if track.frames is None else f"longer than {self._long_seconds:g} s"
-        self.heard_by = self._long.spec.name
-        self.notice = f"audio {known} is read by {self.heard_by}, as a spectrogram, not by {first.spec.name}"
+        diagnostics.model = self._long.spec.name
+        diagnostics.note(f"audio {known} is read by {diagnostics.model}, as a spectrogram, not by {first.spec.name}")
         return self._long
 
-    def _said(self, track: Track, channels: Channels, progress: Progress | None) -> Iterator[Word]:
-        """The words of a track, of all its channels at once or apart."""
+    def _transcribed(
+        self, track: Track, channels: Channels, progress: Progress | None, diagnostics: Diagnostics
+    ) -> Iterator[Word]:
+        """The words of a track, of its channels mixed or apart."""
         if channels not in get_args(Channels):
             raise UsageError(f"channels is one of {', '.join(get_args(Channels))}, not {channels!r}.")
-        recognizer = self._chosen(track)
+        recognizer = self._chosen(track, diagnostics)
         if channels == "mix":
-            return self._words(recognizer, track, progress)
-        return merged([list(self._heard(recognizer, part)) for part in channels_of(track, progress)])
+            return self._words(recognizer, track, progress, diagnostics)
+        return merged([list(self._recognized(recognizer, part)) for part in channels_of(track, progress)])
 
-    def _words(self, recognizer: Recognizer, track: Track, progress: Progress | None) -> Iterator[Word]:
-        """The words of all channels at once."""
-        downmix = Downmix(track.sample_rate)
-        mixed = dataclasses.replace(track, channels=1, blocks=lambda: downmix.blocks(told(track, progress)))
-        yield from self._heard(recognizer, mixed)
+    def _words(
+        self, recognizer: Recognizer, track: Track, progress: Progress | None, diagnostics: Diagnostics
+    ) -> Iterator[Word]:
+        """The words of all channels mixed."""
+        downmix, once = Downmix(track.sample_rate), PassProgress(progress, 1, track)
+        mixed = dataclasses.replace(track, channels=1, blocks=lambda: downmix.blocks(once.reported(track.blocks())))
+        yield from self._recognized(recognizer, mixed)
         if downmix.is_unlike:
-            self.notice = "; ".join(filter(None, (self.notice, UNLIKE)))
+            diagnostics.note(UNLIKE)
 
-    def _heard(self, recognizer: Recognizer, track: Track) -> Iterator[Word]:
+    def _recognized(self, recognizer: Recognizer, track: Track) -> Iterator[Word]:
         """The words of a track of one channel."""
-        heard = _windows(recognizer, _at_rate(track, recognizer.spec.sample_rate))
+        framed = _windows(recognizer, _at_rate(track, recognizer.spec.sample_rate))
         if recognizer.has_decoder:
             beams = self._beams or DECODER_BEAMS
-            return joined_words(_read(recognizer, first, window, beams) for first, window in heard)
-        steps = joined_steps((first, _log_probs(recognizer, window)) for first, window in heard)
+            return joined_words(_read(recognizer, first, window, beams) for first, window in framed)
+        steps = joined_steps((first, _log_probs(recognizer, window)) for first, window in framed)
         return _decoded(recognizer, steps, self._beams or 1)
 
 
+def _recognizer(model: str | Path | Recognizer, device: str, threads: int | None) -> Recognizer:
+    return model if isinstance(model, LoadedModel) else Recognizer(model, device=device, threads=threads)
+
+
 def _at_rate(track: Track, to_rate: int) -> Blocks:
-    """A track of one channel as blocks (1, n) at another rate, without what a network is not to hear."""
+    """A track of one channel as blocks (1, n) at another rate, without DC offset and rumble."""
     resampler = Resampler(track.sample_rate, to_rate, 1)
     for block in without_rumble(track.blocks(), track.sample_rate):
         yield resampler(block)
@@ -226,7 +226,7 @@ def _at_rate(track: Track, to_rate: int) -> Blocks:
 
 
 def _windows(recognizer: Recognizer, blocks: Blocks) -> Iterator[tuple[int, FloatArray]]:
-    """Windows (T,) of blocks (1, n), and the step at which each begins: all begin with a step."""
+    """Windows (T,) of blocks (1, n), each aligned with steps, and with its first step."""
     spec, samples = recognizer.spec, recognizer.step_samples
     assert spec.windows is not None
     length = max(1, round(spec.windows.seconds * spec.sample_rate / samples))
@@ -235,7 +235,7 @@ def _windows(recognizer: Recognizer, blocks: Blocks) -> Iterator[tuple[int, Floa
     for window, new in windows(blocks, length * samples, overlap * samples):
         end += new
         begin = end - window.shape[1]
-        skipped = -begin % samples  # the last window reaches back, by no whole number of steps
+        skipped = -begin % samples  # the last window reaches back, not by whole steps
         yield (begin + skipped) // samples, window[0, skipped:]
 
 
@@ -250,7 +250,7 @@ def _log_probs(recognizer: Recognizer, window: FloatArray) -> FloatArray:
 
 
 def _read(recognizer: Recognizer, first: int, window: FloatArray, beams: int) -> tuple[float, float, list[Word]]:
-    """When a window begins and ends, and its words."""
+    """The start and end of a window in seconds, and its words."""
     begin = first * recognizer.step_seconds
     end = begin + len(window) / recognizer.spec.sample_rate
     spans = [] if _is_silent(window) else recognizer.read(window, beams)
@@ -258,7 +258,7 @@ def _read(recognizer: Recognizer, first: int, window: FloatArray, beams: int) ->
 
 
 def _decoded(recognizer: Recognizer, steps: Iterator[FloatArray], beams: int) -> Iterator[Word]:
-    """The words of log probabilities (n, V), piece by piece: greedily, or by beam search."""
+    """Decode log probabilities (n, V) piece by piece, greedily or by beam search."""
     vocabulary, seconds = recognizer.vocabulary, recognizer.step_seconds
     quiet = [PADDING, *(number for number, symbol in enumerate(vocabulary.symbols) if symbol == SPACE)]
     pause, most = (max(1, round(length / seconds)) for length in (PAUSE_SECONDS, PIECE_SECONDS))

@@ -1,27 +1,34 @@
-"""Words that were heard: what they are, when they were said, and how sure the model is."""
+"""Transcripts: words with their times and the model's confidence."""
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import fmean
+from typing import Self
 
 from unbraid.hub.vocabulary import SPECIAL, Vocabulary
 from unbraid.tasks.decoding.ctc import Span
+from unbraid.tasks.results import Diagnostics
 
 SPACE = " "
-BEGINS = "▁"  # what pieces of words begin with where a word begins
+BEGINS = "▁"  # in front of the first piece of a word
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word and when it was said, in seconds."""
+    """A word and its times, in seconds."""
 
     text: str
     start: float
     end: float
     confidence: float  # 0 … 1: the geometric mean of its symbols' probabilities
-    voice: str | None = None  # whose it is, where channels were heard apart: "channel 1"
+    voice: str | None = None  # where channels are transcribed apart: "channel 1"
+
+    def after(self, seconds: float) -> Self:
+        """The same word in a recording that begins so much earlier."""
+        return dataclasses.replace(self, start=self.start + seconds, end=self.end + seconds)
 
 
 @dataclass(frozen=True)
@@ -30,18 +37,23 @@ class Transcript:
 
     words: tuple[Word, ...]
     model: str
-    notice: str | None = None  # what else should be known of how it was made
-    notices: tuple[str, ...] = ()  # what is odd about the file, as `Reader.notices`
+    notice: str | None = None  # anything unusual about how it was made
+    notices: tuple[str, ...] = ()  # warnings about the file, as `Reader.notices`
+
+    @classmethod
+    def of(cls, words: Iterable[Word], diagnostics: Diagnostics) -> Self:
+        """Take all words of a run, and then its diagnostics."""
+        return cls(tuple(words), diagnostics.model, diagnostics.notice, diagnostics.notices)
 
     @property
     def text(self) -> str:
-        """The words, blanks between them; where channels were heard apart, a line for each turn: "channel 1: 3 1 4"."""
+        """The words, blanks between them; of separate channels, a line for each turn: "channel 1: 3 1 4"."""
         turns = ((voice, " ".join(word.text for word in turn)) for voice, turn in groupby(self.words, _voice))
         return "\n".join(f"{voice}: {said}" if voice else said for voice, said in turns)
 
     @property
     def voices(self) -> dict[str, tuple[Word, ...]]:
-        """The words of each voice, where channels were heard apart."""
+        """The words of each voice, where channels are transcribed apart."""
         names = sorted({word.voice for word in self.words if word.voice}, key=lambda name: (len(name), name))
         return {name: tuple(word for word in self.words if word.voice == name) for name in names}
 
@@ -51,16 +63,16 @@ def _voice(word: Word) -> str | None:
 
 
 def words_of(spans: Iterable[Span], vocabulary: Vocabulary, step_seconds: float, first_step: int = 0) -> list[Word]:
-    """Symbols as words (see `word_parts`)."""
+    """The words of decoded symbols (see `word_parts`)."""
     spans = list(spans)
     parts = word_parts([span.symbol for span in spans], vocabulary)
     return [_word([spans[i] for i in part], vocabulary, step_seconds, first_step) for part in parts]
 
 
 def word_parts(symbols: Sequence[int], vocabulary: Vocabulary) -> list[list[int]]:
-    """Which of some symbols make up each word, by their places; special ones are in none.
+    """The places of each word's symbols, without special ones.
 
-    Words are what is between blanks; or pieces, the first of which begins with "▁"; or each symbol is one.
+    Words are separated by blanks; or made of pieces, the first of which begins with "▁"; or each symbol is a word.
     """
     in_pieces, each = has_pieces(vocabulary), holds_words(vocabulary)
     words: list[list[int]] = [[]]
@@ -76,17 +88,17 @@ def word_parts(symbols: Sequence[int], vocabulary: Vocabulary) -> list[list[int]
 
 
 def has_pieces(vocabulary: Vocabulary) -> bool:
-    """Whether symbols are pieces of words, some of which begin with "▁"."""
+    """Whether symbols are pieces of words, which begin with "▁" where a word begins."""
     return any(symbol.startswith(BEGINS) for symbol in vocabulary.symbols)
 
 
 def holds_words(vocabulary: Vocabulary) -> bool:
-    """Whether each symbol is a word, as of digits, and no others can be written: there are no blanks and no pieces."""
+    """Whether each symbol is a word, as of digits: there are no blanks and no pieces."""
     return SPACE not in vocabulary.symbols and not has_pieces(vocabulary)
 
 
 def word_text(symbols: Sequence[int], vocabulary: Vocabulary) -> str:
-    """The word that symbols make up."""
+    """The word of these symbols."""
     return "".join(vocabulary.symbols[number] for number in symbols).removeprefix(BEGINS)
 
 

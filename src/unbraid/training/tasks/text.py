@@ -28,6 +28,7 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Text
 from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.training.data.text import TextBatch, TextPair, TextPairs, TextQuestions, text_batch
 from unbraid.training.recipe_reader import check_least
+from unbraid.training.tasks.greedy import Follows, decode
 from unbraid.training.warm_start import voices_taken
 
 
@@ -183,23 +184,17 @@ def text_loss(values: TextLoss, logits: Tensor, target: Tensor) -> Tensor:
     )
 
 
-@torch.no_grad()
 def write(model: AudioTransformer, source: Tensor, lengths: Tensor, most: int) -> list[list[int]]:
     """The likeliest symbol at each step, until all texts of the batch have ended, or have so many symbols."""
-    memory = model.prepare(source, lengths)  # each (L, B, H, N, D/H)
-    past = memory[0][..., :0, :], memory[1][..., :0, :]
-    symbols, ended = torch.full_like(lengths, BEGIN), torch.zeros_like(lengths, dtype=torch.bool)
-    steps: list[Tensor] = []
-    for _ in range(most):
-        logits, past = model.step(symbols, past, memory, lengths)
+
+    def likeliest(logits: Follows) -> tuple[Tensor, Tensor]:
         assert isinstance(logits, Tensor)
         symbols = logits.argmax(-1)  # (B,)
-        ended |= symbols == END
-        steps.append(symbols.masked_fill(ended, PADDING))
-        if ended.all():
-            break
-    rows: list[list[int]] = torch.stack(steps, 1).tolist()
-    return [[symbol for symbol in row if symbol >= len(SPECIAL)] for row in rows]
+        return symbols, symbols == END
+
+    steps, counts = decode(model, source, lengths, torch.full_like(lengths, BEGIN), likeliest, most)
+    rows = zip(steps.tolist(), counts.tolist(), strict=True)
+    return [[symbol for symbol in row[:count] if symbol >= len(SPECIAL)] for row, count in rows]
 
 
 def most_symbols(letters: int) -> int:

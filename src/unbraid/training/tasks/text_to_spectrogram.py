@@ -35,6 +35,7 @@ from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import most_seconds, phonemes_of, sentences_of, vocabulary_of
 from unbraid.training.data.spoken import Form, Script, ShuffledTexts, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
 from unbraid.training.recipe_reader import check_least
+from unbraid.training.tasks.greedy import Follows, decode
 from unbraid.training.warm_start import voices_taken
 
 DECIBELS = 40  # of a level of 1
@@ -255,20 +256,14 @@ def looking_loss(looks: Tensor, lengths: Tensor, steps: Tensor, width: float) ->
 @torch.no_grad()
 def speak(model: AudioTransformer, source: Tensor, lengths: Tensor, most: int) -> list[Tensor]:
     """Log-mel (N, F) of each text, written until its stop logit says so, or for so many steps."""
-    memory = model.prepare(source, lengths)  # each (L, B, H, N, D/H)
-    past = memory[0][..., :0, :], memory[1][..., :0, :]
+
+    def following(follows: Follows) -> tuple[Tensor, Tensor]:
+        frames, stop = follows
+        return frames, stop > 0
+
     side = model.back.side
-    frames = torch.zeros(len(source), side.stride * side.bins, device=source.device)
-    counts, ended = torch.zeros_like(lengths), torch.zeros_like(lengths, dtype=torch.bool)
-    written: list[Tensor] = []
-    for _ in range(most):
-        (frames, stop), past = model.step(frames, past, memory, lengths)
-        written.append(frames)
-        counts += ~ended
-        ended |= stop > 0
-        if ended.all():
-            break
-    rows = torch.stack(written, 1)  # (B, M, r·F)
+    first = torch.zeros(len(source), side.stride * side.bins, device=source.device)
+    rows, counts = decode(model, source, lengths, first, following, most)  # (B, M, r·F)
     return [
         model.back.refine(row[:count].reshape(1, -1, side.bins))[0]
         for row, count in zip(rows, counts.tolist(), strict=True)

@@ -1,0 +1,117 @@
+"""Loading a model for a task: find its folder, check that it does the task, open its graphs, free them again.
+
+The classes of all tasks stand on this. Each takes a name or folder, or, through its `over`, networks that are open
+already: those of another engine, or fakes in a test.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from unbraid.hub.folder import open_model_folder
+from unbraid.hub.names import resolve
+from unbraid.hub.spec import ModelSpec
+from unbraid.runtime import Executor, open_executor
+from unbraid.runtime.executor import Precision
+
+Check = Callable[[ModelSpec], object]  # raises UsageError for a model that does not do the task
+
+
+class Loaded(NamedTuple):
+    """A model's spec and its open graphs, in the order of `Config.graphs`."""
+
+    spec: ModelSpec
+    executors: tuple[Executor, ...]
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model folder that has been checked, and how its graphs are to run (see `runtime.open_executor`)."""
+
+    spec: ModelSpec
+    path: Path
+    device: str = "auto"
+    precision: Precision = "float32"
+    threads: int | None = None
+
+    def open(self, *graphs: str) -> tuple[Executor, ...]:
+        """Open these graphs; where one cannot be opened, those before it are freed."""
+        with ExitStack() as opened:
+            executors = tuple(opened.enter_context(closing(self._executor(graph))) for graph in graphs)
+            opened.pop_all()
+        return executors
+
+    def _executor(self, graph: str) -> Executor:
+        return open_executor(
+            self.spec, self.path, graph=graph, device=self.device, precision=self.precision, threads=self.threads
+        )
+
+
+def find_model(
+    model: str | Path,
+    check: Check,
+    *,
+    device: str = "auto",
+    precision: Precision = "float32",
+    threads: int | None = None,
+) -> ModelFolder:
+    """Find a model by name or folder, and check it.
+
+    Raises:
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: the model does not do the task, or `model` is neither a name nor a path.
+    """
+    path = resolve(model)
+    spec = open_model_folder(path)
+    check(spec)
+    return ModelFolder(spec, path, device, precision, threads)
+
+
+def load(
+    model: str | Path | Loaded,
+    check: Check,
+    *,
+    device: str = "auto",
+    precision: Precision = "float32",
+    threads: int | None = None,
+) -> Loaded:
+    """Open all graphs that a model runs on; one that is loaded already is only checked.
+
+    Raises:
+        ModelError: there is no such model, or its folder is damaged.
+        RuntimeUnavailable: the device is not there.
+        UsageError: the model does not do the task, or `model` is neither a name nor a path.
+    """
+    if isinstance(model, Loaded):
+        check(model.spec)
+        return model
+    found = find_model(model, check, device=device, precision=precision, threads=threads)
+    return Loaded(found.spec, found.open(*found.spec.geometry.graphs))
+
+
+class LoadedModel:
+    """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
+
+    spec: ModelSpec
+    device: str  # "cpu", "cuda", …
+    device_reason: str  # why that device, for people
+
+    def __init__(self, spec: ModelSpec, *networks: "Executor | LoadedModel"):
+        """Take over the networks, which are closed with the model; the first tells the device."""
+        first = networks[0]
+        self.spec, self._networks = spec, list(networks)
+        self.device = first.device
+        self.device_reason = first.device_reason if isinstance(first, LoadedModel) else first.reason
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the networks."""
+        for network in self._networks:
+            network.close()
