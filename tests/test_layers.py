@@ -29,7 +29,7 @@ FRAMEWORKS = {"torch", "torchaudio", "lightning", "onnx", "tensorflow"}
 DOORS = {  # through the wall, each inside a function; families load their modules by name
     ("runtime/open.py", "unbraid.runtime.eager"),
     ("hub/graphs.py", "unbraid.models.onnx.build"),
-    ("models/__init__.py", "unbraid.models.audio_transformer.network.model.network.model"),
+    ("models/__init__.py", "unbraid.models.audio_transformer.network.model"),
     ("cli/export.py", "unbraid.training.export"),
     ("cli/train.py", "unbraid.training"),
 }
@@ -66,7 +66,7 @@ def is_behind(name: str) -> bool:
 
 
 def file_of(module: str) -> str:
-    """unbraid.models.unet.network.network -> models/unet/network.py, as a name that `is_behind` takes."""
+    """unbraid.models.unet.network -> models/unet/network.py, as a name that `is_behind` takes."""
     path = ROOT.joinpath(*module.split(".")[1:])
     return name_of(path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py")
 

@@ -100,7 +100,7 @@ for entry in entries():
 def test_the_int8_copy_of_a_published_network_needs_no_onnx(tmp_path: Path) -> None:
     """Its graph ships with the package, and its weights are made in NumPy."""
     code = """
-from unbraid.models.sepformer.network.config import SepFormerConfig
+from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.hub.names.graphs import find_graph
 print(len(find_graph(SepFormerConfig(), "int8")) > 100_000)
 """

@@ -15,8 +15,8 @@ import safetensors.numpy
 
 from engine_fakes import MUSIC, SPEECH, TEXT, weights
 from unbraid.errors import RuntimeUnavailable
+from unbraid.hub import graphs
 from unbraid.hub.graphs import find_graph
-from unbraid.hub.names import graphs
 from unbraid.hub.spec import ModelSpec, parse_spec
 from unbraid.models.config import Config
 from unbraid.models.family import WEIGHTS_FILES, tensor_shapes

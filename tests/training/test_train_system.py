@@ -12,6 +12,7 @@ from unbraid.errors import ModelError, UsageError
 from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.band_split.network import BandSplit
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
+from unbraid.models.conv_tasnet.network import ConvTasNet
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import SepFormer
 from unbraid.training import Standing, train
@@ -19,7 +20,7 @@ from unbraid.training.data import DynamicMixtures
 from unbraid.training.losses import pit_si_sdr
 from unbraid.training.recipe import Constant, Cosine, Plateau
 from unbraid.training.system import System, rate_factor
-from unbraid.training.tasks.speech import PER_SOURCE, Loss, build_model, improvement, loss_of
+from unbraid.training.tasks.speech import PER_SOURCE, Loss, improvement, loss_of
 from unbraid.training.warm_start import voices_taken
 
 SIZES = SepFormerConfig(features=8, heads=2, chunk_frames=20, blocks=1, layers=1, hidden=8)
@@ -186,7 +187,7 @@ def test_a_start_of_other_sizes_is_refused() -> None:
     message = r"^trainer.init: best.pt is of other sizes \(masknet.*feed_in.weight is \(12, 8\), not \(8, 8\)\).$"
     with pytest.raises(ModelError, match=message):
         voices_taken(SepFormer(SIZES).state_dict(), wide.state_dict(), PER_SOURCE, "best.pt")
-    convolutional = build_model(ConvTasNetConfig(features=8, bottleneck=4, skip=4, hidden=4, blocks=1, repeats=1))
+    convolutional = ConvTasNet(ConvTasNetConfig(features=8, bottleneck=4, skip=4, hidden=4, blocks=1, repeats=1))
     with pytest.raises(ModelError, match="^trainer.init: best.pt is of another kind of model"):
         voices_taken(SepFormer(SIZES).state_dict(), convolutional.state_dict(), PER_SOURCE, "best.pt")
 

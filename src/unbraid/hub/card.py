@@ -1,19 +1,11 @@
 """The model card: README.md of a model folder, written from its spec."""
 
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.audio_transformer.config import AudioTransformerConfig
-from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 
 def model_card(spec: ModelSpec) -> str:
     """Markdown that says what a model is, where it comes from, under which licence, and how good it is."""
-    if isinstance(spec.geometry, AudioTransformerConfig):
-        what, command = _transformer(spec, spec.geometry)
-    elif isinstance(spec.geometry, Wav2Vec2Config):
-        what, command = f"Writes what is said, at {spec.sample_rate} Hz.", f"transcribe speech.wav -m {spec.name}"
-    else:
-        what = f"{', '.join(spec.stems)} from a mixture, at {spec.sample_rate} Hz."
-        command = f"separate mixture.wav -m {spec.name}"
+    what, command = _purpose(spec)
     lines = [
         f"# {spec.name}",
         "",
@@ -31,14 +23,19 @@ def model_card(spec: ModelSpec) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _transformer(spec: ModelSpec, geometry: AudioTransformerConfig) -> tuple[str, str]:
-    """What an audio Transformer does, and the command that shows it."""
-    sides = (geometry.source.kind, geometry.target.kind)
-    if sides == ("text", "text"):
+def _purpose(spec: ModelSpec) -> tuple[str, str]:
+    """What a model does, and a command that shows it."""
+    reads, writes = spec.geometry.reads, spec.geometry.writes
+    if writes == "stems":
+        return (
+            f"{', '.join(spec.stems)} from a mixture, at {spec.sample_rate} Hz.",
+            f"separate mixture.wav -m {spec.name}",
+        )
+    if spec.task == "phonemes":
         return "Writes one text for another, symbol by symbol.", f"phonemize words -m {spec.name}"
-    if geometry.target.kind == "text":
-        return f"Writes the text of audio at {spec.sample_rate} Hz.", f"transcribe speech.wav -m {spec.name}"
-    what = f"Makes a {geometry.target.kind} of a {geometry.source.kind}, at {spec.sample_rate} Hz."
-    if sides == ("waveform", "waveform"):
+    if spec.task == "transcription":
+        return f"Writes what is said, at {spec.sample_rate} Hz.", f"transcribe speech.wav -m {spec.name}"
+    what = f"Makes a {writes} of a {reads}, at {spec.sample_rate} Hz."
+    if spec.task == "enhancement":
         return what, f"enhance noisy.wav -m {spec.name}"
     return what, f"evaluate {spec.name} DATASET"

@@ -19,6 +19,11 @@ class Config:
         return "separation" if self.outputs > 1 else "enhancement"
 
     @property
+    def reads(self) -> str:
+        """Text, a spectrogram or a waveform."""
+        return "waveform"
+
+    @property
     def writes(self) -> str:
         """Stems, text, a spectrogram or a waveform."""
         return "stems"

@@ -45,11 +45,11 @@ class Family:
 
 
 FAMILIES = {
-    "sepformer": Family("unbraid.models.sepformer.network", "SepFormerConfig", "waveform", int8=True),
-    "band_split": Family("unbraid.models.band_split.network", "BandSplitConfig", "waveform"),
-    "unet": Family("unbraid.models.unet.network", "UNetConfig", "spectrogram"),
-    "audio_transformer": Family("unbraid.models.audio_transformer.network.model", "AudioTransformerConfig", "waveform"),
-    "wav2vec2": Family("unbraid.models.wav2vec2.network", "Wav2Vec2Config"),
+    "sepformer": Family("unbraid.models.sepformer", "SepFormerConfig", "waveform", int8=True),
+    "band_split": Family("unbraid.models.band_split", "BandSplitConfig", "waveform"),
+    "unet": Family("unbraid.models.unet", "UNetConfig", "spectrogram"),
+    "audio_transformer": Family("unbraid.models.audio_transformer", "AudioTransformerConfig", "waveform"),
+    "wav2vec2": Family("unbraid.models.wav2vec2", "Wav2Vec2Config"),
 }
 
 
@@ -57,6 +57,11 @@ def family_of(config: Config) -> str:
     """The name of the family whose networks have such sizes."""
     place = (type(config).__module__, type(config).__name__)
     return next(name for name, family in FAMILIES.items() if place == (f"{family.module}.config", family.config))
+
+
+def module_of(config: Config, part: Part) -> Any:
+    """A module of the family whose networks have such sizes: the one beside its config."""
+    return import_module(type(config).__module__.removesuffix("config") + part)
 
 
 def families_with(sizes: Iterable[str]) -> list[str]:
@@ -68,11 +73,11 @@ def families_with(sizes: Iterable[str]) -> list[str]:
 
 def tensor_shapes(config: Config) -> Shapes:
     """Name and shape of every weight of a network: those of its torch module's parameters and buffers."""
-    shapes: Shapes = FAMILIES[family_of(config)].load("layout").tensor_shapes(config)
+    shapes: Shapes = module_of(config, "layout").tensor_shapes(config)
     return dict(sorted(shapes.items()))
 
 
 def signature(config: Config, part: str = "model") -> Signature:
     """The inputs and outputs of one of a network's graphs (see `Config.graphs`)."""
-    found: Signature = FAMILIES[family_of(config)].load("layout").signature(config, part)
+    found: Signature = module_of(config, "layout").signature(config, part)
     return found

@@ -7,7 +7,7 @@ import numpy as np
 from unbraid.errors import RuntimeUnavailable
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.config import Config
-from unbraid.models.family import FAMILIES, family_of
+from unbraid.models.family import module_of
 from unbraid.models.tensors import read_weights
 
 try:
@@ -18,7 +18,7 @@ except ImportError:
 
 def load_module(geometry: Config, tensors: dict[str, np.ndarray]) -> torch.nn.Module:
     """The torch module of a geometry with these weights (widened to float32), ready to run."""
-    module: torch.nn.Module = FAMILIES[family_of(geometry)].load("network").build(geometry)
+    module: torch.nn.Module = module_of(geometry, "network").build(geometry)
     state = {name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()}
     counters = {name: value for name, value in module.state_dict().items() if name.endswith("num_batches_tracked")}
     module.load_state_dict(state | counters)
@@ -34,7 +34,7 @@ class EagerExecutor:
         if threads:
             torch.set_num_threads(threads)
         self._module = load_module(spec.geometry, read_weights(folder / "model.safetensors")).to(self.device)
-        self._outputs = FAMILIES[spec.family].load("network").outputs
+        self._outputs = module_of(spec.geometry, "network").outputs
         self._graph = graph
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

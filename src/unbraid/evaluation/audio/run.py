@@ -26,7 +26,6 @@ from unbraid.evaluation.measures import Measure
 from unbraid.evaluation.run import Failure, attempts, gathered
 from unbraid.evaluation.speech.scoring import is_alone, is_quiet
 from unbraid.hub.spec import Mel, ModelSpec
-from unbraid.models.audio_transformer.config import AudioTransformerConfig
 
 LSD, STOI = "lsd", "stoi"
 VoiceState = Literal["scored", "silent", "alone"]
@@ -81,10 +80,7 @@ class SoundEvaluation:
 
 def is_vocoder(spec: ModelSpec) -> bool:
     """Whether a model turns spectrograms into waveforms."""
-    geometry = spec.geometry
-    if not isinstance(geometry, AudioTransformerConfig):
-        return False
-    return (geometry.source.kind, geometry.target.kind) == ("spectrogram", "waveform")
+    return spec.task == "vocoder"
 
 
 def baseline(spec: ModelSpec) -> str:
@@ -101,7 +97,7 @@ def score_spectrogram(
     if noise:
         heard = noisy(heard, mixture.name, rate, noise)
     levels, wanted = mel_levels(heard, mel, rate), mel_levels(voice, mel, rate)
-    reads_waves = isinstance(spec.geometry, AudioTransformerConfig) and spec.geometry.source.kind == "waveform"
+    reads_waves = spec.geometry.reads == "waveform"
     made, wall, cpu = _timed(converter, heard if reads_waves else levels)
     if is_quiet(voice) or is_alone(voice, heard):
         state: VoiceState = "silent" if is_quiet(voice) else "alone"

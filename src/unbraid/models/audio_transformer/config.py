@@ -172,6 +172,11 @@ class AudioTransformerConfig(Config):
         return "audio to audio"
 
     @property
+    def reads(self) -> str:
+        """The kind of its source; a pretrained encoder reads waveforms."""
+        return "waveform" if isinstance(self.source, PretrainedSide) else self.source.kind
+
+    @property
     def writes(self) -> str:
         """The kind of its target."""
         return self.target.kind

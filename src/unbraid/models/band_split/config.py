@@ -64,3 +64,7 @@ class BandSplitConfig(Config):
     def least_samples(self) -> int:
         """A frame."""
         return self.frame_samples
+
+    def frames(self, samples: int) -> int:
+        """Frames of the spectrum of so many samples."""
+        return -(-samples // self.hop_samples) + 1

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from unbraid.files.ranges import Count, Size, check_ranges
+from unbraid.models.config import Config
 
 
 @dataclass(frozen=True)
-class ConvTasNetConfig:
+class ConvTasNetConfig(Config):
     """Sizes of a Conv-TasNet; the defaults are the published best ones (5.1 M parameters).
 
     Raises:
@@ -29,3 +30,22 @@ class ConvTasNetConfig:
             raise ValueError(f"kernel_samples must be even (the stride is half of it), got {self.kernel_samples}.")
         if not self.kernel_frames % 2:
             raise ValueError(f"kernel_frames must be odd, got {self.kernel_frames}.")
+
+    @property
+    def outputs(self) -> int:
+        """One stem for each voice."""
+        return self.sources
+
+    @property
+    def least_samples(self) -> int:
+        """The encoder's kernel."""
+        return self.kernel_samples
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """None: it is trained for comparison, and not exported."""
+        return ()
+
+    def frames(self, samples: int) -> int:
+        """Frames that the encoder makes of so many samples."""
+        return (samples - self.kernel_samples) // (self.kernel_samples // 2) + 1

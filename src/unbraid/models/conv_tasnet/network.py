@@ -63,3 +63,8 @@ class ConvTasNet(nn.Module):
         masks = torch.sigmoid(self.outlet(total)).view(batch, self.geometry.sources, *w.shape[1:])
         decoded = self.decoder((masks * w[:, None]).flatten(0, 1))  # (B·sources, 1, (N - 1)·stride + kernel)
         return F.pad(decoded, (0, samples - decoded.shape[2])).view(batch, self.geometry.sources, samples)
+
+
+def build(geometry: ConvTasNetConfig) -> nn.Module:
+    """The network of these sizes, its weights drawn at random."""
+    return ConvTasNet(geometry)

@@ -4,7 +4,7 @@ python -m unbraid.models.onnx FOLDER      # write the graphs that ship with the 
 """
 
 from unbraid.models.config import Config
-from unbraid.models.family import FAMILIES, WEIGHTS_FILES, family_of, tensor_shapes
+from unbraid.models.family import WEIGHTS_FILES, module_of, tensor_shapes
 from unbraid.models.quantize import quantized_signature
 
 
@@ -14,5 +14,5 @@ def build_graph(geometry: Config, dtype: str, part: str = "model") -> bytes:
     tensors = {name: (dtype, shape) for name, shape in shapes.items()}
     if dtype == "int8":
         tensors = quantized_signature(shapes)
-    graph: bytes = FAMILIES[family_of(geometry)].load("graph").build(geometry, tensors, WEIGHTS_FILES[dtype], part)
+    graph: bytes = module_of(geometry, "graph").build(geometry, tensors, WEIGHTS_FILES[dtype], part)
     return graph

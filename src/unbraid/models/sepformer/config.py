@@ -45,3 +45,7 @@ class SepFormerConfig(Config):
     def least_samples(self) -> int:
         """The encoder's kernel."""
         return self.kernel_samples
+
+    def frames(self, samples: int) -> int:
+        """Frames that the encoder makes of so many samples."""
+        return (samples - self.kernel_samples) // self.stride_samples + 1

@@ -17,11 +17,10 @@ from torch.utils.data import Dataset, default_collate
 from unbraid.corpora import Clip, Mixture, Wanted, find_mixtures, find_noises, find_speakers
 from unbraid.errors import UsageError
 from unbraid.models.band_split.config import BandSplitConfig
-from unbraid.models.band_split.network import BandSplit
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
-from unbraid.models.conv_tasnet.network import ConvTasNet
+from unbraid.models.family import module_of
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.sepformer.network import SepFormer, chunk
+from unbraid.models.sepformer.network import chunk
 from unbraid.training import losses
 from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing
 from unbraid.training.recipe_reader import check_least
@@ -32,7 +31,6 @@ SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
 PER_SOURCE = {"masknet.split.": 0, "outlet.1.": 0, "outlet.weight": 2, "outlet.bias": 1}
 
 Config = SepFormerConfig | ConvTasNetConfig | BandSplitConfig
-Network = SepFormer | ConvTasNet | BandSplit
 Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
 
 
@@ -89,8 +87,9 @@ class Speech:
     loss: Loss = field(default_factory=Loss)
 
     def __post_init__(self) -> None:
-        samples, (name, least) = self.mixing.crop_samples(self.data.sample_rate), least_samples(self.model)
+        samples, least = self.mixing.crop_samples(self.data.sample_rate), self.model.least_samples
         if samples < least:
+            name = next(name for name in ("frame_samples", "kernel_samples") if hasattr(self.model, name))
             raise ValueError(
                 f"[mixing] crop_seconds is {samples} samples, but [model] {name} is {least}; make crops longer."
             )
@@ -119,8 +118,9 @@ class Speech:
         data = self.data
         return Wanted(data.layout, self.model.sources, data.sample_rate, data.condition, data.mode)
 
-    def network(self) -> Network:
-        return build_model(self.model)
+    def network(self) -> nn.Module:
+        network: nn.Module = module_of(self.model, "network").build(self.model)
+        return network
 
     def training_data(self, seed: int, together: int) -> Dataset[Any]:
         data, folder = self.data, self._folder()
@@ -179,13 +179,15 @@ class Speech:
 
     def describe(self, batch: Batch) -> dict[str, str]:
         count, samples = batch[0].shape
-        frames, chunks = shapes(self.model, samples)
-        cut = f", in {chunks[0]} chunks of {chunks[1]}" if chunks else ""
+        frames, cut = self.model.frames(samples), ""
+        if isinstance(self.model, SepFormerConfig):  # the only one that cuts its frames
+            size = self.model.chunk_frames
+            cut = f", in {chunk(torch.empty(1, frames, 1), size).shape[1]} chunks of {size}"
         mixtures = f"{count} × {samples} samples at {self.data.sample_rate} Hz"
         return {"mixtures": mixtures, "encoder": f"{frames} frames{cut}"}
 
     def check_export(self) -> None:
-        if isinstance(self.model, ConvTasNetConfig):
+        if not self.model.graphs:
             raise UsageError("A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.")
 
     def _folder(self) -> Path:
@@ -203,20 +205,6 @@ class Speech:
         layout = self.data.layout if place == folder else "auto"
         split = self.data.train if place == folder else "train"
         return find_noises(place, split, dataclasses.replace(self.wanted, layout=layout))
-
-
-def build_model(geometry: Config) -> Network:
-    """The network of a geometry."""
-    if isinstance(geometry, BandSplitConfig):
-        return BandSplit(geometry)
-    return SepFormer(geometry) if isinstance(geometry, SepFormerConfig) else ConvTasNet(geometry)
-
-
-def least_samples(geometry: Config) -> tuple[str, int]:
-    """The size that no crop may be shorter than, and its name."""
-    if isinstance(geometry, BandSplitConfig):
-        return "frame_samples", geometry.frame_samples
-    return "kernel_samples", geometry.kernel_samples
 
 
 def loss_of(values: Loss, estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
@@ -257,14 +245,3 @@ def can_improve(heard: Tensor, target: Tensor) -> Tensor:
     scale = (heard * target).mean(-1) / power.clamp(min=SILENT_POWER)
     rest = (heard - scale[..., None] * target).square().mean(-1)
     return (power > SILENT_POWER) & (rest > SILENT_POWER)
-
-
-def shapes(geometry: Config, samples: int) -> tuple[int, tuple[int, int] | None]:
-    """Frames that the encoder makes of so many samples, and the chunks they are cut into."""
-    if isinstance(geometry, BandSplitConfig):
-        return -(-samples // geometry.hop_samples) + 1, None
-    stride = geometry.stride_samples if isinstance(geometry, SepFormerConfig) else geometry.kernel_samples // 2
-    frames = (samples - geometry.kernel_samples) // stride + 1
-    if not isinstance(geometry, SepFormerConfig):
-        return frames, None
-    return frames, (chunk(torch.empty(1, frames, 1), geometry.chunk_frames).shape[1], geometry.chunk_frames)
