@@ -3,6 +3,7 @@
 import heapq
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,16 @@ class Named(Protocol):
 
 T = TypeVar("T")
 AnyItem = TypeVar("AnyItem", bound=Named)
+
+
+@dataclass(frozen=True)
+class TimedResult:
+    """The result of one item, with the time that the model took."""
+
+    name: str
+    seconds: float  # of audio
+    wall_seconds: float  # of the model
+    cpu_seconds: float  # of the model, over all threads
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,13 @@ def gathered(
         else:
             add(one)
             yield None
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float, float]:
+    """A result, and the wall-clock and CPU time that it took in seconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = work()
+    return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def peak_memory_bytes() -> int | None:

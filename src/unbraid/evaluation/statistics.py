@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from unbraid.evaluation.run import TimedResult
 from unbraid.tasks.pages.scores_page import tile
 from unbraid.tasks.pages.tables import DASH, Cell, Column, cell, number, text
 
@@ -81,25 +82,6 @@ def gain_tile(name: str, gain: Statistic, unit: str, digits: int, *notes: str) -
     return tile(name, shown, f"95 % interval {gain.between(digits)}; n = {gain.n}", *notes)
 
 
-class Timed(Protocol):
-    """A result of the model with the time that it took."""
-
-    @property
-    def seconds(self) -> float:
-        """Of audio."""
-        ...
-
-    @property
-    def wall_seconds(self) -> float:
-        """Wall-clock time of the model."""
-        ...
-
-    @property
-    def cpu_seconds(self) -> float:
-        """CPU time of the model, over all threads."""
-        ...
-
-
 class Execution(Protocol):
     """How a model was executed."""
 
@@ -166,7 +148,7 @@ class Cost:
         ]
 
 
-def total_cost(results: Sequence[Timed], execution: Execution, peak_memory_bytes: int | None) -> Cost:
+def total_cost(results: Sequence[TimedResult], execution: Execution, peak_memory_bytes: int | None) -> Cost:
     """The cost of all results together."""
     return Cost(
         sum(result.seconds for result in results),

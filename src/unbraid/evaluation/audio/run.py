@@ -10,7 +10,6 @@ and of waveforms besides STOI, where `pystoi` is installed. Silent recordings, a
 noise, are left out and counted. Time is that of the network alone.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -23,7 +22,7 @@ from unbraid.dsp import FloatArray
 from unbraid.dsp.griffin_lim import ITERATIONS, griffin_lim
 from unbraid.dsp.mel import mel_levels, to_db
 from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.run import Failure, attempts, gathered
+from unbraid.evaluation.run import Failure, TimedResult, attempts, gathered, timed
 from unbraid.evaluation.speech.scoring import is_alone, is_quiet
 from unbraid.hub.spec import Mel, ModelSpec
 
@@ -50,13 +49,9 @@ class ScorePair:
 
 
 @dataclass(frozen=True)
-class SoundResult:
+class SoundResult(TimedResult):
     """The scores of one recording."""
 
-    name: str
-    seconds: float  # of audio
-    wall_seconds: float  # in the network
-    cpu_seconds: float
     scores: dict[str, ScorePair]  # by LSD and STOI; empty where the recording is left out
     state: VoiceState = "scored"  # of the voice: silent, or alone in what was heard
 
@@ -98,7 +93,7 @@ def score_spectrogram(
         heard = noisy(heard, mixture.name, rate, noise)
     levels, wanted = mel_levels(heard, mel, rate), mel_levels(voice, mel, rate)
     reads_waves = spec.geometry.reads == "waveform"
-    made, wall, cpu = _timed(converter, heard if reads_waves else levels)
+    made, wall, cpu = timed(lambda: converter(heard if reads_waves else levels))
     if is_quiet(voice) or is_alone(voice, heard):
         state: VoiceState = "silent" if is_quiet(voice) else "alone"
         return SoundResult(mixture.name, heard.size / rate, wall, cpu, {}, state)
@@ -113,7 +108,7 @@ def score_vocoder(
     mel, rate = _mel(converter.spec), converter.spec.sample_rate
     _, (voice,) = read_mixture(mixture, rate)  # (1, T)
     levels = mel_levels(voice, mel, rate)
-    made, wall, cpu = _timed(converter, levels)
+    made, wall, cpu = timed(lambda: converter(levels))
     if is_quiet(voice):
         return SoundResult(mixture.name, voice.size / rate, wall, cpu, {}, "silent")
     both = np.stack([griffin_lim(levels, mel, rate), made])[:, : voice.size]  # (2, T)
@@ -128,12 +123,6 @@ def spectral_distance(levels: FloatArray, wanted: FloatArray) -> float:
     """Log-spectral distance in dB of levels (N, F)."""
     difference = np.asarray(to_db(levels), np.float64) - to_db(wanted)
     return float(np.sqrt(np.mean(difference**2, axis=-1)).mean())
-
-
-def _timed(converter: Converts, sound: FloatArray) -> tuple[FloatArray, float, float]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    made = converter(sound)
-    return made, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def _mel(spec: ModelSpec) -> Mel:

@@ -22,7 +22,7 @@ from unbraid.errors import AudioError
 from unbraid.evaluation.bss4 import NAMES, bss_eval_4
 from unbraid.evaluation.music.scoring import Array, StemExcerpt, StemScore, StemSums
 from unbraid.evaluation.music.spool import Spool, rejoined, write_mixture
-from unbraid.evaluation.run import Failure, Worst, attempts, gathered
+from unbraid.evaluation.run import Failure, TimedResult, Worst, attempts, gathered
 from unbraid.files.workdir import temporary_folder
 from unbraid.hub.spec import ModelSpec
 
@@ -41,13 +41,9 @@ class SeparatesFiles(Protocol):
 
 
 @dataclass(frozen=True)
-class SongResult:
+class SongResult(TimedResult):
     """The scores of one song."""
 
-    name: str
-    seconds: float  # of audio
-    wall_seconds: float  # of separation
-    cpu_seconds: float
     stems: tuple[StemScore, ...]  # all of the model's
     bss_frames: tuple[int, int] = (0, 0)  # scored by BSS Eval, and in all
 

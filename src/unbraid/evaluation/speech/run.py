@@ -3,7 +3,6 @@
 Time is that of the separation alone, wall clock and CPU (of all threads), neither reading nor scoring nor loading.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from unbraid.corpora import Mixture, read_mixture
 from unbraid.corpora.noise import AddedNoise, noisy
 from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.run import Failure, Worst, attempts, gathered
+from unbraid.evaluation.run import Failure, TimedResult, Worst, attempts, gathered, timed
 from unbraid.evaluation.speech.scoring import Scored, score_mixture
 from unbraid.hub.spec import ModelSpec
 
@@ -32,13 +31,9 @@ class SeparatesArrays(Protocol):
 
 
 @dataclass(frozen=True)
-class MixtureResult:
+class MixtureResult(TimedResult):
     """The scores of one mixture."""
 
-    name: str
-    seconds: float  # of audio
-    wall_seconds: float  # of separation
-    cpu_seconds: float
     scored: Scored
 
 
@@ -87,9 +82,7 @@ def separate_and_score(
     audio, references = read_mixture(mixture, spec.sample_rate)  # (T,), (S, T)
     if noise:
         audio = noisy(audio, mixture.name, spec.sample_rate, noise)
-    wall, cpu = time.perf_counter(), time.process_time()
-    stems = separator(audio[None], spec.sample_rate)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    stems, wall, cpu = timed(lambda: separator(audio[None], spec.sample_rate))
     estimates = np.concatenate([stems[stem] for stem in spec.stems])  # (S, T); a residual is no estimate
     scored = score_mixture(estimates, references, audio, measures)
     result = MixtureResult(mixture.name, audio.size / spec.sample_rate, wall, cpu, scored)

@@ -4,14 +4,14 @@ Words are pronounced many at a time, by the beam search that `unbraid phonemize`
 wall clock and CPU, neither reading nor scoring nor loading.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from unbraid.corpora.pronunciations import Entry
 from unbraid.errors import Cancelled
-from unbraid.evaluation.run import Failure
+from unbraid.evaluation.run import Failure, timed
 from unbraid.evaluation.text.scoring import Distance, closest
 from unbraid.tasks.synthesis.phonemizer import SpokenWord
 
@@ -49,17 +49,16 @@ class WordEvaluation:
         """Pronounce and score one batch of words after another."""
         for first in range(0, len(entries), BATCH_WORDS):
             some = entries[first : first + BATCH_WORDS]
-            wall, cpu = time.perf_counter(), time.process_time()
             try:
-                found = phonemizer.pronounce(entry.word for entry in some)
+                found, wall, cpu = timed(partial(phonemizer.pronounce, [entry.word for entry in some]))
             except (KeyboardInterrupt, Cancelled):
                 raise
             except Exception as error:
                 self.failures += (failed := [Failure(entry.word, error) for entry in some])
                 yield from failed
                 continue
-            self.wall_seconds += time.perf_counter() - wall
-            self.cpu_seconds += time.process_time() - cpu
+            self.wall_seconds += wall
+            self.cpu_seconds += cpu
             self.results += [score(entry, found[entry.word]) for entry in some]
             yield from (None for _ in some)
 

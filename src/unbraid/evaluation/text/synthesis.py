@@ -5,7 +5,6 @@ Digits are words here: "305" is three zero five. Time is that of synthesis, wall
 """
 
 import dataclasses
-import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.corpora.transcripts import Utterance
-from unbraid.evaluation.run import Failure, attempts, gathered
+from unbraid.evaluation.run import Failure, attempts, gathered, timed
 from unbraid.evaluation.text.scoring import Distance, edit_distance
 from unbraid.evaluation.text.transcription import Transcribes, TranscriptEvaluation, TranscriptResult, plain_words
 from unbraid.hub.spec import ModelSpec
@@ -45,9 +44,7 @@ class SynthesisEvaluation(TranscriptEvaluation):
 
 def synthesise_and_score(synthesizer: Synthesizes, transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:
     """Synthesise one text, and count the errors in its transcript."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    sound = synthesizer(utterance.text)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    sound, wall, cpu = timed(lambda: synthesizer(utterance.text))
     heard, said = spelled_words(transcriber(sound, synthesizer.sample_rate).text), spelled_words(utterance.text)
     distance = Distance(edit_distance(heard, said), len(said))
     utterance = dataclasses.replace(utterance, text=" ".join(said))  # so that both are shown alike

@@ -6,7 +6,6 @@ reading nor scoring nor loading.
 """
 
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from unbraid import audio
 from unbraid.corpora.transcripts import Utterance
-from unbraid.evaluation.run import Failure, attempts, gathered
+from unbraid.evaluation.run import Failure, attempts, gathered, timed
 from unbraid.evaluation.text.scoring import Distance, edit_distance
 from unbraid.files.normalization import normalized
 from unbraid.tasks.transcription.transcript import Transcript
@@ -66,9 +65,7 @@ class TranscriptEvaluation:
 def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:
     """Transcribe one recording, as a user would, and count the errors."""
     sound, rate = audio.read(utterance.clip.path)  # (C, T)
-    wall, cpu = time.perf_counter(), time.process_time()
-    found = transcriber(sound, rate)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    found, wall, cpu = timed(lambda: transcriber(sound, rate))
     words, said = plain_words(found.text), plain_words(utterance.text)
     distance = Distance(edit_distance(words, said), len(said))
     return TranscriptResult(utterance, words, distance, sound.shape[1] / rate, wall, cpu)
