@@ -49,6 +49,11 @@ class Config:
         return 1
 
     @property
+    def side(self) -> bool:
+        """Whether |left - right| is seen, too."""
+        return False
+
+    @property
     def outputs(self) -> int:
         """Stems that come out; 0 where something else does."""
         return 0

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from unbraid.audio import ArrayLike, ReadOptions, Source, TrackChoice, check_rate_given, is_array, read
+from unbraid.audio import ArrayLike, Excerpt, Reader, ReadOptions, Source, TrackChoice, check_rate_given, is_array
 from unbraid.dsp import FloatArray
 from unbraid.tasks.separation.options import Options, check_stem
 from unbraid.tasks.separation.separator import Separator
@@ -38,7 +38,7 @@ def separate(
     """
     check_rate_given("separate", recording, sample_rate)
     with Separator(model, device=device) as separator:
-        return _apart(separator, recording, sample_rate, track, reading)
+        return _stems(separator, recording, sample_rate, Excerpt(track=track, reading=reading))
 
 
 def enhance(
@@ -64,7 +64,7 @@ def enhance(
     check_rate_given("enhance", recording, sample_rate)
     with Separator(model, device=device, options=Options(strength=strength)) as separator:
         check_stem("speech", separator.stems(), separator.spec.name)
-        return _apart(separator, recording, sample_rate, track, reading)["speech"]
+        return _stems(separator, recording, sample_rate, Excerpt(track=track, reading=reading))["speech"]
 
 
 def transcribe(
@@ -92,7 +92,7 @@ def transcribe(
     with Transcriber(model, device=device) as transcriber:
         if is_array(recording):
             return transcriber(recording, sample_rate or 0, channels=channels)
-        run = transcriber.stream(recording, track=track, reading=reading, channels=channels)
+        run = transcriber.run(recording, Excerpt(track=track, reading=reading), channels=channels)
         return Transcript.of(run, run.diagnostics)
 
 
@@ -125,15 +125,11 @@ def synthesize(
         return synthesizer(text), synthesizer.sample_rate
 
 
-def _apart(
-    separator: Separator,
-    recording: Source | ArrayLike,
-    sample_rate: int | None,
-    track: TrackChoice,
-    reading: ReadOptions,
+def _stems(
+    separator: Separator, recording: Source | ArrayLike, sample_rate: int | None, excerpt: Excerpt
 ) -> dict[str, FloatArray]:
-    """The stems of a recording."""
+    """The stems of an array, or of a file that is read whole."""
     if is_array(recording):
         return separator(recording, sample_rate or 0)
-    audio, rate = read(recording, track=track, reading=reading)
-    return separator(audio, rate)
+    with Reader(recording, excerpt) as reader:
+        return separator(reader.read(), reader.info.sample_rate)

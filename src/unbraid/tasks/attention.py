@@ -33,6 +33,7 @@ from unbraid.models.audio_transformer.config import (
     AudioTransformerConfig,
     SpectrogramSide,
     TextSide,
+    as_audio_transformer,
     samples_in_step,
 )
 from unbraid.models.audio_transformer.padding import steps_in
@@ -136,7 +137,7 @@ def attention_maps(
 
 def _geometry(spec: ModelSpec, device: str) -> AudioTransformerConfig:
     """The sizes of an audio Transformer whose folder has the graph of its attention."""
-    if not isinstance(spec.geometry, AudioTransformerConfig):
+    if spec.family != "audio_transformer":
         others = ", ".join(entry.name for entry in entries() if entry.family == "audio_transformer")
         raise UsageError(
             f"{spec.name} is a {spec.family}, whose attention cannot be shown; of the models here, {others} can."
@@ -146,7 +147,7 @@ def _geometry(spec: ModelSpec, device: str) -> AudioTransformerConfig:
             f"The folder of {spec.name} is of an older unbraid and has no {ATTENTION}.onnx; export its checkpoint "
             "again (`unbraid export`), or use --device torch where PyTorch is installed."
         )
-    return spec.geometry
+    return as_audio_transformer(spec.geometry)
 
 
 def _weights(folder: ModelFolder, inputs: dict[str, Array]) -> dict[str, Array]:
@@ -157,7 +158,7 @@ def _weights(folder: ModelFolder, inputs: dict[str, Array]) -> dict[str, Array]:
 
 
 def _reads_text(spec: ModelSpec) -> bool:
-    return isinstance(spec.geometry, AudioTransformerConfig) and isinstance(spec.geometry.source, TextSide)
+    return spec.geometry.reads == "text"
 
 
 def _check_size(geometry: AudioTransformerConfig, source: int, target: int = 0) -> None:
@@ -217,13 +218,12 @@ def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Arra
     """The model's input for an excerpt (C, T), its axis, and whether it is only the first part of the excerpt."""
     audio = np.concatenate(list(without_rumble(iter([downmixed(audio, rate)]), rate)), axis=-1)  # (1, T)
     most = round(MOST_SECONDS * rate)
-    assert isinstance(spec.geometry, AudioTransformerConfig)
-    side = spec.geometry.source
+    side = as_audio_transformer(spec.geometry).source
     samples = resample(audio[:, :most], rate, spec.sample_rate)[0]
     samples = np.pad(samples, (0, -len(samples) % samples_in_step(side, spec.mel)))
     mel = spec.mel if isinstance(side, SpectrogramSide) else _shown_mel(spec.sample_rate)
     assert mel is not None and not isinstance(side, TextSide)
-    is_read = isinstance(side, SpectrogramSide) and isinstance(spec.geometry.target, TextSide)
+    is_read = isinstance(side, SpectrogramSide) and spec.geometry.writes == "text"
     levels = mel_levels(samples, mel, spec.sample_rate, without_noise=is_read)  # as in `recognizer`
     seconds = len(samples) / spec.sample_rate
     item = as_item(0, levels if isinstance(side, SpectrogramSide) else samples, side)  # (N·stride, F) or (N·stride,)

@@ -31,6 +31,7 @@ from unbraid.models.audio_transformer.config import (
     Side,
     SpectrogramSide,
     WaveSide,
+    as_audio_transformer,
     samples_in_step,
     source_name,
 )
@@ -57,14 +58,15 @@ class AudioToAudio(LoadedModel):
         """
         spec, (self._executor,) = load(model, check_converts, device=device, threads=threads)
         super().__init__(spec, self._executor)
-        assert isinstance(spec.geometry, AudioTransformerConfig) and spec.windows is not None
-        source, target = spec.geometry.source, spec.geometry.target
+        assert spec.windows is not None
+        geometry = as_audio_transformer(spec.geometry)
+        source, target = geometry.source, geometry.target
         assert isinstance(source, SpectrogramSide | WaveSide) and isinstance(target, SpectrogramSide | WaveSide)
         self._source, self._target, self._rounds = source, target, rounds
         rate, step = spec.sample_rate, samples_in_step(self._source, spec.mel)
         self._window_steps = max(2, round(spec.windows.seconds * rate / step))
         overlap = min(round(spec.windows.overlap_seconds * rate / step), self._window_steps // 2)
-        hop, cycle = self._window_steps - overlap, cycle_steps(spec.geometry)
+        hop, cycle = self._window_steps - overlap, cycle_steps(geometry)
         self._hop_steps = max(cycle, hop // cycle * cycle) if cycle <= self._window_steps else hop
         self._fills_windows = cycle > 1
 
@@ -212,8 +214,7 @@ def check_converts(spec: ModelSpec) -> None:
     Raises:
         UsageError: it does another task.
     """
-    geometry = spec.geometry
-    if not isinstance(geometry, AudioTransformerConfig) or not geometry.is_aligned:
+    if spec.family != "audio_transformer" or not as_audio_transformer(spec.geometry).is_aligned:
         raise UsageError(
             f"{spec.name} does not turn sound into sound step for step; take a model that does, such as a denoiser or "
             "a vocoder, or look at `unbraid models`."

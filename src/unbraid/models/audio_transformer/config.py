@@ -239,6 +239,12 @@ class AudioTransformerConfig(Config):
             raise ValueError(f"a step of what it reads is {read} samples, of what it writes {written}.")
 
 
+def as_audio_transformer(config: Config) -> AudioTransformerConfig:
+    """The sizes of a network that is known to be an audio Transformer, by its family or its task."""
+    assert isinstance(config, AudioTransformerConfig)
+    return config
+
+
 def source_name(side: Side) -> str:
     """The name of a source in graphs: symbols (B, N), log_mel (B, N·stride, F) or waveform (B, T)."""
     return {"text": "symbols", "spectrogram": "log_mel", "waveform": "waveform", "wav2vec2": "waveform"}[side.kind]

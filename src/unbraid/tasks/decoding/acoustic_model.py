@@ -17,7 +17,7 @@ import numpy as np
 
 from unbraid.errors import UsageError
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, as_audio_transformer
 from unbraid.runtime import Executor
 from unbraid.tasks.decoding.state import Array, DecoderState, Item, in_batches
 from unbraid.tasks.loading import Loaded, LoadedModel, load
@@ -95,8 +95,7 @@ class AcousticModel(LoadedModel):
 
 def _geometry(spec: ModelSpec) -> tuple[AudioTransformerConfig, SpectrogramSide]:
     """The sizes of a model that generates spectrograms, and of its output."""
-    geometry = spec.geometry
-    if not isinstance(geometry, AudioTransformerConfig) or geometry.is_aligned:
+    if spec.family != "audio_transformer" or (geometry := as_audio_transformer(spec.geometry)).is_aligned:
         raise UsageError(f"{spec.name} writes nothing step by step; choose an audio Transformer that does.")
     if not isinstance(side := geometry.target, SpectrogramSide):
         raise UsageError(f"{spec.name} writes {side.kind}, no spectrograms; choose a model that does.")

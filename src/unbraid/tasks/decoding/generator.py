@@ -16,7 +16,7 @@ from typing import Self
 from unbraid.errors import UsageError
 from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import BEGIN, END
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide, as_audio_transformer
 from unbraid.runtime import Executor
 from unbraid.tasks.decoding.search import Allowed, BeamSearch, DecodingOptions, Hypothesis, log_softmax
 from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batch, in_batches
@@ -112,13 +112,14 @@ class Generator(LoadedModel):
 
 def _geometry(spec: ModelSpec) -> AudioTransformerConfig:
     """The sizes of a model that generates text."""
-    if not isinstance(spec.geometry, AudioTransformerConfig):
+    if spec.family != "audio_transformer":
         raise UsageError(
             f"{spec.name} is a {spec.family}, which writes no text symbol by symbol; choose an audio Transformer."
         )
-    if not isinstance(side := spec.geometry.target, TextSide):
+    geometry = as_audio_transformer(spec.geometry)
+    if not isinstance(side := geometry.target, TextSide):
         raise UsageError(f"{spec.name} writes {side.kind}s, no text; choose a model that does.")
-    return spec.geometry
+    return geometry
 
 
 def _seed_of(item: Array) -> Sequence[int]:

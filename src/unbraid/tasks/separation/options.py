@@ -8,9 +8,6 @@ from typing import Literal
 from unbraid.errors import UsageError
 from unbraid.hub.names import models_with_stem
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, WaveSide
-from unbraid.models.band_split.config import BandSplitConfig
-from unbraid.models.sepformer.config import SepFormerConfig
 
 
 @dataclass(frozen=True)
@@ -39,17 +36,6 @@ def check_stem(stem: str, available: Sequence[str], model: str) -> None:
         others = models_with_stem(stem)
         hint = f"it is in {', '.join(others)}" if others else "no model has it"
         raise UsageError(f"{model} has no stem {stem!r}, only {', '.join(available)}; {hint}.")
-
-
-def least_samples(spec: ModelSpec) -> int:
-    """The shortest input of a network on waveforms: its kernel, frame or step."""
-    geometry = spec.geometry
-    if isinstance(geometry, SepFormerConfig):
-        return geometry.kernel_samples
-    if isinstance(geometry, BandSplitConfig):
-        return geometry.frame_samples
-    assert isinstance(geometry, AudioTransformerConfig) and isinstance(geometry.source, WaveSide)
-    return geometry.source.stride
 
 
 def has_residual(spec: ModelSpec, options: Options) -> bool:
@@ -95,7 +81,7 @@ def check_options(spec: ModelSpec, options: Options) -> None:
             raise UsageError(
                 f"An overlap of {overlap:g} s does not fit windows of {seconds:g} s; at most half may overlap."
             )
-        least = least_samples(spec) / spec.sample_rate
+        least = spec.geometry.least_samples / spec.sample_rate
         if seconds < least:
             raise UsageError(
                 f"Windows of {seconds:g} s are too short; they must hold a kernel of the network, {least:g} s."

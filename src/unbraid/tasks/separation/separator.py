@@ -21,8 +21,7 @@ from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, 
 from unbraid.dsp import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.audio_transformer.config import AudioTransformerConfig
-from unbraid.models.unet.config import UNetConfig
+from unbraid.models.family import FAMILIES
 from unbraid.runtime import Executor
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import EnhancerExecutor
@@ -37,7 +36,7 @@ from unbraid.tasks.separation.fronts import (
     raw_speech,
     speech_stems,
 )
-from unbraid.tasks.separation.options import Options, all_stems, check_options, has_residual, least_samples, windows_of
+from unbraid.tasks.separation.options import Options, all_stems, check_options, has_residual, windows_of
 from unbraid.tasks.separation.stream import Feed, Progress, Track, Waiting, with_rumble
 
 
@@ -81,8 +80,8 @@ class Separator(LoadedModel):
         )
         super().__init__(spec, executor)
         self.options = options
-        is_wave = isinstance(spec.geometry, AudioTransformerConfig)
-        self._executor = EnhancerExecutor(executor, least_samples(spec)) if is_wave else executor
+        is_wave = spec.family == "audio_transformer"
+        self._executor = EnhancerExecutor(executor, spec.geometry.least_samples) if is_wave else executor
 
     @classmethod
     def over(cls, executor: Executor, spec: ModelSpec, options: Options = Options()) -> Self:
@@ -187,7 +186,7 @@ class Separator(LoadedModel):
     def _network(self, track: Track, diagnostics: Diagnostics, open_blocks: Callable[[], Blocks]) -> Blocks:
         """The network's stems at the model's rate; a U-Net with a Wiener filter opens the blocks once for each pass."""
         geometry, spectral, options = self.spec.geometry, self.spec.spectral, self.options
-        if isinstance(geometry, UNetConfig) and spectral:
+        if spectral and FAMILIES[self.spec.family].front == "spectrogram":
             full_band, exponent = not options.raw, options.mask_exponent
             music = SpectrogramFront(self._executor, spectral, options.wiener, full_band, exponent, geometry.side)
             stems = music_stems(music, lambda: (as_pairs(block) for block in open_blocks()))
@@ -201,7 +200,9 @@ class Separator(LoadedModel):
 
     def _speech(self) -> WaveformFront:
         window, overlap = (round(seconds * self.spec.sample_rate) for seconds in windows_of(self.spec, self.options))
-        return WaveformFront(self._executor, least_samples(self.spec), window, overlap, self.spec.level == "fitted")
+        return WaveformFront(
+            self._executor, self.spec.geometry.least_samples, window, overlap, self.spec.level == "fitted"
+        )
 
 
 def _with_residual(whole: FloatArray, stems: FloatArray, strength: float) -> FloatArray:

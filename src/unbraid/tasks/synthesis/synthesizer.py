@@ -19,7 +19,6 @@ from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.hub.spec import Mel, ModelSpec
 from unbraid.hub.vocabulary import END, Vocabulary
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide, WaveSide
 from unbraid.tasks.audio_to_audio import AudioToAudio
 from unbraid.tasks.decoding.acoustic_model import AcousticModel
 from unbraid.tasks.loading import LoadedModel
@@ -149,9 +148,7 @@ def check_speaks(spec: ModelSpec) -> None:
     Raises:
         UsageError: it does another task.
     """
-    g = spec.geometry
-    speaks = isinstance(g, AudioTransformerConfig) and isinstance(g.target, SpectrogramSide)
-    if not (speaks and isinstance(g, AudioTransformerConfig) and isinstance(g.source, TextSide)):
+    if spec.task != "acoustic model":
         raise UsageError(f"{spec.name} does not speak; choose a model that turns text into a spectrogram.")
 
 
@@ -161,9 +158,7 @@ def check_vocoder(spec: ModelSpec, voice: ModelSpec) -> None:
     Raises:
         UsageError: it does another task, or takes other spectrograms.
     """
-    g = spec.geometry
-    sides = (g.source, g.target) if isinstance(g, AudioTransformerConfig) else ()
-    if not sides or not isinstance(sides[0], SpectrogramSide) or not isinstance(sides[1], WaveSide):
+    if spec.task != "vocoder":
         raise UsageError(f"{spec.name} is no vocoder, which turns a spectrogram into a waveform.")
     if (spec.mel, spec.sample_rate) != (voice.mel, voice.sample_rate):
         raise UsageError(

@@ -23,9 +23,10 @@ from unbraid.hub.names import entries
 from unbraid.hub.spec import ModelSpec, read_spec
 from unbraid.hub.vocabulary import Vocabulary
 from unbraid.models.audio_transformer.config import (
-    AudioTransformerConfig,
     PretrainedSide,
+    Side,
     SpectrogramSide,
+    as_audio_transformer,
     samples_in_step,
 )
 from unbraid.models.audio_transformer.padding import steps_in, whole_steps
@@ -96,13 +97,12 @@ class Recognizer(LoadedModel):
             self._network = _joined(spec, *executors)
         super().__init__(spec, self._network)
         assert spec.vocabularies is not None
-        assert isinstance(spec.geometry, AudioTransformerConfig | Wav2Vec2Config)
-        self._geometry = spec.geometry
         self.vocabulary = Vocabulary(spec.vocabularies.target)
-        if isinstance(spec.geometry, Wav2Vec2Config):
-            self.step_samples = spec.geometry.stride
+        if isinstance(spec.geometry, Wav2Vec2Config):  # it reads as one in front of an audio Transformer does
+            self._source: Side = PretrainedSide(spec.geometry)
         else:
-            self.step_samples = samples_in_step(spec.geometry.source, spec.mel)
+            self._source = as_audio_transformer(spec.geometry).source
+        self.step_samples = samples_in_step(self._source, spec.mel)
 
     @classmethod
     def over(cls, network: Network, spec: ModelSpec) -> Self:
@@ -117,31 +117,28 @@ class Recognizer(LoadedModel):
     @property
     def has_decoder(self) -> bool:
         """Whether texts are decoded autoregressively (`read`), and not only by CTC (`log_probs`)."""
-        return isinstance(self._geometry, AudioTransformerConfig)
+        return "decoder" in self.spec.geometry.graphs
 
     @property
     def has_steps(self) -> bool:
         """Whether there is CTC, and so the times of symbols."""
-        return isinstance(self._geometry, Wav2Vec2Config) or self._geometry.ctc
+        return not self.has_decoder or as_audio_transformer(self.spec.geometry).ctc
 
     @property
     def hears_samples(self) -> bool:
         """Whether its input is a waveform, not a spectrogram."""
-        return isinstance(self._geometry, Wav2Vec2Config) or not isinstance(self._geometry.source, SpectrogramSide)
+        return not isinstance(self._source, SpectrogramSide)
 
     def steps(self, samples: int) -> int:
         """The number of steps in so many samples."""
-        if isinstance(self._geometry, Wav2Vec2Config):
-            return steps_in(PretrainedSide(self._geometry), samples)
         hop = self.spec.mel.hop_samples if self.spec.mel else 1
-        return steps_in(self._geometry.source, -(-samples // hop))
+        return steps_in(self._source, -(-samples // hop))
 
     def log_probs(self, audio: FloatArray) -> FloatArray:
         """CTC's log probabilities (N, V) of a waveform (T,) at the model's rate."""
         if isinstance(self._network, Generator):
             return self._network.ctc(self._item(audio))
-        assert isinstance(self._geometry, Wav2Vec2Config)
-        padded = np.pad(audio, (0, max(0, self._geometry.receptive_field - len(audio))))
+        padded = np.pad(audio, (0, max(0, self.spec.geometry.least_samples - len(audio))))
         waveform = np.ascontiguousarray(padded[None], np.float32)  # (1, T)
         return log_softmax(self._network.run({"waveform": waveform})["logits"][0])
 
@@ -166,12 +163,11 @@ class Recognizer(LoadedModel):
 
     def _item(self, audio: FloatArray) -> FloatArray:
         """The encoder's input for a waveform (T,): samples or log-mel (N·stride, F)."""
-        assert isinstance(self._geometry, AudioTransformerConfig)
         heard = np.asarray(audio, np.float32)
         if not self.hears_samples:
             assert self.spec.mel is not None
             heard = mel_levels(heard, self.spec.mel, self.spec.sample_rate, without_noise=True)
-        return whole_steps(heard, self._geometry.source)
+        return whole_steps(heard, self._source)
 
 
 def _joined(spec: ModelSpec, first: Executor, decoder: Executor | None = None) -> Network:
@@ -225,8 +221,7 @@ def find_reader(spec: ModelSpec) -> Path | None:
         if entry.folder is None or entry.family != "audio_transformer":
             continue
         other = read_spec(entry.folder)
-        assert isinstance(other.geometry, AudioTransformerConfig)
-        reads = isinstance(other.geometry.source, SpectrogramSide)
+        reads = other.geometry.reads == "spectrogram"
         if reads and other.vocabularies and spec.vocabularies and other.vocabularies.target == spec.vocabularies.target:
             return entry.folder
     return None
