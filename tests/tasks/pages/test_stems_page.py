@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from unbraid import audio
-from unbraid.tasks.pages import Recording, RunFacts, gather, report_page, sound, stems_page
+from unbraid.tasks.pages import RunFacts, gather, report_page, sound, stems_page
 from unbraid.tasks.pages.gather import Gathered, Seen
 
 RATE = 8000
@@ -29,7 +29,7 @@ def gathered(folder: Path, mixture: np.ndarray, stems: dict[str, np.ndarray], **
     for number, samples in enumerate(stems.values()):
         audio.write(folder / f"{number}.wav", samples, how.get("rate", RATE), FLOAT)
     paths = {stem: folder / f"{number}.wav" for number, stem in enumerate(stems)}
-    return gather(Recording(folder / "mixture.wav", audio.Excerpt()), paths, folder, how.get("gain", 1.0))
+    return gather(folder / "mixture.wav", audio.Excerpt(), paths, folder, how.get("gain", 1.0))
 
 
 def sounds(text: str) -> dict[str, np.ndarray]:

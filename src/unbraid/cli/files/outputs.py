@@ -37,7 +37,7 @@ from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, sweep, working_folder
 from unbraid.hub.folder import sha256
-from unbraid.tasks.pages import Recording, RunFacts, gather, report_page
+from unbraid.tasks.pages import RunFacts, gather, report_page
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.separator import Separates
 from unbraid.tasks.separation.stream import Progress
@@ -187,7 +187,7 @@ def _write_page(
     page: Path, track: TrackPlan, stems: Mapping[str, Path], facts: RunFacts, how: tuple[float, Callable[[float], None]]
 ) -> None:
     """Write the page about float stems; `how` is the gain of its sound, and a function for progress in seconds."""
-    text = report_page(gather(Recording(track.source, track.excerpt), stems, page.parent, *how), facts)
+    text = report_page(gather(track.source, track.excerpt, stems, page.parent, *how), facts)
     with disk_errors(page.parent):
         page.write_text(printable_page(text), encoding="utf-8")
 

@@ -19,14 +19,6 @@ MIXTURE, LEFT_OVER = "mixture", "left over"
 
 
 @dataclass(frozen=True)
-class Recording:
-    """The part of a file that was separated."""
-
-    source: Path
-    excerpt: Excerpt
-
-
-@dataclass(frozen=True)
 class Seen:
     """The data of one signal."""
 
@@ -56,16 +48,17 @@ class Gathered:
 
 
 def gather(
-    recording: Recording,
+    source: Path,
+    excerpt: Excerpt,
     stems: Mapping[str, Path],
     work: Path,
     gain: float = 1.0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Gathered:
-    """Look at stems (files of one rate and length, best in float) and at the recording they come from.
+    """Gather the data of stems (files of one rate and length, best in float) and of the recording they come from.
 
-    `work` is a folder for small files that are gone afterwards, `gain` is what the sound is multiplied by, and
-    `progress` is told the seconds that are done.
+    `work` is a folder for small temporary files, `gain` is the gain of the sound, and `progress` is called with the
+    seconds that are done.
 
     Raises:
         AudioError: a file cannot be read.
@@ -79,7 +72,7 @@ def gather(
             name: stack.enter_context(Sound(work / f"{index}.mp3", rate, channels, gain))
             for index, name in enumerate((*stems, LEFT_OVER))
         }
-        for whole, parts in _together(_mixture(recording, rate, channels), list(readers.values())):
+        for whole, parts in _together(_mixture(source, excerpt, rate, channels), list(readers.values())):
             signals = {MIXTURE: whole, **dict(zip(stems, parts, strict=True)), LEFT_OVER: whole - sum(parts)}
             for name, signal in signals.items():
                 lanes[name].add(signal)
@@ -96,9 +89,9 @@ def _seen(lane: Lane, sound: Sound | None) -> Seen:
     return Seen(lane.spectrogram(), lane.level(), lane.power, lane.span, None if sound is None else sound.finish())
 
 
-def _mixture(recording: Recording, sample_rate: int, channels: int) -> Blocks:
+def _mixture(source: Path, excerpt: Excerpt, sample_rate: int, channels: int) -> Blocks:
     """The recording as blocks (C, n) of any size, at the stems' rate and channels."""
-    with Reader(recording.source, recording.excerpt) as reader:
+    with Reader(source, excerpt) as reader:
         resampler = Resampler(reader.info.sample_rate, sample_rate, reader.info.channels)
         for block in itertools.chain(map(resampler, reader.blocks(BLOCK_FRAMES)), _last(resampler)):
             yield np.broadcast_to(block, (channels, block.shape[1]))  # raw music models make stereo of mono
