@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-for neighbour in ("cli", "train", "."):
+for neighbour in ("cli", "training", "."):
     sys.path.insert(0, str(Path(__file__).parents[1] / neighbour))
 
 from cli_fakes import FakeSeparator  # noqa: E402
