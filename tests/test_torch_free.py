@@ -89,7 +89,7 @@ def test_packaged_speech_models_run_in_int8_without_onnx(tmp_path: Path) -> None
 import os
 os.environ["UNBRAID_CACHE"] = {str(tmp_path)!r}
 import numpy as np, unbraid
-from unbraid.hub.names.names import entries
+from unbraid.hub.names import entries
 for entry in entries():
     if entry.where == "packaged" and entry.family == "sepformer":
         print(entry.name, len(unbraid.Separator(entry.name, precision="int8")(np.ones((1, 999)), 8000)))
@@ -101,7 +101,7 @@ def test_the_int8_copy_of_a_published_network_needs_no_onnx(tmp_path: Path) -> N
     """Its graph ships with the package, and its weights are made in NumPy."""
     code = """
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.hub.names.graphs import find_graph
+from unbraid.hub.graphs import find_graph
 print(len(find_graph(SepFormerConfig(), "int8")) > 100_000)
 """
     assert python(WALL + code) == "True\n"

@@ -11,7 +11,7 @@ from cli_fakes import FakeSeparator
 from typer.testing import CliRunner
 
 import unbraid.cli
-import unbraid.cli.runner
+import unbraid.cli.separation
 from unbraid import audio
 
 RATE = 8000  # Hz
@@ -45,7 +45,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     for name in ("UNBRAID_OFFLINE", "HF_HUB_OFFLINE", "UNBRAID_DEBUG"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sys.modules["unbraid.cli.runner"], "Separator", FakeSeparator)
+    monkeypatch.setattr(sys.modules["unbraid.cli.separation"], "Separator", FakeSeparator)
     monkeypatch.setattr(FakeSeparator, "made", 0)
     return tmp_path / "work"
 

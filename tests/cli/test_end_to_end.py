@@ -16,7 +16,7 @@ from unbraid.tasks.separation import separator
 
 @pytest.fixture(autouse=True)
 def _real(monkeypatch):
-    monkeypatch.setattr(sys.modules["unbraid.cli.runner"], "Separator", separator.Separator)
+    monkeypatch.setattr(sys.modules["unbraid.cli.separation"], "Separator", separator.Separator)
 
 
 @pytest.mark.parametrize("fixture", ["speech_folder", "music_folder"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unbraid.cli.files.inputs import Item, Layout, collect, refuse_collisions
+from unbraid.cli.files.inputs import Item, OutputLayout, collect, refuse_collisions
 from unbraid.errors import UsageError
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12).filter(
@@ -29,7 +29,7 @@ TEMPLATES = st.sampled_from(
 @given(st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=6, unique=True), TEMPLATES)
 def test_outputs_never_meet_and_never_leave_the_root(places, template):
     root = Path("root").absolute()
-    layout = Layout(root, template, "wav", "spleeter:2stems")
+    layout = OutputLayout(root, template, "wav", "spleeter:2stems")
     items = [Item(Path(parent, name), parent) for parent, name in places]
     outputs = {item: [layout.stem_path(item, stem) for stem in ("vocals", "drums")] for item in items}
     try:
@@ -47,23 +47,23 @@ def test_outputs_never_meet_and_never_leave_the_root(places, template):
 
 @given(st.lists(NAMES.filter(lambda name: not name.startswith(".")), min_size=1, max_size=5, unique=True))
 def test_the_same_name_in_two_folders_does_not_meet(folders):
-    layout = Layout(Path("out"), "{track}/{stem}.{ext}", "wav", "m")
+    layout = OutputLayout(Path("out"), "{track}/{stem}.{ext}", "wav", "m")
     items = [Item(Path(folder, "x.wav"), folder) for folder in folders]
     assert len({layout.stem_path(item, "vocals") for item in items}) == len(folders)
 
 
 def test_model_names_become_one_folder_name():
-    layout = Layout(Path("out"), "{model}/{stem}.{ext}", "wav", "speechbrain/sepformer-x")
+    layout = OutputLayout(Path("out"), "{model}/{stem}.{ext}", "wav", "speechbrain/sepformer-x")
     assert layout.stem_path(Item(Path("a.wav")), "voice1") == Path("out/speechbrain--sepformer-x/voice1.wav")
 
 
 def test_a_stem_of_a_strange_model_stays_one_name():
-    layout = Layout(Path("out"), "{track}/{stem}.{ext}", "wav", "m")
+    layout = OutputLayout(Path("out"), "{track}/{stem}.{ext}", "wav", "m")
     assert layout.stem_path(Item(Path("a.wav")), "../../x") == Path("out/a/.._.._x.wav")
 
 
 def test_names_of_255_bytes_are_held_and_longer_ones_refused():
-    layout = Layout(Path("out"), "{track}-{stem}.{ext}", "wav", "m")
+    layout = OutputLayout(Path("out"), "{track}-{stem}.{ext}", "wav", "m")
     assert layout.stem_path(Item(Path("x" * 244 + ".wav")), "vocals").name == "x" * 244 + "-vocals.wav"
     with pytest.raises(UsageError, match=r"is longer than the 255 bytes that file systems hold; choose a shorter one"):
         layout.stem_path(Item(Path("x" * 245 + ".wav")), "vocals")

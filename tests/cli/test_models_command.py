@@ -20,7 +20,7 @@ def test_the_list_names_what_is_here_and_what_can_be_had(unbraid_command):
     assert "spleeter:4stems" in outcome.out
     assert "vocals, drums, bass, other" in outcome.out
     assert "uSDR improvement dB, drums" in outcome.out and "uSDR dB, drums" not in outcome.out  # the card tells all
-    assert "What is not here can be had by `unbraid models pull NAME`." in outcome.out
+    assert "Download a model that is not on this machine with `unbraid models pull NAME`." in outcome.out
     entries = {entry["name"]: entry for entry in json.loads(unbraid_command("models", "--json").out)}
     published = entries["speechbrain/sepformer-wsj02mix"]
     assert (published["where"], published["folder"], published["sample_rate"]) == ("published", None, 8000)

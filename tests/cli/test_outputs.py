@@ -13,13 +13,18 @@ from hypothesis import strategies as st
 
 from unbraid import audio
 from unbraid.audio import Excerpt
-from unbraid.cli.files.outputs import Signal, Track, write_track
+from unbraid.cli.files.outputs import Signal, TrackPlan, write_track
 from unbraid.cli.files.record import Provenance, holds
 from unbraid.errors import AudioError, Cancelled
 from unbraid.tasks.results import Diagnostics, Run
 
 RATE = 8000
 MAKING = Provenance(1, 2, "model", {"weights": "hash"}, {"raw": False})
+
+
+@pytest.fixture(autouse=True)
+def here() -> None:
+    """No command is run here, so its folders would only be in the way."""
 
 
 class Stems:
@@ -39,12 +44,12 @@ class Stems:
             yield {stem: samples[:, at : at + self.block] for stem, samples in self.stems.items()}
 
 
-def a_track(folder, stems, fmt=None, **changes) -> Track:
+def a_track(folder, stems, fmt=None, **changes) -> TrackPlan:
     """A track of these stems below a folder."""
     channels, frames = next(iter(stems.values())).shape
-    return Track(
+    return TrackPlan(
         source=folder / "in.wav",
-        cut=Excerpt(),
+        excerpt=Excerpt(),
         signal=Signal(RATE, channels, RATE, frames),
         outputs={stem: folder / "in" / f"{stem}.wav" for stem in stems},
         fmt=fmt or audio.OutputFormat("wav", "24"),
@@ -156,7 +161,7 @@ def test_samples_that_are_no_numbers_are_never_written(tmp_path):
 def test_stems_are_resampled_on_request(tmp_path):
     stems = {"a": noise(2, 4001, 0.5)}
     track = a_track(tmp_path, stems, audio.OutputFormat("wav", "32f"))
-    track = Track(**{**vars(track), "signal": Signal(RATE, 2, 44100, 4001)})
+    track = TrackPlan(**{**vars(track), "signal": Signal(RATE, 2, 44100, 4001)})
     write_track(Stems(stems), track)
     back, rate = audio.read(tmp_path / "in" / "a.wav")
     expected = audio.resample(stems["a"], RATE, 44100)

@@ -15,10 +15,10 @@ from unbraid import audio
 PROGRAM = """
 import sys
 sys.path.insert(0, {folder!r})
-import unbraid.cli.runner as runner
+import unbraid.cli.separation as separation
 from cli_fakes import FakeSeparator
 FakeSeparator.pause_seconds = {pause}
-runner.Separator = FakeSeparator
+separation.Separator = FakeSeparator
 from unbraid.cli import main
 main()
 """

@@ -89,7 +89,7 @@ def test_json_behind_two_dashes_is_a_file(unbraid_command):
 
 
 def test_a_device_that_is_not_here_is_a_request_that_cannot_be_met(unbraid_command, tone, tree, monkeypatch):
-    monkeypatch.setattr(sys.modules["unbraid.cli.runner"], "Separator", Separator)
+    monkeypatch.setattr(sys.modules["unbraid.cli.separation"], "Separator", Separator)
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     tone("a.wav")
     outcome = unbraid_command("separate", "a.wav", "--device", "cuda", "--json")

@@ -13,7 +13,7 @@ from unbraid.tasks.separation.separator import Separator
 
 @pytest.fixture(autouse=True)
 def real(monkeypatch):
-    monkeypatch.setattr(sys.modules["unbraid.cli.runner"], "Separator", Separator)
+    monkeypatch.setattr(sys.modules["unbraid.cli.separation"], "Separator", Separator)
 
 
 @pytest.fixture

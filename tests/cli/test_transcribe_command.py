@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import unbraid.cli.transcribing
+import unbraid.cli.transcription
 from recognizer_fakes import RATE, ears, say, writer
 from unbraid import audio
 from unbraid.errors import ModelNotFound
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.transcription.transcriber import Transcriber
 
-TRANSCRIBING = sys.modules["unbraid.cli.transcribing"]
+TRANSCRIBING = sys.modules["unbraid.cli.transcription"]
 MADE: list[dict] = []  # with what transcribers were made
 
 
@@ -306,7 +306,7 @@ def test_what_cannot_be(unbraid_command, spoken, tree, words, code, message) -> 
 
 def test_models_that_do_something_else(unbraid_command, spoken, speech_folder: Path, monkeypatch) -> None:
     spoken("call.wav", 3)
-    monkeypatch.setattr(unbraid.cli.transcribing, "Transcriber", Transcriber)
+    monkeypatch.setattr(unbraid.cli.transcription, "Transcriber", Transcriber)
     outcome = unbraid_command("transcribe", "call.wav", "-m", speech_folder)
     assert outcome.code == 2
     assert outcome.errors == [

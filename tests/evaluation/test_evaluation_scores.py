@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from unbraid.errors import RuntimeUnavailable, UsageError
 from unbraid.evaluation.bss import TAPS, bss_sdr
 from unbraid.evaluation.measures import choose_measures, measures_at
-from unbraid.evaluation.scoring import is_silent, score_mixture
+from unbraid.evaluation.speech.scoring import is_silent, score_mixture
 
 RATE = 8000
 NUMPY = measures_at(RATE)[:2]  # SI-SDR, SDR

@@ -9,22 +9,24 @@ import numpy as np
 import pytest
 
 from unbraid.evaluation.measures import measures_at
-from unbraid.evaluation.run import Evaluation, Failure, Result
-from unbraid.evaluation.scoring import Score, Scored
-from unbraid.evaluation.summary import Setting, as_json, statistic, summarise
-from unbraid.evaluation.tables import csv_text, lines, number
+from unbraid.evaluation.run import Failure
+from unbraid.evaluation.speech.report import SpeechSetting, as_json, lines, summarise, table
+from unbraid.evaluation.speech.run import MixtureResult, SpeechEvaluation
+from unbraid.evaluation.speech.scoring import Score, Scored
+from unbraid.evaluation.statistics import statistic
+from unbraid.tasks.pages.tables import number
 
 MEASURES = measures_at(8000)[:2]
-SETTING = Setting("m", 2, 8000, "d", "test", "clean", "min", None, "float32", "cpu", 2)
+SETTING = SpeechSetting("m", 2, 8000, "d", "test", "clean", "min", None, "float32", "cpu", 2)
 
 
-def result(name: str, gain: float, left_out: int = 0) -> Result:
+def result(name: str, gain: float, left_out: int = 0) -> MixtureResult:
     score = Score(1.0, 1.0 + gain, left_out)
-    return Result(name, 2.0, 0.5, 0.8, Scored({m.key: score for m in MEASURES}, (1, 0), left_out, 0))
+    return MixtureResult(name, 2.0, 0.5, 0.8, Scored({m.key: score for m in MEASURES}, (1, 0), left_out, 0))
 
 
-def evaluation(*results: Result) -> Evaluation:
-    return Evaluation(MEASURES, list(results))
+def evaluation(*results: MixtureResult) -> SpeechEvaluation:
+    return SpeechEvaluation(MEASURES, list(results))
 
 
 def test_the_interval_is_that_of_a_normal_mean() -> None:
@@ -71,7 +73,7 @@ def test_the_lines_name_variant_cost_and_what_is_left_out() -> None:
 
 
 def test_the_table_has_a_row_per_mixture_and_blanks_for_nothing() -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_text([result("a,b", 3.0), result("c", math.nan)], MEASURES))))
+    rows = list(csv.DictReader(io.StringIO(table([result("a,b", 3.0), result("c", math.nan)], MEASURES).csv())))
     assert rows[0]["name"] == "a,b"
     assert rows[0]["si_sdr_zero_mean_db_improvement"] == "3.0000"
     assert rows[0]["si_sdr_zero_mean_db_of_mixture"] == "1.0000"

@@ -17,12 +17,10 @@ from unbraid.audio import Reader
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import Song
 from unbraid.dsp.metrics import sdr
-from unbraid.evaluation.music.report import songs_report_html
-from unbraid.evaluation.music.run import MusicEvaluation, SongResult, StemCase, separate_and_score_song, song_outcomes
-from unbraid.evaluation.music.scoring import Excerpt, StemScore, StemSums
+from unbraid.evaluation.music.report import MusicSetting, lines, page, songs_as_json, summarise_songs, table
+from unbraid.evaluation.music.run import MusicEvaluation, SongResult, StemCase, separate_and_score_song
+from unbraid.evaluation.music.scoring import StemExcerpt, StemScore, StemSums
 from unbraid.evaluation.music.spool import rejoined
-from unbraid.evaluation.music.summary import MusicSetting, songs_as_json, summarise_songs
-from unbraid.evaluation.music.tables import csv_text, lines
 from unbraid.evaluation.run import Failure
 from unbraid.tasks.separation.separator import Separator
 
@@ -115,8 +113,7 @@ def test_what_is_absent_or_silent_is_left_out_and_counted(song) -> None:
         song("b", vocals=sound(2), other=sound(5)),
         song("c", vocals=sound(3), drums=1e-5 * sound(4), other=sound(6)),
     ]
-    for outcome in song_outcomes(Mixes(0, 1), songs):
-        evaluation.add(outcome)
+    assert list(evaluation.run(Mixes(0, 1), songs)) == [None] * len(songs)
     states = [[score.state for score in result.stems] for result in evaluation.results]
     assert states == [["scored", "scored"], ["scored", "absent"], ["scored", "silent"]]
     assert len(evaluation.worst.cases) == 4
@@ -135,8 +132,7 @@ def test_a_stem_alone_has_nothing_to_gain(song) -> None:
     vocals = sound(0)
     rounded = np.round(vocals * 32767) / np.float32(32767)
     evaluation = MusicEvaluation(with_bss=False)
-    for outcome in song_outcomes(Mixes(), [song(mixture=rounded, vocals=vocals)]):
-        evaluation.add(outcome)
+    list(evaluation.run(Mixes(), [song(mixture=rounded, vocals=vocals)]))
     assert [score.state for score in evaluation.results[0].stems] == ["alone", "absent"]
     summary = summarise_songs(evaluation, SETTING, None)
     assert (summary.lines[0].improvement.n, summary.lines[0].alone, summary.mean_improvement) == (0, 1, None)
@@ -176,11 +172,12 @@ def test_eight_bits_and_other_rates_have_scores(tmp_path: Path) -> None:
 
 def test_stems_of_different_length_fail_in_a_sentence_and_stop_no_other(song) -> None:
     uneven = song("uneven", vocals=sound(0, 2), drums=sound(1, 1))
-    failure, scored = song_outcomes(Mixes(), [uneven, song("even", vocals=sound(0), drums=sound(1))])
+    evaluation = MusicEvaluation(with_bss=False)
+    failure, none = evaluation.run(Mixes(), [uneven, song("even", vocals=sound(0), drums=sound(1))])
     assert isinstance(failure, Failure)
     assert failure.name == "uneven"
     assert "lasts 2.000 s but" in str(failure.error)
-    assert not isinstance(scored, Failure)
+    assert (none, [result.name for result in evaluation.results]) == (None, ["even"])
 
 
 def test_bss_eval_rests_on_the_frames_in_which_all_stems_sound(song) -> None:
@@ -207,7 +204,7 @@ def test_blocks_are_joined_to_one_size() -> None:
 
 def test_a_perfect_estimate_has_the_highest_score() -> None:
     sums, wave = StemSums("vocals"), sound(0)
-    sums.add(Excerpt(0, 2 * wave, wave, wave))
+    sums.add(StemExcerpt(0, 2 * wave, wave, wave))
     assert sums.score({}).estimate == pytest.approx(120)
 
 
@@ -222,12 +219,12 @@ def evaluation() -> MusicEvaluation:
         return StemScore(stem, "scored", 1.0, estimate, bss=dict.fromkeys(("SDR", "ISR", "SIR", "SAR"), 2.0))
 
     found = MusicEvaluation(with_bss=True)
-    excerpt = Excerpt(10.0, *(sound(seed, 0.2) for seed in range(3)))
+    excerpt = StemExcerpt(10.0, *(sound(seed, 0.2) for seed in range(3)))
     for name, drums in (("a,b", score("drums", 5.0)), ("c", StemScore("drums", "absent"))):
         scores = (score("vocals", 4.0), drums)
         cases = [StemCase(name, s, excerpt) for s in scores if s.state == "scored"]
         found.add((SongResult(name, 2.0, 0.5, 0.8, scores, (1, 2)), cases))
-    found.add(Failure("<gone>", ValueError("x")))
+    found.failures.append(Failure("<gone>", ValueError("x")))
     return found
 
 
@@ -248,7 +245,7 @@ def test_json_has_a_line_for_each_stem_and_metric(evaluation: MusicEvaluation) -
 
 
 def test_the_table_has_a_row_for_each_stem_of_each_song(evaluation: MusicEvaluation) -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_text(evaluation.results, evaluation.with_bss))))
+    rows = list(csv.DictReader(io.StringIO(table(evaluation.results, evaluation.with_bss).csv())))
     assert [(row["name"], row["stem"], row["reference"]) for row in rows] == [
         ("a,b", "vocals", "scored"), ("a,b", "drums", "scored"), ("c", "vocals", "scored"), ("c", "drums", "absent"),
     ]  # fmt: skip
@@ -259,8 +256,8 @@ def test_the_table_has_a_row_for_each_stem_of_each_song(evaluation: MusicEvaluat
 
 def test_the_report_has_a_table_for_each_stem_and_the_worst_cases(evaluation: MusicEvaluation) -> None:
     pytest.importorskip("matplotlib")
-    html = songs_report_html(evaluation, summarise_songs(evaluation, SETTING, 10**8))
-    assert "http" not in html
+    html = page(evaluation, summarise_songs(evaluation, SETTING, 10**8))
+    assert "http" not in html.replace("http-equiv=", "")
     for words in ("Every song: vocals", "Every song: drums", "The 3 worst cases", "&lt;gone&gt;: ", "museval"):
         assert words in html
     assert html.count("<img ") == 1 + 3  # how gains are spread, and the spectrograms of each case
@@ -269,8 +266,7 @@ def test_the_report_has_a_table_for_each_stem_and_the_worst_cases(evaluation: Mu
 
 def test_a_song_without_any_stem_of_the_model_leaves_a_report(song) -> None:
     found = MusicEvaluation(with_bss=True)
-    for outcome in song_outcomes(Mixes(), [song(drums=0 * sound(0))], with_bss=True):
-        found.add(outcome)
+    list(found.run(Mixes(), [song(drums=0 * sound(0))]))
     summary = summarise_songs(found, SETTING, None)
     assert summary.mean_improvement is None
-    assert "worst case" not in songs_report_html(found, summary)
+    assert "worst case" not in page(found, summary)

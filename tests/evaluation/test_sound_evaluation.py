@@ -17,10 +17,10 @@ from unbraid.dsp import FloatArray
 from unbraid.dsp.griffin_lim import griffin_lim
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
+from unbraid.evaluation.audio.report import SoundSetting, lines, sounds_as_json, summarise_sounds, table
 from unbraid.evaluation.audio.run import LSD, SoundEvaluation, score_spectrogram, score_vocoder, spectral_distance
-from unbraid.evaluation.audio.tables import SoundSetting, csv_text, lines, sounds_as_json, summarise_sounds
-from unbraid.evaluation.jobs import SoundsJob, job_of
-from unbraid.evaluation.request import Request
+from unbraid.evaluation.evaluators import SoundsEvaluator, evaluator_of
+from unbraid.evaluation.request import EvaluationRequest
 from unbraid.hub.spec import Mel, ModelSpec
 
 MEL, RATE = Mel(256, 80, 64), 8000
@@ -105,7 +105,7 @@ def test_what_fails_stops_no_other_and_all_is_told(voice: np.ndarray, tmp_path: 
     evaluation = SoundEvaluation(None)
     converter = Says("spectrogram to waveform", lambda _: voice)
     assert [failure is None for failure in evaluation.run(converter, mixtures, None)] == [True, False, True]
-    setting = SoundSetting("m", "Griffin-Lim, 32 iterations", "d", "test", None, "float32", "cpu", 1)
+    setting = SoundSetting("m", "d", "test", None, "Griffin-Lim, 32 iterations", "float32", "cpu", 1)
     summary = summarise_sounds(evaluation, setting, None)
     values = sounds_as_json(summary)
     assert (values["recordings"], values["failed"]) == (2, ["absent.wav"])
@@ -113,7 +113,7 @@ def test_what_fails_stops_no_other_and_all_is_told(voice: np.ndarray, tmp_path: 
     told = lines(summary)
     assert told[0] == "m on d, split test: 2 recordings, 0.0 min"
     assert told[1].split("  ")[0] == "metric"
-    rows = list(csv.DictReader(csv_text(evaluation.results).splitlines()))
+    rows = list(csv.DictReader(table(evaluation.results).csv().splitlines()))
     assert float(rows[0]["lsd"]) < 1e-3 < float(rows[0]["lsd_without"])
 
 
@@ -127,12 +127,12 @@ def test_a_model_folder_is_scored_over_a_corpus(voice: np.ndarray, tmp_path: Pat
     (tmp_path / "noise").mkdir()
     soundfile.write(tmp_path / "noise" / "hiss.wav", 0.1 * voice[::-1], RATE)
     (tmp_path / "noise" / "manifest.csv").write_text("path,split\nhiss.wav,test\n")
-    request = Request(tmp_path / "corpus", noise=tmp_path / "noise", snr_db=0, snr_to_db=10, limit=2)
-    job = job_of(spec, request, None)
-    assert isinstance(job, SoundsJob)
+    request = EvaluationRequest(tmp_path / "corpus", noise=tmp_path / "noise", snr_db=0, snr_to_db=10, limit=2)
+    job = evaluator_of(spec, request, None)
+    assert isinstance(job, SoundsEvaluator)
     with job.running(str(tmp_path / "model"), "cpu", "float32") as running:
         assert list(running.outcomes) == [None, None]
-    told = job.told("cpu", "float32")
+    told = job.report("cpu", "float32")
     assert told.values["noise"] == "noise of noise, split test, at 0 to 10 dB SNR"
     assert told.values["compared_to"] == "noisy input"
     assert set(told.files) == {"summary.json", "recordings.csv", "report.html"}
@@ -143,13 +143,13 @@ def test_a_model_folder_is_scored_over_a_corpus(voice: np.ndarray, tmp_path: Pat
 def test_what_a_job_cannot_do_is_refused(tmp_path: Path) -> None:
     vocoder = side_spec(CONVERTERS["spectrogram to waveform"])
     with pytest.raises(UsageError) as caught:
-        job_of(vocoder, Request(tmp_path, noise=tmp_path, snr_db=5), None)
+        evaluator_of(vocoder, EvaluationRequest(tmp_path, noise=tmp_path, snr_db=5), None)
     assert str(caught.value) == "tiny-sides is a vocoder, which takes no noise away; leave --noise and --snr out."
     with pytest.raises(UsageError) as caught:
-        job_of(vocoder, Request(tmp_path), ["stoi"])
+        evaluator_of(vocoder, EvaluationRequest(tmp_path), ["stoi"])
     assert str(caught.value) == "Spectrograms and vocoders have measures of their own, always; leave --metrics out."
     with pytest.raises(UsageError) as caught:
-        Request(tmp_path, noise=tmp_path, snr_db=5, snr_to_db=5)
+        EvaluationRequest(tmp_path, noise=tmp_path, snr_db=5, snr_to_db=5)
     assert str(caught.value) == (
         "--snr-to is where the range of SNRs ends that --snr begins; give a larger number than that."
     )

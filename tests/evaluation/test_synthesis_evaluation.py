@@ -15,12 +15,12 @@ from unbraid import audio
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.transcripts import Utterance
 from unbraid.errors import RuntimeUnavailable, UsageError
-from unbraid.evaluation.jobs import job_of
-from unbraid.evaluation.request import Request
+from unbraid.evaluation.evaluators import evaluator_of
+from unbraid.evaluation.request import EvaluationRequest
 from unbraid.evaluation.text.sphinx import WORDS, Sphinx
-from unbraid.evaluation.text.synthesis import SaidEvaluation, hearable, known_words, spelled_words
-from unbraid.evaluation.text.synthesis_run import SayingJob
-from unbraid.evaluation.text.transcripts import HeardSetting, heard_report_html, summarise_heard
+from unbraid.evaluation.text.synthesis import SynthesisEvaluation, known_words, spelled_words, transcribable
+from unbraid.evaluation.text.synthesis_evaluator import SynthesisEvaluator
+from unbraid.evaluation.text.transcription_report import TranscriptSetting, page, summarise_transcripts
 from unbraid.hub.spec import Vocabularies
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.tasks.transcription.transcript import Transcript, Word
@@ -54,9 +54,9 @@ def test_words_are_compared_as_they_are_said() -> None:
 
 
 def test_what_is_heard_is_counted() -> None:
-    evaluation = SaidEvaluation()
+    evaluation = SynthesisEvaluation()
     texts = [utterance(text) for text in ("1 1, 1", "1 one 2 1", "crash")]
-    failures = list(evaluation.say(Voice(), Ear(), texts))
+    failures = list(evaluation.synthesise(Voice(), Ear(), texts))
     assert [failure and failure.name for failure in failures] == [None, None, "crash.wav"]
     assert [(r.distance.edits, r.distance.symbols) for r in evaluation.results] == [(0, 3), (1, 4)]
     assert [r.utterance.text for r in evaluation.results] == ["one one one", "one one two one"]  # as what was heard
@@ -67,11 +67,11 @@ def test_a_recogniser_of_digits_is_asked_for_digits() -> None:
     texts = [utterance(text) for text in ("3 0, 5", "three 305", "room 3")]
     listener = replace(voice_spec(), name="ear")
     object.__setattr__(listener, "vocabularies", Vocabularies((), HEARD))
-    assert [u.text for u in hearable(texts, known_words(listener))] == ["3 0, 5", "three 305"]
+    assert [u.text for u in transcribable(texts, known_words(listener))] == ["3 0, 5", "three 305"]
     object.__setattr__(listener, "vocabularies", Vocabularies((), (*HEARD, " ", "a")))
-    assert hearable(texts, known_words(listener)) == texts
+    assert transcribable(texts, known_words(listener)) == texts
     object.__setattr__(listener, "vocabularies", Vocabularies((), (*SPECIAL, "▁a", "b", "▁c")))  # pieces of any word
-    assert hearable(texts, known_words(listener)) == texts
+    assert transcribable(texts, known_words(listener)) == texts
 
 
 def test_pocketsphinx_listens_to_digits(tmp_path: Path) -> None:
@@ -96,24 +96,27 @@ def test_without_pocketsphinx_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_page_names_the_table_beside_it() -> None:
-    evaluation = SaidEvaluation()
-    list(evaluation.say(Voice(), Ear(), [utterance("three one")]))
-    found = summarise_heard(evaluation, HeardSetting("voice", "digits", "test", (), "cpu", None), None)
-    page = heard_report_html(evaluation, found, SayingJob.noun)
-    assert "<h2>The texts with most errors</h2>" in page
-    assert "texts.csv has all texts." in page
+    evaluation = SynthesisEvaluation()
+    list(evaluation.synthesise(Voice(), Ear(), [utterance("three one")]))
+    found = summarise_transcripts(evaluation, TranscriptSetting("voice", "digits", "test", (), "cpu", None), None)
+    html = page(evaluation, found, SynthesisEvaluator.noun)
+    assert "<h2>The texts with most errors</h2>" in html
+    assert "texts.csv has all texts." in html
 
 
 def test_of_several_speakers_some_may_be_named(tmp_path: Path) -> None:
-    assert job_of(voice_spec(), Request(tmp_path, recogniser="digits", speakers=("ann",)), None).noun == "texts"
+    assert (
+        evaluator_of(voice_spec(), EvaluationRequest(tmp_path, recogniser="digits", speakers=("ann",)), None).noun
+        == "texts"
+    )
 
 
 def test_somebody_has_to_listen(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        job_of(voice_spec(), Request(tmp_path), None)
+        evaluator_of(voice_spec(), EvaluationRequest(tmp_path), None)
     assert str(caught.value) == (
         "voice speaks, so somebody has to listen: name a model, or pocketsphinx, by --recogniser."
     )
     with pytest.raises(UsageError) as caught:
-        job_of(voice_spec(), Request(tmp_path, recogniser="digits"), ["stoi"])
+        evaluator_of(voice_spec(), EvaluationRequest(tmp_path, recogniser="digits"), ["stoi"])
     assert str(caught.value) == "What is said is scored by word and sentence error rate, always; leave --metrics out."

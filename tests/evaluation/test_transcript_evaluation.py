@@ -13,10 +13,16 @@ import unbraid.cli
 from recognizer_fakes import ctc_spec, ears, writer
 from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
-from unbraid.evaluation.jobs import job_of
-from unbraid.evaluation.request import Request
-from unbraid.evaluation.text.transcription import HeardEvaluation, plain_words
-from unbraid.evaluation.text.transcripts import CONVENTION, HeardSetting, heard_report_html, lines, summarise_heard
+from unbraid.evaluation.evaluators import evaluator_of
+from unbraid.evaluation.request import EvaluationRequest
+from unbraid.evaluation.text.transcription import TranscriptEvaluation, plain_words
+from unbraid.evaluation.text.transcription_report import (
+    CONVENTION,
+    TranscriptSetting,
+    lines,
+    page,
+    summarise_transcripts,
+)
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.transcript import Transcript, Word
@@ -54,9 +60,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_rates_are_those_by_hand_and_pooled(folder: Path) -> None:
-    evaluation = HeardEvaluation()
+    evaluation = TranscriptEvaluation()
     assert list(evaluation.run(Ears(), find_utterances(folder))) == [None] * 4
-    summary = summarise_heard(evaluation, HeardSetting("ears", "voices", "test", (), "cpu", None), None)
+    summary = summarise_transcripts(evaluation, TranscriptSetting("ears", "voices", "test", (), "cpu", None), None)
     assert (summary.errors.words, summary.errors.edits) == (8, 3)
     assert (summary.errors.word_error_rate, summary.errors.sentence_error_rate) == (3 / 8, 2 / 4)
     assert summary.speakers["ann"].word_error_rate == 2 / 5
@@ -70,9 +76,9 @@ def test_rates_are_those_by_hand_and_pooled(folder: Path) -> None:
         "  bob 33.33 %",
         CONVENTION,
     ]
-    page = heard_report_html(evaluation, summary)
-    assert '<td data-value="ann">ann</td>' in page
-    assert "one too three" in page
+    html = page(evaluation, summary)
+    assert '<td data-value="ann">ann</td>' in html
+    assert "one too three" in html
 
 
 def test_words_count_as_they_sound() -> None:
@@ -82,7 +88,7 @@ def test_words_count_as_they_sound() -> None:
 
 def test_a_recording_that_fails_is_told(folder: Path) -> None:
     (folder / "ann" / "0.wav").write_bytes(b"no sound")
-    evaluation = HeardEvaluation()
+    evaluation = TranscriptEvaluation()
     found = list(evaluation.run(Ears(), find_utterances(folder)))
     assert [failure.name for failure in found if failure] == ["ann/0.wav"]
     assert len(evaluation.results) == 3
@@ -93,7 +99,7 @@ def test_the_command_writes_numbers_a_table_and_a_page(folder: Path, tmp_path: P
     from engine_fakes import write_model
 
     write_model(tmp_path / "ears", ctc_spec())
-    monkeypatch.setattr("unbraid.evaluation.jobs.Transcriber", Ears)
+    monkeypatch.setattr("unbraid.evaluation.evaluators.Transcriber", Ears)
     words = ["evaluate", tmp_path / "ears", folder, "--speakers", "ann", "--out", tmp_path / "out", "--json"]
     result = CliRunner().invoke(unbraid.cli.app, [str(word) for word in words])
     assert result.exit_code == 0, result.output
@@ -117,8 +123,8 @@ def test_no_other_model_takes_its_place_where_recordings_are_long(
         opened.append(Transcriber.over(ears(), long=writer("spectrogram", name="mel"), **options))
         return opened[-1]
 
-    monkeypatch.setattr("unbraid.evaluation.jobs.Transcriber", open_transcriber)
-    with job_of(ctc_spec(), Request(folder), None).running("tiny-ears", "cpu", "float32"):
+    monkeypatch.setattr("unbraid.evaluation.evaluators.Transcriber", open_transcriber)
+    with evaluator_of(ctc_spec(), EvaluationRequest(folder), None).running("tiny-ears", "cpu", "float32"):
         transcript = opened[0](np.zeros((1, 200 * 8000), np.float32), 8000)  # 200 s
     assert (transcript.model, transcript.notice) == ("tiny-ears", None)
 
@@ -134,7 +140,7 @@ def test_no_other_model_takes_its_place_where_recordings_are_long(
 def test_what_is_for_other_models_is_refused(tmp_path: Path, request_values, metrics, message: str) -> None:
     spec = ctc_spec()
     with pytest.raises(UsageError) as caught:
-        job_of(spec, Request(tmp_path, **request_values), metrics)
+        evaluator_of(spec, EvaluationRequest(tmp_path, **request_values), metrics)
     rest = f" models only, and {spec.name} is a transcription model; leave that out."
     assert str(caught.value) == (message if metrics else message + rest)
 
@@ -143,7 +149,7 @@ def test_speakers_are_for_those_that_transcribe(tmp_path: Path) -> None:
     from text_fakes import words_spec
 
     with pytest.raises(UsageError) as caught:
-        job_of(words_spec(), Request(tmp_path, speakers=("ann",)), None)
+        evaluator_of(words_spec(), EvaluationRequest(tmp_path, speakers=("ann",)), None)
     assert str(caught.value) == (
         "--speakers can be had with transcription and speaking models only, and speller is a text model; "
         "leave that out."
@@ -151,17 +157,17 @@ def test_speakers_are_for_those_that_transcribe(tmp_path: Path) -> None:
 
 
 def test_recordings_of_words_that_a_model_does_not_know_are_left_out(folder: Path) -> None:
-    job = job_of(ctc_spec((*SPECIAL, "3", "5", "7", "8")), Request(folder), None)
+    job = evaluator_of(ctc_spec((*SPECIAL, "3", "5", "7", "8")), EvaluationRequest(folder), None)
     assert job.skipped == ["2 of 4 recordings are left out: they have words that tiny-ears does not know"]
     with pytest.raises(UsageError) as caught:
-        job_of(ctc_spec((*SPECIAL, "0")), Request(folder), None)
+        evaluator_of(ctc_spec((*SPECIAL, "0")), EvaluationRequest(folder), None)
     sentence = "tiny-ears knows the words of no recording; choose others by --speakers."
     assert str(caught.value) == f"{folder}, split test: {sentence}"
 
 
 def test_int8_is_refused(folder: Path) -> None:
     spec = ctc_spec()
-    job = job_of(spec, Request(folder), None)
+    job = evaluator_of(spec, EvaluationRequest(folder), None)
     with pytest.raises(UsageError) as caught, job.running("ears", "cpu", "int8"):
         pass
     assert str(caught.value) == f"int8 is for speech models, and {spec.name} writes text: use float32."

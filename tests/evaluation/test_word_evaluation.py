@@ -11,10 +11,10 @@ import unbraid.cli
 from text_fakes import speller, words_spec
 from unbraid.corpora.pronunciations import Entry
 from unbraid.errors import UsageError
-from unbraid.evaluation.jobs import job_of
-from unbraid.evaluation.request import Request
-from unbraid.evaluation.text.run import WordEvaluation
-from unbraid.evaluation.text.tables import CONVENTION, WordSetting, lines, summarise_words
+from unbraid.evaluation.evaluators import evaluator_of
+from unbraid.evaluation.request import EvaluationRequest
+from unbraid.evaluation.text.pronunciation import WordEvaluation
+from unbraid.evaluation.text.pronunciation_report import CONVENTION, WordSetting, lines, summarise_words
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 
 WORDS = [
@@ -95,12 +95,12 @@ def test_the_command_writes_numbers_a_table_and_a_page(dictionary, tmp_path, mon
 )  # fmt: skip
 def test_what_is_for_other_models_is_refused(tmp_path, request_values, metrics, message) -> None:
     with pytest.raises(UsageError) as caught:
-        job_of(words_spec(), Request(tmp_path, **request_values), metrics)
+        evaluator_of(words_spec(), EvaluationRequest(tmp_path, **request_values), metrics)
     assert str(caught.value) == message
 
 
 def test_int8_is_refused(tmp_path) -> None:
-    job = job_of(words_spec(), Request(tmp_path), None)
+    job = evaluator_of(words_spec(), EvaluationRequest(tmp_path), None)
     with pytest.raises(UsageError) as caught, job.running("speller", "cpu", "int8"):
         pass
     assert str(caught.value) == "int8 is for speech models, and speller is a text model: use float32."

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-for neighbour in ("cli", "train", "."):
+for neighbour in ("cli", "training", "."):
     sys.path.insert(0, str(Path(__file__).parents[1] / neighbour))
 
 from cli_fakes import FakeSeparator  # noqa: E402
@@ -26,9 +26,9 @@ from unbraid.hub import names as hub  # noqa: E402
 from unbraid.tasks.transcription.transcriber import Transcriber  # noqa: E402
 
 for name in (
-    *("cli.runner", "cli.transcribing", "cli.checkup", "evaluation.jobs"),
-    *("hub.publishers", "tasks.pages", "tasks.pages.stems_page", "tasks.pages.attention_page"),
-    *("tasks.attention", "corpora.rendering", "runtime.ort", "tasks.synthesis.synthesizer"),
+    *("cli.separation", "cli.transcription", "cli.checkup", "evaluation.evaluators", "hub.publishers", "tasks.pages"),
+    *("corpora.rendering", "runtime.ort", "tasks.attention", "tasks.synthesis.synthesizer"),
+    *("tasks.pages.stems_page", "tasks.pages.attention_page", "tasks.pages.plots"),
 ):
     importlib.import_module(f"unbraid.{name}")  # all is there before a child is made
 
@@ -85,11 +85,11 @@ def fake_everything(patch: Any, cache: str) -> None:
     patch.setenv("PATH", f"bin{os.pathsep}{os.environ['PATH']}")
     patch.setattr(tempfile, "tempdir", TEMPORARY)
     patch.setattr("unbraid.tasks.synthesis.synthesizer.Synthesizer", lambda model, **_: synthesizer(FakeVocoder()))
-    patch.setattr(sys.modules["unbraid.cli.runner"], "Separator", FakeSeparator)
-    patch.setattr(sys.modules["unbraid.cli.transcribing"], "Transcriber", transcriber)
+    patch.setattr(sys.modules["unbraid.cli.separation"], "Separator", FakeSeparator)
+    patch.setattr(sys.modules["unbraid.cli.transcription"], "Transcriber", transcriber)
     patch.setattr(hub, "_read_checkpoint", read_checkpoint)
     patch.setattr("unbraid.hub.publishers.fetch_published", fetch)
-    patch.setattr("unbraid.evaluation.pictures.available", lambda: False)  # they take seconds, and go into the page
+    patch.setattr("unbraid.tasks.pages.plots.available", lambda: False)  # they take seconds, and go into the page
     patch.setattr(hub, "_as_published", lambda spec, entry, provenance: dataclasses.replace(spec, name=entry.name))
 
 

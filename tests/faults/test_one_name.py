@@ -9,7 +9,7 @@ from odd_folders import recording
 from typer.testing import CliRunner, Result
 
 import unbraid.cli
-from unbraid.cli.files.inputs import Item, Layout, placed
+from unbraid.cli.files.inputs import Item, OutputLayout, placed
 from unbraid.errors import UsageError
 
 LONG = "x" * 250 + ".wav"
@@ -112,7 +112,7 @@ def test_a_disk_that_refuses_one_name(here: Path, run: Run, monkeypatch: pytest.
 
 
 def test_names_of_devices_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    layout = Layout(Path("out"), "{track}/{stem}.{ext}", "wav", "m")
+    layout = OutputLayout(Path("out"), "{track}/{stem}.{ext}", "wav", "m")
     monkeypatch.setattr("unbraid.cli.files.inputs.sys.platform", "win32")
     places = {name: layout.stem_path(Item(Path(name)), "con").parts for name in ("nul.wav", "a. .wav", "COM1.x.wav")}
     assert places == {

@@ -13,10 +13,10 @@ from engine_fakes import noise, speech_spec, write_model
 from side_fakes import CONVERTERS, side_spec
 from unbraid.corpora import Clip, Mixture
 from unbraid.evaluation.audio.run import score_spectrogram, score_vocoder
-from unbraid.evaluation.jobs import job_of
+from unbraid.evaluation.evaluators import evaluator_of
 from unbraid.evaluation.measures import measures_at
-from unbraid.evaluation.request import Request
-from unbraid.evaluation.scoring import is_alone, is_quiet, score_mixture
+from unbraid.evaluation.request import EvaluationRequest
+from unbraid.evaluation.speech.scoring import is_alone, is_quiet, score_mixture
 
 RATE = 8000
 VOICE = noise(1, RATE)[0]
@@ -66,10 +66,10 @@ def test_voices_are_told_on_every_page(tmp_path: Path) -> None:
     write_model(tmp_path / "model", speech_spec())
     quiet = np.zeros(RATE, np.float32)
     folder = corpus(tmp_path / "corpus", {"01a_1_02b_1": (VOICE, OTHER), "03c_1_04d_1": (VOICE, quiet)})
-    job = job_of(speech_spec(), Request(folder, split="test"), ["si-sdr"])
+    job = evaluator_of(speech_spec(), EvaluationRequest(folder, split="test"), ["si-sdr"])
     with job.running(str(tmp_path / "model"), "cpu", "float32") as running:
         assert list(running.outcomes) == [None, None]
-    told = job.told("cpu", "float32")
+    told = job.report("cpu", "float32")
     (score,) = told.values["scores"]
     assert (told.values["silent_references"], told.values["alone_references"]) == (1, 1)
     assert score["voices_left_out"] == 2 and score["improvement"]["n"] == 1 and score["improvement"]["mean"] > -20
@@ -95,10 +95,10 @@ def test_sound_made_of_sound(kind: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "noise" / "hiss.wav", OTHER, RATE)
     (tmp_path / "noise" / "manifest.csv").write_text("path,split\nhiss.wav,test\n")
     noises = {} if kind.endswith("waveform") else {"noise": tmp_path / "noise", "snr_db": 5}
-    job = job_of(spec, Request(tmp_path / "corpus", split="test", limit=12, **noises), None)
+    job = evaluator_of(spec, EvaluationRequest(tmp_path / "corpus", split="test", limit=12, **noises), None)
     with job.running(str(tmp_path / "model"), "cpu", "float32") as running:
         assert list(running.outcomes) == [None] * 12
-    told = job.told("cpu", "float32")
+    told = job.report("cpu", "float32")
     silent, alone = told.values["silent_recordings"], told.values["recordings_without_noise"]
     assert 0 < silent < 12 and alone == 0
     sentence = next(line for line in told.lines if "recordings left out (" in line)

@@ -204,7 +204,7 @@ def test_transcripts(here: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[
     def heard(*_: object, **__: object) -> Iterator[Line]:
         yield from lines
 
-    monkeypatch.setattr("unbraid.cli.transcribing.lines_of", heard)
+    monkeypatch.setattr("unbraid.cli.transcription.lines_of", heard)
     assert quiet(run("transcribe", "a.wav")) == "one\\x1b[2J\ntwo\n"
     told = json.loads(run("transcribe", "a.wav", "--json").stdout)
     assert told["files"][0]["text"] == "one\x1b[2J\ntwo"

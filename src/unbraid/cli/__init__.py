@@ -45,7 +45,7 @@ def _unbraid(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Pull recordings apart, without a deep-learning framework: voices out of speech, stems out of music."""
+    """Separate recordings without a deep-learning framework: voices of speech, stems of music."""
 
 
 app.command()(separate)

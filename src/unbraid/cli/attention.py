@@ -1,6 +1,5 @@
-"""`unbraid attention`: who attends to whom while a model reads and writes, as a page."""
+"""`unbraid attention`: the attention weights of a model on one input, as a page."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +8,7 @@ import typer
 from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, notice, say, warn
 from unbraid.errors import UsageError
-from unbraid.files.atomic import appearing
 from unbraid.files.printable import printable_page
-from unbraid.files.workdir import disk_errors
 
 _Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `unbraid models` lists, or a model folder.")]
 _Input = Annotated[
@@ -19,7 +16,7 @@ _Input = Annotated[
 ]
 _Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")]
 _Target = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="What shall be written. (default: what the model writes)")
+    str | None, typer.Option(metavar="TEXT", help="The text to decode. (default: the text that the model writes)")
 ]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a page that exists.")]
 
@@ -38,31 +35,32 @@ def attention(
     device: opt.Device = "auto",
     overwrite: _Overwrite = False,
 ) -> None:
-    """Show who attends to whom in an audio Transformer: a page with each layer and head, which works offline."""
+    """Show the attention of an audio Transformer: a page with each layer and head, which works offline."""
     with guarded():
         if output.is_dir():
             raise UsageError(f"{output} is a folder; name a file with -o.")
-        if os.path.lexists(output) and not overwrite:
-            raise UsageError(f"{output} exists already; choose another place with -o, or use --overwrite.")
-        from unbraid.cli.request import cut_of
+        from unbraid.cli.run import refuse_existing, written
+
+        refuse_existing(output, overwrite=overwrite)
+        from unbraid.cli.request import excerpt_of
         from unbraid.tasks.attention import MOST_SECONDS, attention_maps
         from unbraid.tasks.pages.attention_page import attention_page
 
-        cut = cut_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage)
+        excerpt = excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage)
         seen = attention_maps(
             model,
             source,
             target=target,
             start=start,
             duration=duration,
-            track=cut.track,
-            reading=cut.reading,
+            track=excerpt.track,
+            reading=excerpt.reading,
             device=device,
         )
         is_sound = not seen.maps[0].rows.labels
         page = attention_page(seen, Path(source).name if is_sound else source)
-        with disk_errors(output.parent), appearing(output, replace=overwrite) as fresh:
-            fresh.write_text(printable_page(page), encoding="utf-8")
+        with written(output, replace=overwrite) as hidden:
+            hidden.write_text(printable_page(page), encoding="utf-8")
         warn(source, seen.notices)
         if seen.is_cut:
             notice(f"only {MOST_SECONDS:g} s are shown; choose which with --start and --duration.")

@@ -1,7 +1,7 @@
-"""What `unbraid doctor` looks at: versions, devices, codecs, models, folders; and what is wrong with them.
+"""The checks of `unbraid doctor`: versions, devices, codecs, models, folders.
 
-Each check is a function that returns what it found, line by line, and adds to the problems. A check that breaks is a
-problem itself, never the end of the checkup.
+Each check is a function that returns its findings, line by line, and adds to the problems. An exception in a check is
+a problem itself, and does not end the checkup.
 """
 
 import importlib.metadata
@@ -40,7 +40,7 @@ ENVIRONMENT = (
     "TMPDIR",
     "OMP_NUM_THREADS",
 )
-LITTLE_BYTES = 500_000_000  # of free disk; less than a song's stems may need
+LITTLE_BYTES = 500_000_000  # of free disk: a song's stems may need more
 _REQUIRED = (
     *("numpy", "soundfile", "soxr", "av", "typer", "rich", "safetensors", "pyyaml"),
     *("huggingface_hub", "httpx2", "filelock", "google-crc32c"),
@@ -50,14 +50,14 @@ _RATE = 48000  # Hz; every format can hold it
 
 @dataclass
 class Checkup:
-    """All that was found, and what of it is wrong."""
+    """All findings and problems."""
 
     sections: dict[str, Findings] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
 def check_all() -> Checkup:
-    """Look at everything."""
+    """Run all checks."""
     checkup = Checkup()
     checks: dict[str, Callable[[list[str]], Findings]] = {
         "versions": versions,
@@ -80,7 +80,7 @@ def check_all() -> Checkup:
 
 
 def versions(problems: list[str]) -> Findings:
-    """Of Python, of us and of what we stand on."""
+    """Versions of Python, of unbraid and of its dependencies."""
     found = {"python": platform.python_version(), "system": platform.platform(), "unbraid": __version__}
     for package in _REQUIRED:
         if version := _version(package):
@@ -96,7 +96,7 @@ def versions(problems: list[str]) -> Findings:
 
 
 def devices(problems: list[str]) -> Findings:
-    """What a model can run on, and what it will run on."""
+    """The devices that a model can run on, and the one that is chosen."""
     import onnxruntime
 
     from unbraid.runtime.ort import available_threads, choose_device
@@ -141,7 +141,7 @@ def models(problems: list[str]) -> Findings:
 
 
 def folders(problems: list[str]) -> Findings:
-    """Where things are put, and the room there is."""
+    """The folders in use, and free space."""
     if gone := current_folder_gone():
         problems.append(gone)
         return {}
@@ -164,7 +164,7 @@ def folders(problems: list[str]) -> Findings:
 
 
 def environment(problems: list[str]) -> Findings:
-    """The variables that are in force, and what of them stands in the way to a publisher."""
+    """The environment variables that are set; those that prevent downloads are problems."""
     for check in (check_proxies, certificates):
         try:
             check()

@@ -1,7 +1,7 @@
-"""How commands talk: errors as sentences on standard error, exit codes, and signals that interrupt cleanly.
+"""Output of commands: errors as sentences on standard error, exit codes, and signals that interrupt cleanly.
 
-Exit codes: 0 all done · 1 something failed · 2 a request that cannot be met, be it for what it says or for a device or
-an extra that is not here · 130 interrupted.
+Exit codes: 0 success · 1 something failed · 2 an invalid request, or a device or an extra that is missing ·
+130 interrupted.
 """
 
 import errno
@@ -11,10 +11,10 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, NoReturn, Protocol, TextIO, TypeVar
+from typing import Any, TextIO
 
 import typer
 
@@ -34,14 +34,14 @@ _STDOUT = "standard output"
 
 
 def say(*lines: str) -> None:
-    """Lines for people on standard output, whatever characters they have."""
+    """Print lines to standard output, whatever characters they have."""
     with telling():
         _print(lines, sys.stdout)
 
 
 @contextmanager
 def telling() -> Iterator[None]:
-    """Standard output that takes nothing more, as a sentence; a reader that went away is another thing."""
+    """Turn a full or closed standard output into a sentence; a broken pipe is handled elsewhere."""
     try:
         yield
     except BrokenPipeError:
@@ -52,7 +52,7 @@ def telling() -> Iterator[None]:
 
 
 def notice(*lines: str) -> None:
-    """Lines on standard error, if anything can be written there."""
+    """Print lines to standard error, if it can be written to."""
     with suppress(OSError):
         _print(lines, sys.stderr)
 
@@ -64,7 +64,7 @@ def warn(name: str, notices: Iterable[str]) -> None:
 
 
 def report_error(message: str) -> None:
-    """The one form errors have."""
+    """Print an error, in the one form that errors have."""
     notice(f"error: {message}")
 
 
@@ -96,7 +96,7 @@ def _remedy(error: OSError) -> str:
 
 
 def exit_code(error: Exception) -> int:
-    """What a command that ends in this error exits with."""
+    """The exit code of a command that ends in this error."""
     return USAGE if isinstance(error, UsageError | RuntimeUnavailable) else FAILED
 
 
@@ -112,7 +112,7 @@ def interruption_told() -> Iterator[None]:
 
 @contextmanager
 def guarded(*, as_json: bool = False) -> Iterator[None]:
-    """Turn whatever goes wrong in a command into a sentence, JSON too if that is asked for, and an exit code."""
+    """Turn exceptions of a command into a sentence, also in JSON if requested, and an exit code."""
     try:
         with interruption_told(), interruptible():
             yield
@@ -130,70 +130,14 @@ def guarded(*, as_json: bool = False) -> Iterator[None]:
         raise typer.Exit(exit_code(error)) from None
 
 
-class Told(Protocol):
-    """What is told of a run, however it ended."""
-
-    error: str | None  # that ended the whole run
-    interrupted: bool
-
-    @property
-    def failed(self) -> bool:
-        """Whether something did."""
-        ...
-
-    def as_json(self) -> dict[str, Any]:
-        """The object that --json prints."""
-        ...
-
-
-_Report = TypeVar("_Report", bound=Told)
-
-
-def tell_run(
-    carry_out: Callable[[], tuple[_Report, int]],
-    summary: Callable[[_Report], list[str]],
-    *,
-    as_json: bool,
-    quiet: bool,
-    tell: Callable[[str], None] = say,
-) -> NoReturn:
-    """Carry a run out, tell what became of it, and end the program with its exit code."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are tiny, its threads cost 50 ms
-    with guarded():
-        report, code = carry_out()
-        if as_json:
-            say(json_text(report.as_json()))
-        elif not quiet:
-            for line in summary(report):
-                tell(line)
-        raise typer.Exit(code)
-
-
 def json_text(values: Any) -> str:
     """Values as JSON on one line, unescaped but for control characters."""
     return json_printable(json.dumps(values, ensure_ascii=False))
 
 
-def carried_out(work: Callable[[], None], report: Told, lost: str) -> int:
-    """The exit code of a run that fills a report, whatever happens; where it is interrupted, what was lost is told."""
-    try:
-        work()
-        return FAILED if report.failed else 0
-    except (KeyboardInterrupt, Cancelled):
-        report.interrupted = True
-        report_error(f"interrupted; nothing is kept of the {lost} that was under way.")
-        return INTERRUPTED
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        report.error = explain(error)
-        report_error(report.error)
-        return exit_code(error)
-
-
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP stop work just as Ctrl-C does, so that temporary files go."""
+    """Let SIGTERM and SIGHUP interrupt like Ctrl-C, so that temporary files are deleted."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -210,7 +154,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def stdout_watched() -> Iterator[None]:
-    """Tell when standard output takes nothing more, whoever was writing: help, the version, the rest in a buffer."""
+    """Report that standard output is full or closed, also for help, the version, and buffered text."""
     ending: SystemExit | None = None
     try:
         try:
@@ -221,7 +165,7 @@ def stdout_watched() -> Iterator[None]:
             sys.stdout.flush()
     except OSError as error:
         hush_stdout()
-        if not (ending and ending.code):  # else it is told already
+        if not (ending and ending.code):  # else the error is already reported
             if not isinstance(error, BrokenPipeError):
                 report_error(refused(_STDOUT, error))
             raise SystemExit(FAILED) from None
@@ -230,7 +174,7 @@ def stdout_watched() -> Iterator[None]:
 
 
 def hush_stdout() -> None:
-    """Nobody reads standard output any more: let what is still buffered go nowhere, without a complaint at exit."""
+    """Discard the buffered rest of standard output, whose reader is gone, without a message at exit."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -239,7 +183,7 @@ def hush_stdout() -> None:
 
 def _print(lines: Sequence[str], stream: TextIO | None) -> None:
     """The single place of output: control characters are escaped, and so are characters that the encoding lacks."""
-    if lines and stream is not None:  # None: closed by whoever started us
+    if lines and stream is not None:  # None: closed by the parent process
         encoding = stream.encoding or "utf-8"
         text = "\n".join(map(printable, lines))
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
@@ -251,7 +195,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def train_extra(what: str) -> Iterator[None]:
-    """Imports that need the train extra: the sentence that names it where they fail.
+    """Turn a failed import of the train extra into a sentence that names it.
 
     Raises:
         RuntimeUnavailable: a package that is not ours is missing, or the current folder, without which PyTorch aborts.

@@ -95,7 +95,7 @@ def speak(
     digits: Annotated[bool, typer.Option("--digits", help="Digits, to train recognisers on.")] = False,
     phrases: Annotated[bool, typer.Option("--phrases", help="Digits and phrases, to learn speaking from.")] = False,
 ) -> None:
-    """Let espeak-ng say made-up words in a hundred voices, as material for `render --voices`.
+    """Synthesise made-up words in a hundred voices with espeak-ng, as material for `render --voices`.
 
     With --digits, strings of three to ten English digits, by flite's voices too where it is installed. With --phrases,
     strings of digits and short phrases of common words, by one voice of flite's.
@@ -114,7 +114,7 @@ def speak(
 
 
 class Tally:
-    """Counts what became of the songs, and tells what went wrong, once each."""
+    """Counts rendered and failed songs, and prints each kind of trouble once."""
 
     def __init__(self) -> None:
         self.done = self.skipped = self.failed = 0

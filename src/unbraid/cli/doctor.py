@@ -1,4 +1,4 @@
-"""`unbraid doctor`: what is installed, what works, and what is wrong."""
+"""`unbraid doctor`: the installation, checked."""
 
 import dataclasses
 from typing import Annotated
@@ -9,9 +9,9 @@ from unbraid.cli.console import FAILED, guarded, json_text, say
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print what is found as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Print versions, devices, codecs, models, cache and free disk, and what is wrong."""
+    """Print versions, devices, codecs, models, cache and free disk, and any problems."""
     with guarded(as_json=as_json):
         from unbraid.cli.checkup import check_all
 

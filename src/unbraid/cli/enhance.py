@@ -1,19 +1,16 @@
-"""`unbraid enhance`: `separate` for a model of one voice, which leaves what is not the voice out."""
+"""`unbraid enhance`: `separate` with a model of one voice, which removes noise."""
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from unbraid.cli import options as opt
 from unbraid.cli.console import notice, say
 from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
-from unbraid.cli.separate import carry_out
+from unbraid.cli.report import Report, StemsResult, reported
 from unbraid.errors import UsageError
-
-if TYPE_CHECKING:
-    from unbraid.cli.request import Request
 
 MODEL = "denoise"
 TEMPLATE = "{track}-{stem}.{ext}"
@@ -26,12 +23,8 @@ _Output = Annotated[
         help="The file to write, or the folder for NAME-speech.wav; - writes to standard output.",
     ),
 ]  # fmt: skip
-_Strength = Annotated[
-    float, typer.Option(metavar="0..1", help="How much of what is not the voice is taken away; 1 is all of it.")
-]
-_KeepResidual = Annotated[
-    bool, typer.Option("--keep-residual", help="Write what is taken away too: NAME-residual.wav.")
-]
+_Strength = Annotated[float, typer.Option(metavar="0..1", help="How much of the noise is removed; 1 is all of it.")]
+_KeepResidual = Annotated[bool, typer.Option("--keep-residual", help="Write the removed noise too: NAME-residual.wav.")]
 _Format = Annotated[
     str | None,
     typer.Option("--format", "-f", help=f"{', '.join(opt.FORMATS)}. (default: as FILE ends, or wav)"),
@@ -63,10 +56,11 @@ def enhance(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Take noise away from speech: noisy.wav gives noisy-speech.wav, at the same rate, length and channels."""
-
-    def request() -> "Request":
-        from unbraid.cli.request import Coding, Engine, Request, check_json_alone, cut_of
+    """Remove noise from speech: noisy.wav gives noisy-speech.wav, at the same rate, length and channels."""
+    tell = notice if output == "-" else say
+    report = Report(StemsResult)
+    with reported(report, "track", as_json=as_json, quiet=quiet, tell=tell, tell_failures=tell):
+        from unbraid.cli.request import Coding, Engine, SeparationRequest, check_json_alone, excerpt_of
         from unbraid.tasks.separation.options import Options
 
         check_json_alone(as_json=as_json, output=output)
@@ -77,28 +71,29 @@ def enhance(
             raise UsageError(f"--keep-residual writes two files, and {output} is one; name a folder with -o.")
         if names != TEMPLATE and len(inputs) > 1:
             raise UsageError(f"{output} is one file for {len(inputs)} inputs; name a folder with -o.")
-        return Request(
+        request = SeparationRequest(
             inputs=tuple(inputs),
             model=model,
             root=root,
             template=template if names == TEMPLATE else names,
             stems=("speech", "residual") if keep_residual else ("speech",),
             coding=Coding(ext, subtype, bitrate, resample),
-            cut=cut_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
+            excerpt=excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             engine=Engine(device, "float32", threads),
             options=Options(strength=strength),
             recursive=recursive,
             resume=resume,
             overwrite=overwrite,
         )
+        from unbraid.cli.separation import run
 
-    carry_out(request, as_json=as_json, quiet=quiet, tell=notice if output == "-" else say)
+        run(request, report, quiet=quiet or as_json)
 
 
 def place_of(output: str, format: str | None) -> tuple[Path | None, str, str]:
     """The folder of an output (None: standard output), the template of the name in it, and the format.
 
-    What ends like an audio file is one, unless a folder of that name is there or it ends in a slash.
+    A name with the extension of an audio file is a file, unless it is an existing folder or ends in a slash.
 
     Raises:
         UsageError: the file ends in another format than the one that was asked for, or like a file of another kind.

@@ -1,4 +1,4 @@
-"""`unbraid evaluate`: a model over mixtures, songs or words, into a folder with a report, or not at all."""
+"""`unbraid evaluate`: score a model on mixtures, songs or texts, and write a folder with a report."""
 
 import os
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, swept, working_folder
 
 if TYPE_CHECKING:
-    from unbraid.evaluation.outcome import Running
+    from unbraid.evaluation.run import Running
 
 _DATA, _NOISE, _OUTPUT = "Data", "Noise", "Output"
 
@@ -61,18 +61,22 @@ _Limit = Annotated[
 ]
 _Speakers = Annotated[
     str | None,
-    typer.Option(metavar="A,B", help="Of texts: only these speakers, or folders of them.", rich_help_panel=_DATA),
+    typer.Option(
+        metavar="A,B", help="For recordings with texts: only these speakers, or folders of them.", rich_help_panel=_DATA
+    ),
 ]
 _Recogniser = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Of what is said: the model that listens to it, or pocketsphinx.", rich_help_panel=_DATA
+        metavar="NAME",
+        help="For speech synthesis: the model that transcribes it, or pocketsphinx.",
+        rich_help_panel=_DATA,
     ),
 ]
 _Vocoder = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Of what is said: the model that makes waveforms. (default: Griffin-Lim)",
+        metavar="NAME", help="For speech synthesis: the vocoder. (default: Griffin-Lim)",
         rich_help_panel=_DATA,
     ),
 ]  # fmt: skip
@@ -143,37 +147,37 @@ def evaluate(
 ) -> None:
     """Score a model on a dataset. Speech: SI-SDRi, SDRi, PESQ, STOI. Music: uSDR, BSS Eval 4. Text: PER, WER.
 
-    And what it costs. Writes a report to look at and listen to, a table of all that was scored, and a summary.
+    And the time and memory it takes. Writes a report with plots and sounds, a table of all items, and a summary.
     """
     with guarded(as_json=as_json), warnings_told():
-        from unbraid.evaluation.jobs import job_of
-        from unbraid.evaluation.outcome import REPORT
-        from unbraid.evaluation.request import Request, name_of
+        from unbraid.evaluation.evaluators import evaluator_of
+        from unbraid.evaluation.request import EvaluationRequest, name_of
+        from unbraid.evaluation.run import REPORT
         from unbraid.hub import names as hub
         from unbraid.hub.spec import read_spec
 
         iterations = int(wiener) if wiener_iterations is None else wiener_iterations
-        request = Request(
+        request = EvaluationRequest(
             dataset, split, layout, condition, mode, limit, noise, snr, noise_split, threads, iterations,
             tuple(_names(speakers) or ()), snr_to, recogniser, vocoder,
         )  # fmt: skip
         spec = read_spec(hub.resolve(model))
-        job = job_of(spec, request, _names(metrics and metrics.lower()))
-        for sentence in () if quiet else job.skipped:
+        evaluator = evaluator_of(spec, request, _names(metrics and metrics.lower()))
+        for sentence in () if quiet else evaluator.skipped:
             notice(sentence)
         folder = output or Path("evaluation", request.title(spec))
         _refuse_folder(folder, overwrite)
         home = folder if _is_fixed(folder) else folder.parent
         with swept(home), working_folder(home) as work:
-            with job.running(model, device, precision) as running:
-                failed = _run(running, job.noun, f"{spec.name} on {name_of(dataset)}", quiet=quiet or as_json)
-                told = job.told(running.device, precision)
+            with evaluator.running(model, device, precision) as running:
+                failed = _run(running, evaluator.noun, f"{spec.name} on {name_of(dataset)}", quiet=quiet or as_json)
+                report = evaluator.report(running.device, precision)
             with disk_errors(folder):
-                _settle(_written(told.files, work), folder)
+                _settle(_written(report.files, work), folder)
         if as_json:
-            say(json_text(told.values | {"report": str(folder / REPORT)}))
+            say(json_text(report.values | {"report": str(folder / REPORT)}))
         elif not quiet:
-            for line in (*told.lines, f"report: {folder / REPORT}"):
+            for line in (*report.lines, f"report: {folder / REPORT}"):
                 say(line)
         raise typer.Exit(FAILED if failed else 0)
 
@@ -184,7 +188,7 @@ def _names(words: str | None) -> list[str] | None:
 
 
 def _refuse_folder(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that must not be written to, before any work."""
+    """Refuse an output folder that exists or cannot be made, before any work."""
     above = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not above.is_dir():
         raise UsageError(f"{above} is a file, so no folder can be there; choose another place with --out.")
@@ -193,7 +197,7 @@ def _refuse_folder(folder: Path, overwrite: bool) -> None:
 
 
 def _run(running: "Running", noun: str, title: str, *, quiet: bool) -> int:
-    """Do a job, reporting what fails as it fails; how many did.
+    """Run an evaluation, reporting failures as they come; their number.
 
     Raises:
         UnbraidError: nothing at all could be scored.
@@ -211,7 +215,7 @@ def _run(running: "Running", noun: str, title: str, *, quiet: bool) -> int:
 
 
 def _written(texts: Mapping[str, str], work: Path) -> Path:
-    """A folder with all that is written of an evaluation."""
+    """A folder with the files of an evaluation."""
     fresh = work / "evaluation"
     fresh.mkdir()
     for name, text in texts.items():
@@ -221,7 +225,7 @@ def _written(texts: Mapping[str, str], work: Path) -> Path:
 
 
 def _settle(fresh: Path, folder: Path) -> None:
-    """Put what was written in its place: the whole folder at once, or, in one with other files too, file by file."""
+    """Move the report to its place: the whole folder at once, or file by file where the folder holds others."""
     names = sorted(path.name for path in fresh.iterdir())
     if not folder.is_dir() or not (_is_fixed(folder) or set(os.listdir(folder)) - set(names)):
         put(fresh, folder, fresh.parent)
@@ -231,5 +235,5 @@ def _settle(fresh: Path, folder: Path) -> None:
 
 
 def _is_fixed(folder: Path) -> bool:
-    """Whether a folder is there that another one should not take the place of."""
+    """Whether the folder exists and cannot be replaced by another one."""
     return folder.is_dir() and (folder.is_symlink() or folder.is_mount() or folder.samefile("."))

@@ -1,4 +1,4 @@
-"""`unbraid export`: the door to the torch side of the house, with a sentence where torch is missing."""
+"""`unbraid export`: a training checkpoint to a model folder, with a sentence where torch is missing."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from unbraid.cli.console import guarded, say, train_extra
 def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .pt file that training wrote.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder to write.")],
-    name: Annotated[str, typer.Option("--name", help="What the model shall be called.")],
+    name: Annotated[str, typer.Option("--name", help="The name of the model.")],
     dtype: Annotated[
         Literal["float32", "float16"], typer.Option(help="How weights are stored; float16 halves the size.")
     ] = "float32",
@@ -21,7 +21,7 @@ def export(
     licence: Annotated[str, typer.Option(help="Of the weights.")] = "as stated by whoever trained it",
     provenance: Annotated[str, typer.Option(help="Where the weights come from, in one sentence.")] = "",
 ) -> None:
-    """Make a model folder of a training checkpoint; needs the train extra, which brings PyTorch."""
+    """Export a training checkpoint to a model folder; needs the train extra, which brings PyTorch."""
     with guarded():
         with train_extra("Exporting"):
             from unbraid.training.export import export_checkpoint

@@ -1,4 +1,4 @@
-"""The commands as a group: options that cannot be parsed are told as JSON too, where that was asked for."""
+"""The commands as a group: invalid options are reported as JSON too, where --json was given."""
 
 from contextlib import suppress
 from typing import Any
@@ -13,13 +13,13 @@ class Commands(TyperGroup):
     """All commands of the program."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
-        """Parse the words; commands are `guarded` only when they have begun."""
+        """Parse the words; commands are `guarded` only once they run."""
         with interruption_told():
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the words name."""
-        words = list(ctx.args)  # behind the command's name; what follows `--` is no option
+        words = list(ctx.args)  # after the command's name; words after `--` are no options
         try:
             with interruption_told():
                 return super().invoke(ctx)

@@ -1,4 +1,4 @@
-"""`unbraid models`: what is here and what can be had; fetch, import and remove."""
+"""`unbraid models`: list, download, import and remove models."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from unbraid.files.printable import printable
 if TYPE_CHECKING:
     from unbraid.hub.names import Entry
 
-models = typer.Typer(rich_markup_mode="rich", help="List the models; fetch, import and remove them.")
+models = typer.Typer(rich_markup_mode="rich", help="List the models; download, import and remove them.")
 _MANY_COLUMNS = 1000  # more than the table takes
 _MANY_SCORES = 3  # more are on the model's card, and in --json
 _WHERE = {"packaged": "here, inside unbraid", "cached": "here", "published": "not here"}
@@ -25,7 +25,7 @@ def list_models(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the models: what is here, what can be had, licence, size, what they give, rate and scores."""
+    """List the models: where they are, stems, sample rate, size, licence and scores."""
     if context.invoked_subcommand is not None:
         return
     with guarded(as_json=as_json):
@@ -39,16 +39,18 @@ def list_models(
         for folder, reason in hub.damaged().items():
             notice(f"damaged, and left out: {folder}: {reason}")
         if any(entry.folder is None for entry in entries):
-            say("What is not here can be had by `unbraid models pull NAME`.")
+            say("Download a model that is not on this machine with `unbraid models pull NAME`.")
 
 
 @models.command()
 def pull(
     name: _Name,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not download: fail unless it is here.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not download: fail unless the model is on this machine.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Fetch a published model, at the commit that unbraid pins; goes on where an earlier attempt stopped.
+    """Download a published model, at the commit that unbraid pins; resumes an earlier attempt.
 
     Where none is pinned, the newest is taken and recorded in the model's provenance.
     """
@@ -67,10 +69,10 @@ def import_(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="A SpeechBrain, Spleeter, Wav2Vec2 or HuBERT checkpoint.")
     ],
-    to: Annotated[str, typer.Option("--to", metavar="NAME", help="What the model shall be called.")],
+    to: Annotated[str, typer.Option("--to", metavar="NAME", help="The name of the model.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model of that name.")] = False,
 ) -> None:
-    """Make a model of a published checkpoint on this disk."""
+    """Convert a published checkpoint on this disk to a model."""
     with guarded():
         from unbraid.hub import names as hub
 
@@ -135,7 +137,7 @@ def _print_list(entries: "list[Entry]") -> None:
 
 
 def _cells(entry: "Entry") -> tuple[str, ...]:
-    """What there is to say of a model; of its scores, those that tell what it improves, where there are such."""
+    """The cells of a model; of its scores, the improvements, where there are any."""
     gains = {what: value for what, value in entry.scores.items() if "improvement" in what}
     shown = [f"{value:g} {what}" for what, value in (gains or entry.scores).items()]
     more = len(shown) - _MANY_SCORES

@@ -1,4 +1,4 @@
-"""The options of `unbraid separate`, one type per option: what it is called and what its help says."""
+"""The options of `unbraid separate` and other commands, one type per option: its name and its help."""
 
 from typing import Annotated, Literal
 
@@ -18,19 +18,21 @@ Model = Annotated[
 ]
 Output = Annotated[
     str,
-    typer.Option("--output", "-o", metavar="DIR|-", help="Where outputs go; - writes one stem to standard output."),
+    typer.Option("--output", "-o", metavar="DIR|-", help="The output folder; - writes one stem to standard output."),
 ]
 Stems = Annotated[str | None, typer.Option(metavar="A,B", help="Only these stems: vocals,drums. (default: all)")]
 Remove = Annotated[
     str | None,
-    typer.Option(metavar="A,B", help="One stem without these: --remove vocals writes no-vocals, all else in one."),
+    typer.Option(metavar="A,B", help="Write one stem, the sum of all but these: --remove vocals writes no-vocals."),
 ]
 Report = Annotated[
     bool,
-    typer.Option("--report", help="A page beside the stems to look at them and listen: report.html, works offline."),
+    typer.Option(
+        "--report", help="Write a page with spectrograms and a player beside the stems: report.html, works offline."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object at the end instead of text.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 Recursive = Annotated[
     bool,
@@ -39,7 +41,7 @@ Recursive = Annotated[
 Start = Annotated[float, typer.Option(metavar="S", help="Start here, in seconds.", rich_help_panel=_INPUT)]
 Duration = Annotated[
     float | None,
-    typer.Option(metavar="S", help="Take so many seconds. (default: to the end)", rich_help_panel=_INPUT),
+    typer.Option(metavar="S", help="The length in seconds. (default: to the end)", rich_help_panel=_INPUT),
 ]
 AudioTrack = Annotated[
     str,
@@ -127,17 +129,21 @@ MaskExponent = Annotated[
 ]
 Residual = Annotated[
     bool,
-    typer.Option("--residual", help="Write what the stems leave over as one more stem.", rich_help_panel=_MODEL),
+    typer.Option(
+        "--residual", help="Write the residual, mixture minus stems, as one more stem.", rich_help_panel=_MODEL
+    ),
 ]
 HighBand = Annotated[
     Literal["share", "drop"],
     typer.Option(
-        help="What lies above half the model's sample rate: shared among the stems, or dropped.", rich_help_panel=_MODEL
+        help="The band above half the model's sample rate: shared among the stems, or dropped.", rich_help_panel=_MODEL
     ),
 ]
 Raw = Annotated[
     bool,
-    typer.Option("--raw", help="Just what the published system returns, at its own rate.", rich_help_panel=_MODEL),
+    typer.Option(
+        "--raw", help="The output of the published system, unchanged, at its own rate.", rich_help_panel=_MODEL
+    ),
 ]
 Force = Annotated[
     bool,
@@ -146,7 +152,7 @@ Force = Annotated[
 
 Precision = Annotated[
     Literal["float32", "int8"],
-    typer.Option(help="int8 is faster and a little less exact; for speech models.", rich_help_panel=_MACHINE),
+    typer.Option(help="int8 is faster and slightly less accurate; for speech models.", rich_help_panel=_MACHINE),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...", rich_help_panel=_MACHINE)]
 Threads = Annotated[int | None, typer.Option(metavar="N", help="CPU threads. (default: all)", rich_help_panel=_MACHINE)]

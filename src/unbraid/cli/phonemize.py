@@ -1,4 +1,4 @@
-"""`unbraid phonemize`: words in, how they are spoken out; a line for each text."""
+"""`unbraid phonemize`: the pronunciation of words, a line for each text."""
 
 import itertools
 import sys
@@ -25,7 +25,7 @@ _Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid
 _Alternatives = Annotated[
     int,
     typer.Option(
-        metavar="N", min=0, help="Up to so many other pronunciations of each word, with probabilities, word by word."
+        metavar="N", min=0, help="Up to N other pronunciations of each word, with probabilities, word by word."
     ),
 ]
 
@@ -39,14 +39,15 @@ def phonemize(
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,
 ) -> None:
-    """Say how English words are spoken: phonemes in ARPAbet, without stress, words apart by |.
+    """Print the pronunciation of English words: phonemes in ARPAbet, without stress, words separated by |.
 
     With --json, an object for each text; of standard input and of files, one for each line.
     """
     with guarded(as_json=as_json):
+        from unbraid.cli.request import check_one_text
+
         words = " ".join(text or ())
-        if bool(text) == (file is not None):
-            raise UsageError("Give a text, - for standard input, or --file FILE; one of them.")
+        check_one_text(bool(text), file)
         from unbraid.tasks.synthesis.phonemizer import Phonemizer
 
         with Phonemizer(model, device=device, threads=threads) as phonemizer:
@@ -94,11 +95,11 @@ def _lines(file: BinaryIO, place: str) -> Iterator[tuple[bytes, str]]:
 
 def _read(line: bytes, phonemizer: "Phonemizer", where: str) -> tuple[str, list[str]]:
     """A line as a text, and its words."""
+    from unbraid.cli.request import decoded
+
+    text = decoded(line, where).rstrip("\r\n")
     try:
-        text = line.decode("utf-8-sig").rstrip("\r\n")
         return text, phonemizer.words(text)
-    except UnicodeDecodeError:
-        raise UsageError(f"{where}: this is not text in UTF-8; convert it first.") from None
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from None
 

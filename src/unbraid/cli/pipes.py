@@ -1,38 +1,43 @@
 """Inputs that can be read only once, standard input and named pipes: they are copied to disk before anything else."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 from unbraid.audio import spooled
 from unbraid.cli.files.inputs import Item
 from unbraid.cli.progress import Meter
 from unbraid.errors import UsageError
 
-Place = Callable[[Item], Path]
 
+class Sources:
+    """The file to read each input from, as often as needed; copies of pipes are deleted at the end."""
 
-@contextmanager
-def places(*, quiet: bool = False) -> Iterator[Place]:
-    """A function that says where an input can be read again and again; the copies it makes are deleted afterwards."""
-    with ExitStack() as copies:
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet, self._copies, self._delete = quiet, dict[Item, Path](), ExitStack()
 
-        def place(item: Item) -> Path:
-            if item.path is not None and not _is_pipe(item.path):
-                return item.path
-            with Meter(f"reading {item.label}", "bytes", quiet=quiet) as meter, _opened(item) as pipe:
-                return copies.enter_context(spooled(pipe, meter))
+    def path(self, item: Item) -> Path:
+        """A file with this input's content."""
+        if item.path is not None and not _is_pipe(item.path):
+            return item.path
+        if item not in self._copies:
+            with Meter(f"reading {item.label}", "bytes", quiet=self._quiet) as meter, _opened(item) as pipe:
+                self._copies[item] = self._delete.enter_context(spooled(pipe, meter))
+        return self._copies[item]
 
-        yield place
+    def naming(self, item: Item, message: str) -> str:
+        """The message, with the input named as the user named it, wherever it was read from."""
+        if item in self._copies:
+            message = message.replace(str(self._copies[item]), item.label)
+        return message if item.path is None or item.label in message else f"{item.label}: {message}"
 
+    def __enter__(self) -> Self:
+        return self
 
-def naming(item: Item, message: str, source: Path | None) -> str:
-    """The message, calling the input what the user calls it, wherever it was read from."""
-    if source is not None and source != item.path:
-        message = message.replace(str(source), item.label)
-    return message if item.path is None or item.label in message else f"{item.label}: {message}"
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._delete.close()
 
 
 def _opened(item: Item) -> AbstractContextManager[BinaryIO]:
@@ -49,5 +54,5 @@ def _opened(item: Item) -> AbstractContextManager[BinaryIO]:
 def _is_pipe(path: Path) -> bool:
     try:
         return path.is_fifo()
-    except OSError:  # whoever reads it will say so
+    except OSError:  # reading it gives the message
         return False

@@ -1,6 +1,6 @@
 """Progress on a terminal: a bar with the time that is left, or a counter where the end is unknown.
 
-Shown only for what takes over a second, and only where somebody can see it.
+Shown only for work of more than a second, and only on a terminal.
 """
 
 import os
@@ -19,7 +19,7 @@ Unit = Literal["seconds", "bytes"]
 
 
 class Meter:
-    """Called with what is done and what there is in all (None: unknown); draws when it is worth it."""
+    """A progress bar, called with the amount done and the total (None: unknown); drawn after a second."""
 
     def __init__(self, title: str, unit: Unit = "seconds", *, quiet: bool = False, after: Self | None = None) -> None:
         self._title, self._unit = title, unit
@@ -30,6 +30,7 @@ class Meter:
         self._task: TaskID | None = None
 
     def __call__(self, done: float, total: float | None) -> None:
+        """Show progress."""
         if self._silent or (self._bar is None and time.monotonic() - self._started < PATIENCE_SECONDS):
             return
         if self._bar is None or self._task is None:
@@ -53,7 +54,7 @@ class Meter:
 
 
 def watched() -> bool:
-    """Whether standard error is a terminal that can draw over what it has drawn."""
+    """Whether standard error is a terminal that can redraw lines."""
     return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 

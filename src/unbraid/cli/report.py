@@ -1,62 +1,143 @@
-"""What became of a run and of each of its inputs: data for the words at the end, and for --json."""
+"""The outcome of a run over input files and of each of them: the summary at the end, --json, and the exit code."""
 
+import os
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
+
+import typer
 
 from unbraid import __version__
+from unbraid.cli.console import FAILED, INTERRUPTED, exit_code, explain, guarded, json_text, report_error, say
+from unbraid.errors import Cancelled
 
-Status = Literal["done", "skipped", "failed", "interrupted"]
+Status = Literal["done", "skipped", "failed"]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one input."""
+    """The outcome of one input."""
 
     input: str
     status: Status
-    outputs: dict[str, Path] = field(default_factory=dict)
-    seconds: float | None = None  # of audio
-    elapsed: float | None = None  # seconds it took
-    gain_db: float | None = None
-    agreement_db: float | None = None  # of neighbouring windows of speech, the median
-    report: Path | None = None  # the page about it
     error: str | None = None
     notices: tuple[str, ...] = ()  # warnings about the input
+    seconds: float | None = None  # of audio
+    elapsed: float | None = None  # processing time in seconds
     start_seconds: float | None = None  # of silence at its start, for a track that starts later than its file
 
     def as_json(self) -> dict[str, Any]:
-        """As a part of the report."""
-        speed = self.seconds / self.elapsed if self.seconds and self.elapsed else None
+        """The object of this input in --json."""
         return {
             "input": self.input,
             "status": self.status,
-            "outputs": {stem: str(path) for stem, path in self.outputs.items()},
-            "report": str(self.report) if self.report else None,
             "seconds": self.seconds,
             "elapsed_seconds": self.elapsed,
-            "realtime_factor": speed,
-            "gain_db": self.gain_db,
-            "window_agreement_db": self.agreement_db,
             "start_seconds": self.start_seconds,
             "notices": list(self.notices),
             "error": self.error,
         }
 
+    def lines(self) -> list[str]:
+        """The lines about this input in the summary."""
+        return []
+
+    def remarks(self) -> list[str]:
+        """Remarks on this input that are no warnings."""
+        return []
+
+    def speed(self, outputs: str) -> str:
+        """One line that says where the outputs are and how long they took."""
+        assert self.seconds is not None and self.elapsed is not None
+        factor = self.seconds / max(self.elapsed, 1e-9)
+        return f"{self.input} -> {outputs} ({self.seconds:.1f} s in {self.elapsed:.1f} s, {factor:.1f} x real time)"
+
+
+@dataclass(frozen=True)
+class StemsResult(Result):
+    """The outcome of separating one input."""
+
+    outputs: dict[str, Path] = field(default_factory=dict)
+    gain_db: float | None = None
+    agreement_db: float | None = None  # of neighbouring windows of speech, the median
+    page: Path | None = None  # of --report
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of this input in --json."""
+        return super().as_json() | {
+            "outputs": {stem: str(path) for stem, path in self.outputs.items()},
+            "report": str(self.page) if self.page else None,
+            "realtime_factor": self.seconds / self.elapsed if self.seconds and self.elapsed else None,
+            "gain_db": self.gain_db,
+            "window_agreement_db": self.agreement_db,
+        }
+
+    def lines(self) -> list[str]:
+        """The lines about this input in the summary."""
+        if self.status == "failed":
+            return []
+        where = " ".join(shlex.quote(str(path)) for path in self.outputs.values()) or "standard output"
+        page = [f"  report: {shlex.quote(str(self.page))}"] if self.page else []
+        if self.status == "skipped":
+            return [f"{self.input} was done already: {where}", *page]
+        lines = [self.speed(where)]
+        if self.gain_db:
+            amount = f"{-self.gain_db:.1f} dB" if self.gain_db < -0.05 else "less than 0.1 dB"
+            lines.append(f"  stems turned down by {amount} so that none clips")
+        if self.agreement_db is not None:
+            lines.append(f"  neighbouring windows agree to {self.agreement_db:.0f} dB (median) where they overlap")
+        return [*lines, *page]
+
+
+@dataclass(frozen=True)
+class TextResult(Result):
+    """The outcome of transcribing one input."""
+
+    seconds: float | None = 0.0
+    elapsed: float | None = 0.0
+    start_seconds: float | None = 0.0
+    output: Path | None = None  # None: printed, or in the JSON
+    transcript: list[dict[str, Any]] | None = None  # its lines, where they are in the JSON
+    model: str | None = None
+    notice: str | None = None  # about how it was transcribed
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of this input in --json."""
+        text = None if self.transcript is None else "\n".join(line["text"] for line in self.transcript)
+        output = str(self.output) if self.output else None
+        about = {"model": self.model, "notice": self.notice, "output": output}
+        return super().as_json() | about | {"text": text, "lines": self.transcript}
+
+    def lines(self) -> list[str]:
+        """The lines about this input in the summary."""
+        return [self.speed(shlex.quote(str(self.output)))] if self.output else []
+
+    def remarks(self) -> list[str]:
+        """Remarks on this input that are no warnings."""
+        return [f"{self.input}: {self.notice}"] if self.notice else []
+
+
+AnyResult = TypeVar("AnyResult", bound=Result)
+
 
 @dataclass
-class Report:
-    """What became of a run; filled while it goes on, so that an interrupted one can be told too."""
+class Report(Generic[AnyResult]):
+    """The outcome of a run; filled input by input, so that an interrupted run is reported too."""
 
+    kind: type[AnyResult]
     model: str = ""
     device: str = ""
     device_reason: str = ""
-    results: list[Result] = field(default_factory=list)
+    results: list[AnyResult] = field(default_factory=list)
     error: str | None = None  # that ended the whole run
     interrupted: bool = False
 
     @property
     def failed(self) -> bool:
+        """Whether any input failed."""
         return any(result.status == "failed" for result in self.results)
 
     def as_json(self) -> dict[str, Any]:
@@ -70,3 +151,49 @@ class Report:
             "interrupted": self.interrupted,
             "error": self.error,
         }
+
+    def summary(self) -> list[str]:
+        """The outputs, how fast they were made, and on which device."""
+        lines = [line for result in self.results for line in result.lines()]
+        if any(result.status == "done" and result.lines() for result in self.results):
+            lines.append(f"{self.model} on {self.device} ({self.device_reason})")
+        return lines
+
+    def failures(self) -> list[str]:
+        """How many inputs failed, of several."""
+        failed = sum(result.status == "failed" for result in self.results)
+        return [f"{failed} of {len(self.results)} inputs failed"] if failed and len(self.results) > 1 else []
+
+
+@contextmanager
+def reported(
+    report: Report[AnyResult],
+    lost: str,
+    *,
+    as_json: bool,
+    quiet: bool,
+    tell: Callable[[str], None] = say,
+    tell_failures: Callable[[str], None] = say,
+) -> Iterator[None]:
+    """Print the report of the run in this block, however it ends, and exit; LOST is what an interrupt discards."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are tiny, its threads cost 50 ms
+    with guarded():
+        try:
+            yield
+            code = FAILED if report.failed else 0
+        except (KeyboardInterrupt, Cancelled):
+            report.interrupted, code = True, INTERRUPTED
+            report_error(f"interrupted; nothing is kept of the {lost} that was under way.")
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            report.error, code = explain(error), exit_code(error)
+            report_error(report.error)
+        if as_json:
+            say(json_text(report.as_json()))
+        elif not quiet:
+            for line in report.summary():
+                tell(line)
+            for line in report.failures():
+                tell_failures(line)
+        raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""What a user asked of `unbraid separate`, as one value; and the choices that follow from it: model and stems."""
+"""The options of `unbraid separate` as one value, and the checks and choices that commands share."""
 
 import dataclasses
 import math
@@ -20,7 +20,7 @@ TO_STDOUT = "-o - writes one float32 WAV to standard output"
 
 @dataclass(frozen=True)
 class Coding:
-    """How stems are written."""
+    """The format of the stems."""
 
     format: str = "wav"
     subtype: str | None = None  # None: as the input's
@@ -30,7 +30,7 @@ class Coding:
 
 @dataclass(frozen=True)
 class Engine:
-    """What the model runs on."""
+    """The device and precision of a run."""
 
     device: str = "auto"
     precision: Literal["float32", "int8"] = "float32"
@@ -38,8 +38,8 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class Request:
-    """Everything that was asked for."""
+class SeparationRequest:
+    """The options of `unbraid separate`."""
 
     inputs: tuple[str, ...]
     model: str = DEFAULT_MODEL
@@ -47,7 +47,7 @@ class Request:
     template: str = DEFAULT_TEMPLATE
     stems: tuple[str, ...] | None = None  # None: all
     coding: Coding = Coding()
-    cut: Excerpt = field(default_factory=Excerpt)
+    excerpt: Excerpt = field(default_factory=Excerpt)
     engine: Engine = Engine()
     options: Options = field(default_factory=Options)
     recursive: bool = False
@@ -63,29 +63,30 @@ class Request:
         if self.resume and "-" in self.inputs:
             raise UsageError("--resume needs files: whether standard input is what it was cannot be told.")
         check_threads(self.engine.threads)
-        check_cut(self.cut)
+        check_excerpt(self.excerpt)
 
     def making_options(self) -> dict[str, Any]:
-        """All that decides what the stems' files hold, but for input and model; as JSON values."""
+        """The options that determine the content of the stems' files, as JSON values."""
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "force"}
-        coding, cut = dataclasses.asdict(self.coding), dataclasses.asdict(self.cut)
-        cut |= {name: value for name, value in cut.pop("reading").items() if value}  # as records without them have it
+        coding, excerpt = dataclasses.asdict(self.coding), dataclasses.asdict(self.excerpt)
+        reading = excerpt.pop("reading")
+        excerpt |= {name: value for name, value in reading.items() if value}  # as records without them have it
         removed = list(self.options.remove)  # JSON knows no tuples
-        return {**options, "remove": removed, **coding, **cut, "precision": self.engine.precision}
+        return {**options, "remove": removed, **coding, **excerpt, "precision": self.engine.precision}
 
 
 def check_threads(threads: int | None) -> None:
-    """Refuse numbers of threads that cannot be."""
+    """Refuse impossible numbers of threads."""
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads are not possible; give 1 or more, or leave --threads out.")
 
 
-def check_cut(cut: Excerpt) -> None:
-    """Refuse times that cannot be."""
-    if not 0 <= cut.start < math.inf:
-        raise UsageError(f"A start of {cut.start:g} s is not possible; it must be 0 or more.")
-    if cut.duration is not None and not 0 < cut.duration < math.inf:
-        raise UsageError(f"A duration of {cut.duration:g} s is not possible; it must be more than 0.")
+def check_excerpt(excerpt: Excerpt) -> None:
+    """Refuse impossible times."""
+    if not 0 <= excerpt.start < math.inf:
+        raise UsageError(f"A start of {excerpt.start:g} s is not possible; it must be 0 or more.")
+    if excerpt.duration is not None and not 0 < excerpt.duration < math.inf:
+        raise UsageError(f"A duration of {excerpt.duration:g} s is not possible; it must be more than 0.")
 
 
 def track_choice(text: str) -> TrackChoice:
@@ -95,10 +96,10 @@ def track_choice(text: str) -> TrackChoice:
     raise UsageError(f"--track takes the number of an audio track, from 0 on, or auto, not {text!r}.")
 
 
-def cut_of(
+def excerpt_of(
     times: tuple[float, float | None], track: str, input_format: str | None, *, strict: bool, skip_damage: bool
 ) -> Excerpt:
-    """The cut that options describe; `times` are its start and duration."""
+    """The excerpt that options describe; `times` are its start and duration."""
     return Excerpt(*times, track_choice(track), ReadOptions(input_format, strict, skip_damage))
 
 
@@ -127,7 +128,7 @@ def choose_model(model: str | None, speakers: int | None) -> str:
 
 
 def split_stems(text: str | None, option: str = "--stems", absent: str = "for all") -> tuple[str, ...] | None:
-    """The names in "vocals, drums", each once; `absent` is what no names at all would mean."""
+    """The names in "vocals, drums", each once; `absent` is the meaning of no names at all."""
     if text is None:
         return None
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
@@ -147,8 +148,8 @@ def select_stems(wanted: Sequence[str] | None, available: Sequence[str], model: 
     return tuple(stem for stem in available if wanted is None or stem in wanted)
 
 
-def check_stdout(request: Request, stems: Sequence[str], inputs: int) -> None:
-    """Refuse what cannot go to standard output."""
+def check_stdout(request: SeparationRequest, stems: Sequence[str], inputs: int) -> None:
+    """Refuse requests that standard output does not allow."""
     if inputs != 1:
         raise UsageError(f"{TO_STDOUT}, so it takes one input, not {inputs}.")
     if len(stems) != 1:
@@ -172,3 +173,17 @@ def check_json_alone(*, as_json: bool, output: str | None) -> None:
     """Refuse two things on standard output."""
     if as_json and output == "-":
         raise UsageError("--json and -o - both write to standard output; choose one of them.")
+
+
+def check_one_text(given: bool, file: Path | None) -> None:
+    """Refuse no text, and two."""
+    if given == (file is not None):
+        raise UsageError("Give a text, - for standard input, or --file FILE; one of them.")
+
+
+def decoded(data: bytes, place: str) -> str:
+    """Bytes of a file or of standard input as text."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{place}: this is not text in UTF-8; convert it first.") from None

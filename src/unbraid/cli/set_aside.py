@@ -10,7 +10,7 @@ from unbraid.cli.console import notice
 
 @contextmanager
 def warnings_told() -> Iterator[None]:
-    """Tell of each recording that is set aside, in this process and in those it forks."""
+    """Print each warning about a recording set aside, in this process and in those it forks."""
     from unbraid.corpora.set_aside import SetAside
 
     show = warnings.showwarning

@@ -1,4 +1,4 @@
-"""`unbraid train`: a recipe and changes to it in, a run folder out; what comes out is said here and nowhere else."""
+"""`unbraid train`: a recipe and changes to it in, a run folder out."""
 
 import logging
 import math
@@ -31,13 +31,13 @@ def train(
         Path | None, typer.Option("--out", metavar="DIR", help="The run's folder. (default: runs/NAME)")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Build everything, run two steps, say what it takes; write nothing.")
+        bool, typer.Option("--dry-run", help="Build everything, run two steps, print time and memory; write nothing.")
     ] = False,
     export: Annotated[
-        Path | None, typer.Option("--export", metavar="FOLDER", help="Leave the best weights there as a model folder.")
+        Path | None, typer.Option("--export", metavar="FOLDER", help="Export the best weights as a model folder.")
     ] = None,
 ) -> None:
-    """Train a model by a recipe; the same command again goes on where it stopped. Needs the train extra."""
+    """Train a model by a recipe; the same command again resumes. Needs the train extra."""
     with guarded():
         with train_extra("Training"):
             from unbraid.training import check_export, export_run, is_chief, look, read_recipe, rehearse
@@ -73,7 +73,7 @@ def train(
 
 @contextmanager
 def troubles_told() -> Iterator[None]:
-    """What PyTorch says of memory and of its workers, as sentences.
+    """Turn errors of PyTorch about memory and workers into sentences.
 
     Raises:
         UnbraidError: a worker met one, there is not enough memory, or a worker is dead.
@@ -105,7 +105,7 @@ def troubles_told() -> Iterator[None]:
 
 
 class Teller:
-    """Tells how training goes: a bar where somebody watches, a line for each scored epoch where nobody does."""
+    """Reports the progress of training: a bar on a terminal, else a line for each scored epoch."""
 
     def __init__(self, name: str, measure: str, unit: str, *, quiet: bool) -> None:
         self._name, self._measure, self._unit, self._quiet = name, measure, unit, quiet
@@ -115,6 +115,7 @@ class Teller:
         self.summary = "nothing was left to do"
 
     def __call__(self, now: "Standing") -> None:
+        """Show progress."""
         if self._skipped is not None and now.skipped > self._skipped and not self._quiet:
             notice(f"warning: step {now.step} had gradients that are not finite and was skipped ({now.skipped} so far)")
         self._skipped = now.skipped
@@ -147,7 +148,7 @@ class Teller:
 
 
 def describe(recipe: "Recipe", seen: "Rehearsal") -> list[str]:
-    """A dry run in words, line by line."""
+    """The lines about a dry run."""
     steps = recipe.part_steps * recipe.trainer.parts
     rows = {
         "device": seen.device,

@@ -1,17 +1,12 @@
-"""`unbraid transcribe`: from the options to a request, and from what became of it to words and an exit code."""
+"""`unbraid transcribe`: from the options to a request, and the outcome on the terminal."""
 
-import shlex
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from unbraid.cli import options as opt
-from unbraid.cli.console import carried_out, notice, tell_run
-
-if TYPE_CHECKING:
-    from unbraid.cli.transcripts import Asked, Report, Result
+from unbraid.cli.console import notice
+from unbraid.cli.report import Report, TextResult, reported
 
 _Model = Annotated[
     str | None,
@@ -34,7 +29,7 @@ _Template = Annotated[
     ),
 ]
 _Separate = Annotated[
-    bool, typer.Option("--separate", help="First pull voices apart that talk at once; each line names its voice.")
+    bool, typer.Option("--separate", help="First separate voices that talk at once; each line names its voice.")
 ]
 _Speakers = Annotated[
     int | None, typer.Option(metavar="2|3", help="How many voices. (default: 2; only with --separate)")
@@ -47,15 +42,17 @@ _Channels = Annotated[
 ]
 _Beams = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", min=1, help="Texts that are followed at once; 1 is greedy. (default: 1, with a decoder 4)"
-    ),
+    typer.Option(metavar="N", min=1, help="Beams of the search; 1 is greedy. (default: 1, with a decoder 4)"),
 ]
 _LongModel = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="A model that reads spectrograms, for what is long to one that reads waveforms."),
+    typer.Option(
+        metavar="NAME", help="A model of spectrograms, for recordings that are long for a model of waveforms."
+    ),
 ]
-_LongSeconds = Annotated[float, typer.Option(metavar="S", help="From how many seconds on --long-model takes over.")]
+_LongSeconds = Annotated[
+    float, typer.Option(metavar="S", help="The length in seconds from which --long-model is used.")
+]
 
 
 def transcribe(
@@ -83,26 +80,26 @@ def transcribe(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Write down what is said: as text, as subtitles, or as JSON with the time of each word.
+    """Transcribe speech: as text, as subtitles, or as JSON with the time of each word.
 
     One transcript is printed; several go to the folder -o. The built-in model knows spoken digits only.
 
     For English, download a model: `unbraid models pull facebook/wav2vec2-base-960h`.
     """
-
-    def asked() -> "Asked":
-        from unbraid.cli.request import check_json_alone, cut_of
-        from unbraid.cli.transcripts import Asked, voices_model
+    report = Report(TextResult)
+    with reported(report, "text", as_json=as_json, quiet=quiet, tell_failures=notice):
+        from unbraid.cli.request import check_json_alone, excerpt_of
+        from unbraid.cli.transcription import TranscriptionRequest, run, voices_model
         from unbraid.tasks.transcription.transcriber import MODEL
 
         check_json_alone(as_json=as_json, output=output)
-        return Asked(
+        request = TranscriptionRequest(
             inputs=tuple(inputs),
             model=model or MODEL,
             output=None if output in (None, "-") else output,
             form=format,
             template=template,
-            cut=cut_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
+            excerpt=excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             voices=voices_model(separate=separate, speakers=speakers, channels=channels),
             channels=channels,
             beams=beams,
@@ -114,39 +111,4 @@ def transcribe(
             overwrite=overwrite,
             as_json=as_json,
         )
-
-    tell_run(lambda: _report(asked, quiet=quiet or as_json), summary, as_json=as_json, quiet=quiet)
-
-
-def _report(asked: Callable[[], "Asked"], *, quiet: bool) -> tuple["Report", int]:
-    """What became of the request, whatever happens, and the exit code."""
-    from unbraid.cli.transcripts import Report
-
-    report = Report()
-
-    def work() -> None:
-        request = asked()
-        report.model = request.model
-        from unbraid.cli.transcribing import run
-
-        run(request, report, quiet=quiet)
-
-    return report, carried_out(work, report, "text")
-
-
-def summary(report: "Report") -> list[str]:
-    """What to tell people at the end of a run that wrote files: where they are, and how fast it went."""
-    lines = [_line(result) for result in report.results if result.output]
-    if lines:
-        lines.append(f"{report.model} on {report.device} ({report.device_reason})")
-    if report.failed and len(report.results) > 1:
-        failed = sum(result.status == "failed" for result in report.results)
-        notice(f"{failed} of {len(report.results)} inputs failed")
-    return lines
-
-
-def _line(result: "Result") -> str:
-    assert result.output is not None
-    speed = result.seconds / max(result.elapsed, 1e-9)
-    where = shlex.quote(str(Path(result.output)))
-    return f"{result.input} -> {where} ({result.seconds:.1f} s in {result.elapsed:.1f} s, {speed:.1f} x real time)"
+        run(request, report, quiet=quiet or as_json)

@@ -1,1 +1,1 @@
-"""Score speech models on the mixtures of a dataset, and show what the scores are made of; NumPy alone will do."""
+"""Score models on datasets, and report the scores."""

@@ -1,4 +1,4 @@
-"""SDR as BSS Eval 3 defines it for sources: what a filter of 512 taps can make of the reference counts as the target.
+"""SDR as BSS Eval 3 defines it for sources: the reference, filtered with the best 512 taps, counts as the target.
 
     SDR = 10 log10(‖h ∗ s‖² / ‖ŝ − h ∗ s‖²), h the filter that brings s closest to ŝ          Vincent et al., 2006
 

@@ -1,8 +1,8 @@
-"""What is measured: each score by its name and its variant, and whether the package it needs is here.
+"""The measures of speech: each by its name and its variant, and whether its package is installed.
 
-A measure takes candidates (N, T) for one reference (T,), here what the model made of it and the mixture itself, and
-gives a number for each, NaN where there is none (too short, nothing said). SI-SDR and SDR are NumPy; PESQ and STOI
-are the packages `pesq` (ITU-T P.862) and `pystoi` (Taal et al., 2011), which whoever wants them installs.
+A measure takes candidates (N, T) for one reference (T,), here the estimate and the mixture itself, and gives a
+number for each, NaN where there is none (too short, no speech). SI-SDR and SDR are NumPy; PESQ and STOI
+are the packages `pesq` (ITU-T P.862) and `pystoi` (Taal et al., 2011), which are optional.
 """
 
 import importlib.util
@@ -25,14 +25,14 @@ NARROW, WIDE = 8000, 16000  # Hz: the rates of PESQ
 class Measure:
     """A way to score an estimate of a reference."""
 
-    key: str  # how --metrics calls it
+    key: str  # its name in --metrics
     name: str
     variant: str
     column: str  # in tables for machines
     unit: str  # "dB", or "" for a scale of its own
     digits: int  # worth printing
     score: Callable[[Array, Array], Array]  # (N, T), (T,) -> (N,)
-    package: str | None = None  # that has to be installed
+    package: str | None = None  # that it needs
 
     @property
     def title(self) -> str:
@@ -41,12 +41,12 @@ class Measure:
 
     @property
     def improvement(self) -> str:
-        """What the gain over the mixture is called."""
+        """The name of the gain over the mixture."""
         return f"{self.name}i"
 
 
 def measures_at(sample_rate: int) -> tuple[Measure, ...]:
-    """All measures, for signals at a rate, the most telling one first."""
+    """All measures, for signals at a rate, the main one first."""
     wide = sample_rate >= WIDE
     band, standard, letters = ("wide", "P.862.2", "wb") if wide else ("narrow", "P.862.1", "nb")
     pesq_rate = WIDE if wide else NARROW

@@ -1,4 +1,4 @@
-"""What is to be evaluated, as one value, and the choices that follow from it: mixtures or songs, noise, and words."""
+"""The options of an evaluation as one value, and the data that they select."""
 
 import math
 from dataclasses import dataclass
@@ -10,20 +10,19 @@ from unbraid.corpora.song_layouts import find_songs
 from unbraid.corpora.songs import Song
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio.run import is_vocoder
-from unbraid.evaluation.summary import Setting
 from unbraid.hub.spec import ModelSpec
 
 
 @dataclass(frozen=True)
-class Request:
-    """Which mixtures or songs, and what is added to them; some of it is for speech alone, some for music."""
+class EvaluationRequest:
+    """The dataset and the options of an evaluation; some are for one kind of model only."""
 
     dataset: Path
     split: str = "test"
     layout: str = "auto"
     condition: str | None = None  # None: clean; single for models of one voice, which have nothing to do there
     mode: str | None = None  # None: min
-    limit: int | None = None  # the first so many
+    limit: int | None = None  # items, from the first on
     noise: Path | None = None  # a folder
     snr_db: float | None = None
     noise_split: str | None = None  # None: as the dataset's
@@ -31,8 +30,8 @@ class Request:
     wiener: int = 0  # iterations, of music models
     speakers: tuple[str, ...] = ()  # of texts: these, or those in folders of such names; none: all
     snr_to_db: float | None = None  # ratios are drawn from snr_db up to this; None: all are snr_db
-    recogniser: str | None = None  # a model that listens to one that speaks
-    vocoder: str | None = None  # a model that makes waveforms of what one that speaks writes; None: Griffin-Lim
+    recogniser: str | None = None  # that transcribes synthesised speech
+    vocoder: str | None = None  # for speech synthesis; None: Griffin-Lim
 
     def __post_init__(self) -> None:
         if (self.noise is None) != (self.snr_db is None):
@@ -54,10 +53,10 @@ class Request:
                 raise UsageError(f"{folder} is not a folder; name one that holds a dataset.")
 
     def check(self, spec: ModelSpec) -> None:
-        """Refuse what is for other kinds of models.
+        """Refuse options for other kinds of models.
 
         Raises:
-            UsageError: something is.
+            UsageError: one was given.
         """
         own = _kind(spec)
         speech = {
@@ -88,7 +87,7 @@ class Request:
         return find_songs(self.dataset, self.split, self.layout)[: self.limit]
 
     def wanted(self, spec: ModelSpec) -> Wanted:
-        """What a model's mixtures are like."""
+        """The kind of mixtures for a model."""
         voices = max(1, len(spec.stems))
         condition = self.condition or ("clean" if voices > 1 else "single")
         return Wanted(self.layout, voices, spec.sample_rate, condition, self.mode or "min")
@@ -140,18 +139,8 @@ class Request:
         """The SNR, or the range of it."""
         return f"{self.snr_db:g} dB" if self.snr_to_db is None else f"{self.snr_db:g} to {self.snr_to_db:g} dB"
 
-    def setting(self, spec: ModelSpec, device: str, precision: str) -> Setting:
-        """All of it in words, for the record."""
-        wanted = self.wanted(spec)
-        dataset, noise = name_of(self.dataset), self.noise_words()
-        return Setting(
-            spec.name, wanted.sources, spec.sample_rate,
-            dataset, self.split, wanted.condition, wanted.mode, noise,
-            precision, device, self.threads,
-        )  # fmt: skip
-
     def title(self, spec: ModelSpec) -> str:
-        """A name for the folder of an evaluation: model, dataset, split, and whatever is not as usual."""
+        """A name for the folder of an evaluation: model, dataset, split, and options other than the defaults."""
         parts = [spec.name.replace("/", "-"), name_of(self.dataset), self.split]
         parts += [self.condition] if self.condition else []
         parts += [self.mode] if self.mode not in (None, "min") else []
@@ -164,7 +153,7 @@ class Request:
 
 
 def _kind(spec: ModelSpec) -> str:
-    """What a model is for, in a word."""
+    """The kind of a model, in a word."""
     if spec.vocabularies and spec.vocabularies.source and spec.mel:
         return "speaking"
     if spec.vocabularies:
@@ -173,5 +162,5 @@ def _kind(spec: ModelSpec) -> str:
 
 
 def name_of(folder: Path) -> str:
-    """How a folder is called, `.` too."""
+    """The name of a folder, also of `.`."""
     return folder.resolve().name or "root"

@@ -1,78 +1,75 @@
-"""Run a model over mixtures and score what it makes of them; in flat memory, and a mixture that fails stops no other.
-
-Time is that of the separation alone, wall clock and CPU (of all threads), neither reading nor scoring nor loading.
-"""
+"""An evaluation under way: one item after another is scored in constant memory, and one that fails stops no other."""
 
 import heapq
+import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from unbraid.corpora import Mixture, read_mixture
-from unbraid.corpora.noise import AddedNoise, noisy
 from unbraid.errors import Cancelled
-from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.scoring import Scored, score_mixture
-from unbraid.hub.spec import ModelSpec
 
-Array = NDArray[np.float32]
 WORST = 5
-
-
-class Separates(Protocol):
-    """What is needed of a Separator here."""
-
-    spec: ModelSpec
-
-    def __call__(self, audio: Array, sample_rate: int) -> dict[str, Array]:
-        """An array (C, T) as its stems, each (C, T)."""
-        ...
+REPORT, SUMMARY = "report.html", "summary.json"
 
 
 class Named(Protocol):
-    """What has a name to fail under."""
+    """An item with a name, for the list of failures."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name."""
+        ...
 
 
 T = TypeVar("T")
-Item = TypeVar("Item", bound=Named)
+AnyItem = TypeVar("AnyItem", bound=Named)
 
 
 @dataclass(frozen=True)
-class Result:
-    """What became of one mixture."""
+class TimedResult:
+    """The result of one item, with the time that the model took."""
 
     name: str
     seconds: float  # of audio
-    wall_seconds: float  # of separation
-    cpu_seconds: float
-    scored: Scored
-
-
-@dataclass(frozen=True)
-class Case:
-    """A result and its signals."""
-
-    result: Result
-    mixture: Array  # (T,)
-    references: Array  # (S, T)
-    estimates: Array  # (S, T), in the order of the references
+    wall_seconds: float  # of the model
+    cpu_seconds: float  # of the model, over all threads
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A mixture that could not be read or separated."""
+    """An item that could not be scored."""
 
     name: str
     error: Exception
+
+
+@dataclass(frozen=True)
+class Running:
+    """An evaluation under way."""
+
+    device: str
+    count: int  # of items
+    outcomes: Iterator[Failure | None]  # of one item after another
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """The result of an evaluation, in all its forms."""
+
+    values: dict[str, Any]  # for JSON
+    lines: Sequence[str]  # for a terminal
+    files: Mapping[str, str]  # their names and texts
+
+
+def report_of(values: dict[str, Any], lines: Sequence[str], noun: str, table: str, page: str) -> EvaluationReport:
+    """The result with its files: the summary, the table NOUN.csv, and the page."""
+    files = {SUMMARY: json.dumps(values, indent=2) + "\n", f"{noun}.csv": table, REPORT: page}
+    return EvaluationReport(values, lines, files)
 
 
 class Worst(Generic[T]):
@@ -83,7 +80,7 @@ class Worst(Generic[T]):
         self._added = 0
 
     def add(self, gain: float, case: T) -> None:
-        """Take a case in, if it is bad enough; one without a gain is not."""
+        """Add a case, if it is bad enough; one without a gain is not."""
         self._added += 1
         if np.isfinite(gain):
             heapq.heappush(self._heap, (-gain, -self._added, case))
@@ -96,31 +93,8 @@ class Worst(Generic[T]):
         return [case for _, _, case in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
 
 
-@dataclass
-class Evaluation:
-    """Results as they come in, with the signals of the worst of them."""
-
-    measures: tuple[Measure, ...]  # the first one decides what is worst
-    results: list[Result] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    _worst: Worst[Case] = field(default_factory=Worst)
-
-    def add(self, outcome: Case | Failure) -> None:
-        """Take the next mixture in."""
-        if isinstance(outcome, Failure):
-            self.failures.append(outcome)
-            return
-        self.results.append(outcome.result)
-        self._worst.add(outcome.result.scored.scores[self.measures[0].key].improvement, outcome)
-
-    @property
-    def worst(self) -> list[Case]:
-        """The cases that gained least, the very worst first."""
-        return self._worst.cases
-
-
-def attempts(items: Sequence[Item], work: Callable[[Item], T]) -> Iterator[T | Failure]:
-    """One after the other: what became of each, or why nothing did."""
+def attempts(items: Sequence[AnyItem], work: Callable[[AnyItem], T]) -> Iterator[T | Failure]:
+    """The result of each item, or its failure."""
     for item in items:
         try:
             yield work(item)
@@ -130,43 +104,28 @@ def attempts(items: Sequence[Item], work: Callable[[Item], T]) -> Iterator[T | F
             yield Failure(item.name, error)
 
 
-def gathered(found: Iterable[T | Failure], results: list[T], failures: list[Failure]) -> Iterator[Failure | None]:
-    """Sort what became of each into results and failures as it comes, and tell of the failures."""
-    for outcome in found:
-        if isinstance(outcome, Failure):
-            failures.append(outcome)
-            yield outcome
+def gathered(
+    found: Iterable[T | Failure], add: Callable[[T], None], failures: list[Failure]
+) -> Iterator[Failure | None]:
+    """Add each result as it comes, and collect the failures."""
+    for one in found:
+        if isinstance(one, Failure):
+            failures.append(one)
+            yield one
         else:
-            results.append(outcome)
+            add(one)
             yield None
 
 
-def outcomes(
-    separator: Separates, mixtures: Sequence[Mixture], measures: Sequence[Measure], noise: AddedNoise | None = None
-) -> Iterator[Case | Failure]:
-    """One after the other: each mixture separated and scored, or why not."""
-    return attempts(mixtures, lambda mixture: separate_and_score(separator, mixture, measures, noise))
-
-
-def separate_and_score(
-    separator: Separates, mixture: Mixture, measures: Sequence[Measure], noise: AddedNoise | None = None
-) -> Case:
-    """Separate one mixture at the model's rate, as a user would, and score what comes out."""
-    spec = separator.spec
-    audio, references = read_mixture(mixture, spec.sample_rate)  # (T,), (S, T)
-    if noise:
-        audio = noisy(audio, mixture.name, spec.sample_rate, noise)
+def timed(work: Callable[[], T]) -> tuple[T, float, float]:
+    """A result, and the wall-clock and CPU time that it took in seconds."""
     wall, cpu = time.perf_counter(), time.process_time()
-    stems = separator(audio[None], spec.sample_rate)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    estimates = np.concatenate([stems[stem] for stem in spec.stems])  # (S, T); a residual is no estimate
-    scored = score_mixture(estimates, references, audio, measures)
-    result = Result(mixture.name, audio.size / spec.sample_rate, wall, cpu, scored)
-    return Case(result, audio, references, estimates[list(scored.order)])
+    result = work()
+    return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def peak_memory_bytes() -> int | None:
-    """The most memory this process has held so far, where the system tells."""
+    """The peak memory of this process so far, where the system tells."""
     status = Path("/proc/self/status")
     if status.exists():
         high = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), None)

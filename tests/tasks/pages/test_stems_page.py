@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from unbraid import audio
-from unbraid.tasks.pages import Facts, Recording, gather, report_page, sound, stems_page
+from unbraid.tasks.pages import RunFacts, gather, report_page, sound, stems_page
 from unbraid.tasks.pages.gather import Gathered, Seen
 
 RATE = 8000
 FLOAT = audio.OutputFormat("wav", "32f")
-FACTS = Facts("song.wav", "music-2", 2.0)
+FACTS = RunFacts("song.wav", "music-2", 2.0)
 
 
 def noise(channels: int, samples: int, level: float = 0.1, seed: int = 0) -> np.ndarray:
@@ -29,7 +29,7 @@ def gathered(folder: Path, mixture: np.ndarray, stems: dict[str, np.ndarray], **
     for number, samples in enumerate(stems.values()):
         audio.write(folder / f"{number}.wav", samples, how.get("rate", RATE), FLOAT)
     paths = {stem: folder / f"{number}.wav" for number, stem in enumerate(stems)}
-    return gather(Recording(folder / "mixture.wav", audio.Excerpt()), paths, folder, how.get("gain", 1.0))
+    return gather(folder / "mixture.wav", audio.Excerpt(), paths, folder, how.get("gain", 1.0))
 
 
 def sounds(text: str) -> dict[str, np.ndarray]:
@@ -76,7 +76,7 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_names_are_text(tmp_path, name):
     a = noise(1, 800)
-    text = report_page(gathered(tmp_path, a, {name: a}), Facts(name, name, 1.0))
+    text = report_page(gathered(tmp_path, a, {name: a}), RunFacts(name, name, 1.0))
     assert text.count("<script") == text.count("</script>") == 2  # one sound, one program
     assert text.count("<img ") == 2
     assert text.count("</title>") == 1
@@ -158,7 +158,7 @@ def test_sound_stops_at_the_limit(tmp_path, monkeypatch):
 
 
 def test_facts_are_told():
-    text = report_page(a_gathered(60.0), Facts("song.wav", "music-4", 6.0, -1.5))
+    text = report_page(a_gathered(60.0), RunFacts("song.wav", "music-4", 6.0, -1.5))
     for words in ("music-4", "6.0 s (10.0 × real time)", "−1.5 dB, so that no stem clips", ">1:00<"):
         assert words in text
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from unbraid import audio
-from unbraid.tasks.pages import Facts, Recording, gather, report_page
+from unbraid.tasks.pages import RunFacts, gather, report_page
 
 chromium = pytest.importorskip("browser", reason="Chromium's pipes need fcntl")  # beside this file
 RATE = 44100
@@ -31,9 +31,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audio.write(folder / "mixture.wav", clicks.sum(0), RATE, fmt)
     for path, samples in zip(names.values(), clicks, strict=True):
         audio.write(path, samples, RATE, fmt)
-    gathered = gather(Recording(folder / "mixture.wav", audio.Excerpt()), names, folder)
+    gathered = gather(folder / "mixture.wav", audio.Excerpt(), names, folder)
     html = folder / "report.html"
-    html.write_text(report_page(gathered, Facts("<script>alert(1)</script>.wav", "music-2", 1.0)), encoding="utf-8")
+    html.write_text(report_page(gathered, RunFacts("<script>alert(1)</script>.wav", "music-2", 1.0)), encoding="utf-8")
     return html
 
 

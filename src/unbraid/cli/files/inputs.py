@@ -1,7 +1,7 @@
-"""Which files a run will write: the inputs that were named, a place for every stem, and no two in one place.
+"""The inputs of a run and the places of its outputs, no two in one place.
 
     collect(["albums/"], recursive=True)  ->  inputs with the sub-folder each lies in
-    Layout(root, template, ext, model).stem_path(item, "vocals")  ->  root/sub/folder/song/vocals.mp3
+    OutputLayout(root, template, ext, model).stem_path(item, "vocals")  ->  root/sub/folder/song/vocals.mp3
 
 The template is always below the output root. Sub-folders of a folder that was named are kept between the two, unless
 the template itself says where they go ({parent}), so that a/x.mp3 and b/x.mp3 never meet. Nothing here reads audio or
@@ -52,7 +52,7 @@ class Item:
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """Its name in messages."""
         return "standard input" if self.path is None else str(self.path)
 
     @property
@@ -63,19 +63,19 @@ class Item:
 
 @dataclass(frozen=True)
 class Collected:
-    """The inputs of a run, and what cannot be one."""
+    """The inputs of a run, and the entries of folders that are none."""
 
     items: list[Item]
     skipped: list[Path]  # files in folders that are not audio by extension
-    refused: dict[Path, str]  # folders that gave nothing, and why
+    refused: dict[Path, str]  # folders without inputs, and why
     passed_over: dict[Path, str] = dataclasses.field(
         default_factory=dict
     )  # in folders: second names and pipes, and why
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where outputs go."""
+class OutputLayout:
+    """The places of outputs."""
 
     root: Path
     template: str
@@ -90,7 +90,7 @@ class Layout:
         return self.root.joinpath(*self._parts(item, self.template, stem))
 
     def receipt_path(self, item: Item) -> Path:
-        """The file that says how the stems were made.
+        """The record of the stems.
 
         It is named as the file of a stem `.unbraid` would be, and hence as unique as those: song/.unbraid.json.
         """
@@ -221,7 +221,7 @@ def _refuse_file_as_folder(path: Path) -> None:
 
 
 def _found(folder: Path, recursive: bool, collected: Collected) -> list[Item]:
-    """The audio files of a folder; what it holds besides them is added to what was collected."""
+    """The audio files of a folder; its other entries are added to COLLECTED."""
 
     def passed_over(place: Path, why: Why, told: str) -> None:
         if why == "unreadable":

@@ -23,7 +23,7 @@ _THERE = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file that was written, where it belongs, and what the record says of it."""
+    """A written file, its final place, and its entry in the record."""
 
     hidden: Path
     place: Path
@@ -32,16 +32,16 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where files arrive, and what may be replaced there."""
+    """The place of the files, and which existing files may be replaced."""
 
     home: Path  # the folder that all places and the record are in
     record: Path
     replace_all: bool = False
-    replace_ours: bool = False  # what the record claims
+    replace_ours: bool = False  # files of the record
 
 
 def arrive(files: Sequence[Arrival], hidden_home: Path, destination: Destination) -> None:
-    """Put files in their places, and into the record.
+    """Move files to their places, and add them to the record.
 
     `hidden_home` lies in a working folder on the same disk, and looks as the home will where that is not there yet.
 
@@ -81,7 +81,7 @@ def complete(record: Path, root: Path) -> None:
 
 
 class _Moves:
-    """Files that replace others, each in one rename, until all is undone."""
+    """Files moved one by one, with those they replaced kept for an undo."""
 
     def __init__(self, work: Path) -> None:
         self._aside, self._made = work / "aside", list[Path]()
@@ -89,7 +89,7 @@ class _Moves:
         self._aside.mkdir()
 
     def replace(self, hidden: Path, place: Path) -> None:
-        """Let a file take its place, whatever is there."""
+        """Move a file to its place, replacing an existing one."""
         self._made += [folder for folder in place.parents if not os.path.lexists(folder)]
         place.parent.mkdir(parents=True, exist_ok=True)
         old = self._aside / str(len(self._done)) if os.path.lexists(place) else None
@@ -102,7 +102,7 @@ class _Moves:
         os.replace(hidden, place)
 
     def undo(self) -> None:
-        """Put back what was there; more than once, if need be."""
+        """Restore the replaced files; can be repeated."""
         for hidden, place, old in reversed(self._done):
             with contextlib.suppress(OSError):
                 if old is not None:
@@ -115,7 +115,7 @@ class _Moves:
 
 
 def _appear(hidden_home: Path, home: Path, record: Path, receipt: Receipt) -> bool:
-    """Let the whole folder appear; False where another program has just made one."""
+    """Rename the whole folder to its place; False where another program has just made one."""
     _written(receipt, hidden_home / os.path.relpath(record, home))
     home.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -128,7 +128,7 @@ def _appear(hidden_home: Path, home: Path, record: Path, receipt: Receipt) -> bo
 
 
 def _check(files: Sequence[Arrival], destination: Destination) -> None:
-    """Refuse to replace what has appeared since the run was planned."""
+    """Refuse to replace files that have appeared since the run was planned."""
     if destination.replace_all:
         return
     ours = claims(destination.record) if destination.replace_ours else set()

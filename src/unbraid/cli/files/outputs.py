@@ -37,7 +37,7 @@ from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, sweep, working_folder
 from unbraid.hub.folder import sha256
-from unbraid.tasks.pages import Facts, Recording, gather, report_page
+from unbraid.tasks.pages import RunFacts, gather, report_page
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.separator import Separates
 from unbraid.tasks.separation.stream import Progress
@@ -48,55 +48,55 @@ _FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class Signal:
-    """What comes out of the separator, and at which rate it is written."""
+    """The output signal of the separator, and the rate at which it is written."""
 
     sample_rate: int  # Hz
     channels: int
     written_rate: int  # Hz; another than sample_rate only where it was asked for
-    frames: int | None = None  # in the cut, as far as known beforehand
-    start_seconds: float = 0.0  # of silence at its start, while its file has begun and it has not
+    frames: int | None = None  # in the excerpt, if the header tells
+    start_seconds: float = 0.0  # of silence at its start, for a track that starts later than its file
 
 
 @dataclass(frozen=True)
-class Track:
+class TrackPlan:
     """Everything needed to write one track."""
 
     source: Path
-    cut: Excerpt
+    excerpt: Excerpt
     signal: Signal
     outputs: dict[str, Path]  # stem: file
     fmt: OutputFormat
     receipt: Path
     making: Provenance
     name: str = ""  # of the input, for people
-    replace: bool = False  # whatever is there already
-    replace_ours: bool = False  # what the record claims
+    replace: bool = False  # any existing file
+    replace_ours: bool = False  # files of the record
     root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
     tags: dict[str, str] = field(default_factory=dict)
-    report: Path | None = None  # the page about the stems
+    page: Path | None = None  # of --report
 
     @property
     def files(self) -> list[tuple[Path, Provenance]]:
-        """All that is written, but for the record, and what each depends on: a page also on which stems it shows."""
+        """All files but the record, with their provenance; that of the page includes the stems that it shows."""
         stems = [(path, self.making) for path in self.outputs.values()]
-        if self.report is None:
+        if self.page is None:
             return stems
         options = {**self.making.options, "report": list(self.outputs)}
-        return [*stems, (self.report, dataclasses.replace(self.making, options=options))]
+        return [*stems, (self.page, dataclasses.replace(self.making, options=options))]
 
     def is_done(self) -> bool:
-        """Whether all of it is there, just as it would be written now."""
+        """Whether all files exist just as they would be written now."""
         return all(holds(self.receipt, making, [path]) for path, making in self.files)
 
     def complete_record(self) -> None:
         """Complete the record of a track that is done, where a kill came just before that."""
-        with contextlib.suppress(AudioError, OSError):  # it says the same as it is
+        with contextlib.suppress(AudioError, OSError):  # an incomplete record says the same
             complete(self.receipt, self.root or self.receipt.parent)
 
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What became of a track."""
+    """The result of writing a track."""
 
     seconds: float  # of audio
     gain_db: float  # 0 unless it would have clipped
@@ -104,7 +104,7 @@ class WriteResult:
 
 
 def write_track(
-    separator: Separates, track: Track, progress: Progress | None = None, encoding: Progress | None = None
+    separator: Separates, track: TrackPlan, progress: Progress | None = None, encoding: Progress | None = None
 ) -> WriteResult:
     """Separate one input and put its stems and their record in place.
 
@@ -134,46 +134,48 @@ def write_track(
         return written
 
 
-def write_stream(separator: Separates, track: Track, stream: BinaryIO, progress: Progress | None = None) -> WriteResult:
+def write_stream(
+    separator: Separates, track: TrackPlan, stream: BinaryIO, progress: Progress | None = None
+) -> WriteResult:
     """Separate one input and write its only stem as float32 WAV while it comes, never scaled."""
     (stem,) = track.outputs
     with StreamWriter(stream, track.signal.sample_rate, track.signal.channels, tags=track.tags) as writer:
-        blocks = separator.run(track.source, track.cut, progress)
+        blocks = separator.run(track.source, track.excerpt, progress)
         for block in blocks:
             writer.write(block[stem])
         return WriteResult(writer.frames / track.signal.sample_rate, 0.0, blocks.diagnostics)
 
 
 class _Hidden:
-    """The files of a track while they are hidden, in a folder that looks just as their home will."""
+    """The hidden files of a track, in a folder laid out as its final one."""
 
-    def __init__(self, folder: Path, home: Path, track: Track) -> None:
+    def __init__(self, folder: Path, home: Path, track: TrackPlan) -> None:
         self.folder, self.home = folder, home
         self.files = [folder / os.path.relpath(path, home) for path, _ in track.files]
         self.stems = dict(zip(track.outputs, self.files, strict=False))  # the page comes last
 
     def unhidden(self, message: str) -> str:
-        """A message that speaks of the files' places to be."""
+        """A message with the final paths instead of the hidden ones."""
         return message.replace(str(self.folder), str(self.home))
 
 
 def _write_stems(
     separator: Separates,
-    track: Track,
+    track: TrackPlan,
     fresh: _Hidden,
     kept: _Hidden,
     passes: tuple[Progress | None, Progress | None],
 ) -> WriteResult:
     progress, encoding = passes
     floats, started = kept if track.fmt.clips else fresh, time.monotonic()
-    blocks = separator.run(track.source, track.cut, progress)
+    blocks = separator.run(track.source, track.excerpt, progress)
     seconds, peak = _separate(blocks, track, floats.stems, _FLOAT)
     elapsed, gain = time.monotonic() - started, 1.0 / max(peak, 1.0)
     written = WriteResult(seconds, 20 * math.log10(gain) if track.fmt.clips else 0.0, blocks.diagnostics)
     encoded = list(fresh.stems.items()) if track.fmt.clips else []
-    parts = len(encoded) + (track.report is not None)
-    if track.report is not None:
-        facts = Facts(track.name, track.making.model, elapsed, written.gain_db)
+    parts = len(encoded) + (track.page is not None)
+    if track.page is not None:
+        facts = RunFacts(track.name, track.making.model, elapsed, written.gain_db)
         _write_page(fresh.files[-1], track, floats.stems, facts, (gain, _part(encoding, 0, parts, seconds)))
     for index, (stem, path) in enumerate(encoded, parts - len(encoded)):
         _encode(kept.stems[stem], path, track, gain, _part(encoding, index, parts, seconds))
@@ -182,16 +184,16 @@ def _write_stems(
 
 
 def _write_page(
-    page: Path, track: Track, stems: Mapping[str, Path], facts: Facts, how: tuple[float, Callable[[float], None]]
+    page: Path, track: TrackPlan, stems: Mapping[str, Path], facts: RunFacts, how: tuple[float, Callable[[float], None]]
 ) -> None:
-    """The page about float stems; `how`: what its sound is multiplied by, and who is told of the seconds done."""
-    text = report_page(gather(Recording(track.source, track.cut), stems, page.parent, *how), facts)
+    """Write the page about float stems; `how` is the gain of its sound, and a function for progress in seconds."""
+    text = report_page(gather(track.source, track.excerpt, stems, page.parent, *how), facts)
     with disk_errors(page.parent):
         page.write_text(printable_page(text), encoding="utf-8")
 
 
 def _separate(
-    blocks: Iterable[dict[str, Audio]], track: Track, paths: Mapping[str, Path], fmt: OutputFormat
+    blocks: Iterable[dict[str, Audio]], track: TrackPlan, paths: Mapping[str, Path], fmt: OutputFormat
 ) -> tuple[float, float]:
     """Write the stems to these paths; returns seconds and the peak over all stems."""
     signal = track.signal
@@ -211,11 +213,11 @@ def _separate(
 
 
 def _part(progress: Progress | None, index: int, parts: int, seconds: float) -> Callable[[float], None]:
-    """Progress in one of several parts that last the same, as progress in all of them."""
+    """Progress in one of several equal parts, as progress in all of them."""
     return lambda done: progress(index * seconds + done, parts * seconds) if progress else None
 
 
-def _encode(source: Path, destination: Path, track: Track, gain: float, report: Callable[[float], None]) -> None:
+def _encode(source: Path, destination: Path, track: TrackPlan, gain: float, report: Callable[[float], None]) -> None:
     """Second pass over a float file: turned down, in the format asked for."""
     signal, factor = track.signal, np.float32(gain)
     with (
@@ -229,8 +231,8 @@ def _encode(source: Path, destination: Path, track: Track, gain: float, report: 
             report(writer.frames / signal.written_rate)
 
 
-def _settle(fresh: _Hidden, home: Path, track: Track, written: WriteResult) -> None:
-    """Put what was written in its place, and into the record of the track."""
+def _settle(fresh: _Hidden, home: Path, track: TrackPlan, written: WriteResult) -> None:
+    """Move the files to their places, and add them to the record of the track."""
     arrivals = [
         Arrival(hidden, path, StemRecord(sha256(hidden), written.gain_db, track.name, __version__, making))
         for hidden, (path, making) in zip(fresh.files, track.files, strict=True)
@@ -238,7 +240,7 @@ def _settle(fresh: _Hidden, home: Path, track: Track, written: WriteResult) -> N
     arrive(arrivals, fresh.folder, Destination(home, track.receipt, track.replace, track.replace_ours))
 
 
-def _root(track: Track, home: Path) -> Path:
+def _root(track: TrackPlan, home: Path) -> Path:
     """Where the hidden folder goes: where the run writes to, if that is on the disk of the track's own folder."""
     above = next(folder for folder in (home, *home.parents) if os.path.isdir(folder))
     if track.root is None or (track.root.is_dir() and track.root.stat().st_dev != above.stat().st_dev):
@@ -246,8 +248,8 @@ def _root(track: Track, home: Path) -> Path:
     return track.root
 
 
-def _check_room(work: Path, track: Track) -> None:
-    """Refuse at once what the disk cannot hold, rather than after an hour."""
+def _check_room(work: Path, track: TrackPlan) -> None:
+    """Refuse at once where the disk has too little space, rather than after an hour."""
     signal = track.signal
     if signal.frames is None or not (track.fmt.clips or track.fmt == _FLOAT):
         return

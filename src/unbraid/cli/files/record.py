@@ -1,4 +1,4 @@
-"""The record beside a track's stems (`.unbraid.json`): what each was made from and how, and what its bytes are.
+"""The record beside a track's stems (`.unbraid.json`): the provenance and the hash of each.
 
 `--resume` skips a track whose record still holds: same input (size and time), same model files, same options, and
 stems on disk that hash to what was written. Anything else, a record that cannot be read included, means: do it again.
@@ -31,7 +31,7 @@ _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(o
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a stem depends on: equal makings give equal stems."""
+    """The provenance of a stem: equal provenance gives equal stems."""
 
     input_bytes: int
     input_mtime_ns: int
@@ -45,7 +45,7 @@ class StemRecord:
     """One stem that was written."""
 
     sha256: str
-    gain_db: float  # that all stems of its run were turned by
+    gain_db: float  # of all stems of its run
     input: str  # its name, for people
     version: str  # of unbraid, for people
     making: Provenance
@@ -57,7 +57,7 @@ class Receipt:
 
     files: dict[str, StemRecord] = field(default_factory=dict)
     format: int = FORMAT
-    moving: dict[str, StemRecord] = field(default_factory=dict)  # on their way while this is written
+    moving: dict[str, StemRecord] = field(default_factory=dict)  # being moved while this is written
 
     def to_json(self) -> str:
         """The text of the file."""
@@ -68,9 +68,9 @@ class Receipt:
 
 
 def read_receipt(path: Path) -> Receipt:
-    """The record in that file; an empty one when there is none that we understand.
+    """The record in that file; an empty one where it is missing or invalid.
 
-    Of what was on its way when it was written, that counts which has arrived.
+    Files that were moving when it was written count if they have arrived.
     """
     journal = _read_journal(path)
     arrived = {name: made for name, made in journal.moving.items() if _hash_if_there(path.parent / name) == made.sha256}
@@ -78,17 +78,17 @@ def read_receipt(path: Path) -> Receipt:
 
 
 def is_complete(path: Path) -> bool:
-    """Whether the record says of nothing that it is on its way."""
+    """Whether the record lists no file as still moving."""
     return not _read_journal(path).moving
 
 
 def claims(path: Path) -> set[Path]:
-    """The files, as absolute paths, that the record at PATH says are ours."""
+    """The files that the record at PATH lists, as absolute paths."""
     return {Path(os.path.abspath(path.parent / name)) for name in read_receipt(path).files}
 
 
 def holds(path: Path, making: Provenance, outputs: Iterable[Path]) -> bool:
-    """Whether the record at PATH says that all outputs were made like this, and they still are what was written."""
+    """Whether the record at PATH lists all outputs with this provenance, and none has changed since."""
     files = read_receipt(path).files
     recorded = {output: files.get(name_in(path, output)) for output in outputs}
     if not all(made is not None and made.making == making for made in recorded.values()):
@@ -97,19 +97,19 @@ def holds(path: Path, making: Provenance, outputs: Iterable[Path]) -> bool:
 
 
 def name_in(receipt: Path, output: Path) -> str:
-    """How the record calls a file."""
+    """The name of a file in the record."""
     return Path(os.path.relpath(output, receipt.parent)).as_posix()
 
 
 def stems_recorded_for(folder: Path, *, recursive: bool) -> set[Path]:
-    """Absolute paths that records in or just above FOLDER say are ours, so that outputs are not taken for inputs."""
+    """The files that records in or just above FOLDER list, so that outputs are not taken for inputs."""
     here = Path(os.path.abspath(folder))
     records = [*_records(here, recursive), *(here.parent / ".unbraid").rglob("*.json")]
     return {file for record in records for file in claims(record)}
 
 
 def _records(folder: Path, recursive: bool) -> Iterator[Path]:
-    """What may be a record: hidden files (song/.unbraid.json) and all in hidden folders (.unbraid/a/song.json)."""
+    """Possible records: hidden files (song/.unbraid.json) and all in hidden folders (.unbraid/a/song.json)."""
     for place in places_in(folder, recursive=recursive):
         for path in (place / name for name in os.listdir(place) if _is_ours(name)):
             yield from path.rglob("*.json") if os.path.isdir(path) else [path] if path.suffix == ".json" else []

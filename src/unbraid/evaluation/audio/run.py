@@ -1,16 +1,15 @@
-"""Run a model that makes sound of sound over recordings, and score it beside what there is without it.
+"""Run an audio-to-audio model over recordings, and score it beside a baseline.
 
-A spectrogram of a noisy voice becomes one of the voice alone; beside it stands that of the noisy voice. Or a vocoder
-makes a waveform of a voice's spectrogram; beside it stands what Griffin & Lim's algorithm makes of it. The measure of
+A denoiser turns the spectrogram of a noisy voice into that of the voice; the baseline is the noisy spectrogram. A
+vocoder turns the spectrogram of a voice into a waveform; the baseline is Griffin & Lim's algorithm. The measure of
 both is the log-spectral distance of log-mel spectrograms (see `dsp.mel`),
 
     LSD = mean over frames of √(mean over bands of (ΔdB)²),
 
-and of waveforms besides STOI, where `pystoi` is installed. A recording that is silent has nothing to reach, and one
-without noise nothing to take away: they are left out and counted. Time is that of the network alone.
+and of waveforms besides STOI, where `pystoi` is installed. Silent recordings, and for denoisers those without
+noise, are left out and counted. Time is that of the network alone.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -23,16 +22,16 @@ from unbraid.dsp import FloatArray
 from unbraid.dsp.griffin_lim import ITERATIONS, griffin_lim
 from unbraid.dsp.mel import mel_levels, to_db
 from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.run import Failure, attempts, gathered
-from unbraid.evaluation.scoring import is_alone, is_quiet
+from unbraid.evaluation.run import Failure, TimedResult, attempts, gathered, timed
+from unbraid.evaluation.speech.scoring import is_alone, is_quiet
 from unbraid.hub.spec import Mel, ModelSpec
 
 LSD, STOI = "lsd", "stoi"
-State = Literal["scored", "silent", "alone"]
+VoiceState = Literal["scored", "silent", "alone"]
 
 
 class Converts(Protocol):
-    """What is needed of a Converter here."""
+    """The part of AudioToAudio that is used here."""
 
     spec: ModelSpec
 
@@ -42,85 +41,81 @@ class Converts(Protocol):
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A measure of what there is without the model, and of what the model makes."""
+class ScorePair:
+    """A measure of the baseline, and of the model."""
 
     without: float
     model: float
 
 
 @dataclass(frozen=True)
-class SoundResult:
-    """What became of one recording."""
+class SoundResult(TimedResult):
+    """The scores of one recording."""
 
-    name: str
-    seconds: float  # of audio
-    wall_seconds: float  # in the network
-    cpu_seconds: float
-    scores: dict[str, Pair]  # by LSD and STOI; empty where the recording is left out
-    state: State = "scored"  # of the voice: silent, or alone in what was heard
+    scores: dict[str, ScorePair]  # by LSD and STOI; empty where the recording is left out
+    state: VoiceState = "scored"  # of the voice: silent, or alone in what was heard
 
 
 @dataclass
 class SoundEvaluation:
     """Results as they come in."""
 
-    stoi: Measure | None  # of waveforms, where it can be had
+    stoi: Measure | None  # of waveforms, where its package is installed
     results: list[SoundResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
     def run(
         self, converter: Converts, mixtures: Sequence[Mixture], noise: AddedNoise | None
     ) -> Iterator[Failure | None]:
-        """One recording after the other being scored, or failing."""
+        """Convert and score one recording after another."""
         score = score_vocoder if is_vocoder(converter.spec) else score_spectrogram
         found = attempts(mixtures, lambda mixture: score(converter, mixture, noise, self.stoi))
-        return gathered(found, self.results, self.failures)
+        return gathered(found, self.results.append, self.failures)
 
 
 def is_vocoder(spec: ModelSpec) -> bool:
-    """Whether waveforms are made of spectrograms, and nothing is taken away."""
+    """Whether a model turns spectrograms into waveforms."""
     return spec.task == "vocoder"
 
 
-def without_it(spec: ModelSpec) -> str:
-    """What a model is compared to."""
+def baseline(spec: ModelSpec) -> str:
+    """The baseline that a model is compared to."""
     return f"Griffin-Lim, {ITERATIONS} iterations" if is_vocoder(spec) else "noisy input"
 
 
 def score_spectrogram(
     converter: Converts, mixture: Mixture, noise: AddedNoise | None, stoi: Measure | None = None
 ) -> SoundResult:
-    """The spectrogram that a model makes of a noisy voice, against that of the voice."""
+    """Score the spectrogram that a model makes of a noisy voice."""
     spec, mel, rate = converter.spec, _mel(converter.spec), converter.spec.sample_rate
     heard, (voice,) = read_mixture(mixture, rate)  # (T,), (1, T)
     if noise:
         heard = noisy(heard, mixture.name, rate, noise)
     levels, wanted = mel_levels(heard, mel, rate), mel_levels(voice, mel, rate)
     reads_waves = spec.geometry.reads == "waveform"
-    made, wall, cpu = _timed(converter, heard if reads_waves else levels)
+    made, wall, cpu = timed(lambda: converter(heard if reads_waves else levels))
     if is_quiet(voice) or is_alone(voice, heard):
-        state: State = "silent" if is_quiet(voice) else "alone"
+        state: VoiceState = "silent" if is_quiet(voice) else "alone"
         return SoundResult(mixture.name, heard.size / rate, wall, cpu, {}, state)
-    scores = {LSD: Pair(spectral_distance(levels, wanted), spectral_distance(made, wanted))}
+    scores = {LSD: ScorePair(spectral_distance(levels, wanted), spectral_distance(made, wanted))}
     return SoundResult(mixture.name, heard.size / rate, wall, cpu, scores)
 
 
 def score_vocoder(
     converter: Converts, mixture: Mixture, noise: AddedNoise | None = None, stoi: Measure | None = None
 ) -> SoundResult:
-    """The waveform that a model makes of a voice's spectrogram, against the voice."""
+    """Score the waveform that a model makes of a voice's spectrogram."""
     mel, rate = _mel(converter.spec), converter.spec.sample_rate
     _, (voice,) = read_mixture(mixture, rate)  # (1, T)
     levels = mel_levels(voice, mel, rate)
-    made, wall, cpu = _timed(converter, levels)
+    made, wall, cpu = timed(lambda: converter(levels))
     if is_quiet(voice):
         return SoundResult(mixture.name, voice.size / rate, wall, cpu, {}, "silent")
     both = np.stack([griffin_lim(levels, mel, rate), made])[:, : voice.size]  # (2, T)
     distances = [spectral_distance(mel_levels(audio, mel, rate), levels) for audio in both]
-    scores = {LSD: Pair(*distances)}
+    scores = {LSD: ScorePair(*distances)}
     if stoi:
-        scores[STOI] = Pair(*map(float, stoi.score(both, voice)))
+        scores[STOI] = ScorePair(*map(float, stoi.score(both, voice)))
     return SoundResult(mixture.name, voice.size / rate, wall, cpu, scores)
 
 
@@ -128,12 +123,6 @@ def spectral_distance(levels: FloatArray, wanted: FloatArray) -> float:
     """Log-spectral distance in dB of levels (N, F)."""
     difference = np.asarray(to_db(levels), np.float64) - to_db(wanted)
     return float(np.sqrt(np.mean(difference**2, axis=-1)).mean())
-
-
-def _timed(converter: Converts, sound: FloatArray) -> tuple[FloatArray, float, float]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    made = converter(sound)
-    return made, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def _mel(spec: ModelSpec) -> Mel:

@@ -1,4 +1,4 @@
-"""Run a model over songs and score its stems; in flat memory, and a song that fails stops no other.
+"""Run a model over songs and score its stems, in constant memory.
 
 A song is separated as by `unbraid separate`, block by block, at the model's rate: its mixture, or the sum of its parts,
 is written to a temporary file first (8 bytes a sample). For BSS Eval 4, which needs a song twice, stems and references
@@ -20,34 +20,30 @@ from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import Song, read_stereo, song_seconds, stems_of
 from unbraid.errors import AudioError
 from unbraid.evaluation.bss4 import NAMES, bss_eval_4
-from unbraid.evaluation.music.scoring import Array, Excerpt, StemScore, StemSums
+from unbraid.evaluation.music.scoring import Array, StemExcerpt, StemScore, StemSums
 from unbraid.evaluation.music.spool import Spool, rejoined, write_mixture
-from unbraid.evaluation.run import Failure, Worst, attempts
+from unbraid.evaluation.run import Failure, TimedResult, Worst, attempts, gathered
 from unbraid.files.workdir import temporary_folder
 from unbraid.hub.spec import ModelSpec
 
 T = TypeVar("T")
-PIECE_SECONDS = 10  # scored at a time, and heard of a worst case
+PIECE_SECONDS = 10  # scored at a time, and of the excerpt of a worst case
 
 
 class SeparatesFiles(Protocol):
-    """What is needed of a Separator here."""
+    """The part of a Separator that is used here."""
 
     spec: ModelSpec
 
     def blocks(self, source: Path) -> Iterator[dict[str, Array]]:
-        """A file as its stems, block by block, each (C, n)."""
+        """The stems of a file, block by block, each (C, n)."""
         ...
 
 
 @dataclass(frozen=True)
-class SongResult:
-    """What became of one song."""
+class SongResult(TimedResult):
+    """The scores of one song."""
 
-    name: str
-    seconds: float  # of audio
-    wall_seconds: float  # of separation
-    cpu_seconds: float
     stems: tuple[StemScore, ...]  # all of the model's
     bss_frames: tuple[int, int] = (0, 0)  # scored by BSS Eval, and in all
 
@@ -58,7 +54,7 @@ class StemCase:
 
     song: str
     score: StemScore
-    excerpt: Excerpt
+    excerpt: StemExcerpt
 
 
 @dataclass
@@ -70,12 +66,14 @@ class MusicEvaluation:
     failures: list[Failure] = field(default_factory=list)
     worst: Worst[StemCase] = field(default_factory=Worst)  # by improvement of uSDR
 
-    def add(self, outcome: "tuple[SongResult, list[StemCase]] | Failure") -> None:
-        """Take the next song in."""
-        if isinstance(outcome, Failure):
-            self.failures.append(outcome)
-            return
-        result, cases = outcome
+    def run(self, separator: SeparatesFiles, songs: Sequence[Song]) -> Iterator[Failure | None]:
+        """Separate and score one song after another."""
+        found = attempts(songs, lambda song: separate_and_score_song(separator, song, self.with_bss))
+        return gathered(found, self.add, self.failures)
+
+    def add(self, scored: "tuple[SongResult, list[StemCase]]") -> None:
+        """Add the next song."""
+        result, cases = scored
         self.results.append(result)
         for case in cases:
             self.worst.add(case.score.improvement, case)
@@ -99,13 +97,6 @@ class _Clock:
                 self.wall += time.perf_counter() - wall
                 self.cpu += time.process_time() - cpu
             yield item
-
-
-def song_outcomes(
-    separator: SeparatesFiles, songs: Sequence[Song], with_bss: bool = False
-) -> Iterator[tuple[SongResult, list[StemCase]] | Failure]:
-    """One after the other: each song separated and scored, or why not."""
-    return attempts(songs, lambda song: separate_and_score_song(separator, song, with_bss))
 
 
 def separate_and_score_song(
@@ -150,7 +141,7 @@ def separate_and_score_song(
 
 def _pieces(
     separator: SeparatesFiles, mixture: Path, references: dict[str, tuple[Clip, ...]], clock: _Clock
-) -> Iterator[dict[str, Excerpt]]:
+) -> Iterator[dict[str, StemExcerpt]]:
     """Each stem that the song has, ten seconds at a time."""
     rate = separator.spec.sample_rate
     size = PIECE_SECONDS * rate
@@ -159,13 +150,13 @@ def _pieces(
         for number, (whole, estimates) in enumerate(zip(reader.blocks(size), stems, strict=True)):
             start, seconds = float(number * PIECE_SECONDS), whole.shape[1] / rate
             yield {
-                stem: Excerpt(start, whole, read_stereo(clips, rate, start, seconds), estimates[stem])
+                stem: StemExcerpt(start, whole, read_stereo(clips, rate, start, seconds), estimates[stem])
                 for stem, clips in references.items()
             }
 
 
 def _bss(spool: Spool, sums: Sequence[StemSums], rate: int) -> tuple[dict[str, dict[str, float]], tuple[int, int]]:
-    """Medians over frames of a second, by stem and name, for the stems that can be heard; frames scored and in all."""
+    """Medians over frames of a second, by stem and name, for the stems that sound; frames scored and in all."""
     heard = [index for index, stem in enumerate(sums) if not stem.is_silent]
     if not heard:
         return {}, (0, 0)

@@ -1,9 +1,8 @@
 """Score the stems of one song as they come, piece by piece, so that memory does not grow with the song.
 
-uSDR = 10 log10(Σ s² / Σ (s − ŝ)²) over the whole song and both channels, in dB; its improvement is what it exceeds the
-mixture's by. A stem that a song lacks, or that is silent there, has no reference to reach; one that is all that sounds
-in a song has nothing to gain, whatever the mixture's rounding. They are left out and counted. An estimate that is
-silent scores 0 dB, by definition.
+uSDR = 10 log10(Σ s² / Σ (s − ŝ)²) over the whole song and both channels, in dB; its improvement is the
+difference to the mixture's. A stem that is absent or silent in a song, or the only one in it, is left out and counted.
+A silent estimate scores 0 dB, by definition.
 """
 
 import math
@@ -19,7 +18,7 @@ from unbraid.dsp.metrics import ratio_db
 Array = NDArray[np.float32]
 SILENT_POWER = 1e-7  # of a stem, mean over the song: -70 dBFS
 
-State = Literal["scored", "absent", "silent", "alone"]
+StemState = Literal["scored", "absent", "silent", "alone"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class StemScore:
     """The scores of one stem of one song, NaN where there is none."""
 
     stem: str
-    state: State  # of the reference
+    state: StemState  # of the reference
     mixture: float = math.nan  # uSDR
     estimate: float = math.nan
     is_mute: bool = False  # the estimate
@@ -49,12 +48,13 @@ class StemScore:
 
     @property
     def improvement(self) -> float:
+        """The gain over the mixture."""
         return self.estimate - self.mixture
 
 
 @dataclass(frozen=True)
-class Excerpt:
-    """A piece of a song as it should be, as it was separated, and what it was separated from."""
+class StemExcerpt:
+    """A piece of a song: mixture, reference and estimate of a stem."""
 
     start_seconds: float
     mixture: Array  # (C, n)
@@ -63,16 +63,16 @@ class Excerpt:
 
 
 class StemSums:
-    """Energies of a stem, of what its estimate misses and of what the mixture misses, and its worst excerpt."""
+    """Energies of a stem, of the errors of estimate and mixture, and the worst excerpt."""
 
     def __init__(self, stem: str) -> None:
         self.stem = stem
-        self.excerpt: Excerpt | None = None  # where the error is loudest
+        self.excerpt: StemExcerpt | None = None  # where the error is loudest
         self._samples, self._signal, self._error, self._rest, self._estimate = 0, 0.0, 0.0, 0.0, 0.0
         self._loudest = -1.0
 
-    def add(self, excerpt: Excerpt) -> None:
-        """Take the next piece in."""
+    def add(self, excerpt: StemExcerpt) -> None:
+        """Add the next piece."""
         error = _energy(excerpt.reference - excerpt.estimate)
         self._samples += excerpt.reference.size
         self._signal += _energy(excerpt.reference)
@@ -84,11 +84,11 @@ class StemSums:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the stem cannot be heard in the song."""
+        """Whether the stem is silent in the song."""
         return self._signal < SILENT_POWER * max(1, self._samples)
 
     def score(self, bss: Mapping[str, float]) -> StemScore:
-        """What became of the stem."""
+        """The scores of the stem."""
         mute = self._estimate < SILENT_POWER * max(1, self._samples)
         if self.is_silent:
             return StemScore(self.stem, "silent", is_mute=mute)

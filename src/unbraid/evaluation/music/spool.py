@@ -1,4 +1,4 @@
-"""Audio on disk for as long as a song is scored: the mixture for the separator, stems for a second look at them."""
+"""Temporary audio on disk while a song is scored: the mixture for the separator, stems for a second pass."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -67,5 +67,5 @@ class Spool:
                     yield references, estimates
 
     def close(self) -> None:
-        """Let go of the file, whose folder is somebody else's."""
+        """Close the file; the caller deletes its folder."""
         self._file.close()

@@ -1,1 +1,1 @@
-"""Evaluating models that write text."""
+"""Evaluating models of text: pronunciation, transcription, synthesis."""

@@ -7,6 +7,9 @@ is none of its answers.
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+WORST = 50  # results that a page shows
 
 
 @dataclass(frozen=True)
@@ -43,3 +46,21 @@ def text_error_rate(distances: Iterable[Distance]) -> float:
     """The share of texts that are not one of their answers."""
     each = list(distances)
     return sum(d.edits > 0 for d in each) / max(1, len(each))
+
+
+class Answered(Protocol):
+    """A text with its distance to the right answer."""
+
+    @property
+    def distance(self) -> Distance:
+        """To the closest answer."""
+        ...
+
+
+AnyAnswered = TypeVar("AnyAnswered", bound=Answered)
+
+
+def most_edits(results: Sequence[AnyAnswered]) -> list[AnyAnswered]:
+    """The few wrong texts with most edits, the worst first."""
+    wrong = [result for result in results if result.distance.edits]
+    return sorted(wrong, key=lambda result: -result.distance.edits)[:WORST]

@@ -1,7 +1,7 @@
-"""A listener that has nothing to do with our models: pocketsphinx, which is to hear digits and nothing else.
+"""An independent recogniser: pocketsphinx, restricted to digits.
 
-Its acoustic model of US English has been trained by others on other voices (Huggins-Daines et al., "PocketSphinx",
-ICASSP 2006); it wants 16 kHz, so what has no more than 8 is heard badly, whoever says it.
+Its acoustic model of US English was trained by others on other voices (Huggins-Daines et al., "PocketSphinx",
+ICASSP 2006); it expects 16 kHz, so it recognises recordings at 8 kHz badly, whoever speaks.
 """
 
 import numpy as np
@@ -16,12 +16,12 @@ from unbraid.tasks.transcription.transcript import Transcript, Word
 NAME = "pocketsphinx"
 WORDS = frozenset(DIGIT_WORDS.values())
 _RATE = 16_000
-_LEAD_SECONDS = 0.2  # of silence before and after: it leaves out what begins at once
+_LEAD_SECONDS = 0.2  # of silence before and after: it misses words at the very start
 _GRAMMAR = f"#JSGF V1.0; grammar digits; public <digits> = ( {' | '.join(sorted(WORDS))} )+ ;"
 
 
 class Sphinx:
-    """What hears strings of digits."""
+    """A recogniser of strings of digits."""
 
     def __init__(self) -> None:
         """Load its model, which comes with the package.

@@ -1,4 +1,4 @@
-"""Run a model over recordings and compare what it writes down to what is said in them.
+"""Run a model over recordings and compare its transcripts to the reference texts.
 
 A recording is transcribed as by `unbraid transcribe`. Words count as they sound: in lower case, and without
 punctuation, after normalisation (see normalization.py). Time is that of transcribing, wall clock and CPU, neither
@@ -6,7 +6,6 @@ reading nor scoring nor loading.
 """
 
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from unbraid import audio
 from unbraid.corpora.transcripts import Utterance
-from unbraid.evaluation.run import Failure, attempts, gathered
+from unbraid.evaluation.run import Failure, attempts, gathered, timed
 from unbraid.evaluation.text.scoring import Distance, edit_distance
 from unbraid.files.normalization import normalized
 from unbraid.tasks.transcription.transcript import Transcript
@@ -25,7 +24,7 @@ _WORD = re.compile(r"\w+(?:'\w+)*")
 
 
 class Transcribes(Protocol):
-    """What is needed of a Transcriber here."""
+    """The part of a Transcriber that is used here."""
 
     def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> Transcript:
         """The words of an array (C, T)."""
@@ -33,45 +32,43 @@ class Transcribes(Protocol):
 
 
 @dataclass(frozen=True)
-class HeardResult:
-    """What became of one recording."""
+class TranscriptResult:
+    """The scores of one recording."""
 
     utterance: Utterance
-    words: tuple[str, ...]  # that the model heard
-    distance: Distance  # to those that were said
+    words: tuple[str, ...]  # of the model
+    distance: Distance  # to the reference
     seconds: float  # of audio
     wall_seconds: float  # of transcribing
     cpu_seconds: float
 
 
 @dataclass
-class HeardEvaluation:
+class TranscriptEvaluation:
     """Results as they come in."""
 
-    results: list[HeardResult] = field(default_factory=list)
+    results: list[TranscriptResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
     def run(self, transcriber: Transcribes, utterances: Sequence[Utterance]) -> Iterator[Failure | None]:
-        """One recording after the other being scored, or failing."""
+        """Transcribe and score one recording after another."""
         found = attempts(utterances, lambda utterance: transcribe_and_score(transcriber, utterance))
-        return gathered(found, self.results, self.failures)
+        return gathered(found, self.results.append, self.failures)
 
     @property
-    def speakers(self) -> dict[str, list[HeardResult]]:
+    def speakers(self) -> dict[str, list[TranscriptResult]]:
         """The results of each speaker, by name."""
         names = sorted({result.utterance.speaker for result in self.results})
         return {name: [result for result in self.results if result.utterance.speaker == name] for name in names}
 
 
-def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> HeardResult:
-    """Transcribe one recording, as a user would, and count what is wrong."""
+def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:
+    """Transcribe one recording, as a user would, and count the errors."""
     sound, rate = audio.read(utterance.clip.path)  # (C, T)
-    wall, cpu = time.perf_counter(), time.process_time()
-    found = transcriber(sound, rate)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    found, wall, cpu = timed(lambda: transcriber(sound, rate))
     words, said = plain_words(found.text), plain_words(utterance.text)
     distance = Distance(edit_distance(words, said), len(said))
-    return HeardResult(utterance, words, distance, sound.shape[1] / rate, wall, cpu)
+    return TranscriptResult(utterance, words, distance, sound.shape[1] / rate, wall, cpu)
 
 
 def plain_words(text: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""A page to look at the stems of a recording and to listen to them: one file, whole without a network."""
+"""HTML pages: the stems of a recording, attention, and the scores of an evaluation; each a file that works offline."""
 
-from unbraid.tasks.pages.gather import Recording, gather
-from unbraid.tasks.pages.stems_page import Facts, report_page
+from unbraid.tasks.pages.gather import gather
+from unbraid.tasks.pages.stems_page import RunFacts, report_page
 
-__all__ = ["Facts", "Recording", "gather", "report_page"]
+__all__ = ["RunFacts", "gather", "report_page"]

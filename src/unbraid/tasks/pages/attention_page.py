@@ -1,4 +1,4 @@
-"""The page of attention: for each layer and head a picture of who attends to whom, with what was read along its axes.
+"""The page of attention: for each layer and head a map of the weights, with source and target along its axes.
 
 The weights are inside the page as bytes, drawn by its own script: a byte v is the weight w = w_max · (v / 255)², so
 that small weights, of which a row over a long piece of audio is made, keep their differences. Long axes are pooled: a
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from unbraid.dsp import FloatArray
 from unbraid.files.printable import json_printable
 from unbraid.tasks.attention import MOST_SECONDS, AttentionMap, AttentionMaps, Axis, Kind
+from unbraid.tasks.pages.document import clock, document, facts, footer
 from unbraid.tasks.pages.picture import LEVELS, colour_map
-from unbraid.tasks.pages.stems_page import clock, document
 
 MOST_CELLS = 512  # along an axis of a map
 MOST_BYTES = 6_000_000  # of all maps; in base64 a third more
@@ -33,7 +33,7 @@ MEANINGS: dict[Kind, str] = {
 
 
 def attention_page(seen: AttentionMaps, name: str) -> str:
-    """The whole document; `name` is what was read."""
+    """The whole document; `name` is that of the input."""
     limit = most_cells(seen)
     text = json.dumps(_data(seen, limit), ensure_ascii=False, separators=(",", ":"))
     data = json_printable(text).replace("<", "\\u003c")
@@ -48,7 +48,7 @@ def attention_page(seen: AttentionMaps, name: str) -> str:
             f'<script type="application/json" id="data">{data}</script>',
         )
     )
-    return document(name, f"<main>\n{body}\n</main>", ("report.css", "attention.css"), "attention.js")
+    return document(f"{name} – unbraid", f"<main>\n{body}\n</main>", ("report.css", "attention.css"), "attention.js")
 
 
 def most_cells(seen: AttentionMaps) -> int:
@@ -58,7 +58,7 @@ def most_cells(seen: AttentionMaps) -> int:
 
 
 def pooled(heads: FloatArray, limit: int) -> FloatArray:
-    """Weights (H, M, N) in at most so many rows and columns: the mean of rows, the sum of columns."""
+    """Weights (H, M, N) pooled to at most LIMIT rows and columns: the mean of rows, the sum of columns."""
     rows, columns = (-(-size // limit) for size in heads.shape[1:])
     summed = np.add.reduceat(heads, np.arange(0, heads.shape[2], columns), axis=2)
     first = np.arange(0, heads.shape[1], rows)
@@ -73,7 +73,7 @@ def coded(weights: FloatArray) -> tuple[float, NDArray[np.uint8]]:
 
 
 def _data(seen: AttentionMaps, limit: int) -> dict[str, Any]:
-    """What the script draws from."""
+    """The data for the script."""
     axes = {id(axis): axis for one in seen.maps for axis in (one.rows, one.columns)}
     places = {key: place for place, key in enumerate(axes)}
     colours = ["#" + bytes(colour[1:]).hex() for colour in colour_map()[:LEVELS]]
@@ -125,12 +125,11 @@ def _facts(seen: AttentionMaps) -> str:
         rows["Given as written" if seen.is_given else "Written"] = _told(seen.target)
     rows["Layers"] = " + ".join(str(layers[kind]) for kind in ("encoder", "decoder") if kind in layers)
     rows["Heads"] = str(len(seen.maps[0].heads))
-    pairs = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows.items())
-    return f"<dl>{pairs}</dl>"
+    return facts(rows)
 
 
 def _told(axis: Axis) -> str:
-    """What an axis stands for, in words."""
+    """The meaning of an axis, in words."""
     if axis.labels:
         symbols = axis.labels[:-1]  # without its end
         return (" " if any(len(symbol) > 1 for symbol in symbols) else "").join(symbols) or "nothing"
@@ -150,4 +149,4 @@ def _notes(seen: AttentionMaps, limit: int) -> str:
                         "a cell is the mean of its rows and the sum of its columns.")  # fmt: skip
     if seen.is_cut:
         notes.insert(0, f"Only {MOST_SECONDS:g} s of the file are shown; --start chooses which.")
-    return '<footer class="dim">' + "".join(f"<p>{escape(note)}</p>" for note in notes) + "</footer>"
+    return footer(notes)

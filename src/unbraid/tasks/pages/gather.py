@@ -1,4 +1,4 @@
-"""From a recording and its stems on disk to what a page shows of them, in one pass and flat memory."""
+"""The data of a stems page from a recording and its stems on disk, in one pass and constant memory."""
 
 import contextlib
 import itertools
@@ -14,21 +14,13 @@ from unbraid.tasks.pages.lane import Lane
 from unbraid.tasks.pages.sound import Sound
 
 BLOCK_FRAMES = 1 << 16
-AUDIBLE_DB = -60.0  # what is left over is heard and seen only where it is above this, relative to the mixture
+AUDIBLE_DB = -60.0  # the residual is on the page only where it is above this, relative to the mixture
 MIXTURE, LEFT_OVER = "mixture", "left over"
 
 
 @dataclass(frozen=True)
-class Recording:
-    """The part of a file that was separated."""
-
-    source: Path
-    excerpt: Excerpt
-
-
-@dataclass(frozen=True)
 class Seen:
-    """What was gathered of a signal."""
+    """The data of one signal."""
 
     spectrogram: FloatArray  # (R, columns), power
     level: FloatArray  # (columns,), power
@@ -39,7 +31,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What a page is made of."""
+    """The data of a page."""
 
     mixture: Seen
     stems: dict[str, Seen]
@@ -49,23 +41,24 @@ class Gathered:
 
     @property
     def left_over_db(self) -> float:
-        """The power of what is left over, relative to the mixture's; -inf where there is none."""
+        """The power of the residual, relative to the mixture's; -inf where there is none."""
         if self.left_over.power == 0:
             return -np.inf
         return float(10 * np.log10(self.left_over.power / self.mixture.power)) if self.mixture.power else np.inf
 
 
 def gather(
-    recording: Recording,
+    source: Path,
+    excerpt: Excerpt,
     stems: Mapping[str, Path],
     work: Path,
     gain: float = 1.0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Gathered:
-    """Look at stems (files of one rate and length, best in float) and at the recording they come from.
+    """Gather the data of stems (files of one rate and length, best in float) and of the recording they come from.
 
-    `work` is a folder for small files that are gone afterwards, `gain` is what the sound is multiplied by, and
-    `progress` is told the seconds that are done.
+    `work` is a folder for small temporary files, `gain` is the gain of the sound, and `progress` is called with the
+    seconds that are done.
 
     Raises:
         AudioError: a file cannot be read.
@@ -79,7 +72,7 @@ def gather(
             name: stack.enter_context(Sound(work / f"{index}.mp3", rate, channels, gain))
             for index, name in enumerate((*stems, LEFT_OVER))
         }
-        for whole, parts in _together(_mixture(recording, rate, channels), list(readers.values())):
+        for whole, parts in _together(_mixture(source, excerpt, rate, channels), list(readers.values())):
             signals = {MIXTURE: whole, **dict(zip(stems, parts, strict=True)), LEFT_OVER: whole - sum(parts)}
             for name, signal in signals.items():
                 lanes[name].add(signal)
@@ -96,9 +89,9 @@ def _seen(lane: Lane, sound: Sound | None) -> Seen:
     return Seen(lane.spectrogram(), lane.level(), lane.power, lane.span, None if sound is None else sound.finish())
 
 
-def _mixture(recording: Recording, sample_rate: int, channels: int) -> Blocks:
+def _mixture(source: Path, excerpt: Excerpt, sample_rate: int, channels: int) -> Blocks:
     """The recording as blocks (C, n) of any size, at the stems' rate and channels."""
-    with Reader(recording.source, recording.excerpt) as reader:
+    with Reader(source, excerpt) as reader:
         resampler = Resampler(reader.info.sample_rate, sample_rate, reader.info.channels)
         for block in itertools.chain(map(resampler, reader.blocks(BLOCK_FRAMES)), _last(resampler)):
             yield np.broadcast_to(block, (channels, block.shape[1]))  # raw music models make stereo of mono

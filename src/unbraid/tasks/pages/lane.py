@@ -1,4 +1,4 @@
-"""What a page shows of one signal: spectrogram and level over time, gathered block by block.
+"""The spectrogram and the level over time of one signal, gathered block by block.
 
 Memory does not grow with length: time goes into a bounded number of columns, and whenever they are full, neighbours are
 joined and each stands for twice as much. Frequencies are in rows of equal ratio, as ears and musicians count them.
@@ -47,7 +47,7 @@ class Columns:
         self._count, self._each = 0, 1  # values so far, and in each column
 
     def add(self, values: FloatArray) -> None:
-        """Take in the next values (R, n)."""
+        """Add the next values (R, n)."""
         new = values.shape[1]
         while self._count + new > MOST_COLUMNS * self._each:
             self._sums[:, : MOST_COLUMNS // 2] = self._sums[:, ::2] + self._sums[:, 1::2]
@@ -60,7 +60,7 @@ class Columns:
 
     @property
     def span(self) -> int:
-        """How many values would fill the columns in use."""
+        """The number of values that would fill the columns in use."""
         return -(-self._count // self._each) * self._each
 
     def means(self) -> FloatArray:
@@ -83,13 +83,13 @@ class Lane:
         self.frames = 0
 
     def add(self, block: FloatArray) -> None:
-        """Take in a block (C, n)."""
+        """Add a block (C, n)."""
         self._energy += float(np.square(block, dtype=np.float64).mean(0).sum())
         self.frames += block.shape[1]
         self._see(np.concatenate((self._waiting, block), axis=1))
 
     def finish(self) -> None:
-        """Take in what is left at the end."""
+        """Add the rest at the end."""
         left = self._waiting.shape[1] - self._frame // 2  # samples whose hop is still to come
         if left > 0:
             missing = (-(-left // self._hop) - 1) * self._hop + self._frame - self._waiting.shape[1]
@@ -102,7 +102,7 @@ class Lane:
 
     @property
     def span(self) -> float:
-        """What the columns stand for, as a multiple of the signal's length: the last one may reach past the end."""
+        """The span of the columns, as a multiple of the signal's length: the last one may reach past the end."""
         return float(self._level.span * self._hop / max(1, self.frames))
 
     def spectrogram(self) -> FloatArray:

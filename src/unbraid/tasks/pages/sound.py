@@ -1,4 +1,4 @@
-"""What a page lets people hear of one signal: a small mp3, which every browser plays, of the first minutes."""
+"""The sound of one signal on a page: a small mp3, which every browser plays, of the first minutes."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ def page_rate(sample_rate: int) -> int:
 
 
 def _target(path: Path) -> str | int:
-    """What libsndfile opens: a name in UTF-8, or else a file that was opened for it, which it closes."""
+    """The file for libsndfile: a name in UTF-8, or else an open file, which it closes."""
     return str(path) if is_utf8(path) else os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
 
 
@@ -45,7 +45,7 @@ class Sound:
         )  # fmt: skip
 
     def add(self, block: FloatArray) -> None:
-        """Take in a block."""
+        """Add a block."""
         if self._left > 0:
             if len(block) > 2:
                 halves = (block[::2], block[1::2])

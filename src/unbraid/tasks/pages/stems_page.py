@@ -1,17 +1,14 @@
-"""The page: one HTML file that holds its pictures, sound, style and script, and asks no network for anything.
-
-A content security policy says so to the browser too: nothing but inline style and script and pictures from data: URIs.
-"""
+"""The page of stems: spectrograms and levels to look at, and a player that keeps the stems in step."""
 
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 
 import numpy as np
 
 from unbraid.dsp import FloatArray
+from unbraid.tasks.pages.document import clock, document, facts, footer, image
 from unbraid.tasks.pages.gather import AUDIBLE_DB, LEFT_OVER, MIXTURE, Gathered, Seen
 from unbraid.tasks.pages.lane import LOWEST_HZ, decibels, top_hz
 from unbraid.tasks.pages.picture import RANGE_DB, picture
@@ -20,14 +17,13 @@ from unbraid.tasks.pages.sound import LIMIT_SECONDS, page_rate
 COLOURS = 6  # of stems, in report.css
 LEVEL_TOP_DB, LEVEL_RANGE_DB = 0.0, 72.0
 MOST_POINTS = 200  # of a line
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _MOST_TICKS = 6
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known of a run beside its sound."""
+class RunFacts:
+    """The facts about a run."""
 
     name: str  # of the input
     model: str
@@ -35,7 +31,7 @@ class Facts:
     gain_db: float = 0.0  # of the written stems, all alike
 
 
-def report_page(gathered: Gathered, facts: Facts) -> str:
+def report_page(gathered: Gathered, run: RunFacts) -> str:
     """The whole document."""
     shown = dict(gathered.stems)
     if gathered.left_over_db > AUDIBLE_DB:
@@ -44,8 +40,8 @@ def report_page(gathered: Gathered, facts: Facts) -> str:
     lanes = [_lane(name, seen, index, top_db, gathered) for index, (name, seen) in enumerate(shown.items())]
     body = "\n".join(
         (
-            f"<h1>{escape(facts.name)}</h1>",
-            _facts(gathered, facts),
+            f"<h1>{escape(run.name)}</h1>",
+            _facts(gathered, run),
             _transport(gathered),
             _mixture(gathered, top_db),
             *lanes,
@@ -55,51 +51,27 @@ def report_page(gathered: Gathered, facts: Facts) -> str:
     )
     attributes = f'data-seconds="{gathered.seconds:.6f}" data-sounding="{_sounding(gathered):.6f}"'
     main = f'<main {attributes} data-rate="{page_rate(gathered.sample_rate)}">\n{body}\n</main>'
-    return document(facts.name, main, ("report.css",), "report.js")
-
-
-def document(name: str, main: str, styles: Sequence[str], script: str) -> str:
-    """A page that is whole in itself, with styles and a script that lie beside this module."""
-    assets = files("unbraid.tasks.pages")
-    style, program = (
-        "".join((assets / asset).read_text(encoding="utf-8") for asset in some) for some in (styles, (script,))
-    )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(name)} – unbraid</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f"{main}\n<script>\n{program}</script>\n</body>\n</html>\n"
-    )
-
-
-def clock(seconds: float) -> str:
-    """Seconds as 1:02:03, 2:03 or 0:00.5."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    tenths = f"{rest:04.1f}" if rest % 1 > 1e-6 else f"{rest:02.0f}"
-    return f"{hours}:{minutes:02}:{tenths}" if hours else f"{minutes}:{tenths}"
+    return document(f"{run.name} – unbraid", main, ("report.css",), "report.js")
 
 
 def _sounding(gathered: Gathered) -> float:
     return min(gathered.seconds, LIMIT_SECONDS)
 
 
-def _facts(gathered: Gathered, facts: Facts) -> str:
-    speed = gathered.seconds / max(facts.elapsed_seconds, 1e-9)
+def _facts(gathered: Gathered, run: RunFacts) -> str:
+    speed = gathered.seconds / max(run.elapsed_seconds, 1e-9)
     rows = {
-        "Model": facts.model,
+        "Model": run.model,
         "Length": clock(round(gathered.seconds, 1)),
-        "Separated in": f"{facts.elapsed_seconds:.1f} s ({speed:.1f} × real time)",
-        "Gain": f"{_number(facts.gain_db)} dB, so that no stem clips" if facts.gain_db else "0 dB: as in the mixture",
+        "Separated in": f"{run.elapsed_seconds:.1f} s ({speed:.1f} × real time)",
+        "Gain": f"{_number(run.gain_db)} dB, so that no stem clips" if run.gain_db else "0 dB: as in the mixture",
         "Left over": _left_over(gathered),
     }
-    pairs = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows.items())
-    return f"<dl>{pairs}</dl>"
+    return facts(rows)
 
 
 def _left_over(gathered: Gathered) -> str:
-    """How much of the mixture is in no stem, in words."""
+    """The part of the mixture that is in no stem, in words."""
     if not np.isfinite(gathered.left_over_db):
         return "nothing: the stems are the mixture" if gathered.left_over_db < 0 else "all: the mixture is silent"
     return f"{_number(gathered.left_over_db)} dB, relative to the mixture"
@@ -141,7 +113,6 @@ def _lane(name: str, seen: Seen, index: int, top_db: float, gathered: Gathered) 
 
 def _view(name: str, seen: Seen, top_db: float, gathered: Gathered) -> str:
     """A spectrogram with its frequencies, and a cursor over it."""
-    data = base64.b64encode(picture(seen.spectrogram, top_db)).decode()
     highest = top_hz(gathered.sample_rate)
     lowest = min(LOWEST_HZ, highest / 4)
     marks = "".join(
@@ -149,9 +120,9 @@ def _view(name: str, seen: Seen, top_db: float, gathered: Gathered) -> str:
         for hz, text in ((100, "100 Hz"), (1000, "1 kHz"), (10000, "10 kHz"))
         if lowest < hz < 0.9 * highest
     )
-    alt = f"Spectrogram of {name}, {_level(seen)}"
-    image = f'<img alt="{escape(alt)}" style="width: {100 * seen.span:.3f}%" src="data:image/png;base64,{data}">'
-    return f'<div class="view">{image}{marks}{_over(gathered)}</div>'
+    png, alt = picture(seen.spectrogram, top_db), f"Spectrogram of {name}, {_level(seen)}"
+    shown = image(png, alt, f"width: {100 * seen.span:.3f}%")
+    return f'<div class="view">{shown}{marks}{_over(gathered)}</div>'
 
 
 def _levels(gathered: Gathered, shown: dict[str, Seen]) -> str:
@@ -186,7 +157,7 @@ def points(level: FloatArray) -> str:
 
 
 def _over(gathered: Gathered) -> str:
-    """What lies over a view: the cursor, and a veil where there is no sound."""
+    """The overlay of a view: the cursor, and a veil over the part without sound."""
     veil = f'<div class="unheard" style="left: {100 * LIMIT_SECONDS / gathered.seconds:.3f}%"></div>'
     return (veil if gathered.seconds > LIMIT_SECONDS else "") + '<div class="cursor"></div>'
 
@@ -215,7 +186,7 @@ def _notes(gathered: Gathered) -> str:
     ]
     if gathered.seconds > LIMIT_SECONDS:
         notes.insert(0, f"Only the first {LIMIT_SECONDS / 60:.0f} minutes can be heard here; the pictures show all.")
-    return '<footer class="dim">' + "".join(f"<p>{escape(note)}</p>" for note in notes) + "</footer>"
+    return footer(notes)
 
 
 def _level(seen: Seen) -> str:

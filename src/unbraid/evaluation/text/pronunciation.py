@@ -1,17 +1,17 @@
-"""Run a model over the words of a dictionary and compare what it says to what is right.
+"""Run a model over the words of a dictionary and compare its pronunciations to the dictionary's.
 
 Words are pronounced many at a time, by the beam search that `unbraid phonemize` uses. Time is that of pronouncing,
 wall clock and CPU, neither reading nor scoring nor loading.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from unbraid.corpora.pronunciations import Entry
 from unbraid.errors import Cancelled
-from unbraid.evaluation.run import Failure
+from unbraid.evaluation.run import Failure, timed
 from unbraid.evaluation.text.scoring import Distance, closest
 from unbraid.tasks.synthesis.phonemizer import SpokenWord
 
@@ -19,19 +19,19 @@ BATCH_WORDS = 256
 
 
 class Pronounces(Protocol):
-    """What is needed of a Phonemizer here."""
+    """The part of a Phonemizer that is used here."""
 
     def pronounce(self, words: Iterable[str]) -> dict[str, SpokenWord]:
-        """How words are said."""
+        """The pronunciations of words."""
         ...
 
 
 @dataclass(frozen=True)
 class WordResult:
-    """What became of one word."""
+    """The scores of one word."""
 
     entry: Entry
-    phonemes: tuple[str, ...]  # as the model says it
+    phonemes: tuple[str, ...]  # of the model
     probability: float
     distance: Distance  # to the closest pronunciation
 
@@ -46,20 +46,19 @@ class WordEvaluation:
     cpu_seconds: float = 0.0
 
     def run(self, phonemizer: Pronounces, entries: Sequence[Entry]) -> Iterator[Failure | None]:
-        """One word after the other being scored, or failing."""
+        """Pronounce and score one batch of words after another."""
         for first in range(0, len(entries), BATCH_WORDS):
             some = entries[first : first + BATCH_WORDS]
-            wall, cpu = time.perf_counter(), time.process_time()
             try:
-                found = phonemizer.pronounce(entry.word for entry in some)
+                found, wall, cpu = timed(partial(phonemizer.pronounce, [entry.word for entry in some]))
             except (KeyboardInterrupt, Cancelled):
                 raise
             except Exception as error:
                 self.failures += (failed := [Failure(entry.word, error) for entry in some])
                 yield from failed
                 continue
-            self.wall_seconds += time.perf_counter() - wall
-            self.cpu_seconds += time.process_time() - cpu
+            self.wall_seconds += wall
+            self.cpu_seconds += cpu
             self.results += [score(entry, found[entry.word]) for entry in some]
             yield from (None for _ in some)
 

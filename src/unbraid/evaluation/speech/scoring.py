@@ -1,9 +1,8 @@
 """Score one mixture: its estimates in their best order against the references, beside the mixture itself.
 
 The order is chosen once, by SI-SDR, and kept for every measure. A voice counts in a measure where both its estimate and
-the mixture can be scored; a silent reference has no score to reach, a silent estimate none to give, and a reference
-that is all that sounds in the mixture nothing to gain, so they are left out and counted, as in the scores of music.
-What remains is averaged over the voices.
+the mixture can be scored; voices with a silent reference or estimate, or without anything else in the mixture, are left
+out and counted, as in the scores of music. The scores are averaged over the other voices.
 """
 
 import math
@@ -29,6 +28,7 @@ class Score:
 
     @property
     def improvement(self) -> float:
+        """The gain over the mixture."""
         return self.estimate - self.mixture
 
 
@@ -66,12 +66,12 @@ def is_silent(signal: Array) -> bool:
 
 
 def is_quiet(reference: Array) -> bool:
-    """Whether a reference (T,) has no score to reach: below -70 dBFS is the noise of a recording without a voice."""
+    """Whether a reference (T,) is below -70 dBFS, the noise of a recording without a voice."""
     return reference.size == 0 or float(np.var(reference, dtype=np.float64)) < SILENT_POWER
 
 
 def is_alone(reference: Array, mixture: Array) -> bool:
-    """Whether a reference (T,) is all that sounds in a mixture (T,), at whatever level."""
+    """Whether a mixture (T,) holds nothing but a reference (T,), at whatever level."""
     s, x = (signal - signal.mean(dtype=np.float64) for signal in (reference, mixture))
     power = float(s @ s)
     if is_quiet(reference) or not power:

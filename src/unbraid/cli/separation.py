@@ -1,0 +1,186 @@
+"""A run of `unbraid separate`: every input is probed and its outputs are placed before any work, then each is done."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
+from unbraid.cli.console import explain
+from unbraid.cli.files.inputs import Item, OutputLayout, placed, refuse_collisions
+from unbraid.cli.files.outputs import Signal, TrackPlan, write_stream, write_track
+from unbraid.cli.files.record import Provenance, claims
+from unbraid.cli.pipes import Sources
+from unbraid.cli.progress import Meter
+from unbraid.cli.report import Report, StemsResult
+from unbraid.cli.request import SeparationRequest, check_stdout, select_stems
+from unbraid.cli.run import find_inputs, process
+from unbraid.errors import UsageError
+from unbraid.files.workdir import swept
+from unbraid.tasks.separation.separator import Separator
+
+Plans = dict[Item, TrackPlan]
+Failed = dict[Item, str]
+
+
+def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool = False) -> None:
+    """Separate all inputs of a request, filling the report track by track.
+
+    Raises:
+        UsageError: the request cannot be met; nothing was done.
+        UnbraidError: the model or the device is not there; nothing was done.
+    """
+    report.model, coding, engine = request.model, request.coding, request.engine
+    choose_format(coding.format, subtype=coding.subtype, bitrate=coding.bitrate)  # refuses before anything is loaded
+    OutputLayout(request.root or Path(), request.template, coding.format, request.model)
+    collected = find_inputs(request.inputs, recursive=request.recursive, quiet=quiet)
+    roots = () if request.root is None else (request.root,)
+    with (
+        swept(*roots),
+        closing(
+            Separator(
+                request.model,
+                device=engine.device,
+                precision=engine.precision,
+                threads=engine.threads,
+                options=request.options,
+            )
+        ) as separator,
+        Sources(quiet=quiet) as sources,
+    ):
+        report.device, report.device_reason = separator.device, separator.device_reason
+        stems = select_stems(request.stems, separator.stems(), separator.spec.name)
+        if request.root is None:
+            check_stdout(request, stems, len(collected.items) + len(collected.refused))
+        plans, failed = plan(request, collected.items, separator, stems, sources)
+
+        def work(item: Item, title: str) -> StemsResult:
+            with Meter(title, quiet=quiet) as meter, Meter(f"{title}, encoding", quiet=quiet, after=meter) as encoding:
+                return _separate(item.label, plans[item], separator, request, (meter, encoding))
+
+        process(collected, failed, work, report, sources, quiet=quiet)
+
+
+def _separate(
+    label: str, track: TrackPlan, separator: Separator, request: SeparationRequest, meters: tuple[Meter, Meter]
+) -> StemsResult:
+    """Separate one input, or skip one whose outputs are complete."""
+    started = time.monotonic()
+    if request.resume and track.is_done():
+        track.complete_record()
+        return StemsResult(label, "skipped", outputs=track.outputs, page=track.page)
+    if request.root is None:
+        result = write_stream(separator, track, sys.stdout.buffer, meters[0])
+    else:
+        result = write_track(separator, track, *meters)
+    agreement_db = result.diagnostics.agreement_db
+    return StemsResult(
+        label,
+        "done",
+        notices=result.diagnostics.notices,
+        seconds=result.seconds,
+        elapsed=time.monotonic() - started,
+        start_seconds=track.signal.start_seconds,
+        outputs=track.outputs if request.root is not None else {},
+        gain_db=result.gain_db,
+        agreement_db=median(agreement_db) if agreement_db else None,
+        page=track.page,
+    )
+
+
+def plan(
+    request: SeparationRequest, items: Sequence[Item], separator: Separator, stems: Sequence[str], sources: Sources
+) -> tuple[Plans, Failed]:
+    """The plan of each input, and the errors of those that cannot be read or placed.
+
+    Raises:
+        UsageError: the request as a whole cannot be met: two stems in one place, outputs that exist already, …
+    """
+    layout = OutputLayout(request.root or Path(), request.template, request.coding.format, separator.spec.name)
+    failed: Failed = {}
+    if request.root is None:
+        files = {item: [*map(Path, stems), Path()] for item in items}
+    else:
+        files, failed = placed(request.root, items, lambda item: _files(layout, item, stems, request))
+        refuse_collisions({item: paths[:-1] for item, paths in files.items()})
+        for *paths, receipt in files.values():
+            _refuse_existing(paths, receipt, request)
+    plans: Plans = {}
+    for item, (*paths, receipt) in files.items():
+        try:
+            track = _plan_track(request, sources.path(item), dict(zip(stems, paths, strict=False)), receipt, separator)
+            plans[item] = replace(track, name=item.name, page=paths[-1] if request.report else None)
+        except UsageError:
+            raise
+        except Exception as error:
+            failed[item] = explain(error)
+    return plans, failed
+
+
+def _files(layout: OutputLayout, item: Item, stems: Sequence[str], request: SeparationRequest) -> list[Path]:
+    """The files of an input: its stems, the page of --report, and the record."""
+    page = [_page(layout, item)] if request.report else []
+    return [*(layout.stem_path(item, stem) for stem in stems), *page, layout.receipt_path(item)]
+
+
+def _page(layout: OutputLayout, item: Item) -> Path:
+    """The path of the page: that of a stem named report, but ending in .html."""
+    template = layout.template.rpartition(".")[0] + ".{ext}"
+    return replace(layout, template=template, ext="html").stem_path(item, "report")
+
+
+def _plan_track(
+    request: SeparationRequest, source: Path, outputs: dict[str, Path], receipt: Path, separator: Separator
+) -> TrackPlan:
+    excerpt, coding, spec = request.excerpt, request.coding, separator.spec
+    info = probe(source, excerpt.track, excerpt.reading)
+    rate, channels = separator.output_rate(info.sample_rate), separator.output_channels(info.channels)
+    fmt = choose_format(coding.format, info, subtype=coding.subtype, bitrate=coding.bitrate)
+    written_rate = nearest_rate(fmt.name, rate) if coding.resample and request.root is not None else rate
+    check_format(fmt, written_rate, channels)
+    about = os.stat(source)
+    frames = _frames(info, request)
+    silence = max(0.0, info.start_seconds - excerpt.start)
+    return TrackPlan(
+        source=source,
+        excerpt=excerpt,
+        signal=Signal(rate, channels, written_rate, frames and frames * rate // info.sample_rate, silence),
+        outputs=outputs,
+        fmt=fmt,
+        receipt=receipt,
+        making=Provenance(about.st_size, about.st_mtime_ns, spec.name, spec.files, request.making_options()),
+        replace=request.overwrite,
+        replace_ours=request.resume,
+        root=request.root,
+        tags=info.tags,
+    )
+
+
+def _frames(info: AudioInfo, request: SeparationRequest) -> int | None:
+    """The frames of the excerpt, as far as the input's header tells."""
+    if info.frames is None:
+        return None
+    left = max(0, info.frames - round(request.excerpt.start * info.sample_rate))
+    wanted = request.excerpt.duration
+    return left if wanted is None else min(left, round(wanted * info.sample_rate))
+
+
+def _refuse_existing(outputs: Sequence[Path], receipt: Path, request: SeparationRequest) -> None:
+    if request.overwrite:
+        return
+    there = [path for path in outputs if os.path.lexists(path)]
+    if request.resume:
+        ours = claims(receipt)
+        there = [path for path in there if Path(os.path.abspath(path)) not in ours]
+        if there:
+            raise UsageError(
+                f"{there[0]} exists, and no record says that unbraid made it; use --overwrite to replace it."
+            )
+    elif there:
+        raise UsageError(
+            f"{there[0]} exists already; use --overwrite to replace it, or --resume to go on where a run stopped."
+        )

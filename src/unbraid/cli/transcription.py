@@ -1,0 +1,262 @@
+"""A run of `unbraid transcribe`: the request, the place of each text, and one recording after another.
+
+Where a recording fails, nothing of its text is kept.
+"""
+
+import heapq
+import itertools
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unbraid.audio import Audio, Excerpt, OutputFormat, Writer, open_writer, probe
+from unbraid.cli.console import say
+from unbraid.cli.files.inputs import EXTENSIONS, Collected, Item, OutputLayout, placed, refuse_collisions
+from unbraid.cli.pipes import Sources
+from unbraid.cli.progress import Meter
+from unbraid.cli.report import Report, TextResult
+from unbraid.cli.request import check_excerpt, check_threads, choose_model
+from unbraid.cli.run import find_inputs, process, written
+from unbraid.errors import UsageError
+from unbraid.files.workdir import swept, temporary_folder
+from unbraid.tasks.results import Diagnostics
+from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.separation.stream import Progress
+from unbraid.tasks.transcription.channels import Channels
+from unbraid.tasks.transcription.subtitles import FORMATS, Line, as_data, check_text_format, lines_of
+from unbraid.tasks.transcription.subtitles import written as formatted
+from unbraid.tasks.transcription.transcriber import Transcriber
+
+_FLOAT = OutputFormat("wav", "32f")
+
+
+@dataclass(frozen=True)
+class TranscriptionRequest:
+    """The options of `unbraid transcribe`."""
+
+    inputs: tuple[str, ...]
+    model: str
+    output: str | None = None  # None: standard output
+    form: str | None = None  # None: by the extension of the output
+    template: str = "{track}.{ext}"
+    excerpt: Excerpt = field(default_factory=Excerpt)
+    voices: str | None = None  # the model that separates voices first
+    channels: Channels = "mix"
+    beams: int | None = None
+    long_model: str | None = None
+    long_seconds: float = 120.0
+    device: str = "auto"
+    threads: int | None = None
+    recursive: bool = False
+    overwrite: bool = False
+    as_json: bool = False
+
+    def __post_init__(self) -> None:
+        check_excerpt(self.excerpt)
+        check_threads(self.threads)
+
+
+@dataclass(frozen=True)
+class _Models:
+    """The models of a run."""
+
+    transcriber: Transcriber
+    separator: Separator | None = None
+
+
+def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: bool = False) -> None:
+    """Transcribe all inputs of a request, filling the report recording by recording.
+
+    Raises:
+        UsageError: the request cannot be met; nothing was done.
+        UnbraidError: a model or the device is not there; nothing was done.
+    """
+    report.model, form = request.model, text_format(request)
+    collected = find_inputs(request.inputs, recursive=request.recursive, quiet=quiet)
+    outputs, failed = outputs_of(request, collected, form)
+    homes = {path.parent for path in outputs.values() if path is not None}
+    with swept(*homes), _opened(request) as models, Sources(quiet=quiet) as sources:
+        report.device, report.device_reason = models.transcriber.device, models.transcriber.device_reason
+
+        def work(item: Item, title: str) -> TextResult:
+            with Meter(title, quiet=quiet) as meter:
+                source = sources.path(item)
+                return _transcribe(item.label, source, outputs[item], (request, form, models), meter)
+
+        process(collected, failed, work, report, sources, quiet=quiet)
+
+
+class _Position:
+    """Passes progress on to a meter and keeps the seconds of audio read: the length in a header may be wrong."""
+
+    def __init__(self, meter: Meter):
+        self._meter, self.seconds = meter, 0.0
+
+    def __call__(self, done: float, total: float | None) -> None:
+        self.seconds = done
+        self._meter(done, total)
+
+
+def _transcribe(
+    label: str, source: Path, output: Path | None, how: tuple[TranscriptionRequest, str, _Models], meter: Meter
+) -> TextResult:
+    """Transcribe one recording to its file, to the terminal, or into the result for JSON."""
+    (request, form, models), started, position = how, time.monotonic(), _Position(meter)
+    info = probe(source, request.excerpt.track, request.excerpt.reading)  # errors before anything is written
+    runs: list[Diagnostics] = []  # the last one names the model that reads the texts
+    lines, transcript = _lines(source, request, models, position, runs), None
+    first = list(itertools.islice(lines, 1))
+    lines, model = itertools.chain(first, lines), runs[-1].model
+    if request.as_json and output is None:
+        transcript = [as_data(line) for line in lines]
+    elif output is None:
+        text = "".join(formatted(lines, form, model)).rstrip("\n")
+        meter.stop()
+        if text:
+            say(*text.split("\n"))
+    else:
+        with (
+            written(output, replace=request.overwrite) as hidden,
+            hidden.open("w", encoding="utf-8", newline="\n") as file,
+        ):
+            file.writelines(formatted(lines, form, model))
+    remarks = [runs[-1].notice, None if first else "no words were heard in it"]
+    return TextResult(
+        label,
+        "done",
+        notices=runs[0].notices,
+        seconds=position.seconds,
+        elapsed=time.monotonic() - started,
+        start_seconds=max(0.0, info.start_seconds - request.excerpt.start),
+        output=output,
+        transcript=transcript,
+        model=model,
+        notice="; ".join(filter(None, remarks)) or None,
+    )
+
+
+def _lines(
+    source: Path, request: TranscriptionRequest, models: _Models, progress: Progress, runs: list[Diagnostics]
+) -> Iterator[Line]:
+    """The lines of a recording, or of each of its voices, in the order in which they begin.
+
+    The runs are the one that reads the recording, and one for each voice.
+    """
+    excerpt, transcriber = request.excerpt, models.transcriber
+    if models.separator is None:
+        words = transcriber.run(source, excerpt, channels=request.channels, progress=progress)
+        runs.append(words.diagnostics)
+        yield from lines_of(words)
+        return
+    blocks = models.separator.run(source, excerpt, progress)
+    runs.append(blocks.diagnostics)
+    rate = models.separator.output_rate(probe(source, excerpt.track, excerpt.reading).sample_rate)
+    with _voices(blocks, rate) as voices:
+        texts = {voice: transcriber.run(file) for voice, file in voices.items()}
+        runs += [words.diagnostics for words in texts.values()]
+        lines = [lines_of((word.after(excerpt.start) for word in words), voice) for voice, words in texts.items()]
+        yield from heapq.merge(*lines, key=lambda line: line.start)
+
+
+@contextmanager
+def _opened(request: TranscriptionRequest) -> Iterator[_Models]:
+    with ExitStack() as opened:
+        transcriber = opened.enter_context(
+            Transcriber(
+                request.model,
+                device=request.device,
+                threads=request.threads,
+                beams=request.beams,
+                long_model=request.long_model,
+                long_seconds=request.long_seconds,
+            )
+        )
+        if request.voices is None:
+            yield _Models(transcriber)
+        else:
+            separator = Separator(request.voices, device=request.device, threads=request.threads)
+            opened.callback(separator.close)
+            yield _Models(transcriber, separator)
+
+
+@contextmanager
+def _voices(blocks: Iterable[dict[str, Audio]], rate: int) -> Iterator[dict[str, Path]]:
+    """The voices of a recording as temporary files."""
+    with temporary_folder() as folder:
+        with ExitStack() as opened:
+            writers: dict[str, Writer] = {}
+            files: dict[str, Path] = {}
+            for stems in blocks:
+                for stem, block in stems.items():
+                    if stem not in writers:
+                        files[stem] = folder / f"{stem}.wav"
+                        writers[stem] = opened.enter_context(open_writer(files[stem], rate, block.shape[0], _FLOAT))
+                    writers[stem].write(block)
+        yield files
+
+
+def text_format(request: TranscriptionRequest) -> str:
+    """The format of the texts: as requested, or by the extension of the output.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    if request.form is not None:
+        return check_text_format(request.form)
+    extension = Path(request.output or "").suffix.lower().lstrip(".")
+    return check_text_format(extension) if extension in FORMATS.values() else "text"
+
+
+def voices_model(*, separate: bool, speakers: int | None, channels: Channels = "mix") -> str | None:
+    """The model that separates voices before they are transcribed, if that was requested.
+
+    Raises:
+        UsageError: a number of speakers without it, or for which there is no model; or channels are apart already.
+        ModelNotFound: there is no model for so many speakers on this machine.
+    """
+    if not separate and speakers is not None:
+        raise UsageError("--speakers says how many voices --separate pulls apart; give both, or neither.")
+    if separate and channels == "apart":
+        raise UsageError("--separate pulls voices apart that share a channel, --channels apart hears each; give one.")
+    return choose_model(None, speakers) if separate else None
+
+
+def outputs_of(
+    request: TranscriptionRequest, collected: Collected, form: str
+) -> tuple[dict[Item, Path | None], dict[Item, str]]:
+    """The place of the text of each input, and the errors of inputs whose text cannot have such a name or place.
+
+    Raises:
+        UsageError: two go to one place, to a file that is there or is called like audio; or none can have its place.
+    """
+    items = collected.items
+    if request.output is None:
+        if len(items) + len(collected.refused) > 1 and not request.as_json:
+            raise UsageError("The texts of several recordings go to a folder: name it with -o DIR, or use --json.")
+        return dict.fromkeys(items), {}
+    if not request.output:
+        raise UsageError("The name of the output is empty; name a file or a folder with -o, or leave it out.")
+    alone = len(request.inputs) == 1
+    paths, failed = placed(Path(request.output), items, lambda item: [_path(request, item, form, alone=alone)])
+    refuse_collisions(paths)
+    for (path,) in paths.values():
+        if request.form is None and path.suffix.lower().lstrip(".") in EXTENSIONS:
+            raise UsageError(
+                f"{path} ends like audio; a text ends in .{', .'.join(FORMATS.values())}, or say --format too."
+            )
+        if not request.overwrite and os.path.lexists(path):
+            raise UsageError(f"{path} exists already; use --overwrite to replace it.")
+    return {item: path for item, (path,) in paths.items()}, failed
+
+
+def _path(request: TranscriptionRequest, item: Item, form: str, *, alone: bool) -> Path:
+    """The named file where there is one recording, else a file below the folder; a template makes it a folder."""
+    assert request.output is not None
+    folder = request.output.endswith(("/", os.sep)) or os.path.isdir(request.output)
+    folder = folder or request.template != TranscriptionRequest.template
+    if alone and not folder and (item.path is None or item.path == Path(request.inputs[0])):
+        return Path(request.output)
+    return OutputLayout(Path(request.output), request.template, FORMATS[form], request.model).stem_path(item, "text")

@@ -1,0 +1,1 @@
+"""Evaluating models that separate voices, or take noise away from one."""

@@ -1,0 +1,89 @@
+"""Run a model over mixtures of voices and score its stems.
+
+Time is that of the separation alone, wall clock and CPU (of all threads), neither reading nor scoring nor loading.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid.corpora import Mixture, read_mixture
+from unbraid.corpora.noise import AddedNoise, noisy
+from unbraid.evaluation.measures import Measure
+from unbraid.evaluation.run import Failure, TimedResult, Worst, attempts, gathered, timed
+from unbraid.evaluation.speech.scoring import Scored, score_mixture
+from unbraid.hub.spec import ModelSpec
+
+Array = NDArray[np.float32]
+
+
+class SeparatesArrays(Protocol):
+    """The part of a Separator that is used here."""
+
+    spec: ModelSpec
+
+    def __call__(self, audio: Array, sample_rate: int) -> dict[str, Array]:
+        """An array (C, T) as its stems, each (C, T)."""
+        ...
+
+
+@dataclass(frozen=True)
+class MixtureResult(TimedResult):
+    """The scores of one mixture."""
+
+    scored: Scored
+
+
+@dataclass(frozen=True)
+class MixtureCase:
+    """A result and its signals."""
+
+    result: MixtureResult
+    mixture: Array  # (T,)
+    references: Array  # (S, T)
+    estimates: Array  # (S, T), in the order of the references
+
+
+@dataclass
+class SpeechEvaluation:
+    """Results as they come in, with the signals of the worst of them."""
+
+    measures: tuple[Measure, ...]  # the first one decides what is worst
+    results: list[MixtureResult] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    _worst: Worst[MixtureCase] = field(default_factory=Worst)
+
+    def run(
+        self, separator: SeparatesArrays, mixtures: Sequence[Mixture], noise: AddedNoise | None = None
+    ) -> Iterator[Failure | None]:
+        """Separate and score one mixture after another."""
+        found = attempts(mixtures, lambda mixture: separate_and_score(separator, mixture, self.measures, noise))
+        return gathered(found, self.add, self.failures)
+
+    def add(self, case: MixtureCase) -> None:
+        """Add the next mixture."""
+        self.results.append(case.result)
+        self._worst.add(case.result.scored.scores[self.measures[0].key].improvement, case)
+
+    @property
+    def worst(self) -> list[MixtureCase]:
+        """The cases that gained least, the very worst first."""
+        return self._worst.cases
+
+
+def separate_and_score(
+    separator: SeparatesArrays, mixture: Mixture, measures: Sequence[Measure], noise: AddedNoise | None = None
+) -> MixtureCase:
+    """Separate one mixture at the model's rate, as a user would, and score its stems."""
+    spec = separator.spec
+    audio, references = read_mixture(mixture, spec.sample_rate)  # (T,), (S, T)
+    if noise:
+        audio = noisy(audio, mixture.name, spec.sample_rate, noise)
+    stems, wall, cpu = timed(lambda: separator(audio[None], spec.sample_rate))
+    estimates = np.concatenate([stems[stem] for stem in spec.stems])  # (S, T); a residual is no estimate
+    scored = score_mixture(estimates, references, audio, measures)
+    result = MixtureResult(mixture.name, audio.size / spec.sample_rate, wall, cpu, scored)
+    return MixtureCase(result, audio, references, estimates[list(scored.order)])
