@@ -23,6 +23,7 @@ class OutputFormat:
 
     @property
     def lossy(self) -> bool:
+        """Whether the coding is lossy, without a bit depth."""
         return self.subtype is None
 
     @property

@@ -29,6 +29,7 @@ class WavLayout:
 
     @property
     def frame_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
         return self.channels * self.bits // 8
 
 

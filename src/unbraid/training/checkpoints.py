@@ -52,6 +52,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
     """Checkpoints are written beside their place and renamed; Lightning's go through the temporary folder's disk."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint atomically; a full disk becomes a sentence."""
         with disk_told(Path(path).parent):
             save_atomically(checkpoint, Path(path))
 
@@ -91,14 +92,17 @@ class Watcher(pl.Callback):
         self.told = 0  # steps
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Start counting at the step of a resumed run."""
         self.told = trainer.global_step
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        """Report after each step of the optimiser."""
         if trainer.is_global_zero and trainer.global_step != self.told:
             self.loss = float(outputs["loss"]) * trainer.accumulate_grad_batches  # Lightning has divided by it
             self.tell(trainer, module)
 
     def tell(self, trainer: pl.Trainer, module: System, *, part_over: bool = False) -> None:
+        """Pass the current state to the caller's function."""
         self.told, recipe = trainer.global_step, self.recipe
         epoch = self.told / (recipe.part_steps * recipe.trainer.parts)
         self.watch(
@@ -117,12 +121,15 @@ class Keeper(Checkpoint):
         self._started = self._counted = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
+        """The best score and the minutes so far, for last.ckpt."""
         return {"best": self.best, "minutes": self.minutes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue with the best score and the minutes of an earlier run."""
         self.best, self.minutes = state["best"], state["minutes"]
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Start the clock, and log.csv at the current step."""
         self._started = self._counted = time.monotonic()
         self.watcher.best = self.best
         if trainer.is_global_zero:
@@ -130,6 +137,7 @@ class Keeper(Checkpoint):
                 start_log(self.out / LOG, trainer.global_step, columns(self.recipe.task))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Log a part, save last.ckpt and, if it scores best, best.pt; stop when time is up."""
         assert isinstance(module, System)
         now = time.monotonic()
         self.minutes, self._counted = self.minutes + (now - self._counted) / 60, now

@@ -41,9 +41,11 @@ class Stopwatch(pl.Callback):
         self.rows: dict[str, str] = {}
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Take the time before the first step."""
         self.times.append(time.monotonic())
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        """Take the time and the loss after each step of the optimiser."""
         self.rows = self.task.describe(batch)
         if (index + 1) % trainer.accumulate_grad_batches == 0:
             self.losses.append(float(outputs["loss"]) * trainer.accumulate_grad_batches)

@@ -39,6 +39,7 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, angle: Tensor | None = None) -> Tensor:
+        """x (B, N, D), attending where the mask allows, with rotary angles if given -> (B, N, D)."""
         x = x + self.dropout(self.attention(self.attention_norm(x), mask, angle))  # (B, N, D)
         out: Tensor = x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
         return out
@@ -118,6 +119,7 @@ class TransformerEncoder(Stack):
     LAYER = EncoderLayer
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """x (B, N, D), attending where the mask allows -> (B, N, D)."""
         x, angle = self.add_positions(x)
         for layer in self.layers:
             x = layer(x, mask, angle)

@@ -13,7 +13,7 @@ as what a network takes away of its input's in %, or of a vocoder as it is, belo
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,7 @@ from unbraid.training.data import FixedMixtures, Mixing
 from unbraid.training.data.pairs import AudioPairs, FixedAudioPairs, Form, NoisyMixtures, Pair
 from unbraid.training.recipe_reader import check_least
 from unbraid.training.tasks.speech import SILENT_POWER, Data, Speech, can_improve
+from unbraid.training.tasks.task import TaskBase
 from unbraid.training.warm_start import voices_taken
 
 DECIBELS = 40  # of a level of 1
@@ -122,7 +123,7 @@ class AudioLoss:
 
 
 @dataclass(frozen=True)
-class AudioToAudio:
+class AudioToAudio(TaskBase):
     """The task (see task.py): a waveform or spectrogram -> a waveform or spectrogram."""
 
     item: ClassVar[str] = "mixture"
@@ -143,33 +144,30 @@ class AudioToAudio:
 
     @property
     def score(self) -> str:
+        """From waveform to waveform "dev_si_sdri", else "dev_lsd"."""
         return "dev_si_sdri" if self._is_wave_to_wave else "dev_lsd"
 
     @property
     def measure(self) -> str:
+        """SI-SDRi, or the log-spectral distance: of a vocoder itself, else its reduction."""
         if self._is_wave_to_wave:
             return "SI-SDRi"
         return "log-spectral distance" if self.model.target == "waveform" else "log-spectral distance taken away"
 
     @property
     def unit(self) -> str:
+        """Decibels for waveforms, per cent for spectrograms."""
         return "dB" if self.model.target == "waveform" else "%"
 
     @property
     def geometry(self) -> AudioTransformerConfig:
+        """The sizes of [model]."""
         return self.model.geometry
 
     @property
     def epoch_items(self) -> int:
+        """`data.epoch_mixtures`."""
         return self.data.epoch_mixtures
-
-    @property
-    def workers(self) -> int:
-        return self.data.workers
-
-    @property
-    def source(self) -> str:
-        return f"{Path(self.data.folder).name} ({self.data.train})"
 
     @property
     def form(self) -> Form:
@@ -178,13 +176,16 @@ class AudioToAudio:
         return Form(self.model.source, self.model.target, step, self.data.sample_rate, mel)
 
     def network(self) -> AudioTransformer:
+        """A new audio Transformer without a decoder."""
         return AudioTransformer(self.geometry, self.model.dropout)
 
     def training_data(self, seed: int, together: int) -> AudioPairs:
+        """Pairs of noisy and clean audio, or of audio and its spectrogram."""
         mixtures: Dataset[Any] = self._voices.training_data(seed, together)
         return (FixedAudioPairs if isinstance(mixtures, FixedMixtures) else AudioPairs)(mixtures, self.form)
 
     def dev_data(self) -> FixedAudioPairs:
+        """Pairs of the dev split, with the same noise in every run."""
         data = self.data
         clean = self._voices.dev_data()
         mixtures = find_mixtures(Path(data.folder), data.dev, self._voices.wanted)[: data.dev_mixtures or None]
@@ -202,9 +203,11 @@ class AudioToAudio:
         return FixedAudioPairs(NoisyMixtures(mixtures, noise, data.sample_rate), self.form)
 
     def collate(self, items: list[Pair]) -> Pair:
+        """Pairs of the same length."""
         return Pair(*default_collate(items))
 
     def losses(self, model: nn.Module, batch: Pair) -> dict[str, Tensor]:
+        """The loss of waveforms, or the distance of levels."""
         made = model(batch.source, self._lengths(batch.source))
         with torch.autocast(made.device.type, enabled=False):
             of = (
@@ -215,6 +218,7 @@ class AudioToAudio:
         return {"sound": of}
 
     def scores(self, model: nn.Module, batch: Pair) -> dict[str, Tensor]:
+        """The score of each pair; silent targets and clean sources are left out."""
         made = model.forward(batch.source, self._lengths(batch.source))
         if self._is_wave_to_wave:
             found = losses.si_sdr(made, batch.target) - losses.si_sdr(batch.heard, batch.target)
@@ -228,24 +232,21 @@ class AudioToAudio:
             found = found[(before > LEAST_DISTANCE_DB) & (batch.target.amax((1, 2)) > SILENT_LEVEL)]
         return {"sound": found.to(batch.source.device)}
 
-    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
-        return (model,)
-
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        """Take over all weights."""
         model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
 
     def record(self) -> dict[str, Any]:
+        """The sample rate, and the spectrogram if there is one."""
         values: dict[str, Any] = {"sample_rate": self.data.sample_rate, "level": "own"}
         return values if self._is_wave_to_wave else values | {"mel": dataclasses.asdict(self.form.mel)}
 
     def describe(self, batch: Pair) -> dict[str, str]:
+        """The batch, and the encoder's steps."""
         step = self.form.step_samples
         steps = int(self._lengths(batch.source)[0])
         mixtures = f"{len(batch.source)} × {steps * step} samples at {self.data.sample_rate} Hz"
         return {"mixtures": mixtures, "encoder": f"{steps} steps of {step} samples"}
-
-    def check_export(self) -> None:
-        """All of them have a model folder."""
 
     @cached_property
     def _voices(self) -> Speech:

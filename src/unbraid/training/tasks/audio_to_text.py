@@ -41,6 +41,7 @@ from unbraid.training.data.utterances import (
 from unbraid.training.pretrained import pretrained_trunk
 from unbraid.training.recipe_reader import check_least
 from unbraid.training.tasks.listener import AudioTextModel
+from unbraid.training.tasks.task import TaskBase
 from unbraid.training.tasks.text import TextLoss, accuracies, text_loss, write
 from unbraid.training.warm_start import listening_taken, voices_taken
 
@@ -85,11 +86,12 @@ class AudioTextLoss:
 
     @property
     def decoder(self) -> TextLoss:
+        """The loss of the decoder."""
         return TextLoss(self.smoothing)
 
 
 @dataclass(frozen=True)
-class AudioToText:
+class AudioToText(TaskBase):
     """The task (see task.py): speech -> text."""
 
     score: ClassVar[str] = "dev_accuracy"
@@ -109,22 +111,22 @@ class AudioToText:
 
     @property
     def geometry(self) -> AudioTransformerConfig:
+        """The sizes of [model] between the audio and the symbols of the texts."""
         return self.model.between(self.mel.bins, len(self.vocabulary), self._trunk)
 
     @property
     def parts(self) -> tuple[str, ...]:
+        """The decoder and, if there is one, CTC."""
         return ("decoder", "ctc") if self.model.ctc else ("decoder",)
 
     @property
     def epoch_items(self) -> int:
+        """`data.epoch_utterances`."""
         return self.data.epoch_utterances
 
     @property
-    def workers(self) -> int:
-        return self.data.workers
-
-    @property
     def source(self) -> str:
+        """The folders, the speakers left out, and the pretrained encoder."""
         names = [Path(self.data.folder).name, *([Path(self.data.extra).name] if self.data.extra else ())]
         left_out = f", without {', '.join(self.data.without)}" if self.data.without else ""
         before = f", from {self.model.pretrained}" if self.model.pretrained else ""
@@ -147,20 +149,25 @@ class AudioToText:
         return Hearing(self.data.sample_rate, side, self.mel if isinstance(side, SpectrogramSide) else None)
 
     def network(self) -> AudioTransformer:
+        """A new audio Transformer, with the weights of a pretrained encoder if one is named."""
         return self.model.network(self.geometry, self._trunk)
 
     def training_data(self, seed: int, together: int) -> PerturbedUtterances:
+        """Augmented utterances, grouped by length."""
         utterances = [*self._own[0] * self.data.repeats, *self._extra]
         encode = self.units.encode
         return PerturbedUtterances(utterances, self.hearing, encode, self.perturbing, bunch=together, seed=seed)
 
     def dev_data(self) -> Utterances:
+        """The dev utterances as they are."""
         return Utterances(self._own[1], self.hearing, self.units.encode)
 
     def collate(self, items: list[HeardText]) -> HeardBatch:
+        """A padded batch."""
         return heard_batch(items)
 
     def losses(self, model: nn.Module, batch: HeardBatch) -> dict[str, Tensor]:
+        """Cross-entropy of the decoder and CTC, with their weights."""
         assert isinstance(model, AudioTransformer)
         memory = model.encode(batch.source, batch.lengths)
         logits = model.decode(batch.target[:, :-1], memory, batch.lengths)
@@ -171,6 +178,7 @@ class AudioToText:
         return found
 
     def scores(self, model: nn.Module, batch: HeardBatch) -> dict[str, Tensor]:
+        """100 % minus the word error rate by utterance, by greedy CTC if there is one, else by the decoder."""
         assert isinstance(model, AudioTransformer)
         if self.model.ctc:
             chosen, texts = "ctc", heard(model.ctc(model.encode(batch.source, batch.lengths)), batch.lengths)
@@ -180,15 +188,14 @@ class AudioToText:
         right = accuracies([self.units.words(text) for text in texts], answers)
         return {chosen: right.to(batch.source.device)}
 
-    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
-        return (model,)
-
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        """Take over all weights, or only the encoder if the other model has other symbols."""
         own, given = model.state_dict(), saved["model"]
         writes_alike = saved.get("vocabularies") == self.record()["vocabularies"]
         model.load_state_dict(voices_taken(own, given, {}, path) if writes_alike else listening_taken(own, given, path))
 
     def record(self) -> dict[str, Any]:
+        """The vocabulary, the sample rate, the windows, and the spectrogram if there is one."""
         seconds = self.data.window_seconds
         found = {
             "vocabularies": {"source": [], "target": list(self.vocabulary.symbols)},
@@ -198,15 +205,13 @@ class AudioToText:
         return found | ({"mel": dataclasses.asdict(self.mel)} if self.hearing.mel else {})
 
     def describe(self, batch: HeardBatch) -> dict[str, str]:
+        """The batch, its longest recording and text."""
         seconds = self.hearing.step_samples / self.data.sample_rate
         longest = int(batch.lengths.max())
         return {
             "speech": f"{len(batch.lengths)} of at most {longest} steps ({longest * seconds:.1f} s)",
             "text": f"at most {batch.target.shape[1] - 2} symbols of {len(self.vocabulary) - len(SPECIAL)}",
         }
-
-    def check_export(self) -> None:
-        """All of them have a model folder."""
 
     @cached_property
     def _own(self) -> tuple[list[Utterance], list[Utterance]]:

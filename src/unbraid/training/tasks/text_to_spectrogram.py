@@ -14,7 +14,7 @@ distance of levels in dB, below 0.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import most_seconds, phonemes_of, sentences_of, vocabulary_of
 from unbraid.training.data.spoken import Form, Script, ShuffledTexts, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
 from unbraid.training.recipe_reader import check_least
+from unbraid.training.tasks.task import TaskBase
 from unbraid.training.warm_start import voices_taken
 
 DECIBELS = 40  # of a level of 1
@@ -100,7 +101,7 @@ class SpeakLoss:
 
 
 @dataclass(frozen=True)
-class TextToSpectrogram:
+class TextToSpectrogram(TaskBase):
     """The task (see task.py): text -> speech, as a spectrogram."""
 
     score: ClassVar[str] = "dev_distance"
@@ -122,19 +123,13 @@ class TextToSpectrogram:
 
     @property
     def geometry(self) -> AudioTransformerConfig:
+        """The sizes of [model] between the phonemes and the mel bands."""
         return self.model.between(len(self.vocabulary), self.mel.bins)
 
     @property
     def epoch_items(self) -> int:
+        """`data.epoch_utterances`."""
         return self.data.epoch_utterances
-
-    @property
-    def workers(self) -> int:
-        return self.data.workers
-
-    @property
-    def source(self) -> str:
-        return f"{Path(self.data.folder).name} ({self.data.train})"
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -142,18 +137,23 @@ class TextToSpectrogram:
         return self._scripts[0]
 
     def network(self) -> AudioTransformer:
+        """A new audio Transformer from text to spectrogram."""
         return AudioTransformer(self.geometry, self.model.dropout)
 
     def training_data(self, seed: int, together: int) -> ShuffledTexts:
+        """Texts with their spectrograms, grouped by length."""
         return ShuffledTexts(SpokenTexts(self._scripts[1], self._form), bunch=together, seed=seed)
 
     def dev_data(self) -> SpokenTexts:
+        """Texts with their spectrograms, in order."""
         return SpokenTexts(self._scripts[2][: self.data.dev_utterances or None], self._form)
 
     def collate(self, items: list[SpokenText]) -> SpokenBatch:
+        """A padded batch."""
         return spoken_batch(items)
 
     def losses(self, model: nn.Module, batch: SpokenBatch) -> dict[str, Tensor]:
+        """The distance of frames, the stop loss and guided attention, with their weights."""
         assert isinstance(model, AudioTransformer)
         looks: list[Tensor] = []
         memory = model.encode(batch.source, batch.lengths)
@@ -169,6 +169,7 @@ class TextToSpectrogram:
         return found | {"looking": self.loss.looking_weight * off}
 
     def scores(self, model: nn.Module, batch: SpokenBatch) -> dict[str, Tensor]:
+        """Minus the distance in dB of free-running synthesis to the recording, after time warping."""
         assert isinstance(model, AudioTransformer)
         seconds = most_seconds(batch.source.shape[1])
         steps = round(seconds * self.data.sample_rate / (self.mel.hop_samples * self.model.stride))
@@ -180,15 +181,14 @@ class TextToSpectrogram:
         ]
         return {"frames": torch.tensor(found, device=batch.source.device)}
 
-    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
-        return (model,)
-
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        """Take over weights of a model with the same phonemes."""
         if saved.get("vocabularies") != self.record()["vocabularies"]:
             raise ModelError(f"trainer.init: {path} has other symbols than the phonemizer; leave trainer.init out.")
         model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
 
     def record(self) -> dict[str, Any]:
+        """The vocabulary, the sample rate and the spectrogram."""
         return {
             "vocabularies": {"source": list(self.vocabulary.symbols), "target": []},
             "sample_rate": self.data.sample_rate,
@@ -196,15 +196,13 @@ class TextToSpectrogram:
         }
 
     def describe(self, batch: SpokenBatch) -> dict[str, str]:
+        """The batch, its longest text and recording."""
         count, symbols = batch.source.shape
         steps, seconds = int(batch.steps.max()), self.model.stride * self.mel.hop_samples / self.data.sample_rate
         return {
             "texts": f"{count} of at most {symbols - 1} phonemes, blanks and pauses",
             "speech": f"at most {steps} steps of {self.model.stride} frames ({steps * seconds:.1f} s)",
         }
-
-    def check_export(self) -> None:
-        """All of them have a model folder."""
 
     @property
     def _form(self) -> Form:

@@ -59,6 +59,7 @@ class AudioTransformer(nn.Module):
             self.ctc = nn.Linear(g.features, g.target.symbols)  # memory (B, N, D) -> logits (B, N, V)
 
     def forward(self, source: Tensor, lengths: Tensor, target: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """Logits or frames for a target under teacher forcing, or the aligned target without one."""
         if target is None:
             return self.convert(source, lengths)
         return self.decode(target, self.encode(source, lengths), lengths)

@@ -28,6 +28,7 @@ class PretrainedFront(nn.Module):
         self.frozen = False
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
+        """Waveform (B, T), of which lengths (B,) steps count -> features (B, N, D)."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             h = self.trunk(waveform, lengths)
         out: Tensor = self.project(h)
@@ -41,6 +42,7 @@ class PretrainedFront(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
+        """Set training mode; a frozen encoder stays in evaluation mode, without dropout."""
         super().train(mode)
         self.trunk.train(mode and not self.frozen)
         return self

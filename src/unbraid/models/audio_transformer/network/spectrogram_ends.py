@@ -44,6 +44,7 @@ class SpectrogramFront(nn.Module):
         )
 
     def forward(self, log_mel: Tensor, lengths: Tensor) -> Tensor:
+        """Log-mel frames (B, N·stride, F), of which lengths (B,) steps count -> features (B, N, D)."""
         frames = lengths * self.side.stride
         x = inside(log_mel.transpose(1, 2), frames)  # (B, F, N·stride)
         for i, (conv, stride) in enumerate(zip(self.convs, self.side.strides, strict=True)):
@@ -61,6 +62,7 @@ class SpectrogramChange(nn.Module):
         self.frames = nn.Linear(features, side.stride * side.bins)
 
     def forward(self, x: Tensor, lengths: Tensor, altered: Tensor | None = None) -> Tensor:
+        """Features (B, N, D) -> levels (B, N·stride, F), added to those of the source if these are given."""
         log_mel: Tensor = self.frames(x).reshape(len(x), -1, self.side.bins)
         return log_mel if altered is None else altered + log_mel
 

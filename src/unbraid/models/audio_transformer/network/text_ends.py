@@ -28,6 +28,7 @@ class TextFront(nn.Module):
         self.embedding = embedding_table(side.symbols, features)
 
     def forward(self, symbols: Tensor, lengths: Tensor) -> Tensor:
+        """Symbols (B, N) -> embeddings times √D, (B, N, D)."""
         out: Tensor = self.embedding(symbols) * self.scale
         return out
 

@@ -49,6 +49,7 @@ class WaveFront(nn.Module):
             next(self.convs.parameters()).copy_(tones(side.kernels[0], side.filters)[:, None])
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
+        """Waveform (B, N·stride), of which lengths (B,) steps count -> features (B, N, D)."""
         return self.features(self.analyse(waveform, lengths), lengths)
 
     def analyse(self, waveform: Tensor, lengths: Tensor) -> Tensor:
@@ -84,6 +85,7 @@ class WaveMasks(nn.Module):
             self.decoder.weight.copy_(2 * side.stride / filters.square().sum() * filters[:, None])
 
     def forward(self, x: Tensor, lengths: Tensor, w: Tensor) -> Tensor:
+        """Features (B, N, D) and filter outputs w (B, E, N) -> waveform (B, N·stride)."""
         masks = torch.sigmoid(self.mask(x)).transpose(1, 2)  # (B, E, N)
         waveform: Tensor = self.decoder(inside(w * masks, lengths))[:, 0]
         return waveform
@@ -106,6 +108,7 @@ class WaveBack(nn.Module):
             self.phase.bias.uniform_(-math.pi, math.pi)  # in phase with each other they would be clicks
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Features (B, N, D), of which lengths (B,) steps count -> waveform (B, N·stride)."""
         amplitude = self.amplitude(x).clamp(max=LOUDEST).exp()  # (B, N, E)
         phase = self.phase(x) + phase_advance(self.side, x.shape[1], x)
         parts = torch.cat((amplitude * phase.cos(), amplitude * phase.sin()), dim=2)
