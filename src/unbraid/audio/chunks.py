@@ -72,7 +72,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class _Form:
-    """How a format writes the head of a chunk."""
+    """The form of a chunk's header."""
 
     head: str  # of its name and length, as struct has it
     align: int = 2
@@ -259,5 +259,5 @@ def _au(first: bytes, head: int) -> Samples:
 
 
 def file_size(file: BinaryIO) -> int:
-    """How many bytes the file has."""
+    """The size of the file in bytes."""
     return file.seek(0, os.SEEK_END)

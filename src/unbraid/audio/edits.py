@@ -14,7 +14,7 @@ _INSIDE = (b"moov", b"trak", b"edts")
 
 
 def edited_seconds(file: BinaryIO) -> dict[int, float]:
-    """How long the edits of each track that has some are together, by its number."""
+    """The total duration in seconds of each track with edits, by the track's number."""
     timescale, current = 0, 0
     found: dict[int, int] = {}
     for kind, at in _boxes(file, 0, file.seek(0, 2)):

@@ -30,7 +30,7 @@ _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 8: 
 
 
 class Sink(Protocol):
-    """What an encoder needs of the file it writes into."""
+    """The file methods that an encoder uses."""
 
     def write(self, data: bytes, /) -> int:
         """Append or overwrite, all of it."""

@@ -189,7 +189,7 @@ class FfmpegDecoder:
         return self._frames.is_whole(packet)
 
     def _at(self, stamped: Stamped) -> int | None:
-        """Where a packet or frame begins, by its time stamp."""
+        """The start of a packet or frame, by its time stamp."""
         if stamped.pts is None or stamped.time_base is None:
             return None
         return round(stamped.pts * float(stamped.time_base) * self.info.sample_rate - self._origin_frames)

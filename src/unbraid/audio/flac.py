@@ -54,7 +54,7 @@ def _recording(file: BinaryIO, start: int, end: int) -> Recording:
 
 
 def _true_frames(file: BinaryIO, start: int, end: int, block_size: int) -> int | None:
-    """How many samples there are up to the end of the last frame, if it is whole."""
+    """The number of samples up to the end of the last frame, if it is complete."""
     end = tag_blocks.trailing_start(file, start, end)
     first = max(start + _INFO_BYTES, end - _LAST_BYTES)
     file.seek(first)

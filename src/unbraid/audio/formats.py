@@ -34,7 +34,7 @@ class OutputFormat:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a format can hold."""
+    """The limits of a format."""
 
     rates: tuple[range, ...]  # Hz
     channels: range | tuple[int, ...]

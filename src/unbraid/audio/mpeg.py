@@ -27,7 +27,7 @@ _SEARCH_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Frame:
-    """What the header of a frame says."""
+    """The header of a frame, parsed."""
 
     size: int  # bytes
     samples: int
@@ -81,7 +81,7 @@ def parse(head: bytes) -> Frame | None:
 
 
 def first_frame(file: BinaryIO, start: int, *, far: bool, confirmed: int = 1) -> int | None:
-    """Where the first frame of a recording is, confirmed by those behind it; `far`: also behind other bytes."""
+    """The position of a recording's first frame, confirmed by later ones; `far`: other bytes may precede it."""
     file.seek(start)
     data = file.read(_SEARCH_BYTES if far else 4)
     at = data.find(b"\xff")
@@ -174,7 +174,7 @@ def _is_confirmed(file: BinaryIO, at: int, count: int = 1) -> bool:
 
 
 def _next(file: BinaryIO, at: int, size: int) -> tuple[int, bool]:
-    """Where frames go on behind what is none, and whether that is tags, behind which a recording begins."""
+    """The next frame after other data, and whether these are tags, after which a new recording begins."""
     end = tag_blocks.leading_end(file, at)
     if end > at:
         found = first_frame(file, end, far=True)

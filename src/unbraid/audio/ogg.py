@@ -21,7 +21,7 @@ _SLACK_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class _Page:
-    """What the header of a page says."""
+    """The header of a page, parsed."""
 
     at: int
     end: int
@@ -111,7 +111,7 @@ def _pages(file: BinaryIO, start: int) -> Iterator[_Page]:
 
 
 def _find(file: BinaryIO, at: int) -> int | None:
-    """Where the next page begins."""
+    """The start of the next page."""
     file.seek(at)
     before = b""
     while block := file.read(_SEARCH_BYTES):

@@ -23,7 +23,7 @@ _OPUS_FRAMES = (480, 960, 1920, 2880)  # at 48 kHz, of SILK; CELT has 120 … 96
 
 @dataclass(frozen=True)
 class Pages:
-    """What the pages of an Ogg file tell."""
+    """The facts in the pages of an Ogg file."""
 
     is_damaged: bool
     has_gaps: bool
@@ -107,7 +107,7 @@ def _pages(file: BinaryIO) -> Iterator[bytes | None]:
 
 
 def _most_frames(body: bytes) -> int | None:
-    """How many frames a packet of a stream holds at most, by its first page; 0: each packet says."""
+    """The largest number of frames in a packet, from the first page; 0: each packet states its own."""
     if body.startswith(b"OpusHead"):
         return 0 if body[18:19] == b"\0" else None  # packets of several streams are framed otherwise
     if body.startswith(b"\1vorbis") and len(body) > 28:
@@ -134,7 +134,7 @@ def _has_gap(stream: _Stream, granule: int, table: bytes, body: bytes) -> bool:
 
 
 def _opus_frames(packet: bytes) -> int:
-    """How long an Opus packet lasts, in frames at 48 kHz."""
+    """The duration of an Opus packet in frames at 48 kHz."""
     if not packet:
         return 0
     configuration, code = packet[0] >> 3, packet[0] & 3

@@ -221,7 +221,7 @@ def read(
 
 
 def probe(source: Source, track: TrackChoice = 0, reading: ReadOptions = ReadOptions()) -> AudioInfo:
-    """What the header of a track says, without decoding it (but for the choice of a track that is not silent)."""
+    """The facts of a track's header, without decoding (except to find a track that is not silent)."""
     check_track(track)
     local, temporary = localize(source)
     try:

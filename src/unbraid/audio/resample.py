@@ -13,7 +13,7 @@ from unbraid.audio.info import Audio
 
 
 def resampled_length(frames: int, from_rate: int, to_rate: int) -> int:
-    """How many samples `frames` become."""
+    """The number of samples after resampling `frames`."""
     return -(-frames * to_rate // from_rate)
 
 

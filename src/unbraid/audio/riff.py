@@ -20,7 +20,7 @@ _SPEAKERS = {4: 0x33, 6: 0x3F, 8: 0x63F}  # channel masks of quad, 5.1 and 7.1; 
 
 @dataclass(frozen=True)
 class WavLayout:
-    """How the samples of a WAV file lie in it, and under which header."""
+    """The sample layout of a WAV file, and the form of its header."""
 
     sample_rate: int
     channels: int

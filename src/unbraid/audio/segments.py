@@ -23,7 +23,7 @@ _MOOF_BYTES = 4096  # searched for the time at which a fragment begins
 
 
 def starts(file: BinaryIO, start: int, size: int) -> list[int]:
-    """Where the recordings begin; one, where it begins, for other formats."""
+    """The starts of the recordings in a file; a single one for formats without concatenation."""
     file.seek(start)
     head = file.read(12)
     if head[4:8] == b"ftyp":

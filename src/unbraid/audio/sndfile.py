@@ -149,7 +149,7 @@ def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> sound
 
 
 def _describe(sound: soundfile.SoundFile, part: Part) -> tuple[AudioInfo, int | None]:
-    """What the header says, and how many frames are there."""
+    """The facts of the header, and the number of frames."""
     subtype = sound.subtype
     lossy = subtype.startswith(_LOSSY) or "ADPCM" in subtype
     is_float = subtype in ("FLOAT", "DOUBLE")

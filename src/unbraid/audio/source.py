@@ -1,4 +1,4 @@
-"""Where audio comes from: a path, a binary file object, or a pipe that is first spooled to disk.
+"""Sources of audio: a path, a binary file object, or a pipe, which is first spooled to disk.
 
 Models read a track more than once (Wiener filter, common gain), so whatever cannot seek is copied to a
 temporary file before anything else happens.
@@ -21,7 +21,7 @@ _SPOOL_BYTES = 1 << 16  # copied at a time
 
 
 def label(source: Source) -> str:
-    """How messages call the source."""
+    """The name of the source in messages."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     name = getattr(source, "name", None)

@@ -86,7 +86,7 @@ def _by_content(file: BinaryIO, name: str, start: int, size: int, extension: str
 
 
 def _displaced(file: BinaryIO, start: int) -> int | None:
-    """Where a header follows other bytes, as those of MacBinary, or of a program of its own."""
+    """The position of a header after other bytes, such as those of MacBinary or of an unknown program."""
     file.seek(start)
     head = file.read(_DISPLACED_BYTES)
     found = _DISPLACED.search(head)

@@ -29,7 +29,7 @@ from unbraid.errors import AudioError, refused
 
 
 class _Metered:
-    """What all writers do: count the blocks that pass, refuse those that are no audio, and end with their `with`."""
+    """Common to all writers: count blocks, check that they are audio, and close at the end of `with`."""
 
     def __init__(self, name: str, sample_rate: int, channels: int) -> None:
         self.name, self.sample_rate, self.channels = name, sample_rate, channels

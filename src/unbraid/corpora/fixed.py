@@ -98,7 +98,7 @@ def _within(text: str, least: float, most: float) -> float:
 
 
 def _milliseconds(clip: Clip) -> int:
-    """How long a recording is; one that cannot be read is set aside, as if it were too short."""
+    """The length of a recording in milliseconds; an unreadable one is set aside as too short."""
     try:
         return read_head(clip, _STEP).samples - 1
     except AudioError as error:

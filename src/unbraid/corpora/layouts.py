@@ -25,7 +25,7 @@ Speakers = dict[str, list[Clip]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for in a folder."""
+    """Criteria for the recordings in a folder."""
 
     layout: str = "auto"  # or one of NAMES
     sources: int = 2
@@ -36,7 +36,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a published script writes what."""
+    """The folder structure written by a published script."""
 
     tops: tuple[str, ...]  # folders above wav8k, of which one is there; {n} is the number of voices
     splits: Mapping[str, tuple[str, ...]]  # our name: theirs, of which the first one that is there is taken
@@ -168,7 +168,7 @@ def _recognised(folder: Path, wanted: Wanted) -> str | None:
 
 
 def _levels(folder: Path, wanted: Wanted, rules: Layout) -> Iterator[Path]:
-    """Where the folders of the splits may lie; the wanted rate comes first."""
+    """Possible parents of the split folders, the wanted rate first."""
     own = f"wav{wanted.sample_rate // 1000}k"
     for top in rules.tops:
         for rate in dict.fromkeys((own, "wav8k", "wav16k")):

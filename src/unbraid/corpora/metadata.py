@@ -8,7 +8,7 @@ from unbraid.files.plain_yaml import NotYaml, read_yaml
 
 
 def read_stems(path: Path) -> dict[str, Mapping[str, object]]:
-    """What the file says of each stem, by the stem's name.
+    """The metadata of each stem, by the stem's name.
 
     Raises:
         UsageError: the file is not there, is not YAML, or lists no stems.

@@ -78,5 +78,5 @@ def parse(lines: Iterable[str], where: str) -> list[Entry]:
 
 
 def split_of(word: str) -> str:
-    """Where a word belongs: every twentieth to test, another to dev, the rest to train."""
+    """The split of a word: one in twenty is test, another dev, the rest train."""
     return {0: "test", 1: "dev"}.get(crc32(word.encode()) % _PARTS, "train")

@@ -44,7 +44,7 @@ def stems_of(song: Song, stems: Sequence[str]) -> dict[str, tuple[Clip, ...]]:
 
 
 def song_seconds(song: Song) -> float:
-    """How long a song is: as its longest recording.
+    """The length of a song in seconds: that of its longest recording.
 
     Raises:
         AudioError: a recording is unreadable or has more than two channels, or two differ by more than a tenth of a
@@ -93,7 +93,7 @@ def _common_seconds(clips: Sequence[Clip]) -> float:
 
 
 def clip_seconds(clip: Clip) -> float:
-    """How long a recording is, by its header where that tells."""
+    """The length of a recording, from its header if stated there."""
     with opened(clip, MOST_CHANNELS) as reader:
         return frames_in(reader) / reader.info.sample_rate
 

@@ -29,7 +29,7 @@ class Utterance:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What is said, word by word."""
+        """The words of the text."""
         return tuple(self.text.split())
 
 

@@ -1,4 +1,4 @@
-"""How audio is cut for a network: into the frames of a spectrogram, or into windows. Part of spec.json."""
+"""Framing and windowing of a network's input; part of spec.json."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -67,7 +67,7 @@ class Mel:
 
 @dataclass(frozen=True)
 class Windows:
-    """How long audio is cut for a network that sees a whole window at once.
+    """The windows of long audio, for a network that processes a whole window at once.
 
     Raises:
         ValueError: a length out of its range, or an overlap that is no less than a window.

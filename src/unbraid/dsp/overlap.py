@@ -65,7 +65,7 @@ class Joiner:
         self._tail: FloatArray | None = None
 
     def overlap(self, piece: FloatArray, new: int) -> tuple[FloatArray, FloatArray] | None:
-        """What is there already and what the piece (…, n) says of the same samples; None for the first piece."""
+        """The samples kept back and those of the piece (…, n) at the same time; None for the first piece."""
         if self._tail is None or not self._tail.shape[-1]:
             return None
         end = piece.shape[-1] - new
@@ -83,6 +83,6 @@ class Joiner:
         return fresh[..., :keep]
 
     def finish(self) -> FloatArray | None:
-        """What was kept back."""
+        """The samples kept back."""
         tail, self._tail = self._tail, None
         return tail

@@ -1,4 +1,4 @@
-"""How far two spectrograms are apart when neither has to keep the other's pace: dynamic time warping.
+"""The distance of two spectrograms of different pace, by dynamic time warping.
 
 Of all paths that go on in one or the other or in both (Sakoe & Chiba, IEEE TASSP 26(1), 1978), the one on which frames
 are nearest:

@@ -29,7 +29,7 @@ Spatial = ComplexArray  # (S, B, F, C, C)
 
 @dataclass
 class Sums:
-    """What one pass over a file adds up: Σ y yᴴ and Σ v of each source, and the largest |x|."""
+    """x|.|Sums over one pass through a file: Σ y yᴴ and Σ v of each source, and the largest |x|.|x|."""
 
     outer: np.ndarray | float = 0.0  # (S, B, F, C, C) complex128
     power: np.ndarray | float = 0.0  # (S, B, F) float64
@@ -51,7 +51,7 @@ class Sums:
 
 
 def mixture_scale(peak: float) -> float:
-    """What the mixture is divided by while it is filtered."""
+    """The divisor of the mixture during filtering."""
     return max(1.0, peak / HEADROOM)
 
 

@@ -31,7 +31,7 @@ class NoHome(ModelError):
 
 
 def cache_folder() -> Path:
-    """Where pulled and imported models live: $UNBRAID_CACHE, or the platform's folder for caches.
+    """The folder of pulled and imported models: $UNBRAID_CACHE, or in the platform's folder for caches.
 
     Raises:
         NoHome: it would be in a home folder, and this user has none.
@@ -75,12 +75,12 @@ def model_places(cache: Path | None) -> list[Path]:
 
 
 def cached_models(cache: Path | None) -> list[Path]:
-    """What may be model folders in the cache, by name."""
+    """Candidates for model folders in the cache, by name."""
     return [folder for place in model_places(cache) for folder in model_folders(place)]
 
 
 def model_folders(parent: Path) -> list[Path]:
-    """What may be model folders, by name."""
+    """Candidates for model folders, by name."""
     here = parent.glob("*") if os.path.isdir(parent) else ()
     return sorted(folder for folder in here if os.path.isdir(folder) and not folder.name.startswith("."))
 

@@ -32,7 +32,7 @@ def model_card(spec: ModelSpec) -> str:
 
 
 def _transformer(spec: ModelSpec, geometry: AudioTransformerConfig) -> tuple[str, str]:
-    """What an audio Transformer does, and the command that shows it."""
+    """The task of an audio Transformer in a sentence, and a command for it."""
     sides = (geometry.source.kind, geometry.target.kind)
     if sides == ("text", "text"):
         return "Writes one text for another, symbol by symbol.", f"phonemize words -m {spec.name}"

@@ -223,7 +223,7 @@ def _check_status(answer: Answer, url: str) -> None:
 
 
 def _announced(answer: Answer, done: int) -> int | None:
-    """How long the whole file is, by the headers of an answer that starts at byte DONE."""
+    """The size of the whole file, from the headers of a response that starts at byte `done`."""
     if (total := _range_total(answer)) is not None:
         return total
     length = re.fullmatch(_NUMBER, answer.header("Content-Length"), re.ASCII)
@@ -261,7 +261,7 @@ def _is_right(path: Path, remote: Remote) -> bool:
 
 
 def _mismatch(path: Path, remote: Remote) -> str:
-    """What differs from the expected file, or nothing."""
+    """The difference from the expected file in words; empty if there is none."""
     size = _size(path)
     if remote.size is not None and size != remote.size:
         return f"it has {size} bytes, expected {remote.size}"

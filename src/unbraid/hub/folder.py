@@ -124,7 +124,7 @@ def _check_file(folder: Path, name: str, most: int) -> None:
 
 
 def _most_bytes(spec: ModelSpec, name: str) -> int:
-    """How large a file of a model folder can be: weights are float32 at most."""
+    """The largest valid size of a file of a model folder: weights have at most 32 bits."""
     if not name.endswith(".safetensors"):
         return MOST_GRAPH_BYTES
     return 4 * sum(map(math.prod, tensor_shapes(spec.geometry).values())) + MOST_HEADER_BYTES

@@ -1,4 +1,4 @@
-"""Where the graphs of a network come from: shipped with the package for known geometries, else built.
+"""The graphs of a network: shipped with the package for known sizes, else built.
 
 A graph holds no weights, so one file serves every model of its (geometry, dtype). Most networks are one graph, "model";
 one that writes step by step is two, "encoder" and "decoder", over the same weights, and "post" is a third of one that
@@ -33,7 +33,7 @@ def every_part(geometry: Config) -> tuple[str, ...]:
 
 
 def source_name(side: Side) -> str:
-    """What graphs of an audio Transformer call a source: symbols (B, N), log_mel (B, N·stride, F) or waveform."""
+    """The name of a source in the graphs: symbols (B, N), log_mel (B, N·stride, F) or waveform."""
     return {"text": "symbols", "spectrogram": "log_mel", "waveform": "waveform", "wav2vec2": "waveform"}[side.kind]
 
 

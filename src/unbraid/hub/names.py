@@ -213,7 +213,7 @@ def _made_of_twin(entry: Published, destination: Path, cache: Path | None) -> bo
 
 
 def _as_published(spec: ModelSpec, entry: Published, provenance: str) -> ModelSpec:
-    """What the checkpoint says of itself, with what the catalogue adds."""
+    """The checkpoint's own spec, completed by the catalogue."""
     spectral = replace(spec.spectral, bins=entry.bins) if spec.spectral and entry.bins else spec.spectral
     facts = replace(spec, spectral=spectral, scores=dict(entry.scores))
     return replace(facts, name=entry.name, licence=entry.licence, provenance=provenance)

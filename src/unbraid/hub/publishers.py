@@ -1,4 +1,4 @@
-"""Where published models come from: the files of one model, fetched into a folder in their publisher's own layout.
+"""Publishers of models: the files of a model are downloaded into a folder in the publisher's layout.
 
 SpeechBrain's and those for transformers lie on the Hugging Face hub, each at the commit that the catalogue pins; where
 it pins none, `main` is asked once which commit it is, and that one is fetched and recorded. `huggingface_hub` finds
@@ -85,7 +85,7 @@ def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) 
 
 
 def _stated_checksum(url: str, archive: str) -> str:
-    """What the release's own table says about an archive."""
+    """The checksum of an archive in the release's own table."""
     try:
         return str(json.loads(download.fetch_text(url))[archive]).lower()[:_HASH_LETTERS]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -145,7 +145,7 @@ def _remotes(entry: Published, files: tuple[str, ...]) -> tuple[str, dict[str, R
 
 
 def _most_bytes(entry: Published) -> int:
-    """How large a file of a model can be, if it is to be that model: with an optimiser's state, and in float64."""
+    """The largest plausible size of a model's file: with an optimiser's state, in float64."""
     return 6 * entry.bytes + _SPARE_BYTES if entry.bytes else download.MOST_BYTES
 
 
@@ -201,7 +201,7 @@ def _token_headers() -> dict[str, str]:
 
 
 def _stated_size(answer: Answer) -> int | None:
-    """How long the hub says a file is; what a redirect is long itself does not count."""
+    """The size of a file as stated by the hub; the size of a redirect itself does not count."""
     own = "" if answer.is_redirect else answer.header("Content-Length")
     found = re.fullmatch(r"\d{1,15}", answer.header("X-Linked-Size") or own, re.ASCII)
     return int(found[0]) if found else None

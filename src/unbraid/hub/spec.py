@@ -1,4 +1,4 @@
-"""What a model is, as data: the spec.json of a model folder.
+"""The description of a model: the spec.json of a model folder.
 
 A frozen dataclass that travels with the weights. The reader is strict: an unknown key, a missing one or a value
 of the wrong kind is a `SpecError`, never a silent default.
@@ -210,14 +210,14 @@ def family_of(geometry: Config) -> Family:
 
 
 def samples_in_step(side: Side, mel: Mel | None) -> int:
-    """How many samples one step of the encoder stands for; 0 where it stands for a symbol."""
+    """The samples in one step of the encoder; 0 if a step is a symbol."""
     if isinstance(side, TextSide):
         return 0
     return side.stride * mel.hop_samples if isinstance(side, SpectrogramSide) and mel else side.stride
 
 
 def steps_in(side: Side, size: int) -> int:
-    """How many steps so many symbols, frames or samples are: N, the last one perhaps in part.
+    """The number of steps N in `size` symbols, frames or samples; the last may be incomplete.
 
     A pretrained encoder makes none of what is left over, as its convolutions see nothing beyond the end: N is
     ⌊(T - reach) / stride⌋ + 1, and at least 1.
@@ -230,7 +230,7 @@ def steps_in(side: Side, size: int) -> int:
 
 
 def size_of(side: Side, steps: int) -> int:
-    """How many symbols, frames or samples a network is given for so many steps: zeros are added, or a rest left out."""
+    """The symbols, frames or samples of so many steps: the input is zero-padded, or its remainder left out."""
     if isinstance(side, TextSide):
         return steps
     return (

@@ -269,7 +269,7 @@ def write_weights(path: Path, tensors: dict[str, np.ndarray]) -> None:
 
 
 def tensor_offsets(tensors: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, int]]:
-    """Where `write_weights` puts each tensor, {name: (dtype, shape)} -> {name: (offset, bytes)} in the file."""
+    """The position of each tensor in a file of `write_weights`: {name: (dtype, shape)} -> {name: (offset, bytes)}."""
     header = _header({name: tensors[name] for name in sorted(tensors)})
     length = len(json.dumps(header).encode())
     start = 8 + length + (-length % 8)

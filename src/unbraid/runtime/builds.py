@@ -29,7 +29,7 @@ def installed_builds() -> dict[str, str]:
 
 
 def commands_for(device: str) -> str:
-    """What to run to have the build for a device, and no other."""
+    """The commands that install the build for a device, and no other."""
     build, here = BUILDS[device], installed_builds()
     extra = ["pip install 'unbraid[gpu]'"] if device == "cuda" and build not in here else []
     others = [name for name in here if name != build]
@@ -39,7 +39,7 @@ def commands_for(device: str) -> str:
 
 
 def what_is_wrong() -> str | None:
-    """What keeps the installed builds from working, and what to run."""
+    """The problem with the installed builds, and the commands that solve it."""
     from importlib import metadata
 
     here = installed_builds()

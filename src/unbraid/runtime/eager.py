@@ -71,7 +71,7 @@ def _empty_module(geometry: Config) -> Network:
 
 
 def _outputs(module: Network, graph: str, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What the ONNX graph of that name returns, by the same names."""
+    """The outputs of the ONNX graph of that name, by the same names."""
     if isinstance(module, AudioTransformer):
         return _transformed(module, graph, inputs)
     (value,) = inputs.values()
@@ -81,7 +81,7 @@ def _outputs(module: Network, graph: str, inputs: dict[str, torch.Tensor]) -> di
 
 
 def _transformed(module: AudioTransformer, graph: str, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What the graphs of an audio Transformer return."""
+    """The outputs of an audio Transformer's graphs."""
     if graph == "post":
         return {"refined": module.back.refine(inputs["log_mel"])}
     if graph == "decoder":

@@ -1,4 +1,4 @@
-"""What a run leaves behind while it goes on: checkpoints that a kill cannot tear, the best weights, a line of log.
+"""The files of a run in progress: checkpoints, written atomically, the best weights, and a log.
 
 last.ckpt   everything that going on exactly takes, after each part; Lightning's own format
 best.pt     {"model": weights, "config": sizes, and what the task records}: what `unbraid export` reads; the averaged
@@ -33,7 +33,7 @@ LAST, BEST, LOG = "last.ckpt", "best.pt", "log.csv"
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a run stands, for whoever watches."""
+    """The progress of a run."""
 
     step: int
     steps: int
@@ -72,7 +72,7 @@ def write_atomically(content: bytes | memoryview, path: Path) -> None:
 
 @contextlib.contextmanager
 def disk_told(out: Path) -> Iterator[None]:
-    """What the disk of a run refuses, as a sentence.
+    """Turn disk errors into a sentence.
 
     Raises:
         UnbraidError: what was there before is there still, and the run can be taken up.

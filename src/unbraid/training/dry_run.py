@@ -20,7 +20,7 @@ STEPS = 2
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a run would be like."""
+    """The result of a dry run."""
 
     device: str
     parameters: int

@@ -159,13 +159,13 @@ def _items(side: Side) -> list[Array]:
 
 
 def _both_engines(spec: ModelSpec, inputs: dict[str, Array], folder: Path, graph: str = "model") -> Pairs:
-    """What ONNX Runtime and torch make of the same, in one pass through a graph."""
+    """The outputs of ONNX Runtime and torch for the same input, in one pass."""
     ours, theirs = (open_executor(spec, folder, graph=graph, device=device).run(inputs) for device in ("cpu", "torch"))
     return [(ours[name], theirs[name]) for name in theirs]
 
 
 def _both_ways(spec: ModelSpec, geometry: AudioTransformerConfig, folder: Path) -> Pairs:
-    """What follows a random target: of ONNX Runtime, step by step, and of torch, all steps at once."""
+    """The predictions for a random target: by ONNX Runtime step by step, by torch all at once."""
     random, items, side = np.random.default_rng(1), _items(geometry.source), geometry.target
     encoder, decoder = (open_executor(spec, folder, graph=graph, device="cpu") for graph in ("encoder", "decoder"))
     steps, read = DecoderState(encoder, decoder, geometry, items), batch(items, geometry.source)

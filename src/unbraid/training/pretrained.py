@@ -28,7 +28,7 @@ EXAMPLE = "facebook/hubert-base-ls960"
 
 
 def pretrained_trunk(name: str) -> Trunk:
-    """What is below the head of a Wav2Vec2 or HuBERT, by the folder it is in or by its name.
+    """The backbone of a Wav2Vec2 or HuBERT, without its head, by folder or name.
 
     Raises:
         ModelError: there is none, it is of another kind, or damaged; or it cannot be fetched.
@@ -88,7 +88,7 @@ def _fetched(name: str) -> Path:
 
 
 def _published(name: str) -> Published:
-    """What is known of a repository on the hub: what the catalogue pins, or no more than its name."""
+    """The catalogue's entry of a repository on the hub, or one with no more than its name."""
     if (entry := catalogue().published.get(name)) is not None:
         return entry
     return Published(name, "transformers", "wav2vec2", 16000, (), "as stated by its publisher", 0, {}, {})

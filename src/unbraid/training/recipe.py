@@ -76,7 +76,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class TrainerOptions:
-    """How long, how many at a time and on what; the table `trainer`."""
+    """Length, batch size, devices and the like; the table `trainer`."""
 
     epochs: int
     batch: int = 1  # items on each device
@@ -104,7 +104,7 @@ class TrainerOptions:
 
 @dataclass(frozen=True)
 class Family:
-    """What the recipes of a family of networks are made of."""
+    """The types of a recipe for a family of networks."""
 
     sizes: type  # [model]
     task: type  # its fields are the other tables

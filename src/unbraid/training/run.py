@@ -46,7 +46,7 @@ FIXED = ("name", "model.", "optimizer.kind", "schedule.kind", "trainer.parts", "
 
 @dataclass(frozen=True)
 class Start:
-    """How a run will begin."""
+    """The start of a run."""
 
     step: int  # 0: from the beginning
     changes: tuple[str, ...]  # values that are not those of the earlier half, as sentences

@@ -1,4 +1,4 @@
-"""What Lightning trains: a model, its loss, its optimiser and its schedule. The model knows nothing of it."""
+"""The LightningModule: a model with its loss, optimiser and schedule. The model itself knows nothing of Lightning."""
 
 import math
 from typing import Any
@@ -159,7 +159,7 @@ def told_apart(task: Task) -> tuple[str, ...]:
 
 
 def rate_factor(schedule: Schedule, step: int, steps: int) -> float:
-    """What the learning rate is multiplied by at a step of `steps`; a plateau's halvings are not in it."""
+    """The factor of the learning rate at a step of `steps`, without the halvings of a plateau schedule."""
     if isinstance(schedule, Plateau):
         return 1.0
     warm = min(1.0, (step + 1) / max(1, schedule.warmup_steps))

@@ -1,4 +1,4 @@
-"""Where a run's first weights come from: another model's, and what of them a network of other outputs takes over.
+"""Warm start: a run's first weights from another model, also from one with other outputs.
 
 Voices have no names: the first rows are taken, as many as there are. Stems have, and are matched by them.
 """
@@ -67,7 +67,7 @@ def voices_taken(own: State, given: Mapping[str, Tensor], per_source: Mapping[st
 
 
 def listening_taken(own: State, given: Mapping[str, Tensor], path: str) -> State:
-    """What listens, of a model that writes in other symbols: how it writes is learnt anew.
+    """The front end and encoder of a model with other symbols; the rest is initialised at random.
 
     Raises:
         ModelError: the other model is of another kind or of other sizes.

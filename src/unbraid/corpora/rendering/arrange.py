@@ -52,7 +52,7 @@ def arranged(events: Iterable[Event], plan: Plan) -> dict[str, list[Event]]:
 
 
 def _settings(strips: Iterable[Strip], programs: list[int], drum_program: int) -> list[Event]:
-    """What each channel starts with."""
+    """The initial settings of each channel."""
     events = []
     for strip in strips:
         program = drum_program if strip.channel == DRUM_CHANNEL else programs[strip.channel]

@@ -120,7 +120,7 @@ def _draw_excerpts(
 
 @cache
 def _kind(path: Path) -> Literal["song", "drums", "nothing"]:
-    """What a file holds; it is asked of many files for each song."""
+    """The kind of a MIDI file; cached, because each song looks at many files."""
     notes = notes_of(read_events(path))
     if len(notes) < _FEWEST_NOTES or max(note.end for note in notes) < _SHORTEST_SECONDS:
         return "nothing"
@@ -185,7 +185,7 @@ def _draw_program(channel: int, program: int, random: np.random.Generator) -> in
 
 
 def _draw_parts(names: Sequence[str], stock: Stock, random: np.random.Generator) -> dict[str, PartPlan]:
-    """What plays each part; parts on the same SoundFont share its room."""
+    """Draw the instrument and mix of each part; parts on the same SoundFont share its room."""
     lowest, highest = (0.0, 0.0, 0.0, 0.5, 0.2), (0.8, 0.8, 1.0, 3.0, 1.0)
     rooms = [Room(*map(_rounded, random.uniform(lowest, highest))) for _ in stock.soundfonts]
     parts = {}
@@ -206,7 +206,7 @@ def _draw_parts(names: Sequence[str], stock: Stock, random: np.random.Generator)
 def _draw_singer(
     folders: Sequence[Sequence[Singer]], notes: Sequence[Note], sung: float, random: np.random.Generator
 ) -> SingerPlan | None:
-    """Who sings, if anybody: each folder of voices as often as the others, and in it each voice."""
+    """Draw a singer, or none: folders of voices are equally likely, and so are the voices in each."""
     way = random.random()
     if not folders or way >= min(1.0, sung + _RECORDED):
         return None

@@ -1,4 +1,4 @@
-"""What a mixing desk does to a part: tone, a little overload, a room, width and level. NumPy, (C, T) float32."""
+"""Mixing effects for a part: tone, mild overdrive, reverb, width and level. NumPy, (C, T) float32."""
 
 import numpy as np
 import numpy.typing as npt

@@ -109,7 +109,7 @@ def is_kit(path: Path) -> bool:
 
 
 def kind_of(name: str) -> str | None:
-    """What drum an instrument's name means."""
+    """The kind of drum that an instrument's name stands for."""
     name = name.lower().replace("-", " ").replace("_", " ")
     return next((kind for kind, pattern in _NAMES if re.search(pattern, name)), None)
 
@@ -137,7 +137,7 @@ def play_kit(notes: Sequence[Note], path: Path, seconds: float, semitones: float
 
 
 def _played_by(kit: Kit, pitch: int) -> str | None:
-    """What in the kit plays a note of General MIDI."""
+    """The kit's instrument for a note of General MIDI."""
     kind = _DRUMS.get(pitch)
     for _ in _KIN:
         if kind is None or kind in kit:

@@ -1,4 +1,4 @@
-"""What a voice could sing of a song: its most melodic channel as one line of notes, moved into the voice's range."""
+"""A melody for a voice: the most melodic channel of a song as one line of notes, moved into the voice's range."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple

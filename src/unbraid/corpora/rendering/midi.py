@@ -32,7 +32,7 @@ class Event(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What is heard from a NOTE_ON to its NOTE_OFF."""
+    """A note, from its NOTE_ON to its NOTE_OFF."""
 
     start: float  # seconds
     end: float

@@ -8,7 +8,7 @@ from unbraid.corpora.rendering.synth import Room
 
 @dataclass(frozen=True)
 class Rendering:
-    """What songs shall be like."""
+    """The settings of a rendering."""
 
     seconds: float = 30.0
     seed: int = 0
@@ -50,7 +50,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class PartPlan:
-    """What plays a part, and how it is mixed."""
+    """The instrument of a part, and its mix."""
 
     soundfont: str
     kit: str | None  # drums: a Hydrogen kit in place of the SoundFont

@@ -19,7 +19,7 @@ from unbraid.errors import RuntimeUnavailable, UnbraidError
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a song."""
+    """The outcome of rendering a song."""
 
     number: int
     parts: tuple[str, ...] = ()  # that sound

@@ -42,14 +42,14 @@ class Voice:
 
     @property
     def pitch_hz(self) -> float:
-        """Where it speaks."""
+        """The median pitch in Hz; 0 without voiced frames."""
         voiced = self.f0[self.f0 > 0]
         return float(np.median(voiced)) if voiced.size else 0.0
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a melody is sung."""
+    """The style of singing."""
 
     formants: float = 1.0
     stretch: float = 1.5

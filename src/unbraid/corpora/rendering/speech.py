@@ -78,7 +78,7 @@ def record(folder: Path, takes: Iterable[Take]) -> Iterator[Path]:
 
 
 def words(count: int, random: np.random.Generator) -> str:
-    """So many made-up words."""
+    """`count` made-up words."""
     return " ".join("".join(_syllable(random) for _ in range(random.integers(1, 4))) for _ in range(count))
 
 

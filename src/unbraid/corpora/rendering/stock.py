@@ -1,4 +1,4 @@
-"""What songs can be made of: the MIDI files, SoundFonts, drum kits and voices that were found, for one split.
+"""The material for songs of one split: MIDI files, SoundFonts, drum kits and voices.
 
 A folder with a manifest.csv (columns path, split, at will speaker) is divided as that says, one with a sub-folder
 named like the split by its sub-folders. Other voices all count. Other MIDI files are divided by their content (CRC-32
@@ -23,7 +23,7 @@ _SINGING = ("vocal", "sing", "sung", "song", "choir", "acapella", "acappella")
 
 @dataclass(frozen=True)
 class Material:
-    """Where things are to be looked for."""
+    """The places to search for material."""
 
     midi: tuple[Path, ...]
     soundfonts: tuple[Path, ...]
@@ -42,7 +42,7 @@ class Singer:
 
 @dataclass(frozen=True)
 class Stock:
-    """What was found, each in a fixed order."""
+    """The material that was found, in a fixed order."""
 
     midi: tuple[Path, ...]
     soundfonts: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""What an importer returns: weights under our names, and the spec that goes with them."""
+"""The result of an importer: weights under our names, and their spec."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

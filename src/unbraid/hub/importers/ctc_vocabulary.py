@@ -84,7 +84,7 @@ def _numbers(folder: Path) -> dict[str, int]:
 
 
 def _names(folder: Path) -> dict[str, str]:
-    """What the special symbols are called."""
+    """The names of the special symbols."""
     names = dict((*NAMES.items(), BETWEEN_WORDS))
     for file in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / file).is_file():

@@ -80,7 +80,7 @@ class PlainPickle:
             self._compound(name, argument)
 
     def _compound(self, name: str, argument: Any) -> None:
-        """What takes several values from the stack."""
+        """Carry out an operation that takes several values from the stack."""
         if name == "TUPLE":
             self._stack.append(tuple(self._marked()))
         elif name == "LIST":
@@ -148,7 +148,7 @@ class PlainPickle:
         return [self._pop() for _ in range(count)][::-1]
 
     def _marked(self) -> list[Any]:
-        """What lies above the last mark."""
+        """Pop the values above the last mark."""
         items = []
         while (value := self._stack.pop()) is not _MARK:
             items.append(value)

@@ -205,7 +205,7 @@ def read_settings(folder: Path) -> Settings:
 
 
 def read_sound(folder: Path) -> Settings:
-    """How a waveform must be given, when it is as our network takes it."""
+    """The settings of the input waveform, checked against those that our network supports."""
     if (folder / SOUND).is_file():
         sound = read_json(folder / SOUND)
     else:

@@ -62,7 +62,7 @@ def read_trunk(folder: Path) -> Trunk:
 
 
 def _below_the_head(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """What has the prefix; where nothing has, all but a head, with it."""
+    """The tensors with the prefix; if there are none, all but the head, with the prefix added."""
     if not any(name.startswith(prefix) for name in tensors):
         tensors = {f"{prefix}{name}": tensor for name, tensor in tensors.items() if not name.startswith(f"{HEAD}.")}
     ignored = {f"{prefix}{name}" for name in IGNORED}

@@ -77,7 +77,7 @@ class MultiHeadAttention(nn.Module):
         return out
 
     def weights(self, q: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
-        """How much of each key a query of (B, H, M, D/H) takes: (B, H, M, N), rows summing to 1, masked keys exactly 0.
+        """The attention weights (B, H, M, N) of queries (B, H, M, D/H): rows sum to 1, masked keys are exactly 0.
 
         What `attend` uses without ever holding it, for those who look at it or learn from it.
         """

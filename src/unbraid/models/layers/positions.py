@@ -1,4 +1,4 @@
-"""Where in a sequence a step is, told to a network that would not know: by sums, or by turning queries and keys.
+"""Positional encodings: sinusoidal ones are added to the features, rotary ones rotate queries and keys.
 
 Both come from the same angles, n · 10000^(-2i/D) for step n and the i-th pair of features, and from a formula, never
 a table, so no length is refused.

@@ -85,7 +85,7 @@ class DecoderLayer(nn.Module):
 
 
 class Stack(nn.Module):
-    """What an encoder and a decoder share: positions for what goes in, layers, one last layer norm."""
+    """Common to encoder and decoder: positions, layers, and one last layer norm."""
 
     LAYER: ClassVar[type[EncoderLayer] | type[DecoderLayer]]
 
@@ -133,12 +133,12 @@ class TransformerDecoder(Stack):
     LAYER = DecoderLayer
 
     def keys_values(self, memory: Tensor) -> list[KeysValues]:
-        """What each layer's cross-attention needs of a memory (B, N, D), the same at every step."""
+        """The keys and values of a memory (B, N, D) for each layer's cross-attention, the same at every step."""
         layers = cast(Iterable[DecoderLayer], self.layers)
         return [layer.cross_attention.keys_values(memory) for layer in layers]
 
     def empty_cache(self, memory: Tensor) -> list[KeysValues]:
-        """What each layer has kept before the first step: no steps, (B, H, 0, D/H)."""
+        """The empty key-value cache of each layer before the first step: (B, H, 0, D/H)."""
         empty = memory.new_empty(memory.shape[0], self.heads, 0, self.features // self.heads)
         return [(empty, empty) for _ in self.layers]
 

@@ -67,7 +67,7 @@ def positions(graph: Graph, end: str, features: int, first: str | None = None) -
 
 
 def rotation(graph: Graph, angle: str) -> tuple[str, str]:
-    """What `rotated` needs of angles (N, D/2): cos and sin, each (N, 1, D/2), for all heads."""
+    """The cosines and sines of angles (N, D/2) for `rotated`: each (N, 1, D/2), for all heads."""
     cos, sin = (graph.op("Unsqueeze", graph.op(kind, angle), graph.constant([1])) for kind in ("Cos", "Sin"))
     return cos, sin
 

@@ -49,7 +49,7 @@ class UNetConfig:
 
     @property
     def nets(self) -> int:
-        """How many networks there are."""
+        """The number of networks."""
         return self.stems if self.trunk == "own" else 1
 
     @property
@@ -59,5 +59,5 @@ class UNetConfig:
 
 
 def across_width(bins: int) -> int:
-    """How wide the middle of a U-Net's layer across so many bins is."""
+    """The width of the bottleneck of a U-Net's layer across so many bins."""
     return max(16, bins // 8)

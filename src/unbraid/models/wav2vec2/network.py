@@ -125,7 +125,7 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Where a step is, then the layers, and one norm before or after them: (B, N, D) -> (B, N, D)."""
+    """Convolutional positions, then the layers, with one norm before or after them: (B, N, D) -> (B, N, D)."""
 
     def __init__(self, geometry: Wav2Vec2Config, dropout: float):
         super().__init__()

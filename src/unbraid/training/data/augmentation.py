@@ -31,7 +31,7 @@ _HOLD = 2  # frames that a gate stays open
 
 @dataclass(frozen=True)
 class Perturbing:
-    """How much is altered; the table `perturbing`."""
+    """The strength of augmentation; the table `perturbing`."""
 
     speed: tuple[float, float] = (0.85, 1.18)  # factors
     equalise_db: float = 6.0  # standard deviation of the gain over frequency
@@ -144,7 +144,7 @@ def masked(levels: Array, values: Perturbing, frame_seconds: float, random: np.r
 
 
 def cut_at_pauses(speech: Array, pieces: int, sample_rate: int) -> list[slice]:
-    """Where as many pieces as asked for are, cut at pauses; nothing where there are not as many.
+    """Split speech at pauses into the given number of pieces; empty if that is impossible.
 
     What counts as a pause is tried from short and quiet to long and loud.
     """
@@ -175,7 +175,7 @@ def _silence_beside(values: Perturbing, sample_rate: int, random: np.random.Gene
 
 
 def _spans(sounds: np.ndarray, gap: int) -> list[tuple[int, int]]:
-    """Where something sounds (first frame, frame after the last), gaps shorter than `gap` frames closed."""
+    """The spans of sound (first frame, frame after the last), with gaps below `gap` frames closed."""
     found: list[tuple[int, int]] = []
     for frame in np.flatnonzero(sounds).tolist():
         if found and frame - found[-1][1] < gap:

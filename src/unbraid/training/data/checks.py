@@ -1,4 +1,4 @@
-"""What the numbers of a recipe may be: the checks that dataclasses of draws have in common."""
+"""Range checks of a recipe's numbers, common to the dataclasses of random draws."""
 
 import math
 

@@ -35,7 +35,7 @@ class Shelf:
         self._bytes = 0
 
     def checked(self, clip: Clip) -> int:
-        """How long a clip is, which has a sample at least.
+        """The length of a clip, at least one sample.
 
         Raises:
             AudioError: by its header it cannot be read, has more channels, or holds nothing.
@@ -45,7 +45,7 @@ class Shelf:
         return samples
 
     def samples(self, clip: Clip) -> int:
-        """How long a clip is."""
+        """The length of a clip in samples."""
         return self._head(clip).samples
 
     def piece(self, clip: Clip, start: int, samples: int) -> Array:

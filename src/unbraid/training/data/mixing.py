@@ -21,7 +21,7 @@ PAUSE_RMS = 1e-3  # a crop below this (-60 dBFS) is a pause: a silent target, no
 
 @dataclass(frozen=True)
 class Mixing:
-    """How mixtures are drawn; a pair holds the ends of a uniform distribution."""
+    """The distribution of mixtures; a pair holds the limits of a uniform distribution."""
 
     crop_seconds: float = 4.0
     speed: tuple[float, float] = (0.95, 1.05)  # the pitch goes along
@@ -58,7 +58,7 @@ class Mixing:
         return max(1, round(self.crop_seconds * sample_rate))
 
     def voice_samples(self, sample_rate: int) -> int:
-        """What a mixture needs of a voice, whatever its speed will be."""
+        """The samples of a voice that suffice for a crop at any speed."""
         return int(self.crop_samples(sample_rate) * self.speed[1]) + 2
 
 
@@ -87,7 +87,7 @@ def mix(
 
 
 def speaking_voices(mixing: Mixing, voices: int, chance: float) -> int:
-    """How many of the voices speak, `chance` being drawn from 0 to 1."""
+    """The number of voices that speak; `chance` is drawn from 0 to 1."""
     if not mixing.voice_shares:
         return 1 if chance < mixing.one_voice_probability else voices
     shares = np.cumsum(mixing.voice_shares)

@@ -34,7 +34,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Form:
-    """How mixtures become pairs."""
+    """The conversion of mixtures to pairs."""
 
     source: Kind
     target: Kind

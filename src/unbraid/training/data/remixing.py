@@ -26,7 +26,7 @@ TILTED_OCTAVES = (-5.0, 4.5)  # around 1 kHz: beyond 31 Hz and 22.6 kHz a tilt i
 
 @dataclass(frozen=True)
 class Remixing:
-    """How training crops are drawn; a pair holds the ends of a uniform distribution."""
+    """The distribution of training crops; a pair holds the limits of a uniform distribution."""
 
     crop_seconds: float = 3.0
     remix_probability: float = 0.5  # stems of different songs at about equal power; else one song's, as it was played
@@ -61,14 +61,14 @@ class Remixing:
 
 @dataclass(frozen=True)
 class Playing:
-    """How a recording is played."""
+    """A change of speed, pitch and tempo."""
 
     speed: float = 1.0  # so many times as fast; the pitch goes along
     semitones: float = 0.0  # so much higher; the tempo stays
     tempo: float = 1.0  # so many times as fast; the pitch stays
 
     def samples(self, samples: int, sample_rate: int) -> int:
-        """How many must be read so that so many are heard."""
+        """The number of samples to read for `samples` of output."""
         return math.ceil(samples * self.speed * self.tempo + SPARE_SECONDS * sample_rate)
 
 

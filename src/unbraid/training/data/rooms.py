@@ -32,7 +32,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Response:
-    """How a voice gets to the microphone."""
+    """The path of a voice to the microphone."""
 
     direct: Array  # (t,): its first wave front alone
     whole: Array  # (t,): with all reflections

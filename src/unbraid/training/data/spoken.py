@@ -40,7 +40,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Form:
-    """How recordings become frames."""
+    """The conversion of recordings to frames."""
 
     sample_rate: int
     mel: Mel
@@ -85,7 +85,7 @@ class SpokenTexts(Dataset[SpokenText]):
         return SpokenText(torch.tensor([*script.symbols, END]), frames_of(audio, self._form))
 
     def seconds(self, position: int) -> float:
-        """How long a recording is, with all its silence."""
+        """The length of a recording, silence included."""
         return self._shelf.samples(self._scripts[position].clip) / self._form.sample_rate
 
 

@@ -1,4 +1,4 @@
-"""What texts are cut into for a network that writes them: characters, words, or pieces of words.
+"""Tokenisation of texts: characters, words, or subwords.
 
     characters   "a cat"  ->  a ␣ c a t
     words        "3 5 7"  ->  3 5 7                      few different words, such as digits
@@ -30,7 +30,7 @@ _PIECES = re.compile(r"bpe-([1-9]\d*)", re.ASCII)
 
 @dataclass(frozen=True)
 class Units:
-    """How texts are cut, and all that they are cut into."""
+    """A tokeniser and its vocabulary."""
 
     vocabulary: Vocabulary
     cut: Callable[[str], Sequence[str]]

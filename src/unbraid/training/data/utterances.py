@@ -35,7 +35,7 @@ _KEPT_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Hearing:
-    """How a network hears: samples, or a spectrogram of them; so many of which are one step."""
+    """The input of a network: samples or a spectrogram, and their number in a step."""
 
     sample_rate: int
     side: Side  # of the network, that hears
@@ -144,21 +144,21 @@ class PerturbedUtterances(Dataset[HeardText]):
         return _item(hearing, heard, self._encode(text))
 
     def _values_at(self, position: int) -> Perturbing:
-        """How much is altered there; the same in a whole bunch."""
+        """The strength of augmentation at a position; the same in a whole batch."""
         first = position // self._order.bunch * self._order.bunch
         return (
             self._values if first >= self._values.full_after else milder(self._values, first / self._values.full_after)
         )
 
     def _words_joined(self, position: int, values: Perturbing) -> int:
-        """How many words the texts of a bunch are joined of: all alike, so that they are of like length; 0: none."""
+        """The number of words to join into each text of a batch, the same for similar lengths; 0: none are joined."""
         random = np.random.default_rng((self._seed, position // self._order.bunch, 1))
         if random.random() >= values.joined_probability:
             return 0
         return int(random.integers(1, values.joined_words + 1))
 
     def _joined(self, place: Utterance, count: int, random: np.random.Generator) -> tuple[Array, str] | None:
-        """So many words of one speaker; nothing where it cannot be told where their words begin."""
+        """Join `count` words of one speaker; None if no utterance can be split into its words."""
         theirs = self._by_speaker[place.speaker]
         drawn = (theirs[k] for k in random.integers(len(theirs), size=_TRIES * count))
         cut = itertools.islice(((u, places) for u in drawn if (places := self._cut(u))), count)
@@ -170,7 +170,7 @@ class PerturbedUtterances(Dataset[HeardText]):
         return speech, " ".join(u.words[k] for u, k, _ in found)
 
     def _cut(self, utterance: Utterance) -> list[slice]:
-        """Where its words are, or nothing where it cannot be told where they begin."""
+        """The places of the words; empty if the utterance cannot be split at pauses."""
         if utterance not in self._cuts:
             speech = self._aside.attempt(utterance, lambda: _whole(utterance, self._shelf))
             rate = self._hearing.sample_rate

@@ -78,7 +78,7 @@ class AudioModel:
         )
 
     def side(self, kind: Literal["waveform", "spectrogram"]) -> Side:
-        """What is read, or what comes out."""
+        """The source or the target of the network."""
         if kind == "spectrogram":
             return SpectrogramSide(self.bins, self.frame_strides)
         return WaveSide(self.kernels, self.strides, self.filters)
@@ -86,7 +86,7 @@ class AudioModel:
 
 @dataclass(frozen=True)
 class AudioData(Data):
-    """What is trained and chosen on, and the noise of what chooses."""
+    """The training and dev data, and the noise of dev mixtures."""
 
     noise_dev: str = "dev"  # split of the noises
     dev_snr_db: tuple[float, float] = (0.0, 10.0)  # drawn anew for each mixture, from its name
@@ -109,7 +109,7 @@ class MelFrames:
 
 @dataclass(frozen=True)
 class AudioLoss:
-    """What is made small where waveforms come out; of spectrograms it is the distance of levels."""
+    """The loss of waveforms; that of spectrograms is the distance of levels."""
 
     snr_weight: float = 1.0  # of the negative SNR in dB
     most_db: float = 30.0  # of SNR; what is better is worth less and less
@@ -171,7 +171,7 @@ class AudioToAudio(TaskBase):
 
     @property
     def form(self) -> Form:
-        """How mixtures become what the network reads, and what should come out."""
+        """The conversion of mixtures to the network's source and target."""
         step, mel = self._step_samples(self.geometry.source), self.mel.of(self.model.bins)
         return Form(self.model.source, self.model.target, step, self.data.sample_rate, mel)
 

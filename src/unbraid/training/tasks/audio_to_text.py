@@ -48,7 +48,7 @@ from unbraid.training.warm_start import listening_taken, voices_taken
 
 @dataclass(frozen=True)
 class AudioTextData:
-    """What is trained and chosen on."""
+    """The training and dev data."""
 
     folder: str  # with a manifest.csv (see corpora/transcripts.py)
     split: str = ""  # of it; "": all
@@ -75,7 +75,7 @@ class AudioTextData:
 
 @dataclass(frozen=True)
 class AudioTextLoss:
-    """What is made small."""
+    """The loss: cross-entropy of the decoder and CTC."""
 
     smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
     ctc_weight: float = 1.0  # λ
@@ -139,12 +139,12 @@ class AudioToText(TaskBase):
 
     @cached_property
     def units(self) -> Units:
-        """What those texts are cut into."""
+        """The units of those texts: characters, words or subwords."""
         return units_of(self.data.units, [utterance.text for utterance in self._trained])
 
     @property
     def hearing(self) -> Hearing:
-        """How the network hears."""
+        """The input format of the network."""
         side = self.model.side(self.mel.bins, self._trunk)
         return Hearing(self.data.sample_rate, side, self.mel if isinstance(side, SpectrogramSide) else None)
 
@@ -233,7 +233,7 @@ class AudioToText(TaskBase):
 
     @cached_property
     def _trunk(self) -> Trunk | None:
-        """What is below the network's own encoder, where that is pretrained."""
+        """The pretrained encoder below the network's own, if there is one."""
         if not self.model.pretrained:
             return None
         trunk = pretrained_trunk(self.model.pretrained)

@@ -54,7 +54,7 @@ class AudioTextModel:
         self.between(1, len(SPECIAL) + 1)  # refuses sizes that do not go together
 
     def side(self, bins: int, trunk: Trunk | None = None) -> Side:
-        """What is heard: a spectrogram of so many bands, or a waveform, perhaps by a pretrained encoder."""
+        """The source: a spectrogram of so many bands, or a waveform, optionally with a pretrained encoder."""
         if self.source == "spectrogram":
             return SpectrogramSide(bins, self.strides)
         if self.source == "waveform":

@@ -37,7 +37,7 @@ QUIET = 1e-3  # of magnitudes: crops below it do not count as much as the others
 
 @dataclass(frozen=True)
 class MusicData:
-    """What is trained and chosen on."""
+    """The training and dev data."""
 
     folders: tuple[str, ...]  # of songs
     stems: tuple[str, ...]  # in the order of the network's outputs
@@ -64,7 +64,7 @@ class MusicData:
 
 @dataclass(frozen=True)
 class SpectralLoss:
-    """What is made small."""
+    """The loss: a distance of magnitudes."""
 
     kind: Literal["l1"] = "l1"  # between estimated and true magnitude
     relative: bool = False  # to the mixture's mean magnitude, so that quiet crops count as much as loud ones

@@ -39,7 +39,7 @@ Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
 
 @dataclass(frozen=True)
 class Data:
-    """What is trained and chosen on."""
+    """The training and dev data."""
 
     folder: str
     layout: str = "auto"
@@ -65,7 +65,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Loss:
-    """What is made small; always under the best order of the voices."""
+    """The loss, always permutation-invariant."""
 
     kind: Literal["si_sdr", "snr", "active_snr"] = "si_sdr"  # active_snr knows silent voices
     threshold_db: float = -30.0  # mixtures that are separated better than this are left alone
@@ -110,7 +110,7 @@ class Speech(TaskBase):
 
     @property
     def wanted(self) -> Wanted:
-        """What is looked for in the folder."""
+        """The criteria for recordings in the folder."""
         data = self.data
         return Wanted(data.layout, self.model.sources, data.sample_rate, data.condition, data.mode)
 

@@ -58,7 +58,7 @@ class TextModel:
 
 @dataclass(frozen=True)
 class TextData:
-    """What is trained and chosen on."""
+    """The training and dev data."""
 
     dictionary: str  # a file like cmudict.dict, or its folder
     train: str = "train"  # splits
@@ -74,7 +74,7 @@ class TextData:
 
 @dataclass(frozen=True)
 class TextLoss:
-    """What is made small: the cross-entropy."""
+    """The loss: cross-entropy."""
 
     smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
 

@@ -68,7 +68,7 @@ class SpeakModel:
 
 @dataclass(frozen=True)
 class SpeakData:
-    """What is trained and chosen on."""
+    """The training and dev data."""
 
     folder: str  # with a manifest.csv (see corpora/transcripts.py)
     speakers: tuple[str, ...] = ()  # whose recordings count, one voice; none: all
@@ -87,7 +87,7 @@ class SpeakData:
 
 @dataclass(frozen=True)
 class SpeakLoss:
-    """What is made small besides the distance of frames, and how much it counts."""
+    """The weights of the losses besides the distance of frames."""
 
     stop_weight: float = 0.1
     stop_positive: float = 5.0  # how much more the last step counts than one before it
@@ -210,7 +210,7 @@ class TextToSpectrogram(TaskBase):
 
     @cached_property
     def _scripts(self) -> tuple[Vocabulary, list[Script], list[Script]]:
-        """What texts are made of, and those of the two splits."""
+        """The vocabulary, and the scripts of the two splits."""
         d = self.data
         splits = [find_utterances(Path(d.folder), split, speakers=d.speakers) for split in (d.train, d.dev)]
         sentences = {u: list(sentences_of(u.text, len(u.text))) for split in splits for u in split}

@@ -1,4 +1,4 @@
-"""Who attends to whom in an audio Transformer, as an ONNX graph over the same weights: the whole network in one pass.
+"""The attention weights of an audio Transformer, as an ONNX graph over the same weights file, in one pass.
 
     attention   source, lengths (1,) [, target] -> encoder_attention (L, H, N, N)
                 [, decoder_attention (L', H, M, M), cross_attention (L', H, M, N)]
@@ -84,7 +84,7 @@ def _decoder(p: Pass, tokens: str, memory: str) -> tuple[str, str]:
 
 
 def _weights(p: Pass, q: str, keys: str, mask: str | None = None) -> str:
-    """How much of each key (1, H, N, D/H) each query takes, of anything with M·D elements: (1, H, M, N)."""
+    """The attention weights (1, H, M, N) of queries, anything with M·D elements, on keys (1, H, N, D/H)."""
     width = p.geometry.features // p.geometry.heads
     scaled = p.graph.op("Mul", as_keys(p, q), p.graph.constant(1 / math.sqrt(width)))
     scores = p.graph.op("MatMul", scaled, p.graph.op("Transpose", keys, perm=[0, 1, 3, 2]))

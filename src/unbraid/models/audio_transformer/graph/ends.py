@@ -31,7 +31,7 @@ FLOAT = 1  # of ONNX
 
 @dataclass(frozen=True)
 class Source:
-    """What a front has read."""
+    """The output of a front end."""
 
     tokens: str  # (B·N, D)
     batch: str  # B, a tensor of one element
@@ -103,7 +103,7 @@ def converted(graph: Graph, geometry: AudioTransformerConfig, source: Source, me
 
 
 def post_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
-    """What a post-net makes of written frames: log_mel (B, N, F) -> refined (B, N, F)."""
+    """The post-net: log_mel (B, N, F) -> refined (B, N, F)."""
     x = graph.op("Transpose", "log_mel", perm=[0, 2, 1])
     for i in range(POST_LAYERS):
         x = _conv(graph, f"back.post.{i}", graph.op("Tanh", x) if i else x, 1, POST_KERNEL // 2)
@@ -127,14 +127,14 @@ def _read_spectrogram(graph: Graph, side: SpectrogramSide) -> str:
 
 
 def _analysed(graph: Graph, side: WaveSide) -> str:
-    """What the first convolution finds in a waveform (B, N·stride): w (B, E, N')."""
+    """The filter outputs of a waveform (B, N·stride): w (B, E, N')."""
     x = _inside(graph, graph.op("Unsqueeze", "waveform", graph.constant([1])), side.stride)
     pads = (side.kernels[0] - side.strides[0]) // 2
     return graph.op("Relu", _conv(graph, "front.convs.0", x, side.strides[0], pads))
 
 
 def _read_waveform(graph: Graph, side: WaveSide, x: str) -> str:
-    """What the last convolution makes of that: (B, E, N)."""
+    """The further convolutions over filter outputs: (B, E, N)."""
     left = side.stride // side.strides[0]  # steps of the convolution before in a step, from here on
     if len(side.strides) == 1:
         return _inside(graph, x, 1)

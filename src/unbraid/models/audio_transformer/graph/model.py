@@ -29,7 +29,7 @@ INT32 = 6  # of ONNX
 
 @dataclass(frozen=True)
 class Pass:
-    """What all layers of one graph share."""
+    """The values that all layers of one graph share."""
 
     graph: Graph
     geometry: AudioTransformerConfig
@@ -68,7 +68,7 @@ def _encoded(graph: Graph, geometry: AudioTransformerConfig) -> tuple[Pass, Sour
 
 
 def _asked(p: Pass, memory: str) -> dict[str, str]:
-    """What the decoder's layers ask of a memory, and what CTC says."""
+    """The keys and values of the decoder's layers for a memory, and the CTC logits."""
     g = p.geometry
     cross = [
         [as_keys(p, part_of(p, f"decoder.layers.{i}.cross_attention", memory, third)) for i in range(g.decoder_layers)]

@@ -81,7 +81,7 @@ class AudioTransformer(nn.Module):
     def decode(
         self, target: Tensor, memory: Tensor, lengths: Tensor, looks: list[Tensor] | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """What follows each step of a target, seen from it and those before it.
+        """Predict the next step at each step of a target from this and earlier ones.
 
         Of symbols (B, M) logits (B, M, V); of frames (B, M, r·F) the next frames and stop logits (B, M). Padding at a
         target's end needs no mask: nothing before it sees it. To `looks` is added where each layer looks in the memory,
@@ -121,7 +121,7 @@ class AudioTransformer(nn.Module):
 
 
 def front_of(geometry: AudioTransformerConfig, dropout: float = 0.0) -> Front:
-    """What reads a source."""
+    """The front end of the source."""
     side, features = geometry.source, geometry.features
     if isinstance(side, TextSide):
         return TextFront(side, features)
@@ -133,7 +133,7 @@ def front_of(geometry: AudioTransformerConfig, dropout: float = 0.0) -> Front:
 
 
 def back_of(geometry: AudioTransformerConfig) -> Back:
-    """What writes a target."""
+    """The back end of the target."""
     side, features = geometry.target, geometry.features
     if isinstance(side, TextSide):
         return TextBack(side, features)

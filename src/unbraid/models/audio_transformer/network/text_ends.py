@@ -34,7 +34,7 @@ class TextFront(nn.Module):
 
 
 class TextBack(nn.Module):
-    """What was written so far, symbols (B, M) -> features (B, M, D); and what comes next, features -> logits."""
+    """The symbols so far (B, M) -> features (B, M, D), and features -> logits of the next symbols."""
 
     def __init__(self, side: TextSide, features: int):
         super().__init__()

@@ -53,7 +53,7 @@ class WaveFront(nn.Module):
         return self.features(self.analyse(waveform, lengths), lengths)
 
     def analyse(self, waveform: Tensor, lengths: Tensor) -> Tensor:
-        """What the first convolution finds: w (B, E, N·strides to come), nowhere below 0."""
+        """The filter outputs: w (B, E, N·later strides), at least 0."""
         x = inside(waveform[:, None], lengths * self.side.stride)  # (B, 1, N·stride)
         return F.relu(self.convs[0](x))
 
