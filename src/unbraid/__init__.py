@@ -1,4 +1,4 @@
-"""unbraid pulls recordings apart: voices that talk at once, the stems of a song.
+"""unbraid separates audio recordings: the voices of people who talk at the same time, the stems of a song.
 
     import unbraid
 

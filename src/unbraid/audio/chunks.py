@@ -135,7 +135,7 @@ def _find(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
 
 
 def walk(file: BinaryIO, at: int, form: bytes) -> Iterator[Chunk]:
-    """The chunks from here on: to the end of the file, or to what cannot be one."""
+    """The chunks from here on, to the end of the file or to data that cannot be one."""
     shape = _FORMS[form]
     length_of = struct.Struct(shape.head)
     size = file_size(file)

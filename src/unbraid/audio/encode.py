@@ -53,12 +53,12 @@ class Encoder(Protocol):
         ...
 
     def close(self) -> None:
-        """Encode what is pending and complete the headers; the file itself stays open."""
+        """Encode pending samples and complete the headers; the file itself stays open."""
         ...
 
 
 def to_pcm(block: Audio, bits: int) -> NDArray[np.int32]:
-    """Samples as integers of so many bits: nearest, ties to even, saturating."""
+    """Samples as integers: nearest, ties to even, saturating."""
     full = float(1 << (bits - 1))
     integers: NDArray[np.int32] = np.clip(np.rint(block * np.float32(full)), -full, full - 1).astype(np.int32)
     return integers
@@ -76,7 +76,7 @@ def pcm_bytes(block: Audio, bits: int) -> bytes:
 
 
 class WavEncoder:
-    """WAV, or RF64 once it has grown past what WAV can state."""
+    """WAV, or RF64 once the file exceeds WAV's largest size."""
 
     def __init__(self, file: Sink, layout: riff.WavLayout, tags: Mapping[str, str]) -> None:
         self._file, self._layout, self._tags = file, layout, tags

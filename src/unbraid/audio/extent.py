@@ -51,7 +51,7 @@ class _Behind:
 
 
 def measure(file: BinaryIO, samples: Samples, size: int, *, is_stream: bool = False) -> Extent:
-    """The extent of the samples, errors in the header, and what follows; a stream need not state its length."""
+    """The extent of the samples, header errors, and a following recording; a stream need not state its length."""
     tags = tag_blocks.trailing_start(file, samples.start, size)
     if not _is_unstated(samples, size) and samples.end <= tags:
         behind = _behind(file, samples, samples.end, tags)

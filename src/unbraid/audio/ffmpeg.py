@@ -125,7 +125,7 @@ class FfmpegDecoder:
             self.notices += findings.of_decoding(self._timeline, self._damage, self._target)
 
     def _check_end(self, position: int, left: int) -> None:
-        """Whether silence may stand for what is missing at the end of a track that states its length."""
+        """Whether silence may replace the missing end of a track with a stated length."""
         if self._damage.reason is None and left <= min(_SLACK_FRAMES, position):
             return
         reason = self._damage.reason or "its header states a longer duration"

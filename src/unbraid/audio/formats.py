@@ -1,4 +1,4 @@
-"""The formats we write, what each can hold, and which one a request means.
+"""Output formats, their limits, and the choice of one for a request.
 
 A format that cannot hold a rate or a channel count is refused before any work, naming those that can. Limits are
 those of the codecs: libFLAC's streamable rates, LAME's MPEG tables, Opus' five rates, AAC's rate table; and of
@@ -89,7 +89,7 @@ def _depth(source: AudioInfo | None, subtypes: tuple[str, ...]) -> str:
 
 
 def check_format(fmt: OutputFormat, sample_rate: int, channels: int) -> None:
-    """Refuse a rate or channel count that the format cannot hold, saying what can."""
+    """Refuse a rate or channel count that the format cannot hold, naming formats that can."""
     others = f"Write {_either(formats_for(sample_rate, channels))} instead"
     limits = LIMITS[fmt.name]
     if channels not in limits.channels:

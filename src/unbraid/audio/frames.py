@@ -24,7 +24,7 @@ Packet: TypeAlias = "av.Packet[av.AudioStream]"
 
 
 class FrameDecoder:
-    """The packets of a track, and what is in them; `timeline` says how far it has come, `damage` what may be amiss."""
+    """The packets of a track, decoded; `timeline` keeps the position, `damage` the tolerated errors."""
 
     def __init__(
         self,

@@ -53,7 +53,7 @@ class Decoder(Protocol):
     is_cut: bool  # whether the file stops before its own end, although nothing states how much is missing
 
     def skip(self, frames: int) -> int:
-        """Pass over so many frames; fewer are skipped only when the track ends."""
+        """Skip frames; fewer only at the end of the track."""
         ...
 
     def read(self, frames: int) -> Audio:

@@ -158,7 +158,7 @@ def _table(head: bytes, frame: Frame, at: int) -> Table | None:
 
 
 def _is_confirmed(file: BinaryIO, at: int, count: int = 1) -> bool:
-    """Whether a frame begins here: so many of its kind follow it, or the end of the file."""
+    """Whether a frame begins here: it is followed by `count` frames of its kind, or the end of the file."""
     file.seek(at)
     frame = first = parse(file.read(4))
     for _ in range(count):

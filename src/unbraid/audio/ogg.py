@@ -90,7 +90,7 @@ def holds_more(link: Link, seconds: float, granule_rate: int) -> bool:
 
 
 def _pages(file: BinaryIO, start: int) -> Iterator[_Page]:
-    """The headers of all pages; what lies between pages is passed over."""
+    """The headers of all pages; data between pages is skipped."""
     at, follows = start, True
     while True:
         file.seek(at)

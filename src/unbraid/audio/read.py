@@ -141,7 +141,7 @@ class Reader:
         return left if self._limit is None else min(left, self._limit)
 
     def _check_readable(self, readable: int | None) -> None:
-        """Refuse at once what is known to be missing."""
+        """Refuse a file that is known to be incomplete."""
         if readable is not None and self.frames is not None and self._start + self.frames > readable:
             raise self._obstacle or self._cut_short(readable)
 

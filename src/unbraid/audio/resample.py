@@ -18,7 +18,7 @@ def resampled_length(frames: int, from_rate: int, to_rate: int) -> int:
 
 
 class Resampler:
-    """Blocks (C, n) in, blocks (C, m) out, then `finish()` once for what is still inside."""
+    """Blocks (C, n) in, blocks (C, m) out, then `finish()` once for the remaining samples."""
 
     def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
         self.from_rate, self.to_rate, self.channels = from_rate, to_rate, channels

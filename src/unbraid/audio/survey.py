@@ -153,7 +153,7 @@ def _of_chunks(file: BinaryIO, name: str, start: int, *, is_stream: bool) -> Sur
 
 
 def _is_bitstream(file: BinaryIO, samples: chunks.Samples) -> bool:
-    """Whether what is called PCM is AC-3 or DTS on its way to a receiver: noise, if it were played (IEC 61937)."""
+    """Whether PCM samples are in fact AC-3 or DTS for a receiver (IEC 61937), which would sound as noise."""
     if (samples.coding, samples.frame_bytes) != (1, 4):
         return False
     file.seek(samples.start)

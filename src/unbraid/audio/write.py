@@ -37,7 +37,7 @@ class _Metered:
         self.peak = 0.0  # the largest |sample| so far, before any clipping
 
     def close(self) -> None:
-        """Complete what is written."""
+        """Complete the file."""
 
     def abort(self) -> None:
         """Give up."""
@@ -95,7 +95,7 @@ class _Sink:
         return True
 
     def check(self) -> None:
-        """Raise what went wrong."""
+        """Raise an error of the file, if there was one."""
         if self.error is not None:
             raise self.error
 

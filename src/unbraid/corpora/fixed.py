@@ -91,7 +91,7 @@ def _draw(
 
 
 def _within(text: str, least: float, most: float) -> float:
-    """A number of a table, which is neither NaN nor beyond what it can mean."""
+    """A number from a table, finite and within its range."""
     if not least <= (value := float(text[:MOST_QUOTED])) <= most:
         raise ValueError(f"{quoted(text)} does not lie between {least:g} and {most:g}")
     return value

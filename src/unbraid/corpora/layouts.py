@@ -126,7 +126,7 @@ def find_noises(folder: Path, split: str, wanted: Wanted) -> list[Clip]:
 
 
 def _check_drawn(folder: Path, wanted: Wanted) -> None:
-    """Refuse what mixtures of a folder of speakers are not: they are of clean voices, and end with the shortest."""
+    """Refuse other criteria than clean mixtures that end with the shortest voice: a folder of speakers gives these."""
     if wanted.mode != "min":
         raise UsageError(
             f"Mixtures of the speakers in {folder} end with the shortest (min), not {wanted.mode!r}; leave it out."

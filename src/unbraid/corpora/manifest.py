@@ -22,7 +22,7 @@ def find_speakers(folder: Path, split: str) -> dict[str, list[Clip]]:
 
 
 def find_clips(folder: Path, split: str) -> list[Clip]:
-    """The recordings of a split, whoever or whatever is heard: for noises."""
+    """The recordings of a split regardless of speaker, for noises."""
     return [Clip(folder / row["path"]) for row in _of_split(folder, split, ("path", "split"))]
 
 

@@ -1,4 +1,4 @@
-"""The YAML file beside a song, as MedleyDB and Slakh have it: what is heard on each of its stems."""
+"""The YAML file beside a song of MedleyDB or Slakh, with the instruments of each stem."""
 
 from collections.abc import Mapping
 from pathlib import Path

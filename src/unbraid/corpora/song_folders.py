@@ -52,7 +52,7 @@ def song_of(folder: Path) -> Song:
 
 
 def parts_of(found: Mapping[str, Clip]) -> dict[str, tuple[Clip, ...]]:
-    """The parts among what was found by name: the accompaniment counts where only vocals are told apart."""
+    """The parts among the stems found: the accompaniment counts if vocals are the only other stem."""
     parts: dict[str, tuple[Clip, ...]] = {name: (found[name],) for name in PARTS if name in found}
     return parts if REST not in found or parts.keys() - {"vocals"} else parts | {"other": (found[REST],)}
 

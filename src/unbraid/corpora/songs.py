@@ -1,4 +1,4 @@
-"""Songs and their parts: who plays what is told apart by files, which are read when they are needed, from any place.
+"""Songs and their parts: one file or more for each part, read on demand from any position.
 
 A corpus tells parts apart; a model has stems. `stems_of` brings the two together, so that one folder serves models of
 two, four and five stems. A song may lack any part: there it is silent.

@@ -28,7 +28,7 @@ def find_speakers(folder: Path, split: str, sources: int) -> dict[str, list[Clip
 
 
 def find_clips(folder: Path, split: str) -> list[Clip]:
-    """The recordings of a split, whoever or whatever is heard: for noises."""
+    """The recordings of a split regardless of speaker, for noises."""
     files = {path.relative_to(folder).as_posix(): path for path in _audio(folder)}
     if len(files) < 3:
         raise UsageError(f"{folder} has {len(files)} audio files; train, dev and test need one each.")

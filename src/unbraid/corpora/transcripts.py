@@ -1,4 +1,4 @@
-"""Recordings and what is said in them: a folder with a manifest.csv whose rows have a path, a speaker and a text.
+"""Transcribed speech: a folder with a manifest.csv whose rows have a path, a speaker and a text.
 
 Which speakers are meant is said by names: a speaker's own, or that of a folder that their names or recordings are in;
 "fsdd" means fsdd/george and fsdd/theo, and "fsdd/george" means george alone.

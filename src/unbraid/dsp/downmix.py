@@ -78,7 +78,7 @@ class Downmix:
         return _mixed(section, *self._weights(section))
 
     def _weights(self, section: FloatArray) -> tuple[FloatArray, int]:
-        """The sign of each channel in a section, 0 of those that do not count, and how many do."""
+        """The sign of each channel in a section, 0 for silent ones, and the number of the others."""
         if not len(self._signs):
             self._signs, self._sounding = np.ones(len(section), np.float32), np.zeros(len(section), bool)
             self._products = np.zeros((len(section), len(section)))

@@ -11,7 +11,7 @@ MOST_SEGMENT = 1 << 23  # values of a spectrogram that a U-Net sees at once
 
 @dataclass(frozen=True)
 class Spectral:
-    """The spectrogram a U-Net sees, and what its masks mean (Spleeter's front end).
+    """The spectrogram of a U-Net, and the form of its masks (Spleeter's front end).
 
     Raises:
         ValueError: a size out of its range, a hop that does not divide a frame into 2 to 64, more bins than a frame

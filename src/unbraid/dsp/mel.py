@@ -1,4 +1,4 @@
-"""The log-mel spectrogram: what an audio Transformer reads or writes instead of samples.
+"""The log-mel spectrogram, source or target of an audio Transformer.
 
 Frame n lies around the samples [n·hop, (n + 1)·hop): the input is padded with (frame − hop) / 2 zeros on both sides,
 and up to a whole number of hops, so N = ⌈T / hop⌉. Magnitudes under a Hann window are averaged by triangles that are
@@ -44,7 +44,7 @@ def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int, *, without_noise: 
 
 
 def above_noise(bands: FloatArray) -> FloatArray:
-    """Magnitudes (…, N, F) of bands, N above 0, without what is in them all the time.
+    """Magnitudes (…, N, F) of bands, N above 0, without their stationary part.
 
     Spectral subtraction with a floor (Berouti et al., ICASSP 1979) and a quantile of each band as its noise (Stahl et
     al., ICASSP 2000), of those frames only that are not pauses: in a gated recording, noise is heard with words alone.

@@ -38,7 +38,7 @@ def windows(
 
 
 def sections(blocks: Iterator[FloatArray], samples: int) -> Iterator[FloatArray]:
-    """Blocks (C, n) of any lengths -> sections of so many samples, of which the last one may be up to twice as long.
+    """Blocks (C, n) of any lengths -> sections of `samples` samples; the last may be up to twice as long.
 
     Where a section begins does not depend on the blocks. Only where all of it is shorter is there a shorter section.
     """
@@ -72,7 +72,7 @@ class Joiner:
         return self._tail, piece[..., end - self._tail.shape[-1] : end]
 
     def add(self, piece: FloatArray, new: int) -> FloatArray:
-        """Take in a window's output (…, n), of which the last `new` samples are new; returns what is final."""
+        """Add a window's output (…, n), of which the last `new` samples are new; returns the final samples."""
         fresh = piece[..., piece.shape[-1] - new :]
         if (pair := self.overlap(piece, new)) is not None:
             old, again = pair

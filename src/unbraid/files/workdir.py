@@ -84,7 +84,7 @@ def swept(*folders: Path) -> Iterator[None]:
 
 
 def sweep(folder: Path) -> None:
-    """Delete what killed runs left in a folder: working folders and lock files that nobody holds."""
+    """Delete leftovers of killed runs in a folder: working folders and lock files without a holder."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for path in [Path(entry.path) for entry in entries if is_working_name(entry.name)] if fcntl else ():
             with contextlib.suppress(OSError):

@@ -111,7 +111,7 @@ def staging(key: str, cache: Path | None) -> Iterator[Path]:
 
 
 def forget_staging(key: str, cache: Path | None) -> None:
-    """Delete what a killed run left of files under way from a source, unless another process is in it."""
+    """Delete partial files of a killed run from a source, unless another process uses them."""
     from filelock import FileLock, Timeout
 
     folder = (cache or cache_folder()) / "downloads" / key
@@ -135,7 +135,7 @@ def appearing(destination: Path) -> Iterator[Path]:
 
 
 def tidy(folder: Path) -> None:
-    """Delete what killed runs left hidden among models, and put back a model that one of them had set aside."""
+    """Delete hidden leftovers of killed runs among models, and restore a model that one of them had set aside."""
     sweep(folder)
     atomic.recover(folder)
     for left in folder.glob(".[no][el][wd]-" + "[0-9a-f]" * 32):  # earlier releases'

@@ -6,7 +6,7 @@ from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 
 def model_card(spec: ModelSpec) -> str:
-    """Markdown that says what a model is, where it comes from, under which licence, and how good it is."""
+    """The model card as Markdown: network, provenance, licence and scores."""
     if isinstance(spec.geometry, AudioTransformerConfig):
         what, command = _transformer(spec, spec.geometry)
     elif isinstance(spec.geometry, Wav2Vec2Config):

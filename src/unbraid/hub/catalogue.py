@@ -1,4 +1,4 @@
-"""Which models exist and what they are called: data and names, no network and no disk.
+"""The catalogue of models: data and names, without network or disk access.
 
 `assets/catalogue.json` lists the models that others publish (facts and scores as their own pages state them, hashes
 from the releases) and the names of those inside the package. A name becomes a folder by writing `--` for `/` and

@@ -34,7 +34,7 @@ _NUMBER = r"(\d{1,15})"
 
 @dataclass(frozen=True)
 class Remote:
-    """A file to fetch, and what is known about it beforehand."""
+    """A file to fetch, with the facts known beforehand."""
 
     url: str
     size: int | None = None  # bytes
@@ -172,7 +172,7 @@ def disk_error(error: OSError, folder: Path) -> DownloadError:
 
 
 def _receive(connection: Connection, remote: Remote, part: Path, progress: Progress | None) -> None:
-    """Add what is missing to the part file."""
+    """Append the missing bytes to the partial file."""
     done = _size(part)
     if done and done == remote.size:
         return
@@ -206,7 +206,7 @@ def _receive(connection: Connection, remote: Remote, part: Path, progress: Progr
 
 
 def _check_size(remote: Remote, total: int | None) -> None:
-    """Refuse what is announced to be longer or shorter than it should be."""
+    """Refuse a response whose stated size is not the expected one."""
     if remote.size is not None and total not in (None, remote.size):
         raise ChecksumError(f"{remote.url} has {total} bytes, but {remote.size} were published.")
     if (total or 0) > remote.most_bytes:

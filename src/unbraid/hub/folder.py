@@ -85,7 +85,7 @@ def open_model_folder(folder: Path) -> ModelSpec:
 
 
 def _checked(spec: ModelSpec, folder: Path) -> ModelSpec:
-    """The spec, if every file and tensor is what it says."""
+    """The spec, after every file and tensor has been checked against it."""
     for name in (WEIGHTS, *(f"{part}.onnx" for part in graph_parts(spec.geometry))):
         if name not in spec.files:
             raise ModelError(f"{folder}: spec.json does not name {name}.")
@@ -107,7 +107,7 @@ def _checked(spec: ModelSpec, folder: Path) -> ModelSpec:
 
 
 def _check_file(folder: Path, name: str, most: int) -> None:
-    """Refuse what is not a regular file in the folder itself, and files larger than they can be."""
+    """Refuse files that are not regular, lie outside the folder, or are too large."""
     try:
         check_regular(folder / name)
         outside = os.path.dirname(os.path.realpath(folder / name)) != os.path.realpath(folder)

@@ -181,7 +181,7 @@ def remove(name: str, *, cache: Path | None = None) -> None:
 
 
 def _pull(entry: Published, staging: Path, destination: Path, progress: Progress | None) -> None:
-    """Fetch, convert, install; what was fetched stays for the next attempt unless it cannot be converted."""
+    """Fetch, convert, install; fetched files stay for the next attempt unless they cannot be converted."""
     from unbraid.hub.publishers import fetch_published
 
     fetched = fetch_published(entry, staging, progress)

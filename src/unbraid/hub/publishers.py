@@ -131,7 +131,7 @@ def _fetch_from_hub(entry: Published, staging: Path, progress: Progress | None, 
 
 
 def _remotes(entry: Published, files: tuple[str, ...]) -> tuple[str, dict[str, Remote]]:
-    """The commit to fetch, and what is there of these files and, for transformers, of the weights."""
+    """The commit to fetch, and the files among these, and for transformers the weights, that exist at it."""
     revision, remotes = entry.revision or "main", {}
     for file in files:
         revision, remotes[file] = _describe(entry, file, revision)
@@ -155,7 +155,7 @@ def _shifted(progress: Progress | None, before: int, total: int | None) -> Progr
 
 
 def _describe(entry: Published, file: str, revision: str) -> tuple[str, Remote]:
-    """The commit of a revision, and what the hub says of a file at it."""
+    """The commit of a revision, and the hub's facts on a file at it."""
     endpoint = publisher("HF_ENDPOINT")  # before the hub's package reads it
     import huggingface_hub as hub
     from huggingface_hub import constants

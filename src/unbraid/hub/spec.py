@@ -116,7 +116,7 @@ class ModelSpec:
                 raise SpecError(f"{self.name}: {error}") from None
 
     def _check_texts(self) -> None:
-        """Names become parts of paths and of messages, so they are short and have nothing but what can be read."""
+        """Names become parts of paths and messages, so they are short and printable."""
         for name, most in TEXT_LENGTHS.items():
             if len(text := getattr(self, name)) > most or (name == "name" and not text.isprintable()):
                 raise SpecError(f"A model's {name} has at most {most} printable characters, not {quoted(text)}.")

@@ -30,7 +30,7 @@ def quantize(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def quantized_signature(shapes: Shapes) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Names, dtypes and shapes of what `quantize` returns for a geometry's tensors."""
+    """Names, dtypes and shapes of the result of `quantize` for a geometry's tensors."""
     signature: dict[str, tuple[str, tuple[int, ...]]] = {}
     for name, shape in shapes.items():
         if LINEAR.search(name):

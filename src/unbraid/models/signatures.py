@@ -151,7 +151,7 @@ def _kept(g: AudioTransformerConfig, steps: str) -> Axes:
 
 
 def _side_axes(side: Side) -> Axes:
-    """Of a source, or of what is aligned to one: B, N steps of so many frames or samples."""
+    """The shape of a source, or of a target aligned to one: B, N steps of frames or samples."""
     if isinstance(side, TextSide):
         return ["B", "N"]
     if isinstance(side, PretrainedSide):

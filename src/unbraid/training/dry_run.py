@@ -32,7 +32,7 @@ class Rehearsal:
 
 
 class Stopwatch(pl.Callback):
-    """Times steps, keeps their losses and what there is to say of a batch."""
+    """Keep the times and losses of steps, and the description of a batch."""
 
     def __init__(self, task: Task) -> None:
         self.task = task

@@ -98,7 +98,7 @@ def pit_active_snr(estimates: Tensor, targets: Tensor, mixture: Tensor, most_db:
 
 
 def above_threshold(losses: Tensor, threshold_db: float = -30.0) -> Tensor:
-    """Mean of the losses (B,) above the threshold, 0 where there is none: what is separated well is left alone.
+    """Mean of the losses (B,) above the threshold, 0 if there is none: well-separated mixtures have no loss.
 
     The rule of SpeechBrain's SepFormer recipes (`threshold_byloss`). A NaN counts as above, so that it is seen.
     """

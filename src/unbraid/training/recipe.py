@@ -138,7 +138,7 @@ class Recipe:
 
     @property
     def part_steps(self) -> int:
-        """Optimizer steps between two checkpoints; what an epoch has over goes unused."""
+        """Optimiser steps between two checkpoints; the remainder of an epoch is unused."""
         return max(1, self.task.epoch_items // self.trainer.parts // self.step_items)
 
     @property

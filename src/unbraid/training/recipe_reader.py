@@ -39,7 +39,7 @@ def read_tables(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def fill(kind: type[T], table: object, name: str) -> T:
-    """A dataclass from a table; `name` is what errors call it.
+    """A dataclass from a table; `name` is its name in errors.
 
     Raises:
         UsageError: a key that is unknown or missing, or a value that does not fit.

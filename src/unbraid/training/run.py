@@ -201,7 +201,7 @@ def export_run(recipe: Recipe, out: Path, folder: Path) -> ModelSpec:
 
 
 def check_export(recipe: Recipe, folder: Path) -> None:
-    """Refuse before training what could not be exported after it."""
+    """Check before training that the result can be exported."""
     recipe.task.check_export()
     if folder.exists():
         raise UsageError(f"{folder} exists; choose another place for --export, or remove it first.")

@@ -45,7 +45,7 @@ def read_first(name: str) -> dict[str, Any]:
 
 
 def voices_taken(own: State, given: Mapping[str, Tensor], per_source: Mapping[str, int], path: str) -> State:
-    """The weights of a model of voices; what belongs to sources that the other lacks stays as it is.
+    """The weights of a speech model; those of sources that the other model lacks are kept.
 
     A layer that begins like one of `per_source` has one block for each source along the axis that is named there, and
     gets the blocks there are.

@@ -42,7 +42,7 @@ _RECORDED = 0.25  # of the songs have a voice as it was recorded
 
 
 def draw_plan(stock: Stock, how: Rendering, number: int) -> tuple[Plan, list[str]]:
-    """The plan of song `number`, and what is wrong with MIDI files that were passed over.
+    """The plan of song `number`, and the problems of skipped MIDI files.
 
     Raises:
         UsageError: no file of the stock can be used.

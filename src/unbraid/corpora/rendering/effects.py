@@ -17,7 +17,7 @@ def tilted(audio: Array, db_per_octave: float, sample_rate: int) -> Array:
 
 
 def saturated(audio: Array, drive: float) -> Array:
-    """Gentle overload of what is loud; the peak stays."""
+    """Gentle overdrive of loud parts; the peak stays."""
     peak = float(np.abs(audio).max(initial=0.0))
     if peak == 0 or drive <= 0:
         return audio

@@ -101,7 +101,7 @@ def read_kit(path: Path) -> Kit:
 
 
 def is_kit(path: Path) -> bool:
-    """Whether it can be read, and has what a drummer needs; there are kits of congas alone."""
+    """Whether the kit can be read and has the basic drums; some kits have congas only."""
     try:
         return bool(read_kit(path))
     except UnbraidError:

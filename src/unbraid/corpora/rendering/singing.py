@@ -152,7 +152,7 @@ def _spoken(envelope: Frames) -> npt.NDArray[np.int64]:
 
 
 def _stretched(f0: Frames, stretch: float) -> npt.NDArray[np.int64]:
-    """The order of the voice's frames when what is voiced lasts longer."""
+    """The order of the voice's frames with the voiced ones prolonged."""
     ends = np.cumsum(np.where(f0 > 0, stretch, 1.0))
     total = int(ends[-1]) if len(ends) else 0
     return np.searchsorted(ends, np.arange(total), side="right").clip(0, max(0, len(f0) - 1))

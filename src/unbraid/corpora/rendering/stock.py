@@ -113,7 +113,7 @@ def _is_instrument(path: Path) -> bool:
 
 
 def _divided(folder: Path, split: str, suffixes: Sequence[str]) -> list[tuple[Path, str]] | None:
-    """The files of the split with their speakers, where the folder says what is whose; None where it does not."""
+    """The files of the split with their speakers; None if the folder does not name them."""
     if (folder / manifest.NAME).is_file():
         rows = manifest.read_rows(folder / manifest.NAME, ("path", "split"))
         own = [(folder / row["path"], row.get("speaker", "")) for row in rows if row["split"] == split]

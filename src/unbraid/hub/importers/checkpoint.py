@@ -12,9 +12,9 @@ from unbraid.models.tensors import Shapes, check_tensors
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published checkpoint, read: what a model folder needs but for its graph."""
+    """A published checkpoint, read: the content of a model folder without its graph."""
 
-    tensors: dict[str, np.ndarray]  # our names and layouts (`weights.tensor_shapes`), float32, contiguous
+    tensors: dict[str, np.ndarray]  # our names and layouts (`models.tensors.tensor_shapes`), float32, contiguous
     spec: ModelSpec  # no files yet
 
 

@@ -27,7 +27,7 @@ BETWEEN_WORDS = ("word_delimiter_token", "|")
 
 @dataclass(frozen=True)
 class Head:
-    """Our symbols, and which row of the published head, of so many outputs, is whose; none for one it lacks."""
+    """Our symbols, and the row of each in the published head; none for one that it lacks."""
 
     symbols: tuple[str, ...]
     rows: tuple[int | None, ...]
@@ -35,7 +35,7 @@ class Head:
 
 
 def read_symbols(folder: Path, outputs: int, blank: Any) -> Head:
-    """Read the vocabulary of a head with so many outputs; `blank` is the number config.json gives CTC's blank, if any.
+    """Read the vocabulary of a head; `blank` is the index of the CTC blank in config.json, if stated.
 
     Raises:
         ModelError: a file is damaged, or the symbols do not fit the head.

@@ -23,11 +23,11 @@ _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class Refused(Exception):
-    """A pickle that asks for something beyond plain data; the text is what it asks for."""
+    """A pickle that asks for more than plain data; the text names it."""
 
 
 class PlainPickle:
-    """The machine: a stack, a memo, and what is called where the pickle calls something."""
+    """The pickle machine: a stack, a memo, and the allowed functions."""
 
     def __init__(self, call: Callable[[str, Any], Any], load: Callable[[Any], Any]):
         """`call(name, arguments)` stands for a function of that name, `load(id)` for an object outside the pickle.

@@ -143,10 +143,10 @@ class AudioTransformerConfig:
 
     @property
     def is_aligned(self) -> bool:
-        """Whether each step of what comes out belongs to one of what goes in."""
+        """Whether target steps correspond to source steps, without a decoder."""
         return not self.decoder_layers
 
     @property
     def alters(self) -> bool:
-        """Whether the network says what to change in what goes in, rather than what comes out."""
+        """Whether the network predicts a change of the source rather than the target itself."""
         return self.is_aligned and self.source == self.target

@@ -77,7 +77,7 @@ class BandLinear(nn.Module):
 
 
 class TimeAttention(nn.Module):
-    """Every frame attends to all frames, by what all of its bands say together: (B, N, K, D) -> the same."""
+    """Attention of every frame to all frames, with weights from all bands together: (B, N, K, D) -> the same."""
 
     def __init__(self, geometry: BandSplitConfig):
         super().__init__()
@@ -202,7 +202,7 @@ class BandSplit(nn.Module):
         return compressed.transpose(2, 3).flatten(-2)
 
     def _filtered(self, filters: Tensor, spectrum: Tensor) -> Tensor:
-        """Each bin is a sum over its neighbours in time, times what the network says: (B, S, N, 2F)."""
+        """Deep filtering: each bin is a weighted sum over its neighbours in time, (B, S, N, 2F)."""
         g = self.geometry
         filters = filters.reshape(*filters.shape[:3], g.sources, g.outputs, g.band_bins)  # (B, N, K, S, outputs, bins)
         filters = filters.permute(0, 3, 4, 1, 2, 5).flatten(-2)  # (B, S, outputs, N, F)

@@ -29,7 +29,7 @@ def padding_mask(lengths: Tensor, steps: int) -> Tensor:
 
 
 def causal_mask(queries: int, keys: int, like: Tensor) -> Tensor:
-    """The last M of N steps ask, and each sees itself and what came before it: (M, N)."""
+    """The causal mask (M, N) of the last M of N steps: each attends to itself and earlier ones."""
     return torch.ones(queries, keys, dtype=torch.bool, device=like.device).tril(keys - queries)
 
 

@@ -112,7 +112,7 @@ def _convolved(t: Trunk, z: str, sizes: str | None) -> str:
 
 
 def _normed_over_time(t: Trunk, z: str, sizes: str | None) -> str:
-    """The first convolution's (B, E, N), each filter over the steps that so many samples make."""
+    """The norm of the first convolution (B, E, N), each filter over the valid steps."""
     graph, terms = t.graph, [t.weight(f"front.norms.0.{kind}") for kind in ("weight", "bias")]
     if sizes is None:
         return graph.op("InstanceNormalization", z, *terms, epsilon=NORM_EPS)

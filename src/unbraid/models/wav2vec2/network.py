@@ -1,4 +1,4 @@
-"""Wav2Vec2 and HuBERT with a CTC head: waveform -> logits of what was said, one row for every 20 ms.
+"""Wav2Vec2 and HuBERT with a CTC head: waveform -> logits of symbols, a row for every 20 ms.
 
 Baevski et al., "wav2vec 2.0" (arXiv 2006.11477), section 2; Hsu et al., "HuBERT" (arXiv 2106.07447), section 3. They
 differ in how they were pre-trained, not in what they are:

@@ -121,7 +121,7 @@ def coloured_noise(samples: int, random: np.random.Generator) -> Array:
 
 
 def equalised(audio: Array, deviation_db: float, random: np.random.Generator) -> Array:
-    """Audio (T,) after a filter without phase whose gain wanders over frequency by so many dB."""
+    """Audio (T,) after a zero-phase filter with a random smooth gain over frequency."""
     size = next_fast_len(len(audio) + 256, real=True)  # room for what the filter smears beyond the end
     points = random.normal(0, deviation_db, _CURVE_POINTS)
     gain_db = np.interp(np.linspace(0, _CURVE_POINTS - 1, size // 2 + 1), np.arange(_CURVE_POINTS), points)

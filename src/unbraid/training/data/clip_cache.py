@@ -1,4 +1,4 @@
-"""Pieces of recordings, quickly: what is slow to decode is decoded once and kept, as int16, as long as there is room.
+"""A cache of decoded recordings: lossy files are decoded once and kept as int16 while there is room.
 
 A wav or flac file is entered where the piece begins. Vorbis, mp3 and their like cost ten times as much, and most cannot
 be entered in the middle to the sample; a file of those is decoded whole, a block at a time. Every worker has a shelf of

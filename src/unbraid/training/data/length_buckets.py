@@ -23,7 +23,7 @@ class Bunches:
 
     @property
     def round_items(self) -> int:
-        """Items in a round: as many as there are, but for those that no bunch can be made of."""
+        """Items in a round, without an incomplete last batch."""
         return len(self._sizes) // self.bunch * self.bunch
 
     def _order_of(self, turn: int) -> np.ndarray:

@@ -65,7 +65,7 @@ class Mixing:
 def mix(
     voices: Sequence[Array], mixing: Mixing, sample_rate: int, random: np.random.Generator, noise: Array | None = None
 ) -> tuple[Array, Array]:
-    """The mixture (T,) and its targets (S, T), of voices (t,) and at will a noise (t,) of any length and level."""
+    """The mixture (T,) and targets (S, T) of voices (t,) and optionally a noise (t,), of any length and level."""
     samples = mixing.crop_samples(sample_rate)
     level_db = random.uniform(*mixing.level_db)
     speaking = speaking_voices(mixing, len(voices), random.random())

@@ -1,4 +1,4 @@
-"""Mixtures of one voice as pairs for a network that makes sound of sound: what it reads, and what should come out.
+"""Mixtures of one voice as pairs of source and target for audio-to-audio networks.
 
 Either side is a waveform (T,) or a log-mel spectrogram (N, F) of it (see `dsp.mel`), of a whole number of the network's
 steps: waveforms end in zeros.

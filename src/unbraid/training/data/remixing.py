@@ -1,4 +1,4 @@
-"""Remixing: stems of songs become those of songs that nobody has heard. NumPy; every draw is the generator's.
+"""Remixing: stems of different songs are combined into new ones. NumPy, with an explicit random generator.
 
     speed, or pitch and tempo → gain → tilt → channels swapped → left out → peak of the mixture
 
@@ -126,7 +126,7 @@ def rms(audio: Array) -> float:
 
 
 def at_unit_power(audio: Array) -> Array:
-    """Audio at an RMS of about 1; what is much softer than -60 dBFS stays soft."""
+    """Audio scaled to an RMS of about 1; audio far below -60 dBFS stays soft."""
     return audio / np.float32(rms(audio) + 1e-3)
 
 

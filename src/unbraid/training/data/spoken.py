@@ -1,7 +1,8 @@
-"""Pairs to learn speaking from: what is read, as numbers, and what is said, as a log-mel spectrogram.
+"""Pairs for speech synthesis: texts as indices, and recordings as log-mel spectrograms.
 
 The silence around a recording says nothing of its text, so it is cut: what is left begins and ends with a moment of it.
-An item is a pure function of (seed, position); a batch is made of recordings of about the same length (see bunches.py).
+An item is a pure function of (seed, position); a batch has recordings of similar length (see
+length_buckets.py).
 """
 
 from collections.abc import Sequence
@@ -101,7 +102,7 @@ class ShuffledTexts(Dataset[SpokenText]):
 
     @property
     def round_items(self) -> int:
-        """Recordings in a round: as many as there are, but for those that no bunch can be made of."""
+        """Recordings in a round, without an incomplete last batch."""
         return self._order.round_items
 
 
@@ -113,7 +114,7 @@ def frames_of(audio: Array, form: Form) -> Tensor:
 
 
 def without_silence(audio: Array, sample_rate: int) -> Array:
-    """A recording (T,) with a moment of silence at most before what is said and after it."""
+    """A recording (T,) with silence trimmed to a moment at both ends."""
     moment = max(1, sample_rate // 100)
     pieces = np.pad(audio, (0, -len(audio) % moment)).reshape(-1, moment)
     power = np.square(pieces).mean(-1)

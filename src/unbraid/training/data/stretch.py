@@ -11,7 +11,7 @@ from unbraid.errors import RuntimeUnavailable
 
 
 def stretched(audio: Array, semitones: float, tempo: float, sample_rate: int) -> Array:
-    """(C, T) so many semitones higher and `tempo` times as fast: (C, T / tempo).
+    """Audio (C, T) shifted by `semitones` and `tempo` times as fast: (C, T / tempo).
 
     The last tenth of a second fades, as if silence followed.
 

@@ -40,13 +40,13 @@ class Units:
         return self.vocabulary.encode(self.cut(text))
 
     def words(self, numbers: Sequence[int]) -> tuple[str, ...]:
-        """The words that numbers mean; what is special is in none of them."""
+        """The words of a sequence of indices, without special symbols."""
         parts = word_parts(numbers, self.vocabulary)
         return tuple(word_text([numbers[i] for i in part], self.vocabulary) for part in parts)
 
 
 def check_units(name: str) -> None:
-    """Refuse what are no units.
+    """Check the name of a unit.
 
     Raises:
         ValueError: saying what are.

@@ -1,4 +1,4 @@
-"""Utterances for training: what is heard, as a log-mel spectrogram or a waveform, and what is said, in numbers.
+"""Utterances for training: a log-mel spectrogram or waveform, and the text as indices.
 
 An item is a pure function of (seed, position). Where a speaker's recordings can be cut into their words, some items are
 texts that nobody said, joined of words of theirs: a decoder that has heard few texts would learn those by heart.
@@ -93,7 +93,7 @@ class Utterances(Dataset[HeardText]):
 
 
 class PerturbedUtterances(Dataset[HeardText]):
-    """Utterances altered at random (see perturbing.py), in bunches of like length, without end.
+    """Utterances altered at random (see augmentation.py), in bunches of like length, without end.
 
     One that is given several times comes several times in a round.
     """
@@ -190,7 +190,7 @@ def heard_batch(items: Sequence[HeardText]) -> HeardBatch:
 
 
 def _checked(utterance: Utterance, shelf: Shelf, hearing: Hearing, encode: Encode) -> None:
-    """Refuse a recording that by its header cannot be read, or is too short for what shall be said in it."""
+    """Refuse a recording that, by its header, cannot be read or is too short for its text."""
     steps, symbols = shelf.checked(utterance.clip) / hearing.step_samples, len(encode(utterance.text))
     if steps < symbols:
         seconds = shelf.samples(utterance.clip) / hearing.sample_rate

@@ -1,4 +1,4 @@
-"""Training from sound to sound, step for step: an audio Transformer without a decoder (models/audio_transformer.py).
+"""Training from sound to sound, step for step: an audio Transformer without a decoder (models/audio_transformer).
 
     waveform or spectrogram of a noisy voice -> waveform or spectrogram of the voice alone
     spectrogram of a voice -> its waveform (a vocoder; there is no noise)
@@ -46,7 +46,7 @@ LEAST_DISTANCE_DB = 0.1  # of a noisy input: from less there is nothing to take 
 
 @dataclass(frozen=True)
 class AudioModel:
-    """The sizes of the network, and what is on its two sides."""
+    """The sizes of the network, and its source and target."""
 
     source: Literal["waveform", "spectrogram"]
     target: Literal["waveform", "spectrogram"]
@@ -103,7 +103,7 @@ class MelFrames:
         self.of(1)  # refuses sizes that do not go together
 
     def of(self, bins: int) -> Mel:
-        """With so many bands."""
+        """The spectrogram with `bins` bands."""
         return Mel(self.frame_samples, self.hop_samples, bins)
 
 

@@ -1,4 +1,4 @@
-"""Training from audio to text: spectrograms or waveforms of speech into what is said (see models/audio_transformer.py).
+"""Training from audio to text: recognisers of spectrograms or waveforms (see models/audio_transformer).
 
 Two ways of writing are trained at once on one encoder, as in "Joint CTC-Attention" (Kim et al., arXiv 1609.06773):
 
@@ -61,7 +61,7 @@ class AudioTextData:
     sample_rate: int = 8000
     epoch_utterances: int = 2000
     window_seconds: float = 8.0  # how long what the model runs on will be at most; as the longest that it is trained on
-    units: str = "auto"  # that texts are written in: characters, words, bpe-500 (see data/units.py)
+    units: str = "auto"  # that texts are written in: characters, words, bpe-500 (see data/tokenizer.py)
     workers: int = 0  # processes that prepare batches; 0: the training process itself
 
     def __post_init__(self) -> None:
@@ -276,7 +276,7 @@ def ctc_loss(logits: Tensor, lengths: Tensor, answers: Sequence[Sequence[int]]) 
 
 @torch.no_grad()
 def heard(logits: Tensor, lengths: Tensor) -> list[list[int]]:
-    """The likeliest way through CTC's logits (B, N, V): what comes again at once, and blanks, left out."""
+    """Greedy CTC decoding of logits (B, N, V): repeats and blanks are left out."""
     best = logits.argmax(-1)  # (B, N)
     found = []
     for row, length in zip(best, lengths.tolist(), strict=True):

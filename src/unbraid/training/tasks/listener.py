@@ -1,4 +1,4 @@
-"""The network of audio -> text, as a recipe's [model] has it: its sizes, and what it begins with."""
+"""The network of audio -> text in a recipe's [model]: its sizes and its initial weights."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -62,13 +62,13 @@ class AudioTextModel:
         return PretrainedSide(trunk.geometry if trunk else Wav2Vec2Config())
 
     def between(self, bins: int, symbols: int, trunk: Trunk | None = None) -> AudioTransformerConfig:
-        """The sizes between what is heard and so many symbols."""
+        """The network's sizes for the source and the given number of symbols."""
         names = ("features", "heads", "hidden", "encoder_layers", "decoder_layers", "positions", "ctc")
         sizes: dict[str, Any] = {name: getattr(self, name) for name in names}
         return AudioTransformerConfig(source=self.side(bins, trunk), target=TextSide(symbols), **sizes)
 
     def network(self, geometry: AudioTransformerConfig, trunk: Trunk | None) -> AudioTransformer:
-        """The network, its weights drawn from torch's generator, but for those that were pretrained."""
+        """A new network, with pretrained weights where there are any."""
         network = AudioTransformer(geometry, self.dropout)
         if trunk and isinstance(network.front, PretrainedFront):
             tensors = {name: torch.tensor(tensor) for name, tensor in trunk.tensors.items()}

@@ -73,7 +73,7 @@ class SpectralLoss:
 
 @dataclass(frozen=True)
 class Music(TaskBase):
-    """The task (see task.py): stems (B, S, 2, T), whose sum is heard."""
+    """The task (see task.py): the sum of stems (B, S, 2, T) -> the stems."""
 
     score: ClassVar[str] = "dev_usdri"
     measure: ClassVar[str] = "uSDRi"
@@ -213,7 +213,7 @@ class Music(TaskBase):
 
 
 def frame_count(samples: int, spectral: Spectral, multiple: int) -> int:
-    """Frames of a crop, those that end behind it included: the next multiple."""
+    """The number of frames of a crop, rounded up to a multiple."""
     frames = 1 + max(0, samples - spectral.frame_samples) // spectral.hop_samples
     return -(-frames // multiple) * multiple
 

@@ -262,7 +262,7 @@ def can_improve(heard: Tensor, target: Tensor) -> Tensor:
 
 
 def shapes(geometry: Config, samples: int) -> tuple[int, tuple[int, int] | None]:
-    """Frames that the encoder makes of so many samples, and the chunks they are cut into."""
+    """The encoder's frames for `samples` samples, and the number and size of chunks."""
     if isinstance(geometry, BandSplitConfig):
         return -(-samples // geometry.hop_samples) + 1, None
     stride = geometry.stride_samples if isinstance(geometry, SepFormerConfig) else geometry.kernel_samples // 2

@@ -1,4 +1,4 @@
-"""Training from text to text: words into phonemes, by the audio Transformer (see models/audio_transformer.py).
+"""Training from text to text: words into phonemes, by the audio Transformer (see models/audio_transformer).
 
 Each step sees the right symbols before it (teacher forcing), and the loss is the cross-entropy with label smoothing
 (Szegedy et al., arXiv 1512.00567; "Attention Is All You Need", section 5.4):
@@ -50,7 +50,7 @@ class TextModel:
         self.between(len(SPECIAL) + 1, len(SPECIAL) + 1)  # refuses sizes that do not go together
 
     def between(self, source: int, target: int) -> AudioTransformerConfig:
-        """The sizes between vocabularies of so many symbols."""
+        """The network's sizes for vocabularies of the given sizes."""
         sizes = dataclasses.asdict(self)
         del sizes["dropout"]
         return AudioTransformerConfig(source=TextSide(source), target=TextSide(target), **sizes)

@@ -1,4 +1,4 @@
-"""Training from text to spectrogram: an audio Transformer (see models/audio_transformer.py) learns a voice.
+"""Training from text to spectrogram: an audio Transformer (see models/audio_transformer) learns a voice.
 
 Each step sees the right frames before it (teacher forcing; Li et al., arXiv 1809.08895). What is made small:
 
@@ -60,7 +60,7 @@ class SpeakModel:
         self.between(len(SPECIAL) + 1, 1)  # refuses sizes that do not go together
 
     def between(self, symbols: int, bins: int) -> AudioTransformerConfig:
-        """The sizes between so many symbols and mel bands."""
+        """The network's sizes for the given symbols and mel bands."""
         names = ("features", "heads", "hidden", "encoder_layers", "decoder_layers", "positions")
         sizes: dict[str, Any] = {name: getattr(self, name) for name in names}
         return AudioTransformerConfig(TextSide(symbols), SpectrogramSide(bins, (self.stride,)), **sizes)
@@ -252,7 +252,7 @@ def looking_loss(looks: Tensor, lengths: Tensor, steps: Tensor, width: float) ->
 
 @torch.no_grad()
 def speak(model: AudioTransformer, source: Tensor, lengths: Tensor, most: int) -> list[Tensor]:
-    """Log-mel (N, F) of each text, written until its stop logit says so, or for so many steps."""
+    """The log-mel spectrogram (N, F) of each text, generated up to its stop logit or for at most `most` steps."""
     memory = model.prepare(source, lengths)  # each (L, B, H, N, D/H)
     past = memory[0][..., :0, :], memory[1][..., :0, :]
     side = model.back.side

@@ -147,7 +147,7 @@ def _read_waveform(graph: Graph, side: WaveSide, x: str) -> str:
 
 
 def _level(graph: Graph, side: WaveSide, found: str) -> str:
-    """log10 of the power of each step of what was found (B, E, N'): tokens (B·N, 1)."""
+    """log10 of the power of the filter outputs (B, E, N') at each step: tokens (B·N, 1)."""
     left = side.stride // side.strides[0]
     found = _inside(graph, found, left)
     power = graph.op("ReduceMean", graph.op("Mul", found, found), graph.constant([1]), keepdims=0)  # (B, N')

@@ -54,7 +54,7 @@ def audio_transformer_graph(geometry: AudioTransformerConfig, part: str, tensors
 
 
 def _encoded(graph: Graph, geometry: AudioTransformerConfig) -> tuple[Pass, Source, str]:
-    """Read a source: what its front and the encoder's layers make of it, memory (B·N, D)."""
+    """Encode a source by its front end and the encoder's layers: memory (B·N, D)."""
     lengths = graph.op("Cast", "lengths", to=INT32)
     source = read(graph, geometry)
     p = Pass(graph, geometry, source.batch, None, source.steps, lengths)
@@ -123,7 +123,7 @@ def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> byte
 
 
 def placed(p: Pass, x: str) -> tuple[str, tuple[str, str] | None]:
-    """Tokens that know where they are: positions added, or what their queries and keys are turned by."""
+    """Tokens with their positions added, or the rotation of their queries and keys."""
     g = p.geometry
     if g.positions == "rotary":
         return x, rotation(p.graph, angles(p.graph, p.first, p.end, g.features // g.heads))

@@ -44,7 +44,7 @@ Back = TextBack | SpectrogramBack | SpectrogramChange | WaveMasks | WaveBack
 
 
 class AudioTransformer(nn.Module):
-    """Source with lengths (B,), and the target so far where there is a decoder -> what comes out (see `geometry`)."""
+    """Source with lengths (B,) and, for a decoder, the target so far -> the target, as in `geometry`."""
 
     def __init__(self, geometry: AudioTransformerConfig, dropout: float = 0.0):
         super().__init__()
@@ -69,7 +69,7 @@ class AudioTransformer(nn.Module):
         return self._attend(self.front(source, lengths), lengths)
 
     def convert(self, source: Tensor, lengths: Tensor) -> Tensor:
-        """Aligned: what comes out, log-mel (B, N·stride, F) or samples (B, N·stride)."""
+        """The frame-aligned target: log-mel (B, N·stride, F) or samples (B, N·stride)."""
         if isinstance(self.front, WaveFront) and isinstance(self.back, WaveMasks):
             w = self.front.analyse(source, lengths)  # (B, E, N)
             out: Tensor = self.back(self._attend(self.front.features(w, lengths), lengths), lengths, w)
@@ -104,7 +104,7 @@ class AudioTransformer(nn.Module):
     def step(
         self, written: Tensor, past: KeysValues, memory: KeysValues, lengths: Tensor
     ) -> tuple[Tensor | tuple[Tensor, Tensor], KeysValues]:
-        """Write one step: what was written last -> what follows, and what is past then.
+        """Decode one step: the last output -> the next one, and the new cache of keys and values.
 
         Of symbols (B,) logits (B, V) follow; of frames (B, r·F) frames and stop logits (B,). Past and memory are keys
         and values, each (L, B, H, n, D/H) and (L, B, H, N, D/H); n is 0 at first.

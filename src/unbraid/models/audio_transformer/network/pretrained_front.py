@@ -1,4 +1,4 @@
-"""A Wav2Vec2 or HuBERT in front of an audio Transformer: what it has learnt of speech, without its head.
+"""A pretrained Wav2Vec2 or HuBERT, without its head, as the front end of an audio Transformer.
 
     features = W trunk(waveform)
 
@@ -35,7 +35,7 @@ class PretrainedFront(nn.Module):
         return out
 
     def take(self, tensors: Mapping[str, Tensor], frozen: bool) -> None:
-        """Begin with what was pretrained; and stay there, or not."""
+        """Load pretrained weights, and freeze them or not."""
         self.trunk.load_state_dict(dict(tensors))
         self.frozen = frozen
         self.trunk.requires_grad_(not frozen)

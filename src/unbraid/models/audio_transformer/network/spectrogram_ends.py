@@ -26,7 +26,7 @@ PRENET_DROPOUT = 0.5  # in training; without it the decoder copies the last fram
 
 
 def inside(x: Tensor, lengths: Tensor) -> Tensor:
-    """x (B, D, N) with zeros from step lengths (B,) on: what a convolution finds beyond the end of a lone item."""
+    """x (B, D, N) with zeros from step lengths (B,) on, as beyond the end of an item alone."""
     steps = torch.arange(x.shape[2], device=x.device) < lengths[:, None, None]
     return x * steps
 
@@ -68,7 +68,7 @@ class SpectrogramChange(nn.Module):
 
 
 class SpectrogramBack(nn.Module):
-    """One by one: what was written so far, frames (B, M, r·F) -> features (B, M, D); and what comes next."""
+    """Autoregressive: frames so far (B, M, r·F) -> features (B, M, D), and features -> the next frames."""
 
     def __init__(self, side: SpectrogramSide, features: int):
         super().__init__()
@@ -93,7 +93,7 @@ class SpectrogramBack(nn.Module):
         return self.frames(x), self.stop(x)[..., 0]
 
     def refine(self, log_mel: Tensor) -> Tensor:
-        """The written frames (B, N, F) with what the post-net adds."""
+        """Frames (B, N, F) plus the output of the post-net."""
         x = log_mel.transpose(1, 2)  # (B, F, N)
         for i, conv in enumerate(self.post):
             x = conv(torch.tanh(x) if i else x)

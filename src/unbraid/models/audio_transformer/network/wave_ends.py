@@ -74,7 +74,7 @@ class WaveFront(nn.Module):
 
 
 class WaveMasks(nn.Module):
-    """Altered: features (B, N, D) and what was found in the source, w (B, E, N) -> waveform (B, N·stride)."""
+    """Masks: features (B, N, D) and filter outputs of the source, w (B, E, N) -> waveform (B, N·stride)."""
 
     def __init__(self, side: WaveSide, features: int):
         super().__init__()
