@@ -1,9 +1,9 @@
 """The files of a run in progress: checkpoints, written atomically, the best weights, and a log.
 
-last.ckpt   everything that going on exactly takes, after each part; Lightning's own format
-best.pt     {"model": weights, "config": sizes, and what the task records}: what `unbraid export` reads; the averaged
-            weights where there is an average; of equally good ones the latest
-log.csv     one line for each part
+- `last.ckpt`: the complete state after each part, to resume exactly; Lightning's own format
+- `best.pt`: {"model": weights, "config": sizes, and the task's record}, for `unbraid export`; the averaged weights if
+  there is an average; the latest of equally good ones
+- `log.csv`: one line for each part
 """
 
 import contextlib
