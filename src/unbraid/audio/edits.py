@@ -1,7 +1,7 @@
 """Edit lists of MP4 and QuickTime files: the length of a track with all its edits (ISO 14496-12, 8.6.6).
 
-FFmpeg honours edits, but states either how long they are together, with what is empty at the start, or, where that is
-shorter, how long the samples are, without it.
+FFmpeg honours edits, but states either their total duration, including empty ones at the start, or, if that is shorter,
+the duration of the samples without them.
 """
 
 import struct

@@ -1,7 +1,7 @@
 """Encoders: float32 blocks (C, n) in, bytes of one format into an open binary file.
 
-WAV is written by ourselves (sizes beyond 4 GiB, streams, no time stamps in the file), flac, ogg and mp3 by
-libsndfile, m4a and opus by FFmpeg (libsndfile 1.2.2 spoils the last millisecond of many Opus files). Integers are
+WAV is written by our own code (sizes beyond 4 GiB, streams, no time stamps in the file), flac, ogg and mp3 by
+libsndfile, m4a and opus by FFmpeg (libsndfile 1.2.2 damages the last millisecond of many Opus files). Integers are
 rounded to nearest and saturate: +1.0 becomes the largest integer, never the smallest.
 """
 

@@ -1,9 +1,9 @@
 """Constant bit rates of LAME, the mp3 encoder inside libsndfile.
 
-The sample rate decides the version of MPEG audio, and so which bit rates there are; LAME takes the nearest. At lower
-ones its presets turn the sound down (`scale`, up to 0.45 dB), which the encoder here undoes. And where a frame has no
-room for LAME's table of contents, it is left out, and with it the only statement of delay and length: such rates are
-refused, for the length would not come back.
+The sample rate determines the version of MPEG audio and the bit rates it has; LAME takes the nearest. At lower bit
+rates its presets attenuate the audio (`scale`, up to 0.45 dB), which the encoder here compensates. If a frame has no
+room for LAME's table, the table is left out, and with it the only statement of delay and length. Such bit rates are
+refused, because the length would be lost.
 """
 
 from typing import BinaryIO

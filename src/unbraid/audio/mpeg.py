@@ -1,8 +1,8 @@
-"""MPEG audio (mp3) as frames, to tell how many recordings a file holds.
+"""MPEG audio (mp3) as frames, to find concatenated recordings.
 
-Players go on where one mp3 ends and the next begins; decoders stop there, because the first frame of a file may count
-its frames (the Xing, Info or VBRI table), or break on the tags between. Where that table fits the file, nothing else is
-looked at; else all headers of frames are read, some 140 000 an hour. (ISO 11172-3 and 13818-3.)
+Players continue after the end of an mp3 with the next one; decoders stop there, because the first frame may state the
+number of frames (the Xing, Info or VBRI table), or fail on the tags in between. If that table fits the file, nothing
+else is read; otherwise all headers of frames are, some 140 000 an hour. (ISO 11172-3 and 13818-3.)
 """
 
 from collections.abc import Iterator

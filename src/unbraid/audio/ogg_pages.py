@@ -1,9 +1,9 @@
 """Inspection of Ogg files page by page: damaged or missing pages, and gaps in time.
 
 Each page states its checksum, its number in its stream, and how many samples there are up to its end (RFC 3533).
-libsndfile ignores damage and gaps, so that everything after them comes too early; such files are left to FFmpeg. What a
-page can hold at most follows from its packets: each Opus packet says how long it is (RFC 6716, 3.1), a Vorbis packet is
-at most half of a long block (Vorbis I specification, 4.2.2).
+libsndfile ignores damage and gaps, so that everything after them comes too early; such files are left to FFmpeg. The
+longest possible duration of a page follows from its packets: an Opus packet states its own (RFC 6716, 3.1), a Vorbis
+packet is at most half of a long block (Vorbis I specification, 4.2.2).
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Reading audio, whole or in blocks, from anything libsndfile or FFmpeg understands.
+"""Reading audio, whole or in blocks, from any format of libsndfile or FFmpeg.
 
     with open_reader("interview.m4a", start=60, duration=30) as reader:
         for block in reader.blocks(65536): ...        # float32 (C, n), constant memory

@@ -1,6 +1,6 @@
 """The WAV headers that we write.
 
-A program that writes WAV into a pipe cannot come back and enter the lengths; as ffmpeg does, we leave 0xFFFFFFFF there.
+A program that writes WAV into a pipe cannot enter the lengths afterwards; like ffmpeg, we leave 0xFFFFFFFF there.
 Files over 4 GiB are RF64 (EBU Tech 3306): a JUNK chunk reserved at the front becomes the `ds64` chunk that holds
 64-bit lengths, so that the choice can wait until the last sample is written.
 """

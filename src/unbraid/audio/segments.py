@@ -1,7 +1,7 @@
 """The starts of the recordings in concatenated files of MP4, Matroska and other formats (cat a.m4a b.m4a).
 
-Only the boxes and elements of the highest level are looked at. A fragmented MP4 that repeats its header in the middle,
-as services send it in pieces, goes on with the time it was at, and is one recording (ISO 14496-12; RFC 8794).
+Only the boxes and elements of the highest level are read. A fragmented MP4 that repeats its header in the middle, as
+streaming services send it, continues with the same clock and is one recording (ISO 14496-12; RFC 8794).
 """
 
 import re

@@ -1,7 +1,7 @@
 """Sources of audio: a path, a binary file object, or a pipe, which is first spooled to disk.
 
-Models read a track more than once (Wiener filter, common gain), so whatever cannot seek is copied to a
-temporary file before anything else happens.
+Models read a track more than once (Wiener filter, common gain), so a source that cannot seek is first copied to
+a temporary file.
 """
 
 import io

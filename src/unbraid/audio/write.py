@@ -4,8 +4,8 @@
         writer.write(block)                          # float32 (C, n)
     writer.peak                                      # largest |sample|: the caller may need a common gain
 
-A writer writes to the very path it is given (temporary names and renaming are the caller's), and takes the file
-away again when anything fails, the closing of it included.
+A writer writes to the given path itself (temporary names and renaming are the caller's), and removes the file if
+anything fails, including closing it.
 """
 
 import contextlib

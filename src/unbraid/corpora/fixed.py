@@ -1,4 +1,4 @@
-"""Fixed mixtures over a folder of speakers: listed in a CSV, or drawn, always the same ones, where there is no CSV.
+"""Fixed mixtures over a folder of speakers: listed in a CSV, or else drawn with a fixed seed.
 
 A row of `{split}_mix{N}.csv` has id, seconds, and for each source j path_j, start_j (s) and gain_db_j. Source j is
 file[start : start + seconds] at an RMS of 0.05 · 10^(gain / 20); the mixture is the sum of the sources.

@@ -1,4 +1,4 @@
-"""Which mixtures, speakers and noises a folder holds, in the layouts that published scripts write and in two of ours.
+"""The mixtures, speakers and noises in a folder, in the layouts of published scripts and in two of our own.
 
     wsj0mix     2speakers/wav8k/min/{tr,cv,tt}/{mix,s1,s2}            WSJ0-2mix, -3mix (Hershey, arXiv 1508.04306)
     librimix    Libri2Mix/wav8k/min/{train-100,…}/{mix_clean,s1,…}    LibriMix (Cosentino, arXiv 2005.11262)
@@ -7,7 +7,7 @@
     manifest    manifest.csv: path, speaker, split                    see manifest.py
     speakers    one folder for each speaker                           see speakers.py
 
-The folders tell everything; LibriMix's metadata CSVs are not needed. The targets of WHAMR! are the anechoic sources,
+The folders suffice; LibriMix's metadata CSVs are not needed. The targets of WHAMR! are the anechoic sources,
 whatever the mixture's condition, as in SpeechBrain's recipe.
 """
 

@@ -1,4 +1,4 @@
-"""Clips and mixtures: pieces of recordings that are read when they are needed, and no more of them than that."""
+"""Clips and mixtures: excerpts of recordings, read on demand."""
 
 import math
 from dataclasses import dataclass

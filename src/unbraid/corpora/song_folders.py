@@ -1,6 +1,6 @@
-"""Songs as folders of stems: [SPLIT/]SONG/{vocals,drums,bass,piano,other}.{wav,flac,ogg,…}, and mixture.* if need be.
+"""Songs as folders of stems: [SPLIT/]SONG/{vocals,drums,bass,piano,other}.{wav,flac,ogg,…}, and optionally mixture.*.
 
-`accompaniment` is everything but the vocals. It counts as `other` where nothing else is told apart. Without folders of
+`accompaniment` is everything but the vocals. It counts as `other` if there are no further stems. Without folders of
 splits, songs are divided by a hash of their names (see speakers.py).
 """
 

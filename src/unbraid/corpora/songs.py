@@ -1,7 +1,7 @@
 """Songs and their parts: one file or more for each part, read on demand from any position.
 
-A corpus tells parts apart; a model has stems. `stems_of` brings the two together, so that one folder serves models of
-two, four and five stems. A song may lack any part: there it is silent.
+A corpus has parts, a model has stems. `stems_of` maps one to the other, so that one folder serves models of
+two, four and five stems. A part that a song lacks is silent.
 """
 
 import math

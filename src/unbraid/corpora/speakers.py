@@ -1,7 +1,7 @@
 """A folder with one folder of recordings for each speaker, split by speaker into train, dev and test (80, 10, 10 %).
 
-The order in which speakers (or, among noises, files) go to test, dev and train is that of a hash of their names: it
-depends on nothing but the names, on any machine. dev and test get as many speakers as a mixture needs, at least.
+Speakers (or, for noises, files) are assigned to test, dev and train in the order of a hash of their names, the same on
+any machine. dev and test get at least as many speakers as a mixture needs.
 """
 
 import os

@@ -1,8 +1,8 @@
 """The tables that Spleeter trains on: musdb_train.csv, musdb_validation.csv and the like, a row for each song.
 
 Columns are mix_path, and {stem}_path for each stem (github.com/deezer/spleeter, configs). Paths are relative to the
-folder, as Spleeter has it, or to the table. A stem that is no part of ours is other, and so is the accompaniment where
-nothing but vocals is told apart.
+folder, as Spleeter has it, or to the table. An unknown stem counts as other, and so does the accompaniment if vocals
+are the only other stem.
 """
 
 import os

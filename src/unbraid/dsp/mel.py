@@ -6,9 +6,9 @@ evenly spaced in mel (O'Shaughnessy 1987, as HTK has it),
 
     mel(f) = 2595 log10(1 + f / 700)
 
-and a level is (dB + 40) / 40: 1 is the peak of a full-scale sine, −1 is −80 dB, and nothing is lower. Triangles sum to
-1, so that noise has about the same level in wide bands and narrow ones; no slope is steeper than one bin, so that none
-of them falls between two bins. Normalized levels count from the loudest one, where that is not below −60 dB: a soft
+and a level is (dB + 40) / 40: 1 is the peak of a full-scale sine, −1 is −80 dB, the lowest level. Triangles sum to
+1, so that noise has about the same level in wide bands and narrow ones; no slope is steeper than one bin, so that no
+triangle falls between two bins. Normalized levels are relative to the loudest one if that is at least −60 dB: a soft
 recording is then as loud as any other, and silence stays silent.
 """
 

@@ -1,7 +1,7 @@
-"""Long audio in windows that overlap, and their outputs joined again.
+"""Overlapping windows of long audio, and overlap-add of their outputs.
 
-Every window is full: the last one reaches back as far as it must. Two neighbours are cross-faded over the last
-`overlap` samples of what is there already, with sin² and cos² that add up to one.
+Every window is full: the last one starts earlier if necessary. Two neighbours are cross-faded over the last
+`overlap` samples of the output so far, with sin² and cos², which add up to one.
 """
 
 from collections.abc import Iterator

@@ -1,12 +1,12 @@
-"""The cache on disk: where models are kept, and how one gets in and out without ever being seen half-done.
+"""The cache of models on disk; models appear in it and leave it atomically.
 
     cache/models/<name>/       pulled and imported models (see `catalogue.folder_name`)
-    cache/encoders/<name>/     pretrained encoders to train upon, as published (see `train.pretrained`)
-    cache/downloads/<source>/  files under way, kept for the next attempt
+    cache/encoders/<name>/     pretrained encoders for training, as published (see `training.pretrained`)
+    cache/downloads/<source>/  partial downloads, kept for the next attempt
     cache/int8/<weights>-…/    int8 copies of weights with that hash (see `runtime.int8`)
 
-A folder is written beside its place, and takes it at one instant, from an older one too (see `atomic`). Folders under
-way begin with a dot and are not models. There are no symbolic links, so Windows needs no special rights.
+A folder is written beside its place and replaces an older one at one instant (see `files.atomic`). The names of
+unfinished folders begin with a dot. There are no symbolic links, so Windows needs no special rights.
 """
 
 import os

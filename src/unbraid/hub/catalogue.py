@@ -1,7 +1,7 @@
 """The catalogue of models: data and names, without network or disk access.
 
-`assets/catalogue.json` lists the models that others publish (facts and scores as their own pages state them, hashes
-from the releases) and the names of those inside the package. A name becomes a folder by writing `--` for `/` and
+`assets/catalogue.json` lists published models (facts and scores as their publishers state them, hashes
+from the releases) and the names of those in the package. A name becomes a folder by writing `--` for `/` and
 `:`, which no published name contains and no imported name may; the way back is the name in the folder's spec.json.
 """
 

@@ -1,9 +1,9 @@
-"""One file over HTTP(S): resumed where it stopped, tried again when the line drops, and verified before it is kept.
+"""Download of a file over HTTP(S): resumed, retried after a lost connection, and verified.
 
 The bytes gather in `NAME.part`, which survives a dropped connection, an interrupt and a crash; only a file whose
-size and hash are the expected ones is renamed to NAME. A server that ignores `Range` makes us start again. We give
-up when several attempts in a row bring nothing new, not after a number of attempts: a slow line still gets there.
-What a server says is not believed: no body may be larger than what is looked for, and no number longer than a size.
+size and hash are the expected ones is renamed to NAME. If a server ignores `Range`, the download starts again. It
+ends after several attempts in a row without progress, not after a number of attempts, so a slow connection succeeds.
+Statements of servers are checked: no body may be larger than the expected file, and no number longer than a size.
 """
 
 import hashlib

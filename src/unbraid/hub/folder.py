@@ -1,4 +1,4 @@
-"""A model is a folder: spec.json, model.safetensors, its graphs, README.md; written whole or not at all."""
+"""Model folders: spec.json, model.safetensors, graphs and README.md, written whole or not at all."""
 
 import dataclasses
 import hashlib

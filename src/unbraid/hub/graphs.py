@@ -1,8 +1,8 @@
 """The graphs of a network: shipped with the package for known sizes, else built.
 
-A graph holds no weights, so one file serves every model of its (geometry, dtype). Most networks are one graph, "model";
-one that writes step by step is two, "encoder" and "decoder", over the same weights, and "post" is a third of one that
-writes spectrograms. An audio Transformer has one more to be looked at. Building needs the `onnx` package.
+A graph holds no weights, so one file serves every model of its (geometry, dtype). Most networks are one graph, "model".
+An autoregressive one has two, "encoder" and "decoder", over the same weights, and "post" as a third if it generates
+spectrograms. An audio Transformer has one more for its attention weights. Building needs the `onnx` package.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
 """Models by name: find one on this machine, list them, fetch a published one, import or remove one.
 
-Nothing is downloaded unless `pull` is called. A model in the cache is complete or not there at all: it gets its place
-(see `store`) after every byte of the download was verified (see `download`).
+Nothing is downloaded unless `pull` is called. A model appears in the cache (see `cache`) only after every
+byte of its download was verified (see `download`).
 """
 
 import os

@@ -1,10 +1,10 @@
 """Publishers of models: the files of a model are downloaded into a folder in the publisher's layout.
 
-SpeechBrain's and those for transformers lie on the Hugging Face hub, each at the commit that the catalogue pins; where
-it pins none, `main` is asked once which commit it is, and that one is fetched and recorded. `huggingface_hub` finds
-the user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME); what the hub states and the bytes come through
-`download`, because the hub's own downloader starts a file again when the program was stopped. Spleeter's are
-archives of a GitHub release, whose `checksum.json` and the hash in our catalogue must say the same.
+SpeechBrain's models and those for transformers are on the Hugging Face hub. They are fetched at the commit that the
+catalogue pins; without one, the commit of `main` is asked for once, fetched and recorded. `huggingface_hub` finds the
+user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME). Files are fetched by `download`, because the hub's own
+downloader cannot resume after the program was stopped. Spleeter's models are archives of a GitHub release, whose
+`checksum.json` must agree with the hash in our catalogue.
 """
 
 import json

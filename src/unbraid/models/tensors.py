@@ -1,7 +1,7 @@
-"""The weights of a model: which tensors a geometry has, and the file that holds them.
+"""The weights of a model: the tensors of a network, and their file.
 
-`model.safetensors` is written with its tensors in name order and nothing else in the header, so that every
-offset is a constant of (geometry, dtype): an ONNX graph can point into the file (see DESIGN: a model is a folder).
+`model.safetensors` is written with its tensors in name order and nothing else in the header, so that every offset is a
+constant of (geometry, dtype): an ONNX graph can point into the file (see docs/design.md, A model is a folder).
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""Engines that run a model folder: arrays in, arrays out."""
+"""Engines that run the network of a model folder: arrays in, arrays out."""
 
 from unbraid.runtime.base import Executor, open_executor
 

@@ -1,4 +1,4 @@
-"""The one seam between the program and its engines: an Executor runs a network on arrays and knows nothing else."""
+"""The interface between the program and its engines: an Executor runs a network on arrays."""
 
 import functools
 import typing

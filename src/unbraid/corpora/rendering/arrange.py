@@ -1,4 +1,4 @@
-"""A song's events as its plan wants them, part by part: other programs, key, dynamics and channel settings."""
+"""The events of a song arranged by its plan, part by part: programs, key, dynamics and channel settings."""
 
 from collections.abc import Iterable
 

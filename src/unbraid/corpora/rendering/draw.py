@@ -1,8 +1,8 @@
-"""Drawing a song's plan: which music, which instruments, how mixed, who sings. Every draw is the generator's.
+"""Random plans of songs: music, instruments, mix and singer, from an explicit random generator.
 
-Nothing here makes sound. A part of the song keeps its family of instruments (General MIDI has sixteen families of
-eight), so bass stays bass; the other instruments may leave theirs now and then, and become a piano in half of the
-songs that have none, because there is never enough piano.
+Nothing is rendered here. Each part keeps its family of instruments (General MIDI has sixteen families of eight), so
+bass stays bass. Other instruments may change their family, and become a piano in half of the songs without one, because
+pianos are rare.
 """
 
 from collections.abc import Iterable, Sequence

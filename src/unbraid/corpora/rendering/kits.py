@@ -1,7 +1,7 @@
 """Drum kits of samples, as Hydrogen has them: drumkit.xml and recordings, for each drum by loudness.
 
-Adding samples is all it takes to play one. What the instruments are is guessed from their names, since kits number
-them as they like; one that lacks a drum plays its nearest kin. (http://hydrogen-music.org)
+A kit is played by adding its samples. The kind of an instrument is guessed from its name, since kits number them
+differently; a missing drum is replaced by a similar one. (http://hydrogen-music.org)
 """
 
 import re

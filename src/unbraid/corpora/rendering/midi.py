@@ -1,4 +1,4 @@
-"""MIDI files as lists of events in seconds, and the notes that such a list plays.
+"""MIDI files as lists of events in seconds, and their notes.
 
 Only reading and writing need `mido`; everything in between works on plain tuples.
 """

@@ -1,4 +1,4 @@
-"""Everything that is drawn for a song, as plain values: song.json holds a plan, and a plan is all that makes a song."""
+"""The plan of a song: all random choices as plain values, stored in song.json. The plan determines the song."""
 
 import json
 from dataclasses import asdict, dataclass

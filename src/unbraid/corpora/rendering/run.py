@@ -1,4 +1,4 @@
-"""Many songs at once, in processes; a song that fails does not stop the others."""
+"""Rendering of many songs in parallel processes; a song that fails does not stop the others."""
 
 import signal
 from collections.abc import Iterator, Sequence

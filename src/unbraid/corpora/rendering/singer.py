@@ -1,4 +1,4 @@
-"""The vocals of a song: a voice that sings its melody, or a recording of a voice as it is, in a hall."""
+"""The vocals of a song: a voice that sings its melody, or an unprocessed recording, with reverb."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""Speech that sings: WORLD takes a voice apart, and puts it together again on the pitches of a melody.
+"""Singing from speech: WORLD analyses a voice and resynthesises it on the pitches of a melody.
 
-A voice is f0, spectral envelope and aperiodicity in frames of 5 ms (Morise et al., IEICE Trans. 2016, E99-D 7). Sung,
-its pauses go, what is voiced lasts longer, its f0 is the melody's with portamento and vibrato, and its envelope is
-moved by a factor, which is another size of mouth. What is unvoiced stays, so that consonants do. Between phrases of
-the melody there is silence.
+A voice is f0, spectral envelope and aperiodicity in frames of 5 ms (Morise et al., IEICE Trans. 2016, E99-D 7). For
+singing, pauses are removed, voiced frames last longer, f0 is the melody's with portamento and vibrato, and the envelope
+is scaled in frequency, as by another size of the vocal tract. Unvoiced frames, the consonants, stay as they are.
+Between phrases of the melody there is silence.
 """
 
 import importlib.machinery

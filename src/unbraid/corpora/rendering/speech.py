@@ -1,7 +1,7 @@
-"""Voices without recordings: espeak-ng says made-up words, as full-band material for singing.
+"""Synthetic voices: made-up words by espeak-ng, as full-band material for singing.
 
-A formant synthesizer is no person, but it has highs that telephone speech lacks, and with its languages and variants
-it is a hundred different voices. Words are made of open syllables, because vowels are what is sung.
+A formant synthesiser is not a person, but it has the high frequencies that telephone speech lacks, and its languages
+and variants give a hundred different voices. Words have open syllables, because vowels are sung.
 (https://github.com/espeak-ng/espeak-ng)
 """
 

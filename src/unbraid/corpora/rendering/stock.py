@@ -1,8 +1,8 @@
 """The material for songs of one split: MIDI files, SoundFonts, drum kits and voices.
 
-A folder with a manifest.csv (columns path, split, at will speaker) is divided as that says, one with a sub-folder
-named like the split by its sub-folders. Other voices all count. Other MIDI files are divided by their content (CRC-32
-of the bytes: an eighth is test, a sixteenth dev), so that two splits never share a song, copies of it included.
+A folder with a manifest.csv (columns path, split, optionally speaker) is divided by it, one with a sub-folder named
+like the split by its sub-folders. Otherwise all voices count. Other MIDI files are divided by their content (CRC-32 of
+the bytes: an eighth is test, a sixteenth dev), so that two splits never share a song, copies of it included.
 """
 
 import zlib

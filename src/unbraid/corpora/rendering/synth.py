@@ -1,4 +1,4 @@
-"""Events to sound: FluidSynth, the system's program, with any SoundFont (https://www.fluidsynth.org)."""
+"""Synthesis of MIDI events by the program FluidSynth with any SoundFont (https://www.fluidsynth.org)."""
 
 import shutil
 import subprocess

@@ -1,9 +1,9 @@
 """The symbols of a CTC head that `transformers` published, as a vocabulary of ours.
 
-vocab.json maps symbols to rows of the head. What the special ones are called (padding, which is CTC's blank, begin,
-end, unknown, and what stands between words) is in tokenizer_config.json or special_tokens_map.json, where there is
-one; symbols that were added later are in tokenizer_config.json or added_tokens.json. Ours come first, in a fixed order
-(see `vocabulary`), and between words is a space.
+vocab.json maps symbols to rows of the head. The names of the special ones (padding, which is the CTC blank, begin, end,
+unknown, and the word delimiter) are in tokenizer_config.json or special_tokens_map.json, if there is one; symbols that
+were added later are in tokenizer_config.json or added_tokens.json. In our vocabulary the special symbols come first, in
+a fixed order (see `vocabulary`), and the word delimiter is a space.
 Source: the files that transformers 4.0 to 5.23 write, and its Wav2Vec2CTCTokenizer.
 """
 

@@ -1,4 +1,4 @@
-"""Audio as a network that goes by steps takes it: as whole ones."""
+"""Padding of audio to whole steps of a network."""
 
 import numpy as np
 
