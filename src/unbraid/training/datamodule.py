@@ -1,7 +1,7 @@
-"""From the task's data to batches: which items are trained on, in which order, and which ones choose.
+"""The DataModule: batches of the task's training and dev data, in a reproducible order.
 
-An item is a pure function of (seed, position), and so is the order; training is at a position that follows from how
-many parts are done. Nothing else has to be remembered to go on exactly.
+An item is a pure function of (seed, position), and so is the order; the position of training follows from the number of
+completed parts. No other state is needed to resume exactly.
 """
 
 from collections.abc import Iterator, Sized

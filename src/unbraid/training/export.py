@@ -1,6 +1,6 @@
-"""From a training checkpoint to a model folder: write it, run it in both engines, keep it only if they agree.
+"""Export of a training checkpoint to a model folder, kept only if ONNX Runtime and torch agree on it.
 
-A checkpoint is what training saves as best.pt: {"model": state dict, "config": sizes of the network, …}, with "stems"
+A checkpoint is the best.pt of a training run: {"model": state dict, "config": sizes of the network, …}, with "stems"
 and "spectral" for music, "vocabularies" for text.
 """
 

@@ -1,10 +1,10 @@
-"""Training losses as pure functions on torch tensors: waveforms (B, S, T), in float32 whatever autocast says.
+"""Training losses as pure functions on torch tensors: waveforms (B, S, T), in float32, regardless of autocast.
 
     loss = above_threshold(pit_si_sdr(estimates, targets))          # the SepFormer recipe
     loss = pit_active_snr(estimates, targets, mixture).mean()       # where some targets are silent
 
-Everything is finite, and so is its gradient, when estimates or targets are silent. Scores (`si_sdr`, `snr`) are in dB
-and the higher the better; losses are the lower the better.
+Values and gradients are finite for silent estimates or targets. Scores (`si_sdr`, `snr`) are in dB, higher is better;
+of losses, lower is better.
 """
 
 import itertools

@@ -2,7 +2,7 @@
 
 Muon (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; Liu et al., arXiv 2502.16982, for
 the scale that lets AdamW's rate serve both) is defined for the matrices of hidden layers. Everything else, encoders,
-decoders, tables of symbols, norms and biases, is AdamW's. Both are torch's own.
+decoders, embeddings, norms and biases, is trained by AdamW. Both are torch's own.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,7 @@
-"""Wav2Vec2 and HuBERT to build upon: found on this machine, or fetched from the Hugging Face hub.
+"""Pretrained Wav2Vec2 and HuBERT encoders, on this machine or from the Hugging Face hub.
 
-A folder in the layout of transformers will do, with a CTC head or without, and so will a model of ours of the family
-"wav2vec2", whose head is left out. What is fetched stays as it was published, in the cache, so that a run that goes on
-begins with the same:
+Accepted are a folder in the layout of transformers, with a CTC head or without, and a model folder of the family
+"wav2vec2", without its head. Downloads stay in the cache as published, so that a resumed run uses the same weights:
 
     cache/encoders/<owner>--<name>/    config.json, preprocessor_config.json and the weights
 """

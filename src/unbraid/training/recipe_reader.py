@@ -1,7 +1,7 @@
-"""Values of a TOML file into frozen dataclasses, strictly: whatever a table does not know is an error.
+"""Strict reading of a TOML file into frozen dataclasses: an unknown key is an error.
 
-A recipe holds values, never code: each table fills one dataclass, and a key that the dataclass lacks is refused with
-the nearest name that it has. `key=value` words from the command line change the tables before they are read.
+A recipe holds values, never code: each table fills one dataclass, and an unknown key is refused with the
+nearest valid name. `key=value` words from the command line change the tables before they are read.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""A training run: looked at, started or taken up where it stopped, and exported."""
+"""A training run: inspect, start or resume, and export."""
 
 import json
 import os

@@ -1,6 +1,6 @@
 """Warm start: a run's first weights from another model, also from one with other outputs.
 
-Voices have no names: the first rows are taken, as many as there are. Stems have, and are matched by them.
+Stems are matched by their names. Voices have none: as many of the first rows are taken as both models have.
 """
 
 from collections.abc import Mapping, Sequence

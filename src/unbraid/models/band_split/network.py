@@ -5,7 +5,7 @@ RNN", arXiv 2209.15174). Attention over time compares whole frames, all bands at
 serves every band (Wang et al., TF-GridNet, arXiv 2211.12433); gated feed-forward layers hold a depthwise convolution
 over time and bands; a gated perceptron mixes the bands of each frame (after Quan & Li, SpatialNet, arXiv 2307.16516).
 Almost all of the time goes into a few large products, which bfloat16 makes several times faster where a processor
-has it. What comes out are complex filters over neighbouring frames (Mack & Habets, Deep Filtering, arXiv 1904.08369),
+has it. The outputs are complex filters over neighbouring frames (Mack & Habets, Deep Filtering, arXiv 1904.08369),
 times a gate: where the mixture is silent, so is every voice.
 
 There are no learned positions, so the length is free. The mixture is normalised to an RMS of 1 on the way in and

@@ -1,4 +1,4 @@
-"""Conv-TasNet: the convolutional forerunner that our SepFormers are measured against, on the same data and budget.
+"""Conv-TasNet, a convolutional baseline for our SepFormers on the same data and budget.
 
 Luo & Mesgarani, "Conv-TasNet: Surpassing Ideal Time-Frequency Magnitude Masking for Speech Separation" (arXiv
 1809.07454), the non-causal network with global layer norms and sigmoid masks; letters are the paper's.

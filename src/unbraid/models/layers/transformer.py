@@ -1,15 +1,15 @@
-"""Pre-norm Transformer layers and the stacks of them, encoder and decoder, shared by the models.
+"""Pre-norm Transformer layers, encoder and decoder, shared by the models.
 
-Vaswani et al. (arXiv 1706.03762), with layer norm before each part (Wang et al., arXiv 1906.01787), as in
-SepFormer (Subakan et al., arXiv 2010.13154). Each part adds to what it is given, x + part(norm(x)):
+Vaswani et al. (arXiv 1706.03762), with layer norm before each sub-layer (Wang et al., arXiv 1906.01787), as in
+SepFormer (Subakan et al., arXiv 2010.13154). Each sub-layer is residual, x + f(norm(x)):
 
     encoder layer   x + SelfAttention(norm(x)),        then feed-forward
     decoder layer   x + MaskedSelfAttention(norm(x)),  then x + CrossAttention(norm(x), memory), then feed-forward
     feed-forward    x + max(0, norm(x) W_in + b_in) W_out + b_out                                  (section 3.3)
 
-A decoder writes one step after the other. What its layers keep of past steps, their keys and values, is passed in and
-returned: whole sequences (teacher forcing) start with nothing kept, single steps with all that came before. Dropout
-(section 5.4) falls on each part's output and on the embeddings; it has no weights, and 0 is none at all.
+A decoder generates one step after the other. The cache of its layers, the keys and values of past steps, is passed in
+and returned: whole sequences (teacher forcing) start with an empty cache, single steps with that of all earlier ones.
+Dropout (section 5.4) is applied to the output of each sub-layer and to the embeddings.
 """
 
 from collections.abc import Iterable, Sequence

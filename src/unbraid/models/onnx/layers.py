@@ -1,7 +1,7 @@
-"""The parts of Transformers as ONNX nodes, for every graph that has some: linear layers, norms, positions, rotation.
+"""Building blocks of Transformers as ONNX nodes: linear layers, norms, positions, rotation.
 
-The same as `models.attention`, `models.transformer` and `models.positions`, which have the equations. Tokens are a
-matrix (M, D), whatever sequences they belong to, so that each linear layer is one product.
+They equal `models.layers.attention`, `transformer` and `positions`, which have the equations. Tokens are a
+matrix (M, D), regardless of their sequences, so that each linear layer is one product.
 """
 
 import math

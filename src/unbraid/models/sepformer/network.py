@@ -1,4 +1,4 @@
-"""SepFormer: voices that talk at once, pulled apart by masks from a dual-path Transformer.
+"""SepFormer: separation of simultaneous voices by masks from a dual-path Transformer.
 
 Subakan et al., "Attention Is All You Need in Speech Separation" (arXiv 2010.13154): a learned encoder, a masking
 network that attends within chunks and then across them, a learned decoder. Features stay on the last axis, so

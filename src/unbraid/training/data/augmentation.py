@@ -1,13 +1,13 @@
-"""Recordings of speech, altered at random, so that a recogniser learns words and not voices, rooms or microphones.
+"""Random augmentation of speech, so that a recogniser learns words and not voices, rooms or microphones.
 
     faster or slower     resampled: tempo, pitch and formants change alike (Ko et al., "Audio augmentation", 2015)
-    another microphone   a gain that wanders over frequency
-    noise                of a colour and a level of its own, behind everything
-    a noise gate         what is much softer than the loudest is cut off, fricatives with it, as some recorders do
-    another level        so that nobody has to bring recordings to one
-    masks                on log-mel: some bands, and some moments, are as if never heard (SpecAugment, arXiv 1904.08779)
+    another microphone   a random smooth gain over frequency
+    noise                of random colour and level
+    a noise gate         soft parts are cut off, fricatives with them, as by some recorders
+    another level        so that recordings need not be normalised
+    masks                of bands and moments of the log-mel spectrogram (SpecAugment, arXiv 1904.08779)
 
-And texts that nobody said: recordings of single words with pauses between them can be cut there and joined anew.
+New texts: recordings of single words with pauses between them can be cut there and joined in another order.
 """
 
 import dataclasses

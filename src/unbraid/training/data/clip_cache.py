@@ -1,8 +1,7 @@
 """A cache of decoded recordings: lossy files are decoded once and kept as int16 while there is room.
 
-A wav or flac file is entered where the piece begins. Vorbis, mp3 and their like cost ten times as much, and most cannot
-be entered in the middle to the sample; a file of those is decoded whole, a block at a time. Every worker has a shelf of
-its own.
+wav and flac files are read from the start of the piece. Vorbis, mp3 and the like take ten times as long, and most do
+not allow sample-exact seeking; such a file is decoded whole, block by block. Every worker has its own cache.
 """
 
 import dataclasses

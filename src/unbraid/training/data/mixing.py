@@ -1,9 +1,9 @@
-"""Dynamic mixing: voices and a noise become a mixture and its targets. NumPy; every draw is the generator's.
+"""Dynamic mixing: random mixtures of voices and noise, with their targets. NumPy, with an explicit random generator.
 
     speed → crop, or zeros around a short voice → level → room → sum → noise
 
-Speed perturbation after Ko et al. (Interspeech 2015), mixing anew all the time after Subakan et al. (SepFormer, arXiv
-2010.13154). A mixture is at the level that its voices give it, without clipping: float32 has the room.
+Speed perturbation after Ko et al. (Interspeech 2015), dynamic mixing after Subakan et al. (SepFormer, arXiv
+2010.13154). The level of a mixture follows from its voices, without clipping, in float32.
 """
 
 from collections.abc import Sequence

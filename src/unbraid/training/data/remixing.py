@@ -2,7 +2,7 @@
 
     speed, or pitch and tempo → gain → tilt → channels swapped → left out → peak of the mixture
 
-Stems of different songs at once after Uhlich et al. (ICASSP 2017), pitch and tempo after Cohen-Hadria et al. (arXiv
+Stems of different songs together after Uhlich et al. (ICASSP 2017), pitch and tempo after Cohen-Hadria et al. (arXiv
 1903.01415). A mixture is the sum of its stems, without clipping or limiting: that keeps the targets true.
 """
 

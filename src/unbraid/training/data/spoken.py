@@ -1,8 +1,7 @@
 """Pairs for speech synthesis: texts as indices, and recordings as log-mel spectrograms.
 
-The silence around a recording says nothing of its text, so it is cut: what is left begins and ends with a moment of it.
-An item is a pure function of (seed, position); a batch has recordings of similar length (see
-length_buckets.py).
+Silence around a recording is trimmed to a moment. An item is a pure function of (seed, position); a batch has
+recordings of similar length (see length_buckets.py).
 """
 
 from collections.abc import Sequence

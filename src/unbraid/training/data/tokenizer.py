@@ -5,9 +5,8 @@
     bpe-500      "a cats" ->  ▁a ▁cat s                  the most frequent pieces, at most about 500
 
 Pieces are found by byte pair encoding (Sennrich et al., arXiv 1508.07909) over the texts that are trained on, with the
-`tokenizers` package: one begins with every character, and the pair that is most frequent becomes a piece of its own,
-over and over. "▁" begins each word, so that whoever has the pieces has the words (see `transcript.words_of`), and no
-merges are needed to run what was trained.
+`tokenizers` package: starting from characters, the most frequent pair is merged into a piece repeatedly. "▁" begins
+each word, so words follow from the pieces (see `transcript.words_of`), and a trained model needs no merges.
 """
 
 import re

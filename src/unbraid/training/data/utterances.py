@@ -1,7 +1,7 @@
 """Utterances for training: a log-mel spectrogram or waveform, and the text as indices.
 
-An item is a pure function of (seed, position). Where a speaker's recordings can be cut into their words, some items are
-texts that nobody said, joined of words of theirs: a decoder that has heard few texts would learn those by heart.
+An item is a pure function of (seed, position). If a speaker's recordings can be cut into their words, some items are
+new texts joined from these words, because a decoder would memorise a small number of texts.
 """
 
 import itertools

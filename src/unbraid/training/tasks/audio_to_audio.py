@@ -1,15 +1,15 @@
-"""Training from sound to sound, step for step: an audio Transformer without a decoder (models/audio_transformer).
+"""Training of frame-aligned models from audio to audio: an audio Transformer without a decoder.
 
     waveform or spectrogram of a noisy voice -> waveform or spectrogram of the voice alone
     spectrogram of a voice -> its waveform (a vocoder; there is no noise)
 
-What is made small: for waveforms the negative SNR, which keeps the level, and a multi-resolution STFT loss (Yamamoto et
-al., arXiv 1910.11480), each as far as it is weighted; for spectrograms the mean distance of levels, |y − ŷ|. Dev is
-judged as people will: SI-SDR improvement of waveforms, and where there is none, the log-spectral distance,
+The loss of waveforms is a weighted sum of the negative SNR, which keeps the level, and a multi-resolution STFT loss
+(Yamamoto et al., arXiv 1910.11480); that of spectrograms is the mean distance of levels, |y − ŷ|. The dev score is the
+SI-SDR improvement from waveform to waveform, otherwise the log-spectral distance,
 
     LSD = mean over frames of √(mean over bands of (ΔdB)²),
 
-as what a network takes away of its input's in %, or of a vocoder as it is, below 0.
+as its reduction from input to output in %, or for a vocoder its negative.
 """
 
 import dataclasses

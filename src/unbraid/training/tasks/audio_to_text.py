@@ -1,13 +1,12 @@
 """Training from audio to text: recognisers of spectrograms or waveforms (see models/audio_transformer).
 
-Two ways of writing are trained at once on one encoder, as in "Joint CTC-Attention" (Kim et al., arXiv 1609.06773):
+Decoder and CTC are trained together on one encoder, "Joint CTC-Attention" (Kim et al., arXiv 1609.06773):
 
     −log p_decoder(text | audio), smoothed (see text.py)  +  λ · −log p_CTC(text | audio) (Graves et al., 2006)
 
-each a mean over symbols. CTC keeps the order of what is heard and tells when; the decoder knows what texts are like.
-Dev is written greedily, by CTC where there is CTC: a decoder alone runs in circles long before it has learnt as little
-as it needs to choose between texts, which is what it is for when a model is run (see recognizer.py). The score is 100 %
-minus the word error rate.
+each a mean over symbols. CTC enforces a monotonic alignment and gives times; the decoder models the texts. The dev
+score is 100 % minus the word error rate of greedy CTC if there is CTC, because a decoder alone repeats itself until
+late in training; it only has to rescore hypotheses when the model is used (see recognizer.py).
 """
 
 import dataclasses

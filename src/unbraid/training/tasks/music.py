@@ -1,8 +1,8 @@
 """Training on songs: Spleeter's U-Nets (Hennequin et al., JOSS 5(50), 2020), as published or with a shared trunk.
 
-A crop of stems (B, S, 2, T) is seen through Spleeter's front end: frames under a periodic Hann window without padding,
-the bare magnitudes of the lowest bins. The loss is theirs: mean |estimate − stem| of magnitudes, summed over stems. Dev
-is separated and scored as a user's song would be: soft masks, whole songs or their middles, uSDR.
+Crops of stems (B, S, 2, T) pass Spleeter's front end: frames under a periodic Hann window without padding, magnitudes
+of the lowest bins. The loss is Spleeter's, too: mean |estimate − stem| of magnitudes, summed over stems. Dev songs, or
+their middles, are separated with soft masks as in use, and scored by uSDR.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
-"""Training on voices that talk at once: SepFormer (Subakan et al., arXiv 2010.13154), Conv-TasNet (Luo & Mesgarani,
-arXiv 1809.07454) and the band-split Transformer (`models.band_split`), on mixtures drawn anew or on those of a corpus,
-under the best order of the voices.
+"""Training of speech separation: SepFormer (Subakan et al., arXiv 2010.13154), Conv-TasNet (Luo & Mesgarani,
+arXiv 1809.07454) and the band-split Transformer (`models.band_split`), on dynamic or fixed mixtures, with
+permutation-invariant losses.
 """
 
 import dataclasses

@@ -1,12 +1,12 @@
-"""Training from text to text: words into phonemes, by the audio Transformer (see models/audio_transformer).
+"""Training from text to text: words to phonemes, by the audio Transformer (see models/audio_transformer).
 
-Each step sees the right symbols before it (teacher forcing), and the loss is the cross-entropy with label smoothing
+Training uses teacher forcing, and the loss is the cross-entropy with label smoothing
 (Szegedy et al., arXiv 1512.00567; "Attention Is All You Need", section 5.4):
 
     −Σ_v q_v log p_v,   q = (1 − ε) one-hot + ε / V
 
-Dev is written greedily, symbol by symbol, and compared to the closest of all pronunciations of the word: the score is
-100 % minus the phoneme error rate. The vocabularies are those of the training split, and travel with the weights.
+The dev score is 100 % minus the phoneme error rate of greedy decoding, to the closest pronunciation of the word. The
+vocabularies are those of the training split, and are stored with the weights.
 """
 
 import dataclasses

@@ -1,16 +1,16 @@
-"""Training from text to spectrogram: an audio Transformer (see models/audio_transformer) learns a voice.
+"""Training from text to spectrogram: an audio Transformer as an acoustic model (see models/audio_transformer).
 
-Each step sees the right frames before it (teacher forcing; Li et al., arXiv 1809.08895). What is made small:
+Training uses teacher forcing (Li et al., arXiv 1809.08895). The losses:
 
     frames     |y - ŷ| + (y - ŷ)², before and after the post-net
     stop       the cross-entropy of whether a step is the last
     looking    guided attention (Tachibana et al., arXiv 1710.08969, equation 9): texts are read from left to right, so
-               half of the heads pay for where they look, A, as far as that is off the diagonal,
+               the attention A of half of the heads is penalised by its distance from the diagonal,
 
                Σ_n A_mn (1 - exp(-(n/N - m/M)² / 2g²)), mean over steps m
 
-Dev is spoken freely, and compared to the recordings at whatever pace (see dsp/warping.py): the score is the mean
-distance of levels in dB, below 0.
+The dev score is minus the mean distance of levels in dB between free-running synthesis and the recordings, after time
+warping (see dsp/warping.py).
 """
 
 import dataclasses

@@ -1,8 +1,7 @@
-"""The ends of an audio Transformer as ONNX nodes: fronts, which read a source, and backs, which write a target.
+"""The front ends and back ends of an audio Transformer as ONNX nodes.
 
-The same as `models.text_ends`, `models.spectrogram_ends`, `models.wave_ends` and `models.pretrained_front`, which have
-the equations. Lengths (B,) are in steps; what lies beyond them is made zeros before every convolution, so that padding
-reaches nothing.
+They equal the torch modules `network.text_ends`, `spectrogram_ends`, `wave_ends` and `pretrained_front`, which have the
+equations. Lengths (B,) are in steps; padding is set to zero before every convolution, so that it has no influence.
 """
 
 import math

@@ -1,17 +1,16 @@
 """The audio Transformer of `models.audio_transformer` as ONNX graphs over the same weights.
 
-    encoder   source, lengths (B,) -> what every decoder layer asks of it: cross_keys, cross_values; with CTC ctc_logits
-              (B, N, V) besides
-    decoder   what was written last, what was written before as self_keys and self_values (n steps, 0 at first),
-              cross_keys, cross_values, lengths (B,) -> what follows, new_self_keys, new_self_values (n + 1 steps)
-    post      log_mel (B, N, F), written -> refined (B, N, F)
+    encoder   source, lengths (B,) -> the keys and values of every decoder layer, cross_keys and cross_values; with CTC
+              also ctc_logits (B, N, V)
+    decoder   the last output, the cache of earlier ones, self_keys and self_values (n steps, 0 at first), cross_keys,
+              cross_values, lengths (B,) -> the next output, new_self_keys, new_self_values (n + 1 steps)
+    post      generated log_mel (B, N, F) -> refined (B, N, F)
     model     aligned: source, lengths (B,) -> log_mel_out (B, N·stride, F) or waveform_out (B, N·stride)
 
-A source is symbols (B, N), log_mel (B, N·stride, F) or waveform (B, N·stride), (B, T) where a pretrained encoder reads
-it, and lengths are N for each. Written are symbols (B,), which logits (B, V) follow, or frames (B, r·F), which
-new_frames and stop (B,) follow. Keys and values are (L, B, H, N, D/H), L layers of the decoder. The decoder's graph is
-one step, so whoever runs it picks the symbol in between: greedily, by beam search, or under constraints. Attention is
-ONNX Runtime's own.
+A source is symbols (B, N), log_mel (B, N·stride, F) or waveform (B, N·stride), or (B, T) with a pretrained encoder;
+lengths are the N of each item. Outputs are symbols (B,), by way of logits (B, V), or frames (B, r·F), as new_frames
+with stop (B,). Keys and values are (L, B, H, N, D/H) for L layers of the decoder. The decoder's graph is a single step,
+so the caller selects the symbol: greedily, by beam search, or under constraints. Attention is ONNX Runtime's own.
 """
 
 from dataclasses import dataclass

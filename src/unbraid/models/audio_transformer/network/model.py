@@ -1,19 +1,19 @@
-"""The audio Transformer: an encoder reads one sequence, a decoder writes another, step by step.
+"""The audio Transformer: an encoder of the source, and a decoder that generates the target step by step.
 
-Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), pre-norm. What the sequences are, text, spectrograms or
-waveforms, is up to the ends: a front turns what is read into features, a back turns features into what comes out.
+Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), pre-norm. Source and target are text, spectrograms
+or waveforms: a front end maps the source to features, a back end maps features to the target.
 
     memory        = Encoder(front(source))
     p(y_t | y_<t) = softmax(back(Decoder(embed(y_<t), memory))_t)      text; frames of a spectrogram likewise
-    p(y | source) = CTC(softmax(W memory))                             text from audio, besides (Graves et al., 2006)
-    y             = back(memory)                                       aligned: no decoder, a step for a step
+    p(y | source) = CTC(softmax(W memory))                             text from audio, too (Graves et al., 2006)
+    y             = back(memory)                                       frame-aligned, without a decoder
 
-One network, two ways through its decoder, with equal results. Training knows the whole target and runs all its steps
-at once (teacher forcing): `encode` and `decode`. Generation runs one step at a time and keeps keys and values:
-`prepare` and `step`, which take and return what the encoder's and the decoder's ONNX graph do.
+The decoder runs in two ways with equal results. In training the whole target is known and all steps run at once
+(teacher forcing): `encode` and `decode`. Generation runs one step at a time with a cache of keys and values: `prepare`
+and `step`, with the inputs and outputs of the encoder's and the decoder's ONNX graph.
 
-Sources are symbols (B, N), log-mel frames (B, N·stride, F) or samples (B, N·stride), or (B, T) where a pretrained
-encoder reads; lengths (B,) count steps, N.
+Sources are symbols (B, N), log-mel frames (B, N·stride, F) or samples (B, N·stride), or (B, T) with a pretrained
+encoder; lengths (B,) count steps, N.
 """
 
 from typing import Any

@@ -1,10 +1,10 @@
 """A pretrained Wav2Vec2 or HuBERT, without its head, as the front end of an audio Transformer.
 
-    features = W trunk(waveform)
+    features = W backbone(waveform)
 
-The trunk (`models.wav2vec2`) is trained with the rest, or frozen: then it stays as it was published, without dropout
-and gradients, and only the linear layer behind it learns to make D features of its own. A step is 20 ms in all
-published ones, and N of them are (N - 1)·stride + reach samples, as the convolutions see nothing beyond the end.
+The backbone (`models.wav2vec2`) is trained with the rest, or frozen: then it stays as published, without dropout and
+gradients, and only the linear layer behind it is trained. A step is 20 ms in all published models, and N steps are
+(N - 1)·stride + receptive field samples, as the convolutions do not pad.
 """
 
 from collections.abc import Mapping

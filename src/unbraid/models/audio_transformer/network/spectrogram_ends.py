@@ -1,14 +1,14 @@
-"""Log-mel spectrograms at the ends of an audio Transformer: frames become features in front, features become frames.
+"""Log-mel spectrograms as source and target of an audio Transformer.
 
-In front, convolutions over frames, as in "Speech-Transformer" (Dong et al., ICASSP 2018): each has a kernel of its
-stride and one frame more on either side, and the product of the strides is the frames that make a step. At the back a
-linear layer makes all frames of a step, in one of two ways:
+The front end has convolutions over frames, as in "Speech-Transformer" (Dong et al., ICASSP 2018): the kernel of each is
+its stride and one frame more on either side, and the product of the strides is the number of frames in a step. The back
+end predicts all frames of a step with a linear layer, in one of two ways:
 
-    aligned      each step's frames from the encoder's features of that step; added to the source's, where the
-                 source is a spectrogram of the same frames, so that the network says what to change, in decibels
-    one by one   from the decoder's features, after Transformer TTS (Li et al., arXiv 1809.08895): the frames written
-                 last pass a pre-net and tell the decoder where it is; a stop logit says whether they are the last; a
-                 post-net of convolutions adds what frames to come say about those before them
+    aligned          from the encoder's features of the same step; if the source is a spectrogram of the same frames,
+                     the prediction is added to it, a change in decibels
+    autoregressive   from the decoder's features, after Transformer TTS (Li et al., arXiv 1809.08895): the last frames
+                     pass a pre-net and are the decoder's input; a stop logit ends the spectrogram; a convolutional
+                     post-net refines all frames with later ones in view
 
 Levels are those of `dsp.mel`: -1 is -80 dB or less, 1 is full scale.
 """
