@@ -40,7 +40,7 @@ class Limits:
     channels: range | tuple[int, ...]
     subtypes: tuple[str, ...] = ()  # none: lossy
     bitrates: range | None = None  # kbit/s
-    bitrate_per_channel: int = 0  # kbit/s when nothing is said
+    bitrate_per_channel: int = 0  # kbit/s by default
 
 
 def _only(*rates: int) -> tuple[range, ...]:

@@ -29,7 +29,7 @@ class Wanted:
 
     layout: str = "auto"  # or one of NAMES
     sources: int = 2
-    sample_rate: int = 8000  # Hz; wav8k or wav16k is taken where both are there, and clips are resampled to it
+    sample_rate: int = 8000  # Hz; selects wav8k or wav16k if both are there, and clips are resampled to it
     condition: str = "clean"  # clean, noisy, single (one voice and noise); WHAMR!: also reverb, noisy-reverb, …
     mode: str = "min"  # mixtures end with the shortest voice (min) or with the longest (max)
 
@@ -38,8 +38,8 @@ class Wanted:
 class Layout:
     """The folder structure written by a published script."""
 
-    tops: tuple[str, ...]  # folders above wav8k, of which one is there; {n} is the number of voices
-    splits: Mapping[str, tuple[str, ...]]  # our name: theirs, of which the first one that is there is taken
+    tops: tuple[str, ...]  # possible folders above wav8k; {n} is the number of voices
+    splits: Mapping[str, tuple[str, ...]]  # our name: their names, of which the first that exists is used
     mixtures: Mapping[str, str]  # condition: folder
     source: str  # folder of source {j}
     speaker: Callable[[str, int], str]  # (file name, j) -> who speaks

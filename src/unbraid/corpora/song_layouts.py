@@ -24,7 +24,7 @@ from unbraid.errors import UsageError
 class SongLayout:
     """A way to lay songs out."""
 
-    form: str  # what is looked for
+    form: str  # the folder structure, in messages
     holds: Callable[[Path], bool]  # whether a folder has it
     find: Callable[[Path, str], list[Song]]  # (folder, split) -> the songs, by name; none if the split is not there
 

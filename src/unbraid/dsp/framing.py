@@ -20,8 +20,8 @@ class Spectral:
 
     frame_samples: Annotated[int, Range(4, 65_536)] = 4096
     hop_samples: Size = 1024
-    frames: Size = 512  # T: the network sees segments of this many frames
-    bins: Size = 1024  # F: bins from 0 Hz that the network sees
+    frames: Size = 512  # T: frames of a segment
+    bins: Size = 1024  # F: bins from 0 Hz
     exponent: Annotated[float, Range(0.01, 16)] = 2.0  # of the ratio masks
     extension: Literal["zeros", "average"] = "zeros"  # masks above the last bin, in the published system
 

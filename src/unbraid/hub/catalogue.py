@@ -37,7 +37,7 @@ class Published:
     sha256: dict[str, str]  # of the files to fetch, as far as known here
     revision: str | None = None  # on the hub: the commit to fetch (40 hexadecimal digits); None: the newest, recorded
     archive: str | None = None  # Spleeter: name of the archive, without .tar.gz
-    bins: int | None = None  # Spleeter: what the network sees of the spectrogram
+    bins: int | None = None  # Spleeter: the frequency bins of the network's input
 
 
 @dataclass(frozen=True)

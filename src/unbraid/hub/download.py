@@ -39,7 +39,7 @@ class Remote:
     url: str
     size: int | None = None  # bytes
     sha256: str | None = None
-    git_sha1: str | None = None  # of git's blob: what the Hugging Face hub states for small files
+    git_sha1: str | None = None  # of git's blob, as the Hugging Face hub states for small files
     headers: dict[str, str] = field(default_factory=dict)
     most_bytes: int = MOST_BYTES  # where the size is not known
 

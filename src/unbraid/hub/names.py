@@ -35,7 +35,7 @@ class Entry:
     where: Literal["packaged", "cached", "published"]
     family: Family
     licence: str
-    bytes: int  # on disk; of a published one, about that
+    bytes: int  # on disk; of a published model approximately
     stems: tuple[str, ...]
     sample_rate: int  # Hz
     scores: dict[str, float]

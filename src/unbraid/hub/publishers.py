@@ -38,7 +38,7 @@ class Fetched:
     """A published checkpoint on this disk."""
 
     folder: Path
-    provenance: str  # where it came from, in one sentence
+    provenance: str  # its origin, in one sentence
 
 
 class _Absent(DownloadError):

@@ -74,12 +74,12 @@ class ModelSpec:
 
     name: str
     family: Family
-    sample_rate: int  # Hz; 0 where there is no audio
-    channels: int  # that the network takes: 1 or 2; 0 where there is no audio
+    sample_rate: int  # Hz; 0 without audio
+    channels: int  # of the network's input: 1 or 2; 0 without audio
     stems: tuple[str, ...]  # in the order of the network's outputs; none where nothing is pulled apart
     geometry: Config
     licence: str
-    provenance: str  # where the weights come from, in one sentence
+    provenance: str  # the origin of the weights, in one sentence
     spectral: Spectral | None = None  # U-Nets
     windows: Windows | None = None  # SepFormers, band-split Transformers, and Transformers that read audio
     vocabularies: Vocabularies | None = None  # Transformers that read or write text

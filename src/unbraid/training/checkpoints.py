@@ -37,7 +37,7 @@ class Standing:
 
     step: int
     steps: int
-    epoch: float  # so many are over
+    epoch: float  # completed epochs, with the fraction
     loss: float  # of the last batch
     score: float  # on dev, the latest; nan: none yet
     best: float

@@ -24,7 +24,7 @@ class Rehearsal:
 
     device: str
     parameters: int
-    rows: dict[str, str]  # of a batch and what the network makes of it, in words
+    rows: dict[str, str]  # the description of a batch
     losses: tuple[float, ...]
     score: float  # of the first dev item
     memory_bytes: int  # at most, by now

@@ -66,10 +66,10 @@ class SingerPlan:
 
     sung: bool
     files: tuple[str, ...]
-    start: float  # where in the recording, as a share of what there is to choose
+    start: float  # in the recording, as a share of the possible range
     melody_channels: tuple[int, ...]  # the next where the first is silent; none: the melody is made up
     formants: float
-    stretch: float  # of what is voiced
+    stretch: float  # of voiced frames
     portamento_seconds: float
     vibrato_hz: float
     vibrato_cents: float

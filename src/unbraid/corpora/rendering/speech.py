@@ -39,7 +39,7 @@ class Take:
 
     voice: str
     text: str  # as the manifest has it
-    command: tuple[str, ...]  # that says it; the file to write follows
+    command: tuple[str, ...]  # of the synthesiser; the output file is appended
     split: str = ""  # else it follows from the voice
 
 

@@ -38,7 +38,7 @@ class Perturbing:
     noise_probability: float = 0.7
     snr_db: tuple[float, float] = (5.0, 40.0)
     gate_probability: float = 0.3
-    gate_db: tuple[float, float] = (-36.0, -12.0)  # of a moment's RMS, under the loudest moment's: what is cut off
+    gate_db: tuple[float, float] = (-36.0, -12.0)  # the gate's threshold, relative to the RMS of the loudest moment
     level_db: tuple[float, float] = (-40.0, -12.0)  # RMS, over full scale
     lead_seconds: float = 0.4  # most silence before and after
     abrupt_probability: float = 0.0  # of beginnings, and of ends, without any

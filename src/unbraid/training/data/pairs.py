@@ -29,7 +29,7 @@ class Pair(NamedTuple):
 
     source: Tensor  # (T,) or (N, F)
     target: Tensor  # (T,) or (N, F)
-    heard: Tensor  # the mixture in the form of the target: what there is if nothing is done
+    heard: Tensor  # the mixture in the form of the target, the baseline
 
 
 @dataclass(frozen=True)

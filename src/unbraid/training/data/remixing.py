@@ -29,13 +29,13 @@ class Remixing:
     """The distribution of training crops; a pair holds the limits of a uniform distribution."""
 
     crop_seconds: float = 3.0
-    remix_probability: float = 0.5  # stems of different songs at about equal power; else one song's, as it was played
+    remix_probability: float = 0.5  # stems of different songs at about equal power; else those of one song
     gain_db: tuple[float, float] = (-6.0, 6.0)  # of each stem
     tilt_db_per_octave: tuple[float, float] = (-1.0, 1.0)  # of each stem, around 1 kHz
     swap_probability: float = 0.5  # a stem's left and right channel
     leave_out_probability: float = 0.1  # of each stem; never of all that sound
     level_db: tuple[float, float] = (-30.0, 0.0)  # peak of the mixture, over full scale; half are in the upper quarter
-    speed: tuple[float, float] = (0.88, 1.14)  # the pitch goes along; one for all stems of a song as it was played
+    speed: tuple[float, float] = (0.88, 1.14)  # with the pitch; the same for all stems of an unmixed song
     vocals_speed: tuple[float, float] = (0.8, 1.25)  # of vocals that are with another song
     stretch_probability: float = 0.2  # in place of a speed, pitch and tempo change on their own
     pitch_semitones: tuple[float, float] = (-2.0, 2.0)
@@ -63,9 +63,9 @@ class Remixing:
 class Playing:
     """A change of speed, pitch and tempo."""
 
-    speed: float = 1.0  # so many times as fast; the pitch goes along
+    speed: float = 1.0  # a factor that changes the pitch, too
     semitones: float = 0.0  # so much higher; the tempo stays
-    tempo: float = 1.0  # so many times as fast; the pitch stays
+    tempo: float = 1.0  # a factor that keeps the pitch
 
     def samples(self, samples: int, sample_rate: int) -> int:
         """The number of samples to read for `samples` of output."""

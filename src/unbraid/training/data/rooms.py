@@ -36,7 +36,7 @@ class Response:
 
     direct: Array  # (t,): its first wave front alone
     whole: Array  # (t,): with all reflections
-    delay: int  # samples to leave out: the nearest voice's way, and what the simulation adds
+    delay: int  # samples to cut: the path of the nearest voice, and the simulation's own delay
 
 
 def draw_room(voices: int, reverberation_seconds: float, random: np.random.Generator) -> Room:

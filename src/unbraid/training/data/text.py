@@ -25,7 +25,7 @@ class TextPair:
     """A text and its correct answers, as indices without special symbols."""
 
     source: Numbers
-    answers: tuple[Numbers, ...]  # to train on, one; to be judged by, all that are right
+    answers: tuple[Numbers, ...]  # one for training, all correct ones for scoring
 
 
 class TextBatch(NamedTuple):

@@ -38,7 +38,7 @@ class Hearing:
     """The input of a network: samples or a spectrogram, and their number in a step."""
 
     sample_rate: int
-    side: Side  # of the network, that hears
+    side: Side  # the network's source
     mel: Mel | None = None  # None: samples
 
     @property

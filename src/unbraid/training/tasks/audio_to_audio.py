@@ -112,7 +112,7 @@ class AudioLoss:
     """The loss of waveforms; that of spectrograms is the distance of levels."""
 
     snr_weight: float = 1.0  # of the negative SNR in dB
-    most_db: float = 30.0  # of SNR; what is better is worth less and less
+    most_db: float = 30.0  # soft limit of SNR
     stft_weight: float = 0.0  # of the multi-resolution STFT loss
     stft_frames: tuple[int, ...] = (128, 256, 512)  # its frames in samples, hops a quarter of them; for 8 kHz
 

@@ -56,10 +56,10 @@ class AudioTextData:
     dev: tuple[str, ...] = ()  # these choose; none: every `dev_every`-th utterance of each speaker does
     dev_every: int = 10
     extra: str = ""  # another such folder, whose split train is trained on, too; such as synthetic voices
-    repeats: int = 1  # how often an utterance of `folder` comes for once of one of `extra`
+    repeats: int = 1  # of an utterance of `folder` for each of one in `extra`
     sample_rate: int = 8000
     epoch_utterances: int = 2000
-    window_seconds: float = 8.0  # how long what the model runs on will be at most; as the longest that it is trained on
+    window_seconds: float = 8.0  # of the model's windows; about the longest training utterance
     units: str = "auto"  # that texts are written in: characters, words, bpe-500 (see data/tokenizer.py)
     workers: int = 0  # processes that prepare batches; 0: the training process itself
 

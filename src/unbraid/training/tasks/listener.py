@@ -37,7 +37,7 @@ class AudioTextModel:
     encoder_layers: int = 3
     decoder_layers: int = 1
     positions: Literal["sinusoidal", "rotary"] = "rotary"
-    ctc: bool = True  # the encoder writes, too, and knows when a word is said
+    ctc: bool = True  # the encoder predicts the text, too, with the times of words
     dropout: float = 0.1  # in training
 
     def __post_init__(self) -> None:

@@ -41,14 +41,14 @@ class MusicData:
 
     folders: tuple[str, ...]  # of songs
     stems: tuple[str, ...]  # in the order of the network's outputs
-    shares: tuple[float, ...] = ()  # how often a stem comes from which folder; empty: from all alike
+    shares: tuple[float, ...] = ()  # the probability of each folder for a stem; empty: all equal
     layout: str = "auto"
     train: str = "train"  # splits
     dev: str = "dev"
     sample_rate: int = 44100
     epoch_crops: int = 8000
     dev_seconds: float = 40.0  # the middle of each song
-    dev_songs: int = 0  # the first so many; 0: all
+    dev_songs: int = 0  # the number of songs to use; 0: all
     workers: int = 0  # processes that read and mix; 0: the training process itself
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class SpectralLoss:
     """The loss: a distance of magnitudes."""
 
     kind: Literal["l1"] = "l1"  # between estimated and true magnitude
-    relative: bool = False  # to the mixture's mean magnitude, so that quiet crops count as much as loud ones
+    relative: bool = False  # to the mixture's mean magnitude, so that soft crops have the same weight as loud ones
     emphasis_db: float = 0.0  # per octave: how much more high bins count; most of a song's power is below 1 kHz
 
 

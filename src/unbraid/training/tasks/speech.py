@@ -51,7 +51,7 @@ class Data:
     dynamic: bool = True  # mixtures are drawn anew, never twice the same; else those of the folder
     speakers: float = 1.0  # share of the training speakers to use, spread evenly over the list
     epoch_mixtures: int = 20000
-    dev_mixtures: int = 0  # the first so many; 0: all
+    dev_mixtures: int = 0  # the number of mixtures to use; 0: all
     dev_voices: tuple[int, ...] = ()  # numbers of voices in the dev mixtures; empty: as many as the network has outputs
     workers: int = 0  # processes that read and mix; 0: the training process itself
     noise: str = ""  # folder of noises for dynamic mixing; empty: the data folder's own

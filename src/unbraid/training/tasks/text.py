@@ -64,7 +64,7 @@ class TextData:
     train: str = "train"  # splits
     dev: str = "dev"
     epoch_words: int = 100_000
-    dev_words: int = 0  # the first so many; 0: all
+    dev_words: int = 0  # the number of words to use; 0: all
     workers: int = 0  # processes that prepare batches; 0: the training process itself
 
     def __post_init__(self) -> None:

@@ -71,13 +71,13 @@ class SpeakData:
     """The training and dev data."""
 
     folder: str  # with a manifest.csv (see corpora/transcripts.py)
-    speakers: tuple[str, ...] = ()  # whose recordings count, one voice; none: all
+    speakers: tuple[str, ...] = ()  # names of one voice; empty: all recordings
     train: str = "train"  # splits
     dev: str = "dev"
-    phonemizer: str = "g2p"  # a model that says how words are spoken
+    phonemizer: str = "g2p"  # the model for the pronunciation of words
     sample_rate: int = 8000
     epoch_utterances: int = 1000
-    dev_utterances: int = 0  # the first so many; 0: all
+    dev_utterances: int = 0  # the number of utterances to use; 0: all
     workers: int = 0  # processes that prepare batches; 0: the training process itself
 
     def __post_init__(self) -> None:
@@ -90,7 +90,7 @@ class SpeakLoss:
     """The weights of the losses besides the distance of frames."""
 
     stop_weight: float = 0.1
-    stop_positive: float = 5.0  # how much more the last step counts than one before it
+    stop_positive: float = 5.0  # the weight of the last step
     looking_weight: float = 1.0
     looking_width: float = 0.2  # g
 

@@ -33,9 +33,9 @@ class Pass:
     graph: Graph
     geometry: AudioTransformerConfig
     batch: str  # B, a tensor of one element, as are those below
-    first: str | None  # which step the first one is; none: 0
-    end: str  # which step comes after the last one
-    lengths: str  # (B,) int32, of what is read
+    first: str | None  # the index of the first step; None: 0
+    end: str  # the index after the last step
+    lengths: str  # (B,) int32, of the source
 
 
 def audio_transformer_graph(geometry: AudioTransformerConfig, part: str, tensors: Tensors, location: str) -> bytes:
