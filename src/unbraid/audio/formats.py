@@ -64,6 +64,9 @@ def choose_format(
     """The format of that name or extension, at the source's bit depth unless a subtype is given.
 
     8 bits become 16, lossy sources 24, float and 32-bit sources 32f; formats without 32f take 24.
+
+    Raises:
+        UsageError: the format, bit depth or bit rate is not available.
     """
     name = name.removeprefix(".").lower()
     if name not in LIMITS:

@@ -94,7 +94,11 @@ class Reader:
             self.notices = tuple(notice.text for notice in decoder.notices)
 
     def read(self) -> Audio:
-        """The range as one array (C, T)."""
+        """The range as one array (C, T).
+
+        Raises:
+            AudioError: the range does not fit into memory, or cannot be decoded.
+        """
         if self.frames is None:
             return np.concatenate(list(self.blocks()), axis=1)
         try:

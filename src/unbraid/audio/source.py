@@ -32,6 +32,9 @@ def spool(stream: BinaryIO, progress: Callable[[int, None], None] | None = None)
     """Copy a stream to a new temporary file and return its path; deleting it is the caller's business.
 
     `progress(bytes so far, None)` is called now and then: nobody knows how much a pipe will bring.
+
+    Raises:
+        AudioError: the temporary folder is full or not writable.
     """
     with tempfile.NamedTemporaryFile(prefix="unbraid-", suffix=SPOOLED, delete=False) as file:
         path = Path(file.name)

@@ -131,7 +131,11 @@ class Writer(_Metered):
             self._call(partial(self._encoder.write, self._take(block)))
 
     def close(self) -> None:
-        """Complete the file. Only after this is it all on disk."""
+        """Complete the file. Only after this is it all on disk.
+
+        Raises:
+            AudioError: no samples were written, or the file cannot be completed.
+        """
         if self._closed:
             return
         with self._guarded():

@@ -26,7 +26,11 @@ _STEP = 1000  # drawn places are whole milliseconds
 
 
 def listed(path: Path, sources: int, root: Path | None = None) -> list[Mixture]:
-    """The mixtures of a CSV; the recordings lie under `root`, or beside it."""
+    """The mixtures of a CSV; the recordings lie under `root`, or beside it.
+
+    Raises:
+        UsageError: a row has an invalid number.
+    """
     root = path.parent if root is None else root
     places = [(f"path_{j}", f"start_{j}", f"gain_db_{j}") for j in range(1, sources + 1)]
     found = []
@@ -49,7 +53,11 @@ def listed(path: Path, sources: int, root: Path | None = None) -> list[Mixture]:
 
 
 def drawn(speakers: dict[str, list[Clip]], split: str, sources: int) -> list[Mixture]:
-    """Mixtures of different speakers, a function of the recordings, the split and the number of sources alone."""
+    """Mixtures of different speakers, a function of the recordings, the split and the number of sources alone.
+
+    Raises:
+        UsageError: the split has too few speakers.
+    """
     if len(speakers) < sources:
         raise UsageError(
             f"The split {split} has {len(speakers)} speakers; a mixture of {sources} voices needs as many."

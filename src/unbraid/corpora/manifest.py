@@ -27,7 +27,11 @@ def find_clips(folder: Path, split: str) -> list[Clip]:
 
 
 def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """The rows of a CSV that has (at least) these columns."""
+    """The rows of a CSV that has (at least) these columns.
+
+    Raises:
+        UsageError: the file is unreadable, lacks a column or has an empty cell.
+    """
     try:
         check_regular(path)
         file = path.open(newline="", encoding="utf-8-sig")

@@ -38,7 +38,11 @@ def is_song(folder: Path) -> bool:
 
 
 def song_of(folder: Path) -> Song:
-    """The song in a folder."""
+    """The song in a folder.
+
+    Raises:
+        UsageError: a part has several files.
+    """
     found: dict[str, Clip] = {}
     for path in _recordings(folder):
         name = path.stem.lower()

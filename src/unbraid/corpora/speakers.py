@@ -17,7 +17,11 @@ HELD_SHARE = 0.1  # of the names, for test, and again for dev
 
 
 def find_speakers(folder: Path, split: str, sources: int) -> dict[str, list[Clip]]:
-    """The recordings of each speaker of a split."""
+    """The recordings of each speaker of a split.
+
+    Raises:
+        UsageError: the folder has too few speakers for three splits.
+    """
     everyone = speaker_folders(folder)
     if len(everyone) < 3 * sources:
         raise UsageError(
@@ -28,7 +32,11 @@ def find_speakers(folder: Path, split: str, sources: int) -> dict[str, list[Clip
 
 
 def find_clips(folder: Path, split: str) -> list[Clip]:
-    """The recordings of a split regardless of speaker, for noises."""
+    """The recordings of a split regardless of speaker, for noises.
+
+    Raises:
+        UsageError: the folder has too few recordings for three splits.
+    """
     files = {path.relative_to(folder).as_posix(): path for path in _audio(folder)}
     if len(files) < 3:
         raise UsageError(f"{folder} has {len(files)} audio files; train, dev and test need one each.")

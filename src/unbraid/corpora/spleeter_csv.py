@@ -27,7 +27,11 @@ def holds(folder: Path) -> bool:
 
 
 def find_songs(folder: Path, split: str) -> list[Song]:
-    """The songs of a split, by name."""
+    """The songs of a split, by name.
+
+    Raises:
+        UsageError: there are several tables for the split.
+    """
     wanted = (split, *SPLITS.get(split, ()))
     tables = [path for path in _tables(folder) if path.stem.lower().split("_")[-1] in wanted and _is_table(path)]
     if len(tables) > 1:

@@ -276,7 +276,7 @@ def read_spec(folder: Path) -> ModelSpec:
 
 
 def parse_spec(data: Any, where: str) -> ModelSpec:
-    """Build a ModelSpec from the parsed JSON, naming the place of anything that does not fit."""
+    """Build a ModelSpec from the parsed JSON, naming the place of anything that does not fit (SpecError)."""
     if isinstance(data, dict) and data.get("format") != FORMAT:
         raise SpecError(f"{where}: format {quoted(data.get('format'))} is not {FORMAT}; install a newer unbraid.")
     if isinstance(data, dict) and data.get("family") not in typing.get_args(Family):

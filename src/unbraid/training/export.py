@@ -90,7 +90,11 @@ def _in_range(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The plain tensors and values of a checkpoint file; nothing in it is ever executed."""
+    """The plain tensors and values of a checkpoint file; nothing in it is ever executed.
+
+    Raises:
+        ModelError: it is unreadable, no training checkpoint, or holds more than plain tensors.
+    """
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as error:

@@ -61,7 +61,11 @@ def fill(kind: type[T], table: object, name: str) -> T:
 
 
 def choose(kinds: dict[str, type[T]], table: object, key: str, name: str) -> T:
-    """A dataclass that the table itself chooses: its `key` is one of `kinds`, the other keys are the fields."""
+    """A dataclass that the table itself chooses: its `key` is one of `kinds`, the other keys are the fields.
+
+    Raises:
+        UsageError: `key` is missing, or its value unknown.
+    """
     if not isinstance(table, dict) or key not in table:
         raise UsageError(f"{name} lacks {key}; it is one of {', '.join(kinds)}.")
     if table[key] not in kinds:

@@ -131,7 +131,12 @@ def inherit(recipe: Recipe, system: System) -> None:
 
 
 def make_trainer(recipe: Recipe, callbacks: list[pl.Callback], **options: Any) -> pl.Trainer:
-    """Lightning's trainer for a recipe; one of its epochs is one of our parts."""
+    """Lightning's trainer for a recipe; one of its epochs is one of our parts.
+
+    Raises:
+        RuntimeUnavailable: there is no GPU that PyTorch can use.
+        UsageError: Lightning refuses the devices.
+    """
     values = recipe.trainer
     if values.accelerator == "gpu" and not torch.cuda.is_available():
         raise RuntimeUnavailable("There is no GPU here that PyTorch can use; set trainer.accelerator=cpu.")
