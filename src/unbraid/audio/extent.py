@@ -27,7 +27,7 @@ _BLOCK_BYTES = 1 << 20
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{16,256}")
 _LARGEST = (1 << 32) - 1  # size that RIFF can state
 _MORE = "its samples are in more than one chunk; only the first is read"
-_PADDING_BYTES = 4096  # of zeros that go without saying
+_PADDING_BYTES = 4096  # of zeros without a warning
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from unbraid.audio.options import ReadOptions, TrackChoice, check_track
 from unbraid.audio.source import Source, label, localize
 from unbraid.errors import AudioError, UsageError
 
-LOUDEST = 1e9  # full scale is 1; of what is larger, float32 has no room for sums of squares
+LOUDEST = 1e9  # full scale is 1; sums of squares of larger values overflow float32
 
 
 class Reader:

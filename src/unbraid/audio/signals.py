@@ -50,7 +50,7 @@ def undisturbed(call: Callable[[], Result]) -> Result:
     except BaseException:  # with the lock or without it, who knows
         while not (results or errors):
             time.sleep(0.001)
-        for opened in results:  # that nobody gets; left to the garbage collector, its Python file may be gone before it
+        for opened in results:  # unused results; the garbage collector might free their Python file first
             with contextlib.suppress(Exception):
                 undisturbed(getattr(opened, "close", lambda: None))
         raise

@@ -88,7 +88,7 @@ def _openable(path: Path) -> bool:
             raise AudioError(f"{path} is a folder. Name an audio file in it.")
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             raise AudioError(f"{path} is a device. Name an audio file, or a pipe with audio in it.")
-        if regular:  # a pipe must not be opened just to look: whoever writes into it would see us leave
+        if regular:  # opening and closing a pipe would break it for its writer
             with path.open("rb") as file:
                 if not file.read(1):
                     raise AudioError(f"{path} is empty: it holds no bytes. Name a file with audio in it.")

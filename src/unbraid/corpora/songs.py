@@ -18,7 +18,7 @@ from unbraid.errors import AudioError
 PARTS = ("vocals", "drums", "bass", "piano", "other")  # what corpora tell apart
 SLACK_SECONDS = 0.1  # recordings of one song may differ by so much in length; the rest of a shorter one is silence
 MOST_CHANNELS = 2
-_MARGIN_SECONDS = 0.05  # heard by the resampler before and behind a piece, so that pieces fit together
+_MARGIN_SECONDS = 0.05  # context of the resampler before and after a piece, so that pieces fit together
 
 
 @dataclass(frozen=True)

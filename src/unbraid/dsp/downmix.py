@@ -28,8 +28,8 @@ SECTION_SECONDS = 1.0
 FADE_SECONDS = 0.02
 BAND_HZ = (150.0, 4000.0)
 FAINT = 1e-4  # power of a channel that counts as silent, relative to the loudest one's
-SILENT_POWER = 1e-10  # -100 dB: of a section that tells nothing
-SURE = 0.5  # correlation from which a channel's sign is told
+SILENT_POWER = 1e-10  # -100 dB: sections below it are ignored
+SURE = 0.5  # correlation from which the sign of a channel is decided
 UNLIKE = 0.3  # correlation below which channels carry different things
 
 

@@ -21,9 +21,11 @@ from unbraid.dsp.stft import hann, stft
 from unbraid.hub.spec import Mel
 
 FLOOR_DB = -80.0
-SOFTEST_DB = -60.0  # of what is normalized
-NOISE_QUANTILE, NOISE_FACTOR = 0.15, 2.0  # of a band's powers where anything sounds; and times what it is taken off
-SOUNDS_DB, CUT_DB = -40.0, -10.0  # under the loudest frame: what sounds; and the most that is taken off
+SOFTEST_DB = -60.0  # lower limit of the loudest level in normalisation
+NOISE_QUANTILE = 0.15  # of a band's active powers: its noise
+NOISE_FACTOR = 2.0  # of the noise that is subtracted
+SOUNDS_DB = -40.0  # relative to the loudest frame: active bands
+CUT_DB = -10.0  # the limit of the subtraction
 
 
 def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int, *, without_noise: bool = False) -> FloatArray:

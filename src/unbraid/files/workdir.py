@@ -107,7 +107,7 @@ def locked(root: Path, what: str) -> Iterator[None]:
                 opened.callback(os.close, file)
                 with contextlib.suppress(OSError):
                     _take(file, wait=True)
-                if _is_at(file, path):  # else whoever had it has deleted it
+                if _is_at(file, path):  # else its owner has deleted it
                     opened.callback(path.unlink, missing_ok=True)
                     break
         yield

@@ -39,7 +39,7 @@ def write_model_folder(
     check_tensors({name: value.shape for name, value in tensors.items()}, spec.geometry, spec.name)
     if bad := sorted(name for name, value in tensors.items() if not is_finite(value)):
         raise ModelError(f"{spec.name}: tensor {bad[0]!r} holds NaN or infinity; the checkpoint is damaged.")
-    with np.errstate(over="ignore"):  # what is too large becomes the infinity refused below
+    with np.errstate(over="ignore"):  # too large values become infinity, refused below
         stored = {name: value.astype(dtype) for name, value in tensors.items()}
     if bad := sorted(name for name, value in stored.items() if not is_finite(value)):
         raise ModelError(f"{spec.name}: tensor {bad[0]!r} does not fit {dtype}; write float32.")

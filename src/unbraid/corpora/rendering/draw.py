@@ -33,7 +33,7 @@ from unbraid.errors import UnbraidError, UsageError
 KITS = (0, 8, 16, 24, 25, 32, 40)  # General MIDI level 2 drum kits: standard, room, power, electronic, 808, jazz, brush
 _PIANOS = (0, 0, 0, 1, 1, 2, 3, 4, 4, 5, 5, 6, 7)  # grand pianos more often than harpsichords
 _FAMILIES = (1, 2, 3, 5, 6, 7, 8, 9, 10, 11)  # for instruments that leave theirs: those that play songs
-_SOUND_EFFECTS = 112  # programs from here on are drums, sea shores and gunshots: they stay what they are
+_SOUND_EFFECTS = 112  # programs from here on are drums, sea shores and gunshots: they are not replaced
 _DRUMS_ALONE = 0.12  # of the songs are performances of drums alone, where there are any
 _FEWEST_NOTES, _SHORTEST_SECONDS = 8, 4.0  # less is no song
 _MOST_TRIES = 80

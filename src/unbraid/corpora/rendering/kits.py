@@ -73,7 +73,7 @@ class Instrument:
     gains: tuple[float, float]  # left, right
 
 
-Kit = dict[str, tuple[Instrument, ...]]  # what it is -> those that are that
+Kit = dict[str, tuple[Instrument, ...]]  # kind of drum -> its instruments
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import math
 
-SLOWEST, FASTEST = 0.5, 2.0  # of speeds and tempos; beyond it, nothing sounds like what it was
+SLOWEST, FASTEST = 0.5, 2.0  # of speeds and tempos; beyond them, sounds become unrecognisable
 
 
 def check_probabilities(values: object, *names: str) -> None:

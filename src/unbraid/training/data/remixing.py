@@ -17,7 +17,7 @@ from unbraid.training.data.mixing import change_speed
 from unbraid.training.data.stretch import stretched
 
 PAUSE_RMS = 3e-3  # a crop below this (-50 dBFS) is nearly silent
-SILENT_PEAK = 1e-4  # a mixture below this (-80 dBFS) stays what it is
+SILENT_PEAK = 1e-4  # a mixture below this (-80 dBFS) is not scaled
 SPARE_SECONDS = 0.1  # read behind a crop: there a stretched piece fades
 OCTAVE = 12.0  # semitones
 MOST_TILT, MOST_DB = 6.0, 100.0  # per octave; of levels

@@ -26,7 +26,7 @@ from unbraid.training.data.length_buckets import Bunches
 
 SILENT_LEVEL = -1.0  # of a log-mel spectrogram
 LEAD_SECONDS, TAIL_SECONDS = 0.05, 0.15  # of silence that is left
-QUIET_DB = -40.0  # below the loudest moment: what is softer is silence
+QUIET_DB = -40.0  # relative to the loudest moment: softer is silence
 _KEPT_BYTES = 1 << 30
 
 
