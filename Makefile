@@ -3,6 +3,7 @@
 # make test-latest: the same with the newest releases of everything; before a release of ours.
 # make lock: resolve requirements/dev.txt anew, for every Python and platform at once (uv).
 # make bench: install us and our peers (several GB), measure side by side, write docs/bench.md.
+# make docs: docs/ and an API reference made of the docstrings, as a web site in build/site.
 # make fuzz: mutated files through every reader, MINUTES=30 of each. make crash: kill every command at every point.
 # make soak: hours of mixed work (MINUTES=480).
 # PYTHON picks the interpreter, 3.11 or newer.
@@ -14,10 +15,11 @@ DEV := .venv$(SUFFIX)
 RUN := .venv-run$(SUFFIX)
 DEMO := .venv-demo
 BENCH := .venv-bench
+DOCS := .venv-docs
 PACKAGE := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 BENCHES := speech music models length install
 
-.PHONY: demo test test-latest lint types unit torch-free lock bench fuzz crash soak clean
+.PHONY: demo test test-latest lint types unit torch-free lock bench docs fuzz crash soak clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/python examples/demo.py demo
@@ -81,6 +83,18 @@ bench:
 	for job in $(BENCHES); do $(BENCH)/unbraid/bin/python bench/$$job.py --peers $(BENCH) || exit 1; done
 	$(PYTHON) bench/report.py
 
+docs: $(DOCS)/installed
+	$(DOCS)/bin/python docs/rooms.py
+	$(DOCS)/bin/python docs/site.py build/docs
+	$(DOCS)/bin/zensical build --clean --strict
+
+# The packages of the extra `docs` without ours: the source is read, not imported.
+$(DOCS)/installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet $$($(DOCS)/bin/python -c \
+	    "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['docs'])")
+	touch $@
+
 fuzz: $(DEV)/installed
 	$(DEV)/bin/python tests/fuzz/fuzz.py --minutes $(or $(MINUTES),30)
 
@@ -91,4 +105,4 @@ soak: $(DEV)/installed
 	$(DEV)/bin/python tests/soak/soak.py --minutes $(or $(MINUTES),480)
 
 clean:
-	rm -rf .venv .venv-run .venv-latest .venv-run-latest .venv-demo .venv-lock .venv-bench demo
+	rm -rf .venv .venv-run .venv-latest .venv-run-latest .venv-demo .venv-lock .venv-bench .venv-docs build demo

@@ -1,4 +1,4 @@
-"""Pull the two example recordings apart, print what came out, and draw it.
+"""Separate the two example recordings, print a table of the stems, and draw their spectrograms.
 
 python examples/demo.py [FOLDER]        # needs unbraid and matplotlib; `make demo` brings both
 """
@@ -43,7 +43,7 @@ def main(folder: Path) -> None:
     Console().print(table)
     picture = folder / "separation.png"
     draw(rows, picture)
-    print(f"The picture of it all: {picture}")
+    print(f"Picture: {picture}")
 
 
 def draw(rows: list[tuple[Path, list[Path]]], picture: Path) -> None:

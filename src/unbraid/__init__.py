@@ -1,4 +1,4 @@
-"""unbraid pulls recordings apart: voices that talk at once, the stems of a song.
+"""unbraid separates audio recordings: the voices of people who talk at the same time, the stems of a song.
 
     import unbraid
 
@@ -10,8 +10,8 @@
     unbraid.phonemize("cat")                                # "K AE T"
     audio, rate = unbraid.synthesize("Room 305, please.")   # (1, T), Hz
 
-Importing this loads neither an engine nor a deep-learning framework. Nothing here talks to the network unasked, so it
-also forbids ONNX Runtime, once that is loaded, to report its use to its makers (since 1.32 it does so on Linux too).
+Importing this loads neither an engine nor a deep-learning framework. Nothing is sent over the network unasked:
+ONNX Runtime's telemetry, which since 1.32 is on by default on Linux too, is turned off.
 """
 
 import os

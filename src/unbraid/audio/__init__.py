@@ -1,4 +1,4 @@
-"""Audio in, audio out: files, streams and blocks of them as float32 (C, T), and resampling."""
+"""Reading and writing audio: files, streams and their blocks as float32 (C, T), and resampling."""
 
 from unbraid.audio.arrays import ArrayLike, as_audio, check_rate_given, checked_rate, is_array, numbers_of
 from unbraid.audio.formats import OutputFormat, check_format, choose_format, formats_for, nearest_rate

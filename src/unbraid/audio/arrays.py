@@ -52,7 +52,11 @@ def check_rate_given(call: str, recording: object, sample_rate: int | None) -> N
 
 
 def checked_rate(sample_rate: float) -> int:
-    """The sample rate as a whole number of Hz, or the reason why not."""
+    """The sample rate as a whole number of Hz, or the reason why not.
+
+    Raises:
+        AudioError: the rate is not a whole number of Hz above 0.
+    """
     number = isinstance(sample_rate, numbers.Real) and not isinstance(sample_rate, bool)
     if not number or not float(sample_rate).is_integer() or sample_rate < 1:
         raise AudioError(f"The sample rate must be a whole number of Hz above 0, got {sample_rate!r}.")
@@ -80,7 +84,11 @@ def as_audio(audio: ArrayLike) -> Audio:
 
 
 def excerpt(audio: Audio, sample_rate: int, start: float, seconds: float) -> Audio:
-    """An excerpt of audio (C, T), with the same rules as an excerpt of a file."""
+    """An excerpt of audio (C, T), with the same rules as an excerpt of a file.
+
+    Raises:
+        AudioError: the excerpt begins after the end.
+    """
     first, length = round(start * sample_rate), audio.shape[1]
     if first >= length:
         raise AudioError(f"The array is {length / sample_rate:.3f} s long; there is nothing at the start of {start} s.")

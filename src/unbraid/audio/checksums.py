@@ -1,4 +1,4 @@
-"""Cyclic redundancy checks as Ogg pages and FLAC frames have them: highest bit first, from 0 on."""
+"""Cyclic redundancy checks of Ogg pages and FLAC frames: highest bit first, initial value 0."""
 
 import zlib
 from collections.abc import Iterator

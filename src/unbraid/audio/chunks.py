@@ -43,11 +43,11 @@ class Samples:
     head: int  # where the file begins, behind tags
     start: int  # of the first sample
     stated: int  # bytes of samples, by the header
-    whole: int | None  # where the file ends by its header; None where it does not say
+    whole: int | None  # the file's size by its header; None if not stated
     size: Size  # of the samples
     sizes: tuple[Size, ...] = ()  # of the file
     align: int = 1  # chunks begin at multiples of it
-    frame_bytes: int = 1  # 1 where the coding does not say
+    frame_bytes: int = 1  # 1 if the coding does not determine it
     coding: int = 0  # format tag of WAV
     rate: int = 0
     wrong: tuple[str, ...] = ()  # header fields that decoders ignore

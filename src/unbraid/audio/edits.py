@@ -1,7 +1,7 @@
 """Edit lists of MP4 and QuickTime files: the length of a track with all its edits (ISO 14496-12, 8.6.6).
 
-FFmpeg honours edits, but states either how long they are together, with what is empty at the start, or, where that is
-shorter, how long the samples are, without it.
+FFmpeg honours edits, but states either their total duration, including empty ones at the start, or, if that is shorter,
+the duration of the samples without them.
 """
 
 import struct
@@ -14,7 +14,7 @@ _INSIDE = (b"moov", b"trak", b"edts")
 
 
 def edited_seconds(file: BinaryIO) -> dict[int, float]:
-    """How long the edits of each track that has some are together, by its number."""
+    """The total duration in seconds of each track with edits, by the track's number."""
     timescale, current = 0, 0
     found: dict[int, int] = {}
     for kind, at in _boxes(file, 0, file.seek(0, 2)):

@@ -1,7 +1,7 @@
 """Encoders: float32 blocks (C, n) in, bytes of one format into an open binary file.
 
-WAV is written by ourselves (sizes beyond 4 GiB, streams, no time stamps in the file), flac, ogg and mp3 by
-libsndfile, m4a and opus by FFmpeg (libsndfile 1.2.2 spoils the last millisecond of many Opus files). Integers are
+WAV is written by our own code (sizes beyond 4 GiB, streams, no time stamps in the file), flac, ogg and mp3 by
+libsndfile, m4a and opus by FFmpeg (libsndfile 1.2.2 damages the last millisecond of many Opus files). Integers are
 rounded to nearest and saturate: +1.0 becomes the largest integer, never the smallest.
 """
 
@@ -30,7 +30,7 @@ _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 8: 
 
 
 class Sink(Protocol):
-    """What an encoder needs of the file it writes into."""
+    """The file methods that an encoder uses."""
 
     def write(self, data: bytes, /) -> int:
         """Append or overwrite, all of it."""
@@ -53,12 +53,12 @@ class Encoder(Protocol):
         ...
 
     def close(self) -> None:
-        """Encode what is pending and complete the headers; the file itself stays open."""
+        """Encode pending samples and complete the headers; the file itself stays open."""
         ...
 
 
 def to_pcm(block: Audio, bits: int) -> NDArray[np.int32]:
-    """Samples as integers of so many bits: nearest, ties to even, saturating."""
+    """Samples as integers: nearest, ties to even, saturating."""
     full = float(1 << (bits - 1))
     integers: NDArray[np.int32] = np.clip(np.rint(block * np.float32(full)), -full, full - 1).astype(np.int32)
     return integers
@@ -76,7 +76,7 @@ def pcm_bytes(block: Audio, bits: int) -> bytes:
 
 
 class WavEncoder:
-    """WAV, or RF64 once it has grown past what WAV can state."""
+    """WAV, or RF64 once the file exceeds WAV's largest size."""
 
     def __init__(self, file: Sink, layout: riff.WavLayout, tags: Mapping[str, str]) -> None:
         self._file, self._layout, self._tags = file, layout, tags

@@ -27,7 +27,7 @@ _PADDING_BYTES = 4096  # of zeros that go without saying
 
 @dataclass(frozen=True)
 class Extent:
-    """What of a file is one recording."""
+    """The part of a file that is one recording."""
 
     pieces: tuple[Piece, ...] | None  # None: all of it, as it is
     end: int  # of the recording in the file
@@ -48,7 +48,7 @@ class _Behind:
 
 
 def measure(file: BinaryIO, samples: Samples, size: int, *, is_stream: bool = False) -> Extent:
-    """The extent of the samples, errors in the header, and what follows; a stream need not state its length."""
+    """The extent of the samples, header errors, and a following recording; a stream need not state its length."""
     tags = tag_blocks.trailing_start(file, samples.start, size)
     if not _is_unstated(samples, size) and samples.end <= tags:
         behind = _behind(file, samples, samples.end, tags)
@@ -129,7 +129,7 @@ def _sliced(samples: Samples, end: int, size: int) -> tuple[Piece, ...] | None:
 
 
 def _true_end(file: BinaryIO, samples: Samples, tags: int) -> int:
-    """Where the samples end that no size describes."""
+    """The end of samples whose stated size is wrong."""
     if samples.size.form.endswith("I") and samples.stated > 0:
         for end in range(
             samples.end + (1 << 32), tags, 1 << 32
@@ -147,7 +147,7 @@ def _true_end(file: BinaryIO, samples: Samples, tags: int) -> int:
 
 
 def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> _Behind | None:
-    """What follows the stated end of the samples; None where it seems to be more of them."""
+    """The data after the stated end of the samples; None if they seem to be more samples."""
     for at in sorted({end, end + -(end - samples.start) % samples.align}):
         following = tag_blocks.leading_end(file, at)
         if following >= tags or at >= tags:
@@ -191,7 +191,7 @@ def _left_out(count: int, kind: str = "bytes") -> str:
 
 
 def _chunks_end(file: BinaryIO, samples: Samples, at: int, tags: int, *, is_sure: bool) -> int | None:
-    """Where the chunks end that begin here, if that is the end of the file or the start of another recording.
+    """The end of the chunks from here on, if it is the end of the file or the start of another recording.
 
     The last one may be cut off if its name is known (`is_sure`).
     """

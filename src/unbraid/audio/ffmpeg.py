@@ -132,7 +132,7 @@ class FfmpegDecoder:
             self.notices += findings.of_decoding(self._timeline, self._damage, self._target)
 
     def _check_end(self, position: int, left: int) -> None:
-        """Whether silence may stand for what is missing at the end of a track that states its length."""
+        """Whether silence may replace the missing end of a track with a stated length."""
         if self._damage.reason is None and left <= min(_SLACK_FRAMES, position):
             return
         reason = self._damage.reason or "its header states a longer duration"
@@ -196,7 +196,7 @@ class FfmpegDecoder:
         return self._frames.is_whole(packet)
 
     def _at(self, stamped: Stamped) -> int | None:
-        """Where a packet or frame begins, by its time stamp."""
+        """The start of a packet or frame, by its time stamp."""
         if stamped.pts is None or stamped.time_base is None:
             return None
         return round(stamped.pts * float(stamped.time_base) * self.info.sample_rate - self._origin_frames)

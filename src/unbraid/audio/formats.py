@@ -1,4 +1,4 @@
-"""The formats we write, what each can hold, and which one a request means.
+"""Output formats, their limits, and the choice of one for a request.
 
 A format that cannot hold a rate or a channel count is refused before any work, naming those that can. Limits are
 those of the codecs: libFLAC's streamable rates, LAME's MPEG tables, Opus' five rates, AAC's rate table; and of
@@ -23,6 +23,7 @@ class OutputFormat:
 
     @property
     def lossy(self) -> bool:
+        """Whether the coding is lossy, without a bit depth."""
         return self.subtype is None
 
     @property
@@ -33,13 +34,13 @@ class OutputFormat:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a format can hold."""
+    """The limits of a format."""
 
     rates: tuple[range, ...]  # Hz
     channels: range | tuple[int, ...]
     subtypes: tuple[str, ...] = ()  # none: lossy
     bitrates: range | None = None  # kbit/s
-    bitrate_per_channel: int = 0  # kbit/s when nothing is said
+    bitrate_per_channel: int = 0  # kbit/s by default
 
 
 def _only(*rates: int) -> tuple[range, ...]:
@@ -63,6 +64,9 @@ def choose_format(
     """The format of that name or extension, at the source's bit depth unless a subtype is given.
 
     8 bits become 16, lossy sources 24, float and 32-bit sources 32f; formats without 32f take 24.
+
+    Raises:
+        UsageError: the format, bit depth or bit rate is not available.
     """
     name = name.removeprefix(".").lower()
     if name not in LIMITS:
@@ -88,7 +92,7 @@ def _depth(source: AudioInfo | None, subtypes: tuple[str, ...]) -> str:
 
 
 def check_format(fmt: OutputFormat, sample_rate: int, channels: int) -> None:
-    """Refuse a rate or channel count that the format cannot hold, saying what can."""
+    """Refuse a rate or channel count that the format cannot hold, naming formats that can."""
     others = f"Write {_either(formats_for(sample_rate, channels))} instead"
     limits = LIMITS[fmt.name]
     if channels not in limits.channels:

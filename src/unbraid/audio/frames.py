@@ -24,7 +24,7 @@ Packet: TypeAlias = "av.Packet[av.AudioStream]"
 
 
 class FrameDecoder:
-    """The packets of a track, and what is in them; `timeline` says how far it has come, `damage` what may be amiss."""
+    """The packets of a track, decoded; `timeline` keeps the position, `damage` the tolerated errors."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class FrameDecoder:
         return not self._is_mp3 or packet.size == mp3.frame_bytes(bytes(packet)[:4])
 
     def count(self, packet: Packet) -> int:
-        """How many frames a packet holds, as its container says."""
+        """The number of frames in a packet according to its container."""
         return round((packet.duration or 0) * float(packet.time_base) * self._info.sample_rate)
 
     def decode(self, packet: Packet) -> list[tuple[av.AudioFrame, Audio]]:
@@ -110,7 +110,7 @@ class FrameDecoder:
             return []
 
     def _break(self, error: Exception) -> None:
-        """What could not be decoded: an error, or silence."""
+        """Raise an error for undecodable data, or note it as damage to be replaced by silence."""
         reason = _reason(error)
         if not self._damage.may_be(self._timeline.position):
             raise damaged(self._name, self._seconds(), reason) from error

@@ -34,7 +34,7 @@ _EXAMPLE = "for example ulaw:8000, or s16le:44100:2"
 
 @dataclass(frozen=True)
 class Headerless:
-    """How samples without a header are coded."""
+    """The coding of samples without a header."""
 
     coding: str  # a key of _CODINGS
     sample_rate: int

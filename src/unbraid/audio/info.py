@@ -1,4 +1,4 @@
-"""What is known of an audio track before its samples are read, and what a decoder of one can do.
+"""The facts of an audio track before its samples are read, and the interface of decoders.
 
 Two decoders stand behind `read.py`: libsndfile (`sndfile.py`) and FFmpeg's libraries (`ffmpeg.py`). Both deliver
 float32 blocks (C, n) from the first sample on; `read.py` cuts the asked-for range out of what they deliver.
@@ -54,7 +54,7 @@ class Decoder(Protocol):
     is_cut: bool  # whether the file stops before its own end, although nothing states how much is missing
 
     def skip(self, frames: int) -> int:
-        """Pass over so many frames; fewer are skipped only when the track ends."""
+        """Skip frames; fewer only at the end of the track."""
         ...
 
     def read(self, frames: int) -> Audio:

@@ -30,7 +30,7 @@ class JoinedDecoder:
         self.info = _together(self.infos)
 
     def _look(self) -> Sequence[AudioInfo]:
-        """What each recording is, and whether all can be read."""
+        """The facts of each recording; note the first one that cannot follow the others."""
         first = self._decoder.info
         infos, there = [first], _length(self._decoder)
         for opener in self._openers[1:]:
@@ -105,7 +105,7 @@ class JoinedDecoder:
 
 
 def _length(decoder: Decoder) -> int | None:
-    """How many frames a decoder can read, if that is known."""
+    """The number of frames that a decoder can read, if known."""
     return decoder.info.frames if decoder.readable is None else decoder.readable
 
 

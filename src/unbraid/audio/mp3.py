@@ -1,9 +1,9 @@
-"""What LAME, the mp3 encoder inside libsndfile, makes of a constant bit rate.
+"""Constant bit rates of LAME, the mp3 encoder inside libsndfile.
 
-The sample rate decides the version of MPEG audio, and so which bit rates there are; LAME takes the nearest. At lower
-ones its presets turn the sound down (`scale`, up to 0.45 dB), which the encoder here undoes. And where a frame has no
-room for LAME's table of contents, it is left out, and with it the only statement of delay and length: such rates are
-refused, for the length would not come back.
+The sample rate determines the version of MPEG audio and the bit rates it has; LAME takes the nearest. At lower bit
+rates its presets attenuate the audio (`scale`, up to 0.45 dB), which the encoder here compensates. If a frame has no
+room for LAME's table, the table is left out, and with it the only statement of delay and length. Such bit rates are
+refused, because the length would be lost.
 """
 
 from typing import BinaryIO
@@ -35,12 +35,12 @@ def least_kbps(sample_rate: int, channels: int) -> int:
 
 
 def preset_scale(kbps: int) -> float:
-    """What LAME multiplies the samples by."""
+    """The gain that LAME applies to the samples."""
     return {192: 0.97, 224: 0.98, 256: 1.0, 320: 1.0}.get(kbps, 0.95)
 
 
 def frame_bytes(header: bytes) -> int | None:
-    """How long a frame of layer III is, by its first four bytes (ISO 11172-3, 2.4.2.3); None if they do not say."""
+    """The size of a layer III frame from its header of four bytes (ISO 11172-3, 2.4.2.3); None if it is invalid."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
         return None
     version, rates = header[1] >> 3 & 3, _MPEG1 if header[1] & 8 else _MPEG2  # 3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5
@@ -58,7 +58,7 @@ def is_mp3(file: BinaryIO) -> bool:
 
 
 def stated_packets(file: BinaryIO) -> int | None:
-    """How many frames an mp3 has, by the Xing or Info table in its first one; None where there is none."""
+    """The number of frames according to the Xing or Info table in the first one; None without a table."""
     _, frame = _first_frame(file)
     for mark in (b"Xing", b"Info"):
         at = frame.find(mark)
@@ -68,7 +68,7 @@ def stated_packets(file: BinaryIO) -> int | None:
 
 
 def _first_frame(file: BinaryIO) -> tuple[int, bytes]:
-    """Where the first frame begins, behind a tag, and its first bytes."""
+    """The position of the first frame, after a tag, and its first bytes."""
     file.seek(0)
     head = file.read(10)
     start = 0

@@ -1,8 +1,8 @@
-"""MPEG audio (mp3) as frames, to tell how many recordings a file holds.
+"""MPEG audio (mp3) as frames, to find concatenated recordings.
 
-Players go on where one mp3 ends and the next begins; decoders stop there, because the first frame of a file may count
-its frames (the Xing, Info or VBRI table), or break on the tags between. Where that table fits the file, nothing else is
-looked at; else all headers of frames are read, some 140 000 an hour. (ISO 11172-3 and 13818-3.)
+Players continue after the end of an mp3 with the next one; decoders stop there, because the first frame may state the
+number of frames (the Xing, Info or VBRI table), or fail on the tags in between. If that table fits the file, nothing
+else is read; otherwise all headers of frames are, some 140 000 an hour. (ISO 11172-3 and 13818-3.)
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ _SEARCH_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class Frame:
-    """What the header of a frame says."""
+    """The header of a frame, parsed."""
 
     size: int  # bytes
     samples: int
@@ -81,7 +81,7 @@ def parse(head: bytes) -> Frame | None:
 
 
 def first_frame(file: BinaryIO, start: int, *, far: bool, confirmed: int = 1) -> int | None:
-    """Where the first frame of a recording is, confirmed by those behind it; `far`: also behind other bytes."""
+    """The position of a recording's first frame, confirmed by later ones; `far`: other bytes may precede it."""
     file.seek(start)
     data = file.read(_SEARCH_BYTES if far else 4)
     at = data.find(b"\xff")
@@ -162,7 +162,7 @@ def _table(head: bytes, frame: Frame, at: int) -> Table | None:
 
 
 def _is_confirmed(file: BinaryIO, at: int, count: int = 1) -> bool:
-    """Whether a frame begins here: so many of its kind follow it, or the end of the file."""
+    """Whether a frame begins here: it is followed by `count` frames of its kind, or the end of the file."""
     file.seek(at)
     frame = first = parse(file.read(4))
     for _ in range(count):
@@ -178,7 +178,7 @@ def _is_confirmed(file: BinaryIO, at: int, count: int = 1) -> bool:
 
 
 def _next(file: BinaryIO, at: int, size: int) -> tuple[int, bool]:
-    """Where frames go on behind what is none, and whether that is tags, behind which a recording begins."""
+    """The next frame after other data, and whether these are tags, after which a new recording begins."""
     end = tag_blocks.leading_end(file, at)
     if end > at:
         found = first_frame(file, end, far=True)

@@ -1,8 +1,8 @@
-"""Ogg files as pages: how many streams they hold, one after the other, and whether the last one is complete.
+"""Ogg files as pages: their consecutive streams, and whether the last one is complete.
 
 The first page of a stream is marked, and the last one, which states how many samples there are up to its end; streams
-may follow one another, and radio stations send a new one for each title (RFC 3533). Decoders pass over pages that are
-damaged, take whatever page comes last for the end, and stop at the end of the first stream.
+may follow one another, and radio stations send a new one for each title (RFC 3533). Decoders skip damaged pages,
+take the last page of a file for its end, and stop at the end of the first stream.
 """
 
 from dataclasses import dataclass, field, replace

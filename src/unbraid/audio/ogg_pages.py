@@ -1,9 +1,9 @@
 """Ogg files page by page: damaged or missing pages, and gaps in time.
 
 Each page states its checksum, its number in its stream, and how many samples there are up to its end (RFC 3533).
-libsndfile ignores damage and gaps, so that everything after them comes too early; such files are left to FFmpeg. What a
-page can hold at most follows from its packets: each Opus packet says how long it is (RFC 6716, 3.1), a Vorbis packet is
-at most half of a long block (Vorbis I specification, 4.2.2).
+libsndfile ignores damage and gaps, so that everything after them comes too early; such files are left to FFmpeg. The
+longest possible duration of a page follows from its packets: an Opus packet states its own (RFC 6716, 3.1), a Vorbis
+packet is at most half of a long block (Vorbis I specification, 4.2.2).
 """
 
 import re
@@ -103,7 +103,7 @@ def _is_page(file: BinaryIO, at: int) -> bool:
 
 
 def _most_frames(body: bytes) -> int | None:
-    """How many frames a packet of a stream holds at most, by its first page; 0: each packet says."""
+    """The largest number of frames in a packet, from the first page; 0: each packet states its own."""
     if body.startswith(b"OpusHead"):
         return 0 if body[18:19] == b"\0" else None  # packets of several streams are framed otherwise
     if body.startswith(b"\1vorbis") and len(body) > 28:
@@ -130,7 +130,7 @@ def _has_gap(stream: _Stream, page: Page, table: bytes, body: bytes) -> bool:
 
 
 def _opus_frames(packet: bytes) -> int:
-    """How long an Opus packet lasts, in frames at 48 kHz."""
+    """The duration of an Opus packet in frames at 48 kHz."""
     if not packet:
         return 0
     configuration, code = packet[0] >> 3, packet[0] & 3

@@ -1,4 +1,4 @@
-"""Reading audio, whole or in blocks, from anything libsndfile or FFmpeg understands.
+"""Reading audio, whole or in blocks, from any format of libsndfile or FFmpeg.
 
     with open_reader("interview.m4a", start=60, duration=30) as reader:
         for block in reader.blocks(65536): ...        # float32 (C, n), constant memory
@@ -21,7 +21,7 @@ from unbraid.audio.options import Excerpt, ReadOptions, TrackChoice, check_track
 from unbraid.audio.source import Source, label, localize
 from unbraid.errors import AudioError, UsageError
 
-LOUDEST = 1e9  # full scale is 1; of what is larger, float32 has no room for sums of squares
+LOUDEST = 1e9  # full scale is 1; sums of squares of larger values overflow float32
 
 
 class Reader:
@@ -93,7 +93,11 @@ class Reader:
             self.notices = tuple(notice.text for notice in decoder.notices)
 
     def read(self) -> Audio:
-        """The range as one array (C, T)."""
+        """The range as one array (C, T).
+
+        Raises:
+            AudioError: the range does not fit into memory, or cannot be decoded.
+        """
         if self.frames is None:
             return np.concatenate(list(self.blocks()), axis=1)
         try:
@@ -140,7 +144,7 @@ class Reader:
         return left if self._limit is None else min(left, self._limit)
 
     def _check_readable(self, readable: int | None) -> None:
-        """Refuse at once what is known to be missing."""
+        """Refuse a file that is known to be incomplete."""
         if readable is not None and self.frames is not None and self._start + self.frames > readable:
             raise self._obstacle or self._cut_short(readable)
 
@@ -220,7 +224,7 @@ def read(
 
 
 def probe(source: Source, track: TrackChoice = 0, reading: ReadOptions = ReadOptions()) -> AudioInfo:
-    """What the header of a track says, without decoding it (but for the choice of a track that is not silent)."""
+    """The facts of a track's header, without decoding (except to find a track that is not silent)."""
     check_track(track)
     with ExitStack() as kept:
         decoder = Opening(localize(source, kept), label(source), track, reading).decoder()

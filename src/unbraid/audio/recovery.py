@@ -21,7 +21,7 @@ class RecoveringDecoder:
         self.notices: list[Notice] = first.notices
 
     def skip(self, frames: int) -> int:
-        """Pass over so many frames, damaged ones too."""
+        """Skip frames, damaged ones too."""
         start = self._position
         try:
             self._position += self._decoder.skip(frames)

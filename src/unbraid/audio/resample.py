@@ -13,12 +13,12 @@ from unbraid.audio.info import Audio
 
 
 def resampled_length(frames: int, from_rate: int, to_rate: int) -> int:
-    """How many samples `frames` become."""
+    """The number of samples after resampling `frames`."""
     return -(-frames * to_rate // from_rate)
 
 
 class Resampler:
-    """Blocks (C, n) in, blocks (C, m) out, then `finish()` once for what is still inside."""
+    """Blocks (C, n) in, blocks (C, m) out, then `finish()` once for the remaining samples."""
 
     def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
         self.from_rate, self.to_rate, self.channels = from_rate, to_rate, channels

@@ -1,6 +1,6 @@
 """The WAV headers that we write.
 
-A program that writes WAV into a pipe cannot come back and enter the lengths; as ffmpeg does, we leave 0xFFFFFFFF there.
+A program that writes WAV into a pipe cannot enter the lengths afterwards; like ffmpeg, we leave 0xFFFFFFFF there.
 Files over 4 GiB are RF64 (EBU Tech 3306): a JUNK chunk reserved at the front becomes the `ds64` chunk that holds
 64-bit lengths, so that the choice can wait until the last sample is written.
 """
@@ -20,7 +20,7 @@ _SPEAKERS = {4: 0x33, 6: 0x3F, 8: 0x63F}  # channel masks of quad, 5.1 and 7.1; 
 
 @dataclass(frozen=True)
 class WavLayout:
-    """How the samples of a WAV file lie in it, and under which header."""
+    """The sample layout of a WAV file, and the form of its header."""
 
     sample_rate: int
     channels: int
@@ -29,6 +29,7 @@ class WavLayout:
 
     @property
     def frame_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
         return self.channels * self.bits // 8
 
 

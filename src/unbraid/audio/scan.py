@@ -1,4 +1,4 @@
-"""Where a pattern of bytes occurs in a file, in constant memory."""
+"""Search a file for a pattern of bytes in constant memory."""
 
 import re
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
-"""Calls into C code that calls Python back: where a signal must not raise.
+"""Calls into C code that calls Python back, protected from signals.
 
 libsndfile and FFmpeg read and write Python files through callbacks. Python runs signal handlers wherever the main
-thread is, also in there; but an exception cannot pass through C, so that Ctrl-C would only be printed, and what should
-have been read or written lost without an error. Signals never raise in other threads: hence such calls run in one,
-for which the main thread waits, and there they may interrupt it.
+thread is, also in a callback; but an exception cannot pass through C, so Ctrl-C would only be printed, and data would
+be lost without an error. Signals never raise in other threads: hence such calls run in one, and the main thread, which
+waits for it, can be interrupted.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ def undisturbed(call: Callable[[], Result]) -> Result:
     except BaseException:  # with the lock or without it, who knows
         while not (results or errors):
             time.sleep(0.001)
-        for opened in results:  # that nobody gets; left to the garbage collector, its Python file may be gone before it
+        for opened in results:  # unused results; the garbage collector might free their Python file first
             with contextlib.suppress(Exception):
                 undisturbed(getattr(opened, "close", lambda: None))
         raise

@@ -1,8 +1,7 @@
 """Decoding through libsndfile: wav, RF64, W64, aiff, flac, ogg, opus and its many older formats.
 
-Files that libsndfile would misread are kept from it, or put right for it, by survey.py. Ogg files with gaps or damage
-are left to FFmpeg, because libsndfile would play on as if nothing were missing; and mp3, because mpg123 inside it
-writes to standard error whatever it thinks of a file.
+survey.py corrects files that libsndfile would misread, or leaves them to FFmpeg: Ogg files with gaps or damage, which
+libsndfile would ignore, and mp3, because mpg123 inside libsndfile writes to standard error.
 """
 
 import contextlib
@@ -149,7 +148,7 @@ def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> sound
 
 
 def _describe(sound: soundfile.SoundFile, part: Part) -> tuple[AudioInfo, int | None]:
-    """What the header says, and how many frames are there."""
+    """The facts of the header, and the number of frames."""
     subtype = sound.subtype
     lossy = subtype.startswith(_LOSSY) or "ADPCM" in subtype
     is_float = subtype in ("FLOAT", "DOUBLE")

@@ -1,4 +1,4 @@
-"""Where audio comes from: a path, a binary file object, or a pipe that is first spooled to disk.
+"""Sources of audio: a path, a binary file object, or a pipe, which is first spooled to disk.
 
 Models read a track more than once (Wiener filter, common gain), so whatever cannot seek is copied to a
 temporary file before anything else happens; the next run deletes those of killed ones (see `disk`).
@@ -22,7 +22,7 @@ _SPOOL_BYTES = 1 << 16  # copied at a time
 
 
 def label(source: Source) -> str:
-    """How messages call the source."""
+    """The name of the source in messages."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     name = getattr(source, "name", None)
@@ -34,6 +34,9 @@ def spooled(stream: BinaryIO, progress: Callable[[int, None], None] | None = Non
     """A copy of a stream on disk, for as long as it is needed.
 
     `progress(bytes so far, None)` is called now and then: nobody knows how much a pipe will bring.
+
+    Raises:
+        AudioError: the temporary folder is full or not writable.
     """
     with temporary_folder() as folder:
         path = folder / f"copy{SPOOLED}"
@@ -85,7 +88,7 @@ def _openable(path: Path) -> bool:
             raise AudioError(f"{path} is a folder. Name an audio file in it.")
         if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
             raise AudioError(f"{path} is a device. Name an audio file, or a pipe with audio in it.")
-        if regular:  # a pipe must not be opened just to look: whoever writes into it would see us leave
+        if regular:  # opening and closing a pipe would break it for its writer
             with path.open("rb") as file:
                 if not file.read(1):
                     raise AudioError(f"{path} is empty: it holds no bytes. Name a file with audio in it.")

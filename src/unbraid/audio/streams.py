@@ -30,7 +30,7 @@ _NAME_LETTERS = 40
 class Clock:
     """When a track begins on the clock of its file, in seconds."""
 
-    origin: Fraction  # what counts as the file's start
+    origin: Fraction  # the start of the file
     start: float  # of the track after it
 
 

@@ -133,7 +133,7 @@ def _whole(file: BinaryIO, start: int, end: int) -> tuple[Piece, ...] | None:
 
 
 def _displaced(file: BinaryIO, start: int) -> int | None:
-    """Where a header follows other bytes, as those of MacBinary, or of a program of its own."""
+    """The position of a header after other bytes, such as those of MacBinary or of an unknown program."""
     file.seek(start)
     head = file.read(_DISPLACED_BYTES)
     found = _DISPLACED.search(head)
@@ -189,7 +189,7 @@ def _is_of_chunks(file: BinaryIO, at: int) -> bool:
 
 
 def _is_bitstream(file: BinaryIO, samples: chunks.Samples) -> bool:
-    """Whether what is called PCM is AC-3 or DTS on its way to a receiver: noise, if it were played (IEC 61937)."""
+    """Whether PCM samples are in fact AC-3 or DTS for a receiver (IEC 61937), which would sound as noise."""
     if (samples.coding, samples.frame_bytes) != (1, 4):
         return False
     file.seek(samples.start)

@@ -53,7 +53,7 @@ def trailing_start(file: BinaryIO, start: int, end: int) -> int:
 
 
 def _id3v2_bytes(head: bytes) -> int | None:
-    """How long an ID3v2 tag is, with header and footer."""
+    """The size of an ID3v2 tag in bytes, with header and footer."""
     if head[:3] != b"ID3" or len(head) < 10 or head[3] == 0xFF or any(byte & 0x80 for byte in head[6:10]):
         return None
     length = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
@@ -61,7 +61,7 @@ def _id3v2_bytes(head: bytes) -> int | None:
 
 
 def _block_start(file: BinaryIO, start: int, end: int) -> int | None:
-    """Where the block of tags begins that ends here."""
+    """The start of the block of tags that ends here."""
     first = max(start, end - _LYRICS_BYTES - 128)
     file.seek(first)
     tail = file.read(max(0, end - first))

@@ -1,4 +1,4 @@
-"""Title, artist and the rest, under one set of names whatever the container calls them.
+"""Tags such as title and artist, under the same names for all containers.
 
 Canonical names are FFmpeg's: title, artist, album, date, genre, track, comment, copyright. libsndfile says
 `tracknumber` for `track`; WAV files hold them in a LIST INFO chunk (Multimedia Programming Interface 1.0, 1991).

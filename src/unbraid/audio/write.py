@@ -4,8 +4,8 @@
         writer.write(block)                          # float32 (C, n)
     writer.peak                                      # largest |sample|: the caller may need a common gain
 
-A writer writes to the very path it is given (temporary names and renaming are the caller's), and takes the file
-away again when anything fails, the closing of it included.
+A writer writes to the given path itself (temporary names and renaming are the caller's), and removes the file if
+anything fails, including closing it.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from unbraid.errors import AudioError, refused
 
 
 class _Metered:
-    """What all writers do: count the blocks that pass, refuse those that are no audio, and end with their `with`."""
+    """Common to all writers: count blocks, check that they are audio, and close at the end of `with`."""
 
     def __init__(self, name: str, sample_rate: int, channels: int) -> None:
         self.name, self.sample_rate, self.channels = name, sample_rate, channels
@@ -37,7 +37,7 @@ class _Metered:
         self.peak = 0.0  # the largest |sample| so far, before any clipping
 
     def close(self) -> None:
-        """Complete what is written."""
+        """Complete the file."""
 
     def abort(self) -> None:
         """Give up."""
@@ -95,7 +95,7 @@ class _Sink:
         return True
 
     def check(self) -> None:
-        """Raise what went wrong."""
+        """Raise an error of the file, if there was one."""
         if self.error is not None:
             raise self.error
 
@@ -131,7 +131,11 @@ class Writer(_Metered):
             self._call(partial(self._encoder.write, self._take(block)))
 
     def close(self) -> None:
-        """Complete the file. Only after this is it all on disk."""
+        """Complete the file. Only after this is it all on disk.
+
+        Raises:
+            AudioError: no samples were written, or the file cannot be completed.
+        """
         if self._closed:
             return
         with self._guarded():

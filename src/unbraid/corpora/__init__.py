@@ -1,4 +1,4 @@
-"""What a folder holds, in every known layout.
+"""Data sets on disk, in the published layouts.
 
 Speech: mixtures to score and train on, speakers and noises to mix. Music: songs and the recordings of their parts.
 """

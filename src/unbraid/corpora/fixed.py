@@ -1,4 +1,4 @@
-"""Fixed mixtures over a folder of speakers: listed in a CSV, or drawn, always the same ones, where there is no CSV.
+"""Fixed mixtures over a folder of speakers: listed in a CSV, or else drawn with a fixed seed.
 
 A row of `{split}_mix{N}.csv` has id, seconds, and for each source j path_j, start_j (s) and gain_db_j. Source j is
 file[start : start + seconds] at an RMS of 0.05 · 10^(gain / 20); the mixture is the sum of the sources.
@@ -26,7 +26,11 @@ _STEP = 1000  # drawn places are whole milliseconds
 
 
 def listed(path: Path, sources: int, root: Path | None = None) -> list[Mixture]:
-    """The mixtures of a CSV; the recordings lie under `root`, or beside it."""
+    """The mixtures of a CSV; the recordings lie under `root`, or beside it.
+
+    Raises:
+        UsageError: a row has an invalid number.
+    """
     root = path.parent if root is None else root
     places = [(f"path_{j}", f"start_{j}", f"gain_db_{j}") for j in range(1, sources + 1)]
     found = []
@@ -49,7 +53,11 @@ def listed(path: Path, sources: int, root: Path | None = None) -> list[Mixture]:
 
 
 def drawn(speakers: dict[str, list[Clip]], split: str, sources: int) -> list[Mixture]:
-    """Mixtures of different speakers, a function of the recordings, the split and the number of sources alone."""
+    """Mixtures of different speakers, a function of the recordings, the split and the number of sources alone.
+
+    Raises:
+        UsageError: the split has too few speakers.
+    """
     if len(speakers) < sources:
         raise UsageError(
             f"The split {split} has {len(speakers)} speakers; a mixture of {sources} voices needs as many."
@@ -91,14 +99,14 @@ def _draw(
 
 
 def _within(text: str, least: float, most: float) -> float:
-    """A number of a table, which is neither NaN nor beyond what it can mean."""
+    """A number from a table, finite and within its range."""
     if not least <= (value := float(text[:MOST_QUOTED])) <= most:
         raise ValueError(f"{quoted(text)} does not lie between {least:g} and {most:g}")
     return value
 
 
 def _milliseconds(clip: Clip) -> int:
-    """How long a recording is; one that cannot be read is set aside, as if it were too short."""
+    """The length of a recording in milliseconds; an unreadable one is set aside as too short."""
     try:
         return read_head(clip, _STEP).samples - 1
     except AudioError as error:

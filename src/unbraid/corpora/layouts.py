@@ -1,4 +1,4 @@
-"""Which mixtures, speakers and noises a folder holds, in the layouts that published scripts write and in two of ours.
+"""The mixtures, speakers and noises in a folder, in the layouts of published scripts and in two of our own.
 
     wsj0mix     2speakers/wav8k/min/{tr,cv,tt}/{mix,s1,s2}            WSJ0-2mix, -3mix (Hershey, arXiv 1508.04306)
     librimix    Libri2Mix/wav8k/min/{train-100,…}/{mix_clean,s1,…}    LibriMix (Cosentino, arXiv 2005.11262)
@@ -7,7 +7,7 @@
     manifest    manifest.csv: path, speaker, split                    see manifest.py
     speakers    one folder for each speaker                           see speakers.py
 
-The folders tell everything; LibriMix's metadata CSVs are not needed. The targets of WHAMR! are the anechoic sources,
+The folders suffice; LibriMix's metadata CSVs are not needed. The targets of WHAMR! are the anechoic sources,
 whatever the mixture's condition, as in SpeechBrain's recipe.
 """
 
@@ -25,21 +25,21 @@ Speakers = dict[str, list[Clip]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is looked for in a folder."""
+    """Criteria for the recordings in a folder."""
 
     layout: str = "auto"  # or one of NAMES
     sources: int = 2
-    sample_rate: int = 8000  # Hz; wav8k or wav16k is taken where both are there, and clips are resampled to it
+    sample_rate: int = 8000  # Hz; selects wav8k or wav16k if both are there, and clips are resampled to it
     condition: str = "clean"  # clean, noisy, single (one voice and noise); WHAMR!: also reverb, noisy-reverb, …
     mode: str = "min"  # mixtures end with the shortest voice (min) or with the longest (max)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a published script writes what."""
+    """The folder structure written by a published script."""
 
-    tops: tuple[str, ...]  # folders above wav8k, of which one is there; {n} is the number of voices
-    splits: Mapping[str, tuple[str, ...]]  # our name: theirs, of which the first one that is there is taken
+    tops: tuple[str, ...]  # possible folders above wav8k; {n} is the number of voices
+    splits: Mapping[str, tuple[str, ...]]  # our name: their names, of which the first that exists is used
     mixtures: Mapping[str, str]  # condition: folder
     source: str  # folder of source {j}
     speaker: Callable[[str, int], str]  # (file name, j) -> who speaks
@@ -126,7 +126,7 @@ def find_noises(folder: Path, split: str, wanted: Wanted) -> list[Clip]:
 
 
 def _check_drawn(folder: Path, wanted: Wanted) -> None:
-    """Refuse what mixtures of a folder of speakers are not: they are of clean voices, and end with the shortest."""
+    """Refuse other criteria than clean mixtures that end with the shortest voice: a folder of speakers gives these."""
     if wanted.mode != "min":
         raise UsageError(
             f"Mixtures of the speakers in {folder} end with the shortest (min), not {wanted.mode!r}; leave it out."
@@ -168,7 +168,7 @@ def _recognised(folder: Path, wanted: Wanted) -> str | None:
 
 
 def _levels(folder: Path, wanted: Wanted, rules: Layout) -> Iterator[Path]:
-    """Where the folders of the splits may lie; the wanted rate comes first."""
+    """Possible parents of the split folders, the wanted rate first."""
     own = f"wav{wanted.sample_rate // 1000}k"
     for top in rules.tops:
         for rate in dict.fromkeys((own, "wav8k", "wav16k")):

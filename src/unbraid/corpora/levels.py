@@ -1,4 +1,4 @@
-"""Levels and lengths of what is mixed, for training and for scores alike."""
+"""Levels and lengths of mixed signals, for training and scoring."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -22,12 +22,16 @@ def find_speakers(folder: Path, split: str) -> dict[str, list[Clip]]:
 
 
 def find_clips(folder: Path, split: str) -> list[Clip]:
-    """The recordings of a split, whoever or whatever is heard: for noises."""
+    """The recordings of a split regardless of speaker, for noises."""
     return [Clip(folder / row["path"]) for row in _of_split(folder, split, ("path", "split"))]
 
 
 def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """The rows of a CSV that has (at least) these columns."""
+    """The rows of a CSV that has (at least) these columns.
+
+    Raises:
+        UsageError: the file is unreadable, lacks a column or has an empty cell.
+    """
     try:
         check_regular(path)
         file = path.open(newline="", encoding="utf-8-sig")

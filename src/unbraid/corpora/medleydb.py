@@ -1,7 +1,7 @@
-"""MedleyDB (Bittner et al., ISMIR 2014) and MedleyDB 2.0: one folder for each song, with stems that a YAML file names.
+"""MedleyDB (Bittner et al., ISMIR 2014) and MedleyDB 2.0: one folder for each song, stems named in a YAML file.
 
-Songs lie in Audio (or V1 and V2), or in the folder itself; their metadata beside them, or all together in Metadata.
-Nobody published splits: artists, so that none is heard in two splits, are divided by a hash of their names.
+Songs are in Audio (or V1 and V2), or in the folder itself; their metadata beside them, or all together in Metadata.
+There are no published splits: artists are divided by a hash of their names, so that none is in two splits.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The YAML file beside a song, as MedleyDB and Slakh have it: what is heard on each of its stems."""
+"""The YAML file beside a song of MedleyDB or Slakh, with the instruments of each stem."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from unbraid.files.plain_yaml import NotYaml, read_yaml
 
 
 def read_stems(path: Path) -> dict[str, Mapping[str, object]]:
-    """What the file says of each stem, by the stem's name.
+    """The metadata of each stem, by the stem's name.
 
     Raises:
         UsageError: the file is not there, is not YAML, or lists no stems.

@@ -1,4 +1,4 @@
-"""Clips and mixtures: pieces of recordings that are read when they are needed, and no more of them than that."""
+"""Clips and mixtures: excerpts of recordings, read on demand."""
 
 import math
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Head:
-    """What is known of a clip without decoding it."""
+    """The facts of a clip's header."""
 
     samples: int  # at the rate asked for
     lossy: bool  # costs more to decode, and cannot always be entered in the middle
@@ -63,7 +63,7 @@ def read_head(clip: Clip, sample_rate: int, most_channels: int = 1) -> Head:
 
 
 def frames_in(reader: Reader) -> int:
-    """How many frames a reader is going to read; only where the header does not tell are they decoded to be counted."""
+    """The number of frames of a reader; decoded and counted only if the header does not state it."""
     return reader.frames if reader.frames is not None else sum(block.shape[1] for block in reader.blocks())
 
 

@@ -1,6 +1,6 @@
 """MUSDB18 as stem files, and MUSDB18-HQ as folders of wav files (Rafii et al., zenodo.org/records/1117372 and 3338373).
 
-Both have the same songs in train and test, and the same 14 of train to choose on, which the musdb package names.
+Both have the same songs in train and test, and the same 14 of train for dev, those of the musdb package.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """Noise from a folder, added to every mixture at a signal-to-noise ratio, the same noise in every run.
 
-The clip, its beginning, and the ratio where it is not one for all, are drawn by a generator that is seeded by the
-mixture's name, so neither the other mixtures nor their number matter. A clip that is too short is repeated. SNR: power
-of the mixture over power of the noise.
+The clip, its start and, if there is a range, the ratio are drawn by a generator seeded with the mixture's name,
+independently of the other mixtures. A clip that is too short is repeated. SNR: power of the mixture over power of the
+noise.
 """
 
 import os

@@ -1,13 +1,13 @@
-"""Words and how they are spoken: the CMU Pronouncing Dictionary (http://www.speech.cs.cmu.edu/cgi-bin/cmudict).
+"""Pronunciations of words: the CMU Pronouncing Dictionary (http://www.speech.cs.cmu.edu/cgi-bin/cmudict).
 
 A line is a word, its phonemes in ARPAbet and perhaps a comment; another pronunciation of a word is `word(2)`:
 
     aalborg AO1 L B AO0 R G # place, danish
     aalborg(2) AA1 L B AO0 R G
 
-Stress marks are taken off, as in published comparisons, and pronunciations that differ in nothing else are one. A
-word's split follows from its own letters: crc32(word) % 20 -> 0: test, 1: dev, else train; so all its pronunciations
-are in the same one, and no list has to be kept.
+Stress marks are removed, as in published comparisons, and pronunciations that differ in nothing else are merged. A
+word's split is a function of its letters: crc32(word) % 20 -> 0: test, 1: dev, else train; so all its pronunciations
+are in the same split, and no list is needed.
 """
 
 import re
@@ -78,5 +78,5 @@ def parse(lines: Iterable[str], where: str) -> list[Entry]:
 
 
 def split_of(word: str) -> str:
-    """Where a word belongs: every twentieth to test, another to dev, the rest to train."""
+    """The split of a word: one in twenty is test, another dev, the rest train."""
     return {0: "test", 1: "dev"}.get(crc32(word.encode()) % _PARTS, "train")

@@ -1,7 +1,7 @@
 """Slakh2100 (Manilow et al., arXiv 1909.08494), its redux, and BabySlakh: MIDI files played by sampled instruments.
 
-The splits are folders; BabySlakh has none, and its songs are divided by a hash of their names. BabySlakh also calls all
-of its stems not rendered: what counts is the recording, and only one that is missing has to be called so.
+The splits are folders; BabySlakh has none, and its songs are divided by a hash of their names. BabySlakh also
+marks all of its stems as not rendered; the mark only counts for a missing recording.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""Songs as folders of stems: [SPLIT/]SONG/{vocals,drums,bass,piano,other}.{wav,flac,ogg,…}, and mixture.* if need be.
+"""Songs as folders of stems: [SPLIT/]SONG/{vocals,drums,bass,piano,other}.{wav,flac,ogg,…}, and optionally mixture.*.
 
-`accompaniment` is everything but the vocals. It counts as `other` where nothing else is told apart. Without folders of
+`accompaniment` is everything but the vocals. It counts as `other` if there are no further stems. Without folders of
 splits, songs are divided by a hash of their names (see speakers.py).
 """
 
@@ -38,7 +38,11 @@ def is_song(folder: Path) -> bool:
 
 
 def song_of(folder: Path) -> Song:
-    """The song in a folder."""
+    """The song in a folder.
+
+    Raises:
+        UsageError: a part has several files.
+    """
     found: dict[str, Clip] = {}
     for path in _recordings(folder):
         name = path.stem.lower()
@@ -52,7 +56,7 @@ def song_of(folder: Path) -> Song:
 
 
 def parts_of(found: Mapping[str, Clip]) -> dict[str, tuple[Clip, ...]]:
-    """The parts among what was found by name: the accompaniment counts where only vocals are told apart."""
+    """The parts among the stems found: the accompaniment counts if vocals are the only other stem."""
     parts: dict[str, tuple[Clip, ...]] = {name: (found[name],) for name in PARTS if name in found}
     return parts if REST not in found or parts.keys() - {"vocals"} else parts | {"other": (found[REST],)}
 

@@ -1,4 +1,4 @@
-"""Which songs a folder holds, in the layouts that published corpora have and in ours.
+"""The songs in a folder, in the layouts of published corpora and in our own.
 
     musdb18     {train,test}/SONG.stem.mp4                              MUSDB18 (zenodo.org/records/1117372)
     musdb18hq   {train,test}/SONG/{mixture,drums,bass,other,vocals}.wav MUSDB18-HQ (zenodo.org/records/3338373)
@@ -7,8 +7,8 @@
     stems       [SPLIT/]SONG/{vocals,drums,bass,piano,other}.*          see song_folders.py
     spleeter    *train.csv, *validation.csv: mix_path, vocals_path, …   Spleeter's training data (github.com/deezer)
 
-A part that a song lacks is silent in it. Where nobody published splits and no folders tell them, songs (in MedleyDB,
-artists) are divided into train, dev and test, 80, 10 and 10 %, by a hash of their names.
+A part that a song lacks is silent. Without published splits or split folders, songs (in MedleyDB, artists) are divided
+into train, dev and test, 80, 10 and 10 %, by a hash of their names.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from unbraid.errors import UsageError
 class SongLayout:
     """A way to lay songs out."""
 
-    form: str  # what is looked for
+    form: str  # the folder structure, in messages
     holds: Callable[[Path], bool]  # whether a folder has it
     find: Callable[[Path, str], list[Song]]  # (folder, split) -> the songs, by name; none if the split is not there
 

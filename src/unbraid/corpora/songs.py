@@ -1,7 +1,7 @@
-"""Songs and their parts: who plays what is told apart by files, which are read when they are needed, from any place.
+"""Songs and their parts: one file or more for each part, read on demand from any position.
 
-A corpus tells parts apart; a model has stems. `stems_of` brings the two together, so that one folder serves models of
-two, four and five stems. A song may lack any part: there it is silent.
+A corpus has parts, a model has stems. `stems_of` maps one to the other, so that one folder serves models of
+two, four and five stems. A part that a song lacks is silent.
 """
 
 import math
@@ -18,7 +18,7 @@ from unbraid.errors import AudioError
 PARTS = ("vocals", "drums", "bass", "piano", "other")  # what corpora tell apart
 SLACK_SECONDS = 0.1  # recordings of one song may differ by so much in length; the rest of a shorter one is silence
 MOST_CHANNELS = 2
-_MARGIN_SECONDS = 0.05  # heard by the resampler before and behind a piece, so that pieces fit together
+_MARGIN_SECONDS = 0.05  # context of the resampler before and after a piece, so that pieces fit together
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def stems_of(song: Song, stems: Sequence[str]) -> dict[str, tuple[Clip, ...]]:
 
 
 def song_seconds(song: Song) -> float:
-    """How long a song is: as its longest recording.
+    """The length of a song in seconds: that of its longest recording.
 
     Raises:
         AudioError: a recording is unreadable or has more than two channels, or two differ by more than a tenth of a
@@ -93,7 +93,7 @@ def _common_seconds(clips: Sequence[Clip]) -> float:
 
 
 def clip_seconds(clip: Clip) -> float:
-    """How long a recording is, by its header where that tells."""
+    """The length of a recording, from its header if stated there."""
     with opened(clip, MOST_CHANNELS) as reader:
         return frames_in(reader) / reader.info.sample_rate
 

@@ -1,7 +1,7 @@
 """A folder with one folder of recordings for each speaker, split by speaker into train, dev and test (80, 10, 10 %).
 
-The order in which speakers (or, among noises, files) go to test, dev and train is that of a hash of their names: it
-depends on nothing but the names, on any machine. dev and test get as many speakers as a mixture needs, at least.
+Speakers (or, for noises, files) are assigned to test, dev and train in the order of a hash of their names, the same on
+any machine. dev and test get at least as many speakers as a mixture needs.
 """
 
 import os
@@ -17,7 +17,11 @@ HELD_SHARE = 0.1  # of the names, for test, and again for dev
 
 
 def find_speakers(folder: Path, split: str, sources: int) -> dict[str, list[Clip]]:
-    """The recordings of each speaker of a split."""
+    """The recordings of each speaker of a split.
+
+    Raises:
+        UsageError: the folder has too few speakers for three splits.
+    """
     everyone = speaker_folders(folder)
     if len(everyone) < 3 * sources:
         raise UsageError(
@@ -28,7 +32,11 @@ def find_speakers(folder: Path, split: str, sources: int) -> dict[str, list[Clip
 
 
 def find_clips(folder: Path, split: str) -> list[Clip]:
-    """The recordings of a split, whoever or whatever is heard: for noises."""
+    """The recordings of a split regardless of speaker, for noises.
+
+    Raises:
+        UsageError: the folder has too few recordings for three splits.
+    """
     files = {path.relative_to(folder).as_posix(): path for path in _audio(folder)}
     if len(files) < 3:
         raise UsageError(f"{folder} has {len(files)} audio files; train, dev and test need one each.")

@@ -1,8 +1,8 @@
 """The tables that Spleeter trains on: musdb_train.csv, musdb_validation.csv and the like, a row for each song.
 
 Columns are mix_path, and {stem}_path for each stem (github.com/deezer/spleeter, configs). Paths are relative to the
-folder, as Spleeter has it, or to the table. A stem that is no part of ours is other, and so is the accompaniment where
-nothing but vocals is told apart.
+folder, as Spleeter has it, or to the table. An unknown stem counts as other, and so does the accompaniment if vocals
+are the only other stem.
 """
 
 import os
@@ -27,7 +27,11 @@ def holds(folder: Path) -> bool:
 
 
 def find_songs(folder: Path, split: str) -> list[Song]:
-    """The songs of a split, by name."""
+    """The songs of a split, by name.
+
+    Raises:
+        UsageError: there are several tables for the split.
+    """
     wanted = (split, *SPLITS.get(split, ()))
     tables = [path for path in _tables(folder) if path.stem.lower().split("_")[-1] in wanted and _is_table(path)]
     if len(tables) > 1:

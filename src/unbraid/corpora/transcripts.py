@@ -1,7 +1,7 @@
-"""Recordings and what is said in them: a folder with a manifest.csv whose rows have a path, a speaker and a text.
+"""Transcribed speech: a folder with a manifest.csv whose rows have a path, a speaker and a text.
 
-Which speakers are meant is said by names: a speaker's own, or that of a folder that their names or recordings are in;
-"fsdd" means fsdd/george and fsdd/theo, and "fsdd/george" means george alone.
+Speakers are selected by name, or by the name of a folder that contains them: "fsdd" selects fsdd/george and fsdd/theo,
+"fsdd/george" george alone.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Utterance:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What is said, word by word."""
+        """The words of the text."""
         return tuple(self.text.split())
 
 

@@ -1,4 +1,4 @@
-"""Signal processing in NumPy: arrays in, arrays out, nothing of the rest of the package."""
+"""Signal processing in NumPy: arrays in, arrays out."""
 
 from collections.abc import Iterator
 

@@ -1,20 +1,19 @@
 """Polarity-aware downmix to mono, for networks with one input channel.
 
 The legs of a balanced cable, or one microphone wired the wrong way round, put a voice on two channels with opposite
-signs; their mean is silence. So each channel enters the mean with a sign, and only if it sounds at all:
+signs; their mean is silence. So each active channel enters the mean with a sign:
 
-    mono = Σ sign_c · x_c / number of channels that sound
+    mono = Σ sign_c · x_c / number of active channels
 
-Both are decided for sections of a second, from the band of speech (150 Hz to 4 kHz), which a DC offset or hum on the
-cable does not reach:
+Both are decided for sections of a second, in the band of speech (150 Hz to 4 kHz), outside DC offset and hum:
 
-    sounds   its power is above -40 dB of the loudest channel's so far; a channel that was heard once goes on counting
-    sign     the one of its correlation with the section's loudest channel where that is beyond ±0.5, else as before
+    active   its power is above -40 dB of the loudest channel's so far; a channel that was active once stays so
+    sign     the sign of its correlation with the section's loudest channel if that is beyond ±0.5, else as before
 
-Where a weight changes, the mean goes over to the new one in the last 20 ms of the section before. A section knows
-nothing of what follows and begins where it does however the audio is cut into blocks, so that files of any length come
-out the same whole and block by block, in constant memory, and windows of a network never disagree. In a recording whose
-channels are in phase, which is nearly every one, this is the plain mean, bit for bit.
+Changes of weights are cross-faded over the last 20 ms of the previous section. Sections are causal, and their bounds do
+not depend on the blocks of the input, so the result is the same for whole files and block by block, in constant memory,
+and overlapping windows of a network agree. For a recording whose channels are in phase, as nearly all are, this is the
+plain mean, bit for bit.
 """
 
 from itertools import chain
@@ -29,8 +28,8 @@ SECTION_SECONDS = 1.0
 FADE_SECONDS = 0.02
 BAND_HZ = (150.0, 4000.0)
 FAINT = 1e-4  # power of a channel that counts as silent, relative to the loudest one's
-SILENT_POWER = 1e-10  # -100 dB: of a section that tells nothing
-SURE = 0.5  # correlation from which a channel's sign is told
+SILENT_POWER = 1e-10  # -100 dB: sections below it are ignored
+SURE = 0.5  # correlation from which the sign of a channel is decided
 UNLIKE = 0.3  # correlation below which channels carry different things
 
 
@@ -78,7 +77,7 @@ class Downmix:
         return _mixed(section, *self._weights(section))
 
     def _weights(self, section: FloatArray) -> tuple[FloatArray, int]:
-        """The sign of each channel in a section, 0 of those that do not count, and how many do."""
+        """The sign of each channel in a section, 0 for silent ones, and the number of the others."""
         if not len(self._signs):
             self._signs, self._sounding = np.ones(len(section), np.float32), np.zeros(len(section), bool)
             self._products = np.zeros((len(section), len(section)))

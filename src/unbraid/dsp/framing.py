@@ -1,4 +1,4 @@
-"""How audio is cut for a network: into the frames of a spectrogram, or into windows. Part of spec.json."""
+"""Framing and windowing of a network's input; part of spec.json."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ MOST_SEGMENT = 1 << 23  # values of a spectrogram that a U-Net sees at once
 
 @dataclass(frozen=True)
 class Spectral:
-    """The spectrogram a U-Net sees, and what its masks mean (Spleeter's front end).
+    """The spectrogram of a U-Net, and the form of its masks (Spleeter's front end).
 
     Raises:
         ValueError: a size out of its range, a hop that does not divide a frame into 2 to 64, more bins than a frame
@@ -20,8 +20,8 @@ class Spectral:
 
     frame_samples: Annotated[int, Range(4, 65_536)] = 4096
     hop_samples: Size = 1024
-    frames: Size = 512  # T: the network sees segments of this many frames
-    bins: Size = 1024  # F: bins from 0 Hz that the network sees
+    frames: Size = 512  # T: frames of a segment
+    bins: Size = 1024  # F: bins from 0 Hz
     exponent: Annotated[float, Range(0.01, 16)] = 2.0  # of the ratio masks
     extension: Literal["zeros", "average"] = "zeros"  # masks above the last bin, in the published system
 
@@ -67,7 +67,7 @@ class Mel:
 
 @dataclass(frozen=True)
 class Windows:
-    """How long audio is cut for a network that sees a whole window at once.
+    """The windows of long audio, for a network that processes a whole window at once.
 
     Raises:
         ValueError: a length out of its range, or an overlap that is no less than a window.

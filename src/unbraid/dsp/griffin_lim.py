@@ -1,14 +1,13 @@
-"""From a log-mel spectrogram back to a waveform without a network: Griffin & Lim, IEEE TASSP 32(2), 1984.
+"""A waveform from a log-mel spectrogram without a network: the algorithm of Griffin & Lim, IEEE TASSP 32(2), 1984.
 
-Two things are lost in a log-mel spectrogram. Magnitudes |X| that give the bands M |X| they were averaged to, and are
-nowhere below 0, come by multiplicative updates (Lee & Seung, NIPS 2000),
+Magnitudes and phases are unknown. Non-negative magnitudes |X| with the given bands m ≈ M |X| are found by
+multiplicative updates (Lee & Seung, NIPS 2000),
 
     |X| ← |X| · (Mᵀ m) / (Mᵀ M |X|)
 
-and phases from transforming to and fro: each time the phases of what came out are kept, and the magnitudes put back.
-The first ones are those of a waveform that is nearly right already, such as a network's, or are drawn (the same ones
-every time). With momentum α the phases are those of sₙ + α (sₙ − sₙ₋₁), which gets there sooner (the fast algorithm of
-Perraudin, Balazs & Søndergaard, WASPAA 2013, who take 0.99).
+and phases by iteration: inverse and forward transform, keep the phases, restore the magnitudes. The initial phases are
+those of an approximate waveform, such as a network's, or random ones (the same every time). With momentum α the phases
+are those of sₙ + α (sₙ − sₙ₋₁), which converges faster (Perraudin, Balazs & Søndergaard, WASPAA 2013, with 0.99).
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Soft masks from a network's magnitudes, and what they mean above its last bin."""
+"""Soft masks from a network's magnitudes, and their continuation above its last bin."""
 
 from typing import Literal
 

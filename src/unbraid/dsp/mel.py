@@ -1,4 +1,4 @@
-"""The log-mel spectrogram: what an audio Transformer reads or writes instead of samples.
+"""The log-mel spectrogram, source or target of an audio Transformer.
 
 Frame n lies around the samples [n·hop, (n + 1)·hop): the input is padded with (frame − hop) / 2 zeros on both sides,
 and up to a whole number of hops, so N = ⌈T / hop⌉. Magnitudes under a Hann window are averaged by triangles that are
@@ -6,9 +6,9 @@ evenly spaced in mel (O'Shaughnessy 1987, as HTK has it),
 
     mel(f) = 2595 log10(1 + f / 700)
 
-and a level is (dB + 40) / 40: 1 is the peak of a full-scale sine, −1 is −80 dB, and nothing is lower. Triangles sum to
-1, so that noise has about the same level in wide bands and narrow ones; no slope is steeper than one bin, so that none
-of them falls between two bins. Normalized levels count from the loudest one, where that is not below −60 dB: a soft
+and a level is (dB + 40) / 40: 1 is the peak of a full-scale sine, −1 is −80 dB, the lowest level. Triangles sum to
+1, so that noise has about the same level in wide bands and narrow ones; no slope is steeper than one bin, so that no
+triangle falls between two bins. Normalized levels are relative to the loudest one if that is at least −60 dB: a soft
 recording is then as loud as any other, and silence stays silent.
 """
 
@@ -21,9 +21,11 @@ from unbraid.dsp.framing import Mel
 from unbraid.dsp.stft import hann, stft
 
 FLOOR_DB = -80.0
-SOFTEST_DB = -60.0  # of what is normalized
-NOISE_QUANTILE, NOISE_FACTOR = 0.15, 2.0  # of a band's powers where anything sounds; and times what it is taken off
-SOUNDS_DB, CUT_DB = -40.0, -10.0  # under the loudest frame: what sounds; and the most that is taken off
+SOFTEST_DB = -60.0  # lower limit of the loudest level in normalisation
+NOISE_QUANTILE = 0.15  # of a band's active powers: its noise
+NOISE_FACTOR = 2.0  # of the noise that is subtracted
+SOUNDS_DB = -40.0  # relative to the loudest frame: active bands
+CUT_DB = -10.0  # the limit of the subtraction
 
 
 def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int, *, without_noise: bool = False) -> FloatArray:
@@ -44,7 +46,7 @@ def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int, *, without_noise: 
 
 
 def above_noise(bands: FloatArray) -> FloatArray:
-    """Magnitudes (…, N, F) of bands, N above 0, without what is in them all the time.
+    """Magnitudes (…, N, F) of bands, N above 0, without their stationary part.
 
     Spectral subtraction with a floor (Berouti et al., ICASSP 1979) and a quantile of each band as its noise (Stahl et
     al., ICASSP 2000), of those frames only that are not pauses: in a gated recording, noise is heard with words alone.

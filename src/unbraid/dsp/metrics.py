@@ -1,4 +1,4 @@
-"""Scores in NumPy. Every one is in dB, over the last axis, and safe on silence."""
+"""Scores in NumPy, in dB, over the last axis, and defined for silence."""
 
 from itertools import permutations
 

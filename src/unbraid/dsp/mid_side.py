@@ -1,4 +1,4 @@
-"""What left and right differ by, for a network that also sees that: it tells spread sources from those of one place."""
+"""Left minus right as a further input of a network: it tells diffuse sources from those in one place."""
 
 import numpy as np
 

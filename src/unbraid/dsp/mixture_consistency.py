@@ -1,4 +1,4 @@
-"""What the stems leave over of a mixture, given back to them in proportion to their local power.
+"""Mixture consistency: the remainder of a mixture is shared among its stems in proportion to their local power.
 
 Power is measured in cells of 10 ms, smoothed over three and interpolated, per channel. A stem that is silent around a
 sample gets nothing there; where all are silent, all get the same.

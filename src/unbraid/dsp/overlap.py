@@ -1,7 +1,7 @@
-"""Long audio in windows that overlap, and their outputs joined again.
+"""Overlapping windows of long audio, and overlap-add of their outputs.
 
-Every window is full: the last one reaches back as far as it must. Two neighbours are cross-faded over the last
-`overlap` samples of what is there already, with sin² and cos² that add up to one.
+Every window is full: the last one starts earlier if necessary. Two neighbours are cross-faded over the last
+`overlap` samples of the output so far, with sin² and cos², which add up to one.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def windows(
 
 
 def sections(blocks: Iterator[FloatArray], samples: int) -> Iterator[FloatArray]:
-    """Blocks (C, n) of any lengths -> sections of so many samples, of which the last one may be up to twice as long.
+    """Blocks (C, n) of any lengths -> sections of `samples` samples; the last may be up to twice as long.
 
     Where a section begins does not depend on the blocks. Only where all of it is shorter is there a shorter section.
     """
@@ -65,14 +65,14 @@ class Joiner:
         self._tail: FloatArray | None = None
 
     def overlap(self, piece: FloatArray, new: int) -> tuple[FloatArray, FloatArray] | None:
-        """What is there already and what the piece (…, n) says of the same samples; None for the first piece."""
+        """The samples kept back and those of the piece (…, n) at the same time; None for the first piece."""
         if self._tail is None or not self._tail.shape[-1]:
             return None
         end = piece.shape[-1] - new
         return self._tail, piece[..., end - self._tail.shape[-1] : end]
 
     def add(self, piece: FloatArray, new: int) -> FloatArray:
-        """Take in a window's output (…, n), of which the last `new` samples are new; returns what is final."""
+        """Add a window's output (…, n), of which the last `new` samples are new; returns the final samples."""
         fresh = piece[..., piece.shape[-1] - new :]
         if (pair := self.overlap(piece, new)) is not None:
             old, again = pair
@@ -83,6 +83,6 @@ class Joiner:
         return fresh[..., :keep]
 
     def finish(self) -> FloatArray | None:
-        """What was kept back."""
+        """The samples kept back."""
         tail, self._tail = self._tail, None
         return tail

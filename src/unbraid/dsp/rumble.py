@@ -2,14 +2,13 @@
 
     for clean, rumble in split(blocks, sample_rate): ...        # clean + rumble is the input
 
-A linear-phase low pass (windowed sinc, Kaiser with 60 dB, half its gain at 24 Hz) takes out what lies below 18 Hz and
-leaves all above 30 Hz, the lowest notes of a bass included, within 0.1 %. Its 0.3 s reach equally far back and ahead,
-so nothing is delayed; at both ends of a recording it sees the recording mirrored there.
+A linear-phase low pass (windowed sinc, Kaiser with 60 dB, half its gain at 24 Hz) removes everything below 18 Hz and
+keeps everything above 30 Hz, the lowest notes of a bass included, within 0.1 %. It is symmetric, 0.3 s long, so there
+is no delay; at both ends the recording is mirrored.
 
-A recording without rumble is not touched, not even in its last bit. Sections of a second are looked at one by one, and
-from the first one on whose power below 20 Hz exceeds what white noise of its length may have there (three times its
-expected share, and 1 % more) and is above -70 dB, everything is filtered. Sections begin at the same samples however
-the audio is cut into blocks, so that whole and block by block are the same.
+A recording without rumble passes unchanged, bit for bit. Filtering starts with the first section of a second whose
+power below 20 Hz is above -70 dB and exceeds that of white noise (three times its expected share, and 1 % more).
+The bounds of sections do not depend on the blocks of the input, so the result is the same whole and block by block.
 """
 
 import functools

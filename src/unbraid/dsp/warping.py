@@ -1,11 +1,10 @@
-"""How far two spectrograms are apart when neither has to keep the other's pace: dynamic time warping.
+"""The distance of two spectrograms of different pace, by dynamic time warping.
 
-Of all paths that go on in one or the other or in both (Sakoe & Chiba, IEEE TASSP 26(1), 1978), the one on which frames
-are nearest:
+The distance along the best path that advances in either or both (Sakoe & Chiba, IEEE TASSP 26(1), 1978):
 
     D[i, j] = d(i, j) + min(D[i-1, j-1], D[i-1, j], D[i, j-1]),   d(i, j) = mean over bands of |a_i - b_j|
 
-What lies on a diagonal from bottom left to top right, i + j = k, follows from the two before it, all at once.
+All elements of an antidiagonal, i + j = k, follow at once from the two antidiagonals before it.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
-"""Multichannel Wiener filter by expectation maximisation, over whole files in passes that keep no file in memory.
+"""Multichannel Wiener filter by expectation maximisation over whole files, in several passes and constant memory.
 
 Duong, Vincent, Gribonval, "Under-determined reverberant audio source separation using a full-rank spatial covariance
 model" (IEEE TASLP 18(7), 2010), in the form that Spleeter runs (norbert). Source j at frame n and bin f is Gaussian
 with covariance v_j(n, f) R_j(f); the filter is y_j = v_j R_j (Σ v_i R_i + √ε I)⁻¹ x. R_j sums over the whole file, so
-an iteration is a pass that gathers sums, and one more pass filters:
+each iteration is a pass that accumulates sums, and a last pass filters:
 
     spatial = []
     for _ in range(iterations):
@@ -29,7 +29,7 @@ Spatial = ComplexArray  # (S, B, F, C, C)
 
 @dataclass
 class Sums:
-    """What one pass over a file adds up: Σ y yᴴ and Σ v of each source, and the largest |x|."""
+    """x|.|Sums over one pass through a file: Σ y yᴴ and Σ v of each source, and the largest |x|.|x|."""
 
     outer: np.ndarray | float = 0.0  # (S, B, F, C, C) complex128
     power: np.ndarray | float = 0.0  # (S, B, F) float64
@@ -51,7 +51,7 @@ class Sums:
 
 
 def mixture_scale(peak: float) -> float:
-    """What the mixture is divided by while it is filtered."""
+    """The divisor of the mixture during filtering."""
     return max(1.0, peak / HEADROOM)
 
 

@@ -1,1 +1,1 @@
-"""Files on disk: written at once or not at all, read within limits, found in folders."""
+"""Files on disk: atomic writes, bounded reads, and the search of folders."""

@@ -80,7 +80,7 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def recover(folder: Path) -> None:
-    """Put back, or delete, what a killed run set aside in a folder."""
+    """Restore or delete what a killed run set aside in a folder."""
     left: list[Path] = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         left = [folder / entry.name for entry in entries if _ASIDE.fullmatch(entry.name)]

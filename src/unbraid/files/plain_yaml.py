@@ -67,7 +67,7 @@ def _check_events(text: str, loader: Any) -> None:
             around[-1].add(1)
             merges = merges or event.value == "<<"
         elif isinstance(event, yaml.AliasEvent):
-            around[-1].add(sizes.get(event.anchor, MOST_VALUES))  # else it stands for what it is a part of
+            around[-1].add(sizes.get(event.anchor, MOST_VALUES))  # else it refers to a collection around it
         if written > MOST_VALUES or (merges and around[-1].size > MOST_VALUES):
             raise ValueError(f"it has more than {MOST_VALUES} values")
         if len(around) > DEEPEST:

@@ -84,7 +84,7 @@ def swept(*folders: Path) -> Iterator[None]:
 
 
 def sweep(folder: Path) -> None:
-    """Delete what killed runs left in a folder: working folders and lock files that nobody holds."""
+    """Delete leftovers of killed runs in a folder: working folders and lock files without a holder."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for path in [Path(entry.path) for entry in entries if is_working_name(entry.name)] if fcntl else ():
             with contextlib.suppress(OSError):
@@ -107,7 +107,7 @@ def locked(root: Path, what: str) -> Iterator[None]:
                 opened.callback(os.close, file)
                 with contextlib.suppress(OSError):
                     _take(file, wait=True)
-                if _is_at(file, path):  # else whoever had it has deleted it
+                if _is_at(file, path):  # else its owner has deleted it
                     opened.callback(path.unlink, missing_ok=True)
                     break
         yield

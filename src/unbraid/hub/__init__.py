@@ -1,1 +1,1 @@
-"""Models as folders and by name: spec, weights, graph, catalogue, cache, downloads, importers."""
+"""Model folders and names: spec, weights, graphs, catalogue, cache, downloads and importers."""

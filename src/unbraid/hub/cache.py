@@ -1,12 +1,12 @@
-"""The cache on disk: where models are kept, and how one gets in and out without ever being seen half-done.
+"""The cache of models on disk; models appear in it and leave it atomically.
 
     cache/models/<name>/       pulled and imported models (see `catalogue.folder_name`)
-    cache/encoders/<name>/     pretrained encoders to train upon, as published (see `train.pretrained`)
-    cache/downloads/<source>/  files under way, kept for the next attempt
+    cache/encoders/<name>/     pretrained encoders for training, as published (see `training.pretrained`)
+    cache/downloads/<source>/  partial downloads, kept for the next attempt
     cache/int8/<weights>-…/    int8 copies of weights with that hash (see `runtime.int8`)
 
-A folder is written beside its place, and takes it at one instant, from an older one too (see `atomic`). Folders under
-way begin with a dot and are not models. There are no symbolic links, so Windows needs no special rights.
+A folder is written beside its place and replaces an older one at one instant (see `files.atomic`). The names of
+unfinished folders begin with a dot. There are no symbolic links, so Windows needs no special rights.
 """
 
 import os
@@ -31,7 +31,7 @@ class NoHome(ModelError):
 
 
 def cache_folder() -> Path:
-    """Where pulled and imported models live: $UNBRAID_CACHE, or the platform's folder for caches.
+    """The folder of pulled and imported models: $UNBRAID_CACHE, or in the platform's folder for caches.
 
     Raises:
         NoHome: it would be in a home folder, and this user has none.
@@ -75,12 +75,12 @@ def model_places(cache: Path | None) -> list[Path]:
 
 
 def cached_models(cache: Path | None) -> list[Path]:
-    """What may be model folders in the cache, by name."""
+    """Candidates for model folders in the cache, by name."""
     return [folder for place in model_places(cache) for folder in model_folders(place)]
 
 
 def model_folders(parent: Path) -> list[Path]:
-    """What may be model folders, by name."""
+    """Candidates for model folders, by name."""
     here = parent.glob("*") if os.path.isdir(parent) else ()
     return sorted(folder for folder in here if os.path.isdir(folder) and not folder.name.startswith("."))
 
@@ -111,7 +111,7 @@ def staging(key: str, cache: Path | None) -> Iterator[Path]:
 
 
 def forget_staging(key: str, cache: Path | None) -> None:
-    """Delete what a killed run left of files under way from a source, unless another process is in it."""
+    """Delete partial files of a killed run from a source, unless another process uses them."""
     from filelock import FileLock, Timeout
 
     folder = (cache or cache_folder()) / "downloads" / key
@@ -135,7 +135,7 @@ def appearing(destination: Path) -> Iterator[Path]:
 
 
 def tidy(folder: Path) -> None:
-    """Delete what killed runs left hidden among models, and put back a model that one of them had set aside."""
+    """Delete hidden leftovers of killed runs among models, and restore a model that one of them had set aside."""
     sweep(folder)
     atomic.recover(folder)
     for left in folder.glob(".[no][el][wd]-" + "[0-9a-f]" * 32):  # earlier releases'

@@ -1,7 +1,7 @@
-"""Which models exist and what they are called: data and names, no network and no disk.
+"""The catalogue of models: data and names, without network or disk access.
 
-`assets/catalogue.json` lists the models that others publish (facts and scores as their own pages state them, hashes
-from the releases) and the names of those inside the package. A name becomes a folder by writing `--` for `/` and
+`assets/catalogue.json` lists published models (facts and scores as their publishers state them, hashes
+from the releases) and the names of those in the package. A name becomes a folder by writing `--` for `/` and
 `:`, which no published name contains and no imported name may; the way back is the name in the folder's spec.json.
 """
 
@@ -36,7 +36,7 @@ class Published:
     sha256: dict[str, str]  # of the files to fetch, as far as known here
     revision: str | None = None  # on the hub: the commit to fetch (40 hexadecimal digits); None: the newest, recorded
     archive: str | None = None  # Spleeter: name of the archive, without .tar.gz
-    bins: int | None = None  # Spleeter: what the network sees of the spectrogram
+    bins: int | None = None  # Spleeter: the frequency bins of the network's input
 
 
 @dataclass(frozen=True)

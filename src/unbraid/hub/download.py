@@ -1,9 +1,9 @@
-"""One file over HTTP(S): resumed where it stopped, tried again when the line drops, and verified before it is kept.
+"""Download of a file over HTTP(S): resumed, retried after a lost connection, and verified.
 
 The bytes gather in `NAME.part`, which survives a dropped connection, an interrupt and a crash; only a file whose
-size and hash are the expected ones is renamed to NAME. A server that ignores `Range` makes us start again. We give
-up when several attempts in a row bring nothing new, not after a number of attempts: a slow line still gets there.
-What a server says is not believed: no body may be larger than what is looked for, and no number longer than a size.
+size and hash are the expected ones is renamed to NAME. If a server ignores `Range`, the download starts again. It
+ends after several attempts in a row without progress, not after a number of attempts, so a slow connection succeeds.
+Statements of servers are checked: no body may be larger than the expected file, and no number longer than a size.
 """
 
 import hashlib
@@ -34,12 +34,12 @@ _NUMBER = r"(\d{1,15})"
 
 @dataclass(frozen=True)
 class Remote:
-    """A file to fetch, and what is known about it beforehand."""
+    """A file to fetch, with the facts known beforehand."""
 
     url: str
     size: int | None = None  # bytes
     sha256: str | None = None
-    git_sha1: str | None = None  # of git's blob: what the Hugging Face hub states for small files
+    git_sha1: str | None = None  # of git's blob, as the Hugging Face hub states for small files
     headers: dict[str, str] = field(default_factory=dict)
     most_bytes: int = MOST_BYTES  # where the size is not known
 
@@ -172,7 +172,7 @@ def disk_error(error: OSError, folder: Path) -> DownloadError:
 
 
 def _receive(connection: Connection, remote: Remote, part: Path, progress: Progress | None) -> None:
-    """Add what is missing to the part file."""
+    """Append the missing bytes to the partial file."""
     done = _size(part)
     if done and done == remote.size:
         return
@@ -206,7 +206,7 @@ def _receive(connection: Connection, remote: Remote, part: Path, progress: Progr
 
 
 def _check_size(remote: Remote, total: int | None) -> None:
-    """Refuse what is announced to be longer or shorter than it should be."""
+    """Refuse a response whose stated size is not the expected one."""
     if remote.size is not None and total not in (None, remote.size):
         raise ChecksumError(f"{remote.url} has {total} bytes, but {remote.size} were published.")
     if (total or 0) > remote.most_bytes:
@@ -223,7 +223,7 @@ def _check_status(answer: Answer, url: str) -> None:
 
 
 def _announced(answer: Answer, done: int) -> int | None:
-    """How long the whole file is, by the headers of an answer that starts at byte DONE."""
+    """The size of the whole file, from the headers of a response that starts at byte `done`."""
     if (total := _range_total(answer)) is not None:
         return total
     length = re.fullmatch(_NUMBER, answer.header("Content-Length"), re.ASCII)
@@ -261,7 +261,7 @@ def _is_right(path: Path, remote: Remote) -> bool:
 
 
 def _mismatch(path: Path, remote: Remote) -> str:
-    """What differs from the expected file, or nothing."""
+    """The difference from the expected file in words; empty if there is none."""
     size = _size(path)
     if remote.size is not None and size != remote.size:
         return f"it has {size} bytes, expected {remote.size}"

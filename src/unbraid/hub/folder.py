@@ -1,4 +1,4 @@
-"""A model is a folder: spec.json, model.safetensors, its graphs, README.md; written whole or not at all."""
+"""Model folders: spec.json, model.safetensors, graphs and README.md, written whole or not at all."""
 
 import dataclasses
 import hashlib
@@ -39,7 +39,7 @@ def write_model_folder(
     check_tensors({name: value.shape for name, value in tensors.items()}, spec.geometry, spec.name)
     if bad := sorted(name for name, value in tensors.items() if not is_finite(value)):
         raise ModelError(f"{spec.name}: tensor {bad[0]!r} holds NaN or infinity; the checkpoint is damaged.")
-    with np.errstate(over="ignore"):  # what is too large becomes the infinity refused below
+    with np.errstate(over="ignore"):  # too large values become infinity, refused below
         stored = {name: value.astype(dtype) for name, value in tensors.items()}
     if bad := sorted(name for name, value in stored.items() if not is_finite(value)):
         raise ModelError(f"{spec.name}: tensor {bad[0]!r} does not fit {dtype}; write float32.")
@@ -108,7 +108,7 @@ def _checked(spec: ModelSpec, folder: Path) -> ModelSpec:
 
 
 def _check_file(folder: Path, name: str, most: int) -> None:
-    """Refuse what is not a regular file in the folder itself, and files larger than they can be."""
+    """Refuse files that are not regular, lie outside the folder, or are too large."""
     try:
         check_regular(folder / name)
         outside = os.path.dirname(os.path.realpath(folder / name)) != os.path.realpath(folder)
@@ -125,7 +125,7 @@ def _check_file(folder: Path, name: str, most: int) -> None:
 
 
 def _most_bytes(spec: ModelSpec, name: str) -> int:
-    """How large a file of a model folder can be: weights are float32 at most."""
+    """The largest valid size of a file of a model folder: weights have at most 32 bits."""
     if not name.endswith(".safetensors"):
         return MOST_GRAPH_BYTES
     return 4 * sum(map(math.prod, tensor_shapes(spec.geometry).values())) + MOST_HEADER_BYTES

@@ -1,10 +1,10 @@
 """Validation of a model folder's graph against its network, before it is opened.
 
-An ONNX file is a program: it can name other files, call any operator, loop, and reach beyond the weights. Ours
-have the network's inputs and outputs, some operators, constants of a few numbers, and initializers that are the tensors
-of the weights file (see `graph.builder`); a file that has anything else is refused. The runtime itself folds nodes
-whose inputs are constants while it opens a graph; in ours these only widen, cut or turn weights.
-Source: github.com/onnx/onnx, onnx/onnx.proto (field numbers).
+An ONNX file is a program: it can name other files, call any operator, loop, and reach beyond the weights. Ours have the
+network's inputs and outputs, some operators, constants of a few numbers, and initializers that are the tensors of the
+weights file (see `models.onnx.builder`); a file with anything else is refused. The runtime itself folds nodes whose
+inputs are constants while it opens a graph; in ours these only widen, cut or turn weights. Source:
+github.com/onnx/onnx, onnx/onnx.proto (field numbers).
 """
 
 from dataclasses import dataclass

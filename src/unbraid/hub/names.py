@@ -1,7 +1,7 @@
 """Models by name: find one on this machine, list them, fetch a published one, import or remove one.
 
-Nothing is downloaded unless `pull` is called. A model in the cache is complete or not there at all: it gets its place
-(see `store`) after every byte of the download was verified (see `download`).
+Nothing is downloaded unless `pull` is called. A model appears in the cache (see `cache`) only after every
+byte of its download was verified (see `download`).
 """
 
 import os
@@ -35,7 +35,7 @@ class Entry:
     where: Literal["packaged", "cached", "published"]
     family: str
     licence: str
-    bytes: int  # on disk; of a published one, about that
+    bytes: int  # on disk; of a published model approximately
     stems: tuple[str, ...]
     sample_rate: int  # Hz
     scores: dict[str, float]
@@ -212,7 +212,7 @@ def _made_of_twin(entry: Published, destination: Path, cache: Path | None) -> bo
 
 
 def _as_published(spec: ModelSpec, entry: Published, provenance: str) -> ModelSpec:
-    """What the checkpoint says of itself, with what the catalogue adds."""
+    """The checkpoint's own spec, completed by the catalogue."""
     spectral = replace(spec.spectral, bins=entry.bins) if spec.spectral and entry.bins else spec.spectral
     facts = replace(spec, spectral=spectral, scores=dict(entry.scores))
     return replace(facts, name=entry.name, licence=entry.licence, provenance=provenance)

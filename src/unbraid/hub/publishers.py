@@ -1,10 +1,10 @@
-"""Where published models come from: the files of one model, fetched into a folder in their publisher's own layout.
+"""Publishers of models: the files of a model are downloaded into a folder in the publisher's layout.
 
-SpeechBrain's and those for transformers lie on the Hugging Face hub, each at the commit that the catalogue pins; where
-it pins none, `main` is asked once which commit it is, and that one is fetched and recorded. `huggingface_hub` finds
-the user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME); what the hub states and the bytes come through
-`download`, because the hub's own downloader starts a file again when the program was stopped. Spleeter's are
-archives of a GitHub release, whose `checksum.json` and the hash in our catalogue must say the same.
+SpeechBrain's models and those for transformers are on the Hugging Face hub. They are fetched at the commit that the
+catalogue pins; without one, the commit of `main` is asked for once, fetched and recorded. `huggingface_hub` finds the
+user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME). Files are fetched by `download`, because the hub's own
+downloader cannot resume after the program was stopped. Spleeter's models are archives of a GitHub release, whose
+`checksum.json` must agree with the hash in our catalogue.
 """
 
 import re
@@ -38,7 +38,7 @@ class Fetched:
     """A published checkpoint on this disk."""
 
     folder: Path
-    provenance: str  # where it came from, in one sentence
+    provenance: str  # its origin, in one sentence
 
 
 class _Absent(DownloadError):
@@ -85,7 +85,7 @@ def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) 
 
 
 def _stated_checksum(url: str, archive: str) -> str:
-    """What the release's own table says about an archive."""
+    """The checksum of an archive in the release's own table."""
     try:
         return str(parse_json(download.fetch_text(url))[archive]).lower()[:_HASH_LETTERS]
     except (ValueError, KeyError, TypeError):
@@ -131,7 +131,7 @@ def _fetch_from_hub(entry: Published, staging: Path, progress: Progress | None, 
 
 
 def _remotes(entry: Published, files: tuple[str, ...]) -> tuple[str, dict[str, Remote]]:
-    """The commit to fetch, and what is there of these files and, for transformers, of the weights."""
+    """The commit to fetch, and the files among these, and for transformers the weights, that exist at it."""
     revision, remotes = entry.revision or "main", {}
     for file in files:
         revision, remotes[file] = _describe(entry, file, revision)
@@ -145,7 +145,7 @@ def _remotes(entry: Published, files: tuple[str, ...]) -> tuple[str, dict[str, R
 
 
 def _most_bytes(entry: Published) -> int:
-    """How large a file of a model can be, if it is to be that model: with an optimiser's state, and in float64."""
+    """The largest plausible size of a model's file: with an optimiser's state, in float64."""
     return 6 * entry.bytes + _SPARE_BYTES if entry.bytes else download.MOST_BYTES
 
 
@@ -155,7 +155,7 @@ def _shifted(progress: Progress | None, before: int, total: int | None) -> Progr
 
 
 def _describe(entry: Published, file: str, revision: str) -> tuple[str, Remote]:
-    """The commit of a revision, and what the hub says of a file at it."""
+    """The commit of a revision, and the hub's facts on a file at it."""
     endpoint = publisher("HF_ENDPOINT")  # before the hub's package reads it
     import huggingface_hub as hub
     from huggingface_hub import constants
@@ -201,7 +201,7 @@ def _token_headers() -> dict[str, str]:
 
 
 def _stated_size(answer: Answer) -> int | None:
-    """How long the hub says a file is; what a redirect is long itself does not count."""
+    """The size of a file as stated by the hub; the size of a redirect itself does not count."""
     own = "" if answer.is_redirect else answer.header("Content-Length")
     found = re.fullmatch(r"\d{1,15}", answer.header("X-Linked-Size") or own, re.ASCII)
     return int(found[0]) if found else None

@@ -1,8 +1,8 @@
-"""Dataclasses from parsed JSON, read strictly: what does not fit is refused, and its place is named.
+"""Dataclasses from parsed JSON, read strictly: an error names the place of an invalid value.
 
 No silent defaults and no conversions: an unknown key, a missing one, or a value of another type than the field's is an
-error. Fields may be dataclasses, tuples, dicts, literals, plain types, or unions: with None, or of dataclasses that are
-told apart by their field `kind`.
+error. Fields may be dataclasses, tuples, dicts, literals, plain types, or unions: with None, or of dataclasses with
+different values of their field `kind`.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""What a model is, as data: the spec.json of a model folder.
+"""The description of a model: the spec.json of a model folder.
 
 A frozen dataclass that travels with the weights. The reader is strict: an unknown key, a missing one or a value
 of the wrong kind is a `SpecError`, never a silent default.
@@ -59,7 +59,7 @@ class ModelSpec:
     stems: tuple[str, ...]  # in the order of the network's outputs; none where nothing is pulled apart
     geometry: Config
     licence: str
-    provenance: str  # where the weights come from, in one sentence
+    provenance: str  # the origin of the weights, in one sentence
     spectral: Spectral | None = None  # U-Nets
     windows: Windows | None = None  # SepFormers, band-split Transformers, and Transformers that read audio
     vocabularies: Vocabularies | None = None  # Transformers that read or write text
@@ -97,7 +97,7 @@ class ModelSpec:
                 raise SpecError(f"{self.name}: {error}") from None
 
     def _check_texts(self) -> None:
-        """Names become parts of paths and of messages, so they are short and have nothing but what can be read."""
+        """Names become parts of paths and messages, so they are short and printable."""
         for name, most in TEXT_LENGTHS.items():
             if len(text := getattr(self, name)) > most or (name == "name" and not text.isprintable()):
                 raise SpecError(f"A model's {name} has at most {most} printable characters, not {quoted(text)}.")
@@ -167,7 +167,7 @@ def read_spec(folder: Path) -> ModelSpec:
 
 
 def parse_spec(data: Any, where: str) -> ModelSpec:
-    """Build a ModelSpec from the parsed JSON, naming the place of anything that does not fit."""
+    """Build a ModelSpec from the parsed JSON, naming the place of anything that does not fit (SpecError)."""
     if isinstance(data, dict) and data.get("format") != FORMAT:
         raise SpecError(f"{where}: format {quoted(data.get('format'))} is not {FORMAT}; install a newer unbraid.")
     if not isinstance(data, dict):

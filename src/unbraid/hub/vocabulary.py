@@ -1,8 +1,7 @@
-"""Symbols as numbers: what a network that reads or writes text counts in, and how each number reads.
+"""Vocabularies: the symbols of networks that read or write text, and their indices.
 
-The first four are not of any text: padding behind the shorter rows of a batch, the begin and the end of what is
-written, and whatever the vocabulary does not have. The symbols are in the training checkpoint and in spec.json, in the
-order of the rows of the embeddings.
+The first four are special: padding of the shorter rows of a batch, the start and the end of a text, and unknown
+symbols. The vocabulary is stored in the training checkpoint and in spec.json, in the order of the embeddings' rows.
 """
 
 from collections.abc import Iterable

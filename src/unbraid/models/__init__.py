@@ -1,4 +1,4 @@
-"""What a network is: its sizes (config), its torch module (network.py) and its ONNX graph (graph.py).
+"""Networks: their sizes (config.py), torch modules (network.py) and ONNX graphs (graph.py).
 
 `unbraid.models.AudioTransformer` is the torch module to build on; it needs PyTorch.
 """

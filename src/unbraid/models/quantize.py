@@ -1,8 +1,8 @@
 """int8 copies of a SepFormer's weights, made in NumPy.
 
 Symmetric, one scale per output channel: w ≈ scale · round(w / scale), scale = max|w| / 127. Only the linear layers
-of the Transformers are quantised; they are 97 % of the multiply-adds. Weights are stored turned, (inputs, outputs),
-as ONNX Runtime's integer product wants them.
+of the Transformers are quantised; they are 97 % of the multiply-adds. Weights are stored transposed, (inputs, outputs),
+as ONNX Runtime's integer product expects them.
 """
 
 import re
@@ -30,7 +30,7 @@ def quantize(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def quantized_signature(shapes: Shapes) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Names, dtypes and shapes of what `quantize` returns for a geometry's tensors."""
+    """Names, dtypes and shapes of the result of `quantize` for a geometry's tensors."""
     signature: dict[str, tuple[str, tuple[int, ...]]] = {}
     for name, shape in shapes.items():
         if LINEAR.search(name):

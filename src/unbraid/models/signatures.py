@@ -1,7 +1,7 @@
 """The inputs and outputs of a network's graphs: names, axes and types.
 
-The graphs are built with these (`graph/`), a graph in a model folder is compared with them before it is opened
-(`graph_check`), and so is whatever it returns (`check_outputs`).
+Graphs are built with these (`graph.py`). A graph in a model folder is compared with them before it is opened
+(`hub.graph_check`), and so are its outputs (`check_outputs`).
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """The weights file of a model.
 
-`model.safetensors` is written with its tensors in name order and nothing else in the header, so that every
-offset is a constant of (geometry, dtype): an ONNX graph can point into the file (see DESIGN: a model is a folder).
+`model.safetensors` is written with its tensors in name order and nothing else in the header, so that every offset is a
+constant of (geometry, dtype): an ONNX graph can point into the file (see docs/design.md, A model is a folder).
 """
 
 import json
@@ -62,7 +62,7 @@ def write_weights(path: Path, tensors: dict[str, np.ndarray]) -> None:
 
 
 def tensor_offsets(tensors: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, int]]:
-    """Where `write_weights` puts each tensor, {name: (dtype, shape)} -> {name: (offset, bytes)} in the file."""
+    """The position of each tensor in a file of `write_weights`: {name: (dtype, shape)} -> {name: (offset, bytes)}."""
     header = _header({name: tensors[name] for name in sorted(tensors)})
     length = len(json.dumps(header).encode())
     start = 8 + length + (-length % 8)

@@ -1,4 +1,4 @@
-"""Engines that run a model folder: arrays in, arrays out."""
+"""Engines that run the network of a model folder: arrays in, arrays out."""
 
 from unbraid.runtime.executor import Executor
 from unbraid.runtime.open import open_executor

@@ -1,8 +1,8 @@
-"""Which builds of ONNX Runtime are installed, and how to have the right one alone: all of them are one folder.
+"""The installed builds of ONNX Runtime, and the commands for installing the right one alone.
 
-`onnxruntime`, which unbraid depends on, `onnxruntime-gpu` and their kin all install the package `onnxruntime`. To pip
-they are different things: each overwrites what another has written, and takes it along when it goes. So the build for
-another device takes some commands more. Errors, `unbraid doctor` and README say the same ones.
+`onnxruntime`, which unbraid depends on, `onnxruntime-gpu` and their kin all install the package `onnxruntime`. For pip
+they are different distributions: each overwrites the files of another and removes them when it is uninstalled. So the
+build for another device takes further commands. Errors, `unbraid doctor` and README give the same ones.
 """
 
 import os
@@ -29,7 +29,7 @@ def installed_builds() -> dict[str, str]:
 
 
 def commands_for(device: str) -> str:
-    """What to run to have the build for a device, and no other."""
+    """The commands that install the build for a device, and no other."""
     build, here = BUILDS[device], installed_builds()
     extra = ["pip install 'unbraid[gpu]'"] if device == "cuda" and build not in here else []
     others = [name for name in here if name != build]
@@ -39,7 +39,7 @@ def commands_for(device: str) -> str:
 
 
 def what_is_wrong() -> str | None:
-    """What keeps the installed builds from working, and what to run."""
+    """The problem with the installed builds, and the commands that solve it."""
     from importlib import metadata
 
     here = installed_builds()

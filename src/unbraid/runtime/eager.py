@@ -1,4 +1,4 @@
-"""The torch modules themselves as an engine, for research and for parity; the one run-side file that needs torch."""
+"""The torch modules as an engine, for research and parity tests; the only run-side file that needs torch."""
 
 from pathlib import Path
 

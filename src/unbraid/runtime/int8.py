@@ -1,9 +1,8 @@
 """The int8 copy of a model: shipped in its folder, or made on first use and kept in the cache.
 
-A copy is filed under the hash of the weights, and of the graph it was made from and how it is made, so it is never
-stale, and goes with the last model that has these weights (`store.forget_copies`). It is checked like any model file
-whenever it is opened, and made again if it is damaged. The model folder itself is never written to (it may belong to
-somebody else).
+A copy is stored under the hash of the weights, the graph and the method, so it is never stale, and it is removed with
+the last model that has these weights (`hub.cache.forget_copies`). It is checked like any model file whenever it is
+opened, and made again if it is damaged. The model folder itself, which may belong to another user, is never written to.
 """
 
 import hashlib

@@ -1,7 +1,9 @@
-"""Training: a recipe of values in, a run folder out, with Lightning doing what Lightning does well.
+"""Training with Lightning: a recipe of values in, a run folder out.
 
-recipe = read_recipe(Path("recipes/speech-2.toml"), ["data.folder=/data/speech8k"])
-train(recipe, Path("runs/speech-2"), watch=print)
+    recipe = read_recipe(Path("recipes/speech-2.toml"), ["data.folder=/data/speech8k"])
+    train(recipe, Path("runs/speech-2"), watch=print)
+
+The same call on the same folder resumes the run.
 """
 
 from unbraid.training.checkpoints import Standing

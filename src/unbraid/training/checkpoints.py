@@ -1,9 +1,9 @@
-"""What a run leaves behind while it goes on: checkpoints that a kill cannot tear, the best weights, a line of log.
+"""The files of a run in progress: checkpoints, written atomically, the best weights, and a log.
 
-last.ckpt   everything that going on exactly takes, after each part; Lightning's own format
-best.pt     {"model": weights, "config": sizes, and what the task records}: what `unbraid export` reads; the averaged
-            weights where there is an average; of equally good ones the latest
-log.csv     one line for each part
+- `last.ckpt`: the complete state after each part, to resume exactly; Lightning's own format
+- `best.pt`: {"model": weights, "config": sizes, and the task's record}, for `unbraid export`; the averaged weights if
+  there is an average; the latest of equally good ones
+- `log.csv`: one line for each part
 """
 
 import contextlib
@@ -33,11 +33,11 @@ LAST, BEST, LOG = "last.ckpt", "best.pt", "log.csv"
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a run stands, for whoever watches."""
+    """The progress of a run."""
 
     step: int
     steps: int
-    epoch: float  # so many are over
+    epoch: float  # completed epochs, with the fraction
     loss: float  # of the last batch
     score: float  # on dev, the latest; nan: none yet
     best: float
@@ -52,6 +52,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
     """Checkpoints are written beside their place and renamed; Lightning's go through the temporary folder's disk."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint atomically; a full disk becomes a sentence."""
         with disk_told(Path(path).parent):
             save_atomically(checkpoint, Path(path))
 
@@ -71,7 +72,7 @@ def write_atomically(content: bytes | memoryview, path: Path) -> None:
 
 @contextlib.contextmanager
 def disk_told(out: Path) -> Iterator[None]:
-    """What the disk of a run refuses, as a sentence.
+    """Turn disk errors into a sentence.
 
     Raises:
         UnbraidError: what was there before is there still, and the run can be taken up.
@@ -91,14 +92,17 @@ class Watcher(pl.Callback):
         self.told = 0  # steps
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Start counting at the step of a resumed run."""
         self.told = trainer.global_step
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        """Report after each step of the optimiser."""
         if trainer.is_global_zero and trainer.global_step != self.told:
             self.loss = float(outputs["loss"]) * trainer.accumulate_grad_batches  # Lightning has divided by it
             self.tell(trainer, module)
 
     def tell(self, trainer: pl.Trainer, module: System, *, part_over: bool = False) -> None:
+        """Pass the current state to the caller's function."""
         self.told, recipe = trainer.global_step, self.recipe
         epoch = self.told / (recipe.part_steps * recipe.trainer.parts)
         self.watch(
@@ -117,12 +121,15 @@ class Keeper(Checkpoint):
         self._started = self._counted = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
+        """The best score and the minutes so far, for last.ckpt."""
         return {"best": self.best, "minutes": self.minutes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue with the best score and the minutes of an earlier run."""
         self.best, self.minutes = state["best"], state["minutes"]
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Start the clock, and log.csv at the current step."""
         self._started = self._counted = time.monotonic()
         self.watcher.best = self.best
         if trainer.is_global_zero:
@@ -130,6 +137,7 @@ class Keeper(Checkpoint):
                 start_log(self.out / LOG, trainer.global_step, columns(self.recipe.task))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Log a part, save last.ckpt and, if it scores best, best.pt; stop when time is up."""
         assert isinstance(module, System)
         now = time.monotonic()
         self.minutes, self._counted = self.minutes + (now - self._counted) / 60, now

@@ -1,7 +1,7 @@
-"""From the task's data to batches: which items are trained on, in which order, and which ones choose.
+"""The DataModule: batches of the task's training and dev data, in a reproducible order.
 
-An item is a pure function of (seed, position), and so is the order; training is at a position that follows from how
-many parts are done. Nothing else has to be remembered to go on exactly.
+An item is a pure function of (seed, position), and so is the order; the position of training follows from the number of
+completed parts. No other state is needed to resume exactly.
 """
 
 from collections.abc import Iterator, Sized
@@ -25,6 +25,7 @@ class Parts(Sampler[int]):
         self._shuffled = shuffled  # (number of items, seed) of items that come again
 
     def set_epoch(self, part: int) -> None:
+        """Choose the part; Lightning calls this before each."""
         self._part = part
 
     def __iter__(self) -> Iterator[int]:
@@ -58,6 +59,7 @@ class Batches(pl.LightningDataModule):
         self.dev_data = recipe.task.dev_data()
 
     def train_dataloader(self) -> DataLoader[Any]:
+        """Batches of the part that comes next, on this rank."""
         recipe, trainer = self.recipe, self.trainer
         assert trainer is not None
         size = recipe.part_steps * recipe.step_items
@@ -66,6 +68,7 @@ class Batches(pl.LightningDataModule):
         return self._loader(self.train_data, parts, recipe.trainer.batch)
 
     def val_dataloader(self) -> DataLoader[Any]:
+        """The dev items of this rank."""
         trainer = self.trainer
         assert trainer is not None
         assert isinstance(self.dev_data, Sized)
@@ -73,10 +76,12 @@ class Batches(pl.LightningDataModule):
         return self._loader(self.dev_data, mine, self.recipe.task.dev_batch)
 
     def state_dict(self) -> dict[str, Any]:
+        """The number of the next part, for last.ckpt."""
         assert self.trainer is not None
         return {"part": self.trainer.current_epoch + 1}  # saved when a part is over
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue with the next part of an earlier run."""
         self.part = state["part"]
 
     def _loader(self, data: Any, sampler: Sampler[int], batch: int) -> DataLoader[Any]:

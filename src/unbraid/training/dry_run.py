@@ -20,11 +20,11 @@ STEPS = 2
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a run would be like."""
+    """The result of a dry run."""
 
     device: str
     parameters: int
-    rows: dict[str, str]  # of a batch and what the network makes of it, in words
+    rows: dict[str, str]  # the description of a batch
     losses: tuple[float, ...]
     score: float  # of the first dev item
     memory_bytes: int  # at most, by now
@@ -32,7 +32,7 @@ class Rehearsal:
 
 
 class Stopwatch(pl.Callback):
-    """Times steps, keeps their losses and what there is to say of a batch."""
+    """Keep the times and losses of steps, and the description of a batch."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -41,9 +41,11 @@ class Stopwatch(pl.Callback):
         self.rows: dict[str, str] = {}
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Take the time before the first step."""
         self.times.append(time.monotonic())
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        """Take the time and the loss after each step of the optimiser."""
         self.rows = self.task.describe(batch)
         if (index + 1) % trainer.accumulate_grad_batches == 0:
             self.losses.append(float(outputs["loss"]) * trainer.accumulate_grad_batches)

@@ -1,6 +1,6 @@
-"""From a training checkpoint to a model folder: write it, run it in both engines, keep it only if they agree.
+"""Export of a training checkpoint to a model folder, kept only if ONNX Runtime and torch agree on it.
 
-A checkpoint is what training saves as best.pt: {"model": state dict, "config": sizes of the network, …}, with "stems"
+A checkpoint is the best.pt of a training run: {"model": state dict, "config": sizes of the network, …}, with "stems"
 and "spectral" for music, "vocabularies" for text.
 """
 
@@ -93,7 +93,11 @@ def _in_range(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The plain tensors and values of a checkpoint file; nothing in it is ever executed."""
+    """The plain tensors and values of a checkpoint file; nothing in it is ever executed.
+
+    Raises:
+        ModelError: it is unreadable, no training checkpoint, or holds more than plain tensors.
+    """
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as error:
@@ -158,13 +162,13 @@ def _items(side: Side) -> list[Array]:
 
 
 def _both_engines(spec: ModelSpec, inputs: dict[str, Array], folder: Path, graph: str = "model") -> Pairs:
-    """What ONNX Runtime and torch make of the same, in one pass through a graph."""
+    """The outputs of ONNX Runtime and torch for the same input, in one pass."""
     ours, theirs = (open_executor(spec, folder, graph=graph, device=device).run(inputs) for device in ("cpu", "torch"))
     return [(ours[name], theirs[name]) for name in theirs]
 
 
 def _both_ways(spec: ModelSpec, geometry: AudioTransformerConfig, folder: Path) -> Pairs:
-    """What follows a random target: of ONNX Runtime, step by step, and of torch, all steps at once."""
+    """The predictions for a random target: by ONNX Runtime step by step, by torch all at once."""
     random, items, side = np.random.default_rng(1), _items(geometry.source), geometry.target
     encoder, decoder = (open_executor(spec, folder, graph=graph, device="cpu") for graph in ("encoder", "decoder"))
     steps, read = DecoderState(encoder, decoder, geometry, items), batch(items, geometry.source)

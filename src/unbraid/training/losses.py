@@ -1,10 +1,10 @@
-"""Training losses as pure functions on torch tensors: waveforms (B, S, T), in float32 whatever autocast says.
+"""Training losses as pure functions on torch tensors: waveforms (B, S, T), in float32, regardless of autocast.
 
     loss = above_threshold(pit_si_sdr(estimates, targets))          # the SepFormer recipe
     loss = pit_active_snr(estimates, targets, mixture).mean()       # where some targets are silent
 
-Everything is finite, and so is its gradient, when estimates or targets are silent. Scores (`si_sdr`, `snr`) are in dB
-and the higher the better; losses are the lower the better.
+Values and gradients are finite for silent estimates or targets. Scores (`si_sdr`, `snr`) are in dB, higher is better;
+of losses, lower is better.
 """
 
 import itertools
@@ -98,7 +98,7 @@ def pit_active_snr(estimates: Tensor, targets: Tensor, mixture: Tensor, most_db:
 
 
 def above_threshold(losses: Tensor, threshold_db: float = -30.0) -> Tensor:
-    """Mean of the losses (B,) above the threshold, 0 where there is none: what is separated well is left alone.
+    """Mean of the losses (B,) above the threshold, 0 if there is none: well-separated mixtures have no loss.
 
     The rule of SpeechBrain's SepFormer recipes (`threshold_byloss`). A NaN counts as above, so that it is seen.
     """

@@ -2,7 +2,7 @@
 
 Muon (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; Liu et al., arXiv 2502.16982, for
 the scale that lets AdamW's rate serve both) is defined for the matrices of hidden layers. Everything else, encoders,
-decoders, tables of symbols, norms and biases, is AdamW's. Both are torch's own.
+decoders, embeddings, norms and biases, is trained by AdamW. Both are torch's own.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ class MuonAndAdamW(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Step both optimisers."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -37,9 +38,11 @@ class MuonAndAdamW(Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
+        """The states of both optimisers."""
         return {"parts": [part.state_dict() for part in self.parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the states of both optimisers."""
         for part, state in zip(self.parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
         self.param_groups = [group for part in self.parts for group in part.param_groups]

@@ -1,8 +1,7 @@
-"""Wav2Vec2 and HuBERT to build upon: found on this machine, or fetched from the Hugging Face hub.
+"""Pretrained Wav2Vec2 and HuBERT encoders, on this machine or from the Hugging Face hub.
 
-A folder in the layout of transformers will do, with a CTC head or without, and so will a model of ours of the family
-"wav2vec2", whose head is left out. What is fetched stays as it was published, in the cache, so that a run that goes on
-begins with the same:
+Accepted are a folder in the layout of transformers, with a CTC head or without, and a model folder of the family
+"wav2vec2", without its head. Downloads stay in the cache as published, so that a resumed run uses the same weights:
 
     cache/encoders/<owner>--<name>/    config.json, preprocessor_config.json and the weights
 """
@@ -30,7 +29,7 @@ EXAMPLE = "facebook/hubert-base-ls960"
 
 
 def pretrained_trunk(name: str) -> Trunk:
-    """What is below the head of a Wav2Vec2 or HuBERT, by the folder it is in or by its name.
+    """The backbone of a Wav2Vec2 or HuBERT, without its head, by folder or name.
 
     Raises:
         ModelError: there is none, it is of another kind, or damaged; or it cannot be fetched.
@@ -92,7 +91,7 @@ def _fetched(name: str) -> Path:
 
 
 def _published(name: str) -> Published:
-    """What is known of a repository on the hub: what the catalogue pins, or no more than its name."""
+    """The catalogue's entry of a repository on the hub, or one with no more than its name."""
     if (entry := catalogue().published.get(name)) is not None:
         return entry
     return Published(name, "transformers", "wav2vec2", 16000, (), "as stated by its publisher", 0, {}, {})

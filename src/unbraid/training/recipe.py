@@ -76,22 +76,22 @@ class Constant:
 
 @dataclass(frozen=True)
 class TrainerOptions:
-    """How long, how many at a time and on what; the table `trainer`."""
+    """Length, batch size, devices and the like; the table `trainer`."""
 
     epochs: int
     batch: int = 1  # items on each device
     accumulate: int = 1  # batches in a step
     parts: int = 1  # of an epoch; a checkpoint is written after each
-    max_minutes: float = 0.0  # stop after the part in which so many are over; 0: never
+    max_minutes: float = 0.0  # stop after the part in which they are over; 0: never
     precision: Literal["32", "bf16"] = "32"
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: int = 1  # of each node
     nodes: int = 1
     compile: bool = False
-    ema: float = 0.0  # decay of the averaged weights, which are the ones scored and exported; 0: no average
+    ema: float = 0.0  # decay of the averaged weights, which are scored and exported; 0: no average
     seed: int = 0
     hold_norm: float = 1.0  # share of the run after which batch norms keep their statistics; 0: at all times, 1: never
-    init: str = ""  # a best.pt or a model whose weights are the first ones; its sources or stems may be others
+    init: str = ""  # a best.pt or a model with the initial weights; its sources or stems may differ
 
     def __post_init__(self) -> None:
         check_least(self, 1, "epochs", "batch", "accumulate", "parts", "devices", "nodes")
@@ -138,7 +138,7 @@ class Recipe:
 
     @property
     def part_steps(self) -> int:
-        """Optimizer steps between two checkpoints; what an epoch has over goes unused."""
+        """Optimiser steps between two checkpoints; the remainder of an epoch is unused."""
         return max(1, self.task.epoch_items // self.trainer.parts // self.step_items)
 
     @property

@@ -1,7 +1,7 @@
-"""Values of a TOML file into frozen dataclasses, strictly: whatever a table does not know is an error.
+"""Strict reading of a TOML file into frozen dataclasses: an unknown key is an error.
 
-A recipe holds values, never code: each table fills one dataclass, and a key that the dataclass lacks is refused with
-the nearest name that it has. `key=value` words from the command line change the tables before they are read.
+A recipe holds values, never code: each table fills one dataclass, and an unknown key is refused with the
+nearest valid name. `key=value` words from the command line change the tables before they are read.
 """
 
 import dataclasses
@@ -39,7 +39,7 @@ def read_tables(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def fill(kind: type[T], table: object, name: str) -> T:
-    """A dataclass from a table; `name` is what errors call it.
+    """A dataclass from a table; `name` is its name in errors.
 
     Raises:
         UsageError: a key that is unknown or missing, or a value that does not fit.
@@ -61,7 +61,11 @@ def fill(kind: type[T], table: object, name: str) -> T:
 
 
 def choose(kinds: dict[str, type[T]], table: object, key: str, name: str) -> T:
-    """A dataclass that the table itself chooses: its `key` is one of `kinds`, the other keys are the fields."""
+    """A dataclass that the table itself chooses: its `key` is one of `kinds`, the other keys are the fields.
+
+    Raises:
+        UsageError: `key` is missing, or its value unknown.
+    """
     if not isinstance(table, dict) or key not in table:
         raise UsageError(f"{name} lacks {key}; it is one of {', '.join(kinds)}.")
     if table[key] not in kinds:

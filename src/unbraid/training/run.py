@@ -1,4 +1,4 @@
-"""A training run: looked at, started or taken up where it stopped, and exported."""
+"""A training run: inspect, start or resume, and export."""
 
 import json
 import os
@@ -46,7 +46,7 @@ FIXED = ("name", "model.", "optimizer.kind", "schedule.kind", "trainer.parts", "
 
 @dataclass(frozen=True)
 class Start:
-    """How a run will begin."""
+    """The start of a run."""
 
     step: int  # 0: from the beginning
     changes: tuple[str, ...]  # values that are not those of the earlier half, as sentences
@@ -131,7 +131,12 @@ def inherit(recipe: Recipe, system: System) -> None:
 
 
 def make_trainer(recipe: Recipe, callbacks: list[pl.Callback], **options: Any) -> pl.Trainer:
-    """Lightning's trainer for a recipe; one of its epochs is one of our parts."""
+    """Lightning's trainer for a recipe; one of its epochs is one of our parts.
+
+    Raises:
+        RuntimeUnavailable: there is no GPU that PyTorch can use.
+        UsageError: Lightning refuses the devices.
+    """
     values = recipe.trainer
     if values.accelerator == "gpu" and not torch.cuda.is_available():
         raise RuntimeUnavailable("There is no GPU here that PyTorch can use; set trainer.accelerator=cpu.")
@@ -201,7 +206,7 @@ def export_run(recipe: Recipe, out: Path, folder: Path) -> ModelSpec:
 
 
 def check_export(recipe: Recipe, folder: Path) -> None:
-    """Refuse before training what could not be exported after it."""
+    """Check before training that the result can be exported."""
     recipe.task.check_export()
     sweep(folder.parent)
     if folder.exists():

@@ -1,4 +1,4 @@
-"""What Lightning trains: a model, its loss, its optimiser and its schedule. The model knows nothing of it."""
+"""The LightningModule: a model with its loss, optimiser and schedule. The model itself knows nothing of Lightning."""
 
 import math
 from typing import Any
@@ -42,6 +42,7 @@ class System(pl.LightningModule):
         self._plateau_state: dict[str, Any] = {}
 
     def configure_optimizers(self) -> Any:
+        """The recipe's optimiser and learning-rate schedule."""
         values, schedule = self.recipe.optimizer, self.recipe.schedule
         optimizer: torch.optim.Optimizer
         if values.kind == "muon":
@@ -66,9 +67,11 @@ class System(pl.LightningModule):
                 group["lr"] = rate * rate_factor(schedule, self.global_step, self.recipe.steps)
 
     def on_train_epoch_start(self) -> None:
+        """Seed torch by the epoch, so that dropout is the same after a resume."""
         torch.manual_seed(self.recipe.trainer.seed + self.current_epoch)  # chance, too, follows from the position
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Hold batch norms from `hold_norm` on, and keep their statistics to undo a skipped step."""
         held = self.global_step >= self.recipe.trainer.hold_norm * self.recipe.steps
         for norm in self._norms:
             norm.train(not held)
@@ -76,6 +79,7 @@ class System(pl.LightningModule):
             self._learnt = [buffer.clone() for norm in self._norms for buffer in norm.buffers()]
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The loss of a batch, logged in sum and by part."""
         losses = self.task.losses(self.model, batch)
         loss = torch.stack(list(losses.values())).sum()
         if torch.isfinite(loss):
@@ -86,6 +90,7 @@ class System(pl.LightningModule):
         return loss
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip gradients, or skip the step if they are not finite."""
         clip = self.recipe.optimizer.clip or math.inf
         norms = [nn.utils.clip_grad_norm_(net.parameters(), clip) for net in self.task.clipped(self.model)]
         norm = torch.linalg.vector_norm(torch.stack(norms))
@@ -107,10 +112,12 @@ class System(pl.LightningModule):
             )
 
     def validation_step(self, batch: Batch, index: int) -> None:
+        """Collect the scores of a batch of dev items."""
         for part, gains in self.task.scores(self.model, batch).items():
             self._gains.setdefault(part, []).append(gains)
 
     def on_validation_epoch_end(self) -> None:
+        """The mean score over all ranks, in all and for each part."""
         none = torch.zeros(0, device=self.device)
         each = [torch.cat(self._gains.get(part, [none])) for part in self.task.parts]
         mine = torch.stack([torch.stack((gains.sum(), gains.new_tensor(len(gains)))) for gains in each])  # (parts, 2)
@@ -127,10 +134,12 @@ class System(pl.LightningModule):
             self._halve(self._plateau)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Save the skipped steps, the score and the state of a plateau schedule."""
         plateau = self._plateau.state_dict() if self._plateau is not None else {}
         checkpoint["system"] = {"skipped": self.skipped, "score": self.score, "plateau": plateau}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the skipped steps, the score and the state of a plateau schedule."""
         state = checkpoint["system"]
         self.skipped, self.score, self._plateau_state = state["skipped"], state["score"], state["plateau"]
 
@@ -150,7 +159,7 @@ def told_apart(task: Task) -> tuple[str, ...]:
 
 
 def rate_factor(schedule: Schedule, step: int, steps: int) -> float:
-    """What the learning rate is multiplied by at a step of `steps`; a plateau's halvings are not in it."""
+    """The factor of the learning rate at a step of `steps`, without the halvings of a plateau schedule."""
     if isinstance(schedule, Plateau):
         return 1.0
     warm = min(1.0, (step + 1) / max(1, schedule.warmup_steps))

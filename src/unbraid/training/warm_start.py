@@ -1,6 +1,6 @@
-"""Where a run's first weights come from: another model's, and what of them a network of other outputs takes over.
+"""Warm start: a run's first weights from another model, also from one with other outputs.
 
-Voices have no names: the first rows are taken, as many as there are. Stems have, and are matched by them.
+Stems are matched by their names. Voices have none: as many of the first rows are taken as both models have.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ def read_first(name: str) -> dict[str, Any]:
 
 
 def voices_taken(own: State, given: Mapping[str, Tensor], per_source: Mapping[str, int], path: str) -> State:
-    """The weights of a model of voices; what belongs to sources that the other lacks stays as it is.
+    """The weights of a speech model; those of sources that the other model lacks are kept.
 
     A layer that begins like one of `per_source` has one block for each source along the axis that is named there, and
     gets the blocks there are.
@@ -67,7 +67,7 @@ def voices_taken(own: State, given: Mapping[str, Tensor], per_source: Mapping[st
 
 
 def listening_taken(own: State, given: Mapping[str, Tensor], path: str) -> State:
-    """What listens, of a model that writes in other symbols: how it writes is learnt anew.
+    """The front end and encoder of a model with other symbols; the rest is initialised at random.
 
     Raises:
         ModelError: the other model is of another kind or of other sizes.

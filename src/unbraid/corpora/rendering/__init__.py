@@ -1,12 +1,12 @@
-"""Songs for training, made rather than collected: MIDI played by SoundFonts and drum kits, sung over by WORLD.
+"""Rendered songs for training: MIDI played by SoundFonts and drum kits, with voices that sing by WORLD.
 
 After Slakh2100 (Manilow et al., WASPAA 2019, arXiv 1909.08494): a song is rendered part by part, so that its stems
-are known exactly. What networks learn from most is variety, so instruments, keys, tempi, balance and voices are drawn
-anew for every song. A song is a pure function of (seed, its number, the material).
+are known exactly. Networks need variety above all, so instruments, keys, tempi, balance and voices are drawn for
+every song. A song is a pure function of (seed, its number, the material).
 
-stock = find_stock(material, "train")
-for outcome in render_songs(stock, Rendering(seconds=30), Path("songs/train"), range(300), workers=2):
-    ...
+    stock = find_stock(material, "train")
+    for outcome in render_songs(stock, Rendering(seconds=30), Path("songs/train"), range(300), workers=2):
+        ...
 """
 
 from unbraid.corpora.rendering.digits import speak_digits

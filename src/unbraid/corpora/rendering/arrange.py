@@ -1,4 +1,4 @@
-"""A song's events as its plan wants them, part by part: other programs, key, dynamics and channel settings."""
+"""The events of a song arranged by its plan, part by part: programs, key, dynamics and channel settings."""
 
 from collections.abc import Iterable
 
@@ -52,7 +52,7 @@ def arranged(events: Iterable[Event], plan: Plan) -> dict[str, list[Event]]:
 
 
 def _settings(strips: Iterable[Strip], programs: list[int], drum_program: int) -> list[Event]:
-    """What each channel starts with."""
+    """The initial settings of each channel."""
     events = []
     for strip in strips:
         program = drum_program if strip.channel == DRUM_CHANNEL else programs[strip.channel]

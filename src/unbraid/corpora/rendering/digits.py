@@ -1,9 +1,8 @@
-"""Digits without recordings: strings of them, said by synthetic voices, as material for recognisers.
+"""Strings of digits by synthetic voices, as training data for recognisers.
 
-espeak-ng has English in eight accents and twelve variants of voice, and other languages, in which it says English
-digits as those do who grew up with them; flite, where it is installed, adds five voices that were made of recordings
-of people (http://www.festvox.org/flite). Digits follow each other without a pause, as in a number on the telephone, or
-with one after each, or here and there.
+espeak-ng has English in eight accents and twelve variants of voice, and other languages, which give English digits a
+foreign accent. flite, if installed, adds five voices built from recordings of people (http://www.festvox.org/flite).
+Digits follow each other without pauses, as in a telephone number, or with a pause after each or after some.
 """
 
 import shutil

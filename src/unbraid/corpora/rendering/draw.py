@@ -1,8 +1,8 @@
-"""Drawing a song's plan: which music, which instruments, how mixed, who sings. Every draw is the generator's.
+"""Random plans of songs: music, instruments, mix and singer, from an explicit random generator.
 
-Nothing here makes sound. A part of the song keeps its family of instruments (General MIDI has sixteen families of
-eight), so bass stays bass; the other instruments may leave theirs now and then, and become a piano in half of the
-songs that have none, because there is never enough piano.
+Nothing is rendered here. Each part keeps its family of instruments (General MIDI has sixteen families of eight), so
+bass stays bass. Other instruments may change their family, and become a piano in half of the songs without one, because
+pianos are rare.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ from unbraid.errors import UnbraidError, UsageError
 KITS = (0, 8, 16, 24, 25, 32, 40)  # General MIDI level 2 drum kits: standard, room, power, electronic, 808, jazz, brush
 _PIANOS = (0, 0, 0, 1, 1, 2, 3, 4, 4, 5, 5, 6, 7)  # grand pianos more often than harpsichords
 _FAMILIES = (1, 2, 3, 5, 6, 7, 8, 9, 10, 11)  # for instruments that leave theirs: those that play songs
-_SOUND_EFFECTS = 112  # programs from here on are drums, sea shores and gunshots: they stay what they are
+_SOUND_EFFECTS = 112  # programs from here on are drums, sea shores and gunshots: they are not replaced
 _DRUMS_ALONE = 0.12  # of the songs are performances of drums alone, where there are any
 _FEWEST_NOTES, _SHORTEST_SECONDS = 8, 4.0  # less is no song
 _MOST_TRIES = 80
@@ -42,7 +42,7 @@ _RECORDED = 0.25  # of the songs have a voice as it was recorded
 
 
 def draw_plan(stock: Stock, how: Rendering, number: int) -> tuple[Plan, list[str]]:
-    """The plan of song `number`, and what is wrong with MIDI files that were passed over.
+    """The plan of song `number`, and the problems of skipped MIDI files.
 
     Raises:
         UsageError: no file of the stock can be used.
@@ -120,7 +120,7 @@ def _draw_excerpts(
 
 @cache
 def _kind(path: Path) -> Literal["song", "drums", "nothing"]:
-    """What a file holds; it is asked of many files for each song."""
+    """The kind of a MIDI file; cached, because each song looks at many files."""
     notes = notes_of(read_events(path))
     if len(notes) < _FEWEST_NOTES or max(note.end for note in notes) < _SHORTEST_SECONDS:
         return "nothing"
@@ -185,7 +185,7 @@ def _draw_program(channel: int, program: int, random: np.random.Generator) -> in
 
 
 def _draw_parts(names: Sequence[str], stock: Stock, random: np.random.Generator) -> dict[str, PartPlan]:
-    """What plays each part; parts on the same SoundFont share its room."""
+    """Draw the instrument and mix of each part; parts on the same SoundFont share its room."""
     lowest, highest = (0.0, 0.0, 0.0, 0.5, 0.2), (0.8, 0.8, 1.0, 3.0, 1.0)
     rooms = [Room(*map(_rounded, random.uniform(lowest, highest))) for _ in stock.soundfonts]
     parts = {}
@@ -206,7 +206,7 @@ def _draw_parts(names: Sequence[str], stock: Stock, random: np.random.Generator)
 def _draw_singer(
     folders: Sequence[Sequence[Singer]], notes: Sequence[Note], sung: float, random: np.random.Generator
 ) -> SingerPlan | None:
-    """Who sings, if anybody: each folder of voices as often as the others, and in it each voice."""
+    """Draw a singer, or none: folders of voices are equally likely, and so are the voices in each."""
     way = random.random()
     if not folders or way >= min(1.0, sung + _RECORDED):
         return None

@@ -1,4 +1,4 @@
-"""What a mixing desk does to a part: tone, a little overload, a room, width and level. NumPy, (C, T) float32."""
+"""Mixing effects for a part: tone, mild overdrive, reverb, width and level. NumPy, (C, T) float32."""
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ def tilted(audio: Array, db_per_octave: float, sample_rate: int) -> Array:
 
 
 def saturated(audio: Array, drive: float) -> Array:
-    """Gentle overload of what is loud; the peak stays."""
+    """Gentle overdrive of loud parts; the peak stays."""
     peak = float(np.abs(audio).max(initial=0.0))
     if peak == 0 or drive <= 0:
         return audio

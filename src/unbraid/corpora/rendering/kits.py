@@ -1,7 +1,7 @@
 """Drum kits of samples, as Hydrogen has them: drumkit.xml and recordings, for each drum by loudness.
 
-Adding samples is all it takes to play one. What the instruments are is guessed from their names, since kits number
-them as they like; one that lacks a drum plays its nearest kin. (http://hydrogen-music.org)
+A kit is played by adding its samples. The kind of an instrument is guessed from its name, since kits number them
+differently; a missing drum is replaced by a similar one. (http://hydrogen-music.org)
 """
 
 import re
@@ -73,7 +73,7 @@ class Instrument:
     gains: tuple[float, float]  # left, right
 
 
-Kit = dict[str, tuple[Instrument, ...]]  # what it is -> those that are that
+Kit = dict[str, tuple[Instrument, ...]]  # kind of drum -> its instruments
 
 
 @cache
@@ -101,7 +101,7 @@ def read_kit(path: Path) -> Kit:
 
 
 def is_kit(path: Path) -> bool:
-    """Whether it can be read, and has what a drummer needs; there are kits of congas alone."""
+    """Whether the kit can be read and has the basic drums; some kits have congas only."""
     try:
         return bool(read_kit(path))
     except UnbraidError:
@@ -109,7 +109,7 @@ def is_kit(path: Path) -> bool:
 
 
 def kind_of(name: str) -> str | None:
-    """What drum an instrument's name means."""
+    """The kind of drum that an instrument's name stands for."""
     name = name.lower().replace("-", " ").replace("_", " ")
     return next((kind for kind, pattern in _NAMES if re.search(pattern, name)), None)
 
@@ -137,7 +137,7 @@ def play_kit(notes: Sequence[Note], path: Path, seconds: float, semitones: float
 
 
 def _played_by(kit: Kit, pitch: int) -> str | None:
-    """What in the kit plays a note of General MIDI."""
+    """The kit's instrument for a note of General MIDI."""
     kind = _DRUMS.get(pitch)
     for _ in _KIN:
         if kind is None or kind in kit:

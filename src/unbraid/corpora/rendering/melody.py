@@ -1,4 +1,4 @@
-"""What a voice could sing of a song: its most melodic channel as one line of notes, moved into the voice's range."""
+"""A melody for a voice: the most melodic channel of a song as one line of notes, moved into the voice's range."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -57,7 +57,7 @@ def one_line(notes: Sequence[Note]) -> list[Tone]:
 
 
 def together(lines: Iterable[Sequence[Tone]]) -> list[Tone]:
-    """The first line, and in its rests of 2 s or more what the next has to sing."""
+    """The first line, filled in its rests of 2 s or more from the next line."""
     sung: list[Tone] = []
     for line in lines:
         ends = [0.0, *(tone.end for tone in sung)]

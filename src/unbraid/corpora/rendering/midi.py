@@ -1,4 +1,4 @@
-"""MIDI files as lists of events in seconds, and the notes that such a list plays.
+"""MIDI files as lists of events in seconds, and their notes.
 
 Only reading and writing need `mido`; everything in between works on plain tuples.
 """
@@ -32,7 +32,7 @@ class Event(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What is heard from a NOTE_ON to its NOTE_OFF."""
+    """A note, from its NOTE_ON to its NOTE_OFF."""
 
     start: float  # seconds
     end: float

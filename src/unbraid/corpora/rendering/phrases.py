@@ -1,7 +1,7 @@
-"""One voice to learn speaking from: flite's slt says strings of digits, and phrases of common words.
+"""Training data for speech synthesis: flite's voice slt with strings of digits and phrases of common words.
 
-The voice was made of recordings that its speaker gave away for any use (Black & Lenzo, "Flite", SSW4 2001; CMU ARCTIC,
-http://www.festvox.org/cmu_arctic). Phrases mean nothing: words are drawn, so that every one is next to every other.
+The voice was built from recordings that may be used for any purpose (Black & Lenzo, "Flite", SSW4 2001; CMU ARCTIC,
+http://www.festvox.org/cmu_arctic). Phrases are random words without meaning, so that any word can follow any other.
 """
 
 import shutil

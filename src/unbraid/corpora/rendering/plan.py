@@ -1,4 +1,4 @@
-"""Everything that is drawn for a song, as plain values: song.json holds a plan, and a plan is all that makes a song."""
+"""The plan of a song: all random choices as plain values, stored in song.json. The plan determines the song."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,7 +8,7 @@ from unbraid.corpora.rendering.synth import Room
 
 @dataclass(frozen=True)
 class Rendering:
-    """What songs shall be like."""
+    """The settings of a rendering."""
 
     seconds: float = 30.0
     seed: int = 0
@@ -50,7 +50,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class PartPlan:
-    """What plays a part, and how it is mixed."""
+    """The instrument of a part, and its mix."""
 
     soundfont: str
     kit: str | None  # drums: a Hydrogen kit in place of the SoundFont
@@ -66,10 +66,10 @@ class SingerPlan:
 
     sung: bool
     files: tuple[str, ...]
-    start: float  # where in the recording, as a share of what there is to choose
+    start: float  # in the recording, as a share of the possible range
     melody_channels: tuple[int, ...]  # the next where the first is silent; none: the melody is made up
     formants: float
-    stretch: float  # of what is voiced
+    stretch: float  # of voiced frames
     portamento_seconds: float
     vibrato_hz: float
     vibrato_cents: float

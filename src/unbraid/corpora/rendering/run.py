@@ -1,4 +1,4 @@
-"""Many songs at once, in processes; a song that fails does not stop the others."""
+"""Rendering of many songs in parallel processes; a song that fails does not stop the others."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ from unbraid.files.workdir import swept
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a song."""
+    """The outcome of rendering a song."""
 
     number: int
     parts: tuple[str, ...] = ()  # that sound

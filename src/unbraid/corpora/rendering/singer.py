@@ -1,4 +1,4 @@
-"""The vocals of a song: a voice that sings its melody, or a recording of a voice as it is, in a hall."""
+"""The vocals of a song: a voice that sings its melody, or an unprocessed recording, with reverb."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -65,7 +65,7 @@ def _sung(singer: SingerPlan, plan: Plan, notes: list[Note], random: np.random.G
 
 
 def _speech(singer: SingerPlan) -> tuple[Array, int]:
-    """As much of the recordings as is needed, one after the other (T,), at the rate of the first."""
+    """The recordings concatenated (T,) up to the length needed, at the rate of the first."""
     pieces: list[Array] = []
     rate, seconds = 0, 0.0
     for path in map(Path, singer.files):

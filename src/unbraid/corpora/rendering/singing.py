@@ -1,9 +1,9 @@
-"""Speech that sings: WORLD takes a voice apart, and puts it together again on the pitches of a melody.
+"""Singing from speech: WORLD analyses a voice and resynthesises it on the pitches of a melody.
 
-A voice is f0, spectral envelope and aperiodicity in frames of 5 ms (Morise et al., IEICE Trans. 2016, E99-D 7). Sung,
-its pauses go, what is voiced lasts longer, its f0 is the melody's with portamento and vibrato, and its envelope is
-moved by a factor, which is another size of mouth. What is unvoiced stays, so that consonants do. Between phrases of
-the melody there is silence.
+A voice is f0, spectral envelope and aperiodicity in frames of 5 ms (Morise et al., IEICE Trans. 2016, E99-D 7). For
+singing, pauses are removed, voiced frames last longer, f0 is the melody's with portamento and vibrato, and the envelope
+is scaled in frequency, as by another size of the vocal tract. Unvoiced frames, the consonants, stay as they are.
+Between phrases of the melody there is silence.
 """
 
 import importlib.machinery
@@ -25,7 +25,7 @@ FRAME_SECONDS = 0.005
 _LOWEST_RATE = 16000  # WORLD's analysis looks at frequencies up to 7.9 kHz
 _PAUSE_DB, _LONGEST_PAUSE = -40.0, 20  # below the loudest frame; frames of a pause that stay
 _VIBRATO_AFTER = 0.2  # seconds of a note
-_DRIFT_FRAMES, _DRIFT_CENTS = 40, 8.0  # nobody sings straight
+_DRIFT_FRAMES, _DRIFT_CENTS = 40, 8.0  # random drift of the pitch
 _SMALLEST_POWER = 1e-12
 _DITHER = 1e-5  # WORLD makes NaN of digital silence
 _F0_HZ = (60.0, 600.0)
@@ -42,14 +42,14 @@ class Voice:
 
     @property
     def pitch_hz(self) -> float:
-        """Where it speaks."""
+        """The median pitch in Hz; 0 without voiced frames."""
         voiced = self.f0[self.f0 > 0]
         return float(np.median(voiced)) if voiced.size else 0.0
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a melody is sung."""
+    """The style of singing."""
 
     formants: float = 1.0
     stretch: float = 1.5
@@ -152,7 +152,7 @@ def _spoken(envelope: Frames) -> npt.NDArray[np.int64]:
 
 
 def _stretched(f0: Frames, stretch: float) -> npt.NDArray[np.int64]:
-    """The order of the voice's frames when what is voiced lasts longer."""
+    """The order of the voice's frames with the voiced ones prolonged."""
     ends = np.cumsum(np.where(f0 > 0, stretch, 1.0))
     total = int(ends[-1]) if len(ends) else 0
     return np.searchsorted(ends, np.arange(total), side="right").clip(0, max(0, len(f0) - 1))

@@ -1,4 +1,4 @@
-"""A plan to a folder: every part played or sung, mixed, written; the folder appears whole or not at all."""
+"""Rendering of a plan into a folder: every part is played or sung, mixed and written; the folder appears atomically."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""Voices without recordings: espeak-ng says made-up words, as full-band material for singing.
+"""Synthetic voices: made-up words by espeak-ng, as full-band material for singing.
 
-A formant synthesizer is no person, but it has highs that telephone speech lacks, and with its languages and variants
-it is a hundred different voices. Words are made of open syllables, because vowels are what is sung.
+A formant synthesiser is not a person, but it has the high frequencies that telephone speech lacks, and its languages
+and variants give a hundred different voices. Words have open syllables, because vowels are sung.
 (https://github.com/espeak-ng/espeak-ng)
 """
 
@@ -39,7 +39,7 @@ class Take:
 
     voice: str
     text: str  # as the manifest has it
-    command: tuple[str, ...]  # that says it; the file to write follows
+    command: tuple[str, ...]  # of the synthesiser; the output file is appended
     split: str = ""  # else it follows from the voice
 
 
@@ -79,7 +79,7 @@ def record(folder: Path, takes: Iterable[Take]) -> Iterator[Path]:
 
 
 def words(count: int, random: np.random.Generator) -> str:
-    """So many made-up words."""
+    """`count` made-up words."""
     return " ".join("".join(_syllable(random) for _ in range(random.integers(1, 4))) for _ in range(count))
 
 

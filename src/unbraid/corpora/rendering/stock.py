@@ -1,8 +1,8 @@
-"""What songs can be made of: the MIDI files, SoundFonts, drum kits and voices that were found, for one split.
+"""The material for songs of one split: MIDI files, SoundFonts, drum kits and voices.
 
-A folder with a manifest.csv (columns path, split, at will speaker) is divided as that says, one with a sub-folder
-named like the split by its sub-folders. Other voices all count. Other MIDI files are divided by their content (CRC-32
-of the bytes: an eighth is test, a sixteenth dev), so that two splits never share a song, copies of it included.
+A folder with a manifest.csv (columns path, split, optionally speaker) is divided by it, one with a sub-folder named
+like the split by its sub-folders. Otherwise all voices count. Other MIDI files are divided by their content (CRC-32 of
+the bytes: an eighth is test, a sixteenth dev), so that two splits never share a song, copies of it included.
 """
 
 import zlib
@@ -23,7 +23,7 @@ _SINGING = ("vocal", "sing", "sung", "song", "choir", "acapella", "acappella")
 
 @dataclass(frozen=True)
 class Material:
-    """Where things are to be looked for."""
+    """The places to search for material."""
 
     midi: tuple[Path, ...]
     soundfonts: tuple[Path, ...]
@@ -42,7 +42,7 @@ class Singer:
 
 @dataclass(frozen=True)
 class Stock:
-    """What was found, each in a fixed order."""
+    """The material that was found, in a fixed order."""
 
     midi: tuple[Path, ...]
     soundfonts: tuple[Path, ...]
@@ -113,7 +113,7 @@ def _is_instrument(path: Path) -> bool:
 
 
 def _divided(folder: Path, split: str, suffixes: Sequence[str]) -> list[tuple[Path, str]] | None:
-    """The files of the split with their speakers, where the folder says what is whose; None where it does not."""
+    """The files of the split with their speakers; None if the folder does not name them."""
     if (folder / manifest.NAME).is_file():
         rows = manifest.read_rows(folder / manifest.NAME, ("path", "split"))
         own = [(folder / row["path"], row.get("speaker", "")) for row in rows if row["split"] == split]

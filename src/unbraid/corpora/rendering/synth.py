@@ -1,4 +1,4 @@
-"""Events to sound: FluidSynth, the system's program, with any SoundFont (https://www.fluidsynth.org)."""
+"""Synthesis of MIDI events by the program FluidSynth with any SoundFont (https://www.fluidsynth.org)."""
 
 import shutil
 import subprocess
@@ -53,7 +53,7 @@ def play(takes: Sequence[Sequence[Event]], soundfont: Path, seconds: float, room
     """
     settings = {
         "synth.default-soundfont": "",  # instead of one that cannot be read, unasked
-        "synth.dynamic-sample-loading": 1,  # only what is played is read of a large SoundFont
+        "synth.dynamic-sample-loading": 1,  # read only the samples in use of a large SoundFont
         "synth.cpu-cores": 1,
         "synth.reverb.room-size": f"{room.size:.3f}",
         "synth.reverb.damp": f"{room.damp:.3f}",

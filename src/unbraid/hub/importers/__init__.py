@@ -19,7 +19,7 @@ LAYOUTS = (
 
 
 def read_checkpoint(folder: Path, name: str) -> Checkpoint:
-    """Read a published checkpoint; `name` is what the imported model will be called.
+    """Read a published checkpoint; `name` is the name of the imported model.
 
     Raises:
         ModelError: there is no such folder, or no published layout in it, or what is there is damaged,

@@ -1,4 +1,4 @@
-"""What an importer returns: weights under our names, and the spec that goes with them."""
+"""The result of an importer: weights under our names, and their spec."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from unbraid.models.tensors import check_tensors
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published checkpoint, read: what a model folder needs but for its graph."""
+    """A published checkpoint, read: the content of a model folder without its graph."""
 
-    tensors: dict[str, np.ndarray]  # our names and layouts (`weights.tensor_shapes`), float32, contiguous
+    tensors: dict[str, np.ndarray]  # our names and layouts (`models.tensors.tensor_shapes`), float32, contiguous
     spec: ModelSpec  # no files yet
 
 

@@ -1,9 +1,9 @@
 """The symbols of a CTC head that `transformers` published, as a vocabulary of ours.
 
-vocab.json maps symbols to rows of the head. What the special ones are called (padding, which is CTC's blank, begin,
-end, unknown, and what stands between words) is in tokenizer_config.json or special_tokens_map.json, where there is
-one; symbols that were added later are in tokenizer_config.json or added_tokens.json. Ours come first, in a fixed order
-(see `vocabulary`), and between words is a space.
+vocab.json maps symbols to rows of the head. The names of the special ones (padding, which is the CTC blank, begin, end,
+unknown, and the word delimiter) are in tokenizer_config.json or special_tokens_map.json, if there is one; symbols that
+were added later are in tokenizer_config.json or added_tokens.json. In our vocabulary the special symbols come first, in
+a fixed order (see `vocabulary`), and the word delimiter is a space.
 Source: the files that transformers 4.0 to 5.23 write, and its Wav2Vec2CTCTokenizer.
 """
 
@@ -27,7 +27,7 @@ BETWEEN_WORDS = ("word_delimiter_token", "|")
 
 @dataclass(frozen=True)
 class Head:
-    """Our symbols, and which row of the published head, of so many outputs, is whose; none for one it lacks."""
+    """Our symbols, and the row of each in the published head; none for one that it lacks."""
 
     symbols: tuple[str, ...]
     rows: tuple[int | None, ...]
@@ -35,7 +35,7 @@ class Head:
 
 
 def read_symbols(folder: Path, outputs: int, blank: Any) -> Head:
-    """Read the vocabulary of a head with so many outputs; `blank` is the number config.json gives CTC's blank, if any.
+    """Read the vocabulary of a head; `blank` is the index of the CTC blank in config.json, if stated.
 
     Raises:
         ModelError: a file is damaged, or the symbols do not fit the head.
@@ -84,7 +84,7 @@ def _numbers(folder: Path) -> dict[str, int]:
 
 
 def _names(folder: Path) -> dict[str, str]:
-    """What the special symbols are called."""
+    """The names of the special symbols."""
     names = dict((*NAMES.items(), BETWEEN_WORDS))
     for file in ("special_tokens_map.json", "tokenizer_config.json"):
         if (folder / file).is_file():

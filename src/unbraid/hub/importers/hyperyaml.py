@@ -1,7 +1,7 @@
 """HyperPyYAML read as data: the hyperparams.yaml of a SpeechBrain model, with nothing built and nothing called.
 
 The format is a program in disguise (`!new:module.Class`, `!apply:function`, `!ref <name>`). Here a value under an
-unknown tag is the value, and a reference to another top-level name is followed when it is asked for.
+unknown tag is the value, and a reference to another top-level name is resolved on access.
 """
 
 from dataclasses import dataclass

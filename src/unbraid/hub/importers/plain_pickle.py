@@ -23,11 +23,11 @@ _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class Refused(Exception):
-    """A pickle that asks for something beyond plain data; the text is what it asks for."""
+    """A pickle that asks for more than plain data; the text names it."""
 
 
 class PlainPickle:
-    """The machine: a stack, a memo, and what is called where the pickle calls something."""
+    """The pickle machine: a stack, a memo, and the allowed functions."""
 
     def __init__(self, call: Callable[[str, Any], Any], load: Callable[[Any], Any]):
         """`call(name, arguments)` stands for a function of that name, `load(id)` for an object outside the pickle.
@@ -80,7 +80,7 @@ class PlainPickle:
             self._compound(name, argument)
 
     def _compound(self, name: str, argument: Any) -> None:
-        """What takes several values from the stack."""
+        """Carry out an operation that takes several values from the stack."""
         if name == "TUPLE":
             self._stack.append(tuple(self._marked()))
         elif name == "LIST":
@@ -148,7 +148,7 @@ class PlainPickle:
         return [self._pop() for _ in range(count)][::-1]
 
     def _marked(self) -> list[Any]:
-        """What lies above the last mark."""
+        """Pop the values above the last mark."""
         items = []
         while (value := self._stack.pop()) is not _MARK:
             items.append(value)

@@ -154,7 +154,7 @@ def published_shapes(geometry: SepFormerConfig) -> dict[str, Shapes]:
 
 
 def _geometry(settings: Settings, published: dict[str, dict[str, np.ndarray]], folder: Path) -> SepFormerConfig:
-    """Sizes from the tensors; what no tensor shows (heads, chunk length, sources) from the settings."""
+    """Sizes from the tensors, or from the settings if no tensor shows them (heads, chunk length, sources)."""
     modules = settings.within("modules")
     masknet = modules.within("masknet")
     masknet.require(MASKNET_RULES)

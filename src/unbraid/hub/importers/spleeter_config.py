@@ -28,7 +28,7 @@ PARAMS = ("conv_activation", "deconv_activation", "conv_n_filters")
 
 @dataclass(frozen=True)
 class SpleeterConfig:
-    """What a Spleeter configuration says about a run."""
+    """The values of a Spleeter configuration that matter for inference."""
 
     sample_rate: int
     stems: tuple[str, ...]

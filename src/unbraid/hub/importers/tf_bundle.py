@@ -31,7 +31,7 @@ REFUSED_DTYPES = {7: "string", 14: "bfloat16"}
 
 @dataclass(frozen=True)
 class Entry:
-    """Where one tensor lies, and what it is."""
+    """Type, shape and position of a tensor."""
 
     dtype: np.dtype
     shape: tuple[int, ...]

@@ -136,7 +136,7 @@ class _Members:
 
 
 class _Tensors:
-    """What the pickle of a state dict may call and load."""
+    """The functions and storages that the pickle of a state dict may use."""
 
     def __init__(self, members: _Members, file_bytes: int):
         self._members = members
@@ -145,7 +145,7 @@ class _Tensors:
         self._kinds = {f"torch.{name}": dtype for name, dtype in STORAGES.items()}
 
     def call(self, name: str, arguments: tuple[Any, ...] | None) -> Any:
-        """What a function of that name returns; without arguments, only whether there is one (else KeyError)."""
+        """The result of an allowed function; without arguments, only check that it is allowed (else KeyError)."""
         if name not in (ORDERED, TENSOR, *self._kinds):
             raise KeyError(name)
         if arguments is None:

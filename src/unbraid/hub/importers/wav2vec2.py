@@ -193,7 +193,11 @@ def _permuted(rows: np.ndarray, head: Head, missing: float) -> np.ndarray:
 
 
 def read_settings(folder: Path) -> Settings:
-    """config.json, when it is that of a network that can be imported."""
+    """config.json, when it is that of a network that can be imported.
+
+    Raises:
+        ModelError: the file is missing, or describes another network.
+    """
     if not (folder / SETTINGS).is_file():
         raise ModelError(f"{folder} has no {SETTINGS}; a Wav2Vec2 or HuBERT with a CTC head is {FILES}.")
     settings = read_json(folder / SETTINGS)
@@ -208,7 +212,7 @@ def read_settings(folder: Path) -> Settings:
 
 
 def read_sound(folder: Path) -> Settings:
-    """How a waveform must be given, when it is as our network takes it."""
+    """The settings of the input waveform, checked against those that our network supports."""
     if (folder / SOUND).is_file():
         sound = read_json(folder / SOUND)
     else:
@@ -227,7 +231,11 @@ def _headless(folder: Path, what: str) -> ModelError:
 
 
 def geometry_of(settings: Settings, symbols: int, normalized: bool) -> Wav2Vec2Config:
-    """The sizes that config.json gives."""
+    """The sizes that config.json gives.
+
+    Raises:
+        ModelError: a size is missing or invalid.
+    """
     norm = settings.get("feat_extract_norm", "group")
     if norm not in NORMS:
         raise ModelError(f"{settings.path}: feat_extract_norm is {quoted(norm)}, expected {' or '.join(NORMS)}.")
@@ -269,7 +277,11 @@ def flag(settings: Settings, key: str, default: bool) -> bool:
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """The weights, by their published names."""
+    """The weights, by their published names.
+
+    Raises:
+        ModelError: the weights are unreadable, or of a type that NumPy lacks.
+    """
     if path.name == WEIGHTS[1]:
         return read_state_dict(path)
     types = {tensor.dtype for tensor in tensor_table(path).values()}

@@ -1,4 +1,4 @@
-"""Wav2Vec2 and HuBERT folders of transformers, with a CTC head or without: what is below it, to build upon.
+"""The backbones of Wav2Vec2 and HuBERT folders of transformers, with a CTC head or without.
 
 `facebook/hubert-base-ls960`, say, was trained on speech alone and writes nothing. Its folder has no vocab.json; its
 weights may have other tensors besides, those of its pre-training, and their names may lack the prefix. The rest is as
@@ -37,7 +37,7 @@ class Trunk:
 
     geometry: Wav2Vec2Config  # its symbols count for nothing
     sample_rate: int  # Hz
-    tensors: dict[str, np.ndarray]  # by the names of `weights.trunk_shapes`, float32
+    tensors: dict[str, np.ndarray]  # by the names of `backbone_shapes`, float32
 
 
 def read_trunk(folder: Path) -> Trunk:
@@ -62,7 +62,7 @@ def read_trunk(folder: Path) -> Trunk:
 
 
 def _below_the_head(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """What has the prefix; where nothing has, all but a head, with it."""
+    """The tensors with the prefix; if there are none, all but the head, with the prefix added."""
     if not any(name.startswith(prefix) for name in tensors):
         tensors = {f"{prefix}{name}": tensor for name, tensor in tensors.items() if not name.startswith(f"{HEAD}.")}
     ignored = {f"{prefix}{name}" for name in IGNORED}

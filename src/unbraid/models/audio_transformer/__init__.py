@@ -1,1 +1,1 @@
-"""The encoder-decoder audio Transformer: waveform, spectrogram or text to any of them."""
+"""The encoder–decoder audio Transformer between any two of waveforms, spectrograms and text."""

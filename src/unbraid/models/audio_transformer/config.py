@@ -41,7 +41,7 @@ class SpectrogramSide:
     """
 
     bins: Size  # F, mel bands
-    strides: tuple[Size, ...] = (1,)  # of the convolutions over its frames; their product of frames are one step
+    strides: tuple[Size, ...] = (1,)  # of the convolutions over frames; their product is the number of frames in a step
     kind: Literal["spectrogram"] = "spectrogram"
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class WaveSide:
     """
 
     kernels: tuple[Size, ...]  # samples, then steps of the convolution before
-    strides: tuple[Size, ...]  # their product of samples are one step
+    strides: tuple[Size, ...]  # their product is the number of samples in a step
     filters: Size = 128  # E
     kind: Literal["waveform"] = "waveform"
 
@@ -112,15 +112,15 @@ class AudioTransformerConfig(Config):
             up, or sides that do not go together.
     """
 
-    source: Side  # what the encoder reads
-    target: Side  # what comes out
+    source: Side  # the input of the encoder
+    target: Side  # the output
     features: Size = 192  # D
     heads: Size = 4  # H
     hidden: Size = 768  # inner width of the feed-forward halves
     encoder_layers: Layers = 3
     decoder_layers: Annotated[int, Range(-math.inf, 1000)] = 3
     positions: Positions = "sinusoidal"  # added to embeddings, or turned into q and k
-    ctc: bool = False  # the encoder, too, says what is to be written (connectionist temporal classification)
+    ctc: bool = False  # the encoder predicts the text, too (connectionist temporal classification)
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -146,12 +146,12 @@ class AudioTransformerConfig(Config):
 
     @property
     def is_aligned(self) -> bool:
-        """Whether each step of what comes out belongs to one of what goes in."""
+        """Whether target steps correspond to source steps, without a decoder."""
         return not self.decoder_layers
 
     @property
     def alters(self) -> bool:
-        """Whether the network says what to change in what goes in, rather than what comes out."""
+        """Whether the network predicts a change of the source rather than the target itself."""
         return self.is_aligned and self.source == self.target
 
     @property

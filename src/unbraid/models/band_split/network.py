@@ -5,7 +5,7 @@ RNN", arXiv 2209.15174). Attention over time compares whole frames, all bands at
 serves every band (Wang et al., TF-GridNet, arXiv 2211.12433); gated feed-forward layers hold a depthwise convolution
 over time and bands; a gated perceptron mixes the bands of each frame (after Quan & Li, SpatialNet, arXiv 2307.16516).
 Almost all of the time goes into a few large products, which bfloat16 makes several times faster where a processor
-has it. What comes out are complex filters over neighbouring frames (Mack & Habets, Deep Filtering, arXiv 1904.08369),
+has it. The outputs are complex filters over neighbouring frames (Mack & Habets, Deep Filtering, arXiv 1904.08369),
 times a gate: where the mixture is silent, so is every voice.
 
 There are no learned positions, so the length is free. The mixture is normalised to an RMS of 1 on the way in and
@@ -68,6 +68,7 @@ class BandLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(bands, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features (B, N, K, inputs) -> (B, N, K, outputs), each band by its own matrix."""
         batch, frames = x.shape[:2]
         by_band = x.permute(2, 0, 1, 3).flatten(1, 2)  # (K, B·N, inputs)
         y = torch.bmm(by_band, self.weight)
@@ -76,7 +77,7 @@ class BandLinear(nn.Module):
 
 
 class TimeAttention(nn.Module):
-    """Every frame attends to all frames, by what all of its bands say together: (B, N, K, D) -> the same."""
+    """Attention of every frame to all frames, with weights from all bands together: (B, N, K, D) -> the same."""
 
     def __init__(self, geometry: BandSplitConfig):
         super().__init__()
@@ -87,6 +88,7 @@ class TimeAttention(nn.Module):
         self.out = nn.Linear(geometry.features, geometry.features)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Attention over the frames of x (B, N, K, D), with one weight for all bands of a frame."""
         batch, frames, bands, features = x.shape
         h = self.norm(x)
         q, k, v = (self._by_head(linear(h)) for linear in (self.query, self.key, self.value))  # (B·H, N, K·E)
@@ -115,6 +117,7 @@ class GatedConvolution(nn.Module):
         self.out = nn.Linear(hidden, features)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The gated feed-forward layer of x (B, N, K, D)."""
         h = self.norm(x)
         gate = self.conv(self.gate(h).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # by way of (B, hidden, N, K)
         out: Tensor = self.out(F.silu(gate) * self.value(h))
@@ -134,6 +137,7 @@ class BandMixing(nn.Module):
         self.out = nn.Linear(squeezed, features)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Mix the bands of each frame of x (B, N, K, D)."""
         h = F.silu(self.squeeze(self.norm(x)))
         frame = h.flatten(-2)  # (B, N, K·squeezed)
         mixed = self.back(F.silu(self.gate(frame)) * self.value(frame))
@@ -155,6 +159,7 @@ class Block(nn.Module):
             nn.init.zeros_(layer.out.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The four layers in turn, each with its residual: (B, N, K, D) -> the same."""
         for layer in (self.time, self.time_feed, self.band, self.band_feed):
             x = x + layer(x)
         return x
@@ -176,6 +181,7 @@ class BandSplit(nn.Module):
             self.outlet.bias.view(g.bands, g.sources, g.filter_size, g.band_bins)[:, :, 1 + g.taps // 2] = 1
 
     def forward(self, mixture: Tensor) -> Tensor:
+        """Mixture (B, T) -> sources (B, sources, T); STFT, filtering and inverse run in float32."""
         with torch.autocast(mixture.device.type, enabled=False):
             level = torch.sqrt(mixture.float().square().mean(1, keepdim=True) + QUIETEST)  # (B, 1)
             spectrum = self.transform(mixture.float() / level)  # (B, N, 2F)
@@ -196,7 +202,7 @@ class BandSplit(nn.Module):
         return compressed.transpose(2, 3).flatten(-2)
 
     def _filtered(self, filters: Tensor, spectrum: Tensor) -> Tensor:
-        """Each bin is a sum over its neighbours in time, times what the network says: (B, S, N, 2F)."""
+        """Deep filtering: each bin is a weighted sum over its neighbours in time, (B, S, N, 2F)."""
         g = self.geometry
         filters = filters.reshape(
             *filters.shape[:3], g.sources, g.filter_size, g.band_bins

@@ -1,4 +1,4 @@
-"""Conv-TasNet: the convolutional forerunner that our SepFormers are measured against, on the same data and budget.
+"""Conv-TasNet, a convolutional baseline for our SepFormers on the same data and budget.
 
 Luo & Mesgarani, "Conv-TasNet: Surpassing Ideal Time-Frequency Magnitude Masking for Speech Separation" (arXiv
 1809.07454), the non-causal network with global layer norms and sigmoid masks; letters are the paper's.
@@ -37,6 +37,7 @@ class Block(nn.Module):
         self.skip = nn.Conv1d(g.hidden, g.skip, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, D, N) -> the next block's input, and the skip connection (B, skip, N)."""
         inside = self.inside(x)  # (B, H, N)
         return x + self.residual(inside), self.skip(inside)
 
@@ -54,6 +55,7 @@ class ConvTasNet(nn.Module):
         self.decoder = nn.ConvTranspose1d(g.features, 1, g.kernel_samples, g.kernel_samples // 2, bias=False)
 
     def forward(self, mixture: Tensor) -> Tensor:
+        """Mixture (B, T) -> sources (B, sources, T)."""
         batch, samples = mixture.shape
         w = F.relu(self.encoder(mixture[:, None]))  # (B, features, N)
         x, total = self.inlet(w), torch.zeros((), device=w.device)

@@ -1,15 +1,15 @@
 """Multi-head attention, written once for every Transformer in the package.
 
-Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), section 3.2. Each query takes the mean of the values,
-weighted by how well their keys fit it; H heads do so side by side, each on D/H features:
+Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), section 3.2. The output for a query is the mean of the
+values, weighted by the similarity of their keys to it; H heads work in parallel, each on D/H features:
 
     Attention(Q, K, V) = softmax(Q Kᵀ / √(D/H)) V
     MultiHead(x, m)    = [head_1 … head_H] W_out,    head_h = Attention(x W_q, m W_k, m W_v) on the features of h
 
 Self-attention: m is x. Masked self-attention: m is x, and a query sees no later step. Cross-attention: m is another
-sequence. A mask says which keys a query may see (True: it may), in shapes that broadcast to (B, H, M, N) for M queries
-and N keys. The product itself is `torch.nn.functional.scaled_dot_product_attention`, so that torch picks its fastest
-kernel.
+sequence. A mask marks the keys that a query may attend to (True), in shapes that broadcast to (B, H, M, N) for M
+queries and N keys. The product itself is `torch.nn.functional.scaled_dot_product_attention`, so that torch picks its
+fastest kernel.
 """
 
 import math
@@ -29,7 +29,7 @@ def padding_mask(lengths: Tensor, steps: int) -> Tensor:
 
 
 def causal_mask(queries: int, keys: int, like: Tensor) -> Tensor:
-    """The last M of N steps ask, and each sees itself and what came before it: (M, N)."""
+    """The causal mask (M, N) of the last M of N steps: each attends to itself and earlier ones."""
     return torch.ones(queries, keys, dtype=torch.bool, device=like.device).tril(keys - queries)
 
 
@@ -77,7 +77,7 @@ class MultiHeadAttention(nn.Module):
         return out
 
     def weights(self, q: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
-        """How much of each key a query of (B, H, M, D/H) takes: (B, H, M, N), rows summing to 1, masked keys exactly 0.
+        """The attention weights (B, H, M, N) of queries (B, H, M, D/H): rows sum to 1, masked keys are exactly 0.
 
         What `attend` uses without ever holding it, for those who look at it or learn from it.
         """

@@ -1,15 +1,15 @@
-"""Where in a sequence a step is, told to a network that would not know: by sums, or by turning queries and keys.
+"""Positional encodings: sinusoidal ones are added to the features, rotary ones rotate queries and keys.
 
-Both come from the same angles, n · 10000^(-2i/D) for step n and the i-th pair of features, and from a formula, never
-a table, so no length is refused.
+Both use the angles n · 10000^(-2i/D) for step n and the i-th pair of features, from a formula instead of a table, so
+the length is unlimited.
 
 Sinusoidal (Vaswani et al., arXiv 1706.03762, section 3.5), added to the features:
 
     P(n, 2i) = sin(n · 10000^(-2i/D))        P(n, 2i + 1) = cos(n · 10000^(-2i/D))
 
 Rotary (Su et al., "RoFormer", arXiv 2104.09864, equation 34): neighbouring features of a query or a key are a point in
-the plane, turned by the angle of its step. Two turned points have a product that depends on the distance of their
-steps only, (R(m) q) · (R(n) k) = q · R(n - m) k, so attention sees distances.
+the plane, rotated by the angle of its step. The product of two rotated points depends on the distance of their steps
+only, (R(m) q) · (R(n) k) = q · R(n - m) k, so attention sees distances.
 """
 
 import math

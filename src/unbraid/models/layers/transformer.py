@@ -1,15 +1,15 @@
-"""Pre-norm Transformer layers and the stacks of them, encoder and decoder, shared by the models.
+"""Pre-norm Transformer layers, encoder and decoder, shared by the models.
 
-Vaswani et al. (arXiv 1706.03762), with layer norm before each part (Wang et al., arXiv 1906.01787), as in
-SepFormer (Subakan et al., arXiv 2010.13154). Each part adds to what it is given, x + part(norm(x)):
+Vaswani et al. (arXiv 1706.03762), with layer norm before each sub-layer (Wang et al., arXiv 1906.01787), as in
+SepFormer (Subakan et al., arXiv 2010.13154). Each sub-layer is residual, x + f(norm(x)):
 
     encoder layer   x + SelfAttention(norm(x)),        then feed-forward
     decoder layer   x + MaskedSelfAttention(norm(x)),  then x + CrossAttention(norm(x), memory), then feed-forward
     feed-forward    x + max(0, norm(x) W_in + b_in) W_out + b_out                                  (section 3.3)
 
-A decoder writes one step after the other. What its layers keep of past steps, their keys and values, is passed in and
-returned: whole sequences (teacher forcing) start with nothing kept, single steps with all that came before. Dropout
-(section 5.4) falls on each part's output and on the embeddings; it has no weights, and 0 is none at all.
+A decoder generates one step after the other. The cache of its layers, the keys and values of past steps, is passed in
+and returned: whole sequences (teacher forcing) start with an empty cache, single steps with that of all earlier ones.
+Dropout (section 5.4) is applied to the output of each sub-layer and to the embeddings.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,6 +39,7 @@ class EncoderLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, angle: Tensor | None = None) -> Tensor:
+        """x (B, N, D), attending where the mask allows, with rotary angles if given -> (B, N, D)."""
         x = x + self.dropout(self.attention(self.attention_norm(x), mask, angle))  # (B, N, D)
         out: Tensor = x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
         return out
@@ -84,7 +85,7 @@ class DecoderLayer(nn.Module):
 
 
 class Stack(nn.Module):
-    """What an encoder and a decoder share: positions for what goes in, layers, one last layer norm."""
+    """Common to encoder and decoder: positions, layers, and one last layer norm."""
 
     LAYER: ClassVar[type[EncoderLayer] | type[DecoderLayer]]
 
@@ -118,6 +119,7 @@ class TransformerEncoder(Stack):
     LAYER = EncoderLayer
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """x (B, N, D), attending where the mask allows -> (B, N, D)."""
         x, angle = self.add_positions(x)
         for layer in self.layers:
             x = layer(x, mask, angle)
@@ -131,12 +133,12 @@ class TransformerDecoder(Stack):
     LAYER = DecoderLayer
 
     def keys_values(self, memory: Tensor) -> list[KeysValues]:
-        """What each layer's cross-attention needs of a memory (B, N, D), the same at every step."""
+        """The keys and values of a memory (B, N, D) for each layer's cross-attention, the same at every step."""
         layers = cast(Iterable[DecoderLayer], self.layers)
         return [layer.cross_attention.keys_values(memory) for layer in layers]
 
     def empty_cache(self, memory: Tensor) -> list[KeysValues]:
-        """What each layer has kept before the first step: no steps, (B, H, 0, D/H)."""
+        """The empty key-value cache of each layer before the first step: (B, H, 0, D/H)."""
         empty = memory.new_empty(memory.shape[0], self.heads, 0, self.features // self.heads)
         return [(empty, empty) for _ in self.layers]
 

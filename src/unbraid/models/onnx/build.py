@@ -1,6 +1,6 @@
 """The networks as ONNX graphs without weights. Needs the `onnx` package (extra `train`).
 
-python -m unbraid.models.onnx FOLDER      # write the graphs that ship with the package
+`python -m unbraid.models.onnx FOLDER` writes the graphs that ship with the package.
 """
 
 from unbraid.models.config import Config

@@ -1,7 +1,7 @@
-"""The parts of Transformers as ONNX nodes, for every graph that has some: linear layers, norms, positions, rotation.
+"""Building blocks of Transformers as ONNX nodes: linear layers, norms, positions, rotation.
 
-The same as `models.attention`, `models.transformer` and `models.positions`, which have the equations. Tokens are a
-matrix (M, D), whatever sequences they belong to, so that each linear layer is one product.
+They equal `models.layers.attention`, `transformer` and `positions`, which have the equations. Tokens are a
+matrix (M, D), regardless of their sequences, so that each linear layer is one product.
 """
 
 import math
@@ -67,7 +67,7 @@ def positions(graph: Graph, end: str, features: int, first: str | None = None) -
 
 
 def rotation(graph: Graph, angle: str) -> tuple[str, str]:
-    """What `rotated` needs of angles (N, D/2): cos and sin, each (N, 1, D/2), for all heads."""
+    """The cosines and sines of angles (N, D/2) for `rotated`: each (N, 1, D/2), for all heads."""
     cos, sin = (graph.op("Unsqueeze", graph.op(kind, angle), graph.constant([1])) for kind in ("Cos", "Sin"))
     return cos, sin
 

@@ -2,7 +2,7 @@
 
 Tokens are kept as a matrix (tokens, D) between attentions, so that each linear layer is one product; attention is ONNX
 Runtime's own. With int8 weights the linear layers of the Transformers multiply them by activations quantised on the
-fly. What is fused with what was measured, operator by operator, on 16 500 tokens of 256 features.
+fly. The fusion of operators was chosen by measurement, on 16 500 tokens of 256 features.
 """
 
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors

@@ -1,4 +1,4 @@
-"""SepFormer: voices that talk at once, pulled apart by masks from a dual-path Transformer.
+"""SepFormer: separation of simultaneous voices by masks from a dual-path Transformer.
 
 Subakan et al., "Attention Is All You Need in Speech Separation" (arXiv 2010.13154): a learned encoder, a masking
 network that attends within chunks and then across them, a learned decoder. Features stay on the last axis, so
@@ -24,6 +24,7 @@ class GlobalNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(features))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise x (B, …, D) by its mean and variance over all axes but the batch."""
         axes = tuple(range(1, x.ndim))
         centred = x - x.mean(axes, keepdim=True)  # (B, …, D)
         power = centred.square().mean(axes, keepdim=True)
@@ -42,6 +43,7 @@ class DualPathBlock(nn.Module):
         self.inter_norm = GlobalNorm(geometry.features)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Chunks (B, S, K, D) -> the same, within the chunks and then across them."""
         batch, chunks, frames, features = x.shape
         within = self.intra(x.reshape(batch * chunks, frames, features)).view(x.shape)  # (B, S, K, D)
         x = x + self.intra_norm(within)
@@ -88,6 +90,7 @@ class MaskNet(nn.Module):
         self.outlet = nn.Linear(features, features, bias=False)
 
     def forward(self, w: Tensor) -> Tensor:
+        """Encoded mixture (B, N, D) -> a mask for each source (B, sources, N, D), at least 0."""
         batch, frames, features = w.shape
         x = chunk(self.inlet(self.norm(w)), self.geometry.chunk_frames)  # (B, S, K, D)
         for block in self.blocks:
@@ -110,6 +113,7 @@ class SepFormer(nn.Module):
         self.decoder = nn.ConvTranspose1d(geometry.features, 1, kernel, stride, bias=False)
 
     def forward(self, mixture: Tensor) -> Tensor:
+        """Mixture (B, T) -> sources (B, sources, T)."""
         batch, samples = mixture.shape
         w = F.relu(self.encoder(mixture[:, None])).transpose(1, 2)  # (B, N, D)
         masked = self.masknet(w) * w[:, None]  # (B, sources, N, D)

@@ -26,11 +26,11 @@ class UNetConfig(Config):
     encoder_activation: Activation = "leaky_relu"
     decoder_activation: Activation = "relu"  # the four- and five-stem models: elu, both ways
     output: Literal["sigmoid", "softmax"] = "sigmoid"  # softmax over stems: the five-stem model
-    trunk: Literal["own", "shared"] = "own"  # a network for each stem, as published, or one that makes all masks
+    trunk: Literal["own", "shared"] = "own"  # a network for each stem, as published, or one for all masks
     bins: Annotated[int, Range(-math.inf, 65_536)] = (
         0  # F, for layers across all of them; 0: convolutions alone, as published, whatever F is
     )
-    side: bool = False  # |left - right| is seen, too: it tells what is spread out from what comes from one place
+    side: bool = False  # |left - right| is an input, too: it tells diffuse sources from those in one place
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -83,7 +83,7 @@ class UNetConfig(Config):
 
     @property
     def nets(self) -> int:
-        """How many networks there are."""
+        """The number of networks."""
         return self.stems if self.trunk == "own" else 1
 
     @property
@@ -93,5 +93,5 @@ class UNetConfig(Config):
 
 
 def across_width(bins: int) -> int:
-    """How wide the middle of a U-Net's layer across so many bins is."""
+    """The width of the bottleneck of a U-Net's layer across so many bins."""
     return max(16, bins // 8)

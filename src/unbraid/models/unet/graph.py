@@ -84,7 +84,7 @@ def _norm(graph: Graph, name: str, x: str) -> str:
 
 
 def _across(graph: Graph, name: str, x: str, activation: str) -> str:
-    """x (B, D, N, F) and what its layer across all bins adds, where the network has one."""
+    """x (B, D, N, F) plus its layer across all bins, if the network has one."""
     if not graph.has(f"{name}.squeeze.weight"):
         return x
     squeeze, widen = (

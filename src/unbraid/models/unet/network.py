@@ -43,6 +43,7 @@ class AcrossBins(nn.Module):
         nn.init.zeros_(self.widen.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x (B, planes, N, F) plus a bottleneck over all bins, at each frame."""
         added: Tensor = self.widen(self.activation(self.norm(self.squeeze(x))))
         return x + added
 
@@ -79,6 +80,7 @@ class UNet(nn.Module):
         self.last = nn.Conv2d(geometry.planes, masks, 4, padding=3, dilation=2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Magnitude (B, C, N, F) -> logits of the masks (B, masks, N, F)."""
         skips: list[Tensor] = []
         for i, conv in enumerate(self.down):
             x = conv(F.pad(x, (1, 2, 1, 2)))  # each level: (B, filters, N/2, F/2)
@@ -102,6 +104,7 @@ class UNets(nn.Module):
         self.nets = nn.ModuleList(UNet(geometry) for _ in range(geometry.nets))
 
     def forward(self, magnitude: Tensor) -> Tensor:
+        """Magnitude (B, C, N, F), the side channel behind it -> stems' magnitudes (B, stems, C, N, F)."""
         logits = torch.cat([net(magnitude) for net in self.nets], dim=1)  # (B, stems · C, N, F)
         magnitude = magnitude[:, : self.geometry.channels]
         logits = logits.view(len(logits), self.geometry.stems, *magnitude.shape[1:])  # (B, stems, C, N, F)

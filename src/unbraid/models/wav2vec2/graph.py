@@ -21,7 +21,7 @@ FLOAT, INT32 = 1, 6  # of ONNX
 
 @dataclass(frozen=True)
 class Trunk:
-    """Where a trunk is: its graph, what its weights' names begin with, and what of its input counts."""
+    """A backbone in a graph: the prefix of its weights' names, and the valid lengths of its input."""
 
     graph: Graph
     geometry: Wav2Vec2Config
@@ -46,7 +46,7 @@ def build(geometry: Wav2Vec2Config, tensors: Tensors, location: str, part: str =
 
 
 def trunk_tokens(t: Trunk, waveform: str) -> tuple[str, str]:
-    """What a trunk hears in a waveform (B, T): tokens (B·N, D), and their shape (B, N, D)."""
+    """The features of a waveform (B, T): tokens (B·N, D), and their shape (B, N, D)."""
     graph, geometry = t.graph, t.geometry
     x = graph.op("Unsqueeze", waveform, graph.constant([1]))  # (B, 1, T)
     sizes = _samples(t) if t.lengths else None
@@ -65,7 +65,7 @@ def trunk_tokens(t: Trunk, waveform: str) -> tuple[str, str]:
 
 
 def _samples(t: Trunk) -> str:
-    """How many samples count, (B,)."""
+    """The valid lengths in samples, (B,)."""
     assert t.lengths
     stride, rest = (
         t.graph.constant(np.int64(n)) for n in (t.geometry.stride, t.geometry.receptive_field - t.geometry.stride)
@@ -112,7 +112,7 @@ def _convolved(t: Trunk, z: str, sizes: str | None) -> str:
 
 
 def _normed_over_time(t: Trunk, z: str, sizes: str | None) -> str:
-    """The first convolution's (B, E, N), each filter over the steps that so many samples make."""
+    """The norm of the first convolution (B, E, N), each filter over the valid steps."""
     graph, terms = t.graph, [t.weight(f"front.norms.0.{kind}") for kind in ("weight", "bias")]
     if sizes is None:
         return graph.op("InstanceNormalization", z, *terms, epsilon=NORM_EPS)
@@ -123,7 +123,7 @@ def _normed_over_time(t: Trunk, z: str, sizes: str | None) -> str:
 
 
 def _positions(t: Trunk, h: str) -> str:
-    """What a long convolution over the steps of h (B, N, D) says of each step, tokens (B·N, D)."""
+    """The positional convolution over the steps of h (B, N, D): tokens (B·N, D)."""
     graph, g = t.graph, t.geometry
     h = graph.op("Transpose", h, perm=[0, 2, 1])
     y = graph.op(

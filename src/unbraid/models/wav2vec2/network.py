@@ -1,4 +1,4 @@
-"""Wav2Vec2 and HuBERT with a CTC head: waveform -> logits of what was said, one row for every 20 ms.
+"""Wav2Vec2 and HuBERT with a CTC head: waveform -> logits of symbols, a row for every 20 ms.
 
 Baevski et al., "wav2vec 2.0" (arXiv 2006.11477), section 2; Hsu et al., "HuBERT" (arXiv 2106.07447), section 3. They
 differ in how they were pre-trained, not in what they are:
@@ -64,6 +64,7 @@ class Front(nn.Module):
         self.project = nn.Linear(g.filters[-1], g.features)
 
     def forward(self, waveform: Tensor, sizes: Tensor | None = None) -> Tensor:
+        """Waveform (B, T), of which sizes (B,) samples count -> features (B, N, D)."""
         z = waveform[:, None]  # (B, 1, T)
         for i, convolution in enumerate(cast(list[nn.Conv1d], self.convolutions)):
             z = convolution(z)  # (B, E, N)
@@ -81,6 +82,7 @@ class NormOverTime(nn.GroupNorm):
     """Each filter of (B, E, N) over the first sizes (B,) steps, or over all of them."""
 
     def forward(self, z: Tensor, sizes: Tensor | None = None) -> Tensor:
+        """Normalise z (B, E, N) over the first sizes (B,) steps, or over all of them."""
         if sizes is None:
             return super().forward(z)
         return standardized(z, sizes, self.eps) * self.weight[:, None] + self.bias[:, None]
@@ -90,6 +92,7 @@ class LayerNormOverFilters(nn.LayerNorm):
     """Layer norm of each step of (B, E, N)."""
 
     def forward(self, z: Tensor) -> Tensor:
+        """Normalise each step of z (B, E, N) over its filters."""
         return super().forward(z.transpose(1, 2)).transpose(1, 2)
 
 
@@ -107,6 +110,7 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, h: Tensor, mask: Tensor | None = None) -> Tensor:
+        """h (B, N, D), attending where the mask allows -> (B, N, D)."""
         if self.pre_norm:
             h = h + self.dropout(self.attention(self.attention_norm(h), mask))
             return h + self.feed(self.feed_norm(h))
@@ -121,7 +125,7 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Where a step is, then the layers, and one norm before or after them: (B, N, D) -> (B, N, D)."""
+    """Convolutional positions, then the layers, with one norm before or after them: (B, N, D) -> (B, N, D)."""
 
     def __init__(self, geometry: Wav2Vec2Config, dropout: float):
         super().__init__()
@@ -133,6 +137,7 @@ class Encoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, h: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """h (B, N, D), of which lengths (B,) steps count -> (B, N, D)."""
         mask = None if lengths is None else padding_mask(lengths, h.shape[1])  # (B, 1, 1, N)
         kernel, z = self.position.kernel_size[0], h.transpose(1, 2)  # (B, D, N)
         z = z if mask is None else z * mask[:, 0]  # a row ends in zeros, as alone
@@ -154,6 +159,7 @@ class Trunk(nn.Module):
         self.encoder = Encoder(geometry, dropout)
 
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Waveform (B, T), of which lengths (B,) steps count -> the last layer's features (B, N, D)."""
         g = self.geometry
         sizes = None if lengths is None else (lengths - 1) * g.stride + g.receptive_field
         x = standardized(waveform, sizes) if g.normalized else waveform
@@ -169,6 +175,7 @@ class Wav2Vec2(Trunk):
         self.symbols = nn.Linear(geometry.features, geometry.symbols)
 
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Waveform (B, T), of which lengths (B,) steps count -> logits of symbols (B, N, V)."""
         logits: Tensor = self.symbols(super().forward(waveform, lengths))
         return logits
 

@@ -1,13 +1,13 @@
-"""Recordings of speech, altered at random, so that a recogniser learns words and not voices, rooms or microphones.
+"""Random augmentation of speech, so that a recogniser learns words and not voices, rooms or microphones.
 
     faster or slower     resampled: tempo, pitch and formants change alike (Ko et al., "Audio augmentation", 2015)
-    another microphone   a gain that wanders over frequency
-    noise                of a colour and a level of its own, behind everything
-    a noise gate         what is much softer than the loudest is cut off, fricatives with it, as some recorders do
-    another level        so that nobody has to bring recordings to one
-    masks                on log-mel: some bands, and some moments, are as if never heard (SpecAugment, arXiv 1904.08779)
+    another microphone   a random smooth gain over frequency
+    noise                of random colour and level
+    a noise gate         soft parts are cut off, fricatives with them, as by some recorders
+    another level        so that recordings need not be normalised
+    masks                of bands and moments of the log-mel spectrogram (SpecAugment, arXiv 1904.08779)
 
-And texts that nobody said: recordings of single words with pauses between them can be cut there and joined anew.
+New texts: recordings of single words with pauses between them can be cut there and joined in another order.
 """
 
 import dataclasses
@@ -31,14 +31,14 @@ _HOLD = 2  # frames that a gate stays open
 
 @dataclass(frozen=True)
 class Perturbing:
-    """How much is altered; the table `perturbing`."""
+    """The strength of augmentation; the table `perturbing`."""
 
     speed: tuple[float, float] = (0.85, 1.18)  # factors
     equalise_db: float = 6.0  # standard deviation of the gain over frequency
     noise_probability: float = 0.7
     snr_db: tuple[float, float] = (5.0, 40.0)
     gate_probability: float = 0.3
-    gate_db: tuple[float, float] = (-36.0, -12.0)  # of a moment's RMS, under the loudest moment's: what is cut off
+    gate_db: tuple[float, float] = (-36.0, -12.0)  # the gate's threshold, relative to the RMS of the loudest moment
     level_db: tuple[float, float] = (-40.0, -12.0)  # RMS, over full scale
     lead_seconds: float = 0.4  # most silence before and after
     abrupt_probability: float = 0.0  # of beginnings, and of ends, without any
@@ -121,7 +121,7 @@ def coloured_noise(samples: int, random: np.random.Generator) -> Array:
 
 
 def equalised(audio: Array, deviation_db: float, random: np.random.Generator) -> Array:
-    """Audio (T,) after a filter without phase whose gain wanders over frequency by so many dB."""
+    """Audio (T,) after a zero-phase filter with a random smooth gain over frequency."""
     size = next_fast_len(len(audio) + 256, real=True)  # room for what the filter smears beyond the end
     points = random.normal(0, deviation_db, _CURVE_POINTS)
     gain_db = np.interp(np.linspace(0, _CURVE_POINTS - 1, size // 2 + 1), np.arange(_CURVE_POINTS), points)
@@ -144,7 +144,7 @@ def masked(levels: Array, values: Perturbing, frame_seconds: float, random: np.r
 
 
 def cut_at_pauses(speech: Array, pieces: int, sample_rate: int) -> list[slice]:
-    """Where as many pieces as asked for are, cut at pauses; nothing where there are not as many.
+    """Split speech at pauses into the given number of pieces; empty if that is impossible.
 
     What counts as a pause is tried from short and quiet to long and loud.
     """
@@ -175,7 +175,7 @@ def _silence_beside(values: Perturbing, sample_rate: int, random: np.random.Gene
 
 
 def _spans(sounds: np.ndarray, gap: int) -> list[tuple[int, int]]:
-    """Where something sounds (first frame, frame after the last), gaps shorter than `gap` frames closed."""
+    """The spans of sound (first frame, frame after the last), with gaps below `gap` frames closed."""
     found: list[tuple[int, int]] = []
     for frame in np.flatnonzero(sounds).tolist():
         if found and frame - found[-1][1] < gap:

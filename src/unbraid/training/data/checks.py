@@ -1,8 +1,8 @@
-"""What the numbers of a recipe may be: the checks that dataclasses of draws have in common."""
+"""Range checks of a recipe's numbers, common to the dataclasses of random draws."""
 
 import math
 
-SLOWEST, FASTEST = 0.5, 2.0  # of speeds and tempos; beyond it, nothing sounds like what it was
+SLOWEST, FASTEST = 0.5, 2.0  # of speeds and tempos; beyond them, sounds become unrecognisable
 
 
 def check_probabilities(values: object, *names: str) -> None:

@@ -1,8 +1,7 @@
-"""Pieces of recordings, quickly: what is slow to decode is decoded once and kept, as int16, as long as there is room.
+"""A cache of decoded recordings: lossy files are decoded once and kept as int16 while there is room.
 
-A wav or flac file is entered where the piece begins. Vorbis, mp3 and their like cost ten times as much, and most cannot
-be entered in the middle to the sample; a file of those is decoded whole, a block at a time. Every worker has a shelf of
-its own.
+wav and flac files are read from the start of the piece. Vorbis, mp3 and the like take ten times as long, and most do
+not allow sample-exact seeking; such a file is decoded whole, block by block. Every worker has its own cache.
 """
 
 import dataclasses
@@ -35,7 +34,7 @@ class Shelf:
         self._bytes = 0
 
     def checked(self, clip: Clip) -> int:
-        """How long a clip is, which has a sample at least.
+        """The length of a clip, at least one sample.
 
         Raises:
             AudioError: by its header it cannot be read, has more channels, or holds nothing.
@@ -45,7 +44,7 @@ class Shelf:
         return samples
 
     def samples(self, clip: Clip) -> int:
-        """How long a clip is."""
+        """The length of a clip in samples."""
         return self._head(clip).samples
 
     def piece(self, clip: Clip, start: int, samples: int) -> Array:

@@ -1,7 +1,7 @@
-"""An order in which items of about the same length come together, so that little of a batch is padding.
+"""Length bucketing: batches of items of similar length, with little padding.
 
-In each round over the data all items are permuted, put in order of size, and cut into bunches, which come in an order
-of their own. Which item is at a position is a function of (seed, position) alone.
+In each round over the data all items are permuted, sorted by size and cut into batches, which are shuffled. The item at
+a position is a function of (seed, position) alone.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ class Bunches:
 
     @property
     def round_items(self) -> int:
-        """Items in a round: as many as there are, but for those that no bunch can be made of."""
+        """Items in a round, without an incomplete last batch."""
         return len(self._sizes) // self.bunch * self.bunch
 
     def _order_of(self, turn: int) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""Dynamic mixing: voices and a noise become a mixture and its targets. NumPy; every draw is the generator's.
+"""Dynamic mixing: random mixtures of voices and noise, with their targets. NumPy, with an explicit random generator.
 
     speed → crop, or zeros around a short voice → level → room → sum → noise
 
-Speed perturbation after Ko et al. (Interspeech 2015), mixing anew all the time after Subakan et al. (SepFormer, arXiv
-2010.13154). A mixture is at the level that its voices give it, without clipping: float32 has the room.
+Speed perturbation after Ko et al. (Interspeech 2015), dynamic mixing after Subakan et al. (SepFormer, arXiv
+2010.13154). The level of a mixture follows from its voices, without clipping, in float32.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ PAUSE_RMS = 1e-3  # a crop below this (-60 dBFS) is a pause: a silent target, no
 
 @dataclass(frozen=True)
 class Mixing:
-    """How mixtures are drawn; a pair holds the ends of a uniform distribution."""
+    """The distribution of mixtures; a pair holds the limits of a uniform distribution."""
 
     crop_seconds: float = 4.0
     speed: tuple[float, float] = (0.95, 1.05)  # the pitch goes along
@@ -58,14 +58,14 @@ class Mixing:
         return max(1, round(self.crop_seconds * sample_rate))
 
     def voice_samples(self, sample_rate: int) -> int:
-        """What a mixture needs of a voice, whatever its speed will be."""
+        """The samples of a voice that suffice for a crop at any speed."""
         return int(self.crop_samples(sample_rate) * self.speed[1]) + 2
 
 
 def mix(
     voices: Sequence[Array], mixing: Mixing, sample_rate: int, random: np.random.Generator, noise: Array | None = None
 ) -> tuple[Array, Array]:
-    """The mixture (T,) and its targets (S, T), of voices (t,) and at will a noise (t,) of any length and level."""
+    """The mixture (T,) and targets (S, T) of voices (t,) and optionally a noise (t,), of any length and level."""
     samples = mixing.crop_samples(sample_rate)
     level_db = random.uniform(*mixing.level_db)
     speaking = speaking_voices(mixing, len(voices), random.random())
@@ -87,7 +87,7 @@ def mix(
 
 
 def speaking_voices(mixing: Mixing, voices: int, chance: float) -> int:
-    """How many of the voices speak, `chance` being drawn from 0 to 1."""
+    """The number of voices that speak; `chance` is drawn from 0 to 1."""
     if not mixing.voice_shares:
         return 1 if chance < mixing.one_voice_probability else voices
     shares = np.cumsum(mixing.voice_shares)

@@ -1,4 +1,4 @@
-"""Mixtures of one voice as pairs for a network that makes sound of sound: what it reads, and what should come out.
+"""Mixtures of one voice as pairs of source and target for audio-to-audio networks.
 
 Either side is a waveform (T,) or a log-mel spectrogram (N, F) of it (see `dsp.mel`), of a whole number of the network's
 steps: waveforms end in zeros.
@@ -29,12 +29,12 @@ class Pair(NamedTuple):
 
     source: Tensor  # (T,) or (N, F)
     target: Tensor  # (T,) or (N, F)
-    heard: Tensor  # the mixture in the form of the target: what there is if nothing is done
+    heard: Tensor  # the mixture in the form of the target, the baseline
 
 
 @dataclass(frozen=True)
 class Form:
-    """How mixtures become pairs."""
+    """The conversion of mixtures to pairs."""
 
     source: Kind
     target: Kind

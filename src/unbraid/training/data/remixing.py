@@ -1,8 +1,8 @@
-"""Remixing: stems of songs become those of songs that nobody has heard. NumPy; every draw is the generator's.
+"""Remixing: stems of different songs are combined into new ones. NumPy, with an explicit random generator.
 
     speed, or pitch and tempo → gain → tilt → channels swapped → left out → peak of the mixture
 
-Stems of different songs at once after Uhlich et al. (ICASSP 2017), pitch and tempo after Cohen-Hadria et al. (arXiv
+Stems of different songs together after Uhlich et al. (ICASSP 2017), pitch and tempo after Cohen-Hadria et al. (arXiv
 1903.01415). A mixture is the sum of its stems, without clipping or limiting: that keeps the targets true.
 """
 
@@ -17,7 +17,7 @@ from unbraid.training.data.mixing import change_speed
 from unbraid.training.data.stretch import stretched
 
 PAUSE_RMS = 3e-3  # a crop below this (-50 dBFS) is nearly silent
-SILENT_PEAK = 1e-4  # a mixture below this (-80 dBFS) stays what it is
+SILENT_PEAK = 1e-4  # a mixture below this (-80 dBFS) is not scaled
 SPARE_SECONDS = 0.1  # read behind a crop: there a stretched piece fades
 OCTAVE = 12.0  # semitones
 MOST_TILT, MOST_DB = 6.0, 100.0  # per octave; of levels
@@ -26,16 +26,16 @@ TILTED_OCTAVES = (-5.0, 4.5)  # around 1 kHz: beyond 31 Hz and 22.6 kHz a tilt i
 
 @dataclass(frozen=True)
 class Remixing:
-    """How training crops are drawn; a pair holds the ends of a uniform distribution."""
+    """The distribution of training crops; a pair holds the limits of a uniform distribution."""
 
     crop_seconds: float = 3.0
-    remix_probability: float = 0.5  # stems of different songs at about equal power; else one song's, as it was played
+    remix_probability: float = 0.5  # stems of different songs at about equal power; else those of one song
     gain_db: tuple[float, float] = (-6.0, 6.0)  # of each stem
     tilt_db_per_octave: tuple[float, float] = (-1.0, 1.0)  # of each stem, around 1 kHz
     swap_probability: float = 0.5  # a stem's left and right channel
     leave_out_probability: float = 0.1  # of each stem; never of all that sound
     level_db: tuple[float, float] = (-30.0, 0.0)  # peak of the mixture, over full scale; half are in the upper quarter
-    speed: tuple[float, float] = (0.88, 1.14)  # the pitch goes along; one for all stems of a song as it was played
+    speed: tuple[float, float] = (0.88, 1.14)  # with the pitch; the same for all stems of an unmixed song
     vocals_speed: tuple[float, float] = (0.8, 1.25)  # of vocals that are with another song
     stretch_probability: float = 0.2  # in place of a speed, pitch and tempo change on their own
     pitch_semitones: tuple[float, float] = (-2.0, 2.0)
@@ -61,14 +61,14 @@ class Remixing:
 
 @dataclass(frozen=True)
 class Playing:
-    """How a recording is played."""
+    """A change of speed, pitch and tempo."""
 
-    speed: float = 1.0  # so many times as fast; the pitch goes along
+    speed: float = 1.0  # a factor that changes the pitch, too
     semitones: float = 0.0  # so much higher; the tempo stays
-    tempo: float = 1.0  # so many times as fast; the pitch stays
+    tempo: float = 1.0  # a factor that keeps the pitch
 
     def samples(self, samples: int, sample_rate: int) -> int:
-        """How many must be read so that so many are heard."""
+        """The number of samples to read for `samples` of output."""
         return math.ceil(samples * self.speed * self.tempo + SPARE_SECONDS * sample_rate)
 
 
@@ -126,7 +126,7 @@ def rms(audio: Array) -> float:
 
 
 def at_unit_power(audio: Array) -> Array:
-    """Audio at an RMS of about 1; what is much softer than -60 dBFS stays soft."""
+    """Audio scaled to an RMS of about 1; audio far below -60 dBFS stays soft."""
     return audio / np.float32(rms(audio) + 1e-3)
 
 

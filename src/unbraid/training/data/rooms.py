@@ -1,4 +1,4 @@
-"""Simulated rooms: what a microphone hears of voices in a shoebox with reflecting walls (Allen and Berkley, 1979).
+"""Simulated rooms: voices at a microphone in a shoebox with reflecting walls (Allen and Berkley, 1979).
 
 The image sources are pyroomacoustics' (Scheibler et al., arXiv 1710.04196). The direct path of each voice is scaled to
 unit energy, so that a voice keeps its level, and the delay that all voices have in common is taken out. A target and
@@ -32,11 +32,11 @@ class Room:
 
 @dataclass(frozen=True)
 class Response:
-    """How a voice gets to the microphone."""
+    """The path of a voice to the microphone."""
 
     direct: Array  # (t,): its first wave front alone
     whole: Array  # (t,): with all reflections
-    delay: int  # samples to leave out: the nearest voice's way, and what the simulation adds
+    delay: int  # samples to cut: the path of the nearest voice, and the simulation's own delay
 
 
 def draw_room(voices: int, reverberation_seconds: float, random: np.random.Generator) -> Room:
@@ -77,7 +77,7 @@ def heard(voice: Array, path: Array, delay: int) -> Array:
 
 
 def in_room(voices: Array, room: Room, sample_rate: int) -> tuple[Array, Array]:
-    """Voices (S, T) as they are heard in a room, and what of that comes on the direct path: (S, T) twice."""
+    """Voices (S, T) in a room, and their direct path alone: (S, T) each."""
     pairs = list(zip(voices, responses(room, sample_rate), strict=True))
     sound = [heard(voice, response.whole, response.delay) for voice, response in pairs]
     direct = [heard(voice, response.direct, response.delay) for voice, response in pairs]
@@ -90,7 +90,7 @@ def _place(size: Array, random: np.random.Generator) -> Array:
 
 
 def _impulse_responses(room: Room, sample_rate: int, order: int) -> list[Array]:
-    """One (t,) for each voice; what takes no time arrives at the sample that fractional delays are centred on."""
+    """An impulse response (t,) for each voice; zero delay is the sample at which fractional delays are centred."""
     try:
         import pyroomacoustics
     except ImportError:

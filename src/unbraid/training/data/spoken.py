@@ -1,7 +1,7 @@
-"""Pairs to learn speaking from: what is read, as numbers, and what is said, as a log-mel spectrogram.
+"""Pairs for speech synthesis: texts as indices, and recordings as log-mel spectrograms.
 
-The silence around a recording says nothing of its text, so it is cut: what is left begins and ends with a moment of it.
-An item is a pure function of (seed, position); a batch is made of recordings of about the same length (see bunches.py).
+Silence around a recording is trimmed to a moment. An item is a pure function of (seed, position); a batch has
+recordings of similar length (see length_buckets.py).
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from unbraid.training.data.length_buckets import Bunches
 
 SILENT_LEVEL = -1.0  # of a log-mel spectrogram
 LEAD_SECONDS, TAIL_SECONDS = 0.05, 0.15  # of silence that is left
-QUIET_DB = -40.0  # below the loudest moment: what is softer is silence
+QUIET_DB = -40.0  # relative to the loudest moment: softer is silence
 _KEPT_BYTES = 1 << 30
 
 
@@ -40,7 +40,7 @@ class Script:
 
 @dataclass(frozen=True)
 class Form:
-    """How recordings become frames."""
+    """The conversion of recordings to frames."""
 
     sample_rate: int
     mel: Mel
@@ -85,7 +85,7 @@ class SpokenTexts(Dataset[SpokenText]):
         return SpokenText(torch.tensor([*script.symbols, END]), frames_of(audio, self._form))
 
     def seconds(self, position: int) -> float:
-        """How long a recording is, with all its silence."""
+        """The length of a recording, silence included."""
         return self._shelf.samples(self._scripts[position].clip) / self._form.sample_rate
 
 
@@ -101,7 +101,7 @@ class ShuffledTexts(Dataset[SpokenText]):
 
     @property
     def round_items(self) -> int:
-        """Recordings in a round: as many as there are, but for those that no bunch can be made of."""
+        """Recordings in a round, without an incomplete last batch."""
         return self._order.round_items
 
 
@@ -113,7 +113,7 @@ def frames_of(audio: Array, form: Form) -> Tensor:
 
 
 def without_silence(audio: Array, sample_rate: int) -> Array:
-    """A recording (T,) with a moment of silence at most before what is said and after it."""
+    """A recording (T,) with silence trimmed to a moment at both ends."""
     moment = max(1, sample_rate // 100)
     pieces = np.pad(audio, (0, -len(audio) % moment)).reshape(-1, moment)
     power = np.square(pieces).mean(-1)

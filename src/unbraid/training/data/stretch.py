@@ -1,7 +1,7 @@
-"""Pitch and tempo, each on its own: Signalsmith Stretch (Geraint Luff, MIT), a phase vocoder that follows peaks.
+"""Independent changes of pitch and tempo: Signalsmith Stretch (Geraint Luff, MIT), a phase vocoder with peak tracking.
 
-It is 50 times as fast as real time, keeps a stereo picture, and its own randomness is seeded: the same piece always
-becomes the same. Transients are where they should be; a tone is off by less than a tenth of a semitone.
+It is 50 times as fast as real time, keeps the stereo image, and its randomness is seeded, so the result is
+reproducible. Transients keep their time; pitch is exact to a tenth of a semitone.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from unbraid.errors import RuntimeUnavailable
 
 
 def stretched(audio: Array, semitones: float, tempo: float, sample_rate: int) -> Array:
-    """(C, T) so many semitones higher and `tempo` times as fast: (C, T / tempo).
+    """Audio (C, T) shifted by `semitones` and `tempo` times as fast: (C, T / tempo).
 
     The last tenth of a second fades, as if silence followed.
 

@@ -1,6 +1,6 @@
-"""Texts and what they become, as batches of numbers: words and their phonemes.
+"""Pairs of texts, such as words and their phonemes, as batches of indices.
 
-A batch is made of texts of about the same length (see bunches.py).
+A batch is made of texts of about the same length (see length_buckets.py).
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ Numbers = Sequence[int]
 
 @dataclass(frozen=True)
 class TextPair:
-    """A text and what is right for it, in numbers without any special ones around them."""
+    """A text and its correct answers, as indices without special symbols."""
 
     source: Numbers
-    answers: tuple[Numbers, ...]  # to train on, one; to be judged by, all that are right
+    answers: tuple[Numbers, ...]  # one for training, all correct ones for scoring
 
 
 class TextBatch(NamedTuple):
@@ -53,7 +53,7 @@ class TextPairs(Dataset[TextPair]):
 
     @property
     def round_items(self) -> int:
-        """Pairs in a round: as many as there are, but for those that no bunch can be made of."""
+        """Pairs in a round, without an incomplete last batch."""
         return self._order.round_items
 
 

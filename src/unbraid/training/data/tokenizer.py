@@ -1,13 +1,12 @@
-"""What texts are cut into for a network that writes them: characters, words, or pieces of words.
+"""Tokenisation of texts: characters, words, or subwords.
 
     characters   "a cat"  ->  a ␣ c a t
     words        "3 5 7"  ->  3 5 7                      few different words, such as digits
     bpe-500      "a cats" ->  ▁a ▁cat s                  the most frequent pieces, at most about 500
 
 Pieces are found by byte pair encoding (Sennrich et al., arXiv 1508.07909) over the texts that are trained on, with the
-`tokenizers` package: one begins with every character, and the pair that is most frequent becomes a piece of its own,
-over and over. "▁" begins each word, so that whoever has the pieces has the words (see `transcript.words_of`), and no
-merges are needed to run what was trained.
+`tokenizers` package: starting from characters, the most frequent pair is merged into a piece repeatedly. "▁" begins
+each word, so words follow from the pieces (see `transcript.words_of`), and a trained model needs no merges.
 """
 
 import re
@@ -30,7 +29,7 @@ _PIECES = re.compile(r"bpe-([1-9]\d*)", re.ASCII)
 
 @dataclass(frozen=True)
 class Units:
-    """How texts are cut, and all that they are cut into."""
+    """A tokeniser and its vocabulary."""
 
     vocabulary: Vocabulary
     cut: Callable[[str], Sequence[str]]
@@ -40,13 +39,13 @@ class Units:
         return self.vocabulary.encode(self.cut(text))
 
     def words(self, numbers: Sequence[int]) -> tuple[str, ...]:
-        """The words that numbers mean; what is special is in none of them."""
+        """The words of a sequence of indices, without special symbols."""
         parts = word_parts(numbers, self.vocabulary)
         return tuple(word_text([numbers[i] for i in part], self.vocabulary) for part in parts)
 
 
 def check_units(name: str) -> None:
-    """Refuse what are no units.
+    """Check the name of a unit.
 
     Raises:
         ValueError: saying what are.

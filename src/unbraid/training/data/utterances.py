@@ -1,7 +1,7 @@
-"""Utterances for training: what is heard, as a log-mel spectrogram or a waveform, and what is said, in numbers.
+"""Utterances for training: a log-mel spectrogram or waveform, and the text as indices.
 
-An item is a pure function of (seed, position). Where a speaker's recordings can be cut into their words, some items are
-texts that nobody said, joined of words of theirs: a decoder that has heard few texts would learn those by heart.
+An item is a pure function of (seed, position). If a speaker's recordings can be cut into their words, some items are
+new texts joined from these words, because a decoder would memorise a small number of texts.
 """
 
 import itertools
@@ -35,10 +35,10 @@ _KEPT_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Hearing:
-    """How a network hears: samples, or a spectrogram of them; so many of which are one step."""
+    """The input of a network: samples or a spectrogram, and their number in a step."""
 
     sample_rate: int
-    side: Side  # of the network, that hears
+    side: Side  # the network's source
     mel: Mel | None = None  # None: samples
 
     @property
@@ -93,7 +93,7 @@ class Utterances(Dataset[HeardText]):
 
 
 class PerturbedUtterances(Dataset[HeardText]):
-    """Utterances altered at random (see perturbing.py), in bunches of like length, without end.
+    """Utterances altered at random (see augmentation.py), in bunches of like length, without end.
 
     One that is given several times comes several times in a round.
     """
@@ -144,21 +144,21 @@ class PerturbedUtterances(Dataset[HeardText]):
         return _item(hearing, heard, self._encode(text))
 
     def _values_at(self, position: int) -> Perturbing:
-        """How much is altered there; the same in a whole bunch."""
+        """The strength of augmentation at a position; the same in a whole batch."""
         first = position // self._order.bunch * self._order.bunch
         return (
             self._values if first >= self._values.full_after else milder(self._values, first / self._values.full_after)
         )
 
     def _words_joined(self, position: int, values: Perturbing) -> int:
-        """How many words the texts of a bunch are joined of: all alike, so that they are of like length; 0: none."""
+        """The number of words to join into each text of a batch, the same for similar lengths; 0: none are joined."""
         random = np.random.default_rng((self._seed, position // self._order.bunch, 1))
         if random.random() >= values.joined_probability:
             return 0
         return int(random.integers(1, values.joined_words + 1))
 
     def _joined(self, place: Utterance, count: int, random: np.random.Generator) -> tuple[Array, str] | None:
-        """So many words of one speaker; nothing where it cannot be told where their words begin."""
+        """Join `count` words of one speaker; None if no utterance can be split into its words."""
         theirs = self._by_speaker[place.speaker]
         drawn = (theirs[k] for k in random.integers(len(theirs), size=_TRIES * count))
         cut = itertools.islice(((u, places) for u in drawn if (places := self._cut(u))), count)
@@ -170,7 +170,7 @@ class PerturbedUtterances(Dataset[HeardText]):
         return speech, " ".join(u.words[k] for u, k, _ in found)
 
     def _cut(self, utterance: Utterance) -> list[slice]:
-        """Where its words are, or nothing where it cannot be told where they begin."""
+        """The places of the words; empty if the utterance cannot be split at pauses."""
         if utterance not in self._cuts:
             speech = self._aside.attempt(utterance, lambda: _whole(utterance, self._shelf))
             rate = self._hearing.sample_rate
@@ -190,7 +190,7 @@ def heard_batch(items: Sequence[HeardText]) -> HeardBatch:
 
 
 def _checked(utterance: Utterance, shelf: Shelf, hearing: Hearing, encode: Encode) -> None:
-    """Refuse a recording that by its header cannot be read, or is too short for what shall be said in it."""
+    """Refuse a recording that, by its header, cannot be read or is too short for its text."""
     steps, symbols = shelf.checked(utterance.clip) / hearing.step_samples, len(encode(utterance.text))
     if steps < symbols:
         seconds = shelf.samples(utterance.clip) / hearing.sample_rate

@@ -1,19 +1,19 @@
-"""Training from sound to sound, step for step: an audio Transformer without a decoder (models/audio_transformer.py).
+"""Training of frame-aligned models from audio to audio: an audio Transformer without a decoder.
 
     waveform or spectrogram of a noisy voice -> waveform or spectrogram of the voice alone
     spectrogram of a voice -> its waveform (a vocoder; there is no noise)
 
-What is made small: for waveforms the negative SNR, which keeps the level, and a multi-resolution STFT loss (Yamamoto et
-al., arXiv 1910.11480), each as far as it is weighted; for spectrograms the mean distance of levels, |y − ŷ|. Dev is
-judged as people will: SI-SDR improvement of waveforms, and where there is none, the log-spectral distance,
+The loss of waveforms is a weighted sum of the negative SNR, which keeps the level, and a multi-resolution STFT loss
+(Yamamoto et al., arXiv 1910.11480); that of spectrograms is the mean distance of levels, |y − ŷ|. The dev score is the
+SI-SDR improvement from waveform to waveform, otherwise the log-spectral distance,
 
     LSD = mean over frames of √(mean over bands of (ΔdB)²),
 
-as what a network takes away of its input's in %, or of a vocoder as it is, below 0.
+as its reduction from input to output in %, or for a vocoder its negative.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +42,7 @@ from unbraid.training.data import FixedMixtures, Mixing
 from unbraid.training.data.pairs import AudioPairs, FixedAudioPairs, Form, NoisyMixtures, Pair
 from unbraid.training.recipe_reader import check_least
 from unbraid.training.tasks.speech import SILENT_POWER, Data, Speech, can_improve
+from unbraid.training.tasks.task import TaskBase
 from unbraid.training.warm_start import voices_taken
 
 DECIBELS = 40  # of a level of 1
@@ -51,7 +52,7 @@ LEAST_DISTANCE_DB = 0.1  # of a noisy input: from less there is nothing to take 
 
 @dataclass(frozen=True)
 class AudioModel:
-    """The sizes of the network, and what is on its two sides."""
+    """The sizes of the network, and its source and target."""
 
     source: Literal["waveform", "spectrogram"]
     target: Literal["waveform", "spectrogram"]
@@ -83,7 +84,7 @@ class AudioModel:
         )
 
     def side(self, kind: Literal["waveform", "spectrogram"]) -> Side:
-        """What is read, or what comes out."""
+        """The source or the target of the network."""
         if kind == "spectrogram":
             return SpectrogramSide(self.bins, self.frame_strides)
         return WaveSide(self.kernels, self.strides, self.filters)
@@ -91,7 +92,7 @@ class AudioModel:
 
 @dataclass(frozen=True)
 class AudioData(Data):
-    """What is trained and chosen on, and the noise of what chooses."""
+    """The training and dev data, and the noise of dev mixtures."""
 
     noise_dev: str = "dev"  # split of the noises
     dev_snr_db: tuple[float, float] = (0.0, 10.0)  # drawn anew for each mixture, from its name
@@ -108,16 +109,16 @@ class MelFrames:
         self.of(1)  # refuses sizes that do not go together
 
     def of(self, bins: int) -> Mel:
-        """With so many bands."""
+        """The spectrogram with `bins` bands."""
         return Mel(self.frame_samples, self.hop_samples, bins)
 
 
 @dataclass(frozen=True)
 class AudioLoss:
-    """What is made small where waveforms come out; of spectrograms it is the distance of levels."""
+    """The loss of waveforms; that of spectrograms is the distance of levels."""
 
     snr_weight: float = 1.0  # of the negative SNR in dB
-    most_db: float = 30.0  # of SNR; what is better is worth less and less
+    most_db: float = 30.0  # soft limit of SNR
     stft_weight: float = 0.0  # of the multi-resolution STFT loss
     stft_frames: tuple[int, ...] = (128, 256, 512)  # its frames in samples, hops a quarter of them; for 8 kHz
 
@@ -128,7 +129,7 @@ class AudioLoss:
 
 
 @dataclass(frozen=True)
-class AudioToAudio:
+class AudioToAudio(TaskBase):
     """The task (see task.py): a waveform or spectrogram -> a waveform or spectrogram."""
 
     item: ClassVar[str] = "mixture"
@@ -149,48 +150,48 @@ class AudioToAudio:
 
     @property
     def score(self) -> str:
+        """From waveform to waveform "dev_si_sdri", else "dev_lsd"."""
         return "dev_si_sdri" if self._is_wave_to_wave else "dev_lsd"
 
     @property
     def measure(self) -> str:
+        """SI-SDRi, or the log-spectral distance: of a vocoder itself, else its reduction."""
         if self._is_wave_to_wave:
             return "SI-SDRi"
         return "log-spectral distance" if self.model.target == "waveform" else "log-spectral distance taken away"
 
     @property
     def unit(self) -> str:
+        """Decibels for waveforms, per cent for spectrograms."""
         return "dB" if self.model.target == "waveform" else "%"
 
     @property
     def geometry(self) -> AudioTransformerConfig:
+        """The sizes of [model]."""
         return self.model.geometry
 
     @property
     def epoch_items(self) -> int:
+        """`data.epoch_mixtures`."""
         return self.data.epoch_mixtures
 
     @property
-    def workers(self) -> int:
-        return self.data.workers
-
-    @property
-    def source(self) -> str:
-        return f"{Path(self.data.folder).name} ({self.data.train})"
-
-    @property
     def form(self) -> Form:
-        """How mixtures become what the network reads, and what should come out."""
+        """The conversion of mixtures to the network's source and target."""
         step, mel = self._step_samples(self.geometry.source), self.mel.of(self.model.bins)
         return Form(self.model.source, self.model.target, step, self.data.sample_rate, mel)
 
     def network(self) -> AudioTransformer:
+        """A new audio Transformer without a decoder."""
         return AudioTransformer(self.geometry, self.model.dropout)
 
     def training_data(self, seed: int, together: int) -> AudioPairs:
+        """Pairs of noisy and clean audio, or of audio and its spectrogram."""
         mixtures: Dataset[Any] = self._voices.training_data(seed, together)
         return (FixedAudioPairs if isinstance(mixtures, FixedMixtures) else AudioPairs)(mixtures, self.form)
 
     def dev_data(self) -> FixedAudioPairs:
+        """Pairs of the dev split, with the same noise in every run."""
         data = self.data
         clean = self._voices.dev_data()
         mixtures = find_mixtures(Path(data.folder), data.dev, self._voices.wanted)[: data.dev_mixtures or None]
@@ -208,9 +209,11 @@ class AudioToAudio:
         return FixedAudioPairs(NoisyMixtures(mixtures, noise, data.sample_rate), self.form)
 
     def collate(self, items: list[Pair]) -> Pair:
+        """Pairs of the same length."""
         return Pair(*default_collate(items))
 
     def losses(self, model: nn.Module, batch: Pair) -> dict[str, Tensor]:
+        """The loss of waveforms, or the distance of levels."""
         made = model(batch.source, self._lengths(batch.source))
         with torch.autocast(made.device.type, enabled=False):
             of = (
@@ -221,6 +224,7 @@ class AudioToAudio:
         return {"sound": of}
 
     def scores(self, model: nn.Module, batch: Pair) -> dict[str, Tensor]:
+        """The score of each pair; silent targets and clean sources are left out."""
         made = model.forward(batch.source, self._lengths(batch.source))
         if self._is_wave_to_wave:
             found = losses.si_sdr(made, batch.target) - losses.si_sdr(batch.heard, batch.target)
@@ -234,24 +238,21 @@ class AudioToAudio:
             found = found[(before > LEAST_DISTANCE_DB) & (batch.target.amax((1, 2)) > SILENT_LEVEL)]
         return {"sound": found.to(batch.source.device)}
 
-    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
-        return (model,)
-
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        """Take over all weights."""
         model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
 
     def record(self) -> dict[str, Any]:
+        """The sample rate, and the spectrogram if there is one."""
         values: dict[str, Any] = {"sample_rate": self.data.sample_rate, "level": "own"}
         return values if self._is_wave_to_wave else values | {"mel": dataclasses.asdict(self.form.mel)}
 
     def describe(self, batch: Pair) -> dict[str, str]:
+        """The batch, and the encoder's steps."""
         step = self.form.step_samples
         steps = int(self._lengths(batch.source)[0])
         mixtures = f"{len(batch.source)} × {steps * step} samples at {self.data.sample_rate} Hz"
         return {"mixtures": mixtures, "encoder": f"{steps} steps of {step} samples"}
-
-    def check_export(self) -> None:
-        """All of them have a model folder."""
 
     @cached_property
     def _voices(self) -> Speech:

@@ -1,13 +1,12 @@
-"""Training from audio to text: spectrograms or waveforms of speech into what is said (see models/audio_transformer.py).
+"""Training from audio to text: recognisers of spectrograms or waveforms (see models/audio_transformer).
 
-Two ways of writing are trained at once on one encoder, as in "Joint CTC-Attention" (Kim et al., arXiv 1609.06773):
+Decoder and CTC are trained together on one encoder, "Joint CTC-Attention" (Kim et al., arXiv 1609.06773):
 
     −log p_decoder(text | audio), smoothed (see text.py)  +  λ · −log p_CTC(text | audio) (Graves et al., 2006)
 
-each a mean over symbols. CTC keeps the order of what is heard and tells when; the decoder knows what texts are like.
-Dev is written greedily, by CTC where there is CTC: a decoder alone runs in circles long before it has learnt as little
-as it needs to choose between texts, which is what it is for when a model is run (see recognizer.py). The score is 100 %
-minus the word error rate.
+each a mean over symbols. CTC enforces a monotonic alignment and gives times; the decoder models the texts. The dev
+score is 100 % minus the word error rate of greedy CTC if there is CTC, because a decoder alone repeats itself until
+late in training; it only has to rescore hypotheses when the model is used (see recognizer.py).
 """
 
 import dataclasses
@@ -41,13 +40,14 @@ from unbraid.training.data.utterances import (
 from unbraid.training.pretrained import pretrained_trunk
 from unbraid.training.recipe_reader import check_least
 from unbraid.training.tasks.listener import AudioTextModel
+from unbraid.training.tasks.task import TaskBase
 from unbraid.training.tasks.text import TextLoss, accuracies, text_loss, write
 from unbraid.training.warm_start import listening_taken, voices_taken
 
 
 @dataclass(frozen=True)
 class AudioTextData:
-    """What is trained and chosen on."""
+    """The training and dev data."""
 
     folder: str  # with a manifest.csv (see corpora/transcripts.py)
     split: str = ""  # of it; "": all
@@ -56,11 +56,11 @@ class AudioTextData:
     dev: tuple[str, ...] = ()  # these choose; none: every `dev_every`-th utterance of each speaker does
     dev_every: int = 10
     extra: str = ""  # another such folder, whose split train is trained on, too; such as synthetic voices
-    repeats: int = 1  # how often an utterance of `folder` comes for once of one of `extra`
+    repeats: int = 1  # of an utterance of `folder` for each of one in `extra`
     sample_rate: int = 8000
     epoch_utterances: int = 2000
-    window_seconds: float = 8.0  # how long what the model runs on will be at most; as the longest that it is trained on
-    units: str = "auto"  # that texts are written in: characters, words, bpe-500 (see data/units.py)
+    window_seconds: float = 8.0  # of the model's windows; about the longest training utterance
+    units: str = "auto"  # that texts are written in: characters, words, bpe-500 (see data/tokenizer.py)
     workers: int = 0  # processes that prepare batches; 0: the training process itself
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class AudioTextData:
 
 @dataclass(frozen=True)
 class AudioTextLoss:
-    """What is made small."""
+    """The loss: cross-entropy of the decoder and CTC."""
 
     smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
     ctc_weight: float = 1.0  # λ
@@ -85,11 +85,12 @@ class AudioTextLoss:
 
     @property
     def decoder(self) -> TextLoss:
+        """The loss of the decoder."""
         return TextLoss(self.smoothing)
 
 
 @dataclass(frozen=True)
-class AudioToText:
+class AudioToText(TaskBase):
     """The task (see task.py): speech -> text."""
 
     score: ClassVar[str] = "dev_accuracy"
@@ -109,22 +110,22 @@ class AudioToText:
 
     @property
     def geometry(self) -> AudioTransformerConfig:
+        """The sizes of [model] between the audio and the symbols of the texts."""
         return self.model.between(self.mel.bins, len(self.vocabulary), self._trunk)
 
     @property
     def parts(self) -> tuple[str, ...]:
+        """The decoder and, if there is one, CTC."""
         return ("decoder", "ctc") if self.model.ctc else ("decoder",)
 
     @property
     def epoch_items(self) -> int:
+        """`data.epoch_utterances`."""
         return self.data.epoch_utterances
 
     @property
-    def workers(self) -> int:
-        return self.data.workers
-
-    @property
     def source(self) -> str:
+        """The folders, the speakers left out, and the pretrained encoder."""
         names = [Path(self.data.folder).name, *([Path(self.data.extra).name] if self.data.extra else ())]
         left_out = f", without {', '.join(self.data.without)}" if self.data.without else ""
         before = f", from {self.model.pretrained}" if self.model.pretrained else ""
@@ -137,30 +138,35 @@ class AudioToText:
 
     @cached_property
     def units(self) -> Units:
-        """What those texts are cut into."""
+        """The units of those texts: characters, words or subwords."""
         return units_of(self.data.units, [utterance.text for utterance in self._trained])
 
     @property
     def hearing(self) -> Hearing:
-        """How the network hears."""
+        """The input format of the network."""
         side = self.model.side(self.mel.bins, self._trunk)
         return Hearing(self.data.sample_rate, side, self.mel if isinstance(side, SpectrogramSide) else None)
 
     def network(self) -> AudioTransformer:
+        """A new audio Transformer, with the weights of a pretrained encoder if one is named."""
         return self.model.network(self.geometry, self._trunk)
 
     def training_data(self, seed: int, together: int) -> PerturbedUtterances:
+        """Augmented utterances, grouped by length."""
         utterances = [*self._own[0] * self.data.repeats, *self._extra]
         encode = self.units.encode
         return PerturbedUtterances(utterances, self.hearing, encode, self.perturbing, bunch=together, seed=seed)
 
     def dev_data(self) -> Utterances:
+        """The dev utterances as they are."""
         return Utterances(self._own[1], self.hearing, self.units.encode)
 
     def collate(self, items: list[HeardText]) -> HeardBatch:
+        """A padded batch."""
         return heard_batch(items)
 
     def losses(self, model: nn.Module, batch: HeardBatch) -> dict[str, Tensor]:
+        """Cross-entropy of the decoder and CTC, with their weights."""
         assert isinstance(model, AudioTransformer)
         memory = model.encode(batch.source, batch.lengths)
         logits = model.decode(batch.target[:, :-1], memory, batch.lengths)
@@ -171,6 +177,7 @@ class AudioToText:
         return found
 
     def scores(self, model: nn.Module, batch: HeardBatch) -> dict[str, Tensor]:
+        """100 % minus the word error rate by utterance, by greedy CTC if there is one, else by the decoder."""
         assert isinstance(model, AudioTransformer)
         if self.model.ctc:
             chosen, texts = "ctc", heard(model.ctc(model.encode(batch.source, batch.lengths)), batch.lengths)
@@ -180,15 +187,14 @@ class AudioToText:
         right = accuracies([self.units.words(text) for text in texts], answers)
         return {chosen: right.to(batch.source.device)}
 
-    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
-        return (model,)
-
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        """Take over all weights, or only the encoder if the other model has other symbols."""
         own, given = model.state_dict(), saved["model"]
         writes_alike = saved.get("vocabularies") == self.record()["vocabularies"]
         model.load_state_dict(voices_taken(own, given, {}, path) if writes_alike else listening_taken(own, given, path))
 
     def record(self) -> dict[str, Any]:
+        """The vocabulary, the sample rate, the windows, and the spectrogram if there is one."""
         seconds = self.data.window_seconds
         found = {
             "vocabularies": {"source": [], "target": list(self.vocabulary.symbols)},
@@ -198,15 +204,13 @@ class AudioToText:
         return found | ({"mel": dataclasses.asdict(self.mel)} if self.hearing.mel else {})
 
     def describe(self, batch: HeardBatch) -> dict[str, str]:
+        """The batch, its longest recording and text."""
         seconds = self.hearing.step_samples / self.data.sample_rate
         longest = int(batch.lengths.max())
         return {
             "speech": f"{len(batch.lengths)} of at most {longest} steps ({longest * seconds:.1f} s)",
             "text": f"at most {batch.target.shape[1] - 2} symbols of {len(self.vocabulary) - len(SPECIAL)}",
         }
-
-    def check_export(self) -> None:
-        """All of them have a model folder."""
 
     @cached_property
     def _own(self) -> tuple[list[Utterance], list[Utterance]]:
@@ -228,7 +232,7 @@ class AudioToText:
 
     @cached_property
     def _trunk(self) -> Trunk | None:
-        """What is below the network's own encoder, where that is pretrained."""
+        """The pretrained encoder below the network's own, if there is one."""
         if not self.model.pretrained:
             return None
         trunk = pretrained_trunk(self.model.pretrained)
@@ -271,7 +275,7 @@ def ctc_loss(logits: Tensor, lengths: Tensor, answers: Sequence[Sequence[int]]) 
 
 @torch.no_grad()
 def heard(logits: Tensor, lengths: Tensor) -> list[list[int]]:
-    """The likeliest way through CTC's logits (B, N, V): what comes again at once, and blanks, left out."""
+    """Greedy CTC decoding of logits (B, N, V): repeats and blanks are left out."""
     best = logits.argmax(-1)  # (B, N)
     found = []
     for row, length in zip(best, lengths.tolist(), strict=True):

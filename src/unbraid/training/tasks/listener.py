@@ -1,4 +1,4 @@
-"""The network of audio -> text, as a recipe's [model] has it: its sizes, and what it begins with."""
+"""The network of audio -> text in a recipe's [model]: its sizes and its initial weights."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -37,7 +37,7 @@ class AudioTextModel:
     encoder_layers: int = 3
     decoder_layers: int = 1
     positions: Literal["sinusoidal", "rotary"] = "rotary"
-    ctc: bool = True  # the encoder writes, too, and knows when a word is said
+    ctc: bool = True  # the encoder predicts the text, too, with the times of words
     dropout: float = 0.1  # in training
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class AudioTextModel:
         self.between(1, len(SPECIAL) + 1)  # refuses sizes that do not go together
 
     def side(self, bins: int, trunk: Trunk | None = None) -> Side:
-        """What is heard: a spectrogram of so many bands, or a waveform, perhaps by a pretrained encoder."""
+        """The source: a spectrogram of so many bands, or a waveform, optionally with a pretrained encoder."""
         if self.source == "spectrogram":
             return SpectrogramSide(bins, self.strides)
         if self.source == "waveform":
@@ -62,13 +62,13 @@ class AudioTextModel:
         return PretrainedSide(trunk.geometry if trunk else Wav2Vec2Config())
 
     def between(self, bins: int, symbols: int, trunk: Trunk | None = None) -> AudioTransformerConfig:
-        """The sizes between what is heard and so many symbols."""
+        """The network's sizes for the source and the given number of symbols."""
         names = ("features", "heads", "hidden", "encoder_layers", "decoder_layers", "positions", "ctc")
         sizes: dict[str, Any] = {name: getattr(self, name) for name in names}
         return AudioTransformerConfig(source=self.side(bins, trunk), target=TextSide(symbols), **sizes)
 
     def network(self, geometry: AudioTransformerConfig, trunk: Trunk | None) -> AudioTransformer:
-        """The network, its weights drawn from torch's generator, but for those that were pretrained."""
+        """A new network, with pretrained weights where there are any."""
         network = AudioTransformer(geometry, self.dropout)
         if trunk and isinstance(network.front, PretrainedFront):
             tensors = {name: torch.tensor(tensor) for name, tensor in trunk.tensors.items()}

@@ -1,8 +1,8 @@
 """Training on songs: Spleeter's U-Nets (Hennequin et al., JOSS 5(50), 2020), as published or with a shared trunk.
 
-A crop of stems (B, S, 2, T) is seen through Spleeter's front end: frames under a periodic Hann window without padding,
-the bare magnitudes of the lowest bins. The loss is theirs: mean |estimate − stem| of magnitudes, summed over stems. Dev
-is separated and scored as a user's song would be: soft masks, whole songs or their middles, uSDR.
+Crops of stems (B, S, 2, T) pass Spleeter's front end: frames under a periodic Hann window without padding, magnitudes
+of the lowest bins. The loss is Spleeter's, too: mean |estimate − stem| of magnitudes, summed over stems. Dev songs, or
+their middles, are separated with soft masks as in use, and scored by uSDR.
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ from unbraid.tasks.separation import fronts
 from unbraid.training.data.remixing import Remixing
 from unbraid.training.data.songs import SongCrops, SongPieces
 from unbraid.training.recipe_reader import check_least
+from unbraid.training.tasks.task import TaskBase
 from unbraid.training.warm_start import ancestors, nets_taken, trunk_taken
 
 SILENT_POWER = 1e-7  # mean power of a stem that a song lacks
@@ -36,18 +37,18 @@ QUIET = 1e-3  # of magnitudes: crops below it do not count as much as the others
 
 @dataclass(frozen=True)
 class MusicData:
-    """What is trained and chosen on."""
+    """The training and dev data."""
 
     folders: tuple[str, ...]  # of songs
     stems: tuple[str, ...]  # in the order of the network's outputs
-    shares: tuple[float, ...] = ()  # how often a stem comes from which folder; empty: from all alike
+    shares: tuple[float, ...] = ()  # the probability of each folder for a stem; empty: all equal
     layout: str = "auto"
     train: str = "train"  # splits
     dev: str = "dev"
     sample_rate: int = 44100
     epoch_crops: int = 8000
     dev_seconds: float = 40.0  # the middle of each song
-    dev_songs: int = 0  # the first so many; 0: all
+    dev_songs: int = 0  # the number of songs to use; 0: all
     workers: int = 0  # processes that read and mix; 0: the training process itself
 
     def __post_init__(self) -> None:
@@ -63,16 +64,16 @@ class MusicData:
 
 @dataclass(frozen=True)
 class SpectralLoss:
-    """What is made small."""
+    """The loss: a distance of magnitudes."""
 
     kind: Literal["l1"] = "l1"  # between estimated and true magnitude
-    relative: bool = False  # to the mixture's mean magnitude, so that quiet crops count as much as loud ones
+    relative: bool = False  # to the mixture's mean magnitude, so that soft crops have the same weight as loud ones
     emphasis_db: float = 0.0  # per octave: how much more high bins count; most of a song's power is below 1 kHz
 
 
 @dataclass(frozen=True)
-class Music:
-    """The task (see task.py): stems (B, S, 2, T), whose sum is heard."""
+class Music(TaskBase):
+    """The task (see task.py): the sum of stems (B, S, 2, T) -> the stems."""
 
     score: ClassVar[str] = "dev_usdri"
     measure: ClassVar[str] = "uSDRi"
@@ -105,25 +106,26 @@ class Music:
 
     @property
     def parts(self) -> tuple[str, ...]:
+        """The stems."""
         return self.data.stems
 
     @property
     def geometry(self) -> UNetConfig:
+        """The table [model] itself."""
         return self.model
 
     @property
     def epoch_items(self) -> int:
+        """`data.epoch_crops`."""
         return self.data.epoch_crops
 
     @property
-    def workers(self) -> int:
-        return self.data.workers
-
-    @property
     def source(self) -> str:
+        """The names of the folders, and their split."""
         return f"{', '.join(Path(folder).name for folder in self.data.folders)} ({self.data.train})"
 
     def network(self) -> UNets:
+        """A new U-Net, or one for each stem, with convolutions in channels-last memory."""
         network = UNets(self.model)
         for weight in network.parameters():
             if weight.ndim == 4:  # of convolutions, (out, in, F, N)
@@ -131,12 +133,14 @@ class Music:
         return network
 
     def training_data(self, seed: int, together: int) -> Dataset[Any]:
+        """Crops whose stems are remixed at every position."""
         data = self.data
         songs = [self._songs(folder, data.train) for folder in data.folders]
         shares = data.shares or (1.0,) * len(songs)
         return SongCrops(songs, shares, data.stems, self.mixing, sample_rate=data.sample_rate, seed=seed)
 
     def dev_data(self) -> SongPieces:
+        """The middles of the dev songs; folders without a dev split are passed over."""
         data, songs, missing = self.data, list[Song](), list[UsageError]()
         for folder in data.folders:
             try:
@@ -149,10 +153,12 @@ class Music:
         return SongPieces(songs, data.stems, sample_rate=data.sample_rate, seconds=data.dev_seconds)
 
     def collate(self, items: list[Tensor]) -> Tensor:
+        """Crops of the same length as stems (B, S, 2, T)."""
         stems: Tensor = default_collate(items)
         return stems
 
     def losses(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
+        """The distance of magnitudes for each stem."""
         with torch.autocast(batch.device.type, enabled=False):
             seen, stems = magnitudes(batch.float(), self.spectral, 2 ** len(self.model.filters), side=self.model.side)
         estimates = model(seen.contiguous(memory_format=torch.channels_last))
@@ -160,6 +166,7 @@ class Music:
         return dict(zip(self.parts, each, strict=True))
 
     def scores(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
+        """Improvement of uSDR in dB for each song and stem."""
         gains: dict[str, list[Tensor]] = {}
         for stems in batch:  # (S, 2, T)
             estimates = separate(model, stems.sum(0), self.spectral, side=self.model.side)
@@ -169,10 +176,12 @@ class Music:
         return {part: torch.stack(some) for part, some in gains.items()}
 
     def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
+        """The network of each stem, or the shared one."""
         assert isinstance(model, UNets)
         return list(model.nets)
 
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        """Take over weights stem by stem, by name; new stems start at random."""
         if not (given := saved.get("stems")):
             raise ModelError(f"trainer.init: {path} does not name its stems; it is not of a model of songs.")
         places, own = ancestors(self.parts, given), model.state_dict()
@@ -183,17 +192,16 @@ class Music:
         model.load_state_dict(tensors)
 
     def record(self) -> dict[str, Any]:
+        """The sample rate, the stems and the spectrogram."""
         spectral = dataclasses.asdict(self.spectral)
         return {"sample_rate": self.data.sample_rate, "stems": list(self.parts), "spectral": spectral}
 
     def describe(self, batch: Tensor) -> dict[str, str]:
+        """The batch, and the size of its spectrogram."""
         count, _, _, samples = batch.shape
         frames = frame_count(samples, self.spectral, 2 ** len(self.model.filters))
         crops = f"{count} × {samples} samples at {self.data.sample_rate} Hz"
         return {"crops": crops, "spectrogram": f"{frames} frames of {self.spectral.bins} bins"}
-
-    def check_export(self) -> None:
-        """All U-Nets have a model folder."""
 
     def _songs(self, folder: str, split: str) -> list[Song]:
         if not Path(folder).is_dir():
@@ -205,7 +213,7 @@ class Music:
 
 
 def frame_count(samples: int, spectral: Spectral, multiple: int) -> int:
-    """Frames of a crop, those that end behind it included: the next multiple."""
+    """The number of frames of a crop, rounded up to a multiple."""
     frames = 1 + max(0, samples - spectral.frame_samples) // spectral.hop_samples
     return -(-frames // multiple) * multiple
 

@@ -1,6 +1,6 @@
-"""Training on voices that talk at once: SepFormer (Subakan et al., arXiv 2010.13154), Conv-TasNet (Luo & Mesgarani,
-arXiv 1809.07454) and the band-split Transformer (`models.band_split`), on mixtures drawn anew or on those of a corpus,
-under the best order of the voices.
+"""Training of speech separation: SepFormer (Subakan et al., arXiv 2010.13154), Conv-TasNet (Luo & Mesgarani,
+arXiv 1809.07454) and the band-split Transformer (`models.band_split`), on dynamic or fixed mixtures, with
+permutation-invariant losses.
 """
 
 import dataclasses
@@ -24,6 +24,7 @@ from unbraid.models.sepformer.network import chunk
 from unbraid.training import losses
 from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing
 from unbraid.training.recipe_reader import check_least
+from unbraid.training.tasks.task import TaskBase
 from unbraid.training.warm_start import voices_taken
 
 SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
@@ -36,7 +37,7 @@ Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
 
 @dataclass(frozen=True)
 class Data:
-    """What is trained and chosen on."""
+    """The training and dev data."""
 
     folder: str
     layout: str = "auto"
@@ -48,7 +49,7 @@ class Data:
     dynamic: bool = True  # mixtures are drawn anew, never twice the same; else those of the folder
     speakers: float = 1.0  # share of the training speakers to use, spread evenly over the list
     epoch_mixtures: int = 20000
-    dev_mixtures: int = 0  # the first so many; 0: all
+    dev_mixtures: int = 0  # the number of mixtures to use; 0: all
     dev_voices: tuple[int, ...] = ()  # numbers of voices in the dev mixtures; empty: as many as the network has outputs
     workers: int = 0  # processes that read and mix; 0: the training process itself
     noise: str = ""  # folder of noises for dynamic mixing; empty: the data folder's own
@@ -62,7 +63,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Loss:
-    """What is made small; always under the best order of the voices."""
+    """The loss, always permutation-invariant."""
 
     kind: Literal["si_sdr", "snr", "active_snr"] = "si_sdr"  # active_snr knows silent voices
     threshold_db: float = -30.0  # mixtures that are separated better than this are left alone
@@ -70,7 +71,7 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Speech:
+class Speech(TaskBase):
     """The task (see task.py): mixture (B, T) -> voices (B, S, T)."""
 
     score: ClassVar[str] = "dev_si_sdri"
@@ -98,31 +99,27 @@ class Speech:
 
     @property
     def geometry(self) -> Config:
+        """The table [model] itself."""
         return self.model
 
     @property
     def epoch_items(self) -> int:
+        """`data.epoch_mixtures`."""
         return self.data.epoch_mixtures
 
     @property
-    def workers(self) -> int:
-        return self.data.workers
-
-    @property
-    def source(self) -> str:
-        return f"{Path(self.data.folder).name} ({self.data.train})"
-
-    @property
     def wanted(self) -> Wanted:
-        """What is looked for in the folder."""
+        """The criteria for recordings in the folder."""
         data = self.data
         return Wanted(data.layout, self.model.sources, data.sample_rate, data.condition, data.mode)
 
     def network(self) -> nn.Module:
+        """A new SepFormer, Conv-TasNet or band-split Transformer."""
         network: nn.Module = module_of(self.model, "network").build(self.model)
         return network
 
     def training_data(self, seed: int, together: int) -> Dataset[Any]:
+        """Mixtures drawn anew at every position, or crops of those in the folder."""
         data, folder = self.data, self._folder()
         if not data.dynamic:
             mixtures = find_mixtures(folder, data.train, self.wanted)
@@ -145,6 +142,7 @@ class Speech:
         )
 
     def dev_data(self) -> FixedMixtures:
+        """The fixed mixtures of the dev split, whole."""
         folder = self._folder()
         mixtures: list[Mixture] = []
         for voices in self.data.dev_voices or (self.model.sources,):
@@ -155,29 +153,32 @@ class Speech:
         return FixedMixtures(mixtures, sample_rate=self.data.sample_rate, sources=self.model.sources)
 
     def collate(self, items: list[Batch]) -> Batch:
+        """Mixtures (B, T) and their sources (B, S, T)."""
         mixture, sources = default_collate(items)
         return mixture, sources
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """The recipe's loss under the best order of the voices."""
         mixture, sources = batch
         return {"voices": loss_of(self.loss, model(mixture), sources, mixture)}
 
     def scores(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """SI-SDR improvement in dB of each mixture."""
         mixture, sources = batch
         estimates = model.forward(mixture)  # not the compiled one: each mixture has another length
         return {"voices": improvement(estimates, sources, mixture)}
 
-    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
-        return (model,)
-
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        """Take over weights; layers with a block for each source take as many blocks as both have."""
         model.load_state_dict(voices_taken(model.state_dict(), saved["model"], PER_SOURCE, path))
 
     def record(self) -> dict[str, Any]:
+        """The sample rate, and whether the outputs have a level of their own."""
         level = "fitted" if self.loss.kind == "si_sdr" else "own"  # does the loss give the outputs a level?
         return {"sample_rate": self.data.sample_rate, "level": level}
 
     def describe(self, batch: Batch) -> dict[str, str]:
+        """The batch, and the encoder's frames and chunks."""
         count, samples = batch[0].shape
         frames, cut = self.model.frames(samples), ""
         if isinstance(self.model, SepFormerConfig):  # the only one that cuts its frames
@@ -187,6 +188,7 @@ class Speech:
         return {"mixtures": mixtures, "encoder": f"{frames} frames{cut}"}
 
     def check_export(self) -> None:
+        """Refuse a Conv-TasNet, which has no model folder."""
         if not self.model.graphs:
             raise UsageError("A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.")
 

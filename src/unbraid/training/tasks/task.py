@@ -1,39 +1,40 @@
-"""What differs between kinds of models, and nothing else does: the seam between training and what is trained.
+"""The interface between training and the kinds of models: everything that differs between them is in a Task.
 
-Everything else here (system, batches, keeper, rehearsal, run) knows a Task and no family. A task is a frozen dataclass
-of those tables of a recipe that are its own, `model` and `data` first; its methods say what becomes of them. A new
-kind of model is one such file and a line in config.FAMILIES.
+The rest of training (system, datamodule, checkpoints, dry run, run) knows a Task and no family. A task is a frozen
+dataclass of its own tables of a recipe, `model` and `data` first. A new kind of model is one such file and a line in
+recipe.FAMILIES.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-Batch = Any  # what the task's datasets hold, one axis more in front
+Batch = Any  # a task's own tuple of tensors
 
 
 class Task(Protocol):
-    """A network, what it learns from, and how it is judged."""
+    """A network, its data, its loss and its score."""
 
-    item: ClassVar[str]  # what dev consists of, one of them
-    dev_batch: ClassVar[int]  # so many of them are run together; 1 where each may be of another length
-    fixed: ClassVar[tuple[str, ...]]  # values that may not change between two halves of a run, by how they begin
+    item: ClassVar[str]  # the name of a dev item, in messages
+    dev_batch: ClassVar[int]  # dev items in a batch; 1 where their lengths differ
+    fixed: ClassVar[tuple[str, ...]]  # prefixes of values that may not change when a run is resumed
 
     @property
     def score(self) -> str:
-        """The column of log.csv and the key of best.pt: the mean of dev's gains; higher is better."""
+        """The name of the dev score, a column of log.csv and a key of best.pt; higher is better."""
         ...
 
     @property
     def measure(self) -> str:
-        """Its name in sentences."""
+        """The name of the score in messages."""
         ...
 
     @property
     def unit(self) -> str:
-        """Its unit."""
+        """The unit of the score: "dB" or "%"."""
         ...
 
     @property
@@ -43,93 +44,118 @@ class Task(Protocol):
 
     @property
     def geometry(self) -> Any:
-        """The sizes of the network, a dataclass; best.pt's "config".
+        """The sizes of the network, a dataclass; stored in best.pt.
 
         Raises:
-            UsageError: they follow from the data, which are not there.
+            UsageError: the sizes follow from the data, and these are missing.
         """
         ...
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What losses and gains are told apart by; where it is more than one, each is logged too."""
+        """The parts of the loss and the score, such as stems; if there are several, each is logged."""
         ...
 
     @property
     def epoch_items(self) -> int:
-        """How many items of the training data make an epoch."""
+        """Training items in an epoch."""
         ...
 
     @property
     def workers(self) -> int:
-        """Processes that read and mix; 0: the training process itself."""
+        """Processes that prepare batches; 0: the training process itself."""
         ...
 
     @property
     def source(self) -> str:
-        """What is trained on, in a word or two, for the model's card."""
+        """The training data in a few words, for the model card."""
         ...
 
     def network(self) -> nn.Module:
-        """The network, its weights drawn from torch's generator."""
+        """A new network, initialised from torch's random generator."""
         ...
 
     def training_data(self, seed: int, together: int) -> Dataset[Any]:
-        """What is trained on, an item for every position; data with a length come again, shuffled.
+        """The training items by position; a dataset with a length is shuffled and repeated.
 
-        So many are run together, which matters where items of like length should be.
+        `together` items form a batch, for datasets that group items of similar length.
 
         Raises:
-            UsageError: it is not there.
+            UsageError: the data are missing.
         """
         ...
 
     def dev_data(self) -> Dataset[Any]:
-        """What chooses: it has a length.
+        """The dev items, a dataset with a length.
 
         Raises:
-            UsageError: it is not there.
+            UsageError: the data are missing.
         """
         ...
 
     def collate(self, items: list[Any]) -> Batch:
-        """Items side by side."""
+        """A batch of items."""
         ...
 
     def losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """What is made small, for each part; their sum is."""
+        """The loss of each part; training minimises their sum."""
         ...
 
     def scores(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        """What the score is the mean of: for each part a value (n,) for each of whatever is counted in these dev items,
-        with whatever the network is run with; not of a part that they lack.
+        """The scores (n,) of the dev items in a batch for each part, without parts that the items lack.
+
+        The dev score is the mean over all of them. The network runs as it does in use, greedily where it decodes.
         """
         ...
 
     def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
-        """The networks whose gradients are clipped, each by its own norm."""
+        """The networks for gradient clipping, each by its own norm."""
         ...
 
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
-        """Take over the weights of another model; `saved` is what best.pt holds.
+        """Start from the weights of another model; `saved` is the content of its best.pt.
 
         Raises:
-            ModelError: the other model is of another kind or of other sizes.
+            ModelError: the other model has another architecture or other sizes.
         """
         ...
 
     def record(self) -> dict[str, Any]:
-        """What best.pt holds besides weights and sizes."""
+        """The entries of best.pt besides weights and sizes: sample rate, stems, vocabularies, …"""
         ...
 
     def describe(self, batch: Batch) -> dict[str, str]:
-        """What a dry run says of a batch, and of what the network makes of it."""
+        """A batch and the network's view of it in words, for a dry run."""
         ...
 
     def check_export(self) -> None:
-        """Refuse before training what could not be exported after it.
+        """Check before training that the result can be exported.
 
         Raises:
             UsageError: this kind of network has no model folder.
         """
         ...
+
+
+class TaskBase:
+    """The parts of a Task that most tasks have in common."""
+
+    data: Any  # the table [data] of the recipe
+
+    @property
+    def workers(self) -> int:
+        """`data.workers`: processes that prepare batches."""
+        workers: int = self.data.workers
+        return workers
+
+    @property
+    def source(self) -> str:
+        """The name of the data folder, and its split."""
+        return f"{Path(self.data.folder).name} ({self.data.train})"
+
+    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
+        """The whole network: gradients are clipped by one norm."""
+        return (model,)
+
+    def check_export(self) -> None:
+        """Nothing to refuse: the network has a model folder."""

@@ -1,12 +1,12 @@
-"""Training from text to text: words into phonemes, by the audio Transformer (see models/audio_transformer.py).
+"""Training from text to text: words to phonemes, by the audio Transformer (see models/audio_transformer).
 
-Each step sees the right symbols before it (teacher forcing), and the loss is the cross-entropy with label smoothing
+Training uses teacher forcing, and the loss is the cross-entropy with label smoothing
 (Szegedy et al., arXiv 1512.00567; "Attention Is All You Need", section 5.4):
 
     −Σ_v q_v log p_v,   q = (1 − ε) one-hot + ε / V
 
-Dev is written greedily, symbol by symbol, and compared to the closest of all pronunciations of the word: the score is
-100 % minus the phoneme error rate. The vocabularies are those of the training split, and travel with the weights.
+The dev score is 100 % minus the phoneme error rate of greedy decoding, to the closest pronunciation of the word. The
+vocabularies are those of the training split, and are stored with the weights.
 """
 
 import dataclasses
@@ -29,6 +29,7 @@ from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.training.data.text import TextBatch, TextPair, TextPairs, TextQuestions, text_batch
 from unbraid.training.recipe_reader import check_least
 from unbraid.training.tasks.greedy import Follows, decode
+from unbraid.training.tasks.task import TaskBase
 from unbraid.training.warm_start import voices_taken
 
 
@@ -50,7 +51,7 @@ class TextModel:
         self.between(len(SPECIAL) + 1, len(SPECIAL) + 1)  # refuses sizes that do not go together
 
     def between(self, source: int, target: int) -> AudioTransformerConfig:
-        """The sizes between vocabularies of so many symbols."""
+        """The network's sizes for vocabularies of the given sizes."""
         sizes = dataclasses.asdict(self)
         del sizes["dropout"]
         return AudioTransformerConfig(source=TextSide(source), target=TextSide(target), **sizes)
@@ -58,13 +59,13 @@ class TextModel:
 
 @dataclass(frozen=True)
 class TextData:
-    """What is trained and chosen on."""
+    """The training and dev data."""
 
     dictionary: str  # a file like cmudict.dict, or its folder
     train: str = "train"  # splits
     dev: str = "dev"
     epoch_words: int = 100_000
-    dev_words: int = 0  # the first so many; 0: all
+    dev_words: int = 0  # the number of words to use; 0: all
     workers: int = 0  # processes that prepare batches; 0: the training process itself
 
     def __post_init__(self) -> None:
@@ -74,7 +75,7 @@ class TextData:
 
 @dataclass(frozen=True)
 class TextLoss:
-    """What is made small: the cross-entropy."""
+    """The loss: cross-entropy."""
 
     smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
 
@@ -84,7 +85,7 @@ class TextLoss:
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(TaskBase):
     """The task (see task.py): words as letters -> phonemes."""
 
     score: ClassVar[str] = "dev_accuracy"
@@ -101,18 +102,17 @@ class Text:
 
     @property
     def geometry(self) -> AudioTransformerConfig:
+        """The sizes of [model] between the vocabularies of the dictionary."""
         return self.model.between(*map(len, self.vocabularies))
 
     @property
     def epoch_items(self) -> int:
+        """`data.epoch_words`."""
         return self.data.epoch_words
 
     @property
-    def workers(self) -> int:
-        return self.data.workers
-
-    @property
     def source(self) -> str:
+        """The name of the dictionary, and its split."""
         return f"{Path(self.data.dictionary).name} ({self.data.train})"
 
     @cached_property
@@ -122,50 +122,53 @@ class Text:
         return Vocabulary.of(entry.word for entry in self._entries), Vocabulary.of(phonemes)
 
     def network(self) -> AudioTransformer:
+        """A new audio Transformer from text to text."""
         return AudioTransformer(self.geometry, self.model.dropout)
 
     def training_data(self, seed: int, together: int) -> TextPairs:
+        """Words with one of their pronunciations each, grouped by length."""
         pairs = self._pairs(self._entries)
         each = [TextPair(pair.source, (answer,)) for pair in pairs for answer in pair.answers]
         return TextPairs(each, bunch=together, seed=seed)
 
     def dev_data(self) -> TextQuestions:
+        """Words with all of their pronunciations."""
         entries = find_pronunciations(Path(self.data.dictionary), self.data.dev)
         return TextQuestions(self._pairs(entries[: self.data.dev_words or None]))
 
     def collate(self, items: list[TextPair]) -> TextBatch:
+        """A padded batch."""
         return text_batch(items)
 
     def losses(self, model: nn.Module, batch: TextBatch) -> dict[str, Tensor]:
+        """Label-smoothed cross-entropy under teacher forcing."""
         logits = model(batch.source, batch.lengths, batch.target[:, :-1])
         return {"phonemes": text_loss(self.loss, logits, batch.target[:, 1:])}
 
     def scores(self, model: nn.Module, batch: TextBatch) -> dict[str, Tensor]:
+        """100 % minus the phoneme error rate of greedy decoding, by word."""
         assert isinstance(model, AudioTransformer)
         written = write(model, batch.source, batch.lengths, most_symbols(batch.source.shape[1]))
         return {"phonemes": accuracies(written, batch.answers).to(batch.source.device)}
 
-    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
-        return (model,)
-
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        """Take over weights of a model with the same symbols."""
         if saved.get("vocabularies") != self.record()["vocabularies"]:
             raise ModelError(f"trainer.init: {path} has other symbols than the data; leave trainer.init out.")
         model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
 
     def record(self) -> dict[str, Any]:
+        """The vocabularies."""
         source, target = self.vocabularies
         return {"vocabularies": {"source": list(source.symbols), "target": list(target.symbols)}}
 
     def describe(self, batch: TextBatch) -> dict[str, str]:
+        """The batch, and its longest word."""
         count, letters = batch.source.shape
         return {
             "words": f"{count} of at most {letters - 1} letters",
             "phonemes": f"at most {batch.target.shape[1] - 2} in a word",
         }
-
-    def check_export(self) -> None:
-        """All of them have a model folder."""
 
     @cached_property
     def _entries(self) -> list[Entry]:

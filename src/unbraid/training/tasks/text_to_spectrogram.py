@@ -1,20 +1,20 @@
-"""Training from text to spectrogram: an audio Transformer (see models/audio_transformer.py) learns a voice.
+"""Training from text to spectrogram: an audio Transformer as an acoustic model (see models/audio_transformer).
 
-Each step sees the right frames before it (teacher forcing; Li et al., arXiv 1809.08895). What is made small:
+Training uses teacher forcing (Li et al., arXiv 1809.08895). The losses:
 
     frames     |y - ŷ| + (y - ŷ)², before and after the post-net
     stop       the cross-entropy of whether a step is the last
     looking    guided attention (Tachibana et al., arXiv 1710.08969, equation 9): texts are read from left to right, so
-               half of the heads pay for where they look, A, as far as that is off the diagonal,
+               the attention A of half of the heads is penalised by its distance from the diagonal,
 
                Σ_n A_mn (1 - exp(-(n/N - m/M)² / 2g²)), mean over steps m
 
-Dev is spoken freely, and compared to the recordings at whatever pace (see dsp/warping.py): the score is the mean
-distance of levels in dB, below 0.
+The dev score is minus the mean distance of levels in dB between free-running synthesis and the recordings, after time
+warping (see dsp/warping.py).
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,7 @@ from unbraid.tasks.synthesis.text_frontend import most_seconds, phonemes_of, sen
 from unbraid.training.data.spoken import Form, Script, ShuffledTexts, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
 from unbraid.training.recipe_reader import check_least
 from unbraid.training.tasks.greedy import Follows, decode
+from unbraid.training.tasks.task import TaskBase
 from unbraid.training.warm_start import voices_taken
 
 DECIBELS = 40  # of a level of 1
@@ -60,7 +61,7 @@ class SpeakModel:
         self.between(len(SPECIAL) + 1, 1)  # refuses sizes that do not go together
 
     def between(self, symbols: int, bins: int) -> AudioTransformerConfig:
-        """The sizes between so many symbols and mel bands."""
+        """The network's sizes for the given symbols and mel bands."""
         names = ("features", "heads", "hidden", "encoder_layers", "decoder_layers", "positions")
         sizes: dict[str, Any] = {name: getattr(self, name) for name in names}
         return AudioTransformerConfig(TextSide(symbols), SpectrogramSide(bins, (self.stride,)), **sizes)
@@ -68,16 +69,16 @@ class SpeakModel:
 
 @dataclass(frozen=True)
 class SpeakData:
-    """What is trained and chosen on."""
+    """The training and dev data."""
 
     folder: str  # with a manifest.csv (see corpora/transcripts.py)
-    speakers: tuple[str, ...] = ()  # whose recordings count, one voice; none: all
+    speakers: tuple[str, ...] = ()  # names of one voice; empty: all recordings
     train: str = "train"  # splits
     dev: str = "dev"
-    phonemizer: str = "g2p"  # a model that says how words are spoken
+    phonemizer: str = "g2p"  # the model for the pronunciation of words
     sample_rate: int = 8000
     epoch_utterances: int = 1000
-    dev_utterances: int = 0  # the first so many; 0: all
+    dev_utterances: int = 0  # the number of utterances to use; 0: all
     workers: int = 0  # processes that prepare batches; 0: the training process itself
 
     def __post_init__(self) -> None:
@@ -87,10 +88,10 @@ class SpeakData:
 
 @dataclass(frozen=True)
 class SpeakLoss:
-    """What is made small besides the distance of frames, and how much it counts."""
+    """The weights of the losses besides the distance of frames."""
 
     stop_weight: float = 0.1
-    stop_positive: float = 5.0  # how much more the last step counts than one before it
+    stop_positive: float = 5.0  # the weight of the last step
     looking_weight: float = 1.0
     looking_width: float = 0.2  # g
 
@@ -101,7 +102,7 @@ class SpeakLoss:
 
 
 @dataclass(frozen=True)
-class TextToSpectrogram:
+class TextToSpectrogram(TaskBase):
     """The task (see task.py): text -> speech, as a spectrogram."""
 
     score: ClassVar[str] = "dev_distance"
@@ -123,19 +124,13 @@ class TextToSpectrogram:
 
     @property
     def geometry(self) -> AudioTransformerConfig:
+        """The sizes of [model] between the phonemes and the mel bands."""
         return self.model.between(len(self.vocabulary), self.mel.bins)
 
     @property
     def epoch_items(self) -> int:
+        """`data.epoch_utterances`."""
         return self.data.epoch_utterances
-
-    @property
-    def workers(self) -> int:
-        return self.data.workers
-
-    @property
-    def source(self) -> str:
-        return f"{Path(self.data.folder).name} ({self.data.train})"
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -143,18 +138,23 @@ class TextToSpectrogram:
         return self._scripts[0]
 
     def network(self) -> AudioTransformer:
+        """A new audio Transformer from text to spectrogram."""
         return AudioTransformer(self.geometry, self.model.dropout)
 
     def training_data(self, seed: int, together: int) -> ShuffledTexts:
+        """Texts with their spectrograms, grouped by length."""
         return ShuffledTexts(SpokenTexts(self._scripts[1], self._form), bunch=together, seed=seed)
 
     def dev_data(self) -> SpokenTexts:
+        """Texts with their spectrograms, in order."""
         return SpokenTexts(self._scripts[2][: self.data.dev_utterances or None], self._form)
 
     def collate(self, items: list[SpokenText]) -> SpokenBatch:
+        """A padded batch."""
         return spoken_batch(items)
 
     def losses(self, model: nn.Module, batch: SpokenBatch) -> dict[str, Tensor]:
+        """The distance of frames, the stop loss and guided attention, with their weights."""
         assert isinstance(model, AudioTransformer)
         looks: list[Tensor] = []
         memory = model.encode(batch.source, batch.lengths)
@@ -170,6 +170,7 @@ class TextToSpectrogram:
         return found | {"looking": self.loss.looking_weight * off}
 
     def scores(self, model: nn.Module, batch: SpokenBatch) -> dict[str, Tensor]:
+        """Minus the distance in dB of free-running synthesis to the recording, after time warping."""
         assert isinstance(model, AudioTransformer)
         seconds = most_seconds(batch.source.shape[1])
         steps = round(seconds * self.data.sample_rate / (self.mel.hop_samples * self.model.stride))
@@ -181,15 +182,14 @@ class TextToSpectrogram:
         ]
         return {"frames": torch.tensor(found, device=batch.source.device)}
 
-    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
-        return (model,)
-
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
+        """Take over weights of a model with the same phonemes."""
         if saved.get("vocabularies") != self.record()["vocabularies"]:
             raise ModelError(f"trainer.init: {path} has other symbols than the phonemizer; leave trainer.init out.")
         model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
 
     def record(self) -> dict[str, Any]:
+        """The vocabulary, the sample rate and the spectrogram."""
         return {
             "vocabularies": {"source": list(self.vocabulary.symbols), "target": []},
             "sample_rate": self.data.sample_rate,
@@ -197,6 +197,7 @@ class TextToSpectrogram:
         }
 
     def describe(self, batch: SpokenBatch) -> dict[str, str]:
+        """The batch, its longest text and recording."""
         count, symbols = batch.source.shape
         steps, seconds = int(batch.steps.max()), self.model.stride * self.mel.hop_samples / self.data.sample_rate
         return {
@@ -204,16 +205,13 @@ class TextToSpectrogram:
             "speech": f"at most {steps} steps of {self.model.stride} frames ({steps * seconds:.1f} s)",
         }
 
-    def check_export(self) -> None:
-        """All of them have a model folder."""
-
     @property
     def _form(self) -> Form:
         return Form(self.data.sample_rate, self.mel, self.model.stride)
 
     @cached_property
     def _scripts(self) -> tuple[Vocabulary, list[Script], list[Script]]:
-        """What texts are made of, and those of the two splits."""
+        """The vocabulary, and the scripts of the two splits."""
         d = self.data
         splits = [find_utterances(Path(d.folder), split, speakers=d.speakers) for split in (d.train, d.dev)]
         sentences = {u: list(sentences_of(u.text, len(u.text))) for split in splits for u in split}

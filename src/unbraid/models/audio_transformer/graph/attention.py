@@ -1,15 +1,15 @@
-"""Who attends to whom in an audio Transformer, as an ONNX graph over the same weights: the whole network in one pass.
+"""The attention weights of an audio Transformer, as an ONNX graph over the same weights file, in one pass.
 
     attention   source, lengths (1,) [, target] -> encoder_attention (L, H, N, N)
                 [, decoder_attention (L', H, M, M), cross_attention (L', H, M, N)]
 
-The source is one item, as the encoder's graph reads it. Where there is a decoder, the target is what it is shown,
-symbols (1, M) or frames (1, M, r·F), the begin included. The other graphs use ONNX Runtime's own attention, which keeps
-its weights to itself; here they are written out (arXiv 1706.03762, equation 1),
+The source is one item in the form of the encoder's graph. With a decoder, the target is its input, symbols (1, M) or
+frames (1, M, r·F), the start included. The other graphs use ONNX Runtime's own attention, which does not return its
+weights; here attention is written out (arXiv 1706.03762, equation 1),
 
-    weights = softmax(Q Kᵀ / √(D/H) + mask),   mask = -∞ where a step of the decoder would see a later one, else 0
+    weights = softmax(Q Kᵀ / √(D/H) + mask),   mask = -∞ for later steps of the decoder, else 0
 
-It is for looking: nothing is written or converted with it.
+The graph serves inspection only.
 """
 
 import math
@@ -83,7 +83,7 @@ def _decoder(p: Pass, tokens: str, memory: str) -> tuple[str, str]:
 
 
 def _weights(p: Pass, q: str, keys: str, mask: str | None = None) -> str:
-    """How much of each key (1, H, N, D/H) each query takes, of anything with M·D elements: (1, H, M, N)."""
+    """The attention weights (1, H, M, N) of queries, anything with M·D elements, on keys (1, H, N, D/H)."""
     width = p.geometry.features // p.geometry.heads
     scaled = p.graph.op("Mul", as_keys(p, q), p.graph.constant(1 / math.sqrt(width)))
     scores = p.graph.op("MatMul", scaled, p.graph.op("Transpose", keys, perm=[0, 1, 3, 2]))

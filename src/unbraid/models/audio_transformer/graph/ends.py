@@ -1,8 +1,7 @@
-"""The ends of an audio Transformer as ONNX nodes: fronts, which read a source, and backs, which write a target.
+"""The front ends and back ends of an audio Transformer as ONNX nodes.
 
-The same as `models.text_ends`, `models.spectrogram_ends`, `models.wave_ends` and `models.pretrained_front`, which have
-the equations. Lengths (B,) are in steps; what lies beyond them is made zeros before every convolution, so that padding
-reaches nothing.
+They equal the torch modules `network.text_ends`, `spectrogram_ends`, `wave_ends` and `pretrained_front`, which have the
+equations. Lengths (B,) are in steps; padding is set to zero before every convolution, so that it has no influence.
 """
 
 import math
@@ -30,7 +29,7 @@ FLOAT = 1  # of ONNX
 
 @dataclass(frozen=True)
 class Source:
-    """What a front has read."""
+    """The output of a front end."""
 
     tokens: str  # (B·N, D)
     batch: str  # B, a tensor of one element
@@ -102,7 +101,7 @@ def converted(graph: Graph, geometry: AudioTransformerConfig, source: Source, me
 
 
 def post_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
-    """What a post-net makes of written frames: log_mel (B, N, F) -> refined (B, N, F)."""
+    """The post-net: log_mel (B, N, F) -> refined (B, N, F)."""
     x = graph.op("Transpose", "log_mel", perm=[0, 2, 1])
     for i in range(POST_LAYERS):
         x = _conv(graph, f"back.post.{i}", graph.op("Tanh", x) if i else x, 1, POST_KERNEL // 2)
@@ -126,14 +125,14 @@ def _read_spectrogram(graph: Graph, side: SpectrogramSide) -> str:
 
 
 def _analysed(graph: Graph, side: WaveSide) -> str:
-    """What the first convolution finds in a waveform (B, N·stride): w (B, E, N')."""
+    """The filter outputs of a waveform (B, N·stride): w (B, E, N')."""
     x = _inside(graph, graph.op("Unsqueeze", "waveform", graph.constant([1])), side.stride)
     pads = (side.kernels[0] - side.strides[0]) // 2
     return graph.op("Relu", _conv(graph, "front.convs.0", x, side.strides[0], pads))
 
 
 def _read_waveform(graph: Graph, side: WaveSide, x: str) -> str:
-    """What the last convolution makes of that: (B, E, N)."""
+    """The further convolutions over filter outputs: (B, E, N)."""
     left = side.stride // side.strides[0]  # steps of the convolution before in a step, from here on
     if len(side.strides) == 1:
         return _inside(graph, x, 1)
@@ -146,7 +145,7 @@ def _read_waveform(graph: Graph, side: WaveSide, x: str) -> str:
 
 
 def _level(graph: Graph, side: WaveSide, found: str) -> str:
-    """log10 of the power of each step of what was found (B, E, N'): tokens (B·N, 1)."""
+    """log10 of the power of the filter outputs (B, E, N') at each step: tokens (B·N, 1)."""
     left = side.stride // side.strides[0]
     found = _inside(graph, found, left)
     power = graph.op("ReduceMean", graph.op("Mul", found, found), graph.constant([1]), keepdims=0)  # (B, N')

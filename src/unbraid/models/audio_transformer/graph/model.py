@@ -1,17 +1,16 @@
 """The audio Transformer of `models.audio_transformer` as ONNX graphs over the same weights.
 
-    encoder   source, lengths (B,) -> what every decoder layer asks of it: cross_keys, cross_values; with CTC ctc_logits
-              (B, N, V) besides
-    decoder   what was written last, what was written before as self_keys and self_values (n steps, 0 at first),
-              cross_keys, cross_values, lengths (B,) -> what follows, new_self_keys, new_self_values (n + 1 steps)
-    post      log_mel (B, N, F), written -> refined (B, N, F)
+    encoder   source, lengths (B,) -> the keys and values of every decoder layer, cross_keys and cross_values; with CTC
+              also ctc_logits (B, N, V)
+    decoder   the last output, the cache of earlier ones, self_keys and self_values (n steps, 0 at first), cross_keys,
+              cross_values, lengths (B,) -> the next output, new_self_keys, new_self_values (n + 1 steps)
+    post      generated log_mel (B, N, F) -> refined (B, N, F)
     model     aligned: source, lengths (B,) -> log_mel_out (B, N·stride, F) or waveform_out (B, N·stride)
 
-A source is symbols (B, N), log_mel (B, N·stride, F) or waveform (B, N·stride), (B, T) where a pretrained encoder reads
-it, and lengths are N for each. Written are symbols (B,), which logits (B, V) follow, or frames (B, r·F), which
-new_frames and stop (B,) follow. Keys and values are (L, B, H, N, D/H), L layers of the decoder. The decoder's graph is
-one step, so whoever runs it picks the symbol in between: greedily, by beam search, or under constraints. Attention is
-ONNX Runtime's own.
+A source is symbols (B, N), log_mel (B, N·stride, F) or waveform (B, N·stride), or (B, T) with a pretrained encoder;
+lengths are the N of each item. Outputs are symbols (B,), by way of logits (B, V), or frames (B, r·F), as new_frames
+with stop (B,). Keys and values are (L, B, H, N, D/H) for L layers of the decoder. The decoder's graph is a single step,
+so the caller selects the symbol: greedily, by beam search, or under constraints. Attention is ONNX Runtime's own.
 """
 
 from dataclasses import dataclass
@@ -29,14 +28,14 @@ INT32 = 6  # of ONNX
 
 @dataclass(frozen=True)
 class Pass:
-    """What all layers of one graph share."""
+    """The values that all layers of one graph share."""
 
     graph: Graph
     geometry: AudioTransformerConfig
     batch: str  # B, a tensor of one element, as are those below
-    first: str | None  # which step the first one is; none: 0
-    end: str  # which step comes after the last one
-    lengths: str  # (B,) int32, of what is read
+    first: str | None  # the index of the first step; None: 0
+    end: str  # the index after the last step
+    lengths: str  # (B,) int32, of the source
 
 
 def audio_transformer_graph(geometry: AudioTransformerConfig, part: str, tensors: Tensors, location: str) -> bytes:
@@ -54,7 +53,7 @@ def audio_transformer_graph(geometry: AudioTransformerConfig, part: str, tensors
 
 
 def _encoded(graph: Graph, geometry: AudioTransformerConfig) -> tuple[Pass, Source, str]:
-    """Read a source: what its front and the encoder's layers make of it, memory (B·N, D)."""
+    """Encode a source by its front end and the encoder's layers: memory (B·N, D)."""
     lengths = graph.op("Cast", "lengths", to=INT32)
     source = read(graph, geometry)
     p = Pass(graph, geometry, source.batch, None, source.steps, lengths)
@@ -68,7 +67,7 @@ def _encoded(graph: Graph, geometry: AudioTransformerConfig) -> tuple[Pass, Sour
 
 
 def _asked(p: Pass, memory: str) -> dict[str, str]:
-    """What the decoder's layers ask of a memory, and what CTC says."""
+    """The keys and values of the decoder's layers for a memory, and the CTC logits."""
     g = p.geometry
     cross = [
         [as_keys(p, part_of(p, f"decoder.layers.{i}.cross_attention", memory, third)) for i in range(g.decoder_layers)]
@@ -123,7 +122,7 @@ def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> byte
 
 
 def placed(p: Pass, x: str) -> tuple[str, tuple[str, str] | None]:
-    """Tokens that know where they are: positions added, or what their queries and keys are turned by."""
+    """Tokens with their positions added, or the rotation of their queries and keys."""
     g = p.geometry
     if g.positions == "rotary":
         return x, rotation(p.graph, angles(p.graph, p.first, p.end, g.features // g.heads))

@@ -1,6 +1,6 @@
-"""Who attends to whom in an audio Transformer: the weights that its layers use, from one pass with the target known.
+"""The attention weights of an audio Transformer's layers, from one pass with a known target.
 
-What the layers do is left as it is; beside each, its weights are worked out once more from the same queries and keys.
+The layers run unchanged; beside each, its weights are computed once more from the same queries and keys.
 """
 
 from collections.abc import Iterable

@@ -1,19 +1,19 @@
-"""The audio Transformer: an encoder reads one sequence, a decoder writes another, step by step.
+"""The audio Transformer: an encoder of the source, and a decoder that generates the target step by step.
 
-Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), pre-norm. What the sequences are, text, spectrograms or
-waveforms, is up to the ends: a front turns what is read into features, a back turns features into what comes out.
+Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), pre-norm. Source and target are text, spectrograms
+or waveforms: a front end maps the source to features, a back end maps features to the target.
 
     memory        = Encoder(front(source))
     p(y_t | y_<t) = softmax(back(Decoder(embed(y_<t), memory))_t)      text; frames of a spectrogram likewise
-    p(y | source) = CTC(softmax(W memory))                             text from audio, besides (Graves et al., 2006)
-    y             = back(memory)                                       aligned: no decoder, a step for a step
+    p(y | source) = CTC(softmax(W memory))                             text from audio, too (Graves et al., 2006)
+    y             = back(memory)                                       frame-aligned, without a decoder
 
-One network, two ways through its decoder, with equal results. Training knows the whole target and runs all its steps
-at once (teacher forcing): `encode` and `decode`. Generation runs one step at a time and keeps keys and values:
-`prepare` and `step`, which take and return what the encoder's and the decoder's ONNX graph do.
+The decoder runs in two ways with equal results. In training the whole target is known and all steps run at once
+(teacher forcing): `encode` and `decode`. Generation runs one step at a time with a cache of keys and values: `prepare`
+and `step`, with the inputs and outputs of the encoder's and the decoder's ONNX graph.
 
-Sources are symbols (B, N), log-mel frames (B, N·stride, F) or samples (B, N·stride), or (B, T) where a pretrained
-encoder reads; lengths (B,) count steps, N.
+Sources are symbols (B, N), log-mel frames (B, N·stride, F) or samples (B, N·stride), or (B, T) with a pretrained
+encoder; lengths (B,) count steps, N.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ Back = TextBack | SpectrogramBack | SpectrogramChange | WaveMasks | WaveBack
 
 
 class AudioTransformer(nn.Module):
-    """Source with lengths (B,), and the target so far where there is a decoder -> what comes out (see `geometry`)."""
+    """Source with lengths (B,) and, for a decoder, the target so far -> the target, as in `geometry`."""
 
     def __init__(self, geometry: AudioTransformerConfig, dropout: float = 0.0):
         super().__init__()
@@ -59,6 +59,7 @@ class AudioTransformer(nn.Module):
             self.ctc = nn.Linear(g.features, g.target.symbols)  # memory (B, N, D) -> logits (B, N, V)
 
     def forward(self, source: Tensor, lengths: Tensor, target: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
+        """Logits or frames for a target under teacher forcing, or the aligned target without one."""
         if target is None:
             return self.convert(source, lengths)
         return self.decode(target, self.encode(source, lengths), lengths)
@@ -68,7 +69,7 @@ class AudioTransformer(nn.Module):
         return self._attend(self.front(source, lengths), lengths)
 
     def convert(self, source: Tensor, lengths: Tensor) -> Tensor:
-        """Aligned: what comes out, log-mel (B, N·stride, F) or samples (B, N·stride)."""
+        """The frame-aligned target: log-mel (B, N·stride, F) or samples (B, N·stride)."""
         if isinstance(self.front, WaveFront) and isinstance(self.back, WaveMasks):
             w = self.front.analyse(source, lengths)  # (B, E, N)
             out: Tensor = self.back(self._attend(self.front.features(w, lengths), lengths), lengths, w)
@@ -80,7 +81,7 @@ class AudioTransformer(nn.Module):
     def decode(
         self, target: Tensor, memory: Tensor, lengths: Tensor, looks: list[Tensor] | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """What follows each step of a target, seen from it and those before it.
+        """Predict the next step at each step of a target from this and earlier ones.
 
         Of symbols (B, M) logits (B, M, V); of frames (B, M, r·F) the next frames and stop logits (B, M). Padding at a
         target's end needs no mask: nothing before it sees it. To `looks` is added where each layer looks in the memory,
@@ -103,7 +104,7 @@ class AudioTransformer(nn.Module):
     def step(
         self, written: Tensor, past: KeysValues, memory: KeysValues, lengths: Tensor
     ) -> tuple[Tensor | tuple[Tensor, Tensor], KeysValues]:
-        """Write one step: what was written last -> what follows, and what is past then.
+        """Decode one step: the last output -> the next one, and the new cache of keys and values.
 
         Of symbols (B,) logits (B, V) follow; of frames (B, r·F) frames and stop logits (B,). Past and memory are keys
         and values, each (L, B, H, n, D/H) and (L, B, H, N, D/H); n is 0 at first.
@@ -120,7 +121,7 @@ class AudioTransformer(nn.Module):
 
 
 def front_of(geometry: AudioTransformerConfig, dropout: float = 0.0) -> Front:
-    """What reads a source."""
+    """The front end of the source."""
     side, features = geometry.source, geometry.features
     if isinstance(side, TextSide):
         return TextFront(side, features)
@@ -132,7 +133,7 @@ def front_of(geometry: AudioTransformerConfig, dropout: float = 0.0) -> Front:
 
 
 def back_of(geometry: AudioTransformerConfig) -> Back:
-    """What writes a target."""
+    """The back end of the target."""
     side, features = geometry.target, geometry.features
     if isinstance(side, TextSide):
         return TextBack(side, features)

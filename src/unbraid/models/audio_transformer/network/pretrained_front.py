@@ -1,10 +1,10 @@
-"""A Wav2Vec2 or HuBERT in front of an audio Transformer: what it has learnt of speech, without its head.
+"""A pretrained Wav2Vec2 or HuBERT, without its head, as the front end of an audio Transformer.
 
-    features = W trunk(waveform)
+    features = W backbone(waveform)
 
-The trunk (`models.wav2vec2`) is trained with the rest, or frozen: then it stays as it was published, without dropout
-and gradients, and only the linear layer behind it learns to make D features of its own. A step is 20 ms in all
-published ones, and N of them are (N - 1)·stride + reach samples, as the convolutions see nothing beyond the end.
+The backbone (`models.wav2vec2`) is trained with the rest, or frozen: then it stays as published, without dropout and
+gradients, and only the linear layer behind it is trained. A step is 20 ms in all published models, and N steps are
+(N - 1)·stride + receptive field samples, as the convolutions do not pad.
 """
 
 from collections.abc import Mapping
@@ -28,19 +28,21 @@ class PretrainedFront(nn.Module):
         self.frozen = False
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
+        """Waveform (B, T), of which lengths (B,) steps count -> features (B, N, D)."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             h = self.trunk(waveform, lengths)
         out: Tensor = self.project(h)
         return out
 
     def take(self, tensors: Mapping[str, Tensor], frozen: bool) -> None:
-        """Begin with what was pretrained; and stay there, or not."""
+        """Load pretrained weights, and freeze them or not."""
         self.trunk.load_state_dict(dict(tensors))
         self.frozen = frozen
         self.trunk.requires_grad_(not frozen)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
+        """Set training mode; a frozen encoder stays in evaluation mode, without dropout."""
         super().train(mode)
         self.trunk.train(mode and not self.frozen)
         return self

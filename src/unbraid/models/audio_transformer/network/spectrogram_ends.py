@@ -1,14 +1,14 @@
-"""Log-mel spectrograms at the ends of an audio Transformer: frames become features in front, features become frames.
+"""Log-mel spectrograms as source and target of an audio Transformer.
 
-In front, convolutions over frames, as in "Speech-Transformer" (Dong et al., ICASSP 2018): each has a kernel of its
-stride and one frame more on either side, and the product of the strides is the frames that make a step. At the back a
-linear layer makes all frames of a step, in one of two ways:
+The front end has convolutions over frames, as in "Speech-Transformer" (Dong et al., ICASSP 2018): the kernel of each is
+its stride and one frame more on either side, and the product of the strides is the number of frames in a step. The back
+end predicts all frames of a step with a linear layer, in one of two ways:
 
-    aligned      each step's frames from the encoder's features of that step; added to the source's, where the
-                 source is a spectrogram of the same frames, so that the network says what to change, in decibels
-    one by one   from the decoder's features, after Transformer TTS (Li et al., arXiv 1809.08895): the frames written
-                 last pass a pre-net and tell the decoder where it is; a stop logit says whether they are the last; a
-                 post-net of convolutions adds what frames to come say about those before them
+    aligned          from the encoder's features of the same step; if the source is a spectrogram of the same frames,
+                     the prediction is added to it, a change in decibels
+    autoregressive   from the decoder's features, after Transformer TTS (Li et al., arXiv 1809.08895): the last frames
+                     pass a pre-net and are the decoder's input; a stop logit ends the spectrogram; a convolutional
+                     post-net refines all frames with later ones in view
 
 Levels are those of `dsp.mel`: -1 is -80 dB or less, 1 is full scale.
 """
@@ -26,7 +26,7 @@ PRENET_DROPOUT = 0.5  # in training; without it the decoder copies the last fram
 
 
 def inside(x: Tensor, lengths: Tensor) -> Tensor:
-    """x (B, D, N) with zeros from step lengths (B,) on: what a convolution finds beyond the end of a lone item."""
+    """x (B, D, N) with zeros from step lengths (B,) on, as beyond the end of an item alone."""
     steps = torch.arange(x.shape[2], device=x.device) < lengths[:, None, None]
     return x * steps
 
@@ -44,6 +44,7 @@ class SpectrogramFront(nn.Module):
         )
 
     def forward(self, log_mel: Tensor, lengths: Tensor) -> Tensor:
+        """Log-mel frames (B, N·stride, F), of which lengths (B,) steps count -> features (B, N, D)."""
         frames = lengths * self.side.stride
         x = inside(log_mel.transpose(1, 2), frames)  # (B, F, N·stride)
         for i, (conv, stride) in enumerate(zip(self.convs, self.side.strides, strict=True)):
@@ -61,12 +62,13 @@ class SpectrogramChange(nn.Module):
         self.frames = nn.Linear(features, side.stride * side.bins)
 
     def forward(self, x: Tensor, lengths: Tensor, altered: Tensor | None = None) -> Tensor:
+        """Features (B, N, D) -> levels (B, N·stride, F), added to those of the source if these are given."""
         log_mel: Tensor = self.frames(x).reshape(len(x), -1, self.side.bins)
         return log_mel if altered is None else altered + log_mel
 
 
 class SpectrogramBack(nn.Module):
-    """One by one: what was written so far, frames (B, M, r·F) -> features (B, M, D); and what comes next."""
+    """Autoregressive: frames so far (B, M, r·F) -> features (B, M, D), and features -> the next frames."""
 
     def __init__(self, side: SpectrogramSide, features: int):
         super().__init__()
@@ -91,7 +93,7 @@ class SpectrogramBack(nn.Module):
         return self.frames(x), self.stop(x)[..., 0]
 
     def refine(self, log_mel: Tensor) -> Tensor:
-        """The written frames (B, N, F) with what the post-net adds."""
+        """Frames (B, N, F) plus the output of the post-net."""
         x = log_mel.transpose(1, 2)  # (B, F, N)
         for i, conv in enumerate(self.post):
             x = conv(torch.tanh(x) if i else x)

@@ -1,8 +1,8 @@
-"""Text at the ends of an audio Transformer: symbols become features in front, features become symbols at the back.
+"""Text as source and target of an audio Transformer.
 
-Embeddings and the last linear layer as in "Attention Is All You Need" (arXiv 1706.03762), section 3.4: a symbol is a
-row of a table, times √D, so that it weighs as much as the position added to it. The tables start with a variance of
-1/D, and are not shared: the two sides have different symbols.
+Embeddings and the last linear layer as in "Attention Is All You Need" (arXiv 1706.03762), section 3.4: embeddings
+are multiplied by √D, to balance the positions added to them. Their initial variance is 1/D, and they are not shared,
+because source and target have different symbols.
 """
 
 import math
@@ -28,12 +28,13 @@ class TextFront(nn.Module):
         self.embedding = embedding_table(side.symbols, features)
 
     def forward(self, symbols: Tensor, lengths: Tensor) -> Tensor:
+        """Symbols (B, N) -> embeddings times √D, (B, N, D)."""
         out: Tensor = self.embedding(symbols) * self.scale
         return out
 
 
 class TextBack(nn.Module):
-    """What was written so far, symbols (B, M) -> features (B, M, D); and what comes next, features -> logits."""
+    """The symbols so far (B, M) -> features (B, M, D), and features -> logits of the next symbols."""
 
     def __init__(self, side: TextSide, features: int):
         super().__init__()

@@ -1,20 +1,19 @@
-"""Waveforms at the ends of an audio Transformer: samples become features in front, features become samples.
+"""Waveforms as source and target of an audio Transformer.
 
-In front, a stack of convolutions with learned filters, as in Conv-TasNet (one, arXiv 1809.07454) or Wav2Vec 2.0
-(several, arXiv 2006.11477): the product of their strides is the samples that make a step. A kernel reaches as far to
-the left of its stride as to the right, so that step n lies around its samples. What follows the first one sees what a
-layer norm leaves, so the level of each step is told besides, as log10 of its power; but not where a waveform is
-altered, so that ten times louder in is ten times louder out. The first filters begin as tones at even distances, since
-noise for a start costs half of a short training.
+The front end is a stack of convolutions with learned filters, as in Conv-TasNet (one, arXiv 1809.07454) or Wav2Vec 2.0
+(several, arXiv 2006.11477): the product of their strides is the number of samples in a step. Kernels are centred on
+their strides, so step n is centred on its samples. A layer norm after the first convolution removes the level, so log10
+of the power of each step is added as a feature; not for waveform to waveform, where ten times louder in must be ten
+times louder out. The first filters are initialised as equidistant tones, since a random initialisation costs half of a
+short training.
 
-At the back a transposed convolution adds up filters, a kernel of each for each step:
+The back end is a transposed convolution, a sum of filters at each step:
 
-    a waveform that is altered   masks between 0 and 1, on what the one convolution in front found (w):
-                                 y = decoder(w ⊙ σ(W x)), as in Conv-TasNet; its level follows the source's
-    another source               amplitude and phase of each filter, which start as those of an inverse Fourier
-                                 transform (Vocos, arXiv 2306.00814): y = decoder([e^a cos φ, e^a sin φ]), a, φ = W x;
-                                 to the phase of each filter the turns are added that its tone makes from the first
-                                 step on, so that W x need not count them
+    waveform to waveform   masks between 0 and 1 on the outputs w of the single convolution in the front end:
+                           y = decoder(w ⊙ σ(W x)), as in Conv-TasNet; the level follows the source's
+    another source         amplitude and phase of each filter, initialised as an inverse Fourier transform (Vocos,
+                           arXiv 2306.00814): y = decoder([e^a cos φ, e^a sin φ]), a, φ = W x; the phase advance of
+                           each filter's tone since the first step is added, so that W x need not predict it
 """
 
 import math
@@ -49,10 +48,11 @@ class WaveFront(nn.Module):
             next(self.convs.parameters()).copy_(tones(side.kernels[0], side.filters)[:, None])
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
+        """Waveform (B, N·stride), of which lengths (B,) steps count -> features (B, N, D)."""
         return self.features(self.analyse(waveform, lengths), lengths)
 
     def analyse(self, waveform: Tensor, lengths: Tensor) -> Tensor:
-        """What the first convolution finds: w (B, E, N·strides to come), nowhere below 0."""
+        """The filter outputs: w (B, E, N·later strides), at least 0."""
         x = inside(waveform[:, None], lengths * self.side.stride)  # (B, 1, N·stride)
         return F.relu(self.convs[0](x))
 
@@ -73,7 +73,7 @@ class WaveFront(nn.Module):
 
 
 class WaveMasks(nn.Module):
-    """Altered: features (B, N, D) and what was found in the source, w (B, E, N) -> waveform (B, N·stride)."""
+    """Masks: features (B, N, D) and filter outputs of the source, w (B, E, N) -> waveform (B, N·stride)."""
 
     def __init__(self, side: WaveSide, features: int):
         super().__init__()
@@ -84,6 +84,7 @@ class WaveMasks(nn.Module):
             self.decoder.weight.copy_(2 * side.stride / filters.square().sum() * filters[:, None])
 
     def forward(self, x: Tensor, lengths: Tensor, w: Tensor) -> Tensor:
+        """Features (B, N, D) and filter outputs w (B, E, N) -> waveform (B, N·stride)."""
         masks = torch.sigmoid(self.mask(x)).transpose(1, 2)  # (B, E, N)
         waveform: Tensor = self.decoder(inside(w * masks, lengths))[:, 0]
         return waveform
@@ -106,6 +107,7 @@ class WaveBack(nn.Module):
             self.phase.bias.uniform_(-math.pi, math.pi)  # in phase with each other they would be clicks
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Features (B, N, D), of which lengths (B,) steps count -> waveform (B, N·stride)."""
         amplitude = self.amplitude(x).clamp(max=LOUDEST).exp()  # (B, N, E)
         phase = self.phase(x) + phase_advance(self.side, x.shape[1], x)
         parts = torch.cat((amplitude * phase.cos(), amplitude * phase.sin()), dim=2)

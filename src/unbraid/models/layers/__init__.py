@@ -1,0 +1,1 @@
+"""Torch layers that several networks share."""
