@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def outputs(module, part, inputs):
 
 
 @pytest.fixture
-def gains_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def gains_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of a family that lies outside the package."""
     folder = tmp_path / "packages" / "gains_family"
     folder.mkdir(parents=True)
@@ -107,7 +108,12 @@ def test_a_family_of_its_own_is_exported_loaded_and_separates(gains_family: str,
     network = FAMILIES[gains_family].load("network").build(config)
     with torch.no_grad():
         network.gains[:] = torch.tensor([0.75, 0.25])[None, :, None]
-    saved = {"family": gains_family, "model": network.state_dict(), "config": dataclasses.asdict(config)}
+    saved = {
+        "family": gains_family,
+        "model": network.state_dict(),
+        "config": dataclasses.asdict(config),
+        "level": "own",
+    }
     torch.save(saved, tmp_path / "best.pt")
     spec = export_checkpoint(tmp_path / "best.pt", tmp_path / "model", name="halves")
     assert (spec.family, spec.task, spec.stems) == ("gains", "separation", ("voice1", "voice2"))

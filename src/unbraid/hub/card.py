@@ -34,7 +34,8 @@ def _purpose(spec: ModelSpec) -> tuple[str, str]:
     if spec.task == "phonemes":
         return "Writes one text for another, symbol by symbol.", f"phonemize words -m {spec.name}"
     if spec.task == "transcription":
-        return f"Writes what is said, at {spec.sample_rate} Hz.", f"transcribe speech.wav -m {spec.name}"
+        heard = "the text of audio" if "decoder" in spec.geometry.graphs else "what is said,"
+        return f"Writes {heard} at {spec.sample_rate} Hz.", f"transcribe speech.wav -m {spec.name}"
     what = f"Makes a {writes} of a {reads}, at {spec.sample_rate} Hz."
     if spec.task == "enhancement":
         return what, f"enhance noisy.wav -m {spec.name}"
