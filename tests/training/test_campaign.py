@@ -150,3 +150,8 @@ def test_a_checkpoint_of_other_sizes_is_refused(go, place, campaign: ModuleType,
     elsewhere = campaign.Place(place.committed, tmp_path / "elsewhere", place.recipe, place.log)
     with pytest.raises(ModelError, match=r"checkpoint\.pt is of other sizes"):
         go(0.0001, "model.hidden=6", where=elsewhere)
+
+
+def test_products_in_bfloat16_are_left_to_processors_that_have_them(campaign: ModuleType) -> None:
+    assert campaign.precision_word(["trainer.precision=bf16"]) == []
+    assert campaign.precision_word(["trainer.accelerator=cpu"]) in ([], ["trainer.precision=32"])
