@@ -13,7 +13,8 @@ import pytest
 from unbraid import audio
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell, tests inherit that it is ignored
 sys.path.insert(0, {folder!r})
 import unbraid.cli.separation as separation
 from cli_fakes import FakeSeparator
