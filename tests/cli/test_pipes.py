@@ -14,7 +14,7 @@ from unbraid import audio
 
 PROGRAM = """
 import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell, tests inherit that it is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell ignore it
 sys.path.insert(0, {folder!r})
 import unbraid.cli.separation as separation
 from cli_fakes import FakeSeparator

@@ -13,7 +13,7 @@ from engine_fakes import write_model
 from side_fakes import CONVERTERS, side_spec
 from unbraid.corpora import Clip, Mixture
 from unbraid.corpora.noise import AddedNoise, noisy
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.griffin_lim import griffin_lim
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError

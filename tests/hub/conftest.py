@@ -61,7 +61,7 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             (fresh / "spec.json").write_text(spec.to_json(), encoding="utf-8")
 
     monkeypatch.setattr(hub, "_read_checkpoint", read_checkpoint)
-    monkeypatch.setattr("unbraid.hub.names.folder.write_model_folder", write_model_folder)
+    monkeypatch.setattr("unbraid.hub.folder.write_model_folder", write_model_folder)
     return noted
 
 

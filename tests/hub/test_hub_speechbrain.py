@@ -166,10 +166,10 @@ def test_hub_variables_in_a_fresh_process(speech: Publisher, tmp_path: Path) -> 
     """HF_ENDPOINT and HF_HOME are read by huggingface_hub when it is imported: so, in a process of its own."""
     code = f"""
         from pathlib import Path
-        from unbraid import catalogue, sources
+        from unbraid.hub import catalogue, publishers
         entry = catalogue.catalogue().published[{SPEECH!r}]
         staging = Path({str(tmp_path)!r}) / "staging"
-        print(sources.fetch_published(entry, staging, None).provenance)
+        print(publishers.fetch_published(entry, staging, None).provenance)
     """
     snapshot = tmp_path / "home" / "hub" / f"models--{SPEECH.replace('/', '--')}" / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)

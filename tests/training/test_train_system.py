@@ -173,7 +173,7 @@ def test_a_band_split_transformer_takes_over_the_voices_that_there_are() -> None
     two, three = BandSplit(sizes), BandSplit(dataclasses.replace(sizes, sources=3))
     before = {name: value.clone() for name, value in three.state_dict().items()}
     after = voices_taken(three.state_dict(), two.state_dict(), PER_SOURCE, "best.pt")
-    blocks = 2 * sizes.outputs * sizes.band_bins
+    blocks = 2 * sizes.filter_size * sizes.band_bins
     for name in ("outlet.weight", "outlet.bias"):
         assert torch.equal(after[name][..., :blocks], two.state_dict()[name])
         assert torch.equal(after[name][..., blocks:], before[name][..., blocks:])

@@ -21,7 +21,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.overlap import sections
 
 SECTION_SECONDS = 1.0

@@ -12,7 +12,7 @@ are those of sₙ + α (sₙ − sₙ₋₁), which converges faster (Perraudin,
 
 import numpy as np
 
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.framing import Mel
 from unbraid.dsp.mel import mel_filters, to_db
 from unbraid.dsp.stft import hann, stft

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 
 EPS = 1e-10  # Spleeter's
 

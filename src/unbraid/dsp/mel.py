@@ -16,7 +16,7 @@ from functools import cache
 
 import numpy as np
 
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.framing import Mel
 from unbraid.dsp.stft import hann, stft
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unbraid.dsp import ComplexArray, FloatArray
+from unbraid.dsp.arrays import ComplexArray, FloatArray
 
 SILENT = 1e-4  # power of a channel, relative to the other one's
 TURNED = 1e-2  # power of left plus right, relative to that of left minus right

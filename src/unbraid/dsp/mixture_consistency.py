@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 
 CONTEXT = 3  # cells on either side that a sample's share depends on, rounded up
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 
 
 def windows(

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.overlap import sections
 
 SECTION_SECONDS = 1.0

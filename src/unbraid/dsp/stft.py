@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from unbraid.dsp import ComplexArray, FloatArray
+from unbraid.dsp.arrays import ComplexArray, FloatArray
 
 SLICE_FRAMES = 64
 

@@ -9,7 +9,7 @@ All elements of an antidiagonal, i + j = k, follow at once from the two antidiag
 
 import numpy as np
 
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 
 
 def warped_distance(one: FloatArray, two: FloatArray) -> float:

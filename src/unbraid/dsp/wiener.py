@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from unbraid.dsp import ComplexArray, FloatArray
+from unbraid.dsp.arrays import ComplexArray, FloatArray
 
 EPS = float(np.finfo(np.float32).eps)
 HEADROOM = 10.0  # the mixture is scaled so that its largest magnitude is at most this

@@ -14,11 +14,13 @@ a family is an importer, if others publish checkpoints of it, and entries in the
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from importlib import import_module
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from unbraid.models.config import Config
 from unbraid.models.shapes import Shapes
-from unbraid.models.signatures import Signature
+
+if TYPE_CHECKING:
+    from unbraid.models.signatures import Signature  # which needs NumPy
 
 Front = Literal["waveform", "spectrogram"]
 Part = Literal["config", "layout", "graph", "network"]
@@ -77,7 +79,7 @@ def tensor_shapes(config: Config) -> Shapes:
     return dict(sorted(shapes.items()))
 
 
-def signature(config: Config, part: str = "model") -> Signature:
+def signature(config: Config, part: str = "model") -> "Signature":
     """The inputs and outputs of one of a network's graphs (see `Config.graphs`)."""
     found: Signature = module_of(config, "layout").signature(config, part)
     return found

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from unbraid.audio import ArrayLike, Excerpt, Reader, ReadOptions, Source, TrackChoice, check_rate_given, is_array
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.tasks.separation.options import Options, check_stem
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.synthesis.phonemizer import MODEL, Phonemizer

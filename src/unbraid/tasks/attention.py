@@ -19,7 +19,7 @@ import numpy as np
 
 from unbraid.audio import ArrayLike, Excerpt, Reader, ReadOptions, Source, TrackChoice, check_range, is_array, resample
 from unbraid.audio.arrays import as_audio, check_rate_given, checked_rate, excerpt
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.downmix import downmixed
 from unbraid.dsp.mel import mel_levels
 from unbraid.dsp.rumble import without_rumble

@@ -20,7 +20,7 @@ from typing import Self
 import numpy as np
 
 from unbraid.audio import ArrayLike, numbers_of
-from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.dsp.overlap import Joiner, windows
 from unbraid.dsp.rumble import without_rumble

@@ -18,7 +18,7 @@ import numpy as np
 
 from unbraid.corpora import Mixture, read_mixture
 from unbraid.corpora.noise import AddedNoise, noisy
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.griffin_lim import ITERATIONS, griffin_lim
 from unbraid.dsp.mel import mel_levels, to_db
 from unbraid.evaluation.measures import Measure

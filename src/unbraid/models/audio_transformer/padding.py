@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.models.audio_transformer.config import PretrainedSide, Side, TextSide
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.files.printable import json_printable
 from unbraid.tasks.attention import MOST_SECONDS, AttentionMap, AttentionMaps, Axis, Kind
 from unbraid.tasks.pages.document import clock, document, facts, footer

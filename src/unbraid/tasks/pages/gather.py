@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.audio import Excerpt, Reader, Resampler, open_reader
-from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.tasks.pages.lane import Lane
 from unbraid.tasks.pages.sound import Sound
 

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.stft import stft
 
 MOST_COLUMNS = 1200

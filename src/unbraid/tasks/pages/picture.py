@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.tasks.pages.lane import decibels
 
 RANGE_DB = 80.0  # from the darkest to the brightest colour

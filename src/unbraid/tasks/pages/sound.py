@@ -10,7 +10,7 @@ import numpy as np
 
 from unbraid.audio import Resampler
 from unbraid.audio.signals import undisturbed
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.downmix import Downmix
 from unbraid.files.printable import is_utf8
 

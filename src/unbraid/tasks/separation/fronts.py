@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unbraid.dsp import Blocks, ComplexArray, FloatArray
+from unbraid.dsp.arrays import Blocks, ComplexArray, FloatArray
 from unbraid.dsp.masks import extend, soft_masks
 from unbraid.dsp.metrics import best_order, best_permutation
 from unbraid.dsp.mid_side import as_mixed, with_side

@@ -18,7 +18,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
-from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import FAMILIES

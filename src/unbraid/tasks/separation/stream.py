@@ -15,7 +15,7 @@ from typing import Literal, Self
 import numpy as np
 
 from unbraid.audio import Reader, Resampler
-from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared
 from unbraid.dsp.rumble import split
 

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.hub.spec import Mel, ModelSpec

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from unbraid.dsp import Blocks
+from unbraid.dsp.arrays import Blocks
 from unbraid.tasks.separation.stream import PassProgress, Progress, Track
 from unbraid.tasks.transcription.subtitles import lines_of
 from unbraid.tasks.transcription.transcript import Word

@@ -32,7 +32,7 @@ from unbraid.audio import (
     as_audio,
     checked_rate,
 )
-from unbraid.dsp import Blocks, FloatArray
+from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.downmix import Downmix
 from unbraid.dsp.overlap import windows
 from unbraid.dsp.rumble import without_rumble

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
 from unbraid.corpora import Song, find_songs
-from unbraid.dsp import FloatArray
+from unbraid.dsp.arrays import FloatArray
 from unbraid.errors import ModelError, UsageError
 from unbraid.hub.spec import Spectral
 from unbraid.models.unet.config import UNetConfig
