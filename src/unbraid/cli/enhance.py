@@ -11,8 +11,9 @@ from unbraid.cli.console import notice, say
 from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
 from unbraid.cli.report import Report, StemsResult, reported
 from unbraid.errors import UsageError
+from unbraid.hub.defaults import DEFAULTS
 
-MODEL = "denoise"
+MODEL = DEFAULTS["enhancement"]
 TEMPLATE = "{track}-{stem}.{ext}"
 
 _Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]

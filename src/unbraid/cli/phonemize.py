@@ -13,6 +13,7 @@ from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, json_text, say
 from unbraid.errors import UsageError
 from unbraid.files.bounded import MOST_TEXT_BYTES
+from unbraid.hub.defaults import DEFAULTS
 
 if TYPE_CHECKING:
     from unbraid.tasks.synthesis.phonemizer import Phonemizer, SpokenWord
@@ -33,7 +34,7 @@ _Alternatives = Annotated[
 def phonemize(
     text: _Text = None,
     file: _File = None,
-    model: _Model = "g2p",
+    model: _Model = DEFAULTS["phonemes"],
     alternatives: _Alternatives = 0,
     device: opt.Device = "auto",
     threads: opt.Threads = None,

@@ -12,9 +12,9 @@ from unbraid.audio import Excerpt, ReadOptions, TrackChoice
 from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
 from unbraid.errors import ModelNotFound, UsageError
 from unbraid.hub import names as hub
+from unbraid.hub.defaults import DEFAULTS
 from unbraid.tasks.separation.options import Options, check_stem
 
-DEFAULT_MODEL = "speech-2"
 TO_STDOUT = "-o - writes one float32 WAV to standard output"
 
 
@@ -42,7 +42,7 @@ class SeparationRequest:
     """The options of `unbraid separate`."""
 
     inputs: tuple[str, ...]
-    model: str = DEFAULT_MODEL
+    model: str = DEFAULTS["separation"]
     root: Path | None = Path()  # None: standard output
     template: str = DEFAULT_TEMPLATE
     stems: tuple[str, ...] | None = None  # None: all
@@ -111,7 +111,7 @@ def choose_model(model: str | None, speakers: int | None) -> str:
         ModelNotFound: none for so many speakers is here; the message says which could be pulled.
     """
     if speakers is None:
-        return model or DEFAULT_MODEL
+        return model or DEFAULTS["separation"]
     if model is not None:
         raise UsageError("-m and --speakers both choose the model; give one of them.")
     voices = tuple(f"voice{i + 1}" for i in range(speakers))

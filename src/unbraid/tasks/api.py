@@ -4,6 +4,7 @@ from pathlib import Path
 
 from unbraid.audio import ArrayLike, Excerpt, Reader, ReadOptions, Source, TrackChoice, check_rate_given, is_array
 from unbraid.dsp.arrays import FloatArray
+from unbraid.hub.defaults import DEFAULTS
 from unbraid.tasks.separation.options import Options, check_stem
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.synthesis.phonemizer import MODEL, Phonemizer
@@ -17,7 +18,7 @@ from unbraid.tasks.transcription.transcript import Transcript
 
 def separate(
     recording: Source | ArrayLike,
-    model: str | Path = "speech-2",
+    model: str | Path = DEFAULTS["separation"],
     *,
     sample_rate: int | None = None,
     track: TrackChoice = 0,
@@ -43,7 +44,7 @@ def separate(
 
 def enhance(
     recording: Source | ArrayLike,
-    model: str | Path = "denoise",
+    model: str | Path = DEFAULTS["enhancement"],
     *,
     sample_rate: int | None = None,
     track: TrackChoice = 0,

@@ -20,6 +20,7 @@ import numpy as np
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared
+from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import FAMILIES
 from unbraid.runtime import Executor
@@ -55,7 +56,7 @@ class Separator(LoadedModel):
 
     def __init__(
         self,
-        model: str | Path | Loaded = "speech-2",
+        model: str | Path | Loaded = DEFAULTS["separation"],
         *,
         device: str = "auto",
         precision: Precision = "float32",

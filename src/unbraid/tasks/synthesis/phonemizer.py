@@ -20,12 +20,13 @@ import numpy as np
 
 from unbraid.errors import UsageError
 from unbraid.files.normalization import normalized
+from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.vocabulary import END, SPECIAL, Vocabulary
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis
 from unbraid.tasks.loading import LoadedModel
 
-MODEL = "g2p"
+MODEL = DEFAULTS["phonemes"]
 BEAMS = 4
 _AROUND = '.,;:!?"()[]{}<>«»„“”¡¿*_-~'
 _BETWEEN = re.compile(r"[\s/—–…]+")

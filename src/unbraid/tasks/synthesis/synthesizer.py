@@ -17,6 +17,7 @@ import numpy as np
 from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.errors import ModelError, ModelNotFound, UsageError
+from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import Mel, ModelSpec
 from unbraid.hub.vocabulary import END, Vocabulary
 from unbraid.tasks.audio_to_audio import AudioToAudio
@@ -27,7 +28,7 @@ from unbraid.tasks.synthesis.phonemizer import MODEL as PHONEMIZER
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import Sentence, most_seconds, phonemes_of, sentences_of
 
-MODEL = "speak"
+MODEL = DEFAULTS["acoustic model"]
 PAUSE_SECONDS = 0.2  # between sentences
 SENTENCES = 8  # in a batch
 LEVELS = (-1.0, 1.0)  # valid range of a log-mel spectrogram

@@ -37,6 +37,7 @@ from unbraid.dsp.downmix import Downmix
 from unbraid.dsp.overlap import windows
 from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import UsageError
+from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.names import resolve
 from unbraid.hub.vocabulary import PADDING
 from unbraid.tasks.decoding.ctc import align, beam_search, greedy
@@ -48,7 +49,7 @@ from unbraid.tasks.transcription.recognizer import Recognizer, find_reader
 from unbraid.tasks.transcription.stitching import blanks, joined_steps, joined_words, pieces
 from unbraid.tasks.transcription.transcript import SPACE, Transcript, Word, words_of
 
-MODEL = "digits"
+MODEL = DEFAULTS["transcription"]
 DECODER_BEAMS = 4
 LONG_SECONDS = 120.0
 SILENCE = 1e-4  # -80 dB: the peak up to which a window is silent

@@ -1,0 +1,11 @@
+"""The model for each task where none is named."""
+
+from unbraid.models.config import Task
+
+DEFAULTS: dict[Task, str] = {
+    "separation": "speech-2",
+    "enhancement": "denoise",
+    "transcription": "digits",
+    "phonemes": "g2p",
+    "acoustic model": "speak",  # which no release has yet; users train it
+}
