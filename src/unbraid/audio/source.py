@@ -1,7 +1,7 @@
 """Sources of audio: a path, a binary file object, or a pipe, which is first spooled to disk.
 
 Models read a track more than once (Wiener filter, common gain), so whatever cannot seek is copied to a
-temporary file before anything else happens; the next run deletes those of killed ones (see `disk`).
+temporary file before anything else happens; the next run deletes those of killed ones (see `files.workdir`).
 """
 
 import io

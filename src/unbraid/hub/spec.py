@@ -20,7 +20,7 @@ from unbraid.files.ranges import Range, check_range
 from unbraid.hub.schema import build
 from unbraid.hub.vocabulary import Vocabulary
 from unbraid.models.config import Config, Task
-from unbraid.models.family import FAMILIES, families_with, family_of
+from unbraid.models.family import FAMILIES, families_with, family_of, has_sizes
 
 FORMAT = 1
 Level = Literal["fitted", "own"]
@@ -180,5 +180,8 @@ def parse_spec(data: Any, where: str) -> ModelSpec:
 
 def _config_type(item: Any, family: str) -> type[Config]:
     """The config of a family, or of another whose sizes these are; that one is refused as a whole then."""
-    fitting = families_with(item) if isinstance(item, dict) else []
-    return FAMILIES[family if family in fitting or not fitting else fitting[0]].config_type()
+    own = FAMILIES[family].config_type()
+    if not isinstance(item, dict) or has_sizes(own, item):
+        return own
+    others = families_with(item)
+    return FAMILIES[others[0]].config_type() if others else own

@@ -56,9 +56,9 @@ FAMILIES = {
 
 
 def family_of(config: Config) -> str:
-    """The name of the family whose networks have such sizes."""
+    """The name of the family whose networks have such sizes; empty where it is not in the table."""
     place = (type(config).__module__, type(config).__name__)
-    return next(name for name, family in FAMILIES.items() if place == (f"{family.module}.config", family.config))
+    return next((name for name, family in FAMILIES.items() if place == (f"{family.module}.config", family.config)), "")
 
 
 def module_of(config: Config, part: Part) -> Any:
@@ -68,9 +68,12 @@ def module_of(config: Config, part: Part) -> Any:
 
 def families_with(sizes: Iterable[str]) -> list[str]:
     """The families whose networks have sizes of all these names."""
-    wanted = set(sizes)
-    kinds = {name: cast(Any, family.config_type()) for name, family in FAMILIES.items()}
-    return [name for name, kind in kinds.items() if wanted <= {field.name for field in fields(kind)}]
+    return [name for name, family in FAMILIES.items() if has_sizes(family.config_type(), sizes)]
+
+
+def has_sizes(kind: type[Config], sizes: Iterable[str]) -> bool:
+    """Whether a config has fields of all these names."""
+    return set(sizes) <= {field.name for field in fields(cast(Any, kind))}
 
 
 def tensor_shapes(config: Config) -> Shapes:

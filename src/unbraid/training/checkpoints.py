@@ -24,6 +24,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from unbraid.errors import UnbraidError, refused
 from unbraid.files.atomic import appearing
+from unbraid.models.family import family_of
 from unbraid.training.recipe import Recipe
 from unbraid.training.system import System, told_apart
 from unbraid.training.tasks.task import Task
@@ -160,7 +161,8 @@ class Keeper(Checkpoint):
         if self._is_best and trainer.is_global_zero:
             prefix, recipe = "model.", self.recipe
             tensors = {k.removeprefix(prefix): v.cpu() for k, v in checkpoint["state_dict"].items()}
-            best = {"model": tensors, "config": dataclasses.asdict(recipe.task.geometry)}
+            geometry = recipe.task.geometry
+            best = {"family": family_of(geometry), "model": tensors, "config": dataclasses.asdict(geometry)}
             record = {"recipe": recipe.name, "step": trainer.global_step, recipe.task.score: self.best}
             with disk_told(self.out):
                 save_atomically(best | recipe.task.record() | record, self.out / BEST)

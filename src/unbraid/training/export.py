@@ -1,7 +1,7 @@
 """Export of a training checkpoint to a model folder, kept only if ONNX Runtime and torch agree on it.
 
-A checkpoint is the best.pt of a training run: {"model": state dict, "config": sizes of the network, …}, with "stems"
-and "spectral" for music, "vocabularies" for text.
+A checkpoint is the best.pt of a training run: {"family": name, "model": state dict, "config": sizes of the network, …},
+with "stems" and "spectral" for music, "vocabularies" for text.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""The U-Nets of `models.unet` as an ONNX graph: magnitude (B, inputs, N, F) -> magnitudes (B, stems, C, N, F).
+"""The U-Nets as an ONNX graph: magnitude (B, inputs, N, F) -> magnitudes (B, stems, C, N, F).
 
 The published padding, one before and two after at every stride of two, is an attribute of the convolutions here,
 both ways: nothing is padded or cut by nodes of its own. Transposed convolutions are written as the plain ones they

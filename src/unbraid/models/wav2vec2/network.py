@@ -17,7 +17,7 @@ in Vaswani et al. (arXiv 1706.03762), norms after; the large ones have layer nor
 
 Up to h the network is a trunk, which an audio Transformer may have in front (`models.pretrained_front`). Rows of a
 batch may be of different lengths, in steps; then means over time, the positions and attention pass over what is behind,
-so that each row is what it is alone. For fine-tuning and parity; what runs is the ONNX graph (`graph.wav2vec2`).
+so that each row is what it is alone. For fine-tuning and parity; what runs is the ONNX graph (graph.py).
 """
 
 from typing import cast
