@@ -10,7 +10,6 @@ from unbraid.cli.console import guarded, notice, say, warn
 from unbraid.errors import UsageError
 from unbraid.files.printable import printable_page
 
-_Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `unbraid models` lists, or a model folder.")]
 _Input = Annotated[
     str, typer.Argument(metavar="INPUT", help="A text for models that read text, else an audio file of at most 30 s.")
 ]
@@ -22,7 +21,7 @@ _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a page th
 
 
 def attention(
-    model: _Model,
+    model: opt.ModelArgument,
     source: _Input,
     output: _Output = Path("attention.html"),
     target: _Target = None,

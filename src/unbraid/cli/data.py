@@ -6,40 +6,27 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from unbraid.cli.console import FAILED, guarded, notice, report_error, say
+from unbraid.cli.options import panel
 from unbraid.cli.progress import Meter, clock
 
 if TYPE_CHECKING:
     from unbraid.corpora.rendering import Outcome
 
 data = typer.Typer(rich_markup_mode="rich", no_args_is_help=True, help="Make data for training.")
-_MATERIAL, _OUTPUT = "Material", "Output"
+_material, _output = map(panel, ("Material", "Output"))
 
-_Midi = Annotated[
-    list[Path], typer.Option(metavar="FOLDER", help="MIDI files; can be given again.", rich_help_panel=_MATERIAL)
-]
-_SoundFont = Annotated[
-    list[Path], typer.Option(metavar="FILE", help="A .sf2 or .sf3; can be given again.", rich_help_panel=_MATERIAL)
-]
-_Kits = Annotated[
-    list[Path] | None,
-    typer.Option(metavar="FOLDER", help="Hydrogen drum kits; can be given again.", rich_help_panel=_MATERIAL),
-]
-_Voices = Annotated[
-    list[Path] | None,
-    typer.Option(metavar="FOLDER", help="Speech or singing; can be given again.", rich_help_panel=_MATERIAL),
-]
-_Sung = Annotated[
-    float, typer.Option(metavar="SHARE", help="Of the songs that speech is made to sing.", rich_help_panel=_MATERIAL)
-]
-_Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The corpus.", rich_help_panel=_OUTPUT)]
-_Split = Annotated[
-    Literal["train", "dev", "test"], typer.Option(help="What the songs are for.", rich_help_panel=_OUTPUT)
-]
-_Songs = Annotated[int, typer.Option(metavar="N", min=1, help="How many.", rich_help_panel=_OUTPUT)]
-_Seconds = Annotated[float, typer.Option(metavar="S", help="Length of a song.", rich_help_panel=_OUTPUT)]
-_Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Other songs.", rich_help_panel=_OUTPUT)]
-_Workers = Annotated[int, typer.Option(metavar="N", min=1, help="Songs at a time.", rich_help_panel=_OUTPUT)]
-_Format = Annotated[Literal["flac", "wav"], typer.Option("--format", help="16 bit.", rich_help_panel=_OUTPUT)]
+_Midi = Annotated[list[Path], _material(metavar="FOLDER", help="MIDI files; can be given again.")]
+_SoundFont = Annotated[list[Path], _material(metavar="FILE", help="A .sf2 or .sf3; can be given again.")]
+_Kits = Annotated[list[Path] | None, _material(metavar="FOLDER", help="Hydrogen drum kits; can be given again.")]
+_Voices = Annotated[list[Path] | None, _material(metavar="FOLDER", help="Speech or singing; can be given again.")]
+_Sung = Annotated[float, _material(metavar="SHARE", help="Of the songs that speech is made to sing.")]
+_Out = Annotated[Path, _output("--out", "-o", metavar="DIR", help="The corpus.")]
+_Split = Annotated[Literal["train", "dev", "test"], _output(help="What the songs are for.")]
+_Songs = Annotated[int, _output(metavar="N", min=1, help="How many.")]
+_Seconds = Annotated[float, _output(metavar="S", help="Length of a song.")]
+_Seed = Annotated[int, _output(metavar="N", min=0, help="Other songs.")]
+_Workers = Annotated[int, _output(metavar="N", min=1, help="Songs at a time.")]
+_Format = Annotated[Literal["flac", "wav"], _output("--format", help="16 bit.")]
 
 
 @data.callback()

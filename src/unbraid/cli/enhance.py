@@ -16,25 +16,25 @@ from unbraid.hub.defaults import DEFAULTS
 MODEL = DEFAULTS["enhancement"]
 TEMPLATE = "{track}-{stem}.{ext}"
 
-_Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
 _Output = Annotated[
     str,
     typer.Option(
-        "--output", "-o", metavar="FILE|DIR|-",
+        "--output",
+        "-o",
+        metavar="FILE|DIR|-",
         help="The file to write, or the folder for NAME-speech.wav; - writes to standard output.",
     ),
-]  # fmt: skip
+]
 _Strength = Annotated[float, typer.Option(metavar="0..1", help="How much of the noise is removed; 1 is all of it.")]
 _KeepResidual = Annotated[bool, typer.Option("--keep-residual", help="Write the removed noise too: NAME-residual.wav.")]
 _Format = Annotated[
-    str | None,
-    typer.Option("--format", "-f", help=f"{', '.join(opt.FORMATS)}. (default: as FILE ends, or wav)"),
+    str | None, typer.Option("--format", "-f", help=f"{', '.join(opt.FORMATS)}. (default: as FILE ends, or wav)")
 ]
 
 
 def enhance(
     inputs: opt.Inputs,
-    model: _Model = MODEL,
+    model: opt.ModelOption = MODEL,
     output: _Output = ".",
     strength: _Strength = 1.0,
     keep_residual: _KeepResidual = False,

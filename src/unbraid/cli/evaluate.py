@@ -19,9 +19,8 @@ from unbraid.files.workdir import disk_errors, swept, working_folder
 if TYPE_CHECKING:
     from unbraid.evaluation.run import Running
 
-_DATA, _NOISE, _OUTPUT = "Data", "Noise", "Output"
+_data, _noise, _output = map(opt.panel, ("Data", "Noise", "Output"))
 
-_Model = Annotated[str, typer.Argument(metavar="MODEL", help="A name that `unbraid models` lists, or a model folder.")]
 _Dataset = Annotated[
     Path,
     typer.Argument(
@@ -29,98 +28,60 @@ _Dataset = Annotated[
         help="A folder of speech or of songs, in any of the layouts; of recordings with texts; or with a cmudict.dict.",
     ),
 ]
-_Split = Annotated[
-    str, typer.Option(metavar="NAME", help="train, dev, test, or the layout's own name.", rich_help_panel=_DATA)
-]
+_Split = Annotated[str, _data(metavar="NAME", help="train, dev, test, or the layout's own name.")]
 _Layout = Annotated[
     str,
-    typer.Option(
+    _data(
         help="auto; of speech wsj0mix, librimix, wham, whamr, manifest, speakers; of songs musdb18, musdb18hq, "
-        "medleydb, slakh, stems, spleeter.",
-        rich_help_panel=_DATA,
+        "medleydb, slakh, stems, spleeter."
     ),
 ]
 _Condition = Annotated[
     str | None,
-    typer.Option(
+    _data(
         metavar="NAME",
         help="Which mixtures of speech: clean, noisy, single, reverb, ... "
         "(default: clean; single for models of one voice)",
-        rich_help_panel=_DATA,
     ),
 ]
 _Mode = Annotated[
     Literal["min", "max"] | None,
-    typer.Option(
-        help="Mixtures of speech as long as their shortest voice, or as their longest. (default: min)",
-        rich_help_panel=_DATA,
-    ),
+    _data(help="Mixtures of speech as long as their shortest voice, or as their longest. (default: min)"),
 ]
-_Limit = Annotated[
-    int | None, typer.Option(metavar="N", help="Only the first N mixtures or songs.", rich_help_panel=_DATA)
-]
+_Limit = Annotated[int | None, _data(metavar="N", help="Only the first N mixtures or songs.")]
 _Speakers = Annotated[
-    str | None,
-    typer.Option(
-        metavar="A,B", help="For recordings with texts: only these speakers, or folders of them.", rich_help_panel=_DATA
-    ),
+    str | None, _data(metavar="A,B", help="For recordings with texts: only these speakers, or folders of them.")
 ]
 _Recogniser = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="For speech synthesis: the model that transcribes it, or pocketsphinx.",
-        rich_help_panel=_DATA,
-    ),
+    str | None, _data(metavar="NAME", help="For speech synthesis: the model that transcribes it, or pocketsphinx.")
 ]
 _Vocoder = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="For speech synthesis: the vocoder. (default: Griffin-Lim)",
-        rich_help_panel=_DATA,
-    ),
-]  # fmt: skip
-_NoiseFolder = Annotated[
-    Path | None,
-    typer.Option("--noise", metavar="FOLDER", help="Add noises of this folder to speech.", rich_help_panel=_NOISE),
+    str | None, _data(metavar="NAME", help="For speech synthesis: the vocoder. (default: Griffin-Lim)")
 ]
-_Snr = Annotated[
-    float | None, typer.Option(metavar="DB", help="How far the noise is below the mixture.", rich_help_panel=_NOISE)
-]
+_NoiseFolder = Annotated[Path | None, _noise("--noise", metavar="FOLDER", help="Add noises of this folder to speech.")]
+_Snr = Annotated[float | None, _noise(metavar="DB", help="How far the noise is below the mixture.")]
 _SnrTo = Annotated[
     float | None,
-    typer.Option(
-        metavar="DB", help="SNRs from --snr up to this, drawn for each mixture. (default: all are --snr)",
-        rich_help_panel=_NOISE,
-    ),
-]  # fmt: skip
-_NoiseSplit = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Which noises of the folder. (default: as --split)", rich_help_panel=_NOISE),
+    _noise(metavar="DB", help="SNRs from --snr up to this, drawn for each mixture. (default: all are --snr)"),
 ]
+_NoiseSplit = Annotated[str | None, _noise(metavar="NAME", help="Which noises of the folder. (default: as --split)")]
 _Out = Annotated[
     Path | None,
-    typer.Option(
-        "--out", "-o", metavar="DIR",
-        help="The folder to write. (default: evaluation/MODEL-DATASET-SPLIT)", rich_help_panel=_OUTPUT,
-    ),
-]  # fmt: skip
+    _output("--out", "-o", metavar="DIR", help="The folder to write. (default: evaluation/MODEL-DATASET-SPLIT)"),
+]
 _Metrics = Annotated[
     str | None,
-    typer.Option(
+    _output(
         metavar="A,B",
         help="Speech: si-sdr, sdr, pesq, stoi (default: those that are installed). "
         "Music: usdr, museval (default: usdr; museval takes minutes).",
-        rich_help_panel=_OUTPUT,
     ),
 ]
-_Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace the files of an earlier run.", rich_help_panel=_OUTPUT)
-]
+_Overwrite = Annotated[bool, _output("--overwrite", help="Replace the files of an earlier run.")]
 
 
 def evaluate(
-    model: _Model,
+    model: opt.ModelArgument,
     dataset: _Dataset,
     split: _Split = "test",
     layout: _Layout = "auto",

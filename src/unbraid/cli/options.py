@@ -1,16 +1,27 @@
 """The options of `unbraid separate` and other commands, one type per option: its name and its help."""
 
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Any, Literal
 
 import typer
 
 FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")  # that audio can be written in
-_INPUT, _OUTPUT, _MODEL, _MACHINE = "Input", "Output", "Separation", "Machine"
+
+
+def panel(title: str) -> partial[Any]:
+    """`typer.Option` for the options that help shows below a title of their own."""
+    return partial(typer.Option, rich_help_panel=title)
+
+
+_input, _output, _separation, _machine = map(panel, ("Input", "Output", "Separation", "Machine"))
 
 
 Inputs = Annotated[
-    list[str],
-    typer.Argument(help="Audio files, folders (hidden files are skipped), or - for standard input."),
+    list[str], typer.Argument(help="Audio files, folders (hidden files are skipped), or - for standard input.")
+]
+ModelOption = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A name that `unbraid models` lists, or a model folder.")
 ]
 Model = Annotated[
     str | None,
@@ -34,125 +45,65 @@ Report = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object at the end instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
-Recursive = Annotated[
-    bool,
-    typer.Option("--recursive", "-r", help="Search sub-folders too, linked ones included.", rich_help_panel=_INPUT),
-]
-Start = Annotated[float, typer.Option(metavar="S", help="Start here, in seconds.", rich_help_panel=_INPUT)]
-Duration = Annotated[
-    float | None,
-    typer.Option(metavar="S", help="The length in seconds. (default: to the end)", rich_help_panel=_INPUT),
-]
+Recursive = Annotated[bool, _input("--recursive", "-r", help="Search sub-folders too, linked ones included.")]
+Start = Annotated[float, _input(metavar="S", help="Start here, in seconds.")]
+Duration = Annotated[float | None, _input(metavar="S", help="The length in seconds. (default: to the end)")]
 AudioTrack = Annotated[
     str,
-    typer.Option(
-        "--track",
-        metavar="N|auto",
-        help="Audio track to read: 0 is the first; auto, the first that is not silent.",
-        rich_help_panel=_INPUT,
+    _input(
+        "--track", metavar="N|auto", help="Audio track to read: 0 is the first; auto, the first that is not silent."
     ),
 ]
 InputFormat = Annotated[
     str | None,
-    typer.Option(
+    _input(
         "--input-format",
         metavar="CODING[:…]",
         help="Read inputs as raw samples without a header: CODING:RATE:CHANNELS, such as ulaw:8000 or s16le:44100:2.",
-        rich_help_panel=_INPUT,
     ),
 ]
-Strict = Annotated[
-    bool,
-    typer.Option("--strict", help="Refuse files with wrong headers instead of warning.", rich_help_panel=_INPUT),
-]
-SkipDamage = Annotated[
-    bool,
-    typer.Option("--skip-damage", help="Replace damaged audio by silence instead of failing.", rich_help_panel=_INPUT),
-]
+Strict = Annotated[bool, _input("--strict", help="Refuse files with wrong headers instead of warning.")]
+SkipDamage = Annotated[bool, _input("--skip-damage", help="Replace damaged audio by silence instead of failing.")]
 
-Format = Annotated[
-    str, typer.Option("--format", "-f", help="wav, flac, ogg, opus, mp3 or m4a.", rich_help_panel=_OUTPUT)
-]
+Format = Annotated[str, _output("--format", "-f", help="wav, flac, ogg, opus, mp3 or m4a.")]
 Subtype = Annotated[
     str | None,
-    typer.Option(
-        metavar="16|24|32f",
-        help="Bit depth of wav and flac. (default: the input's; 24 for lossy ones)",
-        rich_help_panel=_OUTPUT,
-    ),
+    _output(metavar="16|24|32f", help="Bit depth of wav and flac. (default: the input's; 24 for lossy ones)"),
 ]
-Bitrate = Annotated[
-    int | None,
-    typer.Option(metavar="KBPS", help="Of lossy formats, in kbit/s. (default: high quality)", rich_help_panel=_OUTPUT),
-]
+Bitrate = Annotated[int | None, _output(metavar="KBPS", help="Of lossy formats, in kbit/s. (default: high quality)")]
 Template = Annotated[
     str,
-    typer.Option(
+    _output(
         help="Names below the output folder, of {track}, {stem}, {ext}, {name} (with its extension), {model} and "
-        "{parent} (the sub-folder, which otherwise goes in front).",
-        rich_help_panel=_OUTPUT,
+        "{parent} (the sub-folder, which otherwise goes in front)."
     ),
 ]
-Resample = Annotated[
-    bool,
-    typer.Option(
-        "--resample", help="Where the format lacks the input's rate, take the nearest.", rich_help_panel=_OUTPUT
-    ),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=_OUTPUT)]
-Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume", help="Skip tracks that are done: same input, model, options and stems.", rich_help_panel=_OUTPUT
-    ),
-]
+Resample = Annotated[bool, _output("--resample", help="Where the format lacks the input's rate, take the nearest.")]
+Overwrite = Annotated[bool, _output("--overwrite", help="Replace outputs that exist.")]
+Resume = Annotated[bool, _output("--resume", help="Skip tracks that are done: same input, model, options and stems.")]
 
-Speakers = Annotated[
-    int | None,
-    typer.Option(metavar="2|3", help="Choose the speech model by the number of voices.", rich_help_panel=_MODEL),
-]
-Wiener = Annotated[
-    bool,
-    typer.Option("--wiener", help="Refine music stems by a multichannel Wiener filter.", rich_help_panel=_MODEL),
-]
+Speakers = Annotated[int | None, _separation(metavar="2|3", help="Choose the speech model by the number of voices.")]
+Wiener = Annotated[bool, _separation("--wiener", help="Refine music stems by a multichannel Wiener filter.")]
 WienerIterations = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=0, help="Its iterations. (default: 1 with --wiener)", rich_help_panel=_MODEL),
+    int | None, _separation(metavar="N", min=0, help="Its iterations. (default: 1 with --wiener)")
 ]
 MaskExponent = Annotated[
     float | None,
-    typer.Option(
+    _separation(
         metavar="X",
         help="Of music's soft masks; a larger one separates harder. (default: the model's own, 2 in Spleeter's)",
-        rich_help_panel=_MODEL,
     ),
 ]
-Residual = Annotated[
-    bool,
-    typer.Option(
-        "--residual", help="Write the residual, mixture minus stems, as one more stem.", rich_help_panel=_MODEL
-    ),
-]
+Residual = Annotated[bool, _separation("--residual", help="Write the residual, mixture minus stems, as one more stem.")]
 HighBand = Annotated[
     Literal["share", "drop"],
-    typer.Option(
-        help="The band above half the model's sample rate: shared among the stems, or dropped.", rich_help_panel=_MODEL
-    ),
+    _separation(help="The band above half the model's sample rate: shared among the stems, or dropped."),
 ]
-Raw = Annotated[
-    bool,
-    typer.Option(
-        "--raw", help="The output of the published system, unchanged, at its own rate.", rich_help_panel=_MODEL
-    ),
-]
-Force = Annotated[
-    bool,
-    typer.Option("--force", help="Run raw speech models on more than 5 minutes.", rich_help_panel=_MODEL),
-]
+Raw = Annotated[bool, _separation("--raw", help="The output of the published system, unchanged, at its own rate.")]
+Force = Annotated[bool, _separation("--force", help="Run raw speech models on more than 5 minutes.")]
 
 Precision = Annotated[
-    Literal["float32", "int8"],
-    typer.Option(help="int8 is faster and slightly less accurate; for speech models.", rich_help_panel=_MACHINE),
+    Literal["float32", "int8"], _machine(help="int8 is faster and slightly less accurate; for speech models.")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, ...", rich_help_panel=_MACHINE)]
-Threads = Annotated[int | None, typer.Option(metavar="N", help="CPU threads. (default: all)", rich_help_panel=_MACHINE)]
+Device = Annotated[str, _machine(help="auto, cpu, cuda, ...")]
+Threads = Annotated[int | None, _machine(metavar="N", help="CPU threads. (default: all)")]

@@ -22,7 +22,6 @@ LINES = 256  # of a file that are read before the first one is answered
 
 _Text = Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="Words, or - for the lines of standard input.")]
 _File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read a text file, line by line.")]
-_Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
 _Alternatives = Annotated[
     int,
     typer.Option(
@@ -34,7 +33,7 @@ _Alternatives = Annotated[
 def phonemize(
     text: _Text = None,
     file: _File = None,
-    model: _Model = DEFAULTS["phonemes"],
+    model: opt.ModelOption = DEFAULTS["phonemes"],
     alternatives: _Alternatives = 0,
     device: opt.Device = "auto",
     threads: opt.Threads = None,

@@ -26,11 +26,12 @@ _File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read
 _Output = Annotated[
     Path,
     typer.Option(
-        "--output", "-o", metavar="FILE|-",
+        "--output",
+        "-o",
+        metavar="FILE|-",
         help=f"The file to write: {', '.join(opt.FORMATS)}; - writes to standard output.",
     ),
-]  # fmt: skip
-_Model = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
+]
 _Vocoder = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="The vocoder: a model from spectrograms to waveforms. (default: Griffin-Lim)"),
@@ -45,7 +46,7 @@ def synthesize(
     text: _Text = None,
     output: _Output = Path("speech.wav"),
     file: _File = None,
-    model: _Model = "speak",
+    model: opt.ModelOption = "speak",
     vocoder: _Vocoder = None,
     subtype: _Subtype = None,
     bitrate: opt.Bitrate = None,
