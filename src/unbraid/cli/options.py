@@ -19,7 +19,9 @@ _input, _output, _separation, _machine = map(panel, ("Input", "Output", "Separat
 Inputs = Annotated[
     list[str], typer.Argument(help="Audio files, folders (hidden files are skipped), or - for standard input.")
 ]
-ModelOption = Annotated[str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")
+]
 ModelArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="A name that `unbraid models` lists, or a model folder.")
 ]

@@ -8,14 +8,27 @@ caller adds the file and the remedy.
 import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from unbraid.errors import quoted, shortened
+from unbraid.errors import UnbraidError, quoted, shortened
 
 MOST_TEXT_BYTES = 4 << 20  # of a file of settings
 MOST_TABLE_BYTES = 256 << 20  # of a user's own list: a manifest, a dictionary
 DEEPEST = 64  # levels of nesting; our own files have 6
+
+
+@contextmanager
+def readable(place: object, kind: type[UnbraidError], otherwise: str = "cannot be read") -> Iterator[None]:
+    """Turn failures to read a file into errors of a kind: the system refuses, or OTHERWISE, as "is not JSON"."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{place} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, IndexError) as error:
+        raise kind(f"{place} {otherwise}: {error}.") from None
 
 
 def check_regular(path: Path) -> None:

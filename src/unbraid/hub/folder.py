@@ -11,7 +11,7 @@ import safetensors
 
 from unbraid.errors import ChecksumError, ModelError, ModelNotFound, quoted, shortened
 from unbraid.files.atomic import appearing as appearing_file
-from unbraid.files.bounded import check_regular
+from unbraid.files.bounded import check_regular, readable
 from unbraid.hub.cache import appearing
 from unbraid.hub.card import model_card
 from unbraid.hub.graph_check import MOST_GRAPH_BYTES
@@ -109,15 +109,13 @@ def _checked(spec: ModelSpec, folder: Path) -> ModelSpec:
 
 def _check_file(folder: Path, name: str, most: int) -> None:
     """Refuse files that are not regular, lie outside the folder, or are too large."""
-    try:
-        check_regular(folder / name)
+    with readable(f"{folder}: {name}", ModelError):
+        try:
+            check_regular(folder / name)
+        except FileNotFoundError:
+            raise ModelError(f"{folder}: {name} is missing; pull or import the model again.") from None
         outside = os.path.dirname(os.path.realpath(folder / name)) != os.path.realpath(folder)
         size = os.stat(folder / name).st_size
-    except FileNotFoundError:
-        raise ModelError(f"{folder}: {name} is missing; pull or import the model again.") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ModelError(f"{folder}: {name} cannot be read: {reason}.") from None
     if outside:
         raise ModelError(f"{folder}: {name} is a link to a file elsewhere, which is not read; copy the file here.")
     if size > most:

@@ -15,7 +15,7 @@ from unbraid.dsp.framing import Mel as Mel
 from unbraid.dsp.framing import Spectral as Spectral
 from unbraid.dsp.framing import Windows as Windows
 from unbraid.errors import SpecError, quoted
-from unbraid.files.bounded import read_json
+from unbraid.files.bounded import read_json, readable
 from unbraid.files.ranges import Range, check_range
 from unbraid.hub.schema import build
 from unbraid.hub.vocabulary import Vocabulary
@@ -155,14 +155,11 @@ def read_spec(folder: Path) -> ModelSpec:
         SpecError: the file is missing, is not JSON, or has unknown, missing or ill-typed keys.
     """
     path = folder / "spec.json"
-    try:
-        data = read_json(path)
-    except FileNotFoundError:
-        raise SpecError(f"{folder} is not a model folder: it has no spec.json.") from None
-    except OSError as error:
-        raise SpecError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:
-        raise SpecError(f"{path} cannot be read: {error}.") from None
+    with readable(path, SpecError):
+        try:
+            data = read_json(path)
+        except FileNotFoundError:
+            raise SpecError(f"{folder} is not a model folder: it has no spec.json.") from None
     return parse_spec(data, str(path))
 
 

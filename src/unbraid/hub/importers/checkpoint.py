@@ -8,14 +8,15 @@ import numpy as np
 from unbraid.errors import ModelError, quoted
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.shapes import Shapes
-from unbraid.models.tensors import check_tensors
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """A published checkpoint, read: the content of a model folder without its graph."""
 
-    tensors: dict[str, np.ndarray]  # our names and layouts (`models.tensors.tensor_shapes`), float32, contiguous
+    tensors: dict[
+        str, np.ndarray
+    ]  # by name; our names and layouts (`models.family.tensor_shapes`), float32, contiguous
     spec: ModelSpec  # no files yet
 
 
@@ -37,9 +38,3 @@ def as_weight(tensor: np.ndarray, name: str, where: str) -> np.ndarray:
     if not np.isfinite(weight).all():
         raise ModelError(f"{where}: tensor {quoted(name)} holds NaN or infinity; the checkpoint is damaged.")
     return weight
-
-
-def finish(tensors: dict[str, np.ndarray], spec: ModelSpec, where: str) -> Checkpoint:
-    """Check the renamed tensors against the geometry one last time, and return them in name order."""
-    check_tensors(shapes_of(tensors), spec.geometry, where)
-    return Checkpoint(dict(sorted(tensors.items())), spec)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.errors import ModelError, quoted
-from unbraid.hub.importers.json_settings import read_json
+from unbraid.hub.importers.settings import read_json
 from unbraid.hub.vocabulary import SPECIAL, Vocabulary
 
 SYMBOLS = "vocab.json"

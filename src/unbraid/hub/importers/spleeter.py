@@ -13,10 +13,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from unbraid.errors import ModelError, shortened
-from unbraid.files.bounded import read_bytes
+from unbraid.files.bounded import read_bytes, readable
 from unbraid.files.walk import files_in
 from unbraid.hub.importers import tf_bundle
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, finish
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
 from unbraid.hub.importers.spleeter_config import SHIPPED_STEMS, SpleeterConfig, read_config, shipped_config
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import tensor_shapes
@@ -80,7 +80,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         ),
         spectral=config.spectral,
     )
-    return finish(tensors, spec, str(folder))
+    return Checkpoint(dict(sorted(tensors.items())), spec)
 
 
 def find_index(folder: Path) -> Path:
@@ -100,10 +100,8 @@ def find_index(folder: Path) -> Path:
         if len(present) == 1:
             return folder / present.pop()
         raise ModelError(f"{folder} has no file 'checkpoint' that says which of {', '.join(sorted(present))} to read.")
-    try:
+    with readable(pointer, ModelError):
         match = PREFIX.search(read_bytes(pointer, 1 << 20).decode("utf-8", errors="replace"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{pointer} cannot be read: {error}.") from None
     if not match:
         raise ModelError(f'{pointer} names no checkpoint; expected a line like model_checkpoint_path: "model".')
     name = re.split(r"[/\\]", match[1])[-1] + ".index"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unbraid.errors import ModelError, quoted
-from unbraid.files.bounded import read_json
+from unbraid.hub.importers.settings import Settings, read_json
 from unbraid.hub.spec import Spectral
 from unbraid.models.unet.config import UNetConfig
 
@@ -23,6 +23,7 @@ FILTERS = (16, 32, 64, 128, 256, 512)
 MULTIPLE = 2 ** len(FILTERS)  # of frames and bins: every level halves them
 OUTPUTS: dict[str, Literal["sigmoid", "softmax"]] = {"unet.unet": "sigmoid", "unet.softmax_unet": "softmax"}
 ACTIVATIONS: dict[str, Literal["leaky_relu", "relu", "elu"]] = {"LeakyReLU": "leaky_relu", "ReLU": "relu", "ELU": "elu"}
+REQUIRED = ("instrument_list", "model", "frame_length", "frame_step", "T", "F", "separation_exponent", "sample_rate")
 PARAMS = ("conv_activation", "deconv_activation", "conv_n_filters")
 
 
@@ -55,91 +56,66 @@ def read_config(path: Path) -> SpleeterConfig:
     Raises:
         ModelError: it is not JSON, lacks a setting, or has one that cannot be met; the setting is named.
     """
+    settings = read_json(path, "is not a Spleeter configuration: expected an object with settings")
+    for key in REQUIRED:
+        if key not in settings.section:
+            raise ModelError(f"{path} is not a complete Spleeter configuration: {quoted(key)} is missing.")
+    stems = _stems(settings)
     try:
-        data = read_json(path)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}.") from None
-    if not isinstance(data, dict):
-        raise ModelError(f"{path} is not a Spleeter configuration: expected an object with settings.")
-    stems = _stems(data, path)
-    try:
-        geometry, spectral = _geometry(data, len(stems), path), _spectral(data, path)
+        geometry, spectral = _geometry(settings, len(stems)), _spectral(settings)
     except ValueError as error:
         raise ModelError(f"{path}: the settings describe no network: {error}") from None
-    return SpleeterConfig(_whole(data, "sample_rate", path), stems, geometry, spectral)
+    return SpleeterConfig(settings.positive("sample_rate"), stems, geometry, spectral)
 
 
-def _value(data: dict[str, Any], key: str, path: Path) -> Any:
-    if key not in data:
-        raise ModelError(f"{path} is not a complete Spleeter configuration: {quoted(key)} is missing.")
-    return data[key]
-
-
-def _whole(data: dict[str, Any], key: str, path: Path) -> int:
-    value = _value(data, key, path)
-    if type(value) is not int or value < 1:
-        raise ModelError(f"{path}: {key} is {quoted(value)}, expected a whole number above zero.")
-    return value
-
-
-def _choice(data: dict[str, Any], key: str, allowed: Any, default: Any, path: Path) -> Any:
-    value = data.get(key, default)
+def _choice(settings: Settings, key: str, allowed: Any, default: Any = None) -> Any:
+    value = settings.get(key, default)
     if not isinstance(value, str | int) or value not in allowed:
-        raise ModelError(f"{path}: {key} is {quoted(value)}; supported: {', '.join(map(str, allowed))}.")
+        raise ModelError(f"{settings.path}: {key} is {quoted(value)}; supported: {', '.join(map(str, allowed))}.")
     return value
 
 
-def _stems(data: dict[str, Any], path: Path) -> tuple[str, ...]:
-    names = _value(data, "instrument_list", path)
+def _stems(settings: Settings) -> tuple[str, ...]:
+    names = settings.get("instrument_list")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name for name in names):
-        raise ModelError(f"{path}: instrument_list is {quoted(names)}, expected a list of names.")
+        raise settings.misfit("instrument_list", names, "a list of names")
     if len(set(names)) < len(names):
-        raise ModelError(f"{path}: instrument_list {quoted(names)} names an instrument twice.")
+        raise ModelError(f"{settings.path}: instrument_list {quoted(names)} names an instrument twice.")
     return tuple(names)
 
 
-def _spectral(data: dict[str, Any], path: Path) -> Spectral:
-    frame, hop, frames, bins = (_whole(data, key, path) for key in ("frame_length", "frame_step", "T", "F"))
+def _spectral(settings: Settings) -> Spectral:
+    frame, hop, frames, bins = map(settings.positive, ("frame_length", "frame_step", "T", "F"))
     if frame != 4 * hop:
-        raise ModelError(f"{path}: frame_step is {hop}, expected a quarter of frame_length ({frame}).")
+        raise settings.misfit("frame_step", hop, f"a quarter of frame_length ({frame})")
     if frames % MULTIPLE or bins % MULTIPLE or bins > frame // 2 + 1:
         raise ModelError(
-            f"{path}: T is {frames} and F is {bins}, expected multiples of {MULTIPLE}, and no more than "
+            f"{settings.path}: T is {frames} and F is {bins}, expected multiples of {MULTIPLE}, and no more than "
             f"{frame // 2 + 1} bins."
         )
-    exponent = _value(data, "separation_exponent", path)
+    exponent = settings.get("separation_exponent")
     if not isinstance(exponent, int | float) or isinstance(exponent, bool) or not 0 < exponent < float("inf"):
-        raise ModelError(f"{path}: separation_exponent is {quoted(exponent)}, expected a number above zero.")
-    extension = _choice(data, "mask_extension", ("zeros", "average"), None, path)
+        raise settings.misfit("separation_exponent", exponent, "a number above zero")
+    extension = _choice(settings, "mask_extension", ("zeros", "average"))
     return Spectral(frame, hop, frames, bins, float(exponent), extension)
 
 
-def _geometry(data: dict[str, Any], stems: int, path: Path) -> UNetConfig:
-    _choice(data, "n_channels", (2,), None, path)
-    model = _value(data, "model", path)
-    if not isinstance(model, dict) or not isinstance(params := model.get("params", {}), dict):
-        raise ModelError(f"{path}: model is {quoted(model)}, expected an object with 'type' and 'params'.")
-    output = OUTPUTS[_choice(model, "type", tuple(OUTPUTS), None, path)]
-    if unknown := sorted(params.keys() - set(PARAMS)):
+def _geometry(settings: Settings, stems: int) -> UNetConfig:
+    _choice(settings, "n_channels", (2,))
+    model = settings.get("model")
+    if not isinstance(model, dict) or not isinstance(model.get("params", {}), dict):
+        raise settings.misfit("model", model, "an object with 'type' and 'params'")
+    output = OUTPUTS[_choice(settings.within(model), "type", OUTPUTS)]
+    params = settings.within(model.get("params"))
+    if unknown := sorted(params.section.keys() - set(PARAMS)):
         raise ModelError(
-            f"{path}: model parameter {quoted(unknown[0])} is not supported; supported: {', '.join(PARAMS)}."
-        )
-    filters = params.get("conv_n_filters", list(FILTERS))
-    if (
-        not isinstance(filters, list)
-        or len(filters) != len(FILTERS)
-        or not all(type(size) is int and size > 0 for size in filters)
-    ):
-        raise ModelError(
-            f"{path}: conv_n_filters is {quoted(filters)}, expected {len(FILTERS)} whole numbers above zero."
+            f"{settings.path}: model parameter {quoted(unknown[0])} is not supported; supported: {', '.join(PARAMS)}."
         )
     return UNetConfig(
         stems=stems,
         channels=2,
-        filters=tuple(filters),
-        encoder_activation=ACTIVATIONS[_choice(params, "conv_activation", tuple(ACTIVATIONS), "LeakyReLU", path)],
-        decoder_activation=ACTIVATIONS[_choice(params, "deconv_activation", tuple(ACTIVATIONS), "ReLU", path)],
+        filters=params.positives("conv_n_filters", FILTERS, len(FILTERS)),
+        encoder_activation=ACTIVATIONS[_choice(params, "conv_activation", ACTIVATIONS, "LeakyReLU")],
+        decoder_activation=ACTIVATIONS[_choice(params, "deconv_activation", ACTIVATIONS, "ReLU")],
         output=output,
     )

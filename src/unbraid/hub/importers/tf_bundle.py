@@ -16,7 +16,7 @@ import google_crc32c
 import numpy as np
 
 from unbraid.errors import ChecksumError, ModelError, quoted
-from unbraid.files.bounded import check_regular, read_bytes
+from unbraid.files.bounded import check_regular, read_bytes, readable
 from unbraid.files.protobuf import fields, number, varint
 
 MAGIC = 0xDB4775248B80FB57
@@ -67,16 +67,12 @@ def read_index(path: Path) -> Index:
         ModelError: the file is missing, is damaged, or describes tensors that are not read here: partitioned,
             big-endian, string or bfloat16 ones.
     """
-    try:
+    with readable(path, ModelError, "is not a TensorFlow checkpoint index, or is damaged"):
         pairs = dict(_table(read_bytes(path, MOST_INDEX_BYTES), path))
         if b"" not in pairs:
             raise ValueError("it has no header")
         shards = _parse_header(pairs.pop(b""), path)
         entries = {key.decode(): _parse_entry(key.decode(), value, path) for key, value in pairs.items()}
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, IndexError) as error:
-        raise ModelError(f"{path} is not a TensorFlow checkpoint index, or is damaged: {error}.") from None
     return Index(path, shards, entries)
 
 
@@ -94,12 +90,9 @@ def read_tensors(index: Index, names: Iterable[str]) -> dict[str, np.ndarray]:
 
 def _read_tensor(name: str, entry: Entry, index: Index) -> np.ndarray:
     path = index.shard_path(entry.shard)
-    try:
-        with open(path, "rb") as file:
-            file.seek(entry.offset)
-            data = file.read(entry.size)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
+    with readable(path, ModelError), open(path, "rb") as file:
+        file.seek(entry.offset)
+        data = file.read(entry.size)
     if masked_crc(data) != entry.crc:
         raise ChecksumError(
             f"{path}: the checksum of tensor {quoted(name)} is wrong, the file is damaged; fetch it again."
@@ -110,15 +103,12 @@ def _read_tensor(name: str, entry: Entry, index: Index) -> np.ndarray:
 def _check_shard(index: Index, shard: int, tensors: dict[str, Entry]) -> None:
     """Refuse a data file that is not there, or too short for its tensors, of which each has bytes of its own."""
     path = index.shard_path(shard)
-    try:
-        check_regular(path)
+    with readable(path, ModelError):
+        try:
+            check_regular(path)
+        except FileNotFoundError:
+            raise ModelError(f"{path} is missing: {index.path.name} says that the weights are in it.") from None
         size = path.stat().st_size
-    except FileNotFoundError:
-        raise ModelError(f"{path} is missing: {index.path.name} says that the weights are in it.") from None
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:
-        raise ModelError(f"{path} cannot be read: {error}.") from None
     for name, entry in tensors.items():
         if size < entry.offset + entry.size:
             raise ModelError(f"{path} is truncated: it ends before tensor {quoted(name)} does; fetch it again.")

@@ -9,15 +9,15 @@ Source: the files that transformers 4.0 to 5.23 write, and its models/wav2vec2 a
 """
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from unbraid.errors import ModelError, quoted, shortened
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, finish, shapes_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of
 from unbraid.hub.importers.ctc_vocabulary import SYMBOLS, Head, read_symbols
-from unbraid.hub.importers.hyperyaml import Rules, Settings
-from unbraid.hub.importers.json_settings import read_json
+from unbraid.hub.importers.settings import Rules, Settings, read_json
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import ModelSpec, Vocabularies, Windows
 from unbraid.models.family import tensor_shapes
@@ -32,6 +32,7 @@ SOUND = "preprocessor_config.json"
 PROCESSOR = "processor_config.json"  # where the same is a section, since transformers 5
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first one that is there
 FILES = f"{SETTINGS}, {SOUND}, {SYMBOLS} and {' or '.join(WEIGHTS)}"
+HEADLESS_FILES = f"{SETTINGS}, {SOUND} and {' or '.join(WEIGHTS)}"
 KINDS = {"wav2vec2": "Wav2Vec2", "hubert": "HuBERT"}  # model_type, which is also the prefix of names: for people
 WINDOWS = Windows(seconds=20.0, overlap_seconds=4.0)
 
@@ -82,22 +83,13 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         ModelError: a file is missing or damaged, it is another network or one without a CTC head, or a tensor does not
             fit.
     """
-    settings = read_settings(folder)
-    kind = settings.get("model_type")
-    architectures = settings.get("architectures", [])
-    if isinstance(architectures, list) and architectures and not any(str(a).endswith("ForCTC") for a in architectures):
-        raise _headless(folder, shortened(str(architectures[0])))
-    for choice in ((SOUND, PROCESSOR), (SYMBOLS,), WEIGHTS):
-        if not any((folder / file).is_file() for file in choice):
-            raise ModelError(f"{folder} has no {choice[0]}; a {KINDS[kind]} with a CTC head is {FILES}.")
-    weights = next(folder / file for file in WEIGHTS if (folder / file).is_file())
-    sound = read_sound(folder)
-    head = read_symbols(folder, settings.positive("vocab_size", 32), settings.get("pad_token_id"))
-    geometry = geometry_of(settings, len(head.symbols), flag(sound, "do_normalize", True))
+    parts = open_folder(folder, with_head=True)
+    head = read_symbols(folder, parts.settings.positive("vocab_size", 32), parts.settings.get("pad_token_id"))
+    geometry, kind = parts.geometry(len(head.symbols)), parts.kind
     spec = ModelSpec(
         name=name,
         family="wav2vec2",
-        sample_rate=sound.positive("sampling_rate", 16000),
+        sample_rate=parts.sample_rate,
         channels=1,
         stems=(),
         geometry=geometry,
@@ -106,10 +98,108 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         windows=WINDOWS,
         vocabularies=Vocabularies((), head.symbols),
     )
-    published = {k: v for k, v in read_tensors(weights).items() if k.removeprefix(f"{kind}.") not in IGNORED}
+    published = {k: v for k, v in read_tensors(parts.weights).items() if k.removeprefix(f"{kind}.") not in IGNORED}
     if f"{HEAD}.weight" not in published:
         raise _headless(folder, KINDS[kind])
-    return finish(renamed(published, kind, geometry, head, weights), spec, str(folder))
+    return Checkpoint(renamed(published, kind, geometry, head, parts.weights), spec)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The parts of a published folder, but for the symbols."""
+
+    settings: Settings
+    sound: Settings  # of the input waveform
+    weights: Path
+
+    @property
+    def kind(self) -> str:
+        """One of KINDS."""
+        return str(self.settings.get("model_type"))
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+        return self.sound.positive("sampling_rate", 16000)
+
+    def geometry(self, symbols: int) -> Wav2Vec2Config:
+        """The sizes that config.json gives.
+
+        Raises:
+            ModelError: a size is missing or invalid.
+        """
+        settings, default = self.settings, Wav2Vec2Config()
+        norm = settings.get("feat_extract_norm", "group")
+        if norm not in NORMS:
+            raise settings.misfit("feat_extract_norm", norm, " or ".join(NORMS))
+        try:
+            return Wav2Vec2Config(
+                symbols=symbols,
+                features=settings.positive("hidden_size", default.features),
+                heads=settings.positive("num_attention_heads", default.heads),
+                hidden=settings.positive("intermediate_size", default.hidden),
+                layers=settings.positive("num_hidden_layers", default.layers),
+                filters=settings.positives("conv_dim", default.filters),
+                kernels=settings.positives("conv_kernel", default.kernels),
+                strides=settings.positives("conv_stride", default.strides),
+                filter_bias=settings.flag("conv_bias", False),
+                filter_norm="group" if norm == "group" else "layer",
+                pre_norm=settings.flag("do_stable_layer_norm", False),
+                project_norm=self.kind == "wav2vec2" or settings.flag("feat_proj_layer_norm", True),
+                position_kernel=settings.positive("num_conv_pos_embeddings", default.position_kernel),
+                position_groups=settings.positive("num_conv_pos_embedding_groups", default.position_groups),
+                normalized=self.sound.flag("do_normalize", True),
+            )
+        except ValueError as error:
+            raise ModelError(f"{settings.path}: the sizes describe no network: {error}") from None
+
+
+def open_folder(folder: Path, *, with_head: bool) -> Folder:
+    """Read the settings of a published folder, with a CTC head or without.
+
+    Raises:
+        ModelError: a file is missing or damaged, it is another network, or one without the head.
+    """
+    needed = f"with a CTC head is {FILES}" if with_head else f"is {HEADLESS_FILES}"
+
+    def check(what: str, *choices: tuple[str, ...]) -> None:
+        """Refuse a folder without one file of each choice."""
+        for choice in choices:
+            if not any((folder / file).is_file() for file in choice):
+                raise ModelError(f"{folder} has no {choice[0]}; a {what} {needed}.")
+
+    check(" or ".join(KINDS.values()), (SETTINGS,))
+    settings = read_json(folder / SETTINGS)
+    kind = settings.get("model_type")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ModelError(
+            f"{settings.path}: model_type is {quoted(kind)}; networks of transformers that can be imported are "
+            f"{' and '.join(KINDS)}."
+        )
+    settings.require(RULES)
+    trained = settings.get("architectures", [])
+    if with_head and isinstance(trained, list) and trained and not any(str(a).endswith("ForCTC") for a in trained):
+        raise _headless(folder, shortened(str(trained[0])))
+    check(KINDS[kind], (SOUND, PROCESSOR), *([SYMBOLS],) * with_head, WEIGHTS)
+    return Folder(settings, _read_sound(folder), next(folder / file for file in WEIGHTS if (folder / file).is_file()))
+
+
+def _read_sound(folder: Path) -> Settings:
+    """The settings of the input waveform, checked against those that our network supports."""
+    if (folder / SOUND).is_file():
+        sound = read_json(folder / SOUND)
+    else:
+        whole = read_json(folder / PROCESSOR)
+        sound = whole.within(whole.get("feature_extractor"))
+    sound.require(SOUND_RULES)
+    return sound
+
+
+def _headless(folder: Path, what: str) -> ModelError:
+    return ModelError(
+        f"{folder} is a {what} without a CTC head, so it writes no text; import one that was fine-tuned to do so "
+        "(Wav2Vec2ForCTC or HubertForCTC)."
+    )
 
 
 def published_shapes(geometry: Wav2Vec2Config, head: Head | None, prefix: str, norm: tuple[str, str]) -> Shapes:
@@ -118,12 +208,11 @@ def published_shapes(geometry: Wav2Vec2Config, head: Head | None, prefix: str, n
     if head:
         shapes |= {f"{HEAD}.weight": (head.outputs, geometry.features), f"{HEAD}.bias": (head.outputs,)}
     for ours, shape in backbone_shapes(geometry).items():
+        names = _published_names(ours, prefix, norm)
         if ours == POSITION:
-            shapes |= dict(zip(_position_names(prefix, norm), ((1, 1, geometry.position_kernel), shape), strict=True))
-        elif ".in_proj." in ours:
-            shapes |= dict.fromkeys(_projections(ours, prefix), (geometry.features, *shape[1:]))
+            shapes |= dict(zip(names, ((1, 1, geometry.position_kernel), shape), strict=True))
         else:
-            shapes[published_name(ours, prefix)] = shape
+            shapes |= dict.fromkeys(names, (shape[0] // len(names), *shape[1:]))
     return shapes
 
 
@@ -135,38 +224,34 @@ def published_name(ours: str, prefix: str) -> str:
     return f"{prefix}.{found}.{tensor}"
 
 
-def _position_names(prefix: str, norm: tuple[str, str]) -> tuple[str, str]:
-    stem = published_name(POSITION, prefix).removesuffix("weight")
-    return f"{stem}{norm[0]}", f"{stem}{norm[1]}"
-
-
-def _projections(ours: str, prefix: str) -> list[str]:
-    """Published names of q, k and v."""
-    return [published_name(ours.replace("in_proj", "out_proj"), prefix).replace("out_proj", f"{p}_proj") for p in "qkv"]
+def _published_names(ours: str, prefix: str, norm: tuple[str, str]) -> list[str]:
+    """The published names of the tensors that one of ours is made of: of two for the positions, of q, k and v."""
+    if ours.startswith("symbols."):
+        return [ours.replace("symbols", HEAD)]
+    if ours == POSITION:
+        return [published_name(POSITION, prefix).removesuffix("weight") + part for part in norm]
+    if ".in_proj." in ours:
+        out = published_name(ours.replace("in_proj", "out_proj"), prefix)
+        return [out.replace("out_proj", f"{p}_proj") for p in "qkv"]
+    return [published_name(ours, prefix)]
 
 
 def renamed(
     published: dict[str, np.ndarray], prefix: str, geometry: Wav2Vec2Config, head: Head | None, path: Path
 ) -> dict[str, np.ndarray]:
-    """The tensors under our names and in our layouts; without a head, those of the trunk."""
-    norm = next((n for n in WEIGHT_NORMS if _position_names(prefix, n)[0] in published), WEIGHT_NORMS[0])
+    """The tensors under our names and in our layouts; without a head, those of the backbone."""
+    norm = next((n for n in WEIGHT_NORMS if _published_names(POSITION, prefix, n)[0] in published), WEIGHT_NORMS[0])
     compare_shapes(shapes_of(published), published_shapes(geometry, head, prefix, norm), str(path))
-
-    def take(name: str) -> np.ndarray:
-        return as_weight(published[name], name, str(path))
-
     tensors = {}
     for ours in tensor_shapes(geometry) if head else backbone_shapes(geometry):
+        names = _published_names(ours, prefix, norm)
+        parts = [as_weight(published[name], name, str(path)) for name in names]
         if ours == POSITION:
-            g, v = (take(name) for name in _position_names(prefix, norm))
-            tensors[ours] = _normed(g, v, path)
-        elif ".in_proj." in ours:
-            tensors[ours] = np.concatenate([take(name) for name in _projections(ours, prefix)])
+            tensors[ours] = _normed(*parts, path)
         elif head and ours.startswith("symbols."):
-            rows = take(ours.replace("symbols", HEAD))
-            tensors[ours] = _permuted(rows, head, NO_SYMBOL if ours.endswith("bias") else 0.0)
+            tensors[ours] = _permuted(parts[0], head, NO_SYMBOL if ours.endswith("bias") else 0.0)
         else:
-            tensors[ours] = take(published_name(ours, prefix))
+            tensors[ours] = np.concatenate(parts) if len(parts) > 1 else parts[0]
     return tensors
 
 
@@ -190,90 +275,6 @@ def _permuted(rows: np.ndarray, head: Head, missing: float) -> np.ndarray:
         if row is not None:
             ours[k] = rows[row]
     return ours
-
-
-def read_settings(folder: Path) -> Settings:
-    """config.json, when it is that of a network that can be imported.
-
-    Raises:
-        ModelError: the file is missing, or describes another network.
-    """
-    if not (folder / SETTINGS).is_file():
-        raise ModelError(f"{folder} has no {SETTINGS}; a Wav2Vec2 or HuBERT with a CTC head is {FILES}.")
-    settings = read_json(folder / SETTINGS)
-    kind = settings.get("model_type")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ModelError(
-            f"{settings.path}: model_type is {quoted(kind)}; networks of transformers that can be imported are "
-            f"{' and '.join(KINDS)}."
-        )
-    settings.require(RULES)
-    return settings
-
-
-def read_sound(folder: Path) -> Settings:
-    """The settings of the input waveform, checked against those that our network supports."""
-    if (folder / SOUND).is_file():
-        sound = read_json(folder / SOUND)
-    else:
-        whole = read_json(folder / PROCESSOR)
-        section = whole.get("feature_extractor", {})
-        sound = Settings(whole.path, whole.root, section if isinstance(section, dict) else {})
-    sound.require(SOUND_RULES)
-    return sound
-
-
-def _headless(folder: Path, what: str) -> ModelError:
-    return ModelError(
-        f"{folder} is a {what} without a CTC head, so it writes no text; import one that was fine-tuned to do so "
-        "(Wav2Vec2ForCTC or HubertForCTC)."
-    )
-
-
-def geometry_of(settings: Settings, symbols: int, normalized: bool) -> Wav2Vec2Config:
-    """The sizes that config.json gives.
-
-    Raises:
-        ModelError: a size is missing or invalid.
-    """
-    norm = settings.get("feat_extract_norm", "group")
-    if norm not in NORMS:
-        raise ModelError(f"{settings.path}: feat_extract_norm is {quoted(norm)}, expected {' or '.join(NORMS)}.")
-    default = Wav2Vec2Config()
-    try:
-        return Wav2Vec2Config(
-            symbols=symbols,
-            features=settings.positive("hidden_size", default.features),
-            heads=settings.positive("num_attention_heads", default.heads),
-            hidden=settings.positive("intermediate_size", default.hidden),
-            layers=settings.positive("num_hidden_layers", default.layers),
-            filters=_sizes(settings, "conv_dim", default.filters),
-            kernels=_sizes(settings, "conv_kernel", default.kernels),
-            strides=_sizes(settings, "conv_stride", default.strides),
-            filter_bias=flag(settings, "conv_bias", False),
-            filter_norm="group" if norm == "group" else "layer",
-            pre_norm=flag(settings, "do_stable_layer_norm", False),
-            project_norm=settings.get("model_type") == "wav2vec2" or flag(settings, "feat_proj_layer_norm", True),
-            position_kernel=settings.positive("num_conv_pos_embeddings", default.position_kernel),
-            position_groups=settings.positive("num_conv_pos_embedding_groups", default.position_groups),
-            normalized=normalized,
-        )
-    except ValueError as error:
-        raise ModelError(f"{settings.path}: the sizes describe no network: {error}") from None
-
-
-def _sizes(settings: Settings, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
-    values = settings.get(key, list(default))
-    if not isinstance(values, list) or not values or not all(type(value) is int and value > 0 for value in values):
-        raise ModelError(f"{settings.path}: {key} is {quoted(values)}, expected a list of whole numbers above zero.")
-    return tuple(values)
-
-
-def flag(settings: Settings, key: str, default: bool) -> bool:
-    """A setting that is true or false."""
-    if not isinstance(value := settings.get(key, default), bool):
-        raise ModelError(f"{settings.path}: {key} is {quoted(value)}, expected true or false.")
-    return value
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:

@@ -10,25 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from unbraid.errors import ModelError
-from unbraid.hub.importers.wav2vec2 import (
-    HEAD,
-    IGNORED,
-    KINDS,
-    PROCESSOR,
-    SETTINGS,
-    SOUND,
-    WEIGHTS,
-    flag,
-    geometry_of,
-    read_settings,
-    read_sound,
-    read_tensors,
-    renamed,
-)
+from unbraid.hub.importers.wav2vec2 import HEAD, IGNORED, open_folder, read_tensors, renamed
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
-
-FILES = f"{SETTINGS}, {SOUND} and {' or '.join(WEIGHTS)}"
 
 
 @dataclass(frozen=True)
@@ -46,19 +29,10 @@ def read_trunk(folder: Path) -> Trunk:
     Raises:
         ModelError: a file is missing or damaged, it is another network, or a tensor does not fit.
     """
-    if not (folder / SETTINGS).is_file():
-        raise ModelError(f"{folder} has no {SETTINGS}; a Wav2Vec2 or HuBERT is {FILES}.")
-    settings = read_settings(folder)
-    kind = str(settings.get("model_type"))
-    for choice in ((SOUND, PROCESSOR), WEIGHTS):
-        if not any((folder / file).is_file() for file in choice):
-            raise ModelError(f"{folder} has no {choice[0]}; a {KINDS[kind]} is {FILES}.")
-    weights = next(folder / file for file in WEIGHTS if (folder / file).is_file())
-    sound = read_sound(folder)
-    geometry = geometry_of(settings, Wav2Vec2Config().symbols, flag(sound, "do_normalize", True))
-    published = _below_the_head(read_tensors(weights), f"{kind}.")
-    tensors = renamed(published, kind, geometry, None, weights)
-    return Trunk(geometry, sound.positive("sampling_rate", 16000), tensors)
+    parts = open_folder(folder, with_head=False)
+    geometry = parts.geometry(Wav2Vec2Config().symbols)
+    published = _below_the_head(read_tensors(parts.weights), f"{parts.kind}.")
+    return Trunk(geometry, parts.sample_rate, renamed(published, parts.kind, geometry, None, parts.weights))
 
 
 def _below_the_head(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
