@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from unbraid.errors import AudioError, refused
+from unbraid.errors import AudioError, DownloadError, refused
 from unbraid.files.workdir import disk_errors
-from unbraid.hub.download import disk_error
+from unbraid.hub import download
 
 REMEDIES = [
     (errno.ENOSPC, "Free some space, or choose another folder with -o."),
@@ -34,4 +34,6 @@ def test_each_failure_has_its_remedy(number: int, remedy: str) -> None:
     with pytest.raises(AudioError) as caught, disk_errors(Path("there")):
         raise error
     assert str(caught.value) == message
-    assert str(disk_error(error, Path("there"))) == message.replace(" with -o", " by UNBRAID_CACHE")
+    with pytest.raises(DownloadError) as hub, download.disk_errors(Path("there")):
+        raise error
+    assert str(hub.value) == message.replace(" with -o", " by UNBRAID_CACHE")

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from unbraid.errors import AudioError, refused
+from unbraid.errors import AudioError, UnbraidError, refused
 
 try:
     import fcntl
@@ -34,12 +34,12 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr
 
 
 @contextlib.contextmanager
-def disk_errors(folder: Path, by: str = " with -o") -> Iterator[None]:
+def disk_errors(folder: Path, by: str = " with -o", kind: type[UnbraidError] = AudioError) -> Iterator[None]:
     """Failures of the disk as sentences; `by` says how another place is chosen."""
     try:
         yield
     except OSError as error:
-        raise AudioError(refused(folder, error, by)) from error
+        raise kind(refused(folder, error, by)) from error
 
 
 Telling = Callable[[Path], contextlib.AbstractContextManager[object]]

@@ -20,7 +20,7 @@ from pathlib import Path
 from unbraid.errors import ModelError, SpecError
 from unbraid.files import atomic
 from unbraid.files.workdir import sweep, working_folder
-from unbraid.hub.download import disk_error
+from unbraid.hub.download import disk_errors
 from unbraid.hub.spec import read_spec
 
 _EARLIER_SECONDS = 3600.0  # longer than an earlier release's folder is under way, which nothing locks
@@ -96,11 +96,9 @@ def staging(key: str, cache: Path | None) -> Iterator[Path]:
 
     folder = (cache or cache_folder()) / "downloads" / key
     lock = FileLock(folder.with_name(folder.name + ".lock"))
-    try:
+    with disk_errors(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
-    except OSError as error:
-        raise disk_error(error, folder.parent) from None
     try:
         folder.mkdir(exist_ok=True)
         yield folder

@@ -63,7 +63,7 @@ class Connection:
         """The answer to a request, its body still to be read; redirects are followed, if `stay`, on the same host.
 
         Raises:
-            Passing, httpx2.TransportError: this may pass.
+            TransientError, httpx2.TransportError: this may pass.
             DownloadError: this will not.
         """
         import httpx2
@@ -120,7 +120,7 @@ class Answer:
 
 
 def status_error(status: int, url: str) -> Exception:
-    """The error for an HTTP status that is not a success: `Passing` when another attempt may help."""
+    """The error for an HTTP status that is not a success: `TransientError` when another attempt may help."""
     if status in _PASSING_STATUS:
         return TransientError(f"the server answered with status {status}")
     if status == 407:

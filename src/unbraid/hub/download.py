@@ -13,11 +13,13 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from unbraid.errors import ChecksumError, DownloadError, refused
+from unbraid.errors import ChecksumError, DownloadError
+from unbraid.files import workdir
 from unbraid.hub.connection import Answer, Connection, Lasting, TransientError, status_error, web_page
 from unbraid.hub.proxies import proxy_of
 
@@ -51,18 +53,17 @@ def fetch(remote: Remote, destination: Path, progress: Progress | None = None) -
         DownloadError: the host or file cannot be reached, the line drops too often, or the disk is full.
         ChecksumError: the file is not the expected one; it has been removed.
     """
-    if destination.exists() and _is_right(destination, remote):
+    is_told = (remote.sha256 or remote.git_sha1) is not None
+    if is_told and destination.exists() and not _mismatch(destination, remote):
         return
     part = destination.with_name(destination.name + ".part")
     if remote.size is not None and _size(part) > remote.size:
         part.unlink()
-    try:
+    with disk_errors(destination.parent):
         with Connection() as connection:
             persist(lambda: _receive(connection, remote, part, progress), remote.url, lambda: _size(part))
         verify(part, remote)
         os.replace(part, destination)
-    except OSError as error:
-        raise disk_error(error, destination.parent) from None
 
 
 def fetch_text(url: str) -> str:
@@ -123,30 +124,26 @@ def persist(attempt: Callable[[], T], url: str, reached: Callable[[], int] = lam
             if (now := reached()) > furthest:
                 failures, furthest = 0, now
             failures += 1
-            if failures >= ATTEMPTS or _lasts(error):
+            if failures >= ATTEMPTS or isinstance(error, Lasting) or _remedy(error):
                 raise _given_up(url, error, failures, furthest) from None
         time.sleep(RETRY_SECONDS * 2 ** (failures - 1))
 
 
-def _lasts(error: Exception) -> bool:
-    """Whether another attempt would end in the same way: trust and passwords do not come back by themselves."""
-    return isinstance(error, Lasting) or _wants_password(error) or "CERTIFICATE_VERIFY_FAILED" in str(error)
-
-
-def _wants_password(error: Exception) -> bool:
+def _remedy(error: Exception) -> str:
+    """What to do about a lack of trust or of a password, which no repetition cures; "" for other failures."""
     import httpx2
 
-    return isinstance(error, httpx2.ProxyError) and str(error).startswith("407")
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "If the network has a certificate of its own, let SSL_CERT_FILE name a file that holds it."
+    if isinstance(error, httpx2.ProxyError) and str(error).startswith("407"):
+        return "The proxy wants a name and a password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT."
+    return ""
 
 
 def _given_up(url: str, error: Exception, failures: int, reached: int) -> DownloadError:
     often = f" ({failures} times in a row)" if failures > 1 else ""
     way = f", by way of the proxy of {proxy}" if (proxy := proxy_of(url)) else ""
-    remedy = "Check the connection and any proxy settings."
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        remedy = "If the network has a certificate of its own, let SSL_CERT_FILE name a file that holds it."
-    if _wants_password(error):
-        remedy = "The proxy wants a name and a password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT."
+    remedy = _remedy(error) or "Check the connection and any proxy settings."
     kept = f" The {reached} bytes so far are kept: run the command again to go on." if reached else ""
     return DownloadError(f"{url} cannot be downloaded: {_reason(error)}{often}{way}. {remedy}{kept}")
 
@@ -166,9 +163,9 @@ def verify(path: Path, remote: Remote) -> None:
         )
 
 
-def disk_error(error: OSError, folder: Path) -> DownloadError:
-    """The sentence for a disk that cannot take the model."""
-    return DownloadError(refused(folder, error, " by UNBRAID_CACHE"))
+def disk_errors(folder: Path) -> AbstractContextManager[None]:
+    """Failures of a disk that cannot take a model, as DownloadErrors."""
+    return workdir.disk_errors(folder, " by UNBRAID_CACHE", DownloadError)
 
 
 def _receive(connection: Connection, remote: Remote, part: Path, progress: Progress | None) -> None:
@@ -256,28 +253,22 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _is_right(path: Path, remote: Remote) -> bool:
-    return (remote.sha256 or remote.git_sha1) is not None and not _mismatch(path, remote)
-
-
 def _mismatch(path: Path, remote: Remote) -> str:
     """The difference from the expected file in words; empty if there is none."""
     size = _size(path)
     if remote.size is not None and size != remote.size:
         return f"it has {size} bytes, expected {remote.size}"
+    blob = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     if remote.sha256 and (found := _digest(path, hashlib.sha256())) != remote.sha256:
         return f"its sha256 is {found}, expected {remote.sha256}"
-    blob = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
     if remote.git_sha1 and (found := _digest(path, blob)) != remote.git_sha1:
         return f"its git hash is {found}, expected {remote.git_sha1}"
     return ""
 
 
-def _digest(path: Path, hasher: Any) -> str:
+def _digest(path: Path, begun: Any) -> str:
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            hasher.update(block)
-    return str(hasher.hexdigest())
+        return hashlib.file_digest(file, lambda: begun).hexdigest()
 
 
 def _reason(error: Exception) -> str:

@@ -15,7 +15,7 @@ from unbraid.errors import DownloadError, ModelError, ModelNotFound, SpecError, 
 from unbraid.files.atomic import appearing
 from unbraid.hub import cache as store
 from unbraid.hub.catalogue import ASSETS, Published, catalogue, check_import_name, folder_name, nearest
-from unbraid.hub.download import Progress, disk_error
+from unbraid.hub.download import Progress, disk_errors
 from unbraid.hub.spec import ModelSpec, read_spec
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from unbraid.hub.importers import Checkpoint
 
 PACKAGED = ASSETS / "models"
+Place = Literal["packaged", "cached", "published"]
 _TRUE = {"1", "true", "yes", "on"}
 
 
@@ -32,7 +33,7 @@ class Entry:
     """One line of `unbraid models`."""
 
     name: str
-    where: Literal["packaged", "cached", "published"]
+    where: Place
     family: str
     licence: str
     bytes: int  # on disk; of a published model approximately
@@ -68,11 +69,16 @@ def resolve(name: str | os.PathLike[str], *, cache: Path | None = None) -> Path:
 
 def entries(*, cache: Path | None = None) -> list[Entry]:
     """Every model that can be used or had: packaged, cached, and published but absent. Damaged folders are left out."""
-    packaged = [_entry_of(folder, "packaged") for folder in store.model_folders(PACKAGED)]
-    cached = [_entry_of(folder, "cached") for folder in store.cached_models(cache)]
-    here = {entry.name: entry for entry in [*packaged, *cached] if entry}
-    absent = [_entry_of_published(p) for p in catalogue().published.values() if p.name not in here]
-    return [*here.values(), *absent]
+    here: dict[str, Entry] = {}
+    places: dict[Place, list[Path]] = {"packaged": store.model_folders(PACKAGED), "cached": store.cached_models(cache)}
+    for where, folders in places.items():
+        for folder in folders:
+            with suppress(SpecError):
+                spec = read_spec(folder)
+                size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+                here[spec.name] = _entry(spec, where, size, folder, spec.geometry.writes)
+    absent = (entry for name, entry in catalogue().published.items() if name not in here)
+    return [*here.values(), *(_entry(entry, "published", entry.bytes) for entry in absent)]
 
 
 def damaged(*, cache: Path | None = None) -> dict[Path, str]:
@@ -228,14 +234,12 @@ def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]
     """Put a model into its place in the cache, in place of an older one, whose int8 copies go unless they fit."""
     from unbraid.hub.folder import write_model_folder
 
-    try:
+    with disk_errors(destination.parent):
         store.tidy(destination.parent)
         with appearing(destination) as fresh:
             write_model_folder(fresh, spec, tensors)
             if store.weights_of(fresh) != store.weights_of(destination):
                 store.forget_copies(destination, store.model_folders(PACKAGED), cache)
-    except OSError as error:
-        raise disk_error(error, destination.parent) from None
 
 
 def _present(name: str, cache: Path | None) -> Path | None:
@@ -270,27 +274,8 @@ def _unknown(name: str, cache: Path | None) -> ModelNotFound:
     return ModelNotFound(f"No model or folder is called {name!r}; {hint}`unbraid models` lists them all.")
 
 
-def _entry_of(folder: Path, where: Literal["packaged", "cached"]) -> Entry | None:
-    try:
-        spec = read_spec(folder)
-    except SpecError:
-        return None
-    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-    return Entry(
-        name=spec.name,
-        where=where,
-        family=spec.family,
-        licence=spec.licence,
-        bytes=size,
-        stems=spec.stems,
-        sample_rate=spec.sample_rate,
-        scores=spec.scores,
-        folder=folder,
-        writes=spec.geometry.writes,
-    )
-
-
-def _entry_of_published(entry: Published) -> Entry:
-    return Entry(
-        entry.name, "published", entry.family, entry.licence, entry.bytes, entry.stems, entry.sample_rate, entry.scores
-    )
+def _entry(
+    about: ModelSpec | Published, where: Place, size: int, folder: Path | None = None, writes: str = "text"
+) -> Entry:
+    facts = (about.name, where, about.family, about.licence, size, about.stems, about.sample_rate, about.scores)
+    return Entry(*facts, folder=folder, writes=writes)

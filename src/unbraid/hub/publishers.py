@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unbraid.errors import ChecksumError, DownloadError
+from unbraid.files.atomic import appearing
 from unbraid.files.bounded import parse_json
 from unbraid.hub import download
 from unbraid.hub.catalogue import Published
@@ -99,19 +100,18 @@ def unpack(archive: Path, folder: Path, members: tuple[str, ...]) -> None:
         ChecksumError: the archive is damaged or lacks one of them.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    try:
+    with download.disk_errors(folder):
         folder.mkdir(parents=True)
-        with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:
-                name = member.name.removeprefix("./")
-                content = tar.extractfile(member) if member.isreg() and name in members else None
-                if content:
-                    with open(folder / name, "wb") as file:
-                        shutil.copyfileobj(content, file, 1 << 20)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise ChecksumError(f"{archive.name} cannot be unpacked: {error}.") from None
-    except OSError as error:
-        raise download.disk_error(error, folder) from None
+        try:
+            with tarfile.open(archive, "r:gz") as tar:
+                for member in tar:
+                    name = member.name.removeprefix("./")
+                    content = tar.extractfile(member) if member.isreg() and name in members else None
+                    if content:
+                        with open(folder / name, "wb") as file:
+                            shutil.copyfileobj(content, file, 1 << 20)
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise ChecksumError(f"{archive.name} cannot be unpacked: {error}.") from None
     if missing := [name for name in members if not (folder / name).is_file()]:
         raise ChecksumError(f"{archive.name} does not hold {missing[0]!r}, so it is no checkpoint of Spleeter.")
 
@@ -213,8 +213,5 @@ def _copy_from_hub_cache(repository: str, file: str, commit: str, destination: P
 
     cached = hub.try_to_load_from_cache(repository, file, revision=commit)
     if isinstance(cached, str) and not destination.exists():
-        try:
-            shutil.copyfile(cached, destination)
-        except OSError as error:
-            destination.unlink(missing_ok=True)
-            raise download.disk_error(error, destination.parent) from None
+        with download.disk_errors(destination.parent), appearing(destination) as fresh:
+            shutil.copyfile(cached, fresh)

@@ -16,7 +16,7 @@ from unbraid.files.atomic import flush
 from unbraid.hub import cache as store
 from unbraid.hub import names as hub
 from unbraid.hub.catalogue import Published, catalogue, folder_name
-from unbraid.hub.download import disk_error
+from unbraid.hub.download import disk_errors
 from unbraid.hub.folder import WEIGHTS, open_model_folder
 from unbraid.hub.importers.wav2vec2_backbone import Trunk, read_trunk
 from unbraid.hub.publishers import fetch_trunk
@@ -80,12 +80,10 @@ def _fetched(name: str) -> Path:
             except ModelError:
                 shutil.rmtree(staging, ignore_errors=True)
                 raise
-            try:
+            with disk_errors(destination.parent):
                 destination.parent.mkdir(parents=True, exist_ok=True)
                 flush(fetched.folder)
                 os.replace(fetched.folder, destination)
-            except OSError as error:
-                raise disk_error(error, destination.parent) from None
         shutil.rmtree(staging, ignore_errors=True)
     return destination
 

@@ -30,7 +30,7 @@ REFUSED_DTYPES = {7: "string", 14: "bfloat16"}
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredTensor:
     """Type, shape and position of a tensor."""
 
     dtype: np.dtype
@@ -47,7 +47,7 @@ class Index:
 
     path: Path
     shards: int
-    entries: dict[str, Entry]
+    entries: dict[str, StoredTensor]
 
     def shard_path(self, shard: int) -> Path:
         """The data file of a shard, beside the index."""
@@ -88,7 +88,7 @@ def read_tensors(index: Index, names: Iterable[str]) -> dict[str, np.ndarray]:
     return {name: _read_tensor(name, entry, index) for name, entry in wanted.items()}
 
 
-def _read_tensor(name: str, entry: Entry, index: Index) -> np.ndarray:
+def _read_tensor(name: str, entry: StoredTensor, index: Index) -> np.ndarray:
     path = index.shard_path(entry.shard)
     with readable(path, ModelError), open(path, "rb") as file:
         file.seek(entry.offset)
@@ -100,7 +100,7 @@ def _read_tensor(name: str, entry: Entry, index: Index) -> np.ndarray:
     return np.frombuffer(data, entry.dtype).reshape(entry.shape)
 
 
-def _check_shard(index: Index, shard: int, tensors: dict[str, Entry]) -> None:
+def _check_shard(index: Index, shard: int, tensors: dict[str, StoredTensor]) -> None:
     """Refuse a data file that is not there, or too short for its tensors, of which each has bytes of its own."""
     path = index.shard_path(shard)
     with readable(path, ModelError):
@@ -194,7 +194,7 @@ def _parse_shape(data: bytes) -> tuple[int, ...]:
     return tuple(number(dict(fields(dim)), 1) for dim in dims if isinstance(dim, bytes))
 
 
-def _parse_entry(name: str, data: bytes, path: Path) -> Entry:
+def _parse_entry(name: str, data: bytes, path: Path) -> StoredTensor:
     """A BundleEntryProto."""
     found = dict(fields(data))
     if 7 in found:
@@ -206,7 +206,7 @@ def _parse_entry(name: str, data: bytes, path: Path) -> Entry:
         raise ModelError(f"{path}: tensor {quoted(name)} is {told}, which is not read; allowed are plain numbers.")
     if not isinstance(shape := found.get(2, b""), bytes):
         raise ValueError(f"tensor {quoted(name)} has no shape")
-    entry = Entry(
+    entry = StoredTensor(
         dtype=np.dtype(DTYPES[kind]),
         shape=_parse_shape(shape),
         shard=number(found, 3),
