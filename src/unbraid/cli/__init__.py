@@ -48,18 +48,10 @@ def _unbraid(
     """Separate recordings without a deep-learning framework: voices of speech, stems of music."""
 
 
-app.command()(separate)
-app.command()(enhance)
-app.command()(transcribe)
-app.command()(phonemize)
-app.command()(synthesize)
+for command in (separate, enhance, transcribe, phonemize, synthesize, train, export, evaluate, attention, doctor):
+    app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
-app.command()(train)
-app.command()(export)
-app.command()(evaluate)
-app.command()(attention)
-app.command()(doctor)
 
 
 def main() -> None:

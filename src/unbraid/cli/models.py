@@ -1,5 +1,6 @@
 """`unbraid models`: list, download, import and remove models."""
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -99,17 +100,9 @@ def path(name: _Name) -> None:
 
 
 def _as_json(entry: "Entry") -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "where": entry.where,
-        "folder": None if entry.folder is None else str(entry.folder),
-        "family": entry.family,
-        "licence": entry.licence,
-        "bytes": entry.bytes,
-        "stems": list(entry.stems),
-        "sample_rate": entry.sample_rate,
-        "scores": entry.scores,
-    }
+    facts = dataclasses.asdict(entry) | {"folder": entry.folder and str(entry.folder)}
+    del facts["writes"]
+    return facts
 
 
 def _print_list(entries: "list[Entry]") -> None:

@@ -3,7 +3,6 @@
 import sys
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from unbraid.audio import spooled
@@ -36,7 +35,7 @@ class Sources:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._delete.close()
 
 

@@ -6,7 +6,6 @@ Shown only for work of more than a second, and only on a terminal.
 import os
 import sys
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from unbraid.files.printable import printable
@@ -44,7 +43,7 @@ class Meter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:

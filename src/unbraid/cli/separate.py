@@ -49,28 +49,20 @@ def separate(
     tell = notice if output == "-" else say
     result = Report(StemsResult)
     with reported(result, "track", as_json=as_json, quiet=quiet, tell=tell, tell_failures=tell):
-        from unbraid.cli.request import (
-            Coding,
-            Engine,
-            SeparationRequest,
-            check_json_alone,
-            choose_model,
-            excerpt_of,
-            split_stems,
-        )
+        from unbraid.cli import request as req
         from unbraid.tasks.separation.options import Options
 
-        check_json_alone(as_json=as_json, output=output)
-        wanted, removed = split_stems(stems), split_stems(remove, "--remove", "to remove none") or ()
-        request = SeparationRequest(
+        req.check_json_alone(as_json=as_json, output=output)
+        wanted, removed = req.split_stems(stems), req.split_stems(remove, "--remove", "to remove none") or ()
+        request = req.SeparationRequest(
             inputs=tuple(inputs),
-            model=choose_model(model, speakers),
+            model=req.choose_model(model, speakers),
             root=None if output == "-" else Path(output),
             template=template,
             stems=wanted,
-            coding=Coding(format.removeprefix(".").lower(), subtype, bitrate, resample),
-            excerpt=excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
-            engine=Engine(device, precision, threads),
+            coding=req.Coding(format.removeprefix(".").lower(), subtype, bitrate, resample),
+            excerpt=req.excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
+            engine=req.Engine(device, precision, threads),
             options=Options(
                 wiener=int(wiener) if wiener_iterations is None else wiener_iterations,
                 raw=raw,

@@ -60,11 +60,13 @@ class TranscriptionRequest:
 
 
 @dataclass(frozen=True)
-class _Models:
-    """The models of a run."""
+class _Session:
+    """A request, the format of its texts, and the models that it has opened."""
 
+    request: TranscriptionRequest
+    form: str
     transcriber: Transcriber
-    separator: Separator | None = None
+    separator: Separator | None
 
 
 def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: bool = False) -> None:
@@ -78,15 +80,30 @@ def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: boo
     collected = find_inputs(request.inputs, recursive=request.recursive, quiet=quiet)
     outputs, failed = outputs_of(request, collected, form)
     homes = {path.parent for path in outputs.values() if path is not None}
-    with swept(*homes), _opened(request) as models, Sources(quiet=quiet) as sources:
-        report.device, report.device_reason = models.transcriber.device, models.transcriber.device_reason
+    with swept(*homes), ExitStack() as opened, Sources(quiet=quiet) as sources:
+        transcriber, separator = opened.enter_context(_transcriber(request)), None
+        report.device, report.device_reason = transcriber.device, transcriber.device_reason
+        if request.voices is not None:
+            separator = Separator(request.voices, device=request.device, threads=request.threads)
+            opened.callback(separator.close)
+        session = _Session(request, form, transcriber, separator)
 
         def work(item: Item, title: str) -> TextResult:
             with Meter(title, quiet=quiet) as meter:
-                source = sources.path(item)
-                return _transcribe(item.label, source, outputs[item], (request, form, models), meter)
+                return _transcribe(item.label, sources.path(item), outputs[item], session, meter)
 
         process(collected, failed, work, report, sources, quiet=quiet)
+
+
+def _transcriber(request: TranscriptionRequest) -> Transcriber:
+    return Transcriber(
+        request.model,
+        device=request.device,
+        threads=request.threads,
+        beams=request.beams,
+        long_model=request.long_model,
+        long_seconds=request.long_seconds,
+    )
 
 
 class _Position:
@@ -100,14 +117,12 @@ class _Position:
         self._meter(done, total)
 
 
-def _transcribe(
-    label: str, source: Path, output: Path | None, how: tuple[TranscriptionRequest, str, _Models], meter: Meter
-) -> TextResult:
+def _transcribe(label: str, source: Path, output: Path | None, session: _Session, meter: Meter) -> TextResult:
     """Transcribe one recording to its file, to the terminal, or into the result for JSON."""
-    (request, form, models), started, position = how, time.monotonic(), _Position(meter)
+    request, form, started, position = session.request, session.form, time.monotonic(), _Position(meter)
     info = probe(source, request.excerpt.track, request.excerpt.reading)  # errors before anything is written
     runs: list[Diagnostics] = []  # the last one names the model that reads the texts
-    lines, transcript = _lines(source, request, models, position, runs), None
+    lines, transcript = _lines(source, session, position, runs), None
     first = list(itertools.islice(lines, 1))
     lines, model = itertools.chain(first, lines), runs[-1].model
     if request.as_json and output is None:
@@ -138,48 +153,25 @@ def _transcribe(
     )
 
 
-def _lines(
-    source: Path, request: TranscriptionRequest, models: _Models, progress: Progress, runs: list[Diagnostics]
-) -> Iterator[Line]:
+def _lines(source: Path, session: _Session, progress: Progress, runs: list[Diagnostics]) -> Iterator[Line]:
     """The lines of a recording, or of each of its voices, in the order in which they begin.
 
     The runs are the one that reads the recording, and one for each voice.
     """
-    excerpt, transcriber = request.excerpt, models.transcriber
-    if models.separator is None:
-        words = transcriber.run(source, excerpt, channels=request.channels, progress=progress)
+    excerpt, transcriber, separator = session.request.excerpt, session.transcriber, session.separator
+    if separator is None:
+        words = transcriber.run(source, excerpt, channels=session.request.channels, progress=progress)
         runs.append(words.diagnostics)
         yield from lines_of(words)
         return
-    blocks = models.separator.run(source, excerpt, progress)
+    blocks = separator.run(source, excerpt, progress)
     runs.append(blocks.diagnostics)
-    rate = models.separator.output_rate(probe(source, excerpt.track, excerpt.reading).sample_rate)
+    rate = separator.output_rate(probe(source, excerpt.track, excerpt.reading).sample_rate)
     with _voices(blocks, rate) as voices:
         texts = {voice: transcriber.run(file) for voice, file in voices.items()}
         runs += [words.diagnostics for words in texts.values()]
         lines = [lines_of((word.after(excerpt.start) for word in words), voice) for voice, words in texts.items()]
         yield from heapq.merge(*lines, key=lambda line: line.start)
-
-
-@contextmanager
-def _opened(request: TranscriptionRequest) -> Iterator[_Models]:
-    with ExitStack() as opened:
-        transcriber = opened.enter_context(
-            Transcriber(
-                request.model,
-                device=request.device,
-                threads=request.threads,
-                beams=request.beams,
-                long_model=request.long_model,
-                long_seconds=request.long_seconds,
-            )
-        )
-        if request.voices is None:
-            yield _Models(transcriber)
-        else:
-            separator = Separator(request.voices, device=request.device, threads=request.threads)
-            opened.callback(separator.close)
-            yield _Models(transcriber, separator)
 
 
 @contextmanager
