@@ -15,6 +15,13 @@ from unbraid import audio
 FILES = ["mixtures.csv", "report.html", "summary.json"]
 
 
+@pytest.fixture(autouse=True)
+def without_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plots take seconds, so one test of each kind of pages draws them."""
+    if request.node.name not in ("test_it_writes_a_report_a_table_and_a_summary", "test_songs_get_the_same_folder"):
+        monkeypatch.setattr("unbraid.tasks.pages.plots.available", lambda: False)
+
+
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     """Three mixtures of two voices as the scripts of WSJ0-2mix would write them."""

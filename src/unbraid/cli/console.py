@@ -131,8 +131,8 @@ def guarded(*, as_json: bool = False) -> Iterator[None]:
 
 
 def json_text(values: Any) -> str:
-    """Values as JSON on one line, unescaped but for control characters."""
-    return json_printable(json.dumps(values, ensure_ascii=False))
+    """Values, paths among them, as JSON on one line, unescaped but for control characters."""
+    return json_printable(json.dumps(values, ensure_ascii=False, default=os.fspath))
 
 
 @contextmanager

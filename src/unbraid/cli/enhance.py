@@ -60,7 +60,7 @@ def enhance(
     """Remove noise from speech: noisy.wav gives noisy-speech.wav, at the same rate, length and channels."""
     tell = notice if output == "-" else say
     report = Report(StemsResult)
-    with reported(report, "track", as_json=as_json, quiet=quiet, tell=tell, tell_failures=tell):
+    with reported(report, "track", as_json=as_json, quiet=quiet, tell=tell):
         from unbraid.cli.request import Coding, Engine, SeparationRequest, check_json_alone, excerpt_of
         from unbraid.tasks.separation.options import Options
 

@@ -136,7 +136,7 @@ def evaluate(
             with disk_errors(folder):
                 _settle(_written(report.files, work), folder)
         if as_json:
-            say(json_text(report.values | {"report": str(folder / REPORT)}))
+            say(json_text(report.values | {"report": folder / REPORT}))
         elif not quiet:
             for line in (*report.lines, f"report: {folder / REPORT}"):
                 say(line)

@@ -100,9 +100,7 @@ def path(name: _Name) -> None:
 
 
 def _as_json(entry: "Entry") -> dict[str, Any]:
-    facts = dataclasses.asdict(entry) | {"folder": entry.folder and str(entry.folder)}
-    del facts["writes"]
-    return facts
+    return {name: value for name, value in dataclasses.asdict(entry).items() if name != "writes"}
 
 
 def _print_list(entries: "list[Entry]") -> None:

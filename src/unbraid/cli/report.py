@@ -1,5 +1,6 @@
 """The outcome of a run over input files and of each of them: the summary at the end, --json, and the exit code."""
 
+import dataclasses
 import os
 import shlex
 from collections.abc import Callable, Iterator
@@ -23,23 +24,15 @@ class Result:
 
     input: str
     status: Status
-    error: str | None = None
-    notices: tuple[str, ...] = ()  # warnings about the input
     seconds: float | None = None  # of audio
-    elapsed: float | None = None  # processing time in seconds
+    elapsed_seconds: float | None = None  # of processing
     start_seconds: float | None = None  # of silence at its start, for a track that starts later than its file
+    notices: tuple[str, ...] = ()  # warnings about the input
+    error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The object of this input in --json."""
-        return {
-            "input": self.input,
-            "status": self.status,
-            "seconds": self.seconds,
-            "elapsed_seconds": self.elapsed,
-            "start_seconds": self.start_seconds,
-            "notices": list(self.notices),
-            "error": self.error,
-        }
+        return dataclasses.asdict(self)
 
     def lines(self) -> list[str]:
         """The lines about this input in the summary."""
@@ -51,9 +44,9 @@ class Result:
 
     def speed(self, outputs: str) -> str:
         """One line that says where the outputs are and how long they took."""
-        assert self.seconds is not None and self.elapsed is not None
-        factor = self.seconds / max(self.elapsed, 1e-9)
-        return f"{self.input} -> {outputs} ({self.seconds:.1f} s in {self.elapsed:.1f} s, {factor:.1f} x real time)"
+        assert self.seconds is not None and self.elapsed_seconds is not None
+        factor, elapsed = self.seconds / max(self.elapsed_seconds, 1e-9), self.elapsed_seconds
+        return f"{self.input} -> {outputs} ({self.seconds:.1f} s in {elapsed:.1f} s, {factor:.1f} x real time)"
 
 
 @dataclass(frozen=True)
@@ -61,34 +54,31 @@ class StemsResult(Result):
     """The outcome of separating one input."""
 
     outputs: dict[str, Path] = field(default_factory=dict)
+    report: Path | None = None  # the page of --report
     gain_db: float | None = None
-    agreement_db: float | None = None  # of neighbouring windows of speech, the median
-    page: Path | None = None  # of --report
+    window_agreement_db: float | None = None  # of neighbouring windows of speech, the median
 
     def as_json(self) -> dict[str, Any]:
         """The object of this input in --json."""
-        return super().as_json() | {
-            "outputs": {stem: str(path) for stem, path in self.outputs.items()},
-            "report": str(self.page) if self.page else None,
-            "realtime_factor": self.seconds / self.elapsed if self.seconds and self.elapsed else None,
-            "gain_db": self.gain_db,
-            "window_agreement_db": self.agreement_db,
-        }
+        elapsed = self.elapsed_seconds
+        return super().as_json() | {"realtime_factor": self.seconds / elapsed if self.seconds and elapsed else None}
 
     def lines(self) -> list[str]:
         """The lines about this input in the summary."""
         if self.status == "failed":
             return []
         where = " ".join(shlex.quote(str(path)) for path in self.outputs.values()) or "standard output"
-        page = [f"  report: {shlex.quote(str(self.page))}"] if self.page else []
+        page = [f"  report: {shlex.quote(str(self.report))}"] if self.report else []
         if self.status == "skipped":
             return [f"{self.input} was done already: {where}", *page]
         lines = [self.speed(where)]
         if self.gain_db:
             amount = f"{-self.gain_db:.1f} dB" if self.gain_db < -0.05 else "less than 0.1 dB"
             lines.append(f"  stems turned down by {amount} so that none clips")
-        if self.agreement_db is not None:
-            lines.append(f"  neighbouring windows agree to {self.agreement_db:.0f} dB (median) where they overlap")
+        if self.window_agreement_db is not None:
+            lines.append(
+                f"  neighbouring windows agree to {self.window_agreement_db:.0f} dB (median) where they overlap"
+            )
         return [*lines, *page]
 
 
@@ -97,19 +87,19 @@ class TextResult(Result):
     """The outcome of transcribing one input."""
 
     seconds: float | None = 0.0
-    elapsed: float | None = 0.0
+    elapsed_seconds: float | None = 0.0
     start_seconds: float | None = 0.0
-    output: Path | None = None  # None: printed, or in the JSON
-    transcript: list[dict[str, Any]] | None = None  # its lines, where they are in the JSON
     model: str | None = None
     notice: str | None = None  # about how it was transcribed
+    output: Path | None = None  # None: printed, or in the JSON
+    transcript: list[dict[str, Any]] | None = None  # its lines, where they are in the JSON
 
     def as_json(self) -> dict[str, Any]:
         """The object of this input in --json."""
-        text = None if self.transcript is None else "\n".join(line["text"] for line in self.transcript)
-        output = str(self.output) if self.output else None
-        about = {"model": self.model, "notice": self.notice, "output": output}
-        return super().as_json() | about | {"text": text, "lines": self.transcript}
+        values = super().as_json()
+        lines = values.pop("transcript")
+        text = None if lines is None else "\n".join(line["text"] for line in lines)
+        return values | {"text": text, "lines": lines}
 
     def lines(self) -> list[str]:
         """The lines about this input in the summary."""
@@ -173,7 +163,7 @@ def reported(
     as_json: bool,
     quiet: bool,
     tell: Callable[[str], None] = say,
-    tell_failures: Callable[[str], None] = say,
+    tell_failures: Callable[[str], None] | None = None,
 ) -> Iterator[None]:
     """Print the report of the run in this block, however it ends, and exit; LOST is what an interrupt discards."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are tiny, its threads cost 50 ms
@@ -195,5 +185,5 @@ def reported(
             for line in report.summary():
                 tell(line)
             for line in report.failures():
-                tell_failures(line)
+                (tell_failures or tell)(line)
         raise typer.Exit(code)

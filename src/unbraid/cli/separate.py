@@ -48,7 +48,7 @@ def separate(
     """
     tell = notice if output == "-" else say
     result = Report(StemsResult)
-    with reported(result, "track", as_json=as_json, quiet=quiet, tell=tell, tell_failures=tell):
+    with reported(result, "track", as_json=as_json, quiet=quiet, tell=tell):
         from unbraid.cli import request as req
         from unbraid.tasks.separation.options import Options
 

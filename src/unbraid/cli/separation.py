@@ -72,7 +72,7 @@ def _separate(
     started = time.monotonic()
     if request.resume and track.is_done():
         track.complete_record()
-        return StemsResult(label, "skipped", outputs=track.outputs, page=track.page)
+        return StemsResult(label, "skipped", outputs=track.outputs, report=track.page)
     if request.root is None:
         result = write_stream(separator, track, sys.stdout.buffer, meters[0])
     else:
@@ -83,12 +83,12 @@ def _separate(
         "done",
         notices=result.diagnostics.notices,
         seconds=result.seconds,
-        elapsed=time.monotonic() - started,
+        elapsed_seconds=time.monotonic() - started,
         start_seconds=track.signal.start_seconds,
         outputs=track.outputs if request.root is not None else {},
         gain_db=result.gain_db,
-        agreement_db=median(agreement_db) if agreement_db else None,
-        page=track.page,
+        window_agreement_db=median(agreement_db) if agreement_db else None,
+        report=track.page,
     )
 
 

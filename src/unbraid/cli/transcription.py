@@ -144,7 +144,7 @@ def _transcribe(label: str, source: Path, output: Path | None, session: _Session
         "done",
         notices=runs[0].notices,
         seconds=position.seconds,
-        elapsed=time.monotonic() - started,
+        elapsed_seconds=time.monotonic() - started,
         start_seconds=max(0.0, info.start_seconds - request.excerpt.start),
         output=output,
         transcript=transcript,

@@ -180,7 +180,7 @@ def open_folder(folder: Path, *, with_head: bool) -> Folder:
     trained = settings.get("architectures", [])
     if with_head and isinstance(trained, list) and trained and not any(str(a).endswith("ForCTC") for a in trained):
         raise _headless(folder, shortened(str(trained[0])))
-    check(KINDS[kind], (SOUND, PROCESSOR), *([SYMBOLS],) * with_head, WEIGHTS)
+    check(KINDS[kind], (SOUND, PROCESSOR), *([(SYMBOLS,)] if with_head else ()), WEIGHTS)
     return Folder(settings, _read_sound(folder), next(folder / file for file in WEIGHTS if (folder / file).is_file()))
 
 
@@ -247,7 +247,7 @@ def renamed(
         names = _published_names(ours, prefix, norm)
         parts = [as_weight(published[name], name, str(path)) for name in names]
         if ours == POSITION:
-            tensors[ours] = _normed(*parts, path)
+            tensors[ours] = _normed(parts[0], parts[1], path)
         elif head and ours.startswith("symbols."):
             tensors[ours] = _permuted(parts[0], head, NO_SYMBOL if ours.endswith("bias") else 0.0)
         else:
