@@ -68,13 +68,12 @@ def check_all() -> Checkup:
         "environment": environment,
     }
     for name, check in checks.items():
+        checkup.sections[name] = {}
         try:
             checkup.sections[name] = check(checkup.problems)
         except UnbraidError as error:
-            checkup.sections[name] = {}
             checkup.problems.append(str(error))
         except Exception as error:
-            checkup.sections[name] = {}
             checkup.problems.append(f"the {name} cannot be checked: {type(error).__name__}: {error}")
     return checkup
 

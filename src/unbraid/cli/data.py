@@ -1,5 +1,6 @@
 """`unbraid data`: make songs for training."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -106,7 +107,7 @@ class Tally:
     def __init__(self) -> None:
         self.done = self.skipped = self.failed = 0
         self._seconds = 0.0
-        self._parts: dict[str, int] = {}
+        self._parts = Counter[str]()
         self._told: set[str] = set()
 
     def add(self, outcome: "Outcome") -> None:
@@ -115,8 +116,7 @@ class Tally:
         self.skipped += outcome.skipped
         self.failed += outcome.error is not None
         self._seconds += outcome.seconds
-        for part in outcome.parts:
-            self._parts[part] = self._parts.get(part, 0) + 1
+        self._parts.update(outcome.parts)
         for trouble in outcome.troubles:
             if trouble not in self._told:
                 self._told.add(trouble)

@@ -38,21 +38,40 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class SeparationRequest:
-    """The options of `unbraid separate`."""
+class Request:
+    """The options that commands over audio files share.
+
+    Raises:
+        UsageError: a number of threads or a time that is not possible.
+    """
 
     inputs: tuple[str, ...]
-    model: str = DEFAULTS["separation"]
+    model: str
+    excerpt: Excerpt = field(default_factory=Excerpt)
+    engine: Engine = Engine()
+    recursive: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        threads, excerpt = self.engine.threads, self.excerpt
+        if threads is not None and threads < 1:
+            raise UsageError(f"{threads} threads are not possible; give 1 or more, or leave --threads out.")
+        if not 0 <= excerpt.start < math.inf:
+            raise UsageError(f"A start of {excerpt.start:g} s is not possible; it must be 0 or more.")
+        if excerpt.duration is not None and not 0 < excerpt.duration < math.inf:
+            raise UsageError(f"A duration of {excerpt.duration:g} s is not possible; it must be more than 0.")
+
+
+@dataclass(frozen=True)
+class SeparationRequest(Request):
+    """The options of `unbraid separate`."""
+
     root: Path | None = Path()  # None: standard output
     template: str = DEFAULT_TEMPLATE
     stems: tuple[str, ...] | None = None  # None: all
     coding: Coding = Coding()
-    excerpt: Excerpt = field(default_factory=Excerpt)
-    engine: Engine = Engine()
     options: Options = field(default_factory=Options)
-    recursive: bool = False
     resume: bool = False
-    overwrite: bool = False
     report: bool = False  # a page beside the stems
 
     def __post_init__(self) -> None:
@@ -62,8 +81,7 @@ class SeparationRequest:
             raise UsageError("--report writes a page beside the stems, so choose a folder with -o instead of -.")
         if self.resume and "-" in self.inputs:
             raise UsageError("--resume needs files: whether standard input is what it was cannot be told.")
-        check_threads(self.engine.threads)
-        check_excerpt(self.excerpt)
+        super().__post_init__()
 
     def making_options(self) -> dict[str, Any]:
         """The options that determine the content of the stems' files, as JSON values."""
@@ -73,20 +91,6 @@ class SeparationRequest:
         excerpt |= {name: value for name, value in reading.items() if value}  # as records without them have it
         removed = list(self.options.remove)  # JSON knows no tuples
         return {**options, "remove": removed, **coding, **excerpt, "precision": self.engine.precision}
-
-
-def check_threads(threads: int | None) -> None:
-    """Refuse impossible numbers of threads."""
-    if threads is not None and threads < 1:
-        raise UsageError(f"{threads} threads are not possible; give 1 or more, or leave --threads out.")
-
-
-def check_excerpt(excerpt: Excerpt) -> None:
-    """Refuse impossible times."""
-    if not 0 <= excerpt.start < math.inf:
-        raise UsageError(f"A start of {excerpt.start:g} s is not possible; it must be 0 or more.")
-    if excerpt.duration is not None and not 0 < excerpt.duration < math.inf:
-        raise UsageError(f"A duration of {excerpt.duration:g} s is not possible; it must be more than 0.")
 
 
 def track_choice(text: str) -> TrackChoice:

@@ -4,7 +4,7 @@ An input that fails is reported at once and does not stop the others.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from unbraid.cli.console import explain, notice, report_error, warn
 from unbraid.cli.files.inputs import Collected, Item, collect
 from unbraid.cli.pipes import Sources
 from unbraid.cli.report import AnyResult, Report
+from unbraid.cli.request import Request
 from unbraid.errors import AudioError, Cancelled, UsageError
 from unbraid.files.atomic import appearing
 from unbraid.files.workdir import disk_errors
@@ -19,13 +20,13 @@ from unbraid.files.workdir import disk_errors
 MOST_LISTED = 10  # skipped entries of folders that are listed one by one
 
 
-def find_inputs(names: Sequence[str], *, recursive: bool, quiet: bool) -> Collected:
-    """The inputs with these names; skipped entries of folders are listed.
+def find_inputs(request: Request, *, quiet: bool) -> Collected:
+    """The inputs that a request names; skipped entries of folders are listed.
 
     Raises:
         UsageError: there is no input.
     """
-    collected = collect(names, recursive=recursive)
+    collected = collect(request.inputs, recursive=request.recursive)
     if not quiet:
         notice(*skipped_entries(collected))
     return collected

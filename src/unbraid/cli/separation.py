@@ -37,7 +37,7 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
     report.model, coding, engine = request.model, request.coding, request.engine
     choose_format(coding.format, subtype=coding.subtype, bitrate=coding.bitrate)  # refuses before anything is loaded
     OutputLayout(request.root or Path(), request.template, coding.format, request.model)
-    collected = find_inputs(request.inputs, recursive=request.recursive, quiet=quiet)
+    collected = find_inputs(request, quiet=quiet)
     roots = () if request.root is None else (request.root,)
     with (
         swept(*roots),

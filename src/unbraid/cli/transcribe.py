@@ -88,7 +88,7 @@ def transcribe(
     """
     report = Report(TextResult)
     with reported(report, "text", as_json=as_json, quiet=quiet, tell_failures=notice):
-        from unbraid.cli.request import check_json_alone, excerpt_of
+        from unbraid.cli.request import Engine, check_json_alone, excerpt_of
         from unbraid.cli.transcription import TranscriptionRequest, run, voices_model
         from unbraid.tasks.transcription.transcriber import MODEL
 
@@ -105,8 +105,7 @@ def transcribe(
             beams=beams,
             long_model=long_model,
             long_seconds=long_seconds,
-            device=device,
-            threads=threads,
+            engine=Engine(device, threads=threads),
             recursive=recursive,
             overwrite=overwrite,
             as_json=as_json,

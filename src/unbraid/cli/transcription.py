@@ -9,16 +9,16 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.audio import Audio, Excerpt, OutputFormat, Writer, open_writer, probe
+from unbraid.audio import Audio, OutputFormat, Writer, open_writer, probe
 from unbraid.cli.console import say
 from unbraid.cli.files.inputs import EXTENSIONS, Collected, Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, TextResult
-from unbraid.cli.request import check_excerpt, check_threads, choose_model
+from unbraid.cli.request import Request, choose_model
 from unbraid.cli.run import find_inputs, process, written
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept, temporary_folder
@@ -34,29 +34,18 @@ _FLOAT = OutputFormat("wav", "32f")
 
 
 @dataclass(frozen=True)
-class TranscriptionRequest:
+class TranscriptionRequest(Request):
     """The options of `unbraid transcribe`."""
 
-    inputs: tuple[str, ...]
-    model: str
     output: str | None = None  # None: standard output
     form: str | None = None  # None: by the extension of the output
     template: str = "{track}.{ext}"
-    excerpt: Excerpt = field(default_factory=Excerpt)
     voices: str | None = None  # the model that separates voices first
     channels: Channels = "mix"
     beams: int | None = None
     long_model: str | None = None
     long_seconds: float = 120.0
-    device: str = "auto"
-    threads: int | None = None
-    recursive: bool = False
-    overwrite: bool = False
     as_json: bool = False
-
-    def __post_init__(self) -> None:
-        check_excerpt(self.excerpt)
-        check_threads(self.threads)
 
 
 @dataclass(frozen=True)
@@ -77,14 +66,14 @@ def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: boo
         UnbraidError: a model or the device is not there; nothing was done.
     """
     report.model, form = request.model, text_format(request)
-    collected = find_inputs(request.inputs, recursive=request.recursive, quiet=quiet)
+    collected = find_inputs(request, quiet=quiet)
     outputs, failed = outputs_of(request, collected, form)
     homes = {path.parent for path in outputs.values() if path is not None}
     with swept(*homes), ExitStack() as opened, Sources(quiet=quiet) as sources:
         transcriber, separator = opened.enter_context(_transcriber(request)), None
         report.device, report.device_reason = transcriber.device, transcriber.device_reason
         if request.voices is not None:
-            separator = Separator(request.voices, device=request.device, threads=request.threads)
+            separator = Separator(request.voices, device=request.engine.device, threads=request.engine.threads)
             opened.callback(separator.close)
         session = _Session(request, form, transcriber, separator)
 
@@ -98,8 +87,8 @@ def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: boo
 def _transcriber(request: TranscriptionRequest) -> Transcriber:
     return Transcriber(
         request.model,
-        device=request.device,
-        threads=request.threads,
+        device=request.engine.device,
+        threads=request.engine.threads,
         beams=request.beams,
         long_model=request.long_model,
         long_seconds=request.long_seconds,

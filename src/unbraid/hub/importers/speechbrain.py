@@ -27,43 +27,31 @@ SETTINGS = "hyperparams.yaml"
 PARTS = ("encoder", "masknet", "decoder")
 FILES = (SETTINGS, *(f"{part}.ckpt" for part in PARTS))
 
-LAYER = "dual_mdl.{i}.{half}_mdl.mdl.layers.{j}."
-NAMES = {  # published: ours; {i} is a block, {half} intra or inter, {j} a layer
+BLOCK = ("dual_mdl.{i}.{half}", "masknet.blocks.{i}.{half}")
+LAYER = (f"{BLOCK[0]}_mdl.mdl.layers.{{j}}.", f"{BLOCK[1]}.layers.{{j}}.")
+AFFINE = {  # modules with a weight and a bias; published: ours; {i} is a block, {half} intra or inter, {j} a layer
+    "norm": "masknet.norm",
+    "conv2d": "masknet.split",
+    "output.0": "masknet.value",
+    "output_gate.0": "masknet.gate",
+    f"{BLOCK[0]}_norm": f"{BLOCK[1]}_norm",
+    f"{BLOCK[0]}_mdl.mdl.norm.norm": f"{BLOCK[1]}.norm",
+    f"{LAYER[0]}norm1.norm": f"{LAYER[1]}attention_norm",
+    f"{LAYER[0]}self_att.att.out_proj": f"{LAYER[1]}attention.out_proj",
+    f"{LAYER[0]}norm2.norm": f"{LAYER[1]}feed_norm",
+    f"{LAYER[0]}pos_ffn.ffn.0": f"{LAYER[1]}feed_in",
+    f"{LAYER[0]}pos_ffn.ffn.3": f"{LAYER[1]}feed_out",
+}
+NAMES = {  # of tensors
     "encoder": {"conv1d.weight": "encoder.weight"},
     "decoder": {"weight": "decoder.weight"},
     "masknet": {
-        "norm.weight": "masknet.norm.weight",
-        "norm.bias": "masknet.norm.bias",
         "conv1d.weight": "masknet.inlet.weight",
-        "conv2d.weight": "masknet.split.weight",
-        "conv2d.bias": "masknet.split.bias",
         "prelu.weight": "masknet.prelu.weight",
-        "output.0.weight": "masknet.value.weight",
-        "output.0.bias": "masknet.value.bias",
-        "output_gate.0.weight": "masknet.gate.weight",
-        "output_gate.0.bias": "masknet.gate.bias",
         "end_conv1x1.weight": "masknet.outlet.weight",
-        "dual_mdl.{i}.{half}_norm.weight": "masknet.blocks.{i}.{half}_norm.weight",
-        "dual_mdl.{i}.{half}_norm.bias": "masknet.blocks.{i}.{half}_norm.bias",
-        "dual_mdl.{i}.{half}_mdl.mdl.norm.norm.weight": "masknet.blocks.{i}.{half}.norm.weight",
-        "dual_mdl.{i}.{half}_mdl.mdl.norm.norm.bias": "masknet.blocks.{i}.{half}.norm.bias",
-        **{
-            f"{LAYER}{theirs}": f"masknet.blocks.{{i}}.{{half}}.layers.{{j}}.{ours}"
-            for theirs, ours in {
-                "norm1.norm.weight": "attention_norm.weight",
-                "norm1.norm.bias": "attention_norm.bias",
-                "self_att.att.in_proj_weight": "attention.in_proj.weight",
-                "self_att.att.in_proj_bias": "attention.in_proj.bias",
-                "self_att.att.out_proj.weight": "attention.out_proj.weight",
-                "self_att.att.out_proj.bias": "attention.out_proj.bias",
-                "norm2.norm.weight": "feed_norm.weight",
-                "norm2.norm.bias": "feed_norm.bias",
-                "pos_ffn.ffn.0.weight": "feed_in.weight",
-                "pos_ffn.ffn.0.bias": "feed_in.bias",
-                "pos_ffn.ffn.3.weight": "feed_out.weight",
-                "pos_ffn.ffn.3.bias": "feed_out.bias",
-            }.items()
-        },
+        f"{LAYER[0]}self_att.att.in_proj_weight": f"{LAYER[1]}attention.in_proj.weight",
+        f"{LAYER[0]}self_att.att.in_proj_bias": f"{LAYER[1]}attention.in_proj.bias",
+        **{f"{theirs}.{kind}": f"{ours}.{kind}" for theirs, ours in AFFINE.items() for kind in ("weight", "bias")},
     },
 }
 CONVOLUTIONS = {  # published 1x1 convolutions: axes of size 1 that our Linear weights lack
