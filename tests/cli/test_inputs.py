@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unbraid.cli.files.inputs import Item, OutputLayout, collect, refuse_collisions
@@ -26,6 +26,7 @@ TEMPLATES = st.sampled_from(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first names take a second, more on a busy machine
 @given(st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=6, unique=True), TEMPLATES)
 def test_outputs_never_meet_and_never_leave_the_root(places, template):
     root = Path("root").absolute()
