@@ -20,14 +20,14 @@ _Midi = Annotated[list[Path], _material(metavar="FOLDER", help="MIDI files; can 
 _SoundFont = Annotated[list[Path], _material(metavar="FILE", help="A .sf2 or .sf3; can be given again.")]
 _Kits = Annotated[list[Path] | None, _material(metavar="FOLDER", help="Hydrogen drum kits; can be given again.")]
 _Voices = Annotated[list[Path] | None, _material(metavar="FOLDER", help="Speech or singing; can be given again.")]
-_Sung = Annotated[float, _material(metavar="SHARE", help="Of the songs that speech is made to sing.")]
-_Out = Annotated[Path, _output("--out", "-o", metavar="DIR", help="The corpus.")]
-_Split = Annotated[Literal["train", "dev", "test"], _output(help="What the songs are for.")]
-_Songs = Annotated[int, _output(metavar="N", min=1, help="How many.")]
+_Sung = Annotated[float, _material(metavar="SHARE", help="Share of songs whose vocals are sung by processed speech.")]
+_Out = Annotated[Path, _output("--out", "-o", metavar="DIR", help="The folder of the corpus.")]
+_Split = Annotated[Literal["train", "dev", "test"], _output(help="The split that the songs are for.")]
+_Songs = Annotated[int, _output(metavar="N", min=1, help="Number of songs.")]
 _Seconds = Annotated[float, _output(metavar="S", help="Length of a song.")]
-_Seed = Annotated[int, _output(metavar="N", min=0, help="Other songs.")]
+_Seed = Annotated[int, _output(metavar="N", min=0, help="Seed: another one gives other songs.")]
 _Workers = Annotated[int, _output(metavar="N", min=1, help="Songs at a time.")]
-_Format = Annotated[Literal["flac", "wav"], _output("--format", help="16 bit.")]
+_Format = Annotated[Literal["flac", "wav"], _output("--format", help="Format of the stems, in 16 bit.")]
 
 
 @data.callback()
@@ -78,8 +78,10 @@ def render(
 @data.command()
 def speak(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The new folder.")],
-    utterances: Annotated[int, typer.Option("--utterances", "-n", metavar="N", min=1, help="How many.")] = 200,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Other words and voices.")] = 0,
+    utterances: Annotated[
+        int, typer.Option("--utterances", "-n", metavar="N", min=1, help="Number of utterances.")
+    ] = 200,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed: another one gives other words and voices.")] = 0,
     digits: Annotated[bool, typer.Option("--digits", help="Digits, to train recognisers on.")] = False,
     phrases: Annotated[bool, typer.Option("--phrases", help="Digits and phrases, to learn speaking from.")] = False,
 ) -> None:
@@ -111,7 +113,7 @@ class Tally:
         self._told: set[str] = set()
 
     def add(self, outcome: "Outcome") -> None:
-        """One more."""
+        """Count the outcome of one song."""
         self.done += 1
         self.skipped += outcome.skipped
         self.failed += outcome.error is not None
@@ -125,7 +127,7 @@ class Tally:
             report_error(f"song {outcome.number}: {outcome.error}")
 
     def words(self) -> str:
-        """The sum of it."""
+        """All counts, as a line."""
         made = self.done - self.skipped - self.failed
         counts = [f"{made} songs rendered"]
         counts += [f"{self.skipped} were there"] if self.skipped else []

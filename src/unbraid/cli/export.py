@@ -18,7 +18,7 @@ def export(
     stems: Annotated[
         str | None, typer.Option(metavar="A,B", help="Only these networks of a music checkpoint. (default: all)")
     ] = None,
-    licence: Annotated[str, typer.Option(help="Of the weights.")] = "as stated by whoever trained it",
+    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "as stated by whoever trained it",
     provenance: Annotated[str, typer.Option(help="Where the weights come from, in one sentence.")] = "",
 ) -> None:
     """Export a training checkpoint to a model folder; needs the train extra, which brings PyTorch."""

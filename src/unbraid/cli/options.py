@@ -72,7 +72,9 @@ Subtype = Annotated[
     str | None,
     _output(metavar="16|24|32f", help="Bit depth of wav and flac. (default: the input's; 24 for lossy ones)"),
 ]
-Bitrate = Annotated[int | None, _output(metavar="KBPS", help="Of lossy formats, in kbit/s. (default: high quality)")]
+Bitrate = Annotated[
+    int | None, _output(metavar="KBPS", help="Bit rate of lossy formats, in kbit/s. (default: high quality)")
+]
 Template = Annotated[
     str,
     _output(
@@ -87,13 +89,13 @@ Resume = Annotated[bool, _output("--resume", help="Skip tracks that are done: sa
 Speakers = Annotated[int | None, _separation(metavar="2|3", help="Choose the speech model by the number of voices.")]
 Wiener = Annotated[bool, _separation("--wiener", help="Refine music stems by a multichannel Wiener filter.")]
 WienerIterations = Annotated[
-    int | None, _separation(metavar="N", min=0, help="Its iterations. (default: 1 with --wiener)")
+    int | None, _separation(metavar="N", min=0, help="Iterations of the Wiener filter. (default: 1 with --wiener)")
 ]
 MaskExponent = Annotated[
     float | None,
     _separation(
         metavar="X",
-        help="Of music's soft masks; a larger one separates harder. (default: the model's own, 2 in Spleeter's)",
+        help="Exponent of music's soft masks; a larger one separates harder. (default: the model's, 2 in Spleeter's)",
     ),
 ]
 Residual = Annotated[bool, _separation("--residual", help="Write the residual, mixture minus stems, as one more stem.")]

@@ -174,13 +174,13 @@ def check_pipe() -> None:
 
 
 def check_json_alone(*, as_json: bool, output: str | None) -> None:
-    """Refuse two things on standard output."""
+    """Refuse JSON and audio, or text, on standard output at once."""
     if as_json and output == "-":
         raise UsageError("--json and -o - both write to standard output; choose one of them.")
 
 
 def check_one_text(given: bool, file: Path | None) -> None:
-    """Refuse no text, and two."""
+    """Refuse a command without a text, and one with two."""
     if given == (file is not None):
         raise UsageError("Give a text, - for standard input, or --file FILE; one of them.")
 

@@ -13,6 +13,7 @@ from unbraid.cli.console import guarded, json_text, notice, say
 from unbraid.cli.progress import Meter
 from unbraid.errors import UsageError
 from unbraid.files.bounded import read_at_most
+from unbraid.hub.defaults import DEFAULTS
 
 if TYPE_CHECKING:
     from unbraid.audio import OutputFormat, StreamWriter, Writer
@@ -46,7 +47,7 @@ def synthesize(
     text: _Text = None,
     output: _Output = Path("speech.wav"),
     file: _File = None,
-    model: opt.ModelOption = "speak",
+    model: opt.ModelOption = DEFAULTS["acoustic model"],
     vocoder: _Vocoder = None,
     subtype: _Subtype = None,
     bitrate: opt.Bitrate = None,
@@ -105,7 +106,7 @@ def _format(output: Path, subtype: str | None, bitrate: int | None, overwrite: b
 
 
 def _read(words: str, file: Path | None) -> str:
-    """The text."""
+    """The text to speak: the words, a file, or standard input."""
     from unbraid.cli.request import check_one_text, decoded
 
     check_one_text(bool(words), file)

@@ -23,7 +23,7 @@ from unbraid.files.workdir import sweep, working_folder
 from unbraid.hub.download import disk_errors
 from unbraid.hub.spec import read_spec
 
-_EARLIER_SECONDS = 3600.0  # longer than an earlier release's folder is under way, which nothing locks
+_EARLIER_SECONDS = 3600.0  # longer than an earlier release, which locks nothing, works in a folder
 
 
 class NoHome(ModelError):
@@ -120,7 +120,7 @@ def forget_staging(key: str, cache: Path | None) -> None:
 
 @contextmanager
 def appearing(destination: Path) -> Iterator[Path]:
-    """A folder to fill beside its place, which it takes, an older one's too, if nothing goes wrong meanwhile.
+    """A folder to fill beside its place; afterwards it takes the place, also of an older folder.
 
     Raises:
         OSError: the disk refuses; what was there is there again.
@@ -164,7 +164,7 @@ def weights_of(folder: Path) -> str | None:
 def forget_copies(folder: Path, others: list[Path], cache: Path | None) -> None:
     """Delete the int8 copies of a model's weights, unless another one in the cache, or of the OTHERS, has the same.
 
-    This is for before the model goes: after a kill between the two, no name would lead to the copies any more.
+    Call it before the model is deleted: after a kill between the two, nothing would lead to the copies any more.
     """
     weights = weights_of(folder)
     kept = (model for model in (*others, *cached_models(cache)) if model != folder)

@@ -90,7 +90,7 @@ def fetch_text(url: str) -> str:
 
 
 def fetch_head(url: str, headers: dict[str, str]) -> Answer:
-    """The head of an answer, whatever its status is, unless it may pass; redirects to other hosts are not followed.
+    """The head of a response, with any status but a transient one; redirects to other hosts are not followed.
 
     Raises:
         DownloadError: as `fetch`.

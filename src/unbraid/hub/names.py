@@ -68,7 +68,7 @@ def resolve(name: str | os.PathLike[str], *, cache: Path | None = None) -> Path:
 
 
 def entries(*, cache: Path | None = None) -> list[Entry]:
-    """Every model that can be used or had: packaged, cached, and published but absent. Damaged folders are left out."""
+    """Every model: packaged, cached, or published and not on this machine. Damaged folders are left out."""
     here: dict[str, Entry] = {}
     places: dict[Place, list[Path]] = {"packaged": store.model_folders(PACKAGED), "cached": store.cached_models(cache)}
     for where, folders in places.items():
@@ -147,7 +147,7 @@ def import_model(source: Path, name: str, *, overwrite: bool = False, cache: Pat
     """Turn a published-form checkpoint on this disk into a model of that name; returns its folder.
 
     Raises:
-        UsageError: the name cannot be had.
+        UsageError: the name is taken, or not a valid one.
         ModelNotFound: there is no such folder.
         ModelError: its content is not a checkpoint that can be read.
     """

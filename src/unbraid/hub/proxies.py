@@ -23,7 +23,7 @@ def certificates() -> "ssl.SSLContext | None":
     """The trusted certificates that the environment names; None: those of the system.
 
     Raises:
-        DownloadError: they are not there, or are none.
+        DownloadError: they are missing, or are not certificates.
     """
     named = next((name for name in CERTIFICATES if os.environ.get(name)), None)
     file = os.environ[named] if named else ""

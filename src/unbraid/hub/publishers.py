@@ -47,7 +47,7 @@ class _Absent(DownloadError):
 
 
 def fetch_trunk(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
-    """Download what a Wav2Vec2 or HuBERT for transformers is besides a head, which it may lack, as `fetch_published`.
+    """Download a Wav2Vec2 or HuBERT for transformers, with a head or without one, as `fetch_published` does.
 
     Raises:
         DownloadError: a file cannot be fetched.

@@ -64,9 +64,7 @@ class ModelSpec:
     windows: Windows | None = None  # SepFormers, band-split Transformers, and Transformers that read audio
     vocabularies: Vocabularies | None = None  # Transformers that read or write text
     mel: Mel | None = None  # audio Transformers that read or write spectrograms
-    level: Level = (
-        "fitted"  # of the outputs of a network of voices: to the mixture, or their own where training gave them one
-    )
+    level: Level = "fitted"  # of the outputs of a network of voices: to the mixture; or their own, learnt in training
     scores: dict[str, float] = field(default_factory=dict)  # "SI-SDRi dB, test_mix2": 5.1
     files: dict[str, str] = field(default_factory=dict)  # name: sha256
     format: int = FORMAT

@@ -27,12 +27,10 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     """
     if not folder.is_dir():
         raise ModelNotFound(f"{folder} is not a folder; expected one that holds {LAYOUTS}.")
-    if speechbrain.is_checkpoint(folder):
-        return speechbrain.read_checkpoint(folder, name)
-    if spleeter.is_checkpoint(folder):
-        return spleeter.read_checkpoint(folder, name)
-    if wav2vec2.is_checkpoint(folder):
-        return wav2vec2.read_checkpoint(folder, name)
+    for layout in (speechbrain, spleeter, wav2vec2):
+        if layout.is_checkpoint(folder):
+            checkpoint: Checkpoint = layout.read_checkpoint(folder, name)
+            return checkpoint
     if all(path.name.startswith(".") for path in folder.iterdir()):  # `.probe`, `._…` are no weights
         raise ModelError(f"{folder} is empty (Spleeter itself would run random weights there); expected {LAYOUTS}.")
     raise ModelError(f"{folder} holds no published checkpoint; looked for {LAYOUTS}.")
