@@ -116,7 +116,7 @@ def test_what_fails_as_json_is_json(unbraid_command, monkeypatch):
 
 
 def test_a_model_of_texts_has_neither_stems_nor_a_rate(unbraid_command, monkeypatch):
-    write_model(store.models_folder(None) / "tiny-text", text_spec())
+    write_model(store.models_folder() / "tiny-text", text_spec())
     (line,) = [line for line in unbraid_command("models").out.splitlines() if "tiny-text" in line]
     assert line.split()[:3] == ["tiny-text", "here", "text"]
     assert "kHz" not in line

@@ -129,7 +129,7 @@ def model(place_name: str, **changes: object) -> None:
     """A model in the cache whose spec says odd things."""
     folder = Path(unbraid.__file__).parent / "assets/models/speech-2"
     values = json.loads((folder / "spec.json").read_text(encoding="utf-8")) | changes
-    place = store.models_folder(None) / place_name
+    place = store.models_folder() / place_name
     place.mkdir(parents=True)
     (place / "spec.json").write_text(json.dumps(values), encoding="utf-8")
 

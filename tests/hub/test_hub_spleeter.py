@@ -213,9 +213,10 @@ def test_unknown_name_is_not_pulled() -> None:
         hub.pull("spleeter:3stems")
 
 
-def test_cache_that_cannot_be_made(spleeter: Publisher, tmp_path: Path) -> None:
+def test_cache_that_cannot_be_made(spleeter: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "file"))
     with pytest.raises(
         DownloadError, match=r"cannot be written: .+\. Check the disk, or choose another folder by UNBRAID_CACHE\.$"
     ):
-        hub.pull(SPLEETER, cache=tmp_path / "file")
+        hub.pull(SPLEETER)

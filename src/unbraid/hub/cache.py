@@ -54,29 +54,29 @@ def _platform_caches() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
-def models_folder(cache: Path | None) -> Path:
-    """The folder of the cache's models; the default cache when CACHE is None."""
-    folder = (cache or cache_folder()) / "models"
+def models_folder() -> Path:
+    """The folder of the cache's models."""
+    folder = cache_folder() / "models"
     atomic.recover(folder)
     return folder
 
 
-def int8_folder(cache: Path | None = None) -> Path:
+def int8_folder() -> Path:
     """The folder of the cache's int8 copies."""
-    return (cache or cache_folder()) / "int8"
+    return cache_folder() / "int8"
 
 
-def model_places(cache: Path | None) -> list[Path]:
+def model_places() -> list[Path]:
     """The folder of the cache's models, if there is a place for a cache at all."""
     try:
-        return [models_folder(cache)]
+        return [models_folder()]
     except NoHome:
         return []
 
 
-def cached_models(cache: Path | None) -> list[Path]:
+def cached_models() -> list[Path]:
     """Candidates for model folders in the cache, by name."""
-    return [folder for place in model_places(cache) for folder in model_folders(place)]
+    return [folder for place in model_places() for folder in model_folders(place)]
 
 
 def model_folders(parent: Path) -> list[Path]:
@@ -86,7 +86,7 @@ def model_folders(parent: Path) -> list[Path]:
 
 
 @contextmanager
-def staging(key: str, cache: Path | None) -> Iterator[Path]:
+def staging(key: str) -> Iterator[Path]:
     """The folder for files under way from one source, ours alone while we are in it; others wait.
 
     Raises:
@@ -94,7 +94,7 @@ def staging(key: str, cache: Path | None) -> Iterator[Path]:
     """
     from filelock import FileLock
 
-    folder = (cache or cache_folder()) / "downloads" / key
+    folder = cache_folder() / "downloads" / key
     lock = FileLock(folder.with_name(folder.name + ".lock"))
     with disk_errors(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -108,11 +108,11 @@ def staging(key: str, cache: Path | None) -> Iterator[Path]:
         lock.release()
 
 
-def forget_staging(key: str, cache: Path | None) -> None:
+def forget_staging(key: str) -> None:
     """Delete partial files of a killed run from a source, unless another process uses them."""
     from filelock import FileLock, Timeout
 
-    folder = (cache or cache_folder()) / "downloads" / key
+    folder = cache_folder() / "downloads" / key
     if folder.is_dir() and not folder.is_symlink():
         with suppress(OSError, Timeout), FileLock(folder.with_name(folder.name + ".lock"), timeout=0):
             shutil.rmtree(folder, ignore_errors=True)
@@ -161,15 +161,15 @@ def weights_of(folder: Path) -> str | None:
         return None
 
 
-def forget_copies(folder: Path, others: list[Path], cache: Path | None) -> None:
+def forget_copies(folder: Path, others: list[Path]) -> None:
     """Delete the int8 copies of a model's weights, unless another one in the cache, or of the OTHERS, has the same.
 
     Call it before the model is deleted: after a kill between the two, nothing would lead to the copies any more.
     """
     weights = weights_of(folder)
-    kept = (model for model in (*others, *cached_models(cache)) if model != folder)
+    kept = (model for model in (*others, *cached_models()) if model != folder)
     if weights and weights.isalnum() and weights not in map(weights_of, kept):
-        tidy(int8_folder(cache))
-        for copy in int8_folder(cache).glob(f"{weights}-*"):
+        tidy(int8_folder())
+        for copy in int8_folder().glob(f"{weights}-*"):
             with suppress(OSError):  # it is in use
                 discard(copy)

@@ -44,7 +44,7 @@ class Entry:
     writes: str = "text"  # stems, text, spectrogram or waveform
 
 
-def resolve(name: str | os.PathLike[str], *, cache: Path | None = None) -> Path:
+def resolve(name: str | os.PathLike[str]) -> Path:
     """The folder of a model: packaged, then pulled or imported, then a folder at that path.
 
     Raises:
@@ -55,7 +55,7 @@ def resolve(name: str | os.PathLike[str], *, cache: Path | None = None) -> Path:
         raise UsageError(f"A model is a name that `unbraid models` lists, or the path of a folder, not {name!r}.")
     if not isinstance(name, str):
         return _model_folder(Path(name))
-    if folder := _present(name, cache):
+    if folder := _present(name):
         return folder
     if name in catalogue().published:
         raise ModelNotFound(f"{name} is published, but not on this machine; get it with `unbraid models pull {name}`.")
@@ -64,13 +64,13 @@ def resolve(name: str | os.PathLike[str], *, cache: Path | None = None) -> Path:
     path = Path(name).expanduser()
     if name and path.exists():
         return _model_folder(path)
-    raise _unknown(name, cache)
+    raise _unknown(name)
 
 
-def entries(*, cache: Path | None = None) -> list[Entry]:
+def entries() -> list[Entry]:
     """Every model: packaged, cached, or published and not on this machine. Damaged folders are left out."""
     here: dict[str, Entry] = {}
-    places: dict[Place, list[Path]] = {"packaged": store.model_folders(PACKAGED), "cached": store.cached_models(cache)}
+    places: dict[Place, list[Path]] = {"packaged": store.model_folders(PACKAGED), "cached": store.cached_models()}
     for where, folders in places.items():
         for folder in folders:
             with suppress(SpecError):
@@ -81,10 +81,10 @@ def entries(*, cache: Path | None = None) -> list[Entry]:
     return [*here.values(), *(_entry(entry, "published", entry.bytes) for entry in absent)]
 
 
-def damaged(*, cache: Path | None = None) -> dict[Path, str]:
+def damaged() -> dict[Path, str]:
     """Folders in the cache that cannot be read as models, and why."""
     reasons = {}
-    for folder in store.cached_models(cache):
+    for folder in store.cached_models():
         try:
             read_spec(folder)
         except SpecError as error:
@@ -92,9 +92,9 @@ def damaged(*, cache: Path | None = None) -> dict[Path, str]:
     return reasons
 
 
-def models_with_stem(stem: str, *, cache: Path | None = None) -> list[str]:
+def models_with_stem(stem: str) -> list[str]:
     """Names of the models that have this stem, those on this machine first."""
-    return [entry.name for entry in entries(cache=cache) if stem in entry.stems]
+    return [entry.name for entry in entries() if stem in entry.stems]
 
 
 def is_offline(offline: bool | None = None) -> bool:
@@ -103,9 +103,7 @@ def is_offline(offline: bool | None = None) -> bool:
     return any(os.environ.get(v, "").lower() in _TRUE for v in variables) if offline is None else offline
 
 
-def pull(
-    name: str, *, progress: Progress | None = None, offline: bool | None = None, cache: Path | None = None
-) -> Path:
+def pull(name: str, *, progress: Progress | None = None, offline: bool | None = None) -> Path:
     """The folder of a published model, downloaded unless it, or another of the same archive, is here already.
 
     Args:
@@ -113,7 +111,6 @@ def pull(
         progress: called with bytes so far and bytes in all (None: unknown); what it raises stops the download, and
             the next call goes on from there.
         offline: forbid (True) or allow (False) downloads; None asks UNBRAID_OFFLINE and HF_HUB_OFFLINE.
-        cache: where models are kept; None asks UNBRAID_CACHE, or takes the platform's folder.
 
     Raises:
         ModelNotFound: nothing of that name is published.
@@ -122,28 +119,28 @@ def pull(
         ModelError: the checkpoint cannot be turned into a model folder.
     """
     entry = catalogue().published.get(name)
-    if folder := _present(name, cache):
-        store.tidy(store.models_folder(cache))
-        store.forget_staging(folder_name((entry and entry.archive) or name), cache)
+    if folder := _present(name):
+        store.tidy(store.models_folder())
+        store.forget_staging(folder_name((entry and entry.archive) or name))
         return folder
     if entry is None:
-        raise _unknown(name, cache)
-    destination = store.models_folder(cache) / folder_name(name)
-    if _made_of_twin(entry, destination, cache):
+        raise _unknown(name)
+    destination = store.models_folder() / folder_name(name)
+    if _made_of_twin(entry, destination):
         return destination
     if is_offline(offline):
         raise DownloadError(
             f"{name} is not on this machine, and downloads are forbidden; leave out --offline and unset "
             "UNBRAID_OFFLINE and HF_HUB_OFFLINE to pull it."
         )
-    with store.staging(folder_name(entry.archive or entry.name), cache) as staging:
-        if folder := _present(name, cache):  # pulled by another process while we waited for the lock
+    with store.staging(folder_name(entry.archive or entry.name)) as staging:
+        if folder := _present(name):  # pulled by another process while we waited for the lock
             return folder
-        _pull(entry, staging, destination, cache, progress)
+        _pull(entry, staging, destination, progress)
     return destination
 
 
-def import_model(source: Path, name: str, *, overwrite: bool = False, cache: Path | None = None) -> Path:
+def import_model(source: Path, name: str, *, overwrite: bool = False) -> Path:
     """Turn a published-form checkpoint on this disk into a model of that name; returns its folder.
 
     Raises:
@@ -152,7 +149,7 @@ def import_model(source: Path, name: str, *, overwrite: bool = False, cache: Pat
         ModelError: its content is not a checkpoint that can be read.
     """
     check_import_name(name)
-    destination = store.models_folder(cache) / folder_name(name)
+    destination = store.models_folder() / folder_name(name)
     if destination.exists() and not overwrite:
         raise UsageError(f"There is a model called {name!r} already; choose another name, or use --overwrite.")
     if not source.is_dir():
@@ -160,11 +157,11 @@ def import_model(source: Path, name: str, *, overwrite: bool = False, cache: Pat
     if (source / "spec.json").exists():
         raise ModelError(f"{source} is a model folder already; use it by its path, there is nothing to import.")
     checkpoint = _read_checkpoint(source, name)
-    _install(destination, checkpoint.spec, checkpoint.tensors, cache)
+    _install(destination, checkpoint.spec, checkpoint.tensors)
     return destination
 
 
-def remove(name: str, *, cache: Path | None = None) -> None:
+def remove(name: str) -> None:
     """Delete a pulled or imported model, and the int8 copies of its weights unless another model has the same.
 
     Raises:
@@ -174,18 +171,18 @@ def remove(name: str, *, cache: Path | None = None) -> None:
     """
     if name in catalogue().packaged:
         raise UsageError(f"{name} is part of the package and cannot be removed.")
-    folder = store.models_folder(cache) / folder_name(name)
+    folder = store.models_folder() / folder_name(name)
     store.tidy(folder.parent)
     if not _plain(name) or not folder.is_dir():
         raise ModelNotFound(f"{name} is not in the cache, so there is nothing to remove.")
-    store.forget_copies(folder, store.model_folders(PACKAGED), cache)
+    store.forget_copies(folder, store.model_folders(PACKAGED))
     try:
         store.discard(folder)
     except OSError as error:
         raise ModelError(f"{folder} cannot be removed ({error.strerror or error}); is it in use?") from None
 
 
-def _pull(entry: Published, staging: Path, destination: Path, cache: Path | None, progress: Progress | None) -> None:
+def _pull(entry: Published, staging: Path, destination: Path, progress: Progress | None) -> None:
     """Fetch, convert, install; what was fetched stays for the next attempt unless it cannot be converted."""
     from unbraid.hub.publishers import fetch_published
 
@@ -193,7 +190,7 @@ def _pull(entry: Published, staging: Path, destination: Path, cache: Path | None
     try:
         checkpoint = _read_checkpoint(fetched.folder, entry.name)
         spec = _as_published(checkpoint.spec, entry, fetched.provenance)
-        _install(destination, spec, checkpoint.tensors, cache)
+        _install(destination, spec, checkpoint.tensors)
     except DownloadError:  # the disk refuses
         raise
     except ModelError:
@@ -202,17 +199,17 @@ def _pull(entry: Published, staging: Path, destination: Path, cache: Path | None
     shutil.rmtree(staging, ignore_errors=True)
 
 
-def _made_of_twin(entry: Published, destination: Path, cache: Path | None) -> bool:
+def _made_of_twin(entry: Published, destination: Path) -> bool:
     """Make a model of another one here that comes from the same archive: spleeter:4stems-16kHz of spleeter:4stems."""
     from unbraid.hub.folder import open_model_folder
     from unbraid.models.tensors import read_weights
 
     twins = [p.name for p in catalogue().published.values() if p.archive and p.archive == entry.archive]
-    for folder in filter(None, (_present(name, cache) for name in twins)):
+    for folder in filter(None, (_present(name) for name in twins)):
         with suppress(ModelError):  # a damaged one is no source; then the archive is
             spec = open_model_folder(folder)
             tensors = read_weights(folder / "model.safetensors")
-            _install(destination, _as_published(spec, entry, spec.provenance), tensors, cache)
+            _install(destination, _as_published(spec, entry, spec.provenance), tensors)
             return True
     return False
 
@@ -230,7 +227,7 @@ def _read_checkpoint(folder: Path, name: str) -> "Checkpoint":
     return read_checkpoint(folder, name)
 
 
-def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]", cache: Path | None) -> None:
+def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]") -> None:
     """Put a model into its place in the cache, in place of an older one, whose int8 copies go unless they fit."""
     from unbraid.hub.folder import write_model_folder
 
@@ -239,14 +236,14 @@ def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]
         with appearing(destination) as fresh:
             write_model_folder(fresh, spec, tensors)
             if store.weights_of(fresh) != store.weights_of(destination):
-                store.forget_copies(destination, store.model_folders(PACKAGED), cache)
+                store.forget_copies(destination, store.model_folders(PACKAGED))
 
 
-def _present(name: str, cache: Path | None) -> Path | None:
+def _present(name: str) -> Path | None:
     """The folder of a packaged or cached model."""
     if not _plain(name):
         return None
-    candidates = (parent / folder_name(name) for parent in (PACKAGED, *store.model_places(cache)))
+    candidates = (parent / folder_name(name) for parent in (PACKAGED, *store.model_places()))
     return next((folder for folder in candidates if os.path.isfile(folder / "spec.json")), None)
 
 
@@ -267,8 +264,8 @@ def _model_folder(path: Path) -> Path:
     raise ModelNotFound(f"{path} is not a model folder: it has no spec.json.")
 
 
-def _unknown(name: str, cache: Path | None) -> ModelNotFound:
-    known = dict.fromkeys([*catalogue().names(), *(entry.name for entry in entries(cache=cache))])
+def _unknown(name: str) -> ModelNotFound:
+    known = dict.fromkeys([*catalogue().names(), *(entry.name for entry in entries())])
     alike = nearest(name, known)
     hint = f"did you mean {' or '.join(alike)}? " if alike else ""
     return ModelNotFound(f"No model or folder is called {name!r}; {hint}`unbraid models` lists them all.")

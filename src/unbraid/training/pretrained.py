@@ -65,14 +65,14 @@ def _fetched(name: str) -> Path:
     """The folder of an encoder of the hub, downloaded unless it is here."""
     destination = store.cache_folder() / "encoders" / folder_name(name)
     if destination.is_dir():
-        store.forget_staging(folder_name(name), None)
+        store.forget_staging(folder_name(name))
         return destination
     if hub.is_offline():
         raise DownloadError(
             f"{name} is not on this machine, and downloads are forbidden; unset UNBRAID_OFFLINE and HF_HUB_OFFLINE, or "
             "give a folder that holds it."
         )
-    with store.staging(folder_name(name), None) as staging:
+    with store.staging(folder_name(name)) as staging:
         if not destination.is_dir():  # fetched by another process while we waited for the lock
             fetched = fetch_trunk(_published(name), staging, None)
             try:
