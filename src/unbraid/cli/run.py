@@ -1,4 +1,4 @@
-"""A run over input files, as all commands do it that read audio: one input after another, each with its outcome.
+"""A run over input files, shared by all commands that read audio: one input after another, each with its outcome.
 
 An input that fails is reported at once and does not stop the others.
 """
@@ -86,14 +86,14 @@ def written(path: Path, *, replace: bool) -> Iterator[Path]:
             raise AudioError(str(error).replace(str(hidden), str(path))) from error
 
 
-def refuse_existing(path: Path, *, overwrite: bool, option: str = "-o") -> None:
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Refuse an output that exists, before any work; a folder also where files may be overwritten.
 
     Raises:
         UsageError: it exists.
     """
     if os.path.lexists(path) and (not overwrite or path.is_dir()):
-        raise UsageError(f"{path} exists already; choose another place with {option}, or use --overwrite.")
+        raise UsageError(f"{path} exists already; choose another place with -o, or use --overwrite.")
 
 
 def skipped_entries(collected: Collected) -> list[str]:

@@ -143,7 +143,7 @@ def tidy(folder: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Delete a folder so that nobody ever sees half of it.
+    """Delete a folder at once, so that half of it is never seen.
 
     Raises:
         OSError: it cannot be deleted.
@@ -154,7 +154,7 @@ def discard(folder: Path) -> None:
 
 
 def weights_of(folder: Path) -> str | None:
-    """The hash of a model's weights, as far as its folder tells."""
+    """The hash of a model's weights; None where its spec does not give it."""
     try:
         return read_spec(folder).files.get("model.safetensors")
     except SpecError:

@@ -3,7 +3,7 @@
 The bytes gather in `NAME.part`, which survives a dropped connection, an interrupt and a crash; only a file whose
 size and hash are the expected ones is renamed to NAME. If a server ignores `Range`, the download starts again. It
 ends after several attempts in a row without progress, not after a number of attempts, so a slow connection succeeds.
-Statements of servers are checked: no body may be larger than the expected file, and no number longer than a size.
+Servers are not trusted: no body may be larger than the expected file, and no number in a header has over 15 digits.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ def fetch(remote: Remote, destination: Path, progress: Progress | None = None) -
 
 
 def fetch_text(url: str) -> str:
-    """The text of a small file, in UTF-8; bytes that are none become \N{REPLACEMENT CHARACTER}.
+    """The text of a small file, in UTF-8; invalid bytes become \N{REPLACEMENT CHARACTER}.
 
     Raises:
         DownloadError: as `fetch`.

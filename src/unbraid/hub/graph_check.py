@@ -3,7 +3,7 @@
 An ONNX file is a program: it can name other files, call any operator, loop, and reach beyond the weights. Ours have the
 network's inputs and outputs, some operators, constants of a few numbers, and initializers that are the tensors of the
 weights file (see `models.onnx.builder`); a file with anything else is refused. The runtime itself folds nodes whose
-inputs are constants while it opens a graph; in ours these only widen, cut or turn weights. Source:
+inputs are constants while it opens a graph; in ours these only widen, slice or transpose weights. Source:
 github.com/onnx/onnx, onnx/onnx.proto (field numbers).
 """
 

@@ -27,7 +27,7 @@ Level = Literal["fitted", "own"]
 SAMPLE_RATES = Range(1000, 1_000_000)  # Hz
 TEXT_LENGTHS = {"name": 200, "licence": 2000, "provenance": 2000}  # characters, at most
 _FILE = re.compile(r"[^/\\:\0]{1,100}")
-_PARTS = ("spectral", "windows", "vocabularies", "mel")  # that a spec has or has not, see `_needed`
+_PARTS = ("spectral", "windows", "vocabularies", "mel")  # optional; `Config.needs` names those of a network
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ModelSpec:
     family: str  # one of `models.family.FAMILIES`
     sample_rate: int  # Hz; 0 where there is no audio
     channels: int  # that the network takes: 1 or 2; 0 where there is no audio
-    stems: tuple[str, ...]  # in the order of the network's outputs; none where nothing is pulled apart
+    stems: tuple[str, ...]  # in the order of the network's outputs; empty for models that do not separate
     geometry: Config
     licence: str
     provenance: str  # the origin of the weights, in one sentence

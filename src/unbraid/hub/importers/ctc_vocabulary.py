@@ -44,7 +44,7 @@ def read_symbols(folder: Path, outputs: int, blank: Any) -> Head:
     names = _names(folder)
     special = [names[key] for key in NAMES]
     numbers = _numbers(folder)
-    # the tokenizer may have a begin and an end that the head was never made to write
+    # the tokenizer may have a begin and an end for which the head has no outputs
     numbers = {symbol: n for symbol, n in numbers.items() if n < outputs or symbol not in special[1:]}
     rows = sorted(numbers.values())
     if rows != list(range(outputs)):

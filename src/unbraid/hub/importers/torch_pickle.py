@@ -61,7 +61,7 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
 
 
 class _Zip(io.FileIO):
-    """A file in which `zipfile` finds no directory that would fill the memory."""
+    """A file that refuses `zipfile` a directory so large that it would fill the memory."""
 
     def read(self, size: int | None = -1) -> bytes:
         """As any file's, where the directory is looked for; members are read by `_member`, which knows their sizes."""
@@ -171,7 +171,7 @@ class _Tensors:
         return storage
 
     def _tensor(self, storage: Any, offset: Any, size: Any, stride: Any) -> np.ndarray:
-        """A view of a storage, in whole numbers of Python: those of NumPy would turn around at 2^63."""
+        """A view of a storage, in whole numbers of Python: those of NumPy would overflow at 2^63."""
         if not isinstance(storage, np.ndarray) or not isinstance(size, tuple) or not isinstance(stride, tuple):
             raise ValueError(f"impossible tensor: size {quoted(size)}, stride {quoted(stride)}")
         numbers = (offset, *size, *stride)
