@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from unbraid.errors import UsageError, quoted
-from unbraid.files.bounded import read_bytes
+from unbraid.files.bounded import read_bytes, readable
 
 T = TypeVar("T")
 _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
@@ -27,12 +27,8 @@ def read_tables(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
     Raises:
         UsageError: a file that is not there or not TOML, or a word that is no override.
     """
-    try:
+    with readable(f"The recipe {path}", UsageError, "is not TOML"):
         tables = _parse(read_bytes(path).decode("utf-8"))
-    except OSError as error:
-        raise UsageError(f"The recipe {path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise UsageError(f"The recipe {path} is not TOML: {error}.") from None
     for word in overrides:
         _override(tables, word)
     return tables
