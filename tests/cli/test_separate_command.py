@@ -184,7 +184,7 @@ def test_speakers_choose_among_the_models_at_hand(unbraid_command, tone, monkeyp
 
     tone("talk.wav")
     voices = ("voice1", "voice2", "voice3")
-    three = hub.Entry("speechbrain/three", "cached", "sepformer", "MIT", 1, voices, 8000, {}, Path("somewhere"))
+    three = hub.ListedModel("speechbrain/three", "cached", "sepformer", "MIT", 1, voices, 8000, {}, Path("somewhere"))
     others = [entry for entry in hub.entries() if entry.name != "speech-3"]
     monkeypatch.setattr(hub, "entries", lambda: others)
     refused = unbraid_command("separate", "talk.wav", "--speakers", "3")

@@ -12,7 +12,7 @@ from unbraid.cli.progress import Meter
 from unbraid.files.printable import printable
 
 if TYPE_CHECKING:
-    from unbraid.hub.names import Entry
+    from unbraid.hub.names import ListedModel
 
 models = typer.Typer(rich_markup_mode="rich", help="List the models; download, import and remove them.")
 _MANY_COLUMNS = 1000  # more than the table takes
@@ -99,11 +99,11 @@ def path(name: _Name) -> None:
         say(str(hub.resolve(name)))
 
 
-def _as_json(entry: "Entry") -> dict[str, Any]:
+def _as_json(entry: "ListedModel") -> dict[str, Any]:
     return {name: value for name, value in dataclasses.asdict(entry).items() if name != "writes"}
 
 
-def _print_list(entries: "list[Entry]") -> None:
+def _print_list(entries: "list[ListedModel]") -> None:
     """As a table where there is the width for it, else a paragraph per model, so that no name is ever broken."""
     from rich import box
     from rich.console import Console
@@ -127,7 +127,7 @@ def _print_list(entries: "list[Entry]") -> None:
             say(f"    {line}")
 
 
-def _cells(entry: "Entry") -> tuple[str, ...]:
+def _cells(entry: "ListedModel") -> tuple[str, ...]:
     """The cells of a model; of its scores, the improvements, where there are any."""
     gains = {what: value for what, value in entry.scores.items() if "improvement" in what}
     shown = [f"{value:g} {what}" for what, value in (gains or entry.scores).items()]

@@ -29,7 +29,7 @@ _TRUE = {"1", "true", "yes", "on"}
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedModel:
     """One line of `unbraid models`."""
 
     name: str
@@ -67,9 +67,9 @@ def resolve(name: str | os.PathLike[str]) -> Path:
     raise _unknown(name)
 
 
-def entries() -> list[Entry]:
+def entries() -> list[ListedModel]:
     """Every model: packaged, cached, or published and not on this machine. Damaged folders are left out."""
-    here: dict[str, Entry] = {}
+    here: dict[str, ListedModel] = {}
     places: dict[Place, list[Path]] = {"packaged": store.model_folders(PACKAGED), "cached": store.cached_models()}
     for where, folders in places.items():
         for folder in folders:
@@ -273,6 +273,6 @@ def _unknown(name: str) -> ModelNotFound:
 
 def _entry(
     about: ModelSpec | Published, where: Place, size: int, folder: Path | None = None, writes: str = "text"
-) -> Entry:
+) -> ListedModel:
     facts = (about.name, where, about.family, about.licence, size, about.stems, about.sample_rate, about.scores)
-    return Entry(*facts, folder=folder, writes=writes)
+    return ListedModel(*facts, folder=folder, writes=writes)
