@@ -61,16 +61,16 @@ class _Allowed:
 
 
 def _check_model(data: bytes, allowed: _Allowed) -> None:
-    model = _message(data, "the model", once=(7,), many=(8,), plain=(1, 2, 3, 4, 5, 6))
+    model = _message(data, "the model", once=(1, 2, 3, 4, 5, 6, 7), many=(8,))
     for opset in _all(model, 8):
-        found = _message(opset, "an opset", plain=(1, 2))
+        found = _message(opset, "an opset", once=(1, 2))
         domain, version = _text(found, 1), number(dict(found), 2)
         if version not in OPSETS.get(domain, ()):
             raise ValueError(f"it needs version {version} of the operators {quoted(domain)}")
     graphs = _all(model, 7)
     if len(graphs) != 1:
         raise ValueError("there is no graph in it")
-    graph = _message(graphs[0], "the graph", many=(1, 5, 11, 12), plain=(2, 10))
+    graph = _message(graphs[0], "the graph", once=(2, 10), many=(1, 5, 11, 12))
     _check_values(_all(graph, 11), allowed.signature.inputs, allowed.signature.integers)
     _check_values(_all(graph, 12), allowed.signature.outputs, ())
     constants = dict(_initializer(proto, allowed) for proto in _all(graph, 5))
@@ -78,16 +78,16 @@ def _check_model(data: bytes, allowed: _Allowed) -> None:
     if len(nodes) > NODES_PER_TENSOR * len(allowed.table) + MORE_NODES:
         raise ValueError(f"it has {len(nodes)} nodes")
     for node in nodes:
-        _check_node(_message(node, "a node", many=(1, 2, 5), plain=(3, 4, 6, 7)), constants, allowed.operators)
+        _check_node(_message(node, "a node", once=(3, 4, 6, 7), many=(1, 2, 5)), constants, allowed.operators)
 
 
 def _check_values(protos: list[bytes], expected: dict[str, Axes], integers: tuple[str, ...]) -> None:
     """Compare inputs or outputs with the expected ones."""
     found = {}
     for proto in protos:
-        value = _message(proto, "a value", once=(2,), plain=(1,))
+        value = _message(proto, "a value", once=(1, 2))
         kind = _message(_one(value, 2), "a type", once=(1,))
-        tensor = _message(_one(kind, 1), "a type", once=(2,), plain=(1,))
+        tensor = _message(_one(kind, 1), "a type", once=(1, 2))
         axes = [_axis(axis) for axis in _all(_message(_one(tensor, 2), "a shape", many=(1,)), 1)]
         found[_text(value, 1)] = (number(dict(tensor), 1), axes)
     wanted = {
@@ -100,17 +100,17 @@ def _check_values(protos: list[bytes], expected: dict[str, Axes], integers: tupl
 
 def _axis(proto: bytes) -> int | None:
     """The size of an axis; None where it varies."""
-    axis = dict(_message(proto, "an axis", plain=(1, 2)))
+    axis = dict(_message(proto, "an axis", once=(1, 2)))
     return number(axis, 1) if 1 in axis else None
 
 
 def _initializer(proto: bytes, allowed: _Allowed) -> tuple[str, bool]:
     """A constant's name, and whether it ends slices; it is a tensor of the weights file, or a few numbers."""
-    tensor = _message(proto, "an initializer", many=(1, 13), plain=(2, 8, 9, 14))
+    tensor = _message(proto, "an initializer", once=(2, 8, 9, 14), many=(1, 13))
     name, kind, found = _text(tensor, 8), number(dict(tensor), 2), dict(tensor)
     shape = tuple(value for field, value in tensor if field == 1)
     if number(found, 14) == 1:  # external
-        entries = [_message(entry, "a place", plain=(1, 2)) for entry in _all(tensor, 13)]
+        entries = [_message(entry, "a place", once=(1, 2)) for entry in _all(tensor, 13)]
         place = {_text(entry, 1): _text(entry, 2) for entry in entries}
         stored = allowed.table.get(name)
         if stored is None or 9 in found or (TYPES.get(stored.dtype), stored.shape) != (kind, shape):
@@ -134,7 +134,7 @@ def _check_node(node: list[tuple[int, Value]], constants: dict[str, bool], opera
     if kind not in operators or domain != ("com.microsoft" if kind in OF_THE_RUNTIME else ""):
         raise ValueError(f"it has the operator {quoted(f'{domain}.{kind}' if domain else kind)}")
     for attribute in _all(node, 5):
-        parts = _message(attribute, "an attribute", many=(8,), plain=(1, 2, 3, 13, 20))
+        parts = _message(attribute, "an attribute", once=(1, 2, 3, 13, 20), many=(8,))
         for value in (value for field, value in parts if field in (3, 8)):
             if not isinstance(value, int) or LARGEST_ATTRIBUTE < value < 2**64 - LARGEST_ATTRIBUTE:
                 raise ValueError(f"an attribute of {kind} is {quoted(value)}")
@@ -151,13 +151,13 @@ def _check_node(node: list[tuple[int, Value]], constants: dict[str, bool], opera
 
 
 def _message(
-    data: bytes, what: str, *, once: tuple[int, ...] = (), many: tuple[int, ...] = (), plain: tuple[int, ...] = ()
+    data: bytes, what: str, *, once: tuple[int, ...] = (), many: tuple[int, ...] = ()
 ) -> list[tuple[int, Value]]:
     """The fields of a message, which has no others; parsers would merge a message that is there twice."""
     found = list(fields(data))
     seen: set[int] = set()
     for field, _ in found:
-        if field not in (*once, *many, *plain) or (field in seen and field not in many):
+        if field not in (*once, *many) or (field in seen and field not in many):
             raise ValueError(f"{what} has field {field}, which it should not have or has twice")
         seen.add(field)
     return found

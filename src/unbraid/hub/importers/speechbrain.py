@@ -97,14 +97,12 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     published = {part: read_state_dict(folder / f"{part}.ckpt") for part in PARTS}
     published["masknet"] = {k: v for k, v in published["masknet"].items() if not IGNORED.fullmatch(k)}
     geometry = _geometry(settings, published, folder)
-    expected = published_shapes(geometry)
+    expected, shapes, tensors = published_shapes(geometry), tensor_shapes(geometry), {}
     for part in PARTS:
-        compare_shapes(shapes_of(published[part]), expected[part], str(folder / f"{part}.ckpt"))
-    shapes = tensor_shapes(geometry)
-    tensors = {}
-    for part in PARTS:
+        where = str(folder / f"{part}.ckpt")
+        compare_shapes(shapes_of(published[part]), expected[part], where)
         for theirs, ours in published_names(part, geometry).items():
-            weight = as_weight(published[part][theirs], theirs, str(folder / f"{part}.ckpt"))
+            weight = as_weight(published[part][theirs], theirs, where)
             tensors[ours] = weight.reshape(shapes[ours])  # drops the axes of 1x1 convolutions, nothing else
     sources, official = geometry.sources, name.startswith("speechbrain/")
     spec = ModelSpec(
