@@ -6,6 +6,7 @@ timeout for each read would never end them.
 """
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -22,6 +23,7 @@ TIMEOUT_SECONDS = 15.0  # without any response
 SLOW_SECONDS, SLOW_BYTES = 20.0, 1000  # slower transfers are aborted
 MOST_HOPS = 10
 _WATCH_SECONDS = 0.25
+NUMBER = r"(\d{1,15})"
 _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _REFUSALS = {401: "Access is refused", 403: "Access is refused", 404: "There is no such file"}
 
@@ -101,6 +103,11 @@ class Answer:
     def header(self, name: str) -> str:
         """A header; "" where there is none."""
         return str(self._response.headers.get(name, ""))
+
+    def number(self, name: str, pattern: str = NUMBER) -> int | None:
+        """A number in a header that has this form; None where there is none."""
+        found = re.fullmatch(pattern, self.header(name), re.ASCII)
+        return int(found[1]) if found else None
 
     def blocks(self) -> Iterator[bytes]:
         """The body, as it was sent.

@@ -9,7 +9,6 @@ Servers are not trusted: no body may be larger than the expected file, and no nu
 import hashlib
 import itertools
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from typing import Any, TypeVar
 
 from unbraid.errors import ChecksumError, DownloadError
 from unbraid.files import workdir
-from unbraid.hub.connection import Answer, Connection, Lasting, TransientError, status_error, web_page
+from unbraid.hub.connection import NUMBER, Answer, Connection, Lasting, TransientError, status_error, web_page
 from unbraid.hub.proxies import proxy_of
 
 T = TypeVar("T")
@@ -31,7 +30,7 @@ RETRY_SECONDS = 0.5  # before the second attempt; doubles with each
 MOST_BYTES = 20 << 30  # of a file of which nothing is known
 TEXT_BYTES = 1 << 20  # of a small one
 _REASON_LETTERS = 200
-_NUMBER = r"(\d{1,15})"
+_START, _TOTAL = rf"bytes {NUMBER}-.*", rf"bytes [^/]*/{NUMBER}"  # of a Content-Range
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,12 @@ def fetch(remote: Remote, destination: Path, progress: Progress | None = None) -
     with disk_errors(destination.parent):
         with Connection() as connection:
             persist(lambda: _receive(connection, remote, part, progress), remote.url, lambda: _size(part))
-        verify(part, remote)
+        if wrong := _mismatch(part, remote):
+            part.unlink()
+            raise ChecksumError(
+                f"{remote.url} is not the expected file: {wrong}. The download was removed; try again, and if it stays "
+                "so, something between here and the publisher changes it."
+            )
         os.replace(part, destination)
 
 
@@ -148,21 +152,6 @@ def _given_up(url: str, error: Exception, failures: int, reached: int) -> Downlo
     return DownloadError(f"{url} cannot be downloaded: {_reason(error)}{often}{way}. {remedy}{kept}")
 
 
-def verify(path: Path, remote: Remote) -> None:
-    """Compare size and hashes with the expected ones; a wrong file is removed.
-
-    Raises:
-        ChecksumError: they differ.
-    """
-    wrong = _mismatch(path, remote)
-    if wrong:
-        path.unlink()
-        raise ChecksumError(
-            f"{remote.url} is not the expected file: {wrong}. The download was removed; try again, and if it stays "
-            "so, something between here and the publisher changes it."
-        )
-
-
 def disk_errors(folder: Path) -> AbstractContextManager[None]:
     """Failures of a disk that cannot take a model, as DownloadErrors."""
     return workdir.disk_errors(folder, " by UNBRAID_CACHE", DownloadError)
@@ -175,9 +164,9 @@ def _receive(connection: Connection, remote: Remote, part: Path, progress: Progr
         return
     headers = remote.headers | ({"Range": f"bytes={done}-"} if done else {})
     with connection.answer("GET", remote.url, headers) as answer:
-        if answer.status == 416 and done and _range_total(answer) == done:  # nothing beyond what we have
+        if answer.status == 416 and done and answer.number("Content-Range", _TOTAL) == done:  # we have it all
             return
-        if answer.status == 416 or (answer.status == 206 and _range_start(answer) != done):
+        if answer.status == 416 or (answer.status == 206 and answer.number("Content-Range", _START) != done):
             part.unlink(missing_ok=True)
             raise TransientError("the server sends another part of the file than was asked for")
         _check_status(answer, remote.url)
@@ -221,20 +210,8 @@ def _check_status(answer: Answer, url: str) -> None:
 
 def _announced(answer: Answer, done: int) -> int | None:
     """The size of the whole file, from the headers of a response that starts at byte `done`."""
-    if (total := _range_total(answer)) is not None:
-        return total
-    length = re.fullmatch(_NUMBER, answer.header("Content-Length"), re.ASCII)
-    return done + int(length[1]) if length else None
-
-
-def _range_total(answer: Answer) -> int | None:
-    found = re.fullmatch(rf"bytes [^/]*/{_NUMBER}", answer.header("Content-Range"), re.ASCII)
-    return int(found[1]) if found else None
-
-
-def _range_start(answer: Answer) -> int | None:
-    found = re.match(rf"bytes {_NUMBER}-", answer.header("Content-Range"), re.ASCII)
-    return int(found[1]) if found else None
+    total, length = answer.number("Content-Range", _TOTAL), answer.number("Content-Length")
+    return total if total is not None or length is None else done + length
 
 
 def _check_space(folder: Path, needed: int) -> None:

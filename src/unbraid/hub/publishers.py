@@ -202,9 +202,8 @@ def _token_headers() -> dict[str, str]:
 
 def _stated_size(answer: Answer) -> int | None:
     """The size of a file as stated by the hub; the size of a redirect itself does not count."""
-    own = "" if answer.is_redirect else answer.header("Content-Length")
-    found = re.fullmatch(r"\d{1,15}", answer.header("X-Linked-Size") or own, re.ASCII)
-    return int(found[0]) if found else None
+    is_linked = answer.is_redirect or answer.header("X-Linked-Size")
+    return answer.number("X-Linked-Size" if is_linked else "Content-Length")
 
 
 def _copy_from_hub_cache(repository: str, file: str, commit: str, destination: Path) -> None:
