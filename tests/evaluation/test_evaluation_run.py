@@ -14,15 +14,15 @@ from unbraid.corpora import Clip, Mixture
 from unbraid.corpora.noise import AddedNoise, noisy
 from unbraid.errors import AudioError, UsageError
 from unbraid.evaluation.measures import measures_at
+from unbraid.evaluation.report import Setting
 from unbraid.evaluation.request import EvaluationRequest
 from unbraid.evaluation.run import WORST, peak_memory_bytes
-from unbraid.evaluation.speech.report import SpeechSetting, page, summarise
+from unbraid.evaluation.speech.report import report
 from unbraid.evaluation.speech.run import SpeechEvaluation, separate_and_score
 from unbraid.tasks.separation.separator import Separator
 
 RATE = 8000
 MEASURES = measures_at(RATE)[:2]
-SETTING = SpeechSetting("m", 2, RATE, "d", "test", "clean", "min", None, "float32", "cpu", None)
 
 
 def write(path: Path, samples: np.ndarray) -> Clip:
@@ -78,7 +78,7 @@ def test_the_worst_are_kept_and_no_more(tmp_path: Path) -> None:
     evaluation = SpeechEvaluation(MEASURES)
     assert list(evaluation.run(separator, [mixture(tmp_path, i) for i in range(WORST + 3)])) == [None] * (WORST + 3)
     gains = [result.scored.scores["si-sdr"].improvement for result in evaluation.results]
-    worst = [case.result.scored.scores["si-sdr"].improvement for case in evaluation.worst]
+    worst = [case.result.scored.scores["si-sdr"].improvement for case in evaluation.worst.cases]
     assert worst == sorted(gains)[:WORST]
 
 
@@ -157,8 +157,8 @@ def evaluation(tmp_path: Path) -> SpeechEvaluation:
     return found
 
 
-def parsed(evaluation: SpeechEvaluation) -> Balanced:
-    html = page(evaluation, summarise(evaluation, SETTING, 10**8))
+def parsed(evaluation: SpeechEvaluation, setting: Setting) -> Balanced:
+    html = report(evaluation, setting).page
     parser = Balanced()
     parser.feed(html)
     parser.close()
@@ -167,34 +167,34 @@ def parsed(evaluation: SpeechEvaluation) -> Balanced:
     return parser
 
 
-def test_the_report_is_one_file_with_pictures_and_sounds(evaluation: SpeechEvaluation) -> None:
+def test_the_report_is_one_file_with_pictures_and_sounds(evaluation: SpeechEvaluation, setting) -> None:
     pytest.importorskip("matplotlib")
-    report = parsed(evaluation)
-    images = [attributes for tag, attributes in report.tags if tag == "img"]
-    sounds = [attributes for tag, attributes in report.tags if tag == "audio"]
+    shown = parsed(evaluation, setting(speech_spec(), 10**8))
+    images = [attributes for tag, attributes in shown.tags if tag == "img"]
+    sounds = [attributes for tag, attributes in shown.tags if tag == "audio"]
     assert len(images) == 2 + 3  # histogram, scatter, spectrograms of each case
     assert all((image["src"] or "").startswith("data:image/png;base64,iVBOR") and image["alt"] for image in images)
     assert len(sounds) == 3 * 5
     assert all((sound["src"] or "").startswith("data:audio/flac;base64,ZkxhQ") for sound in sounds)
     for words in ("The 3 worst cases", "SI-SDRi", "means removed", "95 % interval", "Peak memory", "<b>: "):
-        assert words in report.text
+        assert words in shown.text
 
 
 def test_without_matplotlib_the_report_has_the_rest(
-    evaluation: SpeechEvaluation, monkeypatch: pytest.MonkeyPatch
+    evaluation: SpeechEvaluation, setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    report = parsed(evaluation)
-    assert "img" not in [tag for tag, _ in report.tags]
-    assert "audio" in [tag for tag, _ in report.tags]
-    assert "matplotlib is not installed; get it with `pip install matplotlib`" in report.text
+    shown = parsed(evaluation, setting(speech_spec(), 10**8))
+    assert "img" not in [tag for tag, _ in shown.tags]
+    assert "audio" in [tag for tag, _ in shown.tags]
+    assert "matplotlib is not installed; get it with `pip install matplotlib`" in shown.text
 
 
-def test_a_report_without_a_single_score(tmp_path: Path) -> None:
+def test_a_report_without_a_single_score(tmp_path: Path, setting) -> None:
     separator = Separator.over(speech_fake(even_and_odd), speech_spec())
     mute = write(tmp_path / "mute.wav", np.zeros(800))
     found = SpeechEvaluation(MEASURES)
     list(found.run(separator, [Mixture("mute", (mute, mute))]))
-    report = parsed(found)
-    assert "worst case" not in report.text
-    assert "2 of 2 voices left out" in report.text
+    shown = parsed(found, setting(speech_spec(), 10**8))
+    assert "worst case" not in shown.text
+    assert "2 of 2 voices left out" in shown.text

@@ -19,8 +19,7 @@ from unbraid.evaluation.evaluators import evaluator_of
 from unbraid.evaluation.request import EvaluationRequest
 from unbraid.evaluation.text.sphinx import WORDS, Sphinx
 from unbraid.evaluation.text.synthesis import SynthesisEvaluation, known_words, spelled_words, transcribable
-from unbraid.evaluation.text.synthesis_evaluator import SynthesisEvaluator
-from unbraid.evaluation.text.transcription_report import TranscriptSetting, page, summarise_transcripts
+from unbraid.evaluation.text.transcription_report import report
 from unbraid.hub.spec import Vocabularies
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.tasks.transcription.transcript import Transcript, Word
@@ -95,11 +94,10 @@ def test_without_pocketsphinx_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_the_page_names_the_table_beside_it() -> None:
+def test_the_page_names_the_table_beside_it(setting) -> None:
     evaluation = SynthesisEvaluation()
     list(evaluation.synthesise(Voice(), Ear(), [utterance("three one")]))
-    found = summarise_transcripts(evaluation, TranscriptSetting("voice", "digits", "test", (), "cpu", None), None)
-    html = page(evaluation, found, SynthesisEvaluator.noun)
+    html = report(evaluation, setting(voice_spec(), recogniser="ear")).page
     assert "<h2>The texts with most errors</h2>" in html
     assert "texts.csv has all texts." in html
 

@@ -16,13 +16,7 @@ from unbraid.errors import UsageError
 from unbraid.evaluation.evaluators import evaluator_of
 from unbraid.evaluation.request import EvaluationRequest
 from unbraid.evaluation.text.transcription import TranscriptEvaluation, plain_words
-from unbraid.evaluation.text.transcription_report import (
-    CONVENTION,
-    TranscriptSetting,
-    lines,
-    page,
-    summarise_transcripts,
-)
+from unbraid.evaluation.text.transcription_report import CONVENTION, count, report
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.transcript import Transcript, Word
@@ -59,16 +53,17 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def test_rates_are_those_by_hand_and_pooled(folder: Path) -> None:
+def test_rates_are_those_by_hand_and_pooled(folder: Path, setting) -> None:
     evaluation = TranscriptEvaluation()
     assert list(evaluation.run(Ears(), find_utterances(folder))) == [None] * 4
-    summary = summarise_transcripts(evaluation, TranscriptSetting("ears", "voices", "test", (), "cpu", None), None)
-    assert (summary.errors.words, summary.errors.edits) == (8, 3)
-    assert (summary.errors.word_error_rate, summary.errors.sentence_error_rate) == (3 / 8, 2 / 4)
-    assert summary.speakers["ann"].word_error_rate == 2 / 5
-    assert summary.speakers["bob"].word_error_rate == 1 / 3
-    assert summary.seconds == pytest.approx(1.0)
-    assert lines(summary)[:6] == [
+    errors, speakers = count(evaluation.results), evaluation.speakers
+    assert (errors.words, errors.edits) == (8, 3)
+    assert (errors.word_error_rate, errors.sentence_error_rate) == (3 / 8, 2 / 4)
+    assert count(speakers["ann"]).word_error_rate == 2 / 5
+    assert count(speakers["bob"]).word_error_rate == 1 / 3
+    told = report(evaluation, setting(ctc_spec(), model="ears", dataset="voices"))
+    assert told.values["seconds"] == pytest.approx(1.0)
+    assert told.lines[:6] == [
         "ears on voices, split test: 4 recordings by 2 speakers, 8 words",
         "word error rate     37.50 % (3 of 8)",
         "sentence error rate 50.00 % (2 of 4)",
@@ -76,9 +71,8 @@ def test_rates_are_those_by_hand_and_pooled(folder: Path) -> None:
         "  bob 33.33 %",
         CONVENTION,
     ]
-    html = page(evaluation, summary)
-    assert '<td data-value="ann">ann</td>' in html
-    assert "one too three" in html
+    assert '<td data-value="ann">ann</td>' in told.page
+    assert "one too three" in told.page
 
 
 def test_words_count_as_they_sound() -> None:

@@ -154,11 +154,8 @@ class EvaluationRequest:
 
 def _kind(spec: ModelSpec) -> str:
     """The kind of a model, in a word."""
-    if spec.vocabularies and spec.vocabularies.source and spec.mel:
-        return "speaking"
-    if spec.vocabularies:
-        return "text" if spec.vocabularies.source else "transcription"
-    return "music" if spec.spectral else "speech"
+    kinds = {"transcription": "transcription", "phonemes": "text", "acoustic model": "speaking"}
+    return kinds.get(spec.task, "music" if spec.spectral else "speech")
 
 
 def name_of(folder: Path) -> str:

@@ -1,20 +1,18 @@
 """An evaluation under way: one item after another is scored in constant memory, and one that fails stops no other."""
 
 import heapq
-import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from unbraid.errors import Cancelled
 
 WORST = 5
-REPORT, SUMMARY = "report.html", "summary.json"
 
 
 class Named(Protocol):
@@ -57,19 +55,25 @@ class Running:
     outcomes: Iterator[Failure | None]  # of one item after another
 
 
-@dataclass(frozen=True)
-class EvaluationReport:
-    """The result of an evaluation, in all its forms."""
+@dataclass(kw_only=True)
+class Evaluation(Generic[T]):
+    """Results as they come in, and the items that have none."""
 
-    values: dict[str, Any]  # for JSON
-    lines: Sequence[str]  # for a terminal
-    files: Mapping[str, str]  # their names and texts
+    results: list[T] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
-
-def report_of(values: dict[str, Any], lines: Sequence[str], noun: str, table: str, page: str) -> EvaluationReport:
-    """The result with its files: the summary, the table NOUN.csv, and the page."""
-    files = {SUMMARY: json.dumps(values, indent=2) + "\n", f"{noun}.csv": table, REPORT: page}
-    return EvaluationReport(values, lines, files)
+    def attempt(self, items: Iterable[AnyItem], score: Callable[[AnyItem], object]) -> Iterator[Failure | None]:
+        """Score one item after another; its failure, or None."""
+        for item in items:
+            failure = None
+            try:
+                score(item)
+            except Cancelled:
+                raise
+            except Exception as error:
+                failure = Failure(item.name, error)
+                self.failures.append(failure)
+            yield failure
 
 
 class Worst(Generic[T]):
@@ -91,30 +95,6 @@ class Worst(Generic[T]):
     def cases(self) -> list[T]:
         """The very worst first."""
         return [case for _, _, case in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
-
-
-def attempts(items: Sequence[AnyItem], work: Callable[[AnyItem], T]) -> Iterator[T | Failure]:
-    """The result of each item, or its failure."""
-    for item in items:
-        try:
-            yield work(item)
-        except (KeyboardInterrupt, Cancelled):
-            raise
-        except Exception as error:
-            yield Failure(item.name, error)
-
-
-def gathered(
-    found: Iterable[T | Failure], add: Callable[[T], None], failures: list[Failure]
-) -> Iterator[Failure | None]:
-    """Add each result as it comes, and collect the failures."""
-    for one in found:
-        if isinstance(one, Failure):
-            failures.append(one)
-            yield one
-        else:
-            add(one)
-            yield None
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float, float]:

@@ -11,7 +11,7 @@ noise, are left out and counted. Time is that of the network alone.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -22,7 +22,7 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.griffin_lim import ITERATIONS, griffin_lim
 from unbraid.dsp.mel import mel_levels, to_db
 from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.run import Failure, TimedResult, attempts, gathered, timed
+from unbraid.evaluation.run import Evaluation, Failure, TimedResult, timed
 from unbraid.evaluation.speech.scoring import is_alone, is_quiet
 from unbraid.hub.spec import Mel, ModelSpec
 
@@ -57,20 +57,17 @@ class SoundResult(TimedResult):
 
 
 @dataclass
-class SoundEvaluation:
-    """Results as they come in."""
+class SoundEvaluation(Evaluation[SoundResult]):
+    """The scores of recordings."""
 
     stoi: Measure | None  # of waveforms, where its package is installed
-    results: list[SoundResult] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
 
     def run(
         self, converter: Converts, mixtures: Sequence[Mixture], noise: AddedNoise | None
     ) -> Iterator[Failure | None]:
         """Convert and score one recording after another."""
         score = score_vocoder if is_vocoder(converter.spec) else score_spectrogram
-        found = attempts(mixtures, lambda mixture: score(converter, mixture, noise, self.stoi))
-        return gathered(found, self.results.append, self.failures)
+        return self.attempt(mixtures, lambda mixture: self.results.append(score(converter, mixture, noise, self.stoi)))
 
 
 def is_vocoder(spec: ModelSpec) -> bool:

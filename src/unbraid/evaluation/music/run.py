@@ -22,7 +22,7 @@ from unbraid.errors import AudioError
 from unbraid.evaluation.bss4 import NAMES, bss_eval_4
 from unbraid.evaluation.music.scoring import Array, StemExcerpt, StemScore, StemSums
 from unbraid.evaluation.music.spool import Spool, rejoined, write_mixture
-from unbraid.evaluation.run import Failure, TimedResult, Worst, attempts, gathered
+from unbraid.evaluation.run import Evaluation, Failure, TimedResult, Worst
 from unbraid.files.workdir import temporary_folder
 from unbraid.hub.spec import ModelSpec
 
@@ -58,18 +58,15 @@ class StemCase:
 
 
 @dataclass
-class MusicEvaluation:
-    """Results as they come in, with the sounds of the worst stems."""
+class MusicEvaluation(Evaluation[SongResult]):
+    """The scores of songs, with the sounds of the worst stems."""
 
     with_bss: bool
-    results: list[SongResult] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
     worst: Worst[StemCase] = field(default_factory=Worst)  # by improvement of uSDR
 
     def run(self, separator: SeparatesFiles, songs: Sequence[Song]) -> Iterator[Failure | None]:
         """Separate and score one song after another."""
-        found = attempts(songs, lambda song: separate_and_score_song(separator, song, self.with_bss))
-        return gathered(found, self.add, self.failures)
+        return self.attempt(songs, lambda song: self.add(separate_and_score_song(separator, song, self.with_bss)))
 
     def add(self, scored: "tuple[SongResult, list[StemCase]]") -> None:
         """Add the next song."""

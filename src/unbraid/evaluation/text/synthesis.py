@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.corpora.transcripts import Utterance
-from unbraid.evaluation.run import Failure, attempts, gathered, timed
+from unbraid.evaluation.run import Failure, timed
 from unbraid.evaluation.text.scoring import Distance, edit_distance
 from unbraid.evaluation.text.transcription import Transcribes, TranscriptEvaluation, TranscriptResult, plain_words
 from unbraid.hub.spec import ModelSpec
@@ -32,14 +32,16 @@ class Synthesizes(Protocol):
 
 
 class SynthesisEvaluation(TranscriptEvaluation):
-    """Results as they come in."""
+    """The scores of synthesised texts."""
 
     def synthesise(
         self, synthesizer: Synthesizes, transcriber: Transcribes, utterances: Sequence[Utterance]
     ) -> Iterator[Failure | None]:
         """Synthesise, transcribe and score one text after another."""
-        found = attempts(utterances, lambda utterance: synthesise_and_score(synthesizer, transcriber, utterance))
-        return gathered(found, self.results.append, self.failures)
+        return self.attempt(
+            utterances,
+            lambda utterance: self.results.append(synthesise_and_score(synthesizer, transcriber, utterance)),
+        )
 
 
 def synthesise_and_score(synthesizer: Synthesizes, transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:
@@ -48,7 +50,8 @@ def synthesise_and_score(synthesizer: Synthesizes, transcriber: Transcribes, utt
     heard, said = spelled_words(transcriber(sound, synthesizer.sample_rate).text), spelled_words(utterance.text)
     distance = Distance(edit_distance(heard, said), len(said))
     utterance = dataclasses.replace(utterance, text=" ".join(said))  # so that both are shown alike
-    return TranscriptResult(utterance, heard, distance, sound.shape[1] / synthesizer.sample_rate, wall, cpu)
+    seconds = sound.shape[1] / synthesizer.sample_rate
+    return TranscriptResult(utterance.name, seconds, wall, cpu, utterance, heard, distance)
 
 
 def spelled_words(text: str) -> tuple[str, ...]:
