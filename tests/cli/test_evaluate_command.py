@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import unbraid.evaluation.speech.run
+import unbraid.evaluation.evaluators
 from unbraid import audio
 
 FILES = ["mixtures.csv", "report.html", "summary.json"]
@@ -103,8 +103,8 @@ def test_an_interrupt_leaves_nothing(unbraid_command, speech_folder, dataset, be
         done.append(separate_and_score(*arguments))
         return done[0]
 
-    separate_and_score = unbraid.evaluation.speech.run.separate_and_score
-    monkeypatch.setattr(unbraid.evaluation.speech.run, "separate_and_score", second_time_unlucky)
+    separate_and_score = unbraid.evaluation.evaluators.separate_and_score
+    monkeypatch.setattr(unbraid.evaluation.evaluators, "separate_and_score", second_time_unlucky)
     outcome = unbraid_command("evaluate", speech_folder, dataset, "--metrics", "si-sdr")
     assert (outcome.code, outcome.errors, below()) == (130, ["error: interrupted."], [])
     assert len(done) == 1

@@ -71,6 +71,10 @@ def song(tmp_path: Path) -> Callable[..., Song]:
     return make
 
 
+def scored_by(separator: Mixes, with_bss: bool = False) -> Callable[[Song], tuple[SongResult, list[StemCase]]]:
+    return lambda song: separate_and_score_song(separator, song, with_bss)
+
+
 def scores_of(result: SongResult) -> dict[str, StemScore]:
     return {score.stem: score for score in result.stems}
 
@@ -113,7 +117,7 @@ def test_what_is_absent_or_silent_is_left_out_and_counted(song, setting) -> None
         song("b", vocals=sound(2), other=sound(5)),
         song("c", vocals=sound(3), drums=1e-5 * sound(4), other=sound(6)),
     ]
-    assert list(evaluation.run(Mixes(0, 1), songs)) == [None] * len(songs)
+    assert list(evaluation.run(songs, scored_by(Mixes(0, 1)))) == [None] * len(songs)
     states = [[score.state for score in result.stems] for result in evaluation.results]
     assert states == [["scored", "scored"], ["scored", "absent"], ["scored", "silent"]]
     assert len(evaluation.worst.cases) == 4
@@ -131,7 +135,7 @@ def test_a_stem_alone_has_nothing_to_gain(song, setting) -> None:
     vocals = sound(0)
     rounded = np.round(vocals * 32767) / np.float32(32767)
     evaluation = MusicEvaluation(with_bss=False)
-    list(evaluation.run(Mixes(), [song(mixture=rounded, vocals=vocals)]))
+    list(evaluation.run([song(mixture=rounded, vocals=vocals)], scored_by(Mixes())))
     assert [score.state for score in evaluation.results[0].stems] == ["alone", "absent"]
     found = stem_gains(evaluation, STEMS)
     assert (found[0].usdr.improvement.n, found[0].alone, mean_improvement(found)) == (0, 1, None)
@@ -172,7 +176,8 @@ def test_eight_bits_and_other_rates_have_scores(tmp_path: Path) -> None:
 def test_stems_of_different_length_fail_in_a_sentence_and_stop_no_other(song) -> None:
     uneven = song("uneven", vocals=sound(0, 2), drums=sound(1, 1))
     evaluation = MusicEvaluation(with_bss=False)
-    failure, none = evaluation.run(Mixes(), [uneven, song("even", vocals=sound(0), drums=sound(1))])
+    even = song("even", vocals=sound(0), drums=sound(1))
+    failure, none = evaluation.run([uneven, even], scored_by(Mixes()))
     assert isinstance(failure, Failure)
     assert failure.name == "uneven"
     assert "lasts 2.000 s but" in str(failure.error)
@@ -264,7 +269,7 @@ def test_the_report_has_a_table_for_each_stem_and_the_worst_cases(evaluation: Mu
 
 def test_a_song_without_any_stem_of_the_model_leaves_a_report(song, setting) -> None:
     found = MusicEvaluation(with_bss=True)
-    list(found.run(Mixes(), [song(drums=0 * sound(0))]))
+    list(found.run([song(drums=0 * sound(0))], scored_by(Mixes(), with_bss=True)))
     told = report(found, setting(music_spec()))
     assert told.values["mean_improvement_db"] is None
     assert "worst case" not in told.page

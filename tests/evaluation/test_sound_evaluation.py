@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,10 @@ from unbraid.dsp.griffin_lim import griffin_lim
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio.report import report
-from unbraid.evaluation.audio.run import LSD, SoundEvaluation, score_spectrogram, score_vocoder, spectral_distance
+from unbraid.evaluation.audio.run import LSD, SoundResult, score_spectrogram, score_vocoder, spectral_distance
 from unbraid.evaluation.evaluators import SoundsEvaluator, evaluator_of
 from unbraid.evaluation.request import EvaluationRequest
+from unbraid.evaluation.run import Evaluation
 from unbraid.hub.spec import Mel, ModelSpec
 
 MEL, RATE = Mel(256, 80, 64), 8000
@@ -102,9 +104,10 @@ def test_stoi_knows_the_voice_from_noise(voice: np.ndarray, tmp_path: Path) -> N
 
 def test_what_fails_stops_no_other_and_all_is_told(voice: np.ndarray, tmp_path: Path, setting) -> None:
     mixtures = [Mixture(name, (Clip(tmp_path / name),)) for name in ("voice.wav", "absent.wav", "voice.wav")]
-    evaluation = SoundEvaluation(None)
+    evaluation = Evaluation[SoundResult]()
     converter = Says("spectrogram to waveform", lambda _: voice)
-    assert [failure is None for failure in evaluation.run(converter, mixtures, None)] == [True, False, True]
+    failures = evaluation.run(mixtures, partial(score_vocoder, converter))
+    assert [failure is None for failure in failures] == [True, False, True]
     told = report(evaluation, setting(converter.spec, threads=1))
     values = told.values
     assert (values["recordings"], values["failed"]) == (2, ["absent.wav"])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
 from unbraid.evaluation.evaluators import evaluator_of
 from unbraid.evaluation.request import EvaluationRequest
-from unbraid.evaluation.text.transcription import TranscriptEvaluation, plain_words
-from unbraid.evaluation.text.transcription_report import CONVENTION, count, report
+from unbraid.evaluation.run import Evaluation
+from unbraid.evaluation.text.transcription import TranscriptResult, plain_words, transcribe_and_score
+from unbraid.evaluation.text.transcription_report import CONVENTION, by_speaker, count, report
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.transcript import Transcript, Word
@@ -54,13 +56,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_rates_are_those_by_hand_and_pooled(folder: Path, setting) -> None:
-    evaluation = TranscriptEvaluation()
-    assert list(evaluation.run(Ears(), find_utterances(folder))) == [None] * 4
-    errors, speakers = count(evaluation.results), evaluation.speakers
+    evaluation = Evaluation[TranscriptResult]()
+    assert list(evaluation.run(find_utterances(folder), partial(transcribe_and_score, Ears()))) == [None] * 4
+    errors, speakers = count(evaluation.results), by_speaker(evaluation.results)
     assert (errors.words, errors.edits) == (8, 3)
     assert (errors.word_error_rate, errors.sentence_error_rate) == (3 / 8, 2 / 4)
-    assert count(speakers["ann"]).word_error_rate == 2 / 5
-    assert count(speakers["bob"]).word_error_rate == 1 / 3
+    assert speakers["ann"].word_error_rate == 2 / 5
+    assert speakers["bob"].word_error_rate == 1 / 3
     told = report(evaluation, setting(ctc_spec(), model="ears", dataset="voices"))
     assert told.values["seconds"] == pytest.approx(1.0)
     assert told.lines[:6] == [
@@ -82,8 +84,8 @@ def test_words_count_as_they_sound() -> None:
 
 def test_a_recording_that_fails_is_told(folder: Path) -> None:
     (folder / "ann" / "0.wav").write_bytes(b"no sound")
-    evaluation = TranscriptEvaluation()
-    found = list(evaluation.run(Ears(), find_utterances(folder)))
+    evaluation = Evaluation[TranscriptResult]()
+    found = list(evaluation.run(find_utterances(folder), partial(transcribe_and_score, Ears())))
     assert [failure.name for failure in found if failure] == ["ann/0.wav"]
     assert len(evaluation.results) == 3
 

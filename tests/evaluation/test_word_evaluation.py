@@ -28,7 +28,7 @@ OTHERS = "models only, and speller is a text model; leave that out."
 def test_rates_are_those_by_hand(setting) -> None:
     evaluation = WordEvaluation()
     with Phonemizer.over(speller()) as phonemizer:
-        assert list(evaluation.run(phonemizer, WORDS)) == [None] * 3
+        assert list(evaluation.pronounce(phonemizer, WORDS)) == [None] * 3
     told = report(evaluation, setting(words_spec(), model="speller", dataset="words"))
     assert (told.values["words"], told.values["phonemes"]) == (3, 7)
     rates = told.values["phoneme_error_rate"], told.values["word_error_rate"]
@@ -47,7 +47,7 @@ def test_words_that_fail_are_told(setting) -> None:
             raise RuntimeError("no")
 
     evaluation = WordEvaluation()
-    found = list(evaluation.run(Broken(), WORDS))
+    found = list(evaluation.pronounce(Broken(), WORDS))
     assert [failure.name for failure in found] == ["abc", "ab", "b"] == [f.name for f in evaluation.failures]
     assert report(evaluation, setting(words_spec())).values["words"] == 0
 

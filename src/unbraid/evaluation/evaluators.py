@@ -4,27 +4,28 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import ClassVar
 
 from unbraid.corpora.pronunciations import find_pronunciations
 from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio import report as sounds
-from unbraid.evaluation.audio.run import STOI, SoundEvaluation, is_vocoder
-from unbraid.evaluation.measures import choose_measures
+from unbraid.evaluation.audio.run import STOI, SoundResult, is_vocoder, score_spectrogram, score_vocoder
+from unbraid.evaluation.measures import Measure, choose_measures
 from unbraid.evaluation.music import report as songs
-from unbraid.evaluation.music.run import MusicEvaluation
+from unbraid.evaluation.music.run import MusicEvaluation, separate_and_score_song
 from unbraid.evaluation.report import Report, Setting
 from unbraid.evaluation.request import EvaluationRequest
-from unbraid.evaluation.run import Running, peak_memory_bytes
+from unbraid.evaluation.run import Evaluation, Running, peak_memory_bytes
 from unbraid.evaluation.speech import report as speech
-from unbraid.evaluation.speech.run import SpeechEvaluation
+from unbraid.evaluation.speech.run import SpeechEvaluation, separate_and_score
 from unbraid.evaluation.text import pronunciation_report as words
 from unbraid.evaluation.text import sphinx
 from unbraid.evaluation.text import transcription_report as transcripts
 from unbraid.evaluation.text.pronunciation import WordEvaluation
-from unbraid.evaluation.text.synthesis import SynthesisEvaluation, known_words, transcribable
-from unbraid.evaluation.text.transcription import Transcribes, TranscriptEvaluation
+from unbraid.evaluation.text.synthesis import known_words, synthesise_and_score, transcribable
+from unbraid.evaluation.text.transcription import Transcribes, TranscriptResult, transcribe_and_score
 from unbraid.hub.spec import ModelSpec
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import AudioToAudio
@@ -100,7 +101,11 @@ class SpeechEvaluator(Evaluator):
     def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
         with Separator(model, device=device, precision=precision, threads=self._request.threads) as separator:
             mixtures, noise = self._request.mixtures(self._spec), self._request.added_noise(self._spec)
-            yield Running(separator.device, len(mixtures), self._evaluation.run(separator, mixtures, noise))
+            measures = self._evaluation.measures
+            outcomes = self._evaluation.run(
+                mixtures, lambda mixture: separate_and_score(separator, mixture, measures, noise)
+            )
+            yield Running(separator.device, len(mixtures), outcomes)
 
     def _report(self, setting: Setting) -> Report:
         return speech.report(self._evaluation, setting)
@@ -123,8 +128,9 @@ class MusicEvaluator(Evaluator):
     def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
         threads, wiener = self._request.threads, self._request.wiener
         with Separator(model, device=device, precision=precision, threads=threads, wiener=wiener) as separator:
-            found = self._request.songs()
-            yield Running(separator.device, len(found), self._evaluation.run(separator, found))
+            found, with_bss = self._request.songs(), self._evaluation.with_bss
+            outcomes = self._evaluation.run(found, lambda song: separate_and_score_song(separator, song, with_bss))
+            yield Running(separator.device, len(found), outcomes)
 
     def _report(self, setting: Setting) -> Report:
         return songs.report(self._evaluation, setting)
@@ -145,7 +151,7 @@ class WordsEvaluator(Evaluator):
     def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
         entries = find_pronunciations(self._request.dataset, self._request.split)[: self._request.limit]
         with Phonemizer(model, device=device, threads=self._request.threads) as phonemizer:
-            yield Running(phonemizer.device, len(entries), self._evaluation.run(phonemizer, entries))
+            yield Running(phonemizer.device, len(entries), self._evaluation.pronounce(phonemizer, entries))
 
     def _report(self, setting: Setting) -> Report:
         return words.report(self._evaluation, setting)
@@ -167,13 +173,13 @@ class TranscriptsEvaluator(Evaluator):
             raise UsageError(f"{where}: {spec.name} knows the words of no recording; choose others by --speakers.")
         told = f"{left_out} of {len(found)} recordings are left out: they have words that {spec.name} does not know"
         self.skipped = [told] if left_out else []
-        self._utterances, self._evaluation = known[: request.limit], TranscriptEvaluation()
+        self._utterances, self._evaluation = known[: request.limit], Evaluation[TranscriptResult]()
 
     @contextmanager
     def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
         alone = math.inf  # however long a recording is, no other model takes this one's place
         with Transcriber(model, device=device, threads=self._request.threads, long_seconds=alone) as transcriber:
-            outcomes = self._evaluation.run(transcriber, self._utterances)
+            outcomes = self._evaluation.run(self._utterances, partial(transcribe_and_score, transcriber))
             yield Running(transcriber.device, len(self._utterances), outcomes)
 
     def _report(self, setting: Setting) -> Report:
@@ -193,7 +199,7 @@ class SynthesisEvaluator(Evaluator):
             raise UsageError(
                 f"{spec.name} speaks, so somebody has to listen: name a model, or pocketsphinx, by --recogniser."
             )
-        self._recogniser, self._evaluation = request.recogniser, SynthesisEvaluation()
+        self._recogniser, self._evaluation = request.recogniser, Evaluation[TranscriptResult]()
 
     @contextmanager
     def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
@@ -208,7 +214,7 @@ class SynthesisEvaluator(Evaluator):
                 raise UsageError(
                     f"{request.dataset} has no text in its split {request.split} whose words {self._recogniser} knows."
                 )
-            outcomes = self._evaluation.synthesise(synthesizer, recogniser, utterances)
+            outcomes = self._evaluation.run(utterances, partial(synthesise_and_score, synthesizer, recogniser))
             yield Running(synthesizer.device, len(utterances), outcomes)
 
     def _report(self, setting: Setting) -> Report:
@@ -224,20 +230,22 @@ class SoundsEvaluator(Evaluator):
 
     def __init__(self, spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> None:
         super().__init__(spec, request, metrics)
-        stoi = None
+        self._evaluation = Evaluation[SoundResult]()
+        self._stoi: Measure | None = None
         if is_vocoder(spec):
             if request.noise is not None:
                 raise UsageError(f"{spec.name} is a vocoder, which takes no noise away; leave --noise and --snr out.")
             measures, skipped = choose_measures(None, spec.sample_rate)
-            stoi = next((measure for measure in measures if measure.key == STOI), None)
+            self._stoi = next((measure for measure in measures if measure.key == STOI), None)
             self.skipped = [sentence for sentence in skipped if sentence.startswith("STOI")]
-        self._evaluation = SoundEvaluation(stoi)
 
     @contextmanager
     def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
         mixtures, noise = self._request.mixtures(self._spec), self._request.added_noise(self._spec)
         with AudioToAudio(model, device=device, threads=self._request.threads) as converter:
-            yield Running(converter.device, len(mixtures), self._evaluation.run(converter, mixtures, noise))
+            score = score_vocoder if is_vocoder(self._spec) else score_spectrogram
+            outcomes = self._evaluation.run(mixtures, lambda mixture: score(converter, mixture, noise, self._stoi))
+            yield Running(converter.device, len(mixtures), outcomes)
 
     def _report(self, setting: Setting) -> Report:
         return sounds.report(self._evaluation, setting)

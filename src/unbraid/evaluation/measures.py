@@ -51,7 +51,7 @@ def measures_at(sample_rate: int) -> tuple[Measure, ...]:
     band, standard, letters = ("wide", "P.862.2", "wb") if wide else ("narrow", "P.862.1", "nb")
     pesq_rate = WIDE if wide else NARROW
     return (
-        Measure("si-sdr", "SI-SDR", "= SI-SNR, means removed", "si_sdr_zero_mean_db", "dB", 2, _si_sdr),
+        Measure("si-sdr", "SI-SDR", "= SI-SNR, means removed", "si_sdr_zero_mean_db", "dB", 2, si_sdr),
         Measure("sdr", "SDR", f"BSS Eval 3, {TAPS} taps", f"sdr_bss_eval_{TAPS}_taps_db", "dB", 2, bss_sdr),
         Measure(
             "pesq", f"PESQ-{letters.upper()}", f"{band}-band {pesq_rate // 1000} kHz, MOS-LQO of {standard}",
@@ -84,10 +84,6 @@ def choose_measures(names: Sequence[str] | None, sample_rate: int) -> tuple[tupl
     if missing and names is not None:
         raise RuntimeUnavailable(sentences[0])
     return tuple(m for m in wanted if m not in missing), [f"{sentence} It is left out." for sentence in sentences]
-
-
-def _si_sdr(estimates: Array, reference: Array) -> Array:
-    return si_sdr(estimates, reference[None])
 
 
 def _pesq(sample_rate: int, rate: int, mode: str, estimates: Array, reference: Array) -> Array:

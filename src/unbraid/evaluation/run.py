@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -62,18 +62,22 @@ class Evaluation(Generic[T]):
     results: list[T] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
-    def attempt(self, items: Iterable[AnyItem], score: Callable[[AnyItem], object]) -> Iterator[Failure | None]:
+    def run(self, items: Iterable[AnyItem], score: Callable[[AnyItem], object]) -> Iterator[Failure | None]:
         """Score one item after another; its failure, or None."""
         for item in items:
             failure = None
             try:
-                score(item)
+                self.add(score(item))
             except Cancelled:
                 raise
             except Exception as error:
                 failure = Failure(item.name, error)
                 self.failures.append(failure)
             yield failure
+
+    def add(self, scored: Any) -> None:
+        """Add the next result."""
+        self.results.append(scored)
 
 
 class Worst(Generic[T]):

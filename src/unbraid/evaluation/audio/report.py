@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unbraid.evaluation.audio.run import LSD, STOI, SoundEvaluation, SoundResult, baseline
+from unbraid.evaluation.audio.run import LSD, STOI, SoundResult, baseline
 from unbraid.evaluation.report import Report, Setting, total_cost
+from unbraid.evaluation.run import Evaluation
 from unbraid.evaluation.statistics import INTERVAL, Gain, gain_of
 from unbraid.tasks.pages import scores_page
 from unbraid.tasks.pages.tables import Column, Table, cell, number, text
@@ -14,7 +15,7 @@ from unbraid.tasks.pages.tables import Column, Table, cell, number, text
 TITLES = {LSD: ("log-spectral distance of log-mel spectrograms", "dB", 2), STOI: ("STOI (classic, 10 kHz)", "", 3)}
 
 
-def report(evaluation: SoundEvaluation, setting: Setting) -> Report:
+def report(evaluation: Evaluation[SoundResult], setting: Setting) -> Report:
     """Sum an evaluation up."""
     results, failures, noise = evaluation.results, evaluation.failures, setting.request.noise_words()
     cost, states, compared_to = total_cost(results, setting), Counter(r.state for r in results), baseline(setting.spec)

@@ -10,7 +10,6 @@ and of waveforms besides STOI, where `pystoi` is installed. Silent recordings, a
 noise, are left out and counted. Time is that of the network alone.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -22,7 +21,7 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.griffin_lim import ITERATIONS, griffin_lim
 from unbraid.dsp.mel import mel_levels, to_db
 from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.run import Evaluation, Failure, TimedResult, timed
+from unbraid.evaluation.run import TimedResult, timed
 from unbraid.evaluation.speech.scoring import is_alone, is_quiet
 from unbraid.hub.spec import Mel, ModelSpec
 
@@ -54,20 +53,6 @@ class SoundResult(TimedResult):
 
     scores: dict[str, ScorePair]  # by LSD and STOI; empty where the recording is left out
     state: VoiceState = "scored"  # of the voice: silent, or alone in what was heard
-
-
-@dataclass
-class SoundEvaluation(Evaluation[SoundResult]):
-    """The scores of recordings."""
-
-    stoi: Measure | None  # of waveforms, where its package is installed
-
-    def run(
-        self, converter: Converts, mixtures: Sequence[Mixture], noise: AddedNoise | None
-    ) -> Iterator[Failure | None]:
-        """Convert and score one recording after another."""
-        score = score_vocoder if is_vocoder(converter.spec) else score_spectrogram
-        return self.attempt(mixtures, lambda mixture: self.results.append(score(converter, mixture, noise, self.stoi)))
 
 
 def is_vocoder(spec: ModelSpec) -> bool:

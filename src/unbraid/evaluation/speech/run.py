@@ -3,7 +3,7 @@
 Time is that of the separation alone, wall clock and CPU (of all threads), neither reading nor scoring nor loading.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unbraid.corpora import Mixture, read_mixture
 from unbraid.corpora.noise import AddedNoise, noisy
 from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.run import Evaluation, Failure, TimedResult, Worst, timed
+from unbraid.evaluation.run import Evaluation, TimedResult, Worst, timed
 from unbraid.evaluation.speech.scoring import Scored, score_mixture
 from unbraid.hub.spec import ModelSpec
 
@@ -53,14 +53,6 @@ class SpeechEvaluation(Evaluation[MixtureResult]):
 
     measures: tuple[Measure, ...]  # the first one decides what is worst
     worst: Worst[MixtureCase] = field(default_factory=Worst)
-
-    def run(
-        self, separator: SeparatesArrays, mixtures: Sequence[Mixture], noise: AddedNoise | None = None
-    ) -> Iterator[Failure | None]:
-        """Separate and score one mixture after another."""
-        return self.attempt(
-            mixtures, lambda mixture: self.add(separate_and_score(separator, mixture, self.measures, noise))
-        )
 
     def add(self, case: MixtureCase) -> None:
         """Add the next mixture."""

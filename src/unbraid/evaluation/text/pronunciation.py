@@ -42,7 +42,7 @@ class WordEvaluation(Evaluation[WordResult]):
 
     wall_seconds: float = 0.0
 
-    def run(self, phonemizer: Pronounces, entries: Sequence[Entry]) -> Iterator[Failure | None]:
+    def pronounce(self, phonemizer: Pronounces, entries: Sequence[Entry]) -> Iterator[Failure | None]:
         """Pronounce and score one batch of words after another."""
         for first in range(0, len(entries), BATCH_WORDS):
             some = entries[first : first + BATCH_WORDS]

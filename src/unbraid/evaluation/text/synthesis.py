@@ -5,16 +5,16 @@ Digits are words here: "305" is three zero five. Time is that of synthesis, wall
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.corpora.transcripts import Utterance
-from unbraid.evaluation.run import Failure, timed
+from unbraid.evaluation.run import timed
 from unbraid.evaluation.text.scoring import Distance, edit_distance
-from unbraid.evaluation.text.transcription import Transcribes, TranscriptEvaluation, TranscriptResult, plain_words
+from unbraid.evaluation.text.transcription import Transcribes, TranscriptResult, plain_words
 from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import SPECIAL, Vocabulary
 from unbraid.tasks.synthesis.text_frontend import DIGIT_WORDS
@@ -29,19 +29,6 @@ class Synthesizes(Protocol):
     def __call__(self, text: str) -> NDArray[np.float32]:
         """The audio of a text: (1, T)."""
         ...
-
-
-class SynthesisEvaluation(TranscriptEvaluation):
-    """The scores of synthesised texts."""
-
-    def synthesise(
-        self, synthesizer: Synthesizes, transcriber: Transcribes, utterances: Sequence[Utterance]
-    ) -> Iterator[Failure | None]:
-        """Synthesise, transcribe and score one text after another."""
-        return self.attempt(
-            utterances,
-            lambda utterance: self.results.append(synthesise_and_score(synthesizer, transcriber, utterance)),
-        )
 
 
 def synthesise_and_score(synthesizer: Synthesizes, transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:

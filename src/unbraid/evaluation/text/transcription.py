@@ -6,7 +6,6 @@ reading nor scoring nor loading.
 """
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from unbraid import audio
 from unbraid.corpora.transcripts import Utterance
-from unbraid.evaluation.run import Evaluation, Failure, TimedResult, timed
+from unbraid.evaluation.run import TimedResult, timed
 from unbraid.evaluation.text.scoring import Distance, edit_distance
 from unbraid.files.normalization import normalized
 from unbraid.tasks.transcription.transcript import Transcript
@@ -38,23 +37,6 @@ class TranscriptResult(TimedResult):
     utterance: Utterance
     words: tuple[str, ...]  # of the model
     distance: Distance  # to the reference
-
-
-@dataclass
-class TranscriptEvaluation(Evaluation[TranscriptResult]):
-    """The scores of recordings."""
-
-    def run(self, transcriber: Transcribes, utterances: Sequence[Utterance]) -> Iterator[Failure | None]:
-        """Transcribe and score one recording after another."""
-        return self.attempt(
-            utterances, lambda utterance: self.results.append(transcribe_and_score(transcriber, utterance))
-        )
-
-    @property
-    def speakers(self) -> dict[str, list[TranscriptResult]]:
-        """The results of each speaker, by name."""
-        names = sorted({result.utterance.speaker for result in self.results})
-        return {name: [result for result in self.results if result.utterance.speaker == name] for name in names}
 
 
 def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:

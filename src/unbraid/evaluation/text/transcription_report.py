@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from unbraid.evaluation.report import Report, Setting, total_cost
+from unbraid.evaluation.run import Evaluation
 from unbraid.evaluation.statistics import many
 from unbraid.evaluation.text.scoring import most_edits, symbol_error_rate, text_error_rate
-from unbraid.evaluation.text.transcription import TranscriptEvaluation, TranscriptResult, plain_words
+from unbraid.evaluation.text.transcription import TranscriptResult, plain_words
 from unbraid.tasks.pages import scores_page
 from unbraid.tasks.pages.tables import Cell, Column, Table, cell, percent, text
 
@@ -52,11 +53,17 @@ def count(results: Sequence[TranscriptResult]) -> ErrorCounts:
     )
 
 
-def report(evaluation: TranscriptEvaluation, setting: Setting) -> Report:
+def by_speaker(results: Sequence[TranscriptResult]) -> dict[str, ErrorCounts]:
+    """The errors of each speaker, by name."""
+    names = sorted({result.utterance.speaker for result in results})
+    return {name: count([result for result in results if result.utterance.speaker == name]) for name in names}
+
+
+def report(evaluation: Evaluation[TranscriptResult], setting: Setting) -> Report:
     """Sum an evaluation up."""
     noun = "texts" if setting.request.recogniser else "recordings"
     results, errors = evaluation.results, count(evaluation.results)
-    speakers = {name: count(theirs) for name, theirs in evaluation.speakers.items()}
+    speakers = by_speaker(results)
     title, cost = f"{_model(setting)} on {setting.corpus}", total_cost(results, setting)
     subject = (
         f"{title}: {many(errors.recordings, 'recording')} by {many(len(speakers), 'speaker')}, {errors.words} words"
