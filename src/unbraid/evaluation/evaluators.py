@@ -243,8 +243,12 @@ class SoundsEvaluator(Evaluator):
     def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
         mixtures, noise = self._request.mixtures(self._spec), self._request.added_noise(self._spec)
         with AudioToAudio(model, device=device, threads=self._request.threads) as converter:
-            score = score_vocoder if is_vocoder(self._spec) else score_spectrogram
-            outcomes = self._evaluation.run(mixtures, lambda mixture: score(converter, mixture, noise, self._stoi))
+            score = (
+                partial(score_vocoder, converter, stoi=self._stoi)
+                if is_vocoder(self._spec)
+                else partial(score_spectrogram, converter, noise=noise)
+            )
+            outcomes = self._evaluation.run(mixtures, score)
             yield Running(converter.device, len(mixtures), outcomes)
 
     def _report(self, setting: Setting) -> Report:

@@ -12,10 +12,10 @@ from pathlib import Path
 from unbraid.corpora.rendering.draw import draw_plan
 from unbraid.corpora.rendering.midi import mido
 from unbraid.corpora.rendering.plan import Rendering
+from unbraid.corpora.rendering.programs import find_program
 from unbraid.corpora.rendering.singing import world
 from unbraid.corpora.rendering.song import is_there, render_song
 from unbraid.corpora.rendering.stock import Stock
-from unbraid.corpora.rendering.synth import fluidsynth
 from unbraid.errors import RuntimeUnavailable, UnbraidError
 from unbraid.files.workdir import swept
 
@@ -41,7 +41,7 @@ def render_songs(
         RuntimeUnavailable: a program or package is missing.
     """
     mido()
-    fluidsynth()
+    find_program("fluidsynth")
     if stock.singers and how.sung:
         world()
     place.mkdir(parents=True, exist_ok=True)

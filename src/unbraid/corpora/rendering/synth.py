@@ -1,6 +1,5 @@
 """Synthesis of MIDI events by the program FluidSynth with any SoundFont (https://www.fluidsynth.org)."""
 
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ import numpy as np
 from unbraid import audio
 from unbraid.corpora.rendering.effects import Array
 from unbraid.corpora.rendering.midi import CHANNELS, CONTROL, RESET, SOUND_OFF, Event, faster, write_events
-from unbraid.errors import RuntimeUnavailable, UnbraidError
+from unbraid.corpora.rendering.programs import find_program
+from unbraid.errors import UnbraidError
 from unbraid.files.workdir import temporary_folder
 
 RATE = 44100  # Hz
@@ -29,21 +29,6 @@ class Room:
     width: float = 0.5
     chorus_level: float = 1.0
     chorus_hz: float = 0.3
-
-
-def fluidsynth() -> str:
-    """The program.
-
-    Raises:
-        RuntimeUnavailable: it is not installed.
-    """
-    program = shutil.which("fluidsynth")
-    if program is None:
-        raise RuntimeUnavailable(
-            "Rendering needs the program fluidsynth, which is not installed; get it with `apt install fluidsynth "
-            "fluid-soundfont-gm` (Debian, Ubuntu) or `brew install fluid-synth` (macOS)."
-        )
-    return program
 
 
 def play(takes: Sequence[Sequence[Event]], soundfont: Path, seconds: float, room: Room) -> list[Array]:
@@ -64,7 +49,8 @@ def play(takes: Sequence[Sequence[Event]], soundfont: Path, seconds: float, room
     with temporary_folder() as folder:
         midi, wav = folder / "song.mid", folder / "song.wav"
         write_events(one_after_the_other(takes, seconds), midi)
-        command = [fluidsynth(), "-niq", "-g", _GAIN, "-r", str(RATE), "-T", "wav", "-O", "float", "-F", str(wav)]
+        command = [find_program("fluidsynth"), "-niq", "-g", _GAIN, "-r", str(RATE)]
+        command += ["-T", "wav", "-O", "float", "-F", str(wav)]
         command += [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
         _run([*command, str(soundfont), str(midi)], wav, soundfont)
         sound = audio.read(wav)[0]

@@ -65,9 +65,7 @@ def baseline(spec: ModelSpec) -> str:
     return f"Griffin-Lim, {ITERATIONS} iterations" if is_vocoder(spec) else "noisy input"
 
 
-def score_spectrogram(
-    converter: Converts, mixture: Mixture, noise: AddedNoise | None, stoi: Measure | None = None
-) -> SoundResult:
+def score_spectrogram(converter: Converts, mixture: Mixture, noise: AddedNoise | None) -> SoundResult:
     """Score the spectrogram that a model makes of a noisy voice."""
     spec, mel, rate = converter.spec, _mel(converter.spec), converter.spec.sample_rate
     heard, (voice,) = read_mixture(mixture, rate)  # (T,), (1, T)
@@ -83,9 +81,7 @@ def score_spectrogram(
     return SoundResult(mixture.name, heard.size / rate, wall, cpu, scores)
 
 
-def score_vocoder(
-    converter: Converts, mixture: Mixture, noise: AddedNoise | None = None, stoi: Measure | None = None
-) -> SoundResult:
+def score_vocoder(converter: Converts, mixture: Mixture, stoi: Measure | None = None) -> SoundResult:
     """Score the waveform that a model makes of a voice's spectrogram."""
     mel, rate = _mel(converter.spec), converter.spec.sample_rate
     _, (voice,) = read_mixture(mixture, rate)  # (1, T)
