@@ -174,7 +174,7 @@ def parsed(evaluation: SpeechEvaluation, setting: Setting) -> Balanced:
 
 def test_the_report_is_one_file_with_pictures_and_sounds(evaluation: SpeechEvaluation, setting) -> None:
     pytest.importorskip("matplotlib")
-    shown = parsed(evaluation, setting(speech_spec(), 10**8))
+    shown = parsed(evaluation, setting(speech_spec(), 10**8, drawn=True))
     images = [attributes for tag, attributes in shown.tags if tag == "img"]
     sounds = [attributes for tag, attributes in shown.tags if tag == "audio"]
     assert len(images) == 2 + 3  # histogram, scatter, spectrograms of each case
@@ -189,7 +189,7 @@ def test_without_matplotlib_the_report_has_the_rest(
     evaluation: SpeechEvaluation, setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    shown = parsed(evaluation, setting(speech_spec(), 10**8))
+    shown = parsed(evaluation, setting(speech_spec(), 10**8, drawn=True))
     assert "img" not in [tag for tag, _ in shown.tags]
     assert "audio" in [tag for tag, _ in shown.tags]
     assert "matplotlib is not installed; get it with `pip install matplotlib`" in shown.text
