@@ -124,7 +124,7 @@ def test_what_is_absent_or_silent_is_left_out_and_counted(song, setting) -> None
     vocals, drums = stem_gains(evaluation, STEMS)
     assert (vocals.usdr.improvement.n, vocals.mute, vocals.left_out) == (3, 3, 0)
     assert vocals.usdr.estimate.mean == pytest.approx(0)  # of silent estimates
-    assert (drums.usdr.improvement.n, drums.absent, drums.silent) == (1, 1, 1)
+    assert (drums.usdr.improvement.n, drums.songs["absent"], drums.songs["silent"]) == (1, 1, 1)
     text = "\n".join(report(evaluation, setting(music_spec())).lines)
     assert "drums: 2 of 3 songs left out (1 without it, 1 with it silent)" in text
     assert "vocals: 3 of 3 estimates are silent; their uSDR is 0 dB" in text
@@ -138,7 +138,7 @@ def test_a_stem_alone_has_nothing_to_gain(song, setting) -> None:
     list(evaluation.run([song(mixture=rounded, vocals=vocals)], scored_by(Mixes())))
     assert [score.state for score in evaluation.results[0].stems] == ["alone", "absent"]
     found = stem_gains(evaluation, STEMS)
-    assert (found[0].usdr.improvement.n, found[0].alone, mean_improvement(found)) == (0, 1, None)
+    assert (found[0].usdr.improvement.n, found[0].songs["alone"], mean_improvement(found)) == (0, 1, None)
     assert "vocals: 1 of 1 songs left out (1 with it alone)" in report(evaluation, setting(music_spec())).lines
 
 

@@ -59,13 +59,12 @@ class EvaluationRequest:
             UsageError: one was given.
         """
         own = _kind(spec)
-        speech = {
-            "--condition": self.condition is not None,
-            "--mode": self.mode is not None,
-            "--noise and --snr": self.noise is not None,
-        }
         of_kinds = {
-            ("speech",): speech,
+            ("speech",): {
+                "--condition": self.condition is not None,
+                "--mode": self.mode is not None,
+                "--noise and --snr": self.noise is not None,
+            },
             ("music",): {"--wiener": self.wiener > 0},
             ("transcription", "speaking"): {"--speakers": bool(self.speakers)},
             ("speaking",): {"--recogniser": self.recogniser is not None, "--vocoder": self.vocoder is not None},
@@ -98,16 +97,12 @@ class EvaluationRequest:
         Raises:
             UsageError: there are none, or none that is mixed with anything.
         """
+        voices = self.wanted(spec).sources
         found = find_mixtures(self.dataset, self.split, self.wanted(spec))
         if not found:
-            voices = self.wanted(spec).sources
             raise UsageError(f"{self.dataset} has no mixtures of {voices} voices in its split {self.split}.")
-        if (
-            not is_vocoder(spec)
-            and self.wanted(spec).sources == 1
-            and self.noise is None
-            and not any(m.mixture or m.noise for m in found)
-        ):
+        is_mixed = voices > 1 or self.noise is not None or any(m.mixture or m.noise for m in found)
+        if not is_mixed and not is_vocoder(spec):
             raise UsageError(
                 f"The voices of {self.dataset} have no noise, which a model of one voice takes away; "
                 "add some by --noise FOLDER --snr DB."

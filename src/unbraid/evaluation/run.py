@@ -1,14 +1,12 @@
 """An evaluation under way: one item after another is scored in constant memory, and one that fails stops no other."""
 
-import heapq
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
-
-import numpy as np
 
 from unbraid.errors import Cancelled
 
@@ -81,24 +79,20 @@ class Evaluation(Generic[T]):
 
 
 class Worst(Generic[T]):
-    """The few cases that gained least, of however many."""
+    """The few cases that gained least, of however many; the very worst first."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, T]] = []  # the least bad one on top
-        self._added = 0
+        self._ranked: list[tuple[float, T]] = []
 
     def add(self, gain: float, case: T) -> None:
         """Add a case, if it is bad enough; one without a gain is not."""
-        self._added += 1
-        if np.isfinite(gain):
-            heapq.heappush(self._heap, (-gain, -self._added, case))
-            if len(self._heap) > WORST:
-                heapq.heappop(self._heap)
+        if math.isfinite(gain):
+            self._ranked = sorted([*self._ranked, (gain, case)], key=lambda ranked: ranked[0])[:WORST]
 
     @property
     def cases(self) -> list[T]:
-        """The very worst first."""
-        return [case for _, _, case in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
+        """The cases."""
+        return [case for _, case in self._ranked]
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float, float]:

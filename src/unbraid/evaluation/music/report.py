@@ -2,13 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from unbraid.evaluation.music.run import MusicEvaluation, StemCase
-from unbraid.evaluation.music.scoring import BSS, USDR, Scale
+from unbraid.evaluation.music.scoring import BSS, USDR, Scale, StemState
 from unbraid.evaluation.report import Report, Setting, total_cost
 from unbraid.evaluation.statistics import GAINS, INTERVAL, Gain, Statistic, gain_of, many, statistic
 from unbraid.tasks.pages import plots, scores_page
@@ -18,6 +18,11 @@ AVERAGE = "means and medians are over the songs that have the stem; SiSEC 2018 g
 INTERVALS = INTERVAL.replace("mixtures", "songs")
 DIGITS = 2
 _GAIN = f"{USDR.name}i"
+_LEFT_OUT: Mapping[StemState, tuple[str, str]] = {  # songs in which a stem has no score: their name in JSON, and why
+    "absent": ("songs_without_the_stem", "without it"),
+    "silent": ("songs_with_the_stem_silent", "with it silent"),
+    "alone": ("songs_with_the_stem_alone", "with it alone"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,15 +32,13 @@ class StemGain:
     stem: str
     usdr: Gain
     bss: tuple[tuple[Scale, Statistic], ...]  # empty where not asked for
-    absent: int  # songs that lack it
-    silent: int  # songs in which it cannot be heard
-    alone: int  # songs in which nothing else can
+    songs: Mapping[StemState, int]  # with the stem in each state
     mute: int  # scored estimates that are silent
 
     @property
     def left_out(self) -> int:
         """Songs without a score of the stem."""
-        return self.absent + self.silent + self.alone
+        return sum(self.songs[state] for state in _LEFT_OUT)
 
 
 def report(evaluation: MusicEvaluation, setting: Setting) -> Report:
@@ -96,26 +99,18 @@ def mean_improvement(found: Sequence[StemGain]) -> float | None:
 def _gain(stem: str, evaluation: MusicEvaluation) -> StemGain:
     scores = [score for result in evaluation.results for score in result.stems if score.stem == stem]
     scored = [score for score in scores if score.state == "scored"]
-    count = Counter(score.state for score in scores)
     bss = ((scale, statistic([score.bss[scale.name] for score in scored if score.bss])) for scale in BSS)
     return StemGain(
         stem,
         gain_of([(score.mixture, score.estimate) for score in scored]),
         tuple(bss) if evaluation.with_bss else (),
-        count["absent"],
-        count["silent"],
-        count["alone"],
+        Counter(score.state for score in scores),
         sum(score.is_mute for score in scored),
     )
 
 
 def _as_json(found: StemGain) -> list[dict[str, Any]]:
-    songs = {
-        "songs_without_the_stem": found.absent,
-        "songs_with_the_stem_silent": found.silent,
-        "songs_with_the_stem_alone": found.alone,
-        "silent_estimates": found.mute,
-    }
+    songs = {key: found.songs[state] for state, (key, _) in _LEFT_OUT.items()} | {"silent_estimates": found.mute}
     scores = [(USDR, found.usdr.as_json()), *((scale, {"estimate": summed.as_json()}) for scale, summed in found.bss)]
     return [
         {"stem": found.stem, "metric": scale.name, "variant": scale.variant, "unit": "dB", **values, **songs}
@@ -140,8 +135,7 @@ def _left_out(found: Sequence[StemGain], songs: int, frames: Sequence[int]) -> l
     """The stems that are in no mean, and why."""
     sentences = []
     for each in found:
-        counts = {"without it": each.absent, "with it silent": each.silent, "with it alone": each.alone}
-        if reasons := [f"{count} {why}" for why, count in counts.items() if count]:
+        if reasons := [f"{each.songs[state]} {why}" for state, (_, why) in _LEFT_OUT.items() if each.songs[state]]:
             sentences.append(f"{each.stem}: {each.left_out} of {songs} songs left out ({', '.join(reasons)})")
         if each.mute:
             n = each.usdr.improvement.n
