@@ -15,12 +15,12 @@ from unbraid.hub.spec import ModelSpec
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """The dataset and the options of an evaluation; some are for one kind of model only."""
+    """The dataset and the options of an evaluation; some options are for one kind of model only."""
 
     dataset: Path
     split: str = "test"
     layout: str = "auto"
-    condition: str | None = None  # None: clean; single for models of one voice, which have nothing to do there
+    condition: str | None = None  # None: clean, or single for models of one voice
     mode: str | None = None  # None: min
     limit: int | None = None  # items, from the first on
     noise: Path | None = None  # a folder
@@ -29,7 +29,7 @@ class EvaluationRequest:
     threads: int | None = None  # None: all
     wiener: int = 0  # iterations, of music models
     speakers: tuple[str, ...] = ()  # of texts: these, or those in folders of such names; none: all
-    snr_to_db: float | None = None  # ratios are drawn from snr_db up to this; None: all are snr_db
+    snr_to_db: float | None = None  # SNRs are drawn from snr_db up to this; None: all are snr_db
     recogniser: str | None = None  # that transcribes synthesised speech
     vocoder: str | None = None  # for speech synthesis; None: Griffin-Lim
 

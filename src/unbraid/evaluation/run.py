@@ -79,7 +79,7 @@ class Evaluation(Generic[T]):
 
 
 class Worst(Generic[T]):
-    """The few cases that gained least, of however many; the very worst first."""
+    """The few cases that gained least, the worst first."""
 
     def __init__(self) -> None:
         self._ranked: list[tuple[float, T]] = []

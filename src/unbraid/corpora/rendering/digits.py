@@ -41,8 +41,8 @@ _COUNT = (3, 11)  # from three to ten
 
 
 def speak_digits(folder: Path, utterances: int, seed: int = 0) -> Iterator[Path]:
-    """Write digits and their manifest.csv, with texts such as "3 5 7", into a new folder; each path is told when it is
-    there. The same programs say the same for the same seed.
+    """Write digits and their manifest.csv, with texts such as "3 5 7", into a new folder; yields each path once
+    it is written. The same programs say the same for the same seed.
 
     Raises:
         RuntimeUnavailable: espeak-ng is not installed.

@@ -48,8 +48,8 @@ WORDS = tuple(_COMMON.split())
 
 
 def speak_phrases(folder: Path, utterances: int, seed: int = 0) -> Iterator[Path]:
-    """Write utterances and their manifest.csv, with texts such as "3 0, 5" and "warm bread", into a new folder; each
-    path is told when it is there. The same program says the same for the same seed.
+    """Write utterances and their manifest.csv, with texts such as "3 0, 5" and "warm bread", into a new folder; yields
+    each path once it is written. The same program says the same for the same seed.
 
     Raises:
         RuntimeUnavailable: flite is not installed.

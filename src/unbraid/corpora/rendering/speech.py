@@ -35,7 +35,7 @@ _COLUMNS = ("path", "speaker", "split", "text")
 
 @dataclass(frozen=True)
 class Take:
-    """One utterance to be made."""
+    """An utterance to synthesise."""
 
     voice: str
     text: str  # as the manifest has it
@@ -44,7 +44,7 @@ class Take:
 
 
 def speak(folder: Path, utterances: int, seed: int = 0) -> Iterator[Path]:
-    """Write utterances of made-up words and their manifest.csv into a new folder; each path is told when it is there.
+    """Write utterances of made-up words and their manifest.csv into a new folder; yields each path once it is written.
 
     Raises:
         RuntimeUnavailable: espeak-ng is not installed.
@@ -55,7 +55,7 @@ def speak(folder: Path, utterances: int, seed: int = 0) -> Iterator[Path]:
 
 
 def record(folder: Path, takes: Iterable[Take]) -> Iterator[Path]:
-    """Let the takes be said, into a new folder with a manifest.csv; each path is told when it is there.
+    """Synthesise takes into a new folder with a manifest.csv; yields each path once it is written.
 
     Raises:
         UsageError: the folder is there already.

@@ -84,7 +84,7 @@ def _midi_files(folder: Path, split: str) -> list[Path]:
 
 
 def split_of(content: bytes) -> str:
-    """To which split content belongs that nothing else assigns."""
+    """The split of content that neither a manifest nor a folder assigns."""
     place = zlib.crc32(content) % 16
     return "dev" if place == 2 else "test" if place < 2 else "train"
 

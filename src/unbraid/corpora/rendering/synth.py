@@ -22,7 +22,7 @@ _GAIN = "0.2"  # far from clipping; levels are set afterwards
 
 @dataclass(frozen=True)
 class Room:
-    """FluidSynth's own reverb and chorus; how much of it a channel gets is for its controllers to say."""
+    """FluidSynth's reverb and chorus; controllers set how much of it each channel gets."""
 
     size: float = 0.2
     damp: float = 0.2
@@ -34,10 +34,10 @@ class Room:
 def play(takes: Sequence[Sequence[Event]], soundfont: Path, seconds: float, room: Room) -> list[Array]:
     """The sound (2, T) of each take at 44.1 kHz, of just this length.
 
-    FluidSynth plays one after the other, so that it reads the SoundFont, which can take longer than playing, once.
+    FluidSynth plays them one after the other, so that it reads the SoundFont once, which can take longer than playing.
     """
     settings = {
-        "synth.default-soundfont": "",  # instead of one that cannot be read, unasked
+        "synth.default-soundfont": "",  # or it would replace one that cannot be read
         "synth.dynamic-sample-loading": 1,  # read only the samples in use of a large SoundFont
         "synth.cpu-cores": 1,
         "synth.reverb.room-size": f"{room.size:.3f}",
@@ -61,7 +61,7 @@ def play(takes: Sequence[Sequence[Event]], soundfont: Path, seconds: float, room
 
 
 def one_after_the_other(takes: Sequence[Sequence[Event]], seconds: float) -> list[Event]:
-    """The takes with silence in between, notes without an end ended: else FluidSynth would not stop."""
+    """The takes with silence in between; open notes are ended, or FluidSynth would not stop."""
     events: list[Event] = []
     for take in takes:
         ends = (Event(seconds, CONTROL, c, (control, 0)) for control in (SOUND_OFF, RESET) for c in range(CHANNELS))

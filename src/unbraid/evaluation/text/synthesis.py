@@ -1,6 +1,6 @@
 """Score a text-to-speech model by round trip: synthesise, transcribe with an independent recogniser, count word errors.
 
-A recogniser with words for symbols, such as digits, writes no others, so that only texts count whose words it knows.
+A recogniser whose symbols are words, such as digits, writes no others, so only texts of words that it knows are scored.
 Digits are words here: "305" is three zero five. Time is that of synthesis, wall clock and CPU.
 """
 
