@@ -12,7 +12,7 @@ from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio import report as sounds
 from unbraid.evaluation.audio.run import STOI, SoundResult, is_vocoder, score_spectrogram, score_vocoder
-from unbraid.evaluation.measures import Measure, choose_measures
+from unbraid.evaluation.measures import Measure, check_metrics, choose_measures
 from unbraid.evaluation.music import report as songs
 from unbraid.evaluation.music.run import MusicEvaluation, separate_and_score_song
 from unbraid.evaluation.report import Report, Setting
@@ -33,8 +33,6 @@ from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.transcription.transcriber import Transcriber
-
-_MUSIC_METRICS = ("usdr", "museval")
 
 
 class Evaluator(ABC):
@@ -118,10 +116,7 @@ class MusicEvaluator(Evaluator):
 
     def __init__(self, spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> None:
         super().__init__(spec, request, metrics)
-        if metrics is not None and (not metrics or set(metrics) - set(_MUSIC_METRICS)):
-            wrong = next((name for name in metrics if name not in _MUSIC_METRICS), None)
-            what = "No metric is named" if wrong is None else f"There is no metric {wrong!r} for music models"
-            raise UsageError(f"{what}; choose among {', '.join(_MUSIC_METRICS)}.")
+        check_metrics(metrics, ("usdr", "museval"), " for music models")
         self._evaluation = MusicEvaluation("museval" in (metrics or ()))
 
     @contextmanager

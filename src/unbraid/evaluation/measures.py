@@ -61,6 +61,19 @@ def measures_at(sample_rate: int) -> tuple[Measure, ...]:
     )  # fmt: skip
 
 
+def check_metrics(names: Sequence[str] | None, known: Sequence[str], models: str = "") -> None:
+    """Refuse other metrics than those known; MODELS are those that have them, to end a sentence with.
+
+    Raises:
+        UsageError: one was asked for, or none at all.
+    """
+    for name in names or ():
+        if name not in known:
+            raise UsageError(f"There is no metric {name!r}{models}; choose among {', '.join(known)}.")
+    if names is not None and not names:
+        raise UsageError(f"No metric is named; choose among {', '.join(known)}.")
+
+
 def choose_measures(names: Sequence[str] | None, sample_rate: int) -> tuple[tuple[Measure, ...], list[str]]:
     """The measures of these names, or all whose packages are here; and a sentence for each that is left out.
 
@@ -69,12 +82,7 @@ def choose_measures(names: Sequence[str] | None, sample_rate: int) -> tuple[tupl
         RuntimeUnavailable: the package of one that was asked for by name is not installed.
     """
     known = measures_at(sample_rate)
-    keys = [measure.key for measure in known]
-    if names is not None and not names:
-        raise UsageError(f"No metric is named; choose among {', '.join(keys)}.")
-    for name in names or ():
-        if name not in keys:
-            raise UsageError(f"There is no metric {name!r}; choose among {', '.join(keys)}.")
+    check_metrics(names, [measure.key for measure in known])
     wanted = tuple(measure for measure in known if names is None or measure.key in names)
     missing = [m for m in wanted if m.package and importlib.util.find_spec(m.package) is None]
     sentences = [
