@@ -20,7 +20,7 @@ from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio.report import report
 from unbraid.evaluation.audio.run import LSD, SoundResult, score_spectrogram, score_vocoder, spectral_distance
-from unbraid.evaluation.evaluators import SoundsEvaluator, evaluator_of
+from unbraid.evaluation.evaluators import evaluator_of
 from unbraid.evaluation.request import EvaluationRequest
 from unbraid.evaluation.run import Evaluation
 from unbraid.hub.spec import Mel, ModelSpec
@@ -130,7 +130,7 @@ def test_a_model_folder_is_scored_over_a_corpus(voice: np.ndarray, tmp_path: Pat
     (tmp_path / "noise" / "manifest.csv").write_text("path,split\nhiss.wav,test\n")
     request = EvaluationRequest(tmp_path / "corpus", noise=tmp_path / "noise", snr_db=0, snr_to_db=10, limit=2)
     job = evaluator_of(spec, request, None)
-    assert isinstance(job, SoundsEvaluator)
+    assert job.noun == "recordings"
     with job.running(str(tmp_path / "model"), "cpu", "float32") as running:
         assert list(running.outcomes) == [None, None]
     told = job.report("cpu", "float32")

@@ -1,18 +1,17 @@
 """An evaluation from the request to its report, for each kind of model."""
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 from unbraid.corpora.pronunciations import find_pronunciations
 from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio import report as sounds
 from unbraid.evaluation.audio.run import STOI, SoundResult, is_vocoder, score_spectrogram, score_vocoder
-from unbraid.evaluation.measures import Measure, check_metrics, choose_measures
+from unbraid.evaluation.measures import check_metrics, choose_measures
 from unbraid.evaluation.music import report as songs
 from unbraid.evaluation.music.run import MusicEvaluation, separate_and_score_song
 from unbraid.evaluation.report import Report, Setting
@@ -35,42 +34,14 @@ from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.transcription.transcriber import Transcriber
 
 
-class Evaluator(ABC):
-    """An evaluation of one model.
+@dataclass(frozen=True)
+class Evaluator:
+    """An evaluation of one model."""
 
-    Raises:
-        UsageError: a metric was asked for, and the scores are always the same.
-    """
-
-    noun: ClassVar[str]  # of the scored items, in the plural
-    scored: ClassVar[str] = ""  # a sentence about how, where there is no choice
-    float32: ClassVar[str] = ""  # a sentence about why there is no other precision
-
-    def __init__(self, spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> None:
-        if self.scored and metrics is not None:
-            raise UsageError(f"{self.scored}, always; leave --metrics out.")
-        self._spec, self._request = spec, request
-        self.skipped: list[str] = []  # a sentence for each metric, or the items, that are left out
-
-    def running(self, model: str, device: str, precision: Precision) -> AbstractContextManager[Running]:
-        """The evaluation with the model loaded, under way.
-
-        Raises:
-            UsageError: the model has no such precision, or the dataset nothing for it.
-        """
-        if self.float32 and precision != "float32":
-            raise UsageError(f"{precision} is {self.float32.format(self._spec.name)}: use float32.")
-        return self._running(model, device, precision)
-
-    def report(self, device: str, precision: str) -> Report:
-        """The report, once the evaluation has run on a device."""
-        return self._report(Setting(self._spec, self._request, device, precision, peak_memory_bytes()))
-
-    @abstractmethod
-    def _running(self, model: str, device: str, precision: Precision) -> AbstractContextManager[Running]: ...
-
-    @abstractmethod
-    def _report(self, setting: Setting) -> Report: ...
+    noun: str  # of the scored items, in the plural
+    running: Callable[[str, str, Precision], AbstractContextManager[Running]]  # with a model, on a device
+    report: Callable[[str, str], Report]  # once it has run on a device, in a precision
+    skipped: Sequence[str] = ()  # a sentence for each metric, or the items, that are left out
 
 
 def evaluator_of(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
@@ -81,173 +52,154 @@ def evaluator_of(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[
         RuntimeUnavailable: a metric that was asked for needs a package that is not installed.
     """
     request.check(spec)
-    separates = MusicEvaluator if spec.spectral else SpeechEvaluator
-    return _BY_TASK.get(spec.task, separates)(spec, request, metrics)
+    by_task = {
+        "transcription": _transcripts,
+        "phonemes": _words,
+        "acoustic model": _synthesis,
+        "vocoder": _sounds,
+        "audio to audio": _sounds,
+    }
+    return by_task.get(spec.task, _music if spec.spectral else _speech)(spec, request, metrics)
 
 
-class SpeechEvaluator(Evaluator):
+def _speech(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
     """Mixtures of voices."""
-
-    noun = "mixtures"
-
-    def __init__(self, spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> None:
-        super().__init__(spec, request, metrics)
-        measures, self.skipped = choose_measures(metrics, spec.sample_rate)
-        self._evaluation = SpeechEvaluation(measures)
+    measures, skipped = choose_measures(metrics, spec.sample_rate)
+    evaluation = SpeechEvaluation(measures)
 
     @contextmanager
-    def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
-        with Separator(model, device=device, precision=precision, threads=self._request.threads) as separator:
-            mixtures, noise = self._request.mixtures(self._spec), self._request.added_noise(self._spec)
-            measures = self._evaluation.measures
-            outcomes = self._evaluation.run(
-                mixtures, lambda mixture: separate_and_score(separator, mixture, measures, noise)
-            )
+    def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
+        with Separator(model, device=device, precision=precision, threads=request.threads) as separator:
+            mixtures, noise = request.mixtures(spec), request.added_noise(spec)
+            outcomes = evaluation.run(mixtures, lambda mixture: separate_and_score(separator, mixture, measures, noise))
             yield Running(separator.device, len(mixtures), outcomes)
 
-    def _report(self, setting: Setting) -> Report:
-        return speech.report(self._evaluation, setting)
+    return Evaluator("mixtures", running, _reported(partial(speech.report, evaluation), spec, request), skipped)
 
 
-class MusicEvaluator(Evaluator):
+def _music(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
     """Songs."""
-
-    noun = "songs"
-
-    def __init__(self, spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> None:
-        super().__init__(spec, request, metrics)
-        check_metrics(metrics, ("usdr", "museval"), " for music models")
-        self._evaluation = MusicEvaluation("museval" in (metrics or ()))
+    check_metrics(metrics, ("usdr", "museval"), " for music models")
+    evaluation = MusicEvaluation("museval" in (metrics or ()))
 
     @contextmanager
-    def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
-        threads, wiener = self._request.threads, self._request.wiener
+    def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
+        threads, wiener = request.threads, request.wiener
         with Separator(model, device=device, precision=precision, threads=threads, wiener=wiener) as separator:
-            found, with_bss = self._request.songs(), self._evaluation.with_bss
-            outcomes = self._evaluation.run(found, lambda song: separate_and_score_song(separator, song, with_bss))
+            found = request.songs()
+            outcomes = evaluation.run(found, lambda song: separate_and_score_song(separator, song, evaluation.with_bss))
             yield Running(separator.device, len(found), outcomes)
 
-    def _report(self, setting: Setting) -> Report:
-        return songs.report(self._evaluation, setting)
+    return Evaluator("songs", running, _reported(partial(songs.report, evaluation), spec, request))
 
 
-class WordsEvaluator(Evaluator):
+def _words(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
     """Words of a dictionary."""
-
-    noun = "words"
-    scored = "Words are scored by phoneme and word error rate"
-    float32 = "for speech models, and {} is a text model"
-
-    def __init__(self, spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> None:
-        super().__init__(spec, request, metrics)
-        self._evaluation = WordEvaluation()
+    _refuse_metrics(metrics, "Words are scored by phoneme and word error rate")
+    evaluation = WordEvaluation()
 
     @contextmanager
-    def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
-        entries = find_pronunciations(self._request.dataset, self._request.split)[: self._request.limit]
-        with Phonemizer(model, device=device, threads=self._request.threads) as phonemizer:
-            yield Running(phonemizer.device, len(entries), self._evaluation.pronounce(phonemizer, entries))
+    def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
+        _refuse_int8(precision, f"for speech models, and {spec.name} is a text model")
+        entries = find_pronunciations(request.dataset, request.split)[: request.limit]
+        with Phonemizer(model, device=device, threads=request.threads) as phonemizer:
+            yield Running(phonemizer.device, len(entries), evaluation.pronounce(phonemizer, entries))
 
-    def _report(self, setting: Setting) -> Report:
-        return words.report(self._evaluation, setting)
+    return Evaluator("words", running, _reported(partial(words.report, evaluation), spec, request))
 
 
-class TranscriptsEvaluator(Evaluator):
+def _transcripts(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
     """Recordings whose words are known."""
-
-    noun = "recordings"
-    scored = "Transcripts are scored by word and sentence error rate"
-    float32 = "for speech models, and {} writes text"
-
-    def __init__(self, spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> None:
-        super().__init__(spec, request, metrics)
-        found = find_utterances(request.dataset, request.split, speakers=request.speakers)
-        known = transcribable(found, known_words(spec))
-        where, left_out = f"{request.dataset}, split {request.split}", len(found) - len(known)
-        if not known:
-            raise UsageError(f"{where}: {spec.name} knows the words of no recording; choose others by --speakers.")
-        told = f"{left_out} of {len(found)} recordings are left out: they have words that {spec.name} does not know"
-        self.skipped = [told] if left_out else []
-        self._utterances, self._evaluation = known[: request.limit], Evaluation[TranscriptResult]()
+    _refuse_metrics(metrics, "Transcripts are scored by word and sentence error rate")
+    evaluation = Evaluation[TranscriptResult]()
+    found = find_utterances(request.dataset, request.split, speakers=request.speakers)
+    known = transcribable(found, known_words(spec))
+    where, left_out = f"{request.dataset}, split {request.split}", len(found) - len(known)
+    if not known:
+        raise UsageError(f"{where}: {spec.name} knows the words of no recording; choose others by --speakers.")
+    told = f"{left_out} of {len(found)} recordings are left out: they have words that {spec.name} does not know"
+    utterances = known[: request.limit]
 
     @contextmanager
-    def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
+    def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
+        _refuse_int8(precision, f"for speech models, and {spec.name} writes text")
         alone = math.inf  # however long a recording is, no other model takes this one's place
-        with Transcriber(model, device=device, threads=self._request.threads, long_seconds=alone) as transcriber:
-            outcomes = self._evaluation.run(self._utterances, partial(transcribe_and_score, transcriber))
-            yield Running(transcriber.device, len(self._utterances), outcomes)
+        with Transcriber(model, device=device, threads=request.threads, long_seconds=alone) as transcriber:
+            outcomes = evaluation.run(utterances, partial(transcribe_and_score, transcriber))
+            yield Running(transcriber.device, len(utterances), outcomes)
 
-    def _report(self, setting: Setting) -> Report:
-        return transcripts.report(self._evaluation, setting)
+    report = _reported(partial(transcripts.report, evaluation), spec, request)
+    return Evaluator("recordings", running, report, [told] if left_out else [])
 
 
-class SynthesisEvaluator(Evaluator):
+def _synthesis(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
     """Texts that are synthesised, and transcribed by a recogniser."""
-
-    noun = "texts"
-    scored = "What is said is scored by word and sentence error rate"
-    float32 = "for SepFormers, and {} speaks"
-
-    def __init__(self, spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> None:
-        super().__init__(spec, request, metrics)
-        if request.recogniser is None:
-            raise UsageError(
-                f"{spec.name} speaks, so somebody has to listen: name a model, or pocketsphinx, by --recogniser."
-            )
-        self._recogniser, self._evaluation = request.recogniser, Evaluation[TranscriptResult]()
+    _refuse_metrics(metrics, "What is said is scored by word and sentence error rate")
+    evaluation, listener = Evaluation[TranscriptResult](), request.recogniser
+    if listener is None:
+        raise UsageError(
+            f"{spec.name} speaks, so somebody has to listen: name a model, or pocketsphinx, by --recogniser."
+        )
 
     @contextmanager
-    def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
-        request = self._request
+    def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
+        _refuse_int8(precision, f"for SepFormers, and {spec.name} speaks")
         with (
             Synthesizer(model, vocoder=request.vocoder, device=device, threads=request.threads) as synthesizer,
-            _recogniser(self._recogniser, device, request.threads) as (recogniser, known),
+            _recogniser(listener, device, request.threads) as (recogniser, known),
         ):
             found = find_utterances(request.dataset, request.split, speakers=request.speakers)
             utterances = transcribable(found, known)[: request.limit]
             if not utterances:
                 raise UsageError(
-                    f"{request.dataset} has no text in its split {request.split} whose words {self._recogniser} knows."
+                    f"{request.dataset} has no text in its split {request.split} whose words {listener} knows."
                 )
-            outcomes = self._evaluation.run(utterances, partial(synthesise_and_score, synthesizer, recogniser))
+            outcomes = evaluation.run(utterances, partial(synthesise_and_score, synthesizer, recogniser))
             yield Running(synthesizer.device, len(utterances), outcomes)
 
-    def _report(self, setting: Setting) -> Report:
-        return transcripts.report(self._evaluation, setting)
+    return Evaluator("texts", running, _reported(partial(transcripts.report, evaluation), spec, request))
 
 
-class SoundsEvaluator(Evaluator):
+def _sounds(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
     """Recordings of a voice that become spectrograms, or waveforms again."""
-
-    noun = "recordings"
-    scored = "Spectrograms and vocoders have measures of their own"
-    float32 = "for SepFormers, and {} is none"
-
-    def __init__(self, spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> None:
-        super().__init__(spec, request, metrics)
-        self._evaluation = Evaluation[SoundResult]()
-        self._stoi: Measure | None = None
-        if is_vocoder(spec):
-            if request.noise is not None:
-                raise UsageError(f"{spec.name} is a vocoder, which takes no noise away; leave --noise and --snr out.")
-            measures, skipped = choose_measures(None, spec.sample_rate)
-            self._stoi = next((measure for measure in measures if measure.key == STOI), None)
-            self.skipped = [sentence for sentence in skipped if sentence.startswith("STOI")]
+    _refuse_metrics(metrics, "Spectrograms and vocoders have measures of their own")
+    if is_vocoder(spec) and request.noise is not None:
+        raise UsageError(f"{spec.name} is a vocoder, which takes no noise away; leave --noise and --snr out.")
+    evaluation = Evaluation[SoundResult]()
+    measures, skipped = choose_measures(None, spec.sample_rate) if is_vocoder(spec) else ((), [])
+    stoi = next((measure for measure in measures if measure.key == STOI), None)
 
     @contextmanager
-    def _running(self, model: str, device: str, precision: Precision) -> Iterator[Running]:
-        mixtures, noise = self._request.mixtures(self._spec), self._request.added_noise(self._spec)
-        with AudioToAudio(model, device=device, threads=self._request.threads) as converter:
+    def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
+        _refuse_int8(precision, f"for SepFormers, and {spec.name} is none")
+        mixtures, noise = request.mixtures(spec), request.added_noise(spec)
+        with AudioToAudio(model, device=device, threads=request.threads) as converter:
             score = (
-                partial(score_vocoder, converter, stoi=self._stoi)
-                if is_vocoder(self._spec)
+                partial(score_vocoder, converter, stoi=stoi)
+                if is_vocoder(spec)
                 else partial(score_spectrogram, converter, noise=noise)
             )
-            outcomes = self._evaluation.run(mixtures, score)
-            yield Running(converter.device, len(mixtures), outcomes)
+            yield Running(converter.device, len(mixtures), evaluation.run(mixtures, score))
 
-    def _report(self, setting: Setting) -> Report:
-        return sounds.report(self._evaluation, setting)
+    report = _reported(partial(sounds.report, evaluation), spec, request)
+    return Evaluator("recordings", running, report, [told for told in skipped if told.startswith("STOI")])
+
+
+def _reported(
+    report: Callable[[Setting], Report], spec: ModelSpec, request: EvaluationRequest
+) -> Callable[[str, str], Report]:
+    """The report of a model on a device, in a precision."""
+    return lambda device, precision: report(Setting(spec, request, device, precision, peak_memory_bytes()))
+
+
+def _refuse_metrics(metrics: Sequence[str] | None, why: str) -> None:
+    if metrics is not None:
+        raise UsageError(f"{why}, always; leave --metrics out.")
+
+
+def _refuse_int8(precision: Precision, why: str) -> None:
+    if precision != "float32":
+        raise UsageError(f"{precision} is {why}: use float32.")
 
 
 @contextmanager
@@ -260,12 +212,3 @@ def _recogniser(
     else:
         with Transcriber(recogniser, device=device, threads=threads) as transcriber:
             yield transcriber, known_words(transcriber.spec)
-
-
-_BY_TASK: dict[str, type[Evaluator]] = {
-    "transcription": TranscriptsEvaluator,
-    "phonemes": WordsEvaluator,
-    "acoustic model": SynthesisEvaluator,
-    "vocoder": SoundsEvaluator,
-    "audio to audio": SoundsEvaluator,
-}  # the others separate
