@@ -12,7 +12,7 @@ import dataclasses
 import io
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,13 @@ def write_atomically(content: bytes | memoryview, path: Path) -> None:
         fresh.write_bytes(content)
 
 
+def described(recipe: Recipe, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """Weights as best.pt holds them, with all that `unbraid export` needs to know of them."""
+    task = recipe.task
+    sizes = {"family": family_of(task.geometry), "config": dataclasses.asdict(task.geometry)}
+    return sizes | {"model": tensors, "recipe": recipe.name} | task.record()
+
+
 @contextlib.contextmanager
 def disk_told(out: Path) -> Iterator[None]:
     """Turn disk errors into a sentence.
@@ -119,6 +126,7 @@ class Keeper(Checkpoint):
         self.best = -math.inf
         self.minutes = 0.0  # of training, earlier runs included
         self._is_best = False
+        self._log: list[Sequence[str]] = []  # its lines
         self._started = self._counted = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
@@ -135,7 +143,8 @@ class Keeper(Checkpoint):
         self.watcher.best = self.best
         if trainer.is_global_zero:
             with disk_told(self.out):
-                start_log(self.out / LOG, trainer.global_step, columns(self.recipe.task))
+                self._log = [columns(self.recipe.task), *read_log(self.out / LOG, trainer.global_step)]
+                write_log(self.out / LOG, self._log)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Log a part, save last.ckpt and, if it scores best, best.pt; stop when time is up."""
@@ -147,8 +156,9 @@ class Keeper(Checkpoint):
         if self._is_best:
             self.best = self.watcher.best = module.score
         if trainer.is_global_zero:  # first: a line of a part that will be done again is taken out, a lost one is lost
+            self._log.append(self._row(trainer, module, scored))
             with disk_told(self.out):
-                append_log(self.out / LOG, self._row(trainer, module, scored))
+                write_log(self.out / LOG, self._log)
         trainer.save_checkpoint(self.out / LAST)
         if trainer.is_global_zero:
             self.watcher.tell(trainer, module, part_over=True)
@@ -159,32 +169,23 @@ class Keeper(Checkpoint):
     def on_save_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Called after the averaging callback, which has put the averaged weights into `state_dict`."""
         if self._is_best and trainer.is_global_zero:
-            prefix, recipe = "model.", self.recipe
-            tensors = {k.removeprefix(prefix): v.cpu() for k, v in checkpoint["state_dict"].items()}
-            geometry = recipe.task.geometry
-            best = {"family": family_of(geometry), "model": tensors, "config": dataclasses.asdict(geometry)}
-            record = {"recipe": recipe.name, "step": trainer.global_step, recipe.task.score: self.best}
+            tensors = {k.removeprefix("model."): v.cpu() for k, v in checkpoint["state_dict"].items()}
+            record = {"step": trainer.global_step, self.recipe.task.score: self.best}
             with disk_told(self.out):
-                save_atomically(best | recipe.task.record() | record, self.out / BEST)
+                save_atomically(described(self.recipe, tensors) | record, self.out / BEST)
 
-    def _row(self, trainer: pl.Trainer, module: System, scored: bool) -> tuple[str, ...]:
+    def _row(self, trainer: pl.Trainer, module: System, scored: bool) -> list[str]:
+        """The line of a part, in the order of `columns`."""
         seen = trainer.callback_metrics
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         epoch = (trainer.current_epoch + 1) / self.recipe.trainer.parts
-        values = {
-            "step": str(trainer.global_step),
-            "epoch": f"{epoch:.4g}",
-            "train_loss": f"{float(seen.get('train/loss_epoch', math.nan)):.4f}",
-            self.recipe.task.score: f"{module.score:.4f}" if scored else "",
-            "rate": f"{rate:.4g}",
-            "skipped": str(module.skipped),
-            "minutes": f"{self.minutes:.2f}",
-        }
+        row = [str(trainer.global_step), f"{epoch:.4g}", f"{float(seen.get('train/loss_epoch', math.nan)):.4f}"]
+        row += [f"{module.score:.4f}" if scored else "", f"{rate:.4g}", str(module.skipped), f"{self.minutes:.2f}"]
         for part in told_apart(self.recipe.task):
-            values[f"loss_{part}"] = f"{float(seen.get(f'train/{part}_epoch', math.nan)):.4f}"
             found = module.part_scores[part]  # no number where nothing of it was scored
-            values[f"dev_{part}"] = f"{found:.4f}" if scored and math.isfinite(found) else ""
-        return tuple(values[column] for column in columns(self.recipe.task))
+            row.append(f"{float(seen.get(f'train/{part}_epoch', math.nan)):.4f}")
+            row.append(f"{found:.4f}" if scored and math.isfinite(found) else "")
+        return row
 
 
 def columns(task: Task) -> tuple[str, ...]:
@@ -193,12 +194,16 @@ def columns(task: Task) -> tuple[str, ...]:
     return ("step", "epoch", "train_loss", task.score, "rate", "skipped", "minutes", *parts)
 
 
-def start_log(path: Path, step: int, columns: tuple[str, ...]) -> None:
-    """Begin the log, or take out the lines of steps that will be done again."""
-    lines: list[tuple[str, ...]] = [columns]
-    if step and path.is_file():
-        with open(path, newline="") as file:
-            lines += [tuple(line) for line in list(csv.reader(file))[1:] if line and _step_of(line) <= step]
+def read_log(path: Path, step: int) -> list[list[str]]:
+    """The lines of a log up to a step, without its head; those after it will be done again."""
+    if not path.is_file():
+        return []
+    with open(path, newline="") as file:
+        return [line for line in list(csv.reader(file))[1:] if line and _step_of(line) <= step]
+
+
+def write_log(path: Path, lines: Iterable[Iterable[str]]) -> None:
+    """The whole log, atomically."""
     text = io.StringIO()
     csv.writer(text).writerows(lines)
     write_atomically(text.getvalue().encode(), path)
@@ -207,10 +212,3 @@ def start_log(path: Path, step: int, columns: tuple[str, ...]) -> None:
 def _step_of(line: list[str]) -> float:
     """The step that a line of the log is of; a damaged line is of none."""
     return int(line[0]) if line[0].isdecimal() and len(line[0]) < 20 else math.inf
-
-
-def append_log(path: Path, line: tuple[str, ...]) -> None:
-    """One more line, whole or not at all."""
-    text = io.StringIO()
-    csv.writer(text).writerow(line)
-    write_atomically((path.read_bytes() if path.exists() else b"") + text.getvalue().encode(), path)
