@@ -20,6 +20,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from unbraid.audio import resample
 from unbraid.corpora.levels import Array, scaled_to, with_noise
 from unbraid.training.data.checks import FASTEST, SLOWEST, check_probabilities, check_ranges, check_within
+from unbraid.training.recipe_reader import check_least
 
 _CURVE_POINTS = 8  # of a gain over frequency
 _NOISE_SLOPE_DB = 20.0  # how much the gain over frequency of a noise wanders
@@ -57,11 +58,8 @@ class Perturbing:
         check_probabilities(self, *(f"{share}_probability" for share in shares), "band_share")
         check_ranges(self, "speed", "snr_db", "gate_db", "level_db", "pause_seconds")
         check_within(self, SLOWEST, FASTEST, "speed")
-        if self.joined_words < 1:
-            raise ValueError(f"joined_words must be at least 1, got {self.joined_words}.")
-        for name in ("equalise_db", "lead_seconds", "band_masks", "time_masks", "time_seconds", "full_after"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}.")
+        check_least(self, 1, "joined_words")
+        check_least(self, 0, "equalise_db", "lead_seconds", "band_masks", "time_masks", "time_seconds", "full_after")
 
 
 def milder(values: Perturbing, share: float) -> Perturbing:
