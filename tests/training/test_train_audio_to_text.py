@@ -162,7 +162,7 @@ def test_mistakes_are_named(recipe_file: Path, change: str, message: str) -> Non
 
 def test_a_waveform_needs_kernels() -> None:
     with pytest.raises(ValueError, match="^kernels must be at least 1, got 0"):
-        AudioTextModel("waveform", (5, 4))
+        AudioTextModel(source="waveform", strides=(5, 4))
 
 
 def test_a_model_of_other_symbols_gives_how_it_listens_and_not_how_it_writes(recipe_file: Path) -> None:

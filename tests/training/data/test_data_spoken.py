@@ -14,12 +14,12 @@ from unbraid.corpora.mixtures import Clip
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
 from unbraid.hub.spec import Mel
+from unbraid.training.data.length_buckets import Bunched
 from unbraid.training.data.spoken import (
     LEAD_SECONDS,
     TAIL_SECONDS,
     Form,
     Script,
-    ShuffledTexts,
     SpokenTexts,
     frames_of,
     spoken_batch,
@@ -77,7 +77,8 @@ def test_a_batch_is_padded(scripts: list[Script]) -> None:
 
 
 def test_each_comes_once_a_round_among_its_like(scripts: list[Script]) -> None:
-    shuffled = ShuffledTexts(SpokenTexts(scripts, FORM), bunch=2, seed=0)
+    texts = SpokenTexts(scripts, FORM)
+    shuffled = Bunched(texts, texts.samples, bunch=2, seed=0)
     assert shuffled.round_items == 6
     first = [len(shuffled[n].source) - 3 for n in range(6)]
     assert sorted(first) == list(range(6))

@@ -8,13 +8,14 @@ recording that is damaged in one place is read again wherever it is drawn.
 
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+from torch.utils.data import Dataset
 
 from unbraid.corpora.levels import Array
 from unbraid.corpora.set_aside import SetAside
-from unbraid.errors import AudioError
+from unbraid.errors import AudioError, UsageError
 
 SILENT_PEAK = 1e-4  # -80 dBFS
 T = TypeVar("T")
@@ -70,6 +71,29 @@ class Aside:
             if (found := self.attempt(key, lambda key=key: read(key))) is not None:  # type: ignore[misc]
                 return found
         raise AudioError(f"None of {len(keys)} recordings can be read.{self.told()}")
+
+
+class UsableItems(Dataset[Any]):
+    """An item for each recording of a list that can be read, one after the other; a subclass knows how."""
+
+    def __init__(self, recordings: Sequence[Any], none: str):
+        self._aside = Aside()
+        self.recordings = self._aside.usable(recordings, self._check)
+        if not self.recordings:
+            raise UsageError(f"{none}{self._aside.told()}")
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def __getitem__(self, position: int) -> Any:
+        return self._aside.first(position, self.recordings, self._item)
+
+    def _check(self, recording: Any) -> object:
+        """Refuse a recording by its header (AudioError)."""
+        raise NotImplementedError
+
+    def _item(self, recording: Any) -> Any:
+        raise NotImplementedError
 
 
 def check_sounds(audio: Array, name: object) -> Array:

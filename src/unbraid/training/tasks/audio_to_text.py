@@ -40,7 +40,7 @@ from unbraid.training.data.utterances import (
 from unbraid.training.pretrained import pretrained_trunk
 from unbraid.training.recipe_reader import check_least
 from unbraid.training.tasks.listener import AudioTextModel
-from unbraid.training.tasks.task import TaskBase
+from unbraid.training.tasks.task import Task
 from unbraid.training.tasks.text import TextLoss, accuracies, text_loss, write
 from unbraid.training.warm_start import listening_taken, voices_taken
 
@@ -73,24 +73,18 @@ class AudioTextData:
 
 
 @dataclass(frozen=True)
-class AudioTextLoss:
+class AudioTextLoss(TextLoss):
     """The loss: cross-entropy of the decoder and CTC."""
 
-    smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
     ctc_weight: float = 1.0  # λ
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_least(self, 0, "ctc_weight")
-        self.decoder  # noqa: B018  refuses what it cannot be
-
-    @property
-    def decoder(self) -> TextLoss:
-        """The loss of the decoder."""
-        return TextLoss(self.smoothing)
 
 
 @dataclass(frozen=True)
-class AudioToText(TaskBase):
+class AudioToText(Task):
     """The task (see task.py): speech -> text."""
 
     score: ClassVar[str] = "dev_accuracy"
@@ -171,7 +165,7 @@ class AudioToText(TaskBase):
         memory = model.encode(batch.source, batch.lengths)
         logits = model.decode(batch.target[:, :-1], memory, batch.lengths)
         assert isinstance(logits, Tensor)
-        found = {"decoder": text_loss(self.loss.decoder, logits, batch.target[:, 1:])}
+        found = {"decoder": text_loss(self.loss, logits, batch.target[:, 1:])}
         if self.model.ctc:
             found["ctc"] = self.loss.ctc_weight * ctc_loss(model.ctc(memory), batch.lengths, batch.answers)
         return found

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import Dataset, default_collate
 
 from unbraid.corpora import Song, find_songs
 from unbraid.dsp.arrays import FloatArray
@@ -28,7 +27,7 @@ from unbraid.tasks.separation import fronts
 from unbraid.training.data.remixing import Remixing
 from unbraid.training.data.songs import SongCrops, SongPieces
 from unbraid.training.recipe_reader import check_least
-from unbraid.training.tasks.task import TaskBase
+from unbraid.training.tasks.task import Task
 from unbraid.training.warm_start import ancestors, nets_taken, trunk_taken
 
 SILENT_POWER = 1e-7  # mean power of a stem that a song lacks
@@ -72,7 +71,7 @@ class SpectralLoss:
 
 
 @dataclass(frozen=True)
-class Music(TaskBase):
+class Music(Task):
     """The task (see task.py): the sum of stems (B, S, 2, T) -> the stems."""
 
     score: ClassVar[str] = "dev_usdri"
@@ -110,11 +109,6 @@ class Music(TaskBase):
         return self.data.stems
 
     @property
-    def geometry(self) -> UNetConfig:
-        """The table [model] itself."""
-        return self.model
-
-    @property
     def epoch_items(self) -> int:
         """`data.epoch_crops`."""
         return self.data.epoch_crops
@@ -132,7 +126,7 @@ class Music(TaskBase):
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         return network
 
-    def training_data(self, seed: int, together: int) -> Dataset[Any]:
+    def training_data(self, seed: int, together: int) -> SongCrops:
         """Crops whose stems are remixed at every position."""
         data = self.data
         songs = [self._songs(folder, data.train) for folder in data.folders]
@@ -151,11 +145,6 @@ class Music(TaskBase):
             raise missing[0]
         songs = songs[: data.dev_songs or None]
         return SongPieces(songs, data.stems, sample_rate=data.sample_rate, seconds=data.dev_seconds)
-
-    def collate(self, items: list[Tensor]) -> Tensor:
-        """Crops of the same length as stems (B, S, 2, T)."""
-        stems: Tensor = default_collate(items)
-        return stems
 
     def losses(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         """The distance of magnitudes for each stem."""
