@@ -121,7 +121,7 @@ def test_each_kind_trains_and_ends_in_a_model_that_runs(kind: str, file: Path, t
     assert np.isfinite(best[score])
     assert score in read_log(out)[0]
     spec = export_run(recipe, out, tmp_path / "model")
-    assert spec.scores == {f"dev {recipe.task.measure} ({recipe.task.unit})": round(best[score], 2)}
+    assert spec.scores == {f"dev {recipe.task.score.measure} ({recipe.task.score.unit})": round(best[score], 2)}
     source, target = kind.split(" to ")
     audio = 0.1 * np.sin(np.arange(1000, dtype=np.float32))
     mel = Mel(64, 16, 6)

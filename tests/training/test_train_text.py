@@ -130,7 +130,10 @@ def test_mistakes_are_named(words_recipe_file: Path, change: str, message: str) 
 
 
 def test_weights_of_other_symbols_are_refused(tmp_path: Path) -> None:
-    task = Text(TextModel(features=8, heads=2, hidden=8, encoder_layers=1, decoder_layers=1), TextData(str(write_dictionary(tmp_path))))
+    task = Text(
+        TextModel(features=8, heads=2, hidden=8, encoder_layers=1, decoder_layers=1),
+        TextData(str(write_dictionary(tmp_path))),
+    )
     saved = {"model": {}, "vocabularies": {"source": ["x"], "target": ["y"]}}
     with pytest.raises(ModelError) as caught:
         task.start(task.network(), saved, "old.pt")

@@ -41,7 +41,7 @@ class Standing:
     epoch: float  # completed epochs, with the fraction
     loss: float  # of the last batch
     score: float  # on dev, the latest; nan: none yet
-    best: float
+    best: float  # -inf: none yet
     skipped: int  # steps whose gradients were not finite
     part_over: bool = False
 
@@ -91,38 +91,15 @@ def disk_told(out: Path) -> Iterator[None]:
         raise UnbraidError(refused(out, error, " with --out")) from error
 
 
-class Watcher(pl.Callback):
-    """Tells a function where the run stands, after each step and each part; on the first rank only."""
-
-    def __init__(self, recipe: Recipe, watch: Watch):
-        self.recipe, self.watch = recipe, watch
-        self.loss = self.best = math.nan
-        self.told = 0  # steps
-
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Start counting at the step of a resumed run."""
-        self.told = trainer.global_step
-
-    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        """Report after each step of the optimiser."""
-        if trainer.is_global_zero and trainer.global_step != self.told:
-            self.loss = float(outputs["loss"]) * trainer.accumulate_grad_batches  # Lightning has divided by it
-            self.tell(trainer, module)
-
-    def tell(self, trainer: pl.Trainer, module: System, *, part_over: bool = False) -> None:
-        """Pass the current state to the caller's function."""
-        self.told, recipe = trainer.global_step, self.recipe
-        epoch = self.told / (recipe.part_steps * recipe.trainer.parts)
-        self.watch(
-            Standing(self.told, recipe.steps, epoch, self.loss, module.score, self.best, module.skipped, part_over)
-        )
-
-
 class Keeper(Checkpoint):
-    """Writes the files above when a part is over, and stops the run when its minutes are."""
+    """Tells a function where the run stands, on the first rank; writes the files above when a part is over.
 
-    def __init__(self, recipe: Recipe, out: Path, watcher: Watcher):
-        self.recipe, self.out, self.watcher = recipe, out, watcher
+    The run is stopped when its minutes are over.
+    """
+
+    def __init__(self, recipe: Recipe, out: Path, watch: Watch):
+        self.recipe, self.out, self.watch = recipe, out, watch
+        self.loss, self.told = math.nan, 0  # of the last step; steps that were told
         self.best = -math.inf
         self.minutes = 0.0  # of training, earlier runs included
         self._is_best = False
@@ -140,11 +117,17 @@ class Keeper(Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the clock, and log.csv at the current step."""
         self._started = self._counted = time.monotonic()
-        self.watcher.best = self.best
+        self.told = trainer.global_step
         if trainer.is_global_zero:
             with disk_told(self.out):
                 self._log = [columns(self.recipe.task), *read_log(self.out / LOG, trainer.global_step)]
                 write_log(self.out / LOG, self._log)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        """Report after each step of the optimiser."""
+        if trainer.is_global_zero and trainer.global_step != self.told:
+            self.loss = float(outputs["loss"]) * trainer.accumulate_grad_batches  # Lightning has divided by it
+            self.tell(trainer, module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Log a part, save last.ckpt and, if it scores best, best.pt; stop when time is up."""
@@ -154,14 +137,14 @@ class Keeper(Checkpoint):
         scored = (trainer.current_epoch + 1) % self.recipe.trainer.parts == 0
         self._is_best = scored and module.score >= self.best
         if self._is_best:
-            self.best = self.watcher.best = module.score
+            self.best = module.score
         if trainer.is_global_zero:  # first: a line of a part that will be done again is taken out, a lost one is lost
             self._log.append(self._row(trainer, module, scored))
             with disk_told(self.out):
                 write_log(self.out / LOG, self._log)
         trainer.save_checkpoint(self.out / LAST)
         if trainer.is_global_zero:
-            self.watcher.tell(trainer, module, part_over=True)
+            self.tell(trainer, module, part_over=True)
         limit = self.recipe.trainer.max_minutes
         over = bool(limit) and (now - self._started) / 60 >= limit
         trainer.should_stop = trainer.strategy.broadcast(over)
@@ -170,9 +153,16 @@ class Keeper(Checkpoint):
         """Called after the averaging callback, which has put the averaged weights into `state_dict`."""
         if self._is_best and trainer.is_global_zero:
             tensors = {k.removeprefix("model."): v.cpu() for k, v in checkpoint["state_dict"].items()}
-            record = {"step": trainer.global_step, self.recipe.task.score: self.best}
+            record = {"step": trainer.global_step, self.recipe.task.score.name: self.best}
             with disk_told(self.out):
                 save_atomically(described(self.recipe, tensors) | record, self.out / BEST)
+
+    def tell(self, trainer: pl.Trainer, module: System, *, part_over: bool = False) -> None:
+        """Pass the current state to the caller's function."""
+        self.told, recipe = trainer.global_step, self.recipe
+        epoch = self.told / (recipe.part_steps * recipe.trainer.parts)
+        standing = self.told, recipe.steps, epoch, self.loss, module.score, self.best, module.skipped, part_over
+        self.watch(Standing(*standing))
 
     def _row(self, trainer: pl.Trainer, module: System, scored: bool) -> list[str]:
         """The line of a part, in the order of `columns`."""
@@ -191,7 +181,7 @@ class Keeper(Checkpoint):
 def columns(task: Task) -> tuple[str, ...]:
     """The columns of the log: of parts too, where there is more than one."""
     parts = (f"{what}_{part}" for part in told_apart(task) for what in ("loss", "dev"))
-    return ("step", "epoch", "train_loss", task.score, "rate", "skipped", "minutes", *parts)
+    return ("step", "epoch", "train_loss", task.score.name, "rate", "skipped", "minutes", *parts)
 
 
 def read_log(path: Path, step: int) -> list[list[str]]:

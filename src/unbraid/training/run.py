@@ -29,7 +29,6 @@ from unbraid.training.checkpoints import (
     AtomicCheckpoints,
     Keeper,
     Watch,
-    Watcher,
     disk_told,
     write_atomically,
 )
@@ -103,10 +102,9 @@ def train(recipe: Recipe, out: Path, watch: Watch) -> Start:
         Cancelled: interrupted from the keyboard.
     """
     start, batches, system = look(recipe, out), Batches(recipe), System(recipe)
-    watcher = Watcher(recipe, watch)
-    keeper = Keeper(recipe, out, watcher)
+    keeper = Keeper(recipe, out, watch)
     logger = TensorBoardLogger(out, name="", version="tensorboard", purge_step=start.step or None)
-    trainer = make_trainer(recipe, [*averaging(recipe), watcher, keeper], logger=logger)
+    trainer = make_trainer(recipe, [*averaging(recipe), keeper], logger=logger)
     if not start.step:
         inherit(recipe, system)
     if is_chief():
@@ -195,13 +193,13 @@ def export_run(recipe: Recipe, out: Path, folder: Path) -> ModelSpec:
     if not (out / BEST).is_file():
         raise ModelError(f"{out} has no {BEST} yet: it is written after the first epoch.")
     best = torch.load(out / BEST, map_location="cpu", weights_only=True)
-    task = recipe.task
+    task, score = recipe.task, recipe.task.score
     return export_checkpoint(
         out / BEST,
         folder,
         name=recipe.name,
         provenance=f"trained by the recipe {recipe.name} on {task.source}, step {best['step']} of {recipe.steps}.",
-        scores={f"dev {task.measure} ({task.unit})": round(best[task.score], 2)},
+        scores={f"dev {score.measure} ({score.unit})": round(best[score.name], 2)},
     )
 
 

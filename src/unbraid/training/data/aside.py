@@ -7,7 +7,8 @@ recording that is damaged in one place is read again wherever it is drawn.
 """
 
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -43,16 +44,14 @@ class Aside:
                 warnings.warn(SetAside(f"{error} It is set aside, and training goes on without it."), stacklevel=3)
             return None
 
-    def usable(self, keys: Iterable[Key], check: Callable[[Key], object]) -> list[Key]:
+    def usable(self, keys: Sequence[Key], check: Callable[[Key], object]) -> list[Key]:
         """The recordings that pass a check, in order."""
-        seen: dict[Key, bool] = {}
-        kept = []
-        for key in keys:
-            if key not in seen:
-                seen[key] = self.attempt(key, lambda key=key: (check(key),)) is not None  # type: ignore[misc]
-            if seen[key]:
-                kept.append(key)
-        return kept
+
+        def passes(key: Key) -> bool:
+            return self.attempt(key, lambda: (check(key),)) is not None
+
+        fine = {key: passes(key) for key in dict.fromkeys(keys)}
+        return [key for key in keys if fine[key]]
 
     def told(self) -> str:
         """A sentence about the recordings set aside, to follow an error about too few."""
@@ -68,7 +67,7 @@ class Aside:
         position = range(len(keys))[position]
         for k in range(len(keys)):
             key = keys[(position + k) % len(keys)]
-            if (found := self.attempt(key, lambda key=key: read(key))) is not None:  # type: ignore[misc]
+            if (found := self.attempt(key, partial(read, key))) is not None:
                 return found
         raise AudioError(f"None of {len(keys)} recordings can be read.{self.told()}")
 

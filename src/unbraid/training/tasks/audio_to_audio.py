@@ -40,9 +40,9 @@ from unbraid.training import losses
 from unbraid.training.data import FixedMixtures, Mixing
 from unbraid.training.data.dataset import Item
 from unbraid.training.data.pairs import Form, Pair
-from unbraid.training.recipe_reader import check_least
+from unbraid.training.tables import NonNegative, Table
 from unbraid.training.tasks.speech import SILENT_POWER, Data, Speech, can_improve
-from unbraid.training.tasks.task import Task
+from unbraid.training.tasks.task import Score, Task
 from unbraid.training.tasks.transformer import TransformerModel
 
 DECIBELS = 40  # of a level of 1
@@ -107,16 +107,16 @@ class MelFrames:
 
 
 @dataclass(frozen=True)
-class AudioLoss:
+class AudioLoss(Table):
     """The loss of waveforms; that of spectrograms is the distance of levels."""
 
-    snr_weight: float = 1.0  # of the negative SNR in dB
+    snr_weight: NonNegative = 1.0  # of the negative SNR in dB
     most_db: float = 30.0  # soft limit of SNR
-    stft_weight: float = 0.0  # of the multi-resolution STFT loss
+    stft_weight: NonNegative = 0.0  # of the multi-resolution STFT loss
     stft_frames: tuple[int, ...] = (128, 256, 512)  # its frames in samples, hops a quarter of them; for 8 kHz
 
     def __post_init__(self) -> None:
-        check_least(self, 0, "snr_weight", "stft_weight")
+        super().__post_init__()
         if not self.stft_frames or min(self.stft_frames) < 4:
             raise ValueError(f"stft_frames must be some frames of 4 samples or more, got {self.stft_frames}.")
 
@@ -142,21 +142,13 @@ class AudioToAudio(Task):
             raise ValueError(f"a step must be as long on both sides of the network, not {source} and {target} samples.")
 
     @property
-    def score(self) -> str:
-        """From waveform to waveform "dev_si_sdri", else "dev_lsd"."""
-        return "dev_si_sdri" if self._is_wave_to_wave else "dev_lsd"
-
-    @property
-    def measure(self) -> str:
-        """SI-SDRi, or the log-spectral distance: of a vocoder itself, else its reduction."""
+    def score(self) -> Score:
+        """SI-SDRi of waveforms; else the log-spectral distance: of a vocoder itself, or its reduction."""
         if self._is_wave_to_wave:
-            return "SI-SDRi"
-        return "log-spectral distance" if self.model.target == "waveform" else "log-spectral distance taken away"
-
-    @property
-    def unit(self) -> str:
-        """Decibels for waveforms, per cent for spectrograms."""
-        return "dB" if self.model.target == "waveform" else "%"
+            return Score("dev_si_sdri", "SI-SDRi", "dB")
+        if self.model.target == "waveform":
+            return Score("dev_lsd", "log-spectral distance", "dB")
+        return Score("dev_lsd", "log-spectral distance taken away", "%")
 
     @property
     def geometry(self) -> AudioTransformerConfig:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -20,14 +20,15 @@ from torch import Tensor, nn
 from unbraid.corpora import Song, find_songs
 from unbraid.dsp.arrays import FloatArray
 from unbraid.errors import ModelError, UsageError
+from unbraid.files.ranges import Range
 from unbraid.hub.spec import Spectral
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.unet.network import UNets
 from unbraid.tasks.separation import fronts
 from unbraid.training.data.remixing import Remixing
 from unbraid.training.data.songs import SongCrops, SongPieces
-from unbraid.training.recipe_reader import check_least
-from unbraid.training.tasks.task import Task
+from unbraid.training.tables import Positive, Table, Whole
+from unbraid.training.tasks.task import Score, Task
 from unbraid.training.warm_start import ancestors, nets_taken, trunk_taken
 
 SILENT_POWER = 1e-7  # mean power of a stem that a song lacks
@@ -35,7 +36,7 @@ QUIET = 1e-3  # of magnitudes: crops below it do not count as much as the others
 
 
 @dataclass(frozen=True)
-class MusicData:
+class MusicData(Table):
     """The training and dev data."""
 
     folders: tuple[str, ...]  # of songs
@@ -44,15 +45,14 @@ class MusicData:
     layout: str = "auto"
     train: str = "train"  # splits
     dev: str = "dev"
-    sample_rate: int = 44100
-    epoch_crops: int = 8000
-    dev_seconds: float = 40.0  # the middle of each song
-    dev_songs: int = 0  # the number of songs to use; 0: all
-    workers: int = 0  # processes that read and mix; 0: the training process itself
+    sample_rate: Positive = 44100
+    epoch_crops: Positive = 8000
+    dev_seconds: Annotated[float, Range(1, math.inf)] = 40.0  # the middle of each song
+    dev_songs: Whole = 0  # the number of songs to use; 0: all
+    workers: Whole = 0  # processes that read and mix; 0: the training process itself
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "sample_rate", "epoch_crops", "dev_seconds")
-        check_least(self, 0, "dev_songs", "workers")
+        super().__post_init__()
         if not self.folders:
             raise ValueError("folders must name at least one folder of songs.")
         if len(set(self.stems)) < max(2, len(self.stems)):
@@ -74,9 +74,7 @@ class SpectralLoss:
 class Music(Task):
     """The task (see task.py): the sum of stems (B, S, 2, T) -> the stems."""
 
-    score: ClassVar[str] = "dev_usdri"
-    measure: ClassVar[str] = "uSDRi"
-    unit: ClassVar[str] = "dB"
+    score: ClassVar[Score] = Score("dev_usdri", "uSDRi", "dB")
     item: ClassVar[str] = "song"
     dev_batch: ClassVar[int] = 1
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.stems", "data.epoch_crops", "spectral.")

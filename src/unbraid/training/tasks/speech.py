@@ -24,8 +24,8 @@ from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import chunk
 from unbraid.training import losses
 from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing
-from unbraid.training.recipe_reader import check_least
-from unbraid.training.tasks.task import Task
+from unbraid.training.tables import Positive, Table, Whole
+from unbraid.training.tasks.task import Score, Task
 
 SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
 # The axis along which a layer has one block for each source: of a SepFormer, a Conv-TasNet, a band-split Transformer.
@@ -36,27 +36,26 @@ Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
 
 
 @dataclass(frozen=True)
-class Data:
+class Data(Table):
     """The training and dev data."""
 
     folder: str
     layout: str = "auto"
     train: str = "train"  # splits
     dev: str = "dev"
-    sample_rate: int = 8000
+    sample_rate: Positive = 8000
     condition: str = "clean"
     mode: Literal["min", "max"] = "min"
     dynamic: bool = True  # mixtures are drawn anew, never twice the same; else those of the folder
     speakers: float = 1.0  # share of the training speakers to use, spread evenly over the list
-    epoch_mixtures: int = 20000
-    dev_mixtures: int = 0  # the number of mixtures to use; 0: all
+    epoch_mixtures: Positive = 20000
+    dev_mixtures: Whole = 0  # the number of mixtures to use; 0: all
     dev_voices: tuple[int, ...] = ()  # numbers of voices in the dev mixtures; empty: as many as the network has outputs
-    workers: int = 0  # processes that read and mix; 0: the training process itself
+    workers: Whole = 0  # processes that read and mix; 0: the training process itself
     noise: str = ""  # folder of noises for dynamic mixing; empty: the data folder's own
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "sample_rate", "epoch_mixtures")
-        check_least(self, 0, "dev_mixtures", "workers")
+        super().__post_init__()
         if not 0 < self.speakers <= 1:
             raise ValueError(f"speakers must be above 0 and at most 1, got {self.speakers}.")
 
@@ -74,9 +73,7 @@ class Loss:
 class Speech(Task):
     """The task (see task.py): mixture (B, T) -> voices (B, S, T)."""
 
-    score: ClassVar[str] = "dev_si_sdri"
-    measure: ClassVar[str] = "SI-SDRi"
-    unit: ClassVar[str] = "dB"
+    score: ClassVar[Score] = Score("dev_si_sdri", "SI-SDRi", "dB")
     item: ClassVar[str] = "mixture"
     dev_batch: ClassVar[int] = 1
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.dynamic", "data.epoch_mixtures")

@@ -6,8 +6,9 @@ recipe.FAMILIES.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
@@ -16,6 +17,15 @@ from unbraid.training.warm_start import voices_taken
 
 Batch = Any  # a task's own tuple of tensors
 Items = Dataset[Any] | Sequence[Any]  # by position
+
+
+@dataclass(frozen=True)
+class Score:
+    """The score that a task is judged by; higher is better."""
+
+    name: str  # a column of log.csv and a key of best.pt
+    measure: str  # its name in messages
+    unit: Literal["dB", "%"]
 
 
 class Task(Protocol):
@@ -30,16 +40,8 @@ class Task(Protocol):
     data: Any  # the table [data]
 
     @property
-    def score(self) -> str:
-        """The name of the dev score, a column of log.csv and a key of best.pt; higher is better."""
-
-    @property
-    def measure(self) -> str:
-        """The name of the score in messages."""
-
-    @property
-    def unit(self) -> str:
-        """The unit of the score: "dB" or "%"."""
+    def score(self) -> Score:
+        """The dev score."""
 
     @property
     def geometry(self) -> Any:

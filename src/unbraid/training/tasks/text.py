@@ -27,9 +27,9 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Text
 from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.training.data.length_buckets import Bunched
 from unbraid.training.data.text import TextBatch, TextPair, bunched, text_batch
-from unbraid.training.recipe_reader import check_least
+from unbraid.training.tables import Positive, Table, Whole
 from unbraid.training.tasks.greedy import Follows, decode
-from unbraid.training.tasks.task import Task
+from unbraid.training.tasks.task import Score, Task
 from unbraid.training.tasks.transformer import TransformerModel
 
 
@@ -50,28 +50,25 @@ class TextModel(TransformerModel):
 
 
 @dataclass(frozen=True)
-class TextData:
+class TextData(Table):
     """The training and dev data."""
 
     dictionary: str  # a file like cmudict.dict, or its folder
     train: str = "train"  # splits
     dev: str = "dev"
-    epoch_words: int = 100_000
-    dev_words: int = 0  # the number of words to use; 0: all
-    workers: int = 0  # processes that prepare batches; 0: the training process itself
-
-    def __post_init__(self) -> None:
-        check_least(self, 1, "epoch_words")
-        check_least(self, 0, "dev_words", "workers")
+    epoch_words: Positive = 100_000
+    dev_words: Whole = 0  # the number of words to use; 0: all
+    workers: Whole = 0  # processes that prepare batches; 0: the training process itself
 
 
 @dataclass(frozen=True)
-class TextLoss:
+class TextLoss(Table):
     """The loss: cross-entropy."""
 
     smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.smoothing < 1:
             raise ValueError(f"smoothing must be at least 0 and below 1, got {self.smoothing}.")
 
@@ -80,9 +77,7 @@ class TextLoss:
 class Text(Task):
     """The task (see task.py): words as letters -> phonemes."""
 
-    score: ClassVar[str] = "dev_accuracy"
-    measure: ClassVar[str] = "phonemes right"
-    unit: ClassVar[str] = "%"
+    score: ClassVar[Score] = Score("dev_accuracy", "phonemes right", "%")
     item: ClassVar[str] = "words"
     dev_batch: ClassVar[int] = 256
     fixed: ClassVar[tuple[str, ...]] = ("data.epoch_words",)

@@ -35,9 +35,9 @@ from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import most_seconds, phonemes_of, sentences_of, vocabulary_of
 from unbraid.training.data.length_buckets import Bunched
 from unbraid.training.data.spoken import Form, Script, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
-from unbraid.training.recipe_reader import check_least
+from unbraid.training.tables import NonNegative, Positive, Table, Whole
 from unbraid.training.tasks.greedy import Follows, decode
-from unbraid.training.tasks.task import Task
+from unbraid.training.tasks.task import Score, Task
 from unbraid.training.tasks.transformer import TransformerModel
 
 DECIBELS = 40  # of a level of 1
@@ -64,7 +64,7 @@ class SpeakModel(TransformerModel):
 
 
 @dataclass(frozen=True)
-class SpeakData:
+class SpeakData(Table):
     """The training and dev data."""
 
     folder: str  # with a manifest.csv (see corpora/transcripts.py)
@@ -72,27 +72,23 @@ class SpeakData:
     train: str = "train"  # splits
     dev: str = "dev"
     phonemizer: str = "g2p"  # the model for the pronunciation of words
-    sample_rate: int = 8000
-    epoch_utterances: int = 1000
-    dev_utterances: int = 0  # the number of utterances to use; 0: all
-    workers: int = 0  # processes that prepare batches; 0: the training process itself
-
-    def __post_init__(self) -> None:
-        check_least(self, 1, "sample_rate", "epoch_utterances")
-        check_least(self, 0, "dev_utterances", "workers")
+    sample_rate: Positive = 8000
+    epoch_utterances: Positive = 1000
+    dev_utterances: Whole = 0  # the number of utterances to use; 0: all
+    workers: Whole = 0  # processes that prepare batches; 0: the training process itself
 
 
 @dataclass(frozen=True)
-class SpeakLoss:
+class SpeakLoss(Table):
     """The weights of the losses besides the distance of frames."""
 
-    stop_weight: float = 0.1
-    stop_positive: float = 5.0  # the weight of the last step
-    looking_weight: float = 1.0
+    stop_weight: NonNegative = 0.1
+    stop_positive: NonNegative = 5.0  # the weight of the last step
+    looking_weight: NonNegative = 1.0
     looking_width: float = 0.2  # g
 
     def __post_init__(self) -> None:
-        check_least(self, 0, "stop_weight", "stop_positive", "looking_weight")
+        super().__post_init__()
         if not self.looking_width > 0:
             raise ValueError(f"looking_width must be above 0, got {self.looking_width}.")
 
@@ -101,9 +97,7 @@ class SpeakLoss:
 class TextToSpectrogram(Task):
     """The task (see task.py): text -> speech, as a spectrogram."""
 
-    score: ClassVar[str] = "dev_distance"
-    measure: ClassVar[str] = "distance of levels"
-    unit: ClassVar[str] = "dB"
+    score: ClassVar[Score] = Score("dev_distance", "distance of levels", "dB")
     item: ClassVar[str] = "utterances"
     dev_batch: ClassVar[int] = 32
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.epoch_utterances", "data.phonemizer", "mel.")
