@@ -9,16 +9,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from unbraid.errors import UsageError
-from unbraid.files.ranges import Range
 from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.training.recipe_reader import check_name, choose, fill, read_tables
-from unbraid.training.tables import NonNegative, Positive, Table, Whole
+from unbraid.training.tables import NonNegative, Positive, Share, Table, Whole
 from unbraid.training.tasks.audio_to_audio import AudioModel, AudioToAudio
 from unbraid.training.tasks.audio_to_text import AudioToText
 from unbraid.training.tasks.listener import AudioTextModel
@@ -51,7 +50,7 @@ class Plateau(Table):
 
 @dataclass(frozen=True)
 class Cosine(Table):
-    """The rate goes down half a cosine, to `floor` times itself at the end."""
+    """The rate falls along half a cosine to `floor` times its value."""
 
     warmup_steps: Whole = 0
     floor: NonNegative = 0.001
@@ -59,7 +58,7 @@ class Cosine(Table):
 
 @dataclass(frozen=True)
 class Constant(Table):
-    """The rate stays."""
+    """The rate is constant."""
 
     warmup_steps: Whole = 0
 
@@ -80,9 +79,7 @@ class TrainerOptions(Table):
     compile: bool = False
     ema: NonNegative = 0.0  # decay of the averaged weights, which are scored and exported; 0: no average
     seed: Whole = 0
-    hold_norm: Annotated[float, Range(0, 1)] = (
-        1.0  # share of the run after which batch norms keep their statistics; 0: at all times, 1: never
-    )
+    hold_norm: Share = 1.0  # share of the run after which batch norms keep their statistics; 0: at all times, 1: never
     init: str = ""  # a best.pt or a model with the initial weights; its sources or stems may differ
 
     def __post_init__(self) -> None:
@@ -93,7 +90,7 @@ class TrainerOptions(Table):
 
 @dataclass(frozen=True)
 class Trainable:
-    """What the recipes of a family of networks are made of."""
+    """The dataclasses that the recipes of a family of networks fill."""
 
     sizes: type  # [model]
     task: type  # its fields are the other tables
@@ -116,7 +113,7 @@ TABLES = ("name", "model", "data", "optimizer", "schedule", "trainer")  # that e
 
 @dataclass(frozen=True)
 class Recipe:
-    """All of it."""
+    """The values of a training run."""
 
     name: str
     task: Task

@@ -39,7 +39,7 @@ from unbraid.training.system import System
 from unbraid.training.warm_start import read_first
 
 RECORD = "recipe.json"
-# What may not change between two halves of a run, besides the task's own.
+# Values that must stay the same when a run is resumed, besides the task's own.
 FIXED = ("name", "model.", "optimizer.kind", "schedule.kind", "trainer.parts", "trainer.seed", "trainer.init")
 
 
@@ -52,7 +52,7 @@ class Start:
 
 
 def look(recipe: Recipe, out: Path) -> Start:
-    """Whether there is a run to take up, and whether this recipe can.
+    """Check whether a folder holds a run that this recipe can resume.
 
     Raises:
         UsageError: the folder is another recipe's, or a value changed that may not.
@@ -95,7 +95,7 @@ def look(recipe: Recipe, out: Path) -> Start:
 
 
 def train(recipe: Recipe, out: Path, watch: Watch) -> Start:
-    """Train to the end of the recipe or of its minutes; a run that is there is taken up exactly where it stopped.
+    """Train to the end of the recipe or of its minutes; an existing run is resumed exactly where it stopped.
 
     Raises:
         UsageError: see `look`; data or devices that are not there.
@@ -161,7 +161,7 @@ def make_trainer(recipe: Recipe, callbacks: list[pl.Callback], **options: Any) -
 
 
 def fit(trainer: pl.Trainer, system: System, batches: Batches, checkpoint: Path | None) -> None:
-    """Let it run; Lightning's hints about loaders are left out, and Ctrl-C is an exception again."""
+    """Run the trainer without Lightning's hints about loaders; Ctrl-C raises `Cancelled`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)
         warnings.filterwarnings("ignore", category=FutureWarning, module="lightning")  # of torch, about its own names
@@ -179,7 +179,7 @@ def averaging(recipe: Recipe) -> list[pl.Callback]:
 
 
 def is_chief() -> bool:
-    """Whether this process is the one that writes and talks, of all that train together."""
+    """Whether this process has rank zero, and so is the only one that writes and reports."""
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 

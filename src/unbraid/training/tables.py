@@ -9,6 +9,7 @@ from unbraid.files.ranges import Range, check_ranges
 Positive = Annotated[int, Range(1, math.inf)]
 Whole = Annotated[int, Range(0, math.inf)]
 NonNegative = Annotated[float, Range(0, math.inf)]
+Share = Annotated[float, Range(0, 1)]
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Aside:
         return [key for key in keys if fine[key]]
 
     def told(self) -> str:
-        """A sentence about the recordings set aside, to follow an error about too few."""
+        """A sentence about the recordings set aside, to be added to an error about too few."""
         return f" {len(self)} set aside, the first because: {self.reason}" if self._keys else ""
 
     def first(self, position: int, keys: Sequence[Key], read: Callable[[Key], T]) -> T:

@@ -51,9 +51,7 @@ class Perturbing(Table):
     band_share: float = 0.15  # of the bands, at most, in each mask
     time_masks: Whole = 2
     time_seconds: NonNegative = 0.12  # at most, each
-    full_after: Whole = (
-        0  # items; before, everything is milder and texts are shorter, or CTC takes long to find its way
-    )
+    full_after: Whole = 0  # items; before, all is milder and texts are shorter, or CTC takes long to find its way
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,7 +82,7 @@ def milder(values: Perturbing, share: float) -> Perturbing:
 
 
 def perturbed(speech: Array, values: Perturbing, sample_rate: int, random: np.random.Generator) -> Array:
-    """Speech (T,) as another recording of it might be, (T',)."""
+    """Speech (T,) with random alterations: (T',)."""
     factor = float(np.exp(random.uniform(*np.log(values.speed))))
     (speech,) = resample(speech[None], max(1, round(sample_rate * factor)), sample_rate)
     lead, trail = (_silence_beside(values, sample_rate, random) for _ in range(2))
@@ -98,7 +96,7 @@ def perturbed(speech: Array, values: Perturbing, sample_rate: int, random: np.ra
 
 
 def gated(speech: Array, gate_db: float, sample_rate: int) -> Array:
-    """Speech (T,) with silence where it is so much softer than at its loudest, but for a moment afterwards."""
+    """Speech (T,) after a noise gate: zeros where it is softer than the threshold below its loudest moment."""
     size = max(1, round(_FRAME_SECONDS * sample_rate))
     frames = np.pad(speech, (0, -len(speech) % size)).reshape(-1, size)
     loudness = np.sqrt((frames**2).mean(1))
@@ -108,7 +106,7 @@ def gated(speech: Array, gate_db: float, sample_rate: int) -> Array:
 
 
 def silence(samples: int, values: Perturbing, random: np.random.Generator) -> Array:
-    """(samples,) of noise, or of nothing at all."""
+    """(samples,) of noise or of digital silence."""
     if random.random() >= values.noise_probability:
         return np.zeros(samples, np.float32)
     return scaled_to(coloured_noise(samples, random), 10 ** (random.uniform(-80, -30) / 20))

@@ -18,14 +18,14 @@ from unbraid.training.data.aside import SILENT_PEAK, Aside, UsableItems, check_s
 from unbraid.training.data.clip_cache import Shelf
 from unbraid.training.data.mixing import Mixing, mix
 
-TRIES = 4  # at a recording of a speaker that can be used
+TRIES = 4  # to find a usable recording of a speaker
 Item = tuple[Tensor, Tensor]  # mixture (T,), sources (S, T)
 
 
 class DynamicMixtures(Dataset[Item]):
     """Mixtures of different speakers, drawn anew at every position; there is no last one.
 
-    Each speaker comes as often as any other, however much there is of them.
+    All speakers are equally frequent, however much they have recorded.
     """
 
     def __init__(
@@ -92,8 +92,8 @@ class DynamicMixtures(Dataset[Item]):
 class FixedMixtures(UsableItems):
     """The mixtures of a corpus; position n is mixture n modulo their number.
 
-    They come whole, or as crops of one length, from a random place or with zeros behind a short one. A mixture of fewer
-    than `sources` gets silent ones besides. Noise is added as scores add it (see `corpora.noise`).
+    They come whole, or cropped to one length at a random place, short ones padded with zeros. A mixture of fewer than
+    `sources` gets silent ones besides. Noise is added as in evaluations (see `corpora.noise`).
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 
 class Bunches:
-    """Items in bunches of like size, without end. A batch is a bunch where `bunch` is its size."""
+    """The order of items in bunches of similar size, without end; a batch, if `bunch` is its size."""
 
     def __init__(self, sizes: np.ndarray, *, bunch: int, seed: int):
         self._sizes, self._seed = sizes, seed  # (items,)
@@ -39,7 +39,7 @@ class Bunches:
 
 
 class Bunched(Dataset[Any]):
-    """The items of a dataset in bunches of like size, without end. A batch is a bunch where `bunch` is its size."""
+    """The items of a dataset in bunches of similar size, without end; a batch, if `bunch` is its size."""
 
     def __init__(self, items: Dataset[Any] | Sequence[Any], sizes: np.ndarray, *, bunch: int, seed: int):
         self._items, self._order = items, Bunches(sizes, bunch=bunch, seed=seed)

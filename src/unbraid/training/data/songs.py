@@ -30,14 +30,14 @@ from unbraid.training.data.remixing import (
     rms,
 )
 
-TRIES = 6  # at a crop that is not nearly silent
-MOST_TRIES = 100  # at a song that can be read
+TRIES = 6  # to find a crop that is not nearly silent
+MOST_TRIES = 100  # to find a song that can be read
 SHELF_BYTES = 1 << 30  # 100 minutes of stereo at 44.1 kHz, for every worker
-LEAD = "vocals"  # what a song that lacks it borrows of another
+LEAD = "vocals"  # the stem that a song without it borrows from another one
 
 
 class _Stems:
-    """A song as a model has it."""
+    """The clips of a song, by the stems of a model."""
 
     def __init__(self, song: Song, stems: Sequence[str]):
         self._song, self.clips = song, stems_of(song, stems)

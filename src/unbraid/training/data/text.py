@@ -37,7 +37,7 @@ class TextBatch(NamedTuple):
 
 
 def bunched(pairs: Sequence[TextPair], *, bunch: int, seed: int) -> Bunched:
-    """Pairs in bunches of like length, without end.
+    """Pairs in batches of similar length, without end.
 
     Raises:
         UsageError: there is none.

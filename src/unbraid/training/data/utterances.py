@@ -72,7 +72,7 @@ Encode = Callable[[str], Sequence[int]]
 
 
 class Utterances(UsableItems):
-    """Utterances to be judged by, one after the other, as they were recorded."""
+    """Utterances for scoring, in order and as they were recorded."""
 
     def __init__(self, utterances: Sequence[Utterance], hearing: Hearing, encode: Encode):
         self._hearing, self._encode, self._shelf = hearing, encode, Shelf(hearing.sample_rate)
@@ -87,9 +87,9 @@ class Utterances(UsableItems):
 
 
 class PerturbedUtterances(Dataset[HeardText]):
-    """Utterances altered at random (see augmentation.py), in bunches of like length, without end.
+    """Utterances altered at random (see augmentation.py), in batches of similar length, without end.
 
-    One that is given several times comes several times in a round.
+    An utterance that is given several times occurs several times in a round.
     """
 
     def __init__(

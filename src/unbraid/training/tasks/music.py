@@ -32,7 +32,7 @@ from unbraid.training.tasks.task import Score, Task
 from unbraid.training.warm_start import ancestors, nets_taken, trunk_taken
 
 SILENT_POWER = 1e-7  # mean power of a stem that a song lacks
-QUIET = 1e-3  # of magnitudes: crops below it do not count as much as the others
+QUIET = 1e-3  # mean magnitude below which the loss of a crop is not made relative in full
 
 
 @dataclass(frozen=True)
@@ -266,8 +266,8 @@ def separate(model: nn.Module, mixture: Tensor, spectral: Spectral, *, side: boo
 def improvements(estimates: Tensor, stems: Tensor) -> Tensor:
     """Improvement of uSDR on the mixture in dB of each stem: (S, C, T) twice -> (S,).
 
-    NaN where there is nothing to tell: the stem is not in the song, or there is no other one. An estimate that is not
-    finite is infinitely bad.
+    NaN where there is none: the stem is not in the song, or there is no other one. An estimate that is not finite is
+    infinitely bad.
     """
     mixture = stems.sum(0)
     before, after = ((stems - heard).square().mean((-2, -1)) for heard in (mixture, estimates))  # (S,)
