@@ -8,13 +8,28 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 import torch
 
 from source_tree import ROOT
-from unbraid.training import Recipe, Standing, read_recipe
+from unbraid.errors import UsageError
+from unbraid.training import Recipe, Standing, look, read_recipe, train
+from unbraid.training.warm_start import read_first
 
-RECIPE = """\
+FOUR_PARTS = """\
+[schedule]
+kind = "cosine"
+warmup_steps = 2
+[trainer]
+epochs = 2
+batch = 2
+parts = 2
+ema = 0.9
+accelerator = "cpu"
+"""  # of two epochs, three steps in each
+RECIPE = (
+    """\
 name = "tiny"
 description = "a test"
 [model]
@@ -34,17 +49,11 @@ crop_seconds = 0.2
 [optimizer]
 rate = 1e-3
 weight_decay = 0.01
-[schedule]
-kind = "cosine"
-warmup_steps = 2
-[trainer]
-epochs = 2
-batch = 2
-parts = 2
-ema = 0.9
-accelerator = "cpu"
 """
-SONGS_RECIPE = """\
+    + FOUR_PARTS
+)
+SONGS_RECIPE = (
+    """\
 name = "songs"
 description = "a test"
 [model]
@@ -74,18 +83,14 @@ relative = true
 [optimizer]
 rate = 1e-2
 clip = 1.0
-[schedule]
-kind = "cosine"
-warmup_steps = 2
-[trainer]
-epochs = 2
-batch = 2
-parts = 2
-ema = 0.9
-hold_norm = 0.4
-accelerator = "cpu"
 """
-WORDS_RECIPE = """\
+    + FOUR_PARTS
+    + """hold_norm = 0.4
+"""
+)
+
+WORDS_RECIPE = (
+    """\
 name = "words"
 description = "a test"
 [model]
@@ -101,17 +106,10 @@ epoch_words = 12
 dev_words = 8
 [optimizer]
 rate = 1e-2
-[schedule]
-kind = "cosine"
-warmup_steps = 2
-[trainer]
-epochs = 2
-batch = 2
-parts = 2
-ema = 0.9
-accelerator = "cpu"
 """
-STEPS = 12  # of these recipes, three in a part
+    + FOUR_PARTS
+)
+STEPS = 12  # of these recipes
 
 
 KILLED = """
@@ -190,6 +188,19 @@ def recipe_of(file: Path, *changes: str) -> Recipe:
     return read_recipe(file, changes)
 
 
+def write_recipe(path: Path, recipe: str, name: str, place: Path) -> Path:
+    """A recipe that trains on the data at a place; its text says a name."""
+    path.write_text(recipe.replace(f'"{name}"', f'"{place}"'))
+    return path
+
+
+def refused(file: Path, *changes: str) -> str:
+    """Why a recipe cannot be changed like this."""
+    with pytest.raises(UsageError) as caught:
+        recipe_of(file, *changes)
+    return str(caught.value)
+
+
 def load(path: Path) -> dict:
     return torch.load(path, weights_only=True)
 
@@ -209,6 +220,24 @@ def same(one: object, two: object, at: str = "") -> None:
         assert torch.equal(one, two), at
     else:
         assert one == two or one != one, at
+
+
+def check_pieces(file: Path, folder: Path) -> None:
+    """A run that stops after each part is as one that was never stopped."""
+    straight, broken = folder / "straight", folder / "broken"
+    train(recipe_of(file), straight, silent)
+    for step in range(3, STEPS + 1, 3):  # a part each
+        train(recipe := recipe_of(file, "trainer.max_minutes=1e-9"), broken, silent)
+        assert look(recipe, broken).step == step
+    same(load(straight / "last.ckpt")["state_dict"], load(broken / "last.ckpt")["state_dict"])
+    same(load(straight / "best.pt"), load(broken / "best.pt"))
+
+
+def check_start(recipe: Recipe, model: Path, weights: dict[str, torch.Tensor]) -> None:
+    """A network that starts from a model folder has these weights."""
+    network = recipe.task.network()
+    recipe.task.start(network, read_first(str(model)), "model")
+    same(dict(network.state_dict()), weights)
 
 
 def kill_at(step: int, recipe_file: Path, out: Path, *changes: str) -> None:
