@@ -2,9 +2,10 @@
 
 import csv
 import itertools
+import multiprocessing
 import os
-import subprocess
-import sys
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ import pytest
 import soundfile
 import torch
 
-from source_tree import ROOT
 from unbraid.errors import UsageError
 from unbraid.training import Recipe, Standing, look, read_recipe, train
 from unbraid.training.warm_start import read_first
@@ -110,19 +110,6 @@ rate = 1e-2
     + FOUR_PARTS
 )
 STEPS = 12  # of these recipes
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from unbraid.training import read_recipe, train
-
-def watch(now):
-    if now.step == int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-train(read_recipe(Path(sys.argv[1]), sys.argv[4:]), Path(sys.argv[2]), watch)
-"""
 
 
 def write_corpus(root: Path, seconds: float = 0.5) -> Path:
@@ -240,9 +227,25 @@ def check_start(recipe: Recipe, model: Path, weights: dict[str, torch.Tensor]) -
     same(dict(network.state_dict()), weights)
 
 
+def killed(work: Callable[..., None], *arguments: object) -> None:
+    """Let another process work, which kills itself; forked from one that has imported torch for all of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["unbraid.training"])
+    process = context.Process(target=work, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
 def kill_at(step: int, recipe_file: Path, out: Path, *changes: str) -> None:
     """Train in another process, and SIGKILL it after a step."""
-    script = [sys.executable, "-c", KILLED, recipe_file, out, step, *changes]
-    env = os.environ | {"PYTHONPATH": str(ROOT.parent), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([str(word) for word in script], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == -9, done.stderr
+    killed(_train_until, step, recipe_file, out, changes)
+
+
+def _train_until(step: int, recipe_file: Path, out: Path, changes: tuple[str, ...]) -> None:
+    def watch(now: Standing) -> None:
+        if now.step == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    torch.set_num_threads(1)  # as in the process of the tests
+    train(read_recipe(recipe_file, changes), out, watch)
