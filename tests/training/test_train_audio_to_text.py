@@ -107,7 +107,7 @@ def test_it_learns_to_hear_and_ends_in_a_model(recipe_file: Path, tmp_path: Path
         "trainer.epochs=1",
         "trainer.parts=1",
     ]
-    recipe, out = recipe_of(recipe_file, *easy, "data.epoch_utterances=480", *changes), tmp_path / "run"
+    recipe, out = recipe_of(recipe_file, *easy, "data.epoch_utterances=160", *changes), tmp_path / "run"
     train(recipe, out, silent)
     best, (line,) = load(out / "best.pt"), read_log(out)
     assert best["dev_accuracy"] > -50

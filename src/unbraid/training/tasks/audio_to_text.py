@@ -11,6 +11,7 @@ late in training; it only has to rescore hypotheses when the model is used (see 
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -239,12 +240,10 @@ def every_nth(utterances: Sequence[Utterance], n: int) -> tuple[list[Utterance],
     Raises:
         UsageError: no speaker has so many.
     """
-    counts: dict[str, int] = {}
-    rest: list[Utterance] = []
-    chosen: list[Utterance] = []
+    counts, rest, chosen = Counter[str](), list[Utterance](), list[Utterance]()
     for utterance in utterances:
-        count = counts[utterance.speaker] = counts.get(utterance.speaker, 0) + 1
-        (rest if count % n else chosen).append(utterance)
+        counts[utterance.speaker] += 1
+        (rest if counts[utterance.speaker] % n else chosen).append(utterance)
     if not chosen:
         raise UsageError(f"No speaker has {n} utterances, so that one could choose; lower data.dev_every.")
     return rest, chosen

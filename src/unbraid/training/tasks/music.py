@@ -91,9 +91,9 @@ class Music(Task):
             raise ValueError(f"[model] stems is {self.model.stems}, but [data] stems names {stems}; make them agree.")
         if self.model.channels != 2:
             raise ValueError(f"[model] channels must be 2, as songs are stereo; got {self.model.channels}.")
-        if s.hop_samples < 1 or s.frame_samples != 4 * s.hop_samples:
+        if s.frame_samples != 4 * s.hop_samples:
             raise ValueError(f"[spectral] frame_samples must be 4 times hop_samples ({s.hop_samples}).")
-        if s.frames < 1 or s.bins < 1 or s.frames % multiple or s.bins % multiple or s.bins > s.frame_samples // 2 + 1:
+        if s.frames % multiple or s.bins % multiple:
             raise ValueError(
                 f"[spectral] frames and bins must be multiples of {multiple} (2 to the number of [model] filters), and "
                 f"bins at most {s.frame_samples // 2 + 1}; got {s.frames} and {s.bins}."
