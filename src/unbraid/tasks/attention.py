@@ -224,7 +224,7 @@ def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Arra
     mel = spec.mel if isinstance(side, SpectrogramSide) else _shown_mel(spec.sample_rate)
     assert mel is not None and not isinstance(side, TextSide)
     is_read = isinstance(side, SpectrogramSide) and spec.geometry.writes == "text"
-    levels = mel_levels(samples, mel, spec.sample_rate, without_noise=is_read)  # as in `recognizer`
+    levels = mel_levels(samples, mel, spec.sample_rate, without_noise=is_read)  # as in `DecoderRecognizer`
     seconds = len(samples) / spec.sample_rate
     item = as_item(0, levels if isinstance(side, SpectrogramSide) else samples, side)  # (N·stride, F) or (N·stride,)
     axis = Axis(steps_in(side, len(item)), levels=levels, seconds=seconds, start=start)
