@@ -14,8 +14,6 @@ The graph serves inspection only.
 
 import math
 
-import numpy as np
-
 from unbraid.models.audio_transformer.config import ATTENTION, AudioTransformerConfig, SpectrogramSide, TextSide
 from unbraid.models.audio_transformer.graph.ends import embedded, prenet, read
 from unbraid.models.audio_transformer.graph.model import (
@@ -86,18 +84,17 @@ def _weights(p: Pass, q: str, keys: str, mask: str | None = None) -> str:
     """The attention weights (1, H, M, N) of queries, anything with M·D elements, on keys (1, H, N, D/H)."""
     width = p.geometry.features // p.geometry.heads
     scaled = p.graph.op("Mul", as_keys(p, q), p.graph.constant(1 / math.sqrt(width)))
-    scores = p.graph.op("MatMul", scaled, p.graph.op("Transpose", keys, perm=[0, 1, 3, 2]))
+    scores = p.graph.op("MatMul", scaled, p.graph.transpose(keys, 0, 1, 3, 2))
     return p.graph.op("Softmax", p.graph.op("Add", scores, mask) if mask else scores, axis=-1)
 
 
 def _mixed(p: Pass, weights: str, values: str) -> str:
     """The values (1, H, N, D/H) by their weights: (1, M, H, D/H)."""
-    return p.graph.op("Transpose", p.graph.op("MatMul", weights, values), perm=[0, 2, 1, 3])
+    return p.graph.transpose(p.graph.op("MatMul", weights, values), 0, 2, 1, 3)
 
 
 def _mask(p: Pass) -> str:
     """-∞ where a step comes after the one that asks, else 0: (M, M)."""
-    end = p.graph.op("Squeeze", p.end, p.graph.constant([0]))
-    step = p.graph.op("Range", p.graph.constant(np.int64(0)), end, p.graph.constant(np.int64(1)))
-    later = p.graph.op("Less", p.graph.op("Unsqueeze", step, p.graph.constant([1])), step)
+    step = p.graph.steps(p.end)
+    later = p.graph.op("Less", p.graph.unsqueeze(step, 1), step)
     return p.graph.op("Where", later, p.graph.constant(-math.inf), p.graph.constant(0.0))

@@ -20,10 +20,8 @@ import numpy as np
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.audio_transformer.graph.ends import Source, converted, embedded, post_graph, prenet, read
 from unbraid.models.audio_transformer.layout import signature
-from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
+from unbraid.models.onnx.builder import CONTRIB, INT32, Graph, Tensors
 from unbraid.models.onnx.layers import add, angles, layer_norm, linear, positions, product, rotated, rotation, third_of
-
-INT32 = 6  # of ONNX
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> byte
     if isinstance(g.target, TextSide):
         follows = {"logits": linear(p.graph, "back.symbols", top)}
     else:
-        stop = p.graph.op("Squeeze", linear(p.graph, "back.stop", top), p.graph.constant([1]))
+        stop = p.graph.squeeze(linear(p.graph, "back.stop", top), 1)
         follows = {"new_frames": linear(p.graph, "back.frames", top), "stop": stop}
     names = ("new_self_keys", "new_self_values")
     new = {name: _stacked(p, layers) for name, layers in zip(names, kept, strict=True)}
@@ -136,7 +134,7 @@ def projected(p: Pass, name: str, h: str, turn: tuple[str, str] | None) -> tuple
     k, v = f"{q}.1", f"{q}.2"
     if turn:
         q, k = (rotated(p.graph, _heads(p, part), turn, p.geometry.features // p.geometry.heads) for part in (q, k))
-        return _sequences(p, q), p.graph.op("Transpose", k, perm=[0, 2, 1, 3]), as_keys(p, v)
+        return _sequences(p, q), p.graph.transpose(k, 0, 2, 1, 3), as_keys(p, v)
     return _sequences(p, q), as_keys(p, k), as_keys(p, v)
 
 
@@ -160,20 +158,18 @@ def feed_forward(p: Pass, layer: str, x: str) -> str:
 
 def _sequences(p: Pass, x: str, width: int | None = None) -> str:
     """Anything with B·N·D elements as (B, N, D), or of another width than D."""
-    shape = p.graph.op("Concat", p.batch, p.graph.constant([-1, width or p.geometry.features]), axis=0)
-    return p.graph.op("Reshape", x, shape)
+    return p.graph.reshape(x, p.batch, [-1, width or p.geometry.features])
 
 
 def _heads(p: Pass, x: str) -> str:
     """Tokens (B·N, D) as (B, N, H, D/H)."""
     g = p.geometry
-    shape = p.graph.op("Concat", p.batch, p.graph.constant([-1, g.heads, g.features // g.heads]), axis=0)
-    return p.graph.op("Reshape", x, shape)
+    return p.graph.reshape(x, p.batch, [-1, g.heads, g.features // g.heads])
 
 
 def as_keys(p: Pass, x: str) -> str:
     """Tokens (B·N, D) as keys or values (B, H, N, D/H)."""
-    return p.graph.op("Transpose", _heads(p, x), perm=[0, 2, 1, 3])
+    return p.graph.transpose(_heads(p, x), 0, 2, 1, 3)
 
 
 def _layer(graph: Graph, name: str, i: int) -> str:
@@ -183,4 +179,4 @@ def _layer(graph: Graph, name: str, i: int) -> str:
 
 def _stacked(p: Pass, layers: list[str]) -> str:
     """Keys or values of all layers, (L, B, H, N, D/H)."""
-    return p.graph.op("Concat", *(p.graph.op("Unsqueeze", x, p.graph.constant([0])) for x in layers), axis=0)
+    return p.graph.op("Concat", *(p.graph.unsqueeze(x, 0) for x in layers), axis=0)
