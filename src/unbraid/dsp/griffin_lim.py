@@ -60,16 +60,14 @@ def linear_magnitudes(levels: FloatArray, mel: Mel, sample_rate: int) -> FloatAr
     magnitudes = wanted / filters.sum(0).clip(TINY)
     for _ in range(UPDATES):
         magnitudes *= wanted / (magnitudes @ gram + TINY)
-    out: FloatArray = magnitudes.astype(np.float32)
-    return out
+    return magnitudes.astype(np.float32)
 
 
 def _joined(spectrum: np.ndarray, weight: np.ndarray, hop: int) -> FloatArray:
     """Spectra (N, bins) -> ((N − 1)·hop + frame,): the waveform whose spectra are nearest (equation 6)."""
     size = 2 * (spectrum.shape[-1] - 1)
     frames = np.fft.irfft(spectrum, size) * hann(size)
-    wave: FloatArray = (_added(frames, hop) / np.maximum(weight, TINY)).astype(np.float32)
-    return wave
+    return (_added(frames, hop) / np.maximum(weight, TINY)).astype(np.float32)
 
 
 def _added(frames: np.ndarray, hop: int) -> np.ndarray:
@@ -80,5 +78,4 @@ def _added(frames: np.ndarray, hop: int) -> np.ndarray:
     wave = np.zeros((count + parts - 1, hop))
     for part in range(parts):
         wave[part : part + count] += pieces[:, part]
-    out: np.ndarray = wave.reshape(-1)[: (count - 1) * hop + size]
-    return out
+    return wave.reshape(-1)[: (count - 1) * hop + size]

@@ -123,16 +123,14 @@ class AudioToAudio(LoadedModel):
         (made,) = self._executor.run(inputs).values()
         if isinstance(self._target, WaveSide):
             return made if is_wave else self._smoothed(made, window)
-        frames: FloatArray = made[0].T
-        return frames
+        return made[0].T
 
     def _smoothed(self, waveform: FloatArray, log_mel: FloatArray) -> FloatArray:
         """A vocoder's waveform (1, T) with the magnitudes of its input, the spectrogram (F, N)."""
         if self.spec.mel is None or not self._rounds:
             return waveform
         settings = self.spec.mel, self.spec.sample_rate, self._rounds
-        smooth: FloatArray = griffin_lim(log_mel.T, *settings, momentum=MOMENTUM, start=waveform[0])[None]
-        return smooth
+        return griffin_lim(log_mel.T, *settings, momentum=MOMENTUM, start=waveform[0])[None]
 
     def _out(self, made: FloatArray) -> FloatArray:
         return made[0] if isinstance(self._target, WaveSide) else np.maximum(made.T, SILENT_LEVEL)

@@ -73,8 +73,7 @@ class MultiHeadAttention(nn.Module):
         """Mix the values by how queries (B, H, M, D/H) and keys fit; returns (B, M, D)."""
         y = F.scaled_dot_product_attention(q, *keys_values, attn_mask=mask)  # (B, H, M, D/H)
         y = y.transpose(1, 2).reshape(y.shape[0], y.shape[2], self.features)  # (B, M, D)
-        out: Tensor = self.out_proj(y)
-        return out
+        return self.out_proj(y)
 
     def weights(self, q: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """The attention weights (B, H, M, N) of queries (B, H, M, D/H): rows sum to 1, masked keys are exactly 0.

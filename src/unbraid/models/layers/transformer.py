@@ -41,8 +41,7 @@ class EncoderLayer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None, angle: Tensor | None = None) -> Tensor:
         """x (B, N, D), attending where the mask allows, with rotary angles if given -> (B, N, D)."""
         x = x + self.dropout(self.attention(self.attention_norm(x), mask, angle))  # (B, N, D)
-        out: Tensor = x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
-        return out
+        return x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
 
 
 class DecoderLayer(nn.Module):
@@ -123,8 +122,7 @@ class TransformerEncoder(Stack):
         x, angle = self.add_positions(x)
         for layer in self.layers:
             x = layer(x, mask, angle)
-        out: Tensor = self.norm(x)
-        return out
+        return self.norm(x)
 
 
 class TransformerDecoder(Stack):

@@ -49,8 +49,7 @@ class DualPathBlock(nn.Module):
         x = x + self.intra_norm(within)
         across = x.transpose(1, 2).reshape(batch * frames, chunks, features)  # (B·K, S, D)
         across = self.inter(across).view(batch, frames, chunks, features).transpose(1, 2)  # (B, S, K, D)
-        out: Tensor = x + self.inter_norm(across)
-        return out
+        return x + self.inter_norm(across)
 
 
 def chunk(x: Tensor, chunk_frames: int) -> Tensor:

@@ -91,8 +91,7 @@ class UNet(nn.Module):
             x = across(norm(self.decoder_activation(conv(x)[..., :-1, :-1])))
             if skips:
                 x = torch.cat((skips.pop(), x), dim=1)
-        logits: Tensor = self.last(x)
-        return logits  # (B, masks, N, F)
+        return self.last(x)  # (B, masks, N, F)
 
 
 class UNets(nn.Module):

@@ -74,8 +74,7 @@ class Front(nn.Module):
             elif i < len(self.norms):
                 z = self.norms[i](z)
             z = F.gelu(z)
-        h: Tensor = self.project(self.project_norm(z.transpose(1, 2)))
-        return h
+        return self.project(self.project_norm(z.transpose(1, 2)))
 
 
 class NormOverTime(nn.GroupNorm):
@@ -115,13 +114,11 @@ class Layer(nn.Module):
             h = h + self.dropout(self.attention(self.attention_norm(h), mask))
             return h + self.feed(self.feed_norm(h))
         h = self.attention_norm(h + self.dropout(self.attention(h, mask)))
-        out: Tensor = self.feed_norm(h + self.feed(h))
-        return out
+        return self.feed_norm(h + self.feed(h))
 
     def feed(self, h: Tensor) -> Tensor:
         """Two linear layers, GELU between them."""
-        out: Tensor = self.dropout(self.feed_out(self.dropout(F.gelu(self.feed_in(h)))))
-        return out
+        return self.dropout(self.feed_out(self.dropout(F.gelu(self.feed_in(h)))))
 
 
 class Encoder(nn.Module):
@@ -163,8 +160,7 @@ class Trunk(nn.Module):
         g = self.geometry
         sizes = None if lengths is None else (lengths - 1) * g.stride + g.receptive_field
         x = standardized(waveform, sizes) if g.normalized else waveform
-        h: Tensor = self.encoder(self.front(x, sizes), lengths)
-        return h
+        return self.encoder(self.front(x, sizes), lengths)
 
 
 class Wav2Vec2(Trunk):
@@ -176,8 +172,7 @@ class Wav2Vec2(Trunk):
 
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Waveform (B, T), of which lengths (B,) steps count -> logits of symbols (B, N, V)."""
-        logits: Tensor = self.symbols(super().forward(waveform, lengths))
-        return logits
+        return self.symbols(super().forward(waveform, lengths))
 
 
 def build(geometry: Wav2Vec2Config) -> nn.Module:

@@ -215,7 +215,7 @@ def open_recognizer(model: str | Path | Recognizer, *, device: str = "auto", thr
     spec, (network, *decoder) = load(model, check_task, device=device, threads=threads)
     if not decoder:
         return CtcRecognizer(network, spec)
-    return DecoderRecognizer(Generator.over(CachedEncoder(network), *decoder, spec))
+    return DecoderRecognizer(Generator.over(CachedEncoder(network), decoder[0], spec))
 
 
 def _at_rate(track: Track, to_rate: int) -> Blocks:

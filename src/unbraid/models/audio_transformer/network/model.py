@@ -72,11 +72,9 @@ class AudioTransformer(nn.Module):
         """The frame-aligned target: log-mel (B, N·stride, F) or samples (B, N·stride)."""
         if isinstance(self.front, WaveFront) and isinstance(self.back, WaveMasks):
             w = self.front.analyse(source, lengths)  # (B, E, N)
-            out: Tensor = self.back(self._attend(self.front.features(w, lengths), lengths), lengths, w)
-            return out
+            return self.back(self._attend(self.front.features(w, lengths), lengths), lengths, w)
         altered = (source,) if self.geometry.alters else ()
-        out = self.back(self.encode(source, lengths), lengths, *altered)
-        return out
+        return self.back(self.encode(source, lengths), lengths, *altered)
 
     def decode(
         self, target: Tensor, memory: Tensor, lengths: Tensor, looks: list[Tensor] | None = None
@@ -90,8 +88,7 @@ class AudioTransformer(nn.Module):
         d = self.decoder
         mask = padding_mask(lengths, memory.shape[1])
         x, _ = d(self.back.embed(target), d.empty_cache(memory), d.keys_values(memory), mask, looks)
-        out: Tensor | tuple[Tensor, Tensor] = self.back(x)
-        return out
+        return self.back(x)
 
     def prepare(self, source: Tensor, lengths: Tensor) -> KeysValues:
         """Read a source -> every decoder layer's keys and values of it, each (L, B, H, N, D/H)."""
@@ -116,8 +113,7 @@ class AudioTransformer(nn.Module):
         return follows, _stacked(kept)
 
     def _attend(self, x: Tensor, lengths: Tensor) -> Tensor:
-        memory: Tensor = self.encoder(x, padding_mask(lengths, x.shape[1]))
-        return memory
+        return self.encoder(x, padding_mask(lengths, x.shape[1]))
 
 
 def front_of(geometry: AudioTransformerConfig, dropout: float = 0.0) -> Front:

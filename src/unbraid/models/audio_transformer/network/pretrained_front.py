@@ -31,8 +31,7 @@ class PretrainedFront(nn.Module):
         """Waveform (B, T), of which lengths (B,) steps count -> features (B, N, D)."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             h = self.trunk(waveform, lengths)
-        out: Tensor = self.project(h)
-        return out
+        return self.project(h)
 
     def take(self, tensors: Mapping[str, Tensor], frozen: bool) -> None:
         """Load pretrained weights, and freeze them or not."""
