@@ -13,6 +13,8 @@ class Config:
     The fields name the shipped graphs, so their order stays as it is.
     """
 
+    sources: int = 0  # voices that a network separates: a field of its config
+
     @property
     def task(self) -> Task:
         """What the network is for."""
@@ -55,8 +57,8 @@ class Config:
 
     @property
     def outputs(self) -> int:
-        """Stems that come out; 0 where something else does."""
-        return 0
+        """Stems that come out, one for each voice; 0 where something else does."""
+        return self.sources
 
     @property
     def least_samples(self) -> int:

@@ -18,6 +18,8 @@ from unbraid.models.signatures import Axes, Signature
 from unbraid.models.wav2vec2.layout import backbone_shapes
 
 POST_LAYERS, POST_KERNEL = 3, 5  # of the post-net over written frames
+LOUDEST = 5.0  # natural logarithm of an amplitude
+QUIETEST = 1e-7  # power of a step
 OPERATORS = COMMON | TRANSFORMER | SPEECH | {
     "ConvTranspose", "Cos", "Exp", "Gather", "Log", "Min", "Mod", "Relu", "Sigmoid", "Sin", "Softmax", "Tanh", "Where",
 }  # fmt: skip

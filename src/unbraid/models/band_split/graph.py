@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from unbraid.models.band_split.config import BandSplitConfig
-from unbraid.models.band_split.layout import signature
+from unbraid.models.band_split.layout import FLOOR, QUIETEST, signature
 from unbraid.models.onnx.builder import FLOAT, Graph, Tensors
 from unbraid.models.onnx.layers import layer_norm, linear
 
 NORM_EPS = 1e-5
-QUIETEST, FLOOR = 1e-10, 1e-4  # as in `models.band_split`
 
 
 @dataclass(frozen=True)

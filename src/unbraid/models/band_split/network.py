@@ -19,9 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.models.band_split.config import BandSplitConfig
-
-QUIETEST = 1e-10  # mean square of a mixture that counts as more than nothing
-FLOOR = 1e-4  # power of a bin, where that of a sample is 1 on average, below which levels are no longer compressed
+from unbraid.models.band_split.layout import FLOOR, QUIETEST
 
 
 class SpectralTransform(nn.Module):

@@ -8,10 +8,9 @@ fly. The fusion of operators was chosen by measurement, on 16 500 tokens of 256 
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
 from unbraid.models.onnx.layers import add, layer_norm, linear, positions, product
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.sepformer.layout import signature
+from unbraid.models.sepformer.layout import GLOBAL_NORM_EPS, signature
 
 END = 2**62  # a slice bound beyond any axis
-GLOBAL_NORM_EPS = 1e-8
 
 
 def build(geometry: SepFormerConfig, tensors: Tensors, location: str, part: str = "model") -> bytes:

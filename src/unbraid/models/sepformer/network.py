@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from unbraid.models.layers.transformer import TransformerEncoder
 from unbraid.models.sepformer.config import SepFormerConfig
-
-NORM_EPS = 1e-8
+from unbraid.models.sepformer.layout import GLOBAL_NORM_EPS
 
 
 class GlobalNorm(nn.Module):
@@ -28,7 +27,7 @@ class GlobalNorm(nn.Module):
         axes = tuple(range(1, x.ndim))
         centred = x - x.mean(axes, keepdim=True)  # (B, …, D)
         power = centred.square().mean(axes, keepdim=True)
-        return centred * torch.rsqrt(power + NORM_EPS) * self.weight + self.bias
+        return centred * torch.rsqrt(power + GLOBAL_NORM_EPS) * self.weight + self.bias
 
 
 class DualPathBlock(nn.Module):

@@ -7,9 +7,8 @@ are made of, which the runtime does at twice the speed (the whole network gains 
 
 from unbraid.models.onnx.builder import Graph, Tensors
 from unbraid.models.unet.config import UNetConfig
-from unbraid.models.unet.layout import signature
+from unbraid.models.unet.layout import NORM_EPS, signature
 
-NORM_EPS = 1e-3
 UNEVEN = [1, 1, 2, 2]  # before (frames, bins), after (frames, bins)
 
 

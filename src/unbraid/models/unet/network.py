@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.models.unet.config import UNetConfig, across_width
+from unbraid.models.unet.layout import NORM_EPS
 
-NORM_EPS = 1e-3
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
     "relu": F.relu,

@@ -12,10 +12,7 @@ import numpy as np
 from unbraid.models.onnx.builder import CONTRIB, FLOAT, INT32, Graph, Tensors
 from unbraid.models.onnx.layers import add, inside, layer_norm, linear, product
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
-from unbraid.models.wav2vec2.layout import signature
-
-NORM_EPS = 1e-5
-VARIANCE_EPS = 1e-7
+from unbraid.models.wav2vec2.layout import NORM_EPS, VARIANCE_EPS, signature
 
 
 @dataclass(frozen=True)

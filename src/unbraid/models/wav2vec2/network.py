@@ -28,9 +28,7 @@ from torch import Tensor, nn
 
 from unbraid.models.layers.attention import MultiHeadAttention, padding_mask
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
-
-NORM_EPS = 1e-5
-VARIANCE_EPS = 1e-7
+from unbraid.models.wav2vec2.layout import NORM_EPS, VARIANCE_EPS
 
 
 def standardized(x: Tensor, sizes: Tensor | None = None, eps: float = VARIANCE_EPS) -> Tensor:

@@ -17,13 +17,10 @@ from unbraid.models.audio_transformer.config import (
     WaveSide,
     source_name,
 )
-from unbraid.models.audio_transformer.layout import POST_KERNEL, POST_LAYERS, signature
+from unbraid.models.audio_transformer.layout import LOUDEST, POST_KERNEL, POST_LAYERS, QUIETEST, signature
 from unbraid.models.onnx.builder import FLOAT, Graph
 from unbraid.models.onnx.layers import inside, layer_norm, linear
 from unbraid.models.wav2vec2.graph import Trunk, trunk_tokens
-
-LOUDEST = 5.0  # natural logarithm of an amplitude
-QUIETEST = 1e-7  # power of a step
 
 
 @dataclass(frozen=True)

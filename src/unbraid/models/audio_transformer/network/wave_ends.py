@@ -23,11 +23,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.models.audio_transformer.config import WaveSide
+from unbraid.models.audio_transformer.layout import LOUDEST, QUIETEST
 from unbraid.models.audio_transformer.network.spectrogram_ends import inside
 
 NORM_EPS = 1e-6
-LOUDEST = 5.0  # natural logarithm of an amplitude
-QUIETEST = 1e-7  # power of a step
 QUIET_START = -2.0  # natural logarithm of the amplitudes that a vocoder begins with
 
 
