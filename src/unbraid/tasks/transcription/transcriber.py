@@ -24,13 +24,11 @@ from unbraid.audio import (
     ArrayLike,
     Excerpt,
     ReadOptions,
-    Resampler,
     Source,
     TrackChoice,
     as_audio,
     checked_rate,
 )
-from unbraid.dsp.arrays import Blocks
 from unbraid.dsp.downmix import Downmix
 from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import UsageError
@@ -39,7 +37,7 @@ from unbraid.hub.names import resolve
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.loading import LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
-from unbraid.tasks.separation.stream import PassProgress, Progress, Track
+from unbraid.tasks.separation.stream import PassProgress, Progress, Track, resampled
 from unbraid.tasks.transcription.channels import Channels, channels_of, merged
 from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
 from unbraid.tasks.transcription.decoder_recognizer import CachedEncoder, DecoderRecognizer
@@ -199,7 +197,8 @@ class Transcriber(LoadedModel):
 
     def _recognized(self, recognizer: Recognizer, track: Track) -> Iterator[Word]:
         """The words of a track of one channel."""
-        return recognizer.words(_at_rate(track, recognizer.spec.sample_rate), self._beams)
+        clean = without_rumble(track.blocks(), track.sample_rate)
+        return recognizer.words(resampled(clean, track.sample_rate, recognizer.spec.sample_rate), self._beams)
 
 
 def open_recognizer(model: str | Path | Recognizer, *, device: str = "auto", threads: int | None = None) -> Recognizer:
@@ -216,14 +215,6 @@ def open_recognizer(model: str | Path | Recognizer, *, device: str = "auto", thr
     if not decoder:
         return CtcRecognizer(network, spec)
     return DecoderRecognizer(Generator.over(CachedEncoder(network), decoder[0], spec))
-
-
-def _at_rate(track: Track, to_rate: int) -> Blocks:
-    """A track of one channel as blocks (1, n) at another rate, without DC offset and rumble."""
-    resampler = Resampler(track.sample_rate, to_rate, 1)
-    for block in without_rumble(track.blocks(), track.sample_rate):
-        yield resampler(block)
-    yield resampler.finish()
 
 
 def _check(beams: int | None, long_seconds: float) -> None:
