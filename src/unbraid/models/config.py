@@ -1,10 +1,13 @@
 """What the sizes of a network say about it, in every family; each family adds its sizes as fields."""
 
+import math
 from typing import Literal
 
 from unbraid.dsp.framing import Mel, Spectral
+from unbraid.errors import quoted
 
 Task = Literal["separation", "enhancement", "transcription", "phonemes", "acoustic model", "vocoder", "audio to audio"]
+MOST_STRIDE = 1 << 20  # samples or frames in a step
 
 
 class Config:
@@ -76,3 +79,9 @@ class Config:
         Raises:
             ValueError: they do not fit.
         """
+
+
+def check_stride(strides: tuple[int, ...]) -> None:
+    """Raise ValueError where a step, the product of the strides, would be longer than any model's."""
+    if (product := math.prod(strides)) > MOST_STRIDE:
+        raise ValueError(f"the product of strides must be at most {MOST_STRIDE}, got {quoted(product)}.")

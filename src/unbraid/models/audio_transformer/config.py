@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from unbraid.dsp.framing import Mel, Spectral
 from unbraid.files.ranges import Layers, Range, Size, check_ranges
-from unbraid.models.config import Config, Task
-from unbraid.models.strides import check_stride
+from unbraid.models.config import Config, Task, check_stride
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 ATTENTION = "attention"  # the graph of attention weights
@@ -157,8 +156,7 @@ class AudioTransformerConfig(Config):
     @property
     def task(self) -> Task:
         """By what it reads and writes."""
-        kinds = ("text" if isinstance(side, TextSide) else side.kind for side in (self.source, self.target))
-        match tuple(kinds):
+        match self.source.kind, self.target.kind:
             case "text", "text":
                 return "phonemes"
             case _, "text":
@@ -207,12 +205,12 @@ class AudioTransformerConfig(Config):
     @property
     def channels(self) -> int:
         """One where there is audio."""
-        return 0 if isinstance(self.source, TextSide) and isinstance(self.target, TextSide) else 1
+        return 0 if self.source.kind == self.target.kind == "text" else 1
 
     @property
     def outputs(self) -> int:
         """One stem where a waveform becomes a waveform."""
-        return int(isinstance(self.source, WaveSide) and isinstance(self.target, WaveSide))
+        return int(self.source.kind == self.target.kind == "waveform")
 
     @property
     def least_samples(self) -> int:

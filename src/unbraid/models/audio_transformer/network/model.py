@@ -77,17 +77,17 @@ class AudioTransformer(nn.Module):
         return self.back(self.encode(source, lengths), lengths, *altered)
 
     def decode(
-        self, target: Tensor, memory: Tensor, lengths: Tensor, looks: list[Tensor] | None = None
+        self, target: Tensor, memory: Tensor, lengths: Tensor, cross_weights: list[Tensor] | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Predict the next step at each step of a target from this and earlier ones.
 
         Of symbols (B, M) logits (B, M, V); of frames (B, M, r·F) the next frames and stop logits (B, M). Padding at a
-        target's end needs no mask: nothing before it sees it. To `looks` is added where each layer looks in the memory,
-        (B, H, M, N).
+        target's end needs no mask: nothing before it sees it. Each layer appends its weights of cross-attention,
+        (B, H, M, N), to a list, if one is given.
         """
         d = self.decoder
         mask = padding_mask(lengths, memory.shape[1])
-        x, _ = d(self.back.embed(target), d.empty_cache(memory), d.keys_values(memory), mask, looks)
+        x, _ = d(self.back.embed(target), d.empty_cache(memory), d.keys_values(memory), mask, cross_weights)
         return self.back(x)
 
     def prepare(self, source: Tensor, lengths: Tensor) -> KeysValues:
