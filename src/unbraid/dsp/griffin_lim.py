@@ -32,7 +32,7 @@ def griffin_lim(
     momentum: float = 0.0,
     start: FloatArray | None = None,
 ) -> FloatArray:
-    """Levels (N, F) as `mel_levels` gives them -> samples (N·hop,), from phases of `start` (N·hop,) or drawn ones."""
+    """Levels (N, F) of `mel_levels` -> samples (N·hop,), from the phases of `start` (N·hop,) or random ones."""
     frames, hop, size = len(levels), mel.hop_samples, mel.frame_samples
     if not frames:
         return np.zeros(0, np.float32)

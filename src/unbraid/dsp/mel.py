@@ -29,7 +29,7 @@ CUT_DB = -10.0  # the limit of the subtraction
 
 
 def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int, *, without_noise: bool = False) -> FloatArray:
-    """Samples (…, T) -> levels (…, N, F), float32; `without_noise`: of what is above it."""
+    """Samples (…, T) -> levels (…, N, F), float32; `without_noise` subtracts the stationary noise first."""
     samples, hop = audio.shape[-1], mel.hop_samples
     frames, margin = mel_frames(samples, mel), (mel.frame_samples - hop) // 2
     if not frames:

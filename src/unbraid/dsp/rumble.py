@@ -67,7 +67,7 @@ def split(blocks: Blocks, sample_rate: int) -> Iterator[tuple[FloatArray, FloatA
 
 
 def without_rumble(blocks: Blocks, sample_rate: int) -> Blocks:
-    """Blocks (C, n) without their rumble, for networks whose output it need not be given back to."""
+    """Blocks (C, n) without their rumble, where it need not be restored in the output."""
     return (clean for clean, _ in split(blocks, sample_rate))
 
 
@@ -103,7 +103,7 @@ def _kernel(sample_rate: int) -> FloatArray:
 def _filtered(
     section: FloatArray, before: FloatArray | None, after: FloatArray | None, kernel: FloatArray
 ) -> FloatArray:
-    """A section (C, T) through the low pass, given as much of its neighbours as the filter sees, None at an end."""
+    """A section (C, T) through the low pass, given the adjoining ends of its neighbours; None at an end."""
     half = len(kernel) // 2
     parts = [part for part in (before, section, after) if part is not None]
     joined = np.concatenate(parts, axis=-1).astype(np.float64)

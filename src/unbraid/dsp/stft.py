@@ -88,7 +88,7 @@ def analysis(
 
 
 def synthesis(spectra: Iterator[ComplexArray], frame_samples: int, hop_samples: int) -> Iterator[FloatArray]:
-    """Spectra (…, N, F) -> blocks (…, n); undoes `analysis`, but for some samples more at the end."""
+    """Spectra (…, N, F) -> blocks (…, n): the inverse of `analysis`, with some surplus samples at the end."""
     tail: FloatArray | None = None
     skip = frame_samples  # the leading zeros
     for spectrum in spectra:

@@ -29,7 +29,7 @@ Spatial = ComplexArray  # (S, B, F, C, C)
 
 @dataclass
 class Sums:
-    """x|.|Sums over one pass through a file: Σ y yᴴ and Σ v of each source, and the largest |x|.|x|."""
+    """Sums over one pass through a file: Σ y yᴴ and Σ v of each source, and the largest |x|."""
 
     outer: np.ndarray | float = 0.0  # (S, B, F, C, C) complex128
     power: np.ndarray | float = 0.0  # (S, B, F) float64

@@ -1,4 +1,4 @@
-"""What the sizes of a network say about it, in every family; each family adds its sizes as fields."""
+"""The base class of all configs: what follows from the sizes of a network; each family adds its sizes as fields."""
 
 import math
 from typing import Literal
@@ -45,7 +45,7 @@ class Config:
 
     @property
     def optional_graphs(self) -> tuple[str, ...]:
-        """Graphs that are only looked at; folders of earlier releases lack them."""
+        """Graphs for inspection only; folders of earlier releases lack them."""
         return ()
 
     @property
@@ -55,7 +55,7 @@ class Config:
 
     @property
     def side(self) -> bool:
-        """Whether |left - right| is seen, too."""
+        """Whether |left - right| is a further input."""
         return False
 
     @property

@@ -36,7 +36,7 @@ def tensor_shapes(g: AudioTransformerConfig) -> Shapes:
 
 
 def signature(g: AudioTransformerConfig, part: str = "model") -> Signature:
-    """The signatures of the graphs of `graph.audio_transformer`."""
+    """The signature of one of the graphs (see graph/model.py)."""
     source: dict[str, Axes] = {source_name(g.source): _side_axes(g.source), "lengths": ["B"]}
     read = ("symbols", "lengths")
     if part == "decoder":
@@ -86,12 +86,12 @@ def _attention(g: AudioTransformerConfig, source: dict[str, Axes]) -> Signature:
 
 
 def _kept(g: AudioTransformerConfig, steps: str) -> Axes:
-    """Keys or values of the decoder's layers."""
+    """The axes of keys or values of the decoder's layers."""
     return [g.decoder_layers, "B", g.heads, steps, g.features // g.heads]
 
 
 def _side_axes(side: Side) -> Axes:
-    """Of a source, or of what is aligned to one: B, N steps of so many frames or samples."""
+    """The axes of a source, or of an aligned target: B, N steps of so many frames or samples."""
     if isinstance(side, TextSide):
         return ["B", "N"]
     if isinstance(side, PretrainedSide):

@@ -1,4 +1,4 @@
-"""The band-split Transformer of `models.band_split` as an ONNX graph: mixture (B, T) -> sources (B, sources, T).
+"""The band-split Transformer as an ONNX graph: mixture (B, T) -> sources (B, sources, T).
 
 Features are kept as a matrix (tokens, D) between layers, a token being a band of a frame, so that each linear layer is
 one product. The transform is inside: its basis is computed from cosines.

@@ -213,7 +213,7 @@ class BandSplit(nn.Module):
 
 
 def build(geometry: BandSplitConfig) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
+    """The network of these sizes, initialised at random."""
     return BandSplit(geometry)
 
 

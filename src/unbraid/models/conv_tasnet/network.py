@@ -68,5 +68,5 @@ class ConvTasNet(nn.Module):
 
 
 def build(geometry: ConvTasNetConfig) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
+    """The network of these sizes, initialised at random."""
     return ConvTasNet(geometry)

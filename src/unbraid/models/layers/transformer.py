@@ -110,7 +110,7 @@ class Stack(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def add_positions(self, x: Tensor, first: int = 0) -> tuple[Tensor, Tensor | None]:
-        """Tell x (B, N, D), from step `first` on, where it is: positions added, or angles (N, D/2H) to turn by."""
+        """Add the positions from step `first` on to x (B, N, D), or return angles (N, D/2H) for rotary ones."""
         if self.positions == "sinusoidal":
             return self.dropout(x + sinusoidal_positions(x.shape[1], x.shape[2], x, first)), None
         return self.dropout(x), angles(first, x.shape[1], self.features // self.heads, x)

@@ -2,7 +2,7 @@
 
 The graphs are written here, node by node, rather than traced from the torch modules. Traced graphs are several
 times larger, with folded and renamed weights, and miss the runtime's fused operators, which are worth a third of
-the time; a test holds the two descriptions of each network together. Needs the `onnx` package, which the run side
+the time; a test compares the two descriptions of each network. Needs the `onnx` package, which the run side
 never imports.
 """
 

@@ -78,7 +78,7 @@ def rotation(graph: Graph, angle: str) -> tuple[str, str]:
 
 
 def rotated(graph: Graph, x: str, turn: tuple[str, str], features: int) -> str:
-    """Turn the features 2i and 2i + 1 of x (B, N, H, D), a point (a, b), by the angles of the N steps."""
+    """Rotate the features 2i and 2i + 1 of x (B, N, H, D), a point (a, b), by the angles of the N steps."""
     cos, sin = turn
     points = graph.reshape(x, [0, 0, 0, features // 2, 2])
     a, b = (graph.squeeze(graph.slice(points, i, i + 1, axis=4), 4) for i in range(2))

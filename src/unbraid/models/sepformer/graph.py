@@ -1,4 +1,4 @@
-"""The SepFormer of `models.sepformer` as an ONNX graph: mixture (B, T) -> sources (B, sources, T).
+"""The SepFormer as an ONNX graph: mixture (B, T) -> sources (B, sources, T).
 
 Tokens are kept as a matrix (tokens, D) between attentions, so that each linear layer is one product; attention is ONNX
 Runtime's own. With int8 weights the linear layers of the Transformers multiply them by activations quantised on the
@@ -63,7 +63,7 @@ def _global_mean(graph: Graph, x: str, rank: int) -> str:
 
 
 def _chunk(graph: Graph, g: SepFormerConfig, x: str, frames: str) -> str:
-    """(B, N, D) -> (B, S, K, D), as `models.sepformer.chunk`."""
+    """(B, N, D) -> (B, S, K, D), as `network.chunk`."""
     half, chunk = graph.constant([g.chunk_frames // 2]), graph.constant([g.chunk_frames])
     gap = graph.op("Sub", chunk, graph.op("Mod", graph.op("Add", half, graph.op("Mod", frames, chunk)), chunk))
     x = graph.op("Pad", x, graph.vector(0, half, [0, 0], graph.op("Add", gap, half), 0))
@@ -75,7 +75,7 @@ def _chunk(graph: Graph, g: SepFormerConfig, x: str, frames: str) -> str:
 
 
 def _unchunk(graph: Graph, g: SepFormerConfig, x: str, batch: str, frames: str) -> str:
-    """Tokens (B·S·K, sources·D) -> (B, N, sources·D), as `models.sepformer.unchunk`."""
+    """Tokens (B·S·K, sources·D) -> (B, N, sources·D), as `network.unchunk`."""
     features = g.sources * g.features
     halves = graph.reshape(x, batch, [-1, 2, g.chunk_frames // 2, features])  # (B, S, 2, K/2, sources·D)
     first = graph.slice(graph.slice(halves, 1, END, axis=1), 0, 1, axis=2)

@@ -122,7 +122,7 @@ class SepFormer(nn.Module):
 
 
 def build(geometry: SepFormerConfig) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
+    """The network of these sizes, initialised at random."""
     return SepFormer(geometry)
 
 

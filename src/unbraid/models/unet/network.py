@@ -112,7 +112,7 @@ class UNets(nn.Module):
 
 
 def build(geometry: UNetConfig) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
+    """The network of these sizes, initialised at random."""
     return UNets(geometry)
 
 

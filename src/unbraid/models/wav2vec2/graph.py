@@ -1,6 +1,6 @@
-"""The Wav2Vec2 or HuBERT of `models.wav2vec2` as an ONNX graph: waveform (B, T) -> logits (B, N, V).
+"""Wav2Vec2 or HuBERT as an ONNX graph: waveform (B, T) -> logits (B, N, V).
 
-All but its head is a trunk, which an audio Transformer may have in front (`graph.ends`). Steps are kept as tokens
+All but the head is the backbone, which can be the front end of an audio Transformer. Steps are kept as tokens
 (B·N, D) between attentions, so that each linear layer is one product; attention, and GELU with the bias before it, are
 ONNX Runtime's own.
 """

@@ -15,9 +15,9 @@ in Vaswani et al. (arXiv 1706.03762), norms after; the large ones have layer nor
     post-norm   h = norm(h);   each layer  h = norm(h + attention(h)),  h = norm(h + feed(h))
     pre-norm                   each layer  h = h + attention(norm(h)),  h = h + feed(norm(h));   h = norm(h)
 
-Up to h the network is a trunk, which an audio Transformer may have in front (`models.pretrained_front`). Rows of a
-batch may be of different lengths, in steps; then means over time, the positions and attention pass over what is behind,
-so that each row is what it is alone. For fine-tuning and parity; what runs is the ONNX graph (graph.py).
+Up to h the network is the backbone, which can be the front end of an audio Transformer (pretrained_front.py). Rows of
+a batch may be of different lengths, in steps; then means over time, positions and attention ignore the padding, so that
+each row is as it is alone. For fine-tuning and parity; the ONNX graph (graph.py) is what runs.
 """
 
 from typing import cast
@@ -174,7 +174,7 @@ class Wav2Vec2(Trunk):
 
 
 def build(geometry: Wav2Vec2Config) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
+    """The network of these sizes, initialised at random."""
     return Wav2Vec2(geometry)
 
 

@@ -1,4 +1,4 @@
-"""Options of a separation model, and checks of which model they apply to."""
+"""Options of a separation model, and checks that they apply to it."""
 
 import math
 from collections.abc import Sequence

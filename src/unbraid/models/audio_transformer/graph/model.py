@@ -1,4 +1,4 @@
-"""The audio Transformer of `models.audio_transformer` as ONNX graphs over the same weights.
+"""The audio Transformer as ONNX graphs over the same weights.
 
     encoder   source, lengths (B,) -> the keys and values of every decoder layer, cross_keys and cross_values; with CTC
               also ctc_logits (B, N, V)
@@ -65,7 +65,7 @@ def _encoded(graph: Graph, geometry: AudioTransformerConfig) -> tuple[Pass, Sour
 
 
 def _asked(p: Pass, memory: str) -> dict[str, str]:
-    """The keys and values of the decoder's layers for a memory, and the CTC logits."""
+    """The encoder's outputs: keys and values of the decoder's layers for a memory, and CTC logits."""
     g = p.geometry
     cross = [
         [as_keys(p, part_of(p, f"decoder.layers.{i}.cross_attention", memory, third)) for i in range(g.decoder_layers)]
@@ -79,7 +79,7 @@ def _asked(p: Pass, memory: str) -> dict[str, str]:
 
 
 def _decoder_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
-    """Write one step."""
+    """The graph of one step of the decoder."""
     past = graph.size("self_keys", 3)  # n
     end = graph.op("Add", past, graph.constant([1]))
     written = "symbols" if isinstance(geometry.target, TextSide) else "frames"
@@ -107,7 +107,7 @@ def _decoder_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
 
 
 def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> bytes:
-    """The decoder's graph, up from the features (B, D) of its last layer."""
+    """The finished graph, from the features (B, D) of the decoder's last layer on."""
     g = p.geometry
     if isinstance(g.target, TextSide):
         follows = {"logits": linear(p.graph, "back.symbols", top)}

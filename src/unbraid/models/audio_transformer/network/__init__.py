@@ -8,7 +8,7 @@ from unbraid.models.audio_transformer.network.model import AudioTransformer
 
 
 def build(geometry: AudioTransformerConfig) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
+    """The network of these sizes, initialised at random."""
     return AudioTransformer(geometry)
 
 

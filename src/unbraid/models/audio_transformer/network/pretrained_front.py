@@ -2,7 +2,7 @@
 
     features = W backbone(waveform)
 
-The backbone (`models.wav2vec2`) is trained with the rest, or frozen: then it stays as published, without dropout and
+The backbone (wav2vec2/network.py) is trained with the rest, or frozen: then it stays as published, without dropout and
 gradients, and only the linear layer behind it is trained. A step is 20 ms in all published models, and N steps are
 (N - 1)·stride + receptive field samples, as the convolutions do not pad.
 """
