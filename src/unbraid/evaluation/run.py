@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -40,8 +40,7 @@ class TimedResult:
     cpu_seconds: float  # of the model, over all threads
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """An item that could not be scored."""
 
     name: str

@@ -28,7 +28,6 @@ from unbraid.errors import AudioError, UsageError
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import (
     AudioTransformerConfig,
-    Side,
     SpectrogramSide,
     WaveSide,
     as_audio_transformer,
@@ -108,11 +107,9 @@ class AudioToAudio(LoadedModel):
 
     def _length(self, count: int) -> int:
         """The number of output samples or frames for so many of the input."""
-        samples = count * self._unit_samples(self._source)
-        return -(-samples // self._unit_samples(self._target))
-
-    def _unit_samples(self, side: Side) -> int:
-        return self.spec.mel.hop_samples if isinstance(side, SpectrogramSide) and self.spec.mel else 1
+        hop = self.spec.mel.hop_samples if self.spec.mel else 1
+        samples = count if isinstance(self._source, WaveSide) else count * hop
+        return samples if isinstance(self._target, WaveSide) else -(-samples // hop)
 
     def _run(self, window: FloatArray) -> FloatArray:
         """The network's output for a window: (1, n) of a waveform, or (F, n) of a spectrogram."""

@@ -212,9 +212,7 @@ class BandSplit(nn.Module):
         return voice * torch.sigmoid(gate).repeat(1, 1, 1, 2)
 
 
-def build(geometry: BandSplitConfig) -> nn.Module:
-    """The network of these sizes, initialised at random."""
-    return BandSplit(geometry)
+build = BandSplit
 
 
 def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

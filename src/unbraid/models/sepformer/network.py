@@ -121,9 +121,7 @@ class SepFormer(nn.Module):
         return decoded.view(batch, self.geometry.sources, samples)
 
 
-def build(geometry: SepFormerConfig) -> nn.Module:
-    """The network of these sizes, initialised at random."""
-    return SepFormer(geometry)
+build = SepFormer
 
 
 def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

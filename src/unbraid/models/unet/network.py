@@ -111,9 +111,7 @@ class UNets(nn.Module):
         return masks * magnitude[:, None]
 
 
-def build(geometry: UNetConfig) -> nn.Module:
-    """The network of these sizes, initialised at random."""
-    return UNets(geometry)
+build = UNets
 
 
 def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

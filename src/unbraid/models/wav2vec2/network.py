@@ -173,9 +173,7 @@ class Wav2Vec2(Trunk):
         return self.symbols(super().forward(waveform, lengths))
 
 
-def build(geometry: Wav2Vec2Config) -> nn.Module:
-    """The network of these sizes, initialised at random."""
-    return Wav2Vec2(geometry)
+build = Wav2Vec2
 
 
 def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
