@@ -125,13 +125,11 @@ def _states(symbols: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_
 
 def _ways(before: FloatArray, skips: NDArray[np.bool_], n: int) -> FloatArray:
     """The ways to each state at step n, from itself and the one or two before it: (3, S)."""
-    jumped = np.where(skips & (n > 0), _later(before, 2), -np.inf)
-    return np.stack((before, _later(before, 1), jumped))
-
-
-def _later(values: FloatArray, by: int) -> FloatArray:
-    """Values shifted by so many places; minus infinity in front."""
-    return np.concatenate((np.full(min(by, len(values)), -np.inf), values[:-by]))
+    ways = np.full((3, len(before)), -np.inf)
+    ways[0], ways[1, 1:] = before, before[:-1]
+    if n:
+        ways[2, 2:] = np.where(skips[2:], before[:-2], -np.inf)
+    return ways
 
 
 def _spans(log_probs: FloatArray, said: NDArray[np.int64], places: NDArray[np.int64] | None = None) -> list[Span]:
