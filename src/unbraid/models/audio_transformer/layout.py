@@ -105,8 +105,8 @@ def _front(g: AudioTransformerConfig) -> Shapes:
     if isinstance(side, TextSide):
         return {"front.embedding.weight": (side.symbols, features)}
     if isinstance(side, PretrainedSide):
-        trunk = {f"front.trunk.{name}": shape for name, shape in backbone_shapes(side.encoder).items()}
-        return trunk | linear("front.project", features, side.encoder.features)
+        backbone = {f"front.trunk.{name}": shape for name, shape in backbone_shapes(side.encoder).items()}
+        return backbone | linear("front.project", features, side.encoder.features)
     shapes: Shapes = {}
     if isinstance(side, SpectrogramSide):
         for i, stride in enumerate(side.strides):

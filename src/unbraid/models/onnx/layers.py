@@ -43,6 +43,18 @@ def add(graph: Graph, x: str, y: str, bias: str) -> str:
     return graph.op("Add", graph.op("Add", x, y), graph.weight(bias))
 
 
+def attention_out(graph: Graph, name: str, x: str, y: str) -> str:
+    """Tokens x plus the heads y, anything with as many elements, through the attention's last layer."""
+    y = graph.reshape(y, [-1, graph.shape_of(f"{name}.out_proj.weight")[0]])
+    return add(graph, x, product(graph, f"{name}.out_proj", y), f"{name}.out_proj.bias")
+
+
+def feed_forward(graph: Graph, layer: str, x: str) -> str:
+    """Tokens plus the feed-forward of their norm."""
+    h = linear(graph, f"{layer}.feed_in", layer_norm(graph, f"{layer}.feed_norm", x))
+    return add(graph, x, product(graph, f"{layer}.feed_out", graph.op("Relu", h)), f"{layer}.feed_out.bias")
+
+
 def layer_norm(graph: Graph, name: str, x: str, eps: float = LAYER_NORM_EPS) -> str:
     """Layer norm of tokens; the sum before it stays apart, as the runtime's joint operator is four times slower."""
     terms = graph.weight(f"{name}.weight"), graph.weight(f"{name}.bias")

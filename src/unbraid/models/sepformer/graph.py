@@ -6,7 +6,7 @@ fly. The fusion of operators was chosen by measurement, on 16 500 tokens of 256 
 """
 
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
-from unbraid.models.onnx.layers import add, layer_norm, linear, positions, product
+from unbraid.models.onnx.layers import attention_out, feed_forward, layer_norm, linear, positions, product
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.layout import GLOBAL_NORM_EPS, signature
 
@@ -104,30 +104,21 @@ def _transformer(graph: Graph, g: SepFormerConfig, name: str, x: str) -> str:
     shape = graph.op("Shape", x)
     x = graph.op("Add", x, positions(graph, frames, g.features))
     x = graph.reshape(x, [-1, g.features])
-    norms = [f"{name}.layers.{j}.{half}_norm" for j in range(g.layers) for half in ("attention", "feed")]
-    norms.append(f"{name}.norm")
-    h = layer_norm(graph, norms[0], x)
-    for j in range(g.layers):
-        layer = f"{name}.layers.{j}"
-        h = _attention(graph, g, f"{layer}.attention", h, shape)
-        x = add(graph, x, h, f"{layer}.attention.out_proj.bias")
-        h = layer_norm(graph, norms[2 * j + 1], x)
-        h = product(graph, f"{layer}.feed_out", graph.op("Relu", linear(graph, f"{layer}.feed_in", h)))
-        x = add(graph, x, h, f"{layer}.feed_out.bias")
-        h = layer_norm(graph, norms[2 * j + 2], x)
-    return h
+    for layer in (f"{name}.layers.{j}" for j in range(g.layers)):
+        y = _attention(graph, g, f"{layer}.attention", layer_norm(graph, f"{layer}.attention_norm", x), shape)
+        x = feed_forward(graph, layer, attention_out(graph, f"{layer}.attention", x, y))
+    return layer_norm(graph, f"{name}.norm", x)
 
 
 def _attention(graph: Graph, g: SepFormerConfig, name: str, h: str, shape: str) -> str:
-    """Self-attention of tokens (B'·N, D), sequences of `shape` (B', N, D); out_proj's bias is left to the caller.
+    """The heads of self-attention, of tokens (B'·N, D) in sequences of `shape` (B', N, D).
 
     The biases of q, k and v ride on the attention, which turns every element around anyway.
     """
     parts = [product(graph, f"{name}.in_proj", h, third=third) for third in range(3)]
     q, k, v = (graph.reshape(part, shape) for part in parts)
     bias = graph.weight(f"{name}.in_proj.bias")
-    y = graph.op("MultiHeadAttention", q, k, v, bias, domain=CONTRIB, num_heads=g.heads)
-    return product(graph, f"{name}.out_proj", graph.reshape(y, [-1, g.features]))
+    return graph.op("MultiHeadAttention", q, k, v, bias, domain=CONTRIB, num_heads=g.heads)
 
 
 def _decode(graph: Graph, g: SepFormerConfig, masked: str, batch: str, samples: str) -> str:

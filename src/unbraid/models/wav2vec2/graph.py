@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from unbraid.models.onnx.builder import CONTRIB, FLOAT, INT32, Graph, Tensors
-from unbraid.models.onnx.layers import add, inside, layer_norm, linear, product
+from unbraid.models.onnx.layers import add, attention_out, inside, layer_norm, linear, product
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.models.wav2vec2.layout import NORM_EPS, VARIANCE_EPS, signature
 
 
 @dataclass(frozen=True)
-class Trunk:
+class Backbone:
     """A backbone in a graph: the prefix of its weights' names, and the valid lengths of its input."""
 
     graph: Graph
@@ -36,12 +36,12 @@ class Trunk:
 def build(geometry: Wav2Vec2Config, tensors: Tensors, location: str, part: str = "model") -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
     graph = Graph(tensors, location)
-    h, shape = trunk_tokens(Trunk(graph, geometry), "waveform")
+    h, shape = backbone_tokens(Backbone(graph, geometry), "waveform")
     logits = graph.reshape(linear(graph, "symbols", h), graph.slice(shape, 0, 2, axis=0), geometry.symbols)
     return graph.model(signature(geometry), {"logits": logits})
 
 
-def trunk_tokens(t: Trunk, waveform: str) -> tuple[str, str]:
+def backbone_tokens(t: Backbone, waveform: str) -> tuple[str, str]:
     """The features of a waveform (B, T): tokens (B·N, D), and their shape (B, N, D)."""
     graph, geometry = t.graph, t.geometry
     x = graph.unsqueeze(waveform, 1)  # (B, 1, T)
@@ -60,7 +60,7 @@ def trunk_tokens(t: Trunk, waveform: str) -> tuple[str, str]:
     return layer_norm(graph, t.name("encoder.norm"), h, NORM_EPS) if geometry.pre_norm else h, shape
 
 
-def _samples(t: Trunk) -> str:
+def _samples(t: Backbone) -> str:
     """The valid lengths in samples, (B,)."""
     assert t.lengths
     stride, rest = (
@@ -84,7 +84,7 @@ def _standardized(graph: Graph, x: str, eps: float, sizes: str | None) -> str:
     return graph.op("Div", centred, graph.op("Sqrt", graph.op("Add", variance, graph.constant(eps))))
 
 
-def _convolved(t: Trunk, z: str, sizes: str | None) -> str:
+def _convolved(t: Backbone, z: str, sizes: str | None) -> str:
     """(B, 1, T) -> (B, N, E)."""
     graph, g = t.graph, t.geometry
     for i, stride in enumerate(g.strides):
@@ -99,7 +99,7 @@ def _convolved(t: Trunk, z: str, sizes: str | None) -> str:
     return graph.transpose(z, 0, 2, 1)
 
 
-def _normed_over_time(t: Trunk, z: str, sizes: str | None) -> str:
+def _normed_over_time(t: Backbone, z: str, sizes: str | None) -> str:
     """The norm of the first convolution (B, E, N), each filter over the valid steps."""
     graph, terms = t.graph, [t.weight(f"front.norms.0.{kind}") for kind in ("weight", "bias")]
     if sizes is None:
@@ -110,7 +110,7 @@ def _normed_over_time(t: Trunk, z: str, sizes: str | None) -> str:
     return graph.op("Add", graph.op("Mul", _standardized(graph, z, NORM_EPS, steps), weight), bias)
 
 
-def _positions(t: Trunk, h: str) -> str:
+def _positions(t: Backbone, h: str) -> str:
     """The positional convolution over the steps of h (B, N, D): tokens (B·N, D)."""
     graph, g = t.graph, t.geometry
     h = graph.transpose(h, 0, 2, 1)
@@ -126,7 +126,7 @@ def _positions(t: Trunk, h: str) -> str:
     return graph.reshape(y, [-1, g.features])
 
 
-def _layer(t: Trunk, layer: str, h: str, shape: str, lengths: str) -> str:
+def _layer(t: Backbone, layer: str, h: str, shape: str, lengths: str) -> str:
     """One layer over tokens (B·N, D), of sequences of `shape` (B, N, D), of which lengths (B,) count, or "": all."""
     graph, pre_norm = t.graph, t.geometry.pre_norm
     layer = t.name(layer)
@@ -135,20 +135,19 @@ def _layer(t: Trunk, layer: str, h: str, shape: str, lengths: str) -> str:
         return layer_norm(graph, f"{layer}.{half}_norm", h, NORM_EPS)
 
     y = _attention(t, f"{layer}.attention", norm("attention", h) if pre_norm else h, shape, lengths)
-    h = add(graph, h, y, f"{layer}.attention.out_proj.bias")
+    h = attention_out(graph, f"{layer}.attention", h, y)
     h = h if pre_norm else norm("attention", h)
     y = _feed(graph, layer, norm("feed", h) if pre_norm else h)
     h = add(graph, h, y, f"{layer}.feed_out.bias")
     return h if pre_norm else norm("feed", h)
 
 
-def _attention(t: Trunk, name: str, h: str, shape: str, lengths: str) -> str:
-    """Self-attention of tokens; the biases of q, k and v ride on it, out_proj's is left to the caller."""
+def _attention(t: Backbone, name: str, h: str, shape: str, lengths: str) -> str:
+    """The heads of self-attention of tokens, with the biases of q, k and v."""
     graph, heads = t.graph, t.geometry.heads
     q, k, v = (graph.reshape(product(graph, f"{name}.in_proj", h, third=third), shape) for third in range(3))
     more = [graph.weight(f"{name}.in_proj.bias"), *([lengths] if lengths else ())]
-    y = graph.op("MultiHeadAttention", q, k, v, *more, domain=CONTRIB, num_heads=heads)
-    return product(graph, f"{name}.out_proj", graph.reshape(y, [-1, t.geometry.features]))
+    return graph.op("MultiHeadAttention", q, k, v, *more, domain=CONTRIB, num_heads=heads)
 
 
 def _feed(graph: Graph, layer: str, h: str) -> str:

@@ -144,7 +144,7 @@ class Encoder(nn.Module):
         return cast(Tensor, self.norm(h)) if self.pre_norm else h
 
 
-class Trunk(nn.Module):
+class Backbone(nn.Module):
     """All but the head: waveform (B, T), of which lengths (B,) steps count, or all -> h (B, N, D)."""
 
     def __init__(self, geometry: Wav2Vec2Config, dropout: float = 0.0):
@@ -161,7 +161,7 @@ class Trunk(nn.Module):
         return self.encoder(self.front(x, sizes), lengths)
 
 
-class Wav2Vec2(Trunk):
+class Wav2Vec2(Backbone):
     """Waveform (B, T) -> logits (B, N, V)."""
 
     def __init__(self, geometry: Wav2Vec2Config, dropout: float = 0.0):

@@ -19,15 +19,13 @@ from unbraid.models.audio_transformer.graph.ends import embedded, prenet, read
 from unbraid.models.audio_transformer.graph.model import (
     Pass,
     as_keys,
-    attention_out,
-    feed_forward,
     part_of,
     placed,
     projected,
 )
 from unbraid.models.audio_transformer.layout import signature
 from unbraid.models.onnx.builder import Graph, Tensors
-from unbraid.models.onnx.layers import layer_norm
+from unbraid.models.onnx.layers import attention_out, feed_forward, layer_norm
 
 
 def attention_graph(geometry: AudioTransformerConfig, tensors: Tensors, location: str) -> bytes:
@@ -57,7 +55,7 @@ def _encoder(p: Pass, tokens: str) -> tuple[str, str]:
         layer = f"encoder.layers.{i}"
         q, keys, values = projected(p, f"{layer}.attention", layer_norm(p.graph, f"{layer}.attention_norm", x), turn)
         found.append(_weights(p, q, keys))
-        x = feed_forward(p, layer, attention_out(p, f"{layer}.attention", x, _mixed(p, found[-1], values)))
+        x = feed_forward(p.graph, layer, attention_out(p.graph, f"{layer}.attention", x, _mixed(p, found[-1], values)))
     return layer_norm(p.graph, "encoder.norm", x), p.graph.op("Concat", *found, axis=0)
 
 
@@ -71,12 +69,14 @@ def _decoder(p: Pass, tokens: str, memory: str) -> tuple[str, str]:
         h = layer_norm(p.graph, f"{layer}.self_norm", x)
         q, keys, values = projected(p, f"{layer}.self_attention", h, turn)
         own.append(_weights(p, q, keys, mask))
-        x = attention_out(p, f"{layer}.self_attention", x, _mixed(p, own[-1], values))
+        x = attention_out(p.graph, f"{layer}.self_attention", x, _mixed(p, own[-1], values))
         h = layer_norm(p.graph, f"{layer}.cross_norm", x)
         q = part_of(p, f"{layer}.cross_attention", h, 0)
         keys, values = (as_keys(p, part_of(p, f"{layer}.cross_attention", memory, third)) for third in (1, 2))
         cross.append(_weights(p, q, keys))
-        x = feed_forward(p, layer, attention_out(p, f"{layer}.cross_attention", x, _mixed(p, cross[-1], values)))
+        x = feed_forward(
+            p.graph, layer, attention_out(p.graph, f"{layer}.cross_attention", x, _mixed(p, cross[-1], values))
+        )
     return p.graph.op("Concat", *own, axis=0), p.graph.op("Concat", *cross, axis=0)
 
 

@@ -20,7 +20,7 @@ from unbraid.models.audio_transformer.config import (
 from unbraid.models.audio_transformer.layout import LOUDEST, POST_KERNEL, POST_LAYERS, QUIETEST, signature
 from unbraid.models.onnx.builder import FLOAT, Graph
 from unbraid.models.onnx.layers import inside, layer_norm, linear
-from unbraid.models.wav2vec2.graph import Trunk, trunk_tokens
+from unbraid.models.wav2vec2.graph import Backbone, backbone_tokens
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def read(graph: Graph, geometry: AudioTransformerConfig) -> Source:
         batch, steps = graph.size(name, 0), graph.size(name, 1)
         return Source(embedded(graph, "front", graph.reshape(name, [-1]), features), batch, steps)
     if isinstance(side, PretrainedSide):
-        tokens, shape = trunk_tokens(Trunk(graph, side.encoder, "front.trunk.", "lengths"), name)
+        tokens, shape = backbone_tokens(Backbone(graph, side.encoder, "front.trunk.", "lengths"), name)
         batch, steps = (graph.slice(shape, axis, axis + 1, axis=0) for axis in range(2))
         return Source(linear(graph, "front.project", tokens), batch, steps)
     if isinstance(side, SpectrogramSide):

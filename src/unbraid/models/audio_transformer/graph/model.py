@@ -21,7 +21,17 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Text
 from unbraid.models.audio_transformer.graph.ends import Source, converted, embedded, post_graph, prenet, read
 from unbraid.models.audio_transformer.layout import signature
 from unbraid.models.onnx.builder import CONTRIB, INT32, Graph, Tensors
-from unbraid.models.onnx.layers import add, angles, layer_norm, linear, positions, product, rotated, rotation, third_of
+from unbraid.models.onnx.layers import (
+    angles,
+    attention_out,
+    feed_forward,
+    layer_norm,
+    linear,
+    positions,
+    rotated,
+    rotation,
+    third_of,
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ def _encoded(graph: Graph, geometry: AudioTransformerConfig) -> tuple[Pass, Sour
         layer = f"encoder.layers.{i}"
         q, keys, values = projected(p, f"{layer}.attention", layer_norm(graph, f"{layer}.attention_norm", x), turn)
         y = graph.op("MultiHeadAttention", q, keys, values, "", lengths, domain=CONTRIB, num_heads=geometry.heads)
-        x = feed_forward(p, layer, attention_out(p, f"{layer}.attention", x, y))
+        x = feed_forward(graph, layer, attention_out(graph, f"{layer}.attention", x, y))
     return p, source, layer_norm(graph, "encoder.norm", x)
 
 
@@ -98,11 +108,11 @@ def _decoder_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
         for all_layers, one in zip(kept, both, strict=True):
             all_layers.append(one)
         y = graph.op("MultiHeadAttention", q, *both, domain=CONTRIB, num_heads=geometry.heads)
-        x = attention_out(p, f"{layer}.self_attention", x, y)
+        x = attention_out(graph, f"{layer}.self_attention", x, y)
         q = _sequences(p, part_of(p, f"{layer}.cross_attention", layer_norm(graph, f"{layer}.cross_norm", x), 0))
         cross = [_layer(graph, name, i) for name in ("cross_keys", "cross_values")]
         y = graph.op("MultiHeadAttention", q, *cross, "", p.lengths, domain=CONTRIB, num_heads=geometry.heads)
-        x = feed_forward(p, layer, attention_out(p, f"{layer}.cross_attention", x, y))
+        x = feed_forward(graph, layer, attention_out(graph, f"{layer}.cross_attention", x, y))
     return _decoder_model(p, layer_norm(graph, "decoder.norm", x), kept)
 
 
@@ -142,18 +152,6 @@ def part_of(p: Pass, name: str, h: str, third: int) -> str:
     """Queries (0), keys (1) or values (2) alone, of tokens: (M, D)."""
     rows = [third_of(p.graph, f"{name}.in_proj.{kind}", third, axis=0) for kind in ("weight", "bias")]
     return p.graph.op("Gemm", h, *rows, transB=1)
-
-
-def attention_out(p: Pass, name: str, x: str, y: str) -> str:
-    """x + the heads y (B, N, D) through the attention's last layer: tokens."""
-    y = product(p.graph, f"{name}.out_proj", p.graph.reshape(y, [-1, p.geometry.features]))
-    return add(p.graph, x, y, f"{name}.out_proj.bias")
-
-
-def feed_forward(p: Pass, layer: str, x: str) -> str:
-    """Tokens plus the feed-forward of their norm."""
-    h = linear(p.graph, f"{layer}.feed_in", layer_norm(p.graph, f"{layer}.feed_norm", x))
-    return add(p.graph, x, product(p.graph, f"{layer}.feed_out", p.graph.op("Relu", h)), f"{layer}.feed_out.bias")
 
 
 def _sequences(p: Pass, x: str, width: int | None = None) -> str:

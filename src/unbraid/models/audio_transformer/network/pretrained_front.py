@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from unbraid.models.audio_transformer.config import PretrainedSide
-from unbraid.models.wav2vec2.network import Trunk
+from unbraid.models.wav2vec2.network import Backbone
 
 
 class PretrainedFront(nn.Module):
@@ -23,7 +23,7 @@ class PretrainedFront(nn.Module):
     def __init__(self, side: PretrainedSide, features: int, dropout: float = 0.0):
         super().__init__()
         self.side = side
-        self.trunk = Trunk(side.encoder, dropout)
+        self.trunk = Backbone(side.encoder, dropout)
         self.project = nn.Linear(side.encoder.features, features)
         self.frozen = False
 
