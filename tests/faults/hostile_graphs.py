@@ -89,7 +89,7 @@ def branch(m: onnx.ModelProto) -> None:
 
 
 OTHER_ENDS = "its inputs and outputs are not"
-FOLDED = all_of(constant("n", [1 << 30]), constant("x", [1]), node("Reshape", "x", "n"))
+FOLDED = all_of(constant("n", [1 << 16]), constant("x", [1]), node("Reshape", "x", "n"))
 SLICED = all_of(constant("n", [1 << 62]), node("Reshape", "magnitude", "n"))
 CHANGES: dict[str, tuple[Change, str]] = {
     "a loop": (loop, "it has the operator 'Loop'"),
