@@ -6,7 +6,7 @@ Decoder and CTC are trained together on one encoder, "Joint CTC-Attention" (Kim 
 
 each a mean over symbols. CTC enforces a monotonic alignment and gives times; the decoder models the texts. The dev
 score is 100 % minus the word error rate of greedy CTC if there is CTC, because a decoder alone repeats itself until
-late in training; it only has to rescore hypotheses when the model is used (see recognizer.py).
+late in training; it only has to rescore hypotheses when the model is used (see decoder_recognizer.py).
 """
 
 import dataclasses
