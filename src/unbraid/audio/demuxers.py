@@ -12,7 +12,7 @@ from typing import BinaryIO
 import av
 from av.container import InputContainer
 
-from unbraid.audio import mp3
+from unbraid.audio import mpeg_frames
 from unbraid.audio.info import Unreadable
 
 _AUDIO = """
@@ -69,7 +69,7 @@ def _as_mp3(source: Path | BinaryIO, target: str | BinaryIO) -> InputContainer:
     """An mp3 of a few frames, too short for FFmpeg to recognise."""
     with source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as file:
         file.seek(0)
-        is_mp3 = mp3.is_mp3(file)
+        is_mp3 = mpeg_frames.is_mpeg(file)
         file.seek(0)
     if not is_mp3:
         raise ValueError("it is no mp3")

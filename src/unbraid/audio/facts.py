@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from unbraid.audio import edits, mp3, ogg
+from unbraid.audio import boxes, mpeg_frames, ogg
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,6 @@ def look_at(source: Path | BinaryIO, link: ogg.Link | None = None) -> Facts:
         with source.open("rb") as file:
             return look_at(file)
     source.seek(4)
-    if source.read(4) in edits.FIRST_BOXES:
-        return Facts(edited_seconds=edits.edited_seconds(source))
-    return Facts(mp3_packets=mp3.stated_packets(source) if mp3.is_mp3(source) else None)
+    if source.read(4) in boxes.FIRST_BOXES:
+        return Facts(edited_seconds=boxes.edited_seconds(source))
+    return Facts(mp3_packets=mpeg_frames.stated_frames(source))

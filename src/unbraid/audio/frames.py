@@ -8,7 +8,7 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from unbraid.audio import mp3
+from unbraid.audio import mpeg_frames
 from unbraid.audio.damage import Damage
 from unbraid.audio.info import Audio, AudioInfo, damaged
 from unbraid.audio.streams import protected
@@ -83,7 +83,7 @@ class FrameDecoder:
 
     def is_whole(self, packet: Packet) -> bool:
         """Whether a packet is as long as it says; what is wrong in it then is at least no longer."""
-        return not self._is_mp3 or packet.size == mp3.frame_bytes(bytes(packet)[:4])
+        return not self._is_mp3 or mpeg_frames.is_whole(bytes(packet))
 
     def count(self, packet: Packet) -> int:
         """The number of frames in a packet according to its container."""

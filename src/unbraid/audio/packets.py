@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import av
 
-from unbraid.audio import mp3
+from unbraid.audio import mpeg_frames
 from unbraid.audio.demuxers import open_container
 from unbraid.audio.info import Unreadable
 
@@ -37,7 +37,7 @@ def measure_loss(source: Path | BinaryIO, container: str, stated_packets: int | 
                 if packet.size and packet.pos is not None:
                     between += max(0, packet.pos - end) if end else 0
                     end, whole = packet.pos + packet.size, whole + packet.size
-                    if mp3.frame_bytes(bytes(packet)[:4]) == packet.size:
+                    if mpeg_frames.is_whole(bytes(packet)):
                         sound += 1
                     else:
                         between += packet.size

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from unbraid.audio import mp3, ogg
+from unbraid.audio import mpeg_frames, ogg
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Notice, Unreadable, damaged, no_such_track
 from unbraid.audio.options import ReadOptions
@@ -131,7 +131,7 @@ def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> sound
         if coding is not None:
             rate, channels = coding.sample_rate, coding.channels
             return _Sequential(file, "r", rate, channels, coding.subtype, coding.byte_order, "RAW")
-        if mp3.is_mp3(file):
+        if mpeg_frames.is_mpeg(file):
             raise Unreadable("MPEG audio is left to FFmpeg")
         file.seek(0)
         sound = _Sequential(path or file)
