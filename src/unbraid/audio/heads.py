@@ -96,13 +96,11 @@ def skipped(count: int) -> str:
 def unread(file: BinaryIO, start: int, end: int) -> int:
     """How many bytes there are between two recordings that are neither tags nor a few zeros."""
     end = tag_blocks.trailing_start(file, start, end)
-    at = start
-    while at < end:
-        zeros = min(tag_blocks.leading_end(file, at), end)
-        first = past_zeros(file, zeros, end)
-        if first == at or first - zeros > _ZERO_BYTES:
-            break
-        at = first
+    at, before = start, None
+    while at != before:
+        before, at = at, min(tag_blocks.leading_end(file, at), end)
+        first = past_zeros(file, at, end)
+        at = at if first - at > _ZERO_BYTES else first
     return max(0, end - at)
 
 

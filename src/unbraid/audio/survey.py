@@ -20,7 +20,8 @@ from unbraid.errors import AudioError
 
 _HEAD_BYTES = 64
 _FOR_FFMPEG = (0x50, 0x55)  # format tags of WAV: MPEG audio, whose length libsndfile guesses
-_HEADS = (b"MAC ", b"#!AMR", b"MPCK", b"MP+", b"nut/multimedia")
+_NUT = b"nut/multimedia"
+_HEADS = (b"MAC ", b"#!AMR", b"MPCK", b"MP+", _NUT)
 _MPEG_NAMES = (".mp3", ".mp2", ".mpa", ".mpga")
 _DISPLACED = re.compile(rb"RIFF....WAVE|FORM....AIF[FC]|fLaC\0\0\0\x22|OggS\0\x02", re.DOTALL)
 _DISPLACED_BYTES = 4096
@@ -88,7 +89,8 @@ def _by_content(
         end = units.end_of(file, kind, start, size, lambda at: heads.following(file, at, size) is not None)
         return _closed(file, [Part((range(first, end.at),))], end, size)
     if head.startswith(_HEADS):
-        return _closed(file, [Part((range(start, start + 1),))], units.End(start + 1, is_known=False), size)
+        end = units.nut_end(file, start) if head.startswith(_NUT) else units.End(start + 1, is_known=False)
+        return _closed(file, [Part((range(start, end.at),))], end, size)
     if frame is None and (start or extension in _MPEG_NAMES):
         frame = mpeg_frames.first_frame(file, start, far=True, confirmed=3)
     return None if frame is None else mpeg.found_at(file, frame, size, is_behind=is_behind)

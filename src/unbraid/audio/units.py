@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from unbraid.audio import tag_blocks
+from unbraid.audio import scan, tag_blocks
 
 _RESYNC_BYTES = 1 << 16  # searched for the next unit behind damage
 _CONFIRMED = 4  # units in a row that are no accident
@@ -32,6 +32,9 @@ _ASF_OTHERS = tuple(
         "d03fb73c4a0c0348953dedf7b6228f0c",  # index of time codes
     )
 )
+_REAL_CHUNKS = (b".RMF", b"PROP", b"CONT", b"MDPR", b"INDX")
+_REAL_TRACKS = 256  # at most
+_NUT_INDEX = re.compile(rb"NX\xdd\x67\x2f\x23\xe6\x4e")
 _EBML = b"\x1aE\xdf\xa3"
 _ELEMENTS = (  # of Matroska: the highest levels
     _EBML,
@@ -115,6 +118,20 @@ def _is_confirmed(file: BinaryIO, units: Units, at: int, size: int, *, may_be_cu
         if at >= size:
             return at == size or (count > 0 and may_be_cut)
     return True
+
+
+def nut_end(file: BinaryIO, start: int) -> End:
+    """Where a NUT file ends that begins at `start`: behind its index, if it has one."""
+    at = next(scan.find_all(file, _NUT_INDEX, start), None)
+    if at is None:
+        return End(start + 1, is_known=False)
+    file.seek(at + 8)
+    length, count, data = 0, 0, file.read(10)
+    for count, byte in enumerate(data, 1):  # in groups of seven bits, highest first
+        length = length << 7 | byte & 0x7F
+        if byte < 0x80:
+            break
+    return End(at + 8 + count + (4 if length > 4096 else 0) + length, is_known=True)
 
 
 def _read(file: BinaryIO, units: Units, at: int) -> bytes:
@@ -201,8 +218,13 @@ def _nist(head: bytes) -> int | None:
 
 
 def _real(head: bytes) -> int | None:
-    is_chunk = head[:4] in (b".RMF", b"PROP", b"CONT", b"MDPR", b"DATA", b"INDX") and len(head) == 8
-    return int.from_bytes(head[4:], "big") or None if is_chunk else None
+    """A chunk; of that of the packets only its head, so that they are next: writers count some bytes too many."""
+    if len(head) < 8 or head[:4] == b"DATA":
+        return 18 if len(head) == 8 else None
+    version, length, track, _ = struct.unpack(">4H", head)
+    if version < 2 and length >= 12 and track < _REAL_TRACKS:
+        return int(length)
+    return int.from_bytes(head[4:], "big") or None if head[:4] in _REAL_CHUNKS else None
 
 
 def _matroska(head: bytes) -> int | None:
