@@ -26,7 +26,7 @@ _KNOWN = (
 NAMES = frozenset(_KNOWN[at : at + 4] for at in range(0, len(_KNOWN), 5))  # of chunks that need not be there
 _SEARCHED_BYTES = 16 << 20  # behind a chunk of wrong size
 _MOST_WRONG = 4
-_UNSTATED = 0xFFFFFFFF  # in streams, and where a chunk of larger sizes states it
+UNSTATED = 0xFFFFFFFF  # in streams, and where a chunk of larger sizes states it
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _needed(file: BinaryIO, start: int, form: bytes) -> int | None:
         if at - start > _SEARCHED_BYTES:
             break
         chunk = next(walk(file, at, form), None)
-        is_open = chunk is not None and is_samples(chunk, form) and chunk.length == _UNSTATED
+        is_open = chunk is not None and is_samples(chunk, form) and chunk.length == UNSTATED
         if chunk is not None and (0 <= chunk.length <= size - chunk.start or is_open):
             return at
     return None

@@ -14,6 +14,7 @@ from av.container import InputContainer
 
 from unbraid.audio import mpeg_frames
 from unbraid.audio.info import Unreadable
+from unbraid.audio.view import opened
 
 _AUDIO = """
     3gp aa aac aax ac3 ac4 ace adp ads adx aea afc aiff alp amr amrnb amrwb apac apc ape apm aptx aptx_hd asf asf_o
@@ -67,7 +68,7 @@ def open_container(source: Path | BinaryIO) -> InputContainer:
 
 def _as_mp3(source: Path | BinaryIO, target: str | BinaryIO) -> InputContainer:
     """An mp3 of a few frames, too short for FFmpeg to recognise."""
-    with source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as file:
+    with opened(source) as file:
         file.seek(0)
         is_mp3 = mpeg_frames.is_mpeg(file)
         file.seek(0)

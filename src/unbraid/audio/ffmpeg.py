@@ -6,6 +6,7 @@ is inexact, so a start is reached by decoding up to it, or by counting packets w
 the way there does not matter; elsewhere it is an error, or silence if that was asked for.
 """
 
+import contextlib
 from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from unbraid.audio.parts import WHOLE, Part
 from unbraid.audio.signals import undisturbed
 from unbraid.audio.streams import clock_of, describe, find_track, several
 from unbraid.audio.timeline import EndlessGap, Timeline
+from unbraid.audio.view import opened
 from unbraid.errors import AudioError
 
 _SLACK_FRAMES = 4096  # a track may end this much before its stated duration: the rest is silence
@@ -51,15 +53,14 @@ class FfmpegDecoder:
         part: Part = WHOLE,
     ) -> None:
         self.notices: list[Notice] = []
-        facts = look_at(source, part.link)
-        self._container = demuxers.open_container(source)
-        try:
+        with contextlib.ExitStack() as stack:
+            content = source if part.pieces is None else stack.enter_context(opened(source, part.pieces))
+            facts = look_at(content, part.link)
+            self._container = stack.enter_context(demuxers.open_container(content))
             self._stream = find_track(self._container, name, track)
             clock = clock_of(self._container, self._stream)
             self.info = describe(self._container, self._stream, clock, facts)
-        except BaseException:
-            self._container.close()
-            raise
+            self._closing = stack.pop_all()
         is_end_lost = facts.is_cut and not (reading.skip_damage and facts.is_damaged)
         self.is_cut = is_end_lost or part.is_cut or part.missing > 0
         self._name, self._origin = name, float(clock.origin)
@@ -71,7 +72,7 @@ class FfmpegDecoder:
         is_timed = bool(names & demuxers.TIMED) or self._is_numbered
         self._timeline = Timeline(self.info.sample_rate, tick, is_timed, may_jump=bool(names & demuxers.JUMPING))
         is_packed = bool(names & demuxers.PACKED)
-        measure = partial(measure_loss, source, self.info.container, facts.mp3_packets) if is_packed else None
+        measure = partial(measure_loss, content, self.info.container, facts.mp3_packets) if is_packed else None
         self._damage = Damage(reading.skip_damage, measure)
         self._frames = FrameDecoder(self._container, self._stream, self.info, name, self._timeline, self._damage)
         self._is_counted = self._stream.codec_context.name in _COUNTED
@@ -107,7 +108,7 @@ class FfmpegDecoder:
     def close(self) -> None:
         """Close the file, unless the caller owns it."""
         self._blocks.close()
-        self._container.close()
+        self._closing.close()
 
     def _trimmed(self) -> Generator[Audio, None, None]:
         """The blocks, cut or filled to the stated length where there is one."""

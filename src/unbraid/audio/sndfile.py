@@ -17,11 +17,10 @@ import soundfile
 from unbraid.audio import mpeg_frames, ogg
 from unbraid.audio.headerless import Headerless
 from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Notice, Unreadable, damaged, no_such_track
-from unbraid.audio.options import ReadOptions
 from unbraid.audio.parts import WHOLE, Part
 from unbraid.audio.signals import directly, undisturbed
 from unbraid.audio.tags import canonical
-from unbraid.audio.view import open_view
+from unbraid.audio.view import opened
 from unbraid.errors import AudioError
 from unbraid.files.printable import is_utf8
 
@@ -64,18 +63,14 @@ class SndfileDecoder:
         source: Path | BinaryIO,
         name: str,
         track: int = 0,
-        reading: ReadOptions = ReadOptions(),
         part: Part = WHOLE,
     ) -> None:
         self.notices: list[Notice] = []
         with contextlib.ExitStack() as stack:
-            own = stack.enter_context(source.open("rb")) if isinstance(source, Path) else None
-            file = own or source
-            assert not isinstance(file, Path)
+            file = stack.enter_context(opened(source, part.pieces))
             path = source if isinstance(source, Path) and part.pieces is None and _may_be_named(source, part) else None
             self._call = directly if path else undisturbed  # by its name, C code reads a file on its own
-            content = file if part.pieces is None else open_view(file, part.pieces)
-            self._file = stack.enter_context(self._call(partial(_open, content, path, part.headerless)))
+            self._file = stack.enter_context(self._call(partial(_open, file, path, part.headerless)))
             if track != 0:
                 raise no_such_track(name, track, 1)
             self.info, self.readable = _describe(self._file, part)

@@ -126,11 +126,10 @@ def nut_end(file: BinaryIO, start: int) -> End:
     if at is None:
         return End(start + 1, is_known=False)
     file.seek(at + 8)
-    length, count, data = 0, 0, file.read(10)
-    for count, byte in enumerate(data, 1):  # in groups of seven bits, highest first
+    data, length = file.read(10), 0
+    count = next((count for count, byte in enumerate(data, 1) if byte < 0x80), len(data))
+    for byte in data[:count]:  # seven bits each, highest first
         length = length << 7 | byte & 0x7F
-        if byte < 0x80:
-            break
     return End(at + 8 + count + (4 if length > 4096 else 0) + length, is_known=True)
 
 
