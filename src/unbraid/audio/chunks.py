@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 from unbraid.audio.chunk_walk import FORMS, UNSTATED, Chunk, file_size, is_samples, to_samples
 
-_FIRST_CHUNK = {b"caff": 8, b"riff": 40}  # where it begins; in all others at 12
 _DESCRIBING = (b"fmt ", b"ds64", b"COMM", b"SSND", b"desc")
 _AIFF_PLAIN = (b"", b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"in24", b"in32")
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
@@ -108,7 +107,7 @@ def find_samples(file: BinaryIO, head: int) -> Samples:
 
 def _chunked(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
     form = first[:4]
-    found, resized = to_samples(file, head + _FIRST_CHUNK.get(form, 12), form)
+    found, resized = to_samples(file, head + FORMS[form].first, form)
     if not found or not is_samples(found[-1], form):
         raise NoSamples(kind)
     data, bodies = found[-1], {chunk.name[:4]: _body(file, chunk) for chunk in found if chunk.name[:4] in _DESCRIBING}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unbraid.audio import mpeg_frames
 from unbraid.audio.damage import Damage
-from unbraid.audio.info import Audio, AudioInfo, damaged
+from unbraid.audio.info import Audio, AudioInfo, changed, damaged
 from unbraid.audio.streams import protected
 from unbraid.audio.timeline import Timeline
 from unbraid.errors import AudioError
@@ -122,10 +122,7 @@ class FrameDecoder:
         if (rate, channels) == (self._info.sample_rate, self._info.channels):
             return True
         if not self._damage.may_be(self._timeline.position):
-            raise AudioError(
-                f"{self._name} changes from {self._info.sample_rate} Hz, {self._info.channels} channels to {rate} Hz, "
-                f"{channels} channels at {self._seconds():.3f} s. Convert it to one rate and channel count first."
-            )
+            raise changed(self._name, self._info, rate, channels, self._seconds())
         self._damage.reason = "a frame of another rate"
         return False
 

@@ -83,6 +83,14 @@ def damaged(name: str, seconds: float, reason: str) -> Damaged:
     )
 
 
+def changed(name: str, first: AudioInfo, rate: int, channels: int, seconds: float) -> AudioError:
+    """The error for a track that goes on at another rate, or with other channels."""
+    return AudioError(
+        f"{name} changes from {first.sample_rate} Hz, {first.channels} channels to {rate} Hz, "
+        f"{channels} channels at {seconds:.3f} s. Convert it to one sample rate and channel count first."
+    )
+
+
 def no_such_track(name: str, track: int, tracks: int) -> AudioError:
     """The error for a track number that the file lacks."""
     if tracks == 1:

@@ -15,13 +15,12 @@ from typing import Self
 
 import numpy as np
 
+from unbraid.audio.arrays import LOUDEST
 from unbraid.audio.info import BLOCK_FRAMES, MOST_HERTZ, Audio, AudioInfo, Decoder
 from unbraid.audio.opening import Opening
 from unbraid.audio.options import Excerpt, ReadOptions, TrackChoice, check_track
 from unbraid.audio.source import Source, label, localize
 from unbraid.errors import AudioError, UsageError
-
-LOUDEST = 1e9  # full scale is 1; sums of squares of larger values overflow float32
 
 
 class Reader:

@@ -57,7 +57,7 @@ def localize(source: Source, opened: ExitStack) -> Path | BinaryIO:
             f"A recording is a path or a file open for reading bytes (an array where arrays are taken), not "
             f"{type(source).__name__}."
         )
-    if not _seekable(source):
+    if not getattr(source, "seekable", lambda: False)():
         return opened.enter_context(spooled(source))
     source.seek(0, os.SEEK_END)
     if source.tell() == 0:
@@ -100,10 +100,3 @@ def _openable(path: Path) -> bool:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{path} cannot be opened: {reason}. Check the name and the disk it is on.") from error
     return regular
-
-
-def _seekable(stream: BinaryIO) -> bool:
-    try:
-        return stream.seekable()
-    except AttributeError:
-        return False

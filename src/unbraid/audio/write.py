@@ -20,7 +20,7 @@ import numpy as np
 
 from unbraid.audio import riff
 from unbraid.audio.arrays import ArrayLike, as_audio, numbers_of
-from unbraid.audio.encode import Encoder, open_encoder, pcm_bytes
+from unbraid.audio.encode import Encoder, Sink, open_encoder, pcm_bytes
 from unbraid.audio.formats import OutputFormat, check_format
 from unbraid.audio.info import Audio
 from unbraid.audio.signals import directly, undisturbed
@@ -66,40 +66,6 @@ class _Metered:
         return audio
 
 
-class _Sink:
-    """A file for C code to write into: errors are kept for Python to find, since C cannot pass them on."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.error: BaseException | None = None
-
-    def write(self, data: bytes) -> int:
-        if self.error is None:
-            try:
-                self._file.write(data)
-            except BaseException as error:
-                self.error = error
-        return len(data)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except BaseException as error:
-            self.error = self.error or error
-            return 0
-
-    def tell(self) -> int:
-        return self.seek(0, os.SEEK_CUR)
-
-    def seekable(self) -> bool:
-        return True
-
-    def check(self) -> None:
-        """Raise an error of the file, if there was one."""
-        if self.error is not None:
-            raise self.error
-
-
 class Writer(_Metered):
     """A file being written in float32 blocks; `frames`, if known, lets a WAV do without room for 64-bit lengths."""
 
@@ -118,7 +84,7 @@ class Writer(_Metered):
         self.path, self.format = Path(path), fmt
         with _in_words(self.name):
             self._file = self.path.open("wb")
-        self._sink = _Sink(self._file)
+        self._sink = Sink(self._file)
         self._closed = False
         self._call = directly if fmt.name == "wav" else undisturbed  # all others are written by C code
         with self._guarded():

@@ -55,7 +55,7 @@ def read_at_most(file: BinaryIO, most: int = MOST_TEXT_BYTES) -> bytes:
     return data
 
 
-def read_text(path: Path, most: int = MOST_TEXT_BYTES) -> str:
+def read_text(path: Path) -> str:
     """The content of a regular file in UTF-8, a byte order mark left out.
 
     Raises:
@@ -63,19 +63,19 @@ def read_text(path: Path, most: int = MOST_TEXT_BYTES) -> str:
         ValueError: it is no regular file, too large, or not in UTF-8.
     """
     try:
-        return read_bytes(path, most).decode("utf-8-sig")
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not in UTF-8 (byte {error.start})") from None
 
 
-def read_json(path: Path, most: int = MOST_TEXT_BYTES) -> Any:
+def read_json(path: Path) -> Any:
     """The value in a JSON file.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is too large, not JSON, nested too deeply, or names a key twice.
     """
-    return parse_json(read_text(path, most))
+    return parse_json(read_text(path))
 
 
 def parse_json(text: str) -> Any:
