@@ -56,7 +56,7 @@ class Samples:
 
     @property
     def misleading(self) -> list[str]:
-        """What to tell of such chunks."""
+        """Warnings about such chunks."""
         return [f"the size of its {_name(chunk)} chunk does not lead to the next one" for chunk in self.resized]
 
     @property

@@ -23,7 +23,7 @@ _OFFSETS = {"AIFF": 8, "CAF": 4}  # of the samples in their chunk
 _TAIL_BYTES = 1 << 20  # searched for chunks behind samples without a stated end
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{16,256}")
 _LARGEST = (1 << 32) - 1  # size that RIFF can state
-_PADDING_BYTES = 4096  # of zeros that go without saying
+_PADDING_BYTES = 4096  # of zeros that are not reported
 
 
 def measure(file: BinaryIO, samples: Samples, size: int, *, is_stream: bool = False) -> Found:

@@ -20,7 +20,6 @@ class Link:
 
     start: int
     last: Page
-    serials: set[int] = field(default_factory=set)
     first_granule: int = 0
     is_intact: bool = True  # whether each page follows the one before
     inspection: Inspection = field(default_factory=Inspection)
@@ -50,7 +49,6 @@ def links(file: BinaryIO, start: int, size: int) -> list[Link]:
         link.inspection.add(page, data, follows=follows)
         is_head = begins
         link.last = page
-        link.serials.add(page.serial)
         if page.granule > 0 and not link.first_granule:
             link.first_granule = page.granule
     return found
@@ -73,6 +71,6 @@ def mark(file: BinaryIO, link: Link) -> tuple[Link, dict[int, bytes]] | None:
 
 def holds_more(link: Link, seconds: float, granule_rate: int) -> bool:
     """Whether the pages of a link count more than the `seconds` that its decoder found."""
-    if len(link.serials) > 1:
+    if len(link.inspection.streams) > 1:
         return False
     return (link.last.granule - link.first_granule) / granule_rate > seconds + _SLACK_SECONDS

@@ -16,7 +16,7 @@ from unbraid.audio.signals import undisturbed
 from unbraid.audio.survey import survey
 from unbraid.errors import AudioError
 
-_SETTLED_SECONDS = 2.0  # after which a file that changes again has another time
+_SETTLED_SECONDS = 2.0  # after which another change shows in the file's time
 
 
 class Opening:
@@ -96,6 +96,6 @@ def _surveyed(source: Path | BinaryIO, name: str, extension: str, asked: Headerl
 def _survey_of(
     path: Path, version: tuple[int, int, int], name: str, extension: str, asked: Headerless | None
 ) -> Survey:
-    """The survey of a version of a file; those who train open each file again and again."""
+    """The survey of a version of a file; training opens each file many times."""
     with path.open("rb") as file:
         return survey(file, name, extension, asked)

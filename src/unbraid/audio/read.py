@@ -132,7 +132,7 @@ class Reader:
 
     def _range_frames(self) -> int | None:
         if self.info.frames == 0:
-            raise AudioError(f"{self._name} holds no samples. Name a file with audio in it.")
+            raise self._empty()
         if self._limit == 0:
             raise AudioError(f"The duration asked of {self._name} is shorter than one sample. Ask for more.")
         if self.info.frames is None:
@@ -157,11 +157,7 @@ class Reader:
         if self._is_cut and self._reaches(self._start + done):
             raise self._end_missing()
         if done == 0:
-            raise (
-                self._starts_late(self._start)
-                if self._start
-                else AudioError(f"{self._name} holds no samples. Name a file with audio in it.")
-            )
+            raise self._starts_late(self._start) if self._start else self._empty()
 
     def _check_samples(self, block: Audio, position: int) -> None:
         sound = np.abs(block) <= LOUDEST  # NaN is not
@@ -177,6 +173,9 @@ class Reader:
                 f"{self._name} holds {what} at {seconds:.3f} s (channel {channel + 1}). "
                 f"Repair it, or choose start and duration so that it is left out."
             )
+
+    def _empty(self) -> AudioError:
+        return AudioError(f"{self._name} holds no samples. Name a file with audio in it.")
 
     def _starts_late(self, frames: int) -> AudioError:
         start, length = self._start / self.info.sample_rate, frames / self.info.sample_rate

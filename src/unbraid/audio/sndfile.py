@@ -47,7 +47,7 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
     def close(self) -> None:
-        """Close it once. soundfile notes that it has after it has: a signal between would have it freed twice."""
+        """Close it once. soundfile marks it as closed only afterwards: a signal in between would free it twice."""
         if not self._is_closing:
             self._is_closing = True
             super().close()

@@ -131,7 +131,8 @@ def _of_chunks(file: BinaryIO, name: str, start: int, size: int, *, is_behind: b
         if is_behind:
             return None
         raise AudioError(
-            f"{name} has the header of {_article(str(kind))} file, but no samples behind it. Get an intact copy."
+            f"{name} has the header of a{'n' * str(kind).startswith('A')} {kind} file, but no samples behind it. "
+            f"Get an intact copy."
         ) from None
     found = extent.measure(file, samples, size, is_stream=is_stream)
     needs_ffmpeg = samples.coding in _FOR_FFMPEG or _is_bitstream(file, samples)
@@ -145,10 +146,6 @@ def _is_bitstream(file: BinaryIO, samples: chunks.Samples) -> bool:
     file.seek(samples.start)
     data = file.read(_BITSTREAM_BYTES)
     return any(data.count(mark) > 1 and data.find(mark) % 2 == 0 for mark in _BITSTREAMS)
-
-
-def _article(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "A" else f"a {kind}"
 
 
 def _of_ogg(file: BinaryIO, start: int, size: int) -> Found | None:

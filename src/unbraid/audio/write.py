@@ -161,7 +161,7 @@ class StreamWriter(_Metered):
     """Float32 WAV of unknown length into a binary stream, such as standard output.
 
     The header holds 0xFFFFFFFF where lengths belong, which ffmpeg, sox, libsndfile and we read as "to the end".
-    A reader that goes away shows as BrokenPipeError.
+    A reader that has closed the pipe raises BrokenPipeError.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class StreamWriter(_Metered):
 
 @contextlib.contextmanager
 def _in_words(name: str) -> Iterator[None]:
-    """Failures of the disk as sentences; a reader that went away is for the caller to know."""
+    """Failures of the disk as sentences; a closed pipe is left to the caller."""
     try:
         yield
     except BrokenPipeError:

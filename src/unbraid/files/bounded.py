@@ -36,7 +36,7 @@ def read_bytes(path: Path, most: int = MOST_TEXT_BYTES) -> bytes:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no regular file, or too large.
+        ValueError: it is not a regular file, or too large.
     """
     check_regular(path)
     with open(path, "rb") as file:
@@ -60,7 +60,7 @@ def read_text(path: Path) -> str:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no regular file, too large, or not in UTF-8.
+        ValueError: it is not a regular file, too large, or not in UTF-8.
     """
     try:
         return read_bytes(path).decode("utf-8-sig")

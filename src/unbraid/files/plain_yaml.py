@@ -34,7 +34,7 @@ def read_yaml(path: Path, loader: Any = LOADER) -> Any:
     Raises:
         OSError: it cannot be read.
         NotYaml: it is not YAML, is nested too deeply, or has too many values.
-        ValueError: it is no regular file, or too large.
+        ValueError: it is not a regular file, or too large.
     """
     data = read_bytes(path, MOST_BYTES)
     try:
