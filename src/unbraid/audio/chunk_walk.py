@@ -47,6 +47,7 @@ class _Form:
     head: str  # name and length, as struct has them
     needed: tuple[bytes, ...]  # names of chunks without which there are no samples, theirs last
     first: int = 12  # where the first one begins
+    lead: int = 0  # bytes in the chunk of samples in front of them
     align: int = 2
     counts_head: bool = False
 
@@ -56,8 +57,8 @@ _WAVE64 = (b"fmt " + W64_GUID_TAIL, b"data" + W64_GUID_TAIL)
 FORMS = {
     **dict.fromkeys((b"RIFF", b"RF64", b"BW64"), _Form("<4sI", _WAVE)),
     b"RIFX": _Form(">4sI", _WAVE),
-    b"FORM": _Form(">4sI", (b"COMM", b"SSND")),
-    b"caff": _Form(">4sq", (b"desc", b"data"), first=8, align=1),
+    b"FORM": _Form(">4sI", (b"COMM", b"SSND"), lead=8),
+    b"caff": _Form(">4sq", (b"desc", b"data"), first=8, lead=4, align=1),
     b"riff": _Form("<16sq", _WAVE64, first=40, align=8, counts_head=True),
 }
 

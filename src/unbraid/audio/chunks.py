@@ -115,7 +115,8 @@ def _chunked(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
     if kind != "CAF":  # else the file is itself a chunk
         field = _size_of(form, head)
         sizes, whole = (field,), field.base + struct.unpack_from(field.form, first, field.at - head)[0]
-    samples = Samples(kind, form, head, data.start, data.length, whole, size, sizes, resized=resized)
+    lead = FORMS[form].lead
+    samples = Samples(kind, form, head, data.start + lead, data.length - lead, whole, size, sizes, resized=resized)
     if kind == "AIFF":
         return _aiff(samples, bodies.get(b"COMM", b""), bodies[b"SSND"])
     if kind == "CAF":
@@ -171,8 +172,8 @@ def _wav(samples: Samples, fmt: bytes) -> Samples:
 
 def _aiff(samples: Samples, comm: bytes, ssnd: bytes) -> Samples:
     """With the layout in the COMM chunk; the samples begin at an offset in their chunk."""
-    offset = 8 + int.from_bytes(ssnd[:4], "big")
-    stated, is_long = max(samples.stated - offset, 0), samples.stated > 8
+    offset = int.from_bytes(ssnd[:4], "big")
+    stated, is_long = max(samples.stated - offset, 0), samples.stated > 0
     samples = replace(samples, start=samples.start + offset, stated=stated)
     if len(comm) < 18:
         return samples
@@ -186,9 +187,7 @@ def _aiff(samples: Samples, comm: bytes, ssnd: bytes) -> Samples:
 
 
 def _caf(samples: Samples, desc: bytes) -> Samples:
-    """With the layout in the desc chunk; the samples begin behind a count of edits."""
-    stated = samples.stated - 4 if samples.stated >= 4 else -1
-    samples = replace(samples, start=samples.start + 4, stated=stated)
+    """With the layout in the desc chunk."""
     if len(desc) < 32:
         return samples
     precise, coding, _, packet = struct.unpack(">d4sII", desc[:20])

@@ -12,14 +12,13 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from unbraid.audio import heads, tag_blocks
-from unbraid.audio.chunk_walk import NAMES, file_size, is_samples, resized, walk
+from unbraid.audio.chunk_walk import FORMS, NAMES, file_size, is_samples, resized, walk
 from unbraid.audio.chunks import Samples
 from unbraid.audio.heads import Behind
 from unbraid.audio.parts import Found, Part
 from unbraid.audio.view import Piece, patched
 
 _NAME = re.compile(b"|".join(re.escape(name) for name in sorted(NAMES)))
-_OFFSETS = {"AIFF": 8, "CAF": 4}  # of the samples in their chunk
 _TAIL_BYTES = 1 << 20  # searched for chunks behind samples without a stated end
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{16,256}")
 _LARGEST = (1 << 32) - 1  # size that RIFF can state
@@ -164,7 +163,7 @@ def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> tuple[Behi
 def _more(file: BinaryIO, samples: Samples, at: int, end: int) -> Iterator[range]:
     """The samples in further chunks of samples, up to the end of the chunks."""
     for chunk in walk(file, at, samples.form):
-        start = chunk.start + _OFFSETS.get(samples.kind, 0)
+        start = chunk.start + FORMS[samples.form].lead
         if is_samples(chunk, samples.form) and start < min(chunk.start + chunk.length, end):
             yield range(start, min(chunk.start + chunk.length, end))
 

@@ -94,18 +94,17 @@ def first_frame(file: BinaryIO, start: int, *, far: bool, confirmed: int = 1) ->
 
 def is_confirmed(file: BinaryIO, at: int, count: int = 1) -> bool:
     """Whether a frame begins here: it is followed by `count` frames of its kind, or the end of the file."""
-    file.seek(at)
-    frame = first = parse(file.read(4))
-    for _ in range(count):
-        if frame is None or first is None or frame.rate != first.rate:
-            return False
-        at += frame.size
+    rate: int | None = None
+    for number in range(count + 1):
         file.seek(at)
         head = file.read(4)
-        if len(head) < 4 or head[:3] in (b"TAG", b"ID3", b"APE"):
+        if number and (len(head) < 4 or head[:3] in (b"TAG", b"ID3", b"APE")):
             return True
         frame = parse(head)
-    return frame is not None and first is not None and frame.rate == first.rate
+        if frame is None or rate not in (None, frame.rate):
+            return False
+        at, rate = at + frame.size, frame.rate
+    return True
 
 
 def counts_of(file: BinaryIO, at: int) -> Counts | None:

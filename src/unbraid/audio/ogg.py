@@ -54,19 +54,20 @@ def links(file: BinaryIO, start: int, size: int) -> list[Link]:
     return found
 
 
-def mark(file: BinaryIO, link: Link) -> tuple[Link, dict[int, bytes]] | None:
-    """A link of which nothing but the mark at its end is missing with that mark, and {position: bytes}; else None.
+def marked(file: BinaryIO, link: Link) -> tuple[Link, dict[int, bytes]]:
+    """A link of which nothing but the mark at its end is missing with that mark, and {position: bytes}; else as it is.
 
     Without it, libsndfile cannot read the last page of Opus.
     """
     page = link.last
     if link.is_ended or not link.is_intact or not page.is_sound:
-        return None
+        return link, {}
     file.seek(page.at)
     data = file.read(page.end - page.at)
-    marked = data[:5] + bytes([page.flags | LAST_PAGE]) + data[6:]
-    ended = replace(link, last=replace(page, flags=page.flags | LAST_PAGE))
-    return ended, {page.at + 5: marked[5:6], page.at + 22: checksums.ogg_page(marked)}
+    ended = replace(page, flags=page.flags | LAST_PAGE)
+    flags = bytes([ended.flags])
+    patches = {page.at + 5: flags, page.at + 22: checksums.ogg_page(data[:5] + flags + data[6:])}
+    return replace(link, last=ended), patches
 
 
 def holds_more(link: Link, seconds: float, granule_rate: int) -> bool:

@@ -5,13 +5,14 @@ recordings are split. Most files need none of this, and go to their decoder as t
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
 from unbraid.audio import boxes, chunks, extent, flac, headerless, heads, mpeg, mpeg_frames, ogg, tag_blocks, units
 from unbraid.audio.chunk_walk import file_size
 from unbraid.audio.headerless import Headerless
+from unbraid.audio.heads import Behind
 from unbraid.audio.info import Notice
 from unbraid.audio.parts import MOST_PARTS, WHOLE, Found, Part, Survey
 from unbraid.audio.source import SPOOLED
@@ -39,23 +40,18 @@ def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None =
     if asked is not None:
         return Survey((Part(headerless=asked),))
     size, parts, notices = file_size(file), list[Part](), list[Notice]()
-    start: int | None = tag_blocks.leading_end(file)
+    start = tag_blocks.leading_end(file)
     found = _by_content(file, name, start, size, extension)
     if found is None and (at := _displaced(file, start)) and (found := _by_content(file, name, at, size, extension)):
         notices.append(Notice(f"it begins with {at} bytes of other data, which are skipped"))
-    while found is not None:
-        parts += found.parts
+    for some in _and_behind(found, file, name, size, extension):
+        parts += some.parts
+        notices += [Notice(told, is_wrong_header=True) for told in (*some.wrong, some.behind.told) if told]
         if len(parts) > MOST_PARTS:
             raise AudioError(
                 f"{name} holds more than {MOST_PARTS} recordings, one after the other. Convert it to a single one "
                 f"first."
             )
-        wrong, following, found = [*found.wrong, found.behind.told], found.behind.following, None
-        if following is not None:
-            start = tag_blocks.leading_end(file, following)
-            found = _by_content(file, name, start, size, extension, is_behind=True)
-            wrong.append(heads.skipped(size - start) if found is None else None)
-        notices += [Notice(told, is_wrong_header=True) for told in wrong if told]
     if not parts:
         parts, notices = _by_name(extension)
     whole = (range(size),)
@@ -64,6 +60,18 @@ def survey(file: BinaryIO, name: str, extension: str, asked: Headerless | None =
     elif parts[0].pieces == whole:
         parts[0] = replace(parts[0], pieces=None)
     return Survey(tuple(parts), tuple(dict.fromkeys(notices)))
+
+
+def _and_behind(found: Found | None, file: BinaryIO, name: str, size: int, extension: str) -> Iterator[Found]:
+    """The recordings that were found, and those that follow them, of one kind after another."""
+    while found is not None:
+        yield found
+        if found.behind.following is None:
+            return
+        start = tag_blocks.leading_end(file, found.behind.following)
+        found = _by_content(file, name, start, size, extension, is_behind=True)
+        if found is None:
+            yield Found((), Behind(told=heads.skipped(size - start)))
 
 
 def _by_content(
@@ -149,20 +157,15 @@ def _is_bitstream(file: BinaryIO, samples: chunks.Samples) -> bool:
 
 
 def _of_ogg(file: BinaryIO, start: int, size: int) -> Found | None:
-    links = ogg.links(file, start, size)
-    if not links:
-        return None
-    parts, wrong = list[Part](), list[str]()
-    for link in links:
-        whole, marked = range(link.start, min(link.last.end, size)), ogg.mark(file, link)
-        if marked:
-            link, patches = marked
+    parts, wrong, end = list[Part](), list[str](), start
+    for link, patches in (ogg.marked(file, link) for link in ogg.links(file, start, size)):
+        if patches:
             wrong.append("it has no end-of-stream mark, as in a recording that was never completed")
         is_odd = link.inspection.has_gaps or link.inspection.is_damaged  # libsndfile passes over both
-        pieces = patched(whole, patches if marked else {})
-        parts.append(Part(pieces, is_known=True, needs_ffmpeg=is_odd, link=link))
-    parts[-1] = replace(parts[-1], is_cut=not link.is_ended)
-    return _closed(file, parts, units.End(min(link.last.end, size), is_known=True), size, wrong)
+        end = min(link.last.end, size)
+        pieces = patched(range(link.start, end), patches)
+        parts.append(Part(pieces, is_known=True, needs_ffmpeg=is_odd, link=link, is_cut=not link.is_ended))
+    return _closed(file, parts, units.End(end, is_known=True), size, wrong) if parts else None
 
 
 def _of_flac(file: BinaryIO, start: int, size: int) -> Found:
