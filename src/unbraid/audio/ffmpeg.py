@@ -19,7 +19,7 @@ from unbraid.audio import demuxers, findings
 from unbraid.audio.damage import Damage
 from unbraid.audio.facts import look_at
 from unbraid.audio.frames import FrameDecoder, Packet
-from unbraid.audio.info import BLOCK_FRAMES, Audio, Notice, damaged
+from unbraid.audio.info import BLOCK_FRAMES, Audio, Notice, damaged, drop
 from unbraid.audio.options import ReadOptions
 from unbraid.audio.packets import measure_loss
 from unbraid.audio.parts import WHOLE, Part
@@ -83,14 +83,8 @@ class FfmpegDecoder:
 
     def skip(self, frames: int) -> int:
         """Decode and drop: the only way to land on the sample in every format; damage there does not matter."""
-        skipped, position = 0, self._timeline.position - self._rest.shape[1]
-        self._target = self._damage.tolerated = position + frames
-        while skipped < frames:
-            block = self.read(min(frames - skipped, BLOCK_FRAMES))
-            if block.shape[1] == 0:
-                break
-            skipped += block.shape[1]
-        return skipped
+        self._target = self._damage.tolerated = self._timeline.position - self._rest.shape[1] + frames
+        return drop(self, frames)
 
     def read(self, frames: int) -> Audio:
         """The next frames (C, n)."""

@@ -9,6 +9,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from unbraid.audio import mpeg_frames
+from unbraid.audio.arrays import scaled
 from unbraid.audio.damage import Damage
 from unbraid.audio.info import Audio, AudioInfo, changed, damaged
 from unbraid.audio.streams import protected
@@ -146,8 +147,4 @@ def _as_float(frame: av.AudioFrame) -> Audio:
     array: NDArray[Any] = frame.to_ndarray()  # (C, n) planar, (1, n * C) packed
     if not frame.format.is_planar:
         array = array.reshape(-1, frame.layout.nb_channels).T  # (C, n)
-    if array.dtype.kind == "f":
-        return np.ascontiguousarray(array, dtype=np.float32)
-    if array.dtype == np.uint8:
-        return (array.astype(np.float32) - np.float32(128)) / np.float32(128)
-    return (array / 2.0 ** (8 * array.itemsize - 1)).astype(np.float32)
+    return np.ascontiguousarray(array if array.dtype.kind == "f" else scaled(array), dtype=np.float32)

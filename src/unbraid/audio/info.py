@@ -66,6 +66,14 @@ class Decoder(Protocol):
         ...
 
 
+def drop(decoder: Decoder, frames: int) -> int:
+    """Skip frames by decoding them; fewer only at the end of the track."""
+    dropped = 0
+    while dropped < frames and (count := decoder.read(min(frames - dropped, BLOCK_FRAMES)).shape[1]):
+        dropped += count
+    return dropped
+
+
 class Unreadable(Exception):
     """This decoder does not know the file; another one may. Never reaches the caller."""
 

@@ -45,9 +45,10 @@ class Recording:
 def found_at(file: BinaryIO, start: int, size: int, *, is_behind: bool) -> Found | None:
     """mp3 and its kin, at the front or behind another recording; None where there are no frames."""
     table = counts_of(file, start)
+    pieces, wrong = list[tuple[Piece, ...]](), list[str]()
     if table is not None and table.bytes is not None and _fits(file, table, size):
-        end, wrong = table.at + table.bytes, list[str]()
-        pieces = [(range(start, end),)]
+        end = table.at + table.bytes
+        pieces.append((range(start, end),))
     else:
         found = [*islice(recordings(file, start, size), MOST_PARTS + 1)]
         if not found:
