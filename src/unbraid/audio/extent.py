@@ -136,7 +136,7 @@ def _true_end(file: BinaryIO, samples: Samples, tags: int) -> int:
 
 
 def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> tuple[Behind, tuple[range, ...]] | None:
-    """What lies behind the stated end of the samples, and further chunks of samples; None if these seem to go on."""
+    """The data behind the stated end of the samples, and further chunks of samples; None if these go on."""
     for at in sorted({end, end + -(end - samples.start) % samples.align}):
         following = tag_blocks.leading_end(file, at)
         if following >= tags or at >= tags:

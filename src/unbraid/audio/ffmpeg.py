@@ -159,7 +159,7 @@ class FfmpegDecoder:
         yield from self._silence(passed)
 
     def _shift(self, at: int | None, frames: int, lost: int | None) -> int:
-        """Frames of silence before what was decoded, or, below zero, how many of it to leave out."""
+        """Frames of silence to insert before a decoded block; a negative number, frames to drop at its start."""
         position, reason = self._timeline.position, self._damage.reason
         if lost is not None and (lost or reason):
             at = position + lost

@@ -89,7 +89,7 @@ def _true_frames(file: BinaryIO, start: int, end: int, block_size: int) -> int |
 
 
 def _end_of(head: bytes, block_size: int) -> int | None:
-    """The sample at which the frame ends that has this header; None where it is none."""
+    """The sample at which the frame with this header ends; None if it is not a frame header."""
     if len(head) < 6 or head[0] != 0xFF or head[1] & 0xFE != 0xF8 or head[2] >> 4 == 0 or head[3] & 1:
         return None
     count = 8 - (head[4] ^ 0xFF).bit_length()  # ones in front: the bytes of a number as in UTF-8, 0 for a single one

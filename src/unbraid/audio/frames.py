@@ -83,7 +83,7 @@ class FrameDecoder:
             yield packet
 
     def is_whole(self, packet: Packet) -> bool:
-        """Whether a packet is as long as it says; what is wrong in it then is at least no longer."""
+        """Whether a packet is as long as its header says; then damage in it does not move the audio after it."""
         return not self._is_mp3 or mpeg_frames.is_whole(bytes(packet))
 
     def count(self, packet: Packet) -> int:

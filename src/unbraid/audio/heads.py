@@ -36,7 +36,7 @@ _CONFIRMED = 3  # frames of mp3 in a row
 
 @dataclass(frozen=True)
 class Behind:
-    """What lies behind a recording."""
+    """The data behind a recording."""
 
     following: int | None = None  # where the next one begins
     told: str | None = None  # a warning about other bytes before that, or before the end of the file
@@ -80,7 +80,7 @@ def searched(file: BinaryIO, start: int, size: int) -> int | None:
 
 
 def behind(file: BinaryIO, end: int, size: int, *, is_known: bool) -> Behind:
-    """What there is behind the end of a recording; where that is not known, the next head is searched from there on."""
+    """The data behind the end of a recording; if that end is not known, the next head is searched from there on."""
     at = following(file, end, size)
     if at is None:
         at = searched(file, end, size)

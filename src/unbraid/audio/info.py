@@ -1,7 +1,7 @@
 """The facts of an audio track before its samples are read, and the interface of decoders.
 
 Two decoders stand behind `read.py`: libsndfile (`sndfile.py`) and FFmpeg's libraries (`ffmpeg.py`). Both deliver
-float32 blocks (C, n) from the first sample on; `read.py` cuts the asked-for range out of what they deliver.
+float32 blocks (C, n) from the first sample on; `read.py` cuts out the requested range.
 """
 
 from dataclasses import dataclass, field

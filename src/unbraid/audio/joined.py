@@ -71,7 +71,7 @@ class JoinedDecoder:
         parts: list[Audio] = [np.zeros((self.info.channels, 0), np.float32)]
         left = frames
         while left > 0:
-            length = self.infos[self._now].frames  # what lies behind them may be tags: libFLAC would stumble over those
+            length = self.infos[self._now].frames  # tags may follow, at which libFLAC would fail
             block = self._decoder.read(left if length is None else min(left, length - self._position))  # (C, n)
             self._position += block.shape[1]
             left -= block.shape[1]

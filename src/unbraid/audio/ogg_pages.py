@@ -25,7 +25,7 @@ _OPUS_FRAMES = (480, 960, 1920, 2880)  # at 48 kHz, of SILK; CELT has 120 … 96
 
 @dataclass(frozen=True)
 class Page:
-    """A page: what its header says, and what was found."""
+    """The header of a page, and the result of checking the page."""
 
     at: int
     end: int

@@ -256,7 +256,7 @@ _FRAMED = (
     ),
     Units(_program, 14, resyncs=True),
 )
-WITH_HEADS = {  # {first bytes: what follows}
+WITH_HEADS = {  # {first bytes: units}
     b"wvpk": Units(_wavpack, 28, is_first=_begins_wavpack, resyncs=True),
     b"FLV\x01": Units(_flv, 11, first=13, resyncs=True),
     _ASF_HEADER[:4]: Units(_asf, 24, is_first=lambda head: head[:16] == _ASF_HEADER),

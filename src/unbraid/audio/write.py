@@ -134,7 +134,7 @@ class Writer(_Metered):
                 try:
                     yield
                 finally:
-                    self._sink.check()  # first: the codec may have stumbled over what the disk refused
+                    self._sink.check()  # first: an error of the disk may have caused that of the codec
         except BaseException:
             self.abort()
             raise
