@@ -1,10 +1,13 @@
-"""Separate the two example recordings, print a table of the stems, and draw their spectrograms.
+"""Separate the example recordings, print a table of the stems, and draw their spectrograms.
+
+The voices are drawn beside the recordings of each reader alone.
 
 python examples/demo.py [FOLDER]        # needs unbraid and matplotlib; `make demo` brings both
 """
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -17,12 +20,21 @@ from rich.console import Console
 from rich.table import Table
 
 from unbraid.audio import read
+from unbraid.dsp.metrics import best_permutation, si_sdr
 from unbraid.dsp.stft import stft
 
 HERE = Path(__file__).parent
 RECORDINGS = (("voices.flac", "speech-2"), ("song.flac", "music-4"))
 FRAME, HOP = 1024, 256
 HIGHEST_KHZ = 8  # of the picture: where voices and most of a song are
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One spectrogram of the picture."""
+
+    title: str
+    path: Path
 
 
 def main(folder: Path) -> None:
@@ -42,33 +54,50 @@ def main(folder: Path) -> None:
             table.add_row(mixture.stem, stem, f"{audio.shape[1] / rate:.2f}", f"{level:.1f}", str(path))
     Console().print(table)
     picture = folder / "separation.png"
-    draw(rows, picture)
+    (voices, estimates), (song, stems) = rows
+    draw([*beside_references(voices, estimates), [Panel(_title(path), path) for path in (song, *stems)]], picture)
     print(f"Picture: {picture}")
 
 
-def draw(rows: list[tuple[Path, list[Path]]], picture: Path) -> None:
-    """A column per recording: the spectrogram of the mixture, then of each stem, on one scale."""
-    height = 1 + max(len(stems) for _, stems in rows)
-    figure, axes = plt.subplots(height, len(rows), figsize=(11, 1.5 * height), squeeze=False, layout="constrained")
-    for column, (mixture, stems) in enumerate(rows):
-        top = None
-        for row in range(height):
-            axis = axes[row][column]
-            if row > len(stems):
-                axis.axis("off")
-                continue
-            path = (mixture, *stems)[row]
-            decibels, seconds, kilohertz = spectrogram(path)
-            top = decibels.max() if top is None else top
+def beside_references(mixture: Path, estimates: list[Path]) -> list[list[Panel]]:
+    """Two columns: the mixture and the separated voices with their scores, and the voices as they were recorded."""
+    references = sorted(HERE.glob(f"{mixture.stem}_ref*.flac"))
+    mixed, *signals = (read(path)[0] for path in (mixture, *references, *estimates))
+    spoken, separated = np.stack(signals[: len(references)]), np.stack(signals[len(references) :])
+    order = best_permutation(spoken, separated)
+    left, right = [Panel(_title(mixture), mixture)], [Panel("", mixture)]
+    for voice, (reference, estimate) in enumerate(zip(references, order, strict=True)):
+        gain = si_sdr(separated[estimate, 0], spoken[voice, 0]) - si_sdr(mixed[0], spoken[voice, 0])
+        left.append(Panel(f"{_title(estimates[estimate])} (SI-SDR {gain:+.1f} dB)", estimates[estimate]))
+        right.append(Panel(f"reader {voice + 1} alone", reference))
+    return [left, right]
+
+
+def _title(path: Path) -> str:
+    return f"{path.name}: mixture" if path.parent == HERE else path.stem
+
+
+def draw(columns: list[list[Panel]], picture: Path) -> None:
+    """Draw the columns of spectrograms, each on one scale; a panel without a title stays empty."""
+    height = max(map(len, columns))
+    figure, axes = plt.subplots(height, len(columns), figsize=(13, 1.5 * height), squeeze=False, layout="constrained")
+    for axis in axes.flat:
+        axis.axis("off")
+    for column, panels in enumerate(columns):
+        shown = [(axis, panel) for axis, panel in zip(axes[:, column], panels, strict=False) if panel.title]
+        top = spectrogram(panels[0].path)[0].max()
+        for axis, panel in shown:
+            decibels, seconds, kilohertz = spectrogram(panel.path)
             axis.imshow(
                 decibels.T, origin="lower", aspect="auto", extent=(0, seconds, 0, kilohertz), vmin=top - 80, vmax=top,
                 cmap="magma",
             )  # fmt: skip
-            axis.set_title(f"{mixture.name}: {path.stem if row else 'mixture'}", loc="left", fontsize=9)
+            axis.axis("on")
+            axis.set_title(panel.title, loc="left", fontsize=9)
             axis.set_ylim(0, min(kilohertz, HIGHEST_KHZ))
             axis.set_ylabel("kHz", fontsize=8)
             axis.tick_params(labelsize=7)
-        axes[len(stems)][column].set_xlabel("seconds", fontsize=8)
+        shown[-1][0].set_xlabel("seconds", fontsize=8)
     figure.savefig(picture, dpi=80)
 
 

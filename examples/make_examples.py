@@ -1,13 +1,15 @@
-"""Make the two example recordings of this folder: `voices.flac` and `song.flac`.
+"""Make the example recordings of this folder: two readers who talk at once, and a song.
 
     pip install mido numpy soundfile soxr        # and espeak-ng, fluidsynth, fluid-soundfont-gm from the system
-    python examples/make_examples.py
+    python examples/make_examples.py [LIBRISPEECH]
 
-Two synthetic speakers (espeak-ng) talk at once; a short tune of our own is played by FluidSynth with the Fluid R3
-SoundFont (MIT licence), with a synthetic voice speaking over it. Both recordings are in the public domain (CC0).
+The readers are cut from LibriSpeech, whose folder is given, or their recordings here are mixed again. The
+song is a short tune of our own, played by FluidSynth with the Fluid R3 SoundFont (MIT licence), with a synthetic voice
+(espeak-ng) speaking over it. README.md of this folder names sources and licences.
 """
 
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,6 +19,9 @@ import soundfile
 import soxr
 
 HERE = Path(__file__).parent
+READERS = (("1034-121119-0000", 0.0), ("4214-7146-0000", 1.0))  # a man and a woman; utterance, start in seconds
+READERS_RATE = 8000
+LEVEL = 0.05  # RMS of each reader
 SOUNDFONT = "/usr/share/sounds/sf2/FluidR3_GM.sf2"
 TEMPO_BPM = 100
 CHORDS = ((57, 60, 64), (53, 57, 60), (48, 52, 55), (55, 59, 62))  # A minor, F, C, G
@@ -34,16 +39,23 @@ def speak(text: str, voice: str, pitch: int, speed: int, rate: int) -> np.ndarra
     return audio / np.sqrt(np.mean(audio**2))
 
 
-def voices(rate: int = 16000) -> np.ndarray:
-    """Two people who talk at once, (T,)."""
-    first = speak("The harbour was quiet that morning, and nobody saw the small boat leave.", "en-gb+m3", 35, 150, rate)
-    second = speak(
-        "We will need three more chairs, a longer table, and a good deal of luck.", "en-us+f4", 65, 160, rate
-    )
-    mixture = np.zeros(max(len(first), len(second)))
-    mixture[: len(first)] += first
-    mixture[: len(second)] += second
-    return 0.07 * mixture
+def readers(librispeech: Path) -> None:
+    """Cut the two readers, equally loud, to the length of the longer one: `voices_ref1.flac`, `voices_ref2.flac`."""
+    spoken = []
+    for name, start in READERS:
+        audio, rate = soundfile.read(next(librispeech.rglob(f"{name}.flac")))
+        audio = soxr.resample(audio, rate, READERS_RATE)
+        spoken.append(np.pad(audio / np.sqrt(np.mean(audio**2)), (round(start * READERS_RATE), 0)))
+    length = max(map(len, spoken))
+    for number, audio in enumerate(spoken, 1):
+        samples = LEVEL * np.pad(audio, (0, length - len(audio)))
+        soundfile.write(HERE / f"voices_ref{number}.flac", samples, READERS_RATE, subtype="PCM_16")
+
+
+def mix() -> None:
+    """Write the sum of the two readers."""
+    first, second = (soundfile.read(HERE / f"voices_ref{number}.flac", dtype="int16") for number in (1, 2))
+    soundfile.write(HERE / "voices.flac", first[0] + second[0], first[1], subtype="PCM_16")
 
 
 def tune(bars: int) -> mido.MidiFile:
@@ -94,5 +106,7 @@ def song(rate: int = 44100, bars: int = 6) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    soundfile.write(HERE / "voices.flac", voices(), 16000, subtype="PCM_16")
+    if len(sys.argv) > 1:
+        readers(Path(sys.argv[1]))
+    mix()
     soundfile.write(HERE / "song.flac", song(), 44100, subtype="PCM_16")
