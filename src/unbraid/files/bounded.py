@@ -102,14 +102,11 @@ def check_depth(value: Any) -> None:
     """
     level = [value]
     for _ in range(DEEPEST):
-        level = [child for item in level if isinstance(item, dict | list) for child in _children(item)]
+        parents = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
+        level = [child for children in parents for child in children]
         if not level:
             return
     raise ValueError(f"it is nested more than {DEEPEST} deep")
-
-
-def _children(item: dict[Any, Any] | list[Any]) -> list[Any]:
-    return list(item.values()) if isinstance(item, dict) else item
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
