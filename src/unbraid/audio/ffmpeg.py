@@ -137,18 +137,12 @@ class FfmpegDecoder:
 
     def _placed(self) -> Iterator[Audio]:
         """The decoded blocks, with silence between where their time stamps, or damage, have gaps."""
-        passed = 0  # frames that need not be decoded, on the way to a start
         for packet in self._frames.packets():
             if self._may_pass(packet):
                 frames = self._frames.count(packet)
                 lost = self._damage.lost(packet.pos, packet.size, frames)
-                passed += max(0, frames + self._shift(self._at(packet), frames, lost))
-                if passed >= BLOCK_FRAMES:
-                    yield from self._silence(passed)
-                    passed = 0
+                yield from self._silence(frames + self._shift(self._at(packet), frames, lost))
                 continue
-            yield from self._silence(passed)
-            passed = 0
             blocks = [(self._at(frame), samples) for frame, samples in self._frames.decode(packet)]
             lost = self._damage.lost(packet.pos, packet.size, sum(block.shape[1] for _, block in blocks))
             for at, block in blocks:
@@ -156,7 +150,6 @@ class FfmpegDecoder:
                 yield from self._silence(shift)
                 yield block[:, -min(shift, 0) :]
                 lost = None
-        yield from self._silence(passed)
 
     def _shift(self, at: int | None, frames: int, lost: int | None) -> int:
         """Frames of silence to insert before a decoded block; a negative number, frames to drop at its start."""
