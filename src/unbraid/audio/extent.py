@@ -100,6 +100,8 @@ def _as_stated(samples: Samples, behind: Behind, more: tuple[range, ...], size: 
     wrong, whole, end = [*samples.wrong], samples.whole, samples.end
     if whole is not None and not is_bogus(whole - samples.head - 8) and not end - 8 <= whole <= size + 8:
         wrong.append(f"its header states a file of {whole} bytes; it has {size}")
+    if more:
+        wrong.append(f"its samples are in {len(more) + 1} chunks, which are read one after the other")
     # libsndfile would take the last of several chunks of samples
     stated = size if samples.kind == "CAF" else whole or 0  # a CAF does not state its size
     whole_end = end if more else max(end, min(stated, behind.following or size))
@@ -148,9 +150,8 @@ def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> tuple[Behi
             return Behind(told=_left_out(tags - following)), ()
         reached = _chunks_end(file, samples, at, tags, is_sure=True)
         if reached is not None:
-            more = tuple(_more(file, samples, at, reached))
-            told = f"its samples are in {len(more) + 1} chunks, which are read one after the other" if more else None
-            return Behind(reached if _starts_recording(file, reached) else None, told), more
+            other = reached if _starts_recording(file, reached) else None
+            return Behind(other), tuple(_more(file, samples, at, reached))
     if heads.past_zeros(file, end, tags) >= tags:
         return Behind(told=_left_out(tags - end, "zeros") if tags - end > _PADDING_BYTES else None), ()
     file.seek(end)
