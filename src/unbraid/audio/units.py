@@ -262,7 +262,7 @@ WITH_HEADS = {  # {first bytes: units}
     _ASF_HEADER[:4]: Units(_asf, 24, is_first=lambda head: head[:16] == _ASF_HEADER),
     _EBML: Units(_matroska, 12, is_first=lambda head: head[:4] == _EBML, resyncs=True),
     b"TTA1": Units(_tta, 22, _TTA_BYTES, is_first=lambda head: True),
-    b".RMF": Units(_real, 8, is_first=lambda head: head[:4] == b".RMF"),
+    b".RMF": Units(_real, 8, is_first=lambda head: head[:4] == b".RMF", resyncs=True),
     b"Crea": Units(_voc, 4, first=26),
     b"NIST": Units(_nist, 1024, is_first=lambda head: True),
     b"FORM": Units(_iff, 8, is_first=lambda head: True),
