@@ -9,10 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import unbraid.evaluation.speech.run
+import unbraid.evaluation.evaluators
 from unbraid import audio
 
 FILES = ["mixtures.csv", "report.html", "summary.json"]
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without pictures, which take most of their time."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
 
 
 @pytest.fixture
@@ -50,6 +56,7 @@ def test_it_writes_a_report_a_table_and_a_summary(unbraid_command, speech_folder
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.usefixtures("plain")
 def test_json_is_the_summary_and_the_place(unbraid_command, speech_folder, dataset, here):
     words = ("--metrics", "si-sdr", "--limit", 2, "--json", "--out", "x/y", "--precision", "float32", "--threads", 1)
     outcome = unbraid_command("evaluate", speech_folder, dataset, *words)
@@ -60,6 +67,7 @@ def test_json_is_the_summary_and_the_place(unbraid_command, speech_folder, datas
     assert told | {"report": 0} == json.loads((here / "x/y/summary.json").read_text()) | {"report": 0}
 
 
+@pytest.mark.usefixtures("plain")
 def test_an_earlier_run_is_replaced_only_on_request(unbraid_command, speech_folder, dataset, below, here):
     words = ("evaluate", speech_folder, dataset, "--metrics", "si-sdr", "--out", "x", "--quiet")
     assert unbraid_command(*words).code == 0
@@ -75,6 +83,7 @@ def test_an_earlier_run_is_replaced_only_on_request(unbraid_command, speech_fold
     assert below() == ["x", *(f"x/{name}" for name in sorted([*FILES, "mine.txt"]))]
 
 
+@pytest.mark.usefixtures("plain")
 def test_a_mixture_that_fails_is_named_and_the_others_are_scored(unbraid_command, speech_folder, dataset, here):
     next(dataset.rglob("s2/*-1.wav")).write_bytes(b"not audio")
     outcome = unbraid_command("evaluate", speech_folder, dataset, "--metrics", "si-sdr", "--out", "x", "--json")
@@ -103,13 +112,14 @@ def test_an_interrupt_leaves_nothing(unbraid_command, speech_folder, dataset, be
         done.append(separate_and_score(*arguments))
         return done[0]
 
-    separate_and_score = unbraid.evaluation.speech.run.separate_and_score
-    monkeypatch.setattr(unbraid.evaluation.speech.run, "separate_and_score", second_time_unlucky)
+    separate_and_score = unbraid.evaluation.evaluators.separate_and_score
+    monkeypatch.setattr(unbraid.evaluation.evaluators, "separate_and_score", second_time_unlucky)
     outcome = unbraid_command("evaluate", speech_folder, dataset, "--metrics", "si-sdr")
     assert (outcome.code, outcome.errors, below()) == (130, ["error: interrupted."], [])
     assert len(done) == 1
 
 
+@pytest.mark.usefixtures("plain")
 def test_noise_makes_it_harder(unbraid_command, speech_folder, dataset, tmp_path):
     noises = tmp_path / "noises"
     noises.mkdir()
@@ -216,6 +226,7 @@ def test_songs_get_the_same_folder(unbraid_command, music_folder, songs, below, 
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.usefixtures("plain")
 def test_songs_with_a_wiener_filter_and_bss_eval(unbraid_command, music_folder, songs):
     words = ("--metrics", "usdr,museval", "--wiener", "--limit", 1, "--json", "--layout", "stems")
     told = json.loads(unbraid_command("evaluate", music_folder, songs, *words).out)
@@ -224,6 +235,7 @@ def test_songs_with_a_wiener_filter_and_bss_eval(unbraid_command, music_folder, 
     assert Path(told["report"]).parent.name == "tiny-music-tinysongs-test-wiener-1-first-1"
 
 
+@pytest.mark.usefixtures("plain")
 def test_a_song_that_fails_is_named_and_the_others_are_scored(unbraid_command, music_folder, songs, below):
     (songs / "test/one/bass.wav").write_bytes(b"not audio")
     outcome = unbraid_command("evaluate", music_folder, songs, "--json")

@@ -2,6 +2,7 @@
 
 import sys
 import tracemalloc
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,15 +15,15 @@ from unbraid.corpora import Clip, Mixture
 from unbraid.corpora.noise import AddedNoise, noisy
 from unbraid.errors import AudioError, UsageError
 from unbraid.evaluation.measures import measures_at
+from unbraid.evaluation.report import Setting
 from unbraid.evaluation.request import EvaluationRequest
 from unbraid.evaluation.run import WORST, peak_memory_bytes
-from unbraid.evaluation.speech.report import SpeechSetting, page, summarise
-from unbraid.evaluation.speech.run import SpeechEvaluation, separate_and_score
+from unbraid.evaluation.speech.report import report
+from unbraid.evaluation.speech.run import MixtureCase, SpeechEvaluation, separate_and_score
 from unbraid.tasks.separation.separator import Separator
 
 RATE = 8000
 MEASURES = measures_at(RATE)[:2]
-SETTING = SpeechSetting("m", 2, RATE, "d", "test", "clean", "min", None, "float32", "cpu", None)
 
 
 def write(path: Path, samples: np.ndarray) -> Clip:
@@ -37,6 +38,10 @@ def mixture(folder: Path, number: int, samples: int = 2000) -> Mixture:
     voices[1] *= 1 + number
     names = [f"m{number}-{i}.wav" for i in range(2)]
     return Mixture(f"m{number}", tuple(write(folder / n, v) for n, v in zip(names, voices, strict=True)))
+
+
+def scored_by(separator: Separator) -> Callable[[Mixture], MixtureCase]:
+    return lambda mixture: separate_and_score(separator, mixture, MEASURES)
 
 
 def test_a_perfect_separator_scores_as_one(tmp_path: Path) -> None:
@@ -68,17 +73,17 @@ def test_a_failure_stops_no_other(tmp_path: Path) -> None:
     separator = Separator.over(speech_fake(even_and_odd), speech_spec())
     missing = Mixture("gone", (Clip(tmp_path / "no.wav"), Clip(tmp_path / "no.wav")))
     evaluation = SpeechEvaluation(MEASURES)
-    failure, none = evaluation.run(separator, [missing, mixture(tmp_path, 0)])
+    failure, none = evaluation.run([missing, mixture(tmp_path, 0)], scored_by(separator))
     assert (failure and failure.name, none, len(evaluation.results)) == ("gone", None, 1)
 
 
 def test_the_worst_are_kept_and_no_more(tmp_path: Path) -> None:
     """The larger the number, the more uneven the voices, and the less can be gained."""
     separator = Separator.over(speech_fake(lambda x: even_and_odd(x) + 0.2 * x[:, None]), speech_spec())
-    evaluation = SpeechEvaluation(MEASURES)
-    assert list(evaluation.run(separator, [mixture(tmp_path, i) for i in range(WORST + 3)])) == [None] * (WORST + 3)
+    evaluation, mixtures = SpeechEvaluation(MEASURES), [mixture(tmp_path, i) for i in range(WORST + 3)]
+    assert list(evaluation.run(mixtures, scored_by(separator))) == [None] * (WORST + 3)
     gains = [result.scored.scores["si-sdr"].improvement for result in evaluation.results]
-    worst = [case.result.scored.scores["si-sdr"].improvement for case in evaluation.worst]
+    worst = [case.result.scored.scores["si-sdr"].improvement for case in evaluation.worst.cases]
     assert worst == sorted(gains)[:WORST]
 
 
@@ -153,12 +158,12 @@ def evaluation(tmp_path: Path) -> SpeechEvaluation:
     separator = Separator.over(speech_fake(even_and_odd), speech_spec())
     mixtures = [mixture(tmp_path, i) for i in range(3)]
     found = SpeechEvaluation(MEASURES)
-    list(found.run(separator, [*mixtures, Mixture("<b>", (Clip(tmp_path / "no.wav"),))]))
+    list(found.run([*mixtures, Mixture("<b>", (Clip(tmp_path / "no.wav"),))], scored_by(separator)))
     return found
 
 
-def parsed(evaluation: SpeechEvaluation) -> Balanced:
-    html = page(evaluation, summarise(evaluation, SETTING, 10**8))
+def parsed(evaluation: SpeechEvaluation, setting: Setting) -> Balanced:
+    html = report(evaluation, setting).page
     parser = Balanced()
     parser.feed(html)
     parser.close()
@@ -167,34 +172,34 @@ def parsed(evaluation: SpeechEvaluation) -> Balanced:
     return parser
 
 
-def test_the_report_is_one_file_with_pictures_and_sounds(evaluation: SpeechEvaluation) -> None:
+def test_the_report_is_one_file_with_pictures_and_sounds(evaluation: SpeechEvaluation, setting) -> None:
     pytest.importorskip("matplotlib")
-    report = parsed(evaluation)
-    images = [attributes for tag, attributes in report.tags if tag == "img"]
-    sounds = [attributes for tag, attributes in report.tags if tag == "audio"]
+    shown = parsed(evaluation, setting(speech_spec(), 10**8, drawn=True))
+    images = [attributes for tag, attributes in shown.tags if tag == "img"]
+    sounds = [attributes for tag, attributes in shown.tags if tag == "audio"]
     assert len(images) == 2 + 3  # histogram, scatter, spectrograms of each case
     assert all((image["src"] or "").startswith("data:image/png;base64,iVBOR") and image["alt"] for image in images)
     assert len(sounds) == 3 * 5
     assert all((sound["src"] or "").startswith("data:audio/flac;base64,ZkxhQ") for sound in sounds)
     for words in ("The 3 worst cases", "SI-SDRi", "means removed", "95 % interval", "Peak memory", "<b>: "):
-        assert words in report.text
+        assert words in shown.text
 
 
 def test_without_matplotlib_the_report_has_the_rest(
-    evaluation: SpeechEvaluation, monkeypatch: pytest.MonkeyPatch
+    evaluation: SpeechEvaluation, setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    report = parsed(evaluation)
-    assert "img" not in [tag for tag, _ in report.tags]
-    assert "audio" in [tag for tag, _ in report.tags]
-    assert "matplotlib is not installed; get it with `pip install matplotlib`" in report.text
+    shown = parsed(evaluation, setting(speech_spec(), 10**8, drawn=True))
+    assert "img" not in [tag for tag, _ in shown.tags]
+    assert "audio" in [tag for tag, _ in shown.tags]
+    assert "matplotlib is not installed; get it with `pip install matplotlib`" in shown.text
 
 
-def test_a_report_without_a_single_score(tmp_path: Path) -> None:
+def test_a_report_without_a_single_score(tmp_path: Path, setting) -> None:
     separator = Separator.over(speech_fake(even_and_odd), speech_spec())
     mute = write(tmp_path / "mute.wav", np.zeros(800))
     found = SpeechEvaluation(MEASURES)
-    list(found.run(separator, [Mixture("mute", (mute, mute))]))
-    report = parsed(found)
-    assert "worst case" not in report.text
-    assert "2 of 2 voices left out" in report.text
+    list(found.run([Mixture("mute", (mute, mute))], scored_by(separator)))
+    shown = parsed(found, setting(speech_spec(), 10**8))
+    assert "worst case" not in shown.text
+    assert "2 of 2 voices left out" in shown.text

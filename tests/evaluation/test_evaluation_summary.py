@@ -8,16 +8,16 @@ import math
 import numpy as np
 import pytest
 
+from engine_fakes import speech_spec
 from unbraid.evaluation.measures import measures_at
 from unbraid.evaluation.run import Failure
-from unbraid.evaluation.speech.report import SpeechSetting, as_json, lines, summarise, table
+from unbraid.evaluation.speech.report import report, table
 from unbraid.evaluation.speech.run import MixtureResult, SpeechEvaluation
 from unbraid.evaluation.speech.scoring import Score, Scored
 from unbraid.evaluation.statistics import statistic
 from unbraid.tasks.pages.tables import number
 
 MEASURES = measures_at(8000)[:2]
-SETTING = SpeechSetting("m", 2, 8000, "d", "test", "clean", "min", None, "float32", "cpu", 2)
 
 
 def result(name: str, gain: float, left_out: int = 0) -> MixtureResult:
@@ -26,7 +26,7 @@ def result(name: str, gain: float, left_out: int = 0) -> MixtureResult:
 
 
 def evaluation(*results: MixtureResult) -> SpeechEvaluation:
-    return SpeechEvaluation(MEASURES, list(results))
+    return SpeechEvaluation(MEASURES, results=list(results))
 
 
 def test_the_interval_is_that_of_a_normal_mean() -> None:
@@ -47,10 +47,10 @@ def test_what_has_no_number_is_left_out() -> None:
     assert statistic([]).n == 0
 
 
-def test_json_has_no_nan_and_every_variant() -> None:
+def test_json_has_no_nan_and_every_variant(setting) -> None:
     whole = evaluation(result("a", 3.0), result("b", math.nan, left_out=2))
     whole.failures.append(Failure("c", ValueError("x")))
-    told = as_json(summarise(whole, SETTING, 123_000_000))
+    told = report(whole, setting(speech_spec(), 123_000_000)).values
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert (told["mixtures"], told["failed"], told["silent_references"]) == (2, ["c"], 2)
     assert told["real_time_factor"] == {"wall": 0.25, "cpu": 0.4}
@@ -61,8 +61,9 @@ def test_json_has_no_nan_and_every_variant() -> None:
     assert first["voices_left_out"] == 2
 
 
-def test_the_lines_name_variant_cost_and_what_is_left_out() -> None:
-    text = "\n".join(lines(summarise(evaluation(result("a", 3.0), result("b", 4.0, left_out=1)), SETTING, None)))
+def test_the_lines_name_variant_cost_and_what_is_left_out(setting) -> None:
+    whole = evaluation(result("a", 3.0), result("b", 4.0, left_out=1))
+    text = "\n".join(report(whole, setting(speech_spec(), threads=2)).lines)
     assert text.startswith("m on d, split test: 2 mixtures of 2 voices, 0.1 min at 8000 Hz\n")
     assert "SI-SDR (= SI-SNR, means removed), dB" in text
     assert "+3.50" in text

@@ -17,7 +17,7 @@ from unbraid.audio import Reader
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import Song
 from unbraid.dsp.metrics import sdr
-from unbraid.evaluation.music.report import MusicSetting, lines, page, songs_as_json, summarise_songs, table
+from unbraid.evaluation.music.report import mean_improvement, report, stem_gains, table
 from unbraid.evaluation.music.run import MusicEvaluation, SongResult, StemCase, separate_and_score_song
 from unbraid.evaluation.music.scoring import StemExcerpt, StemScore, StemSums
 from unbraid.evaluation.music.spool import rejoined
@@ -25,7 +25,7 @@ from unbraid.evaluation.run import Failure
 from unbraid.tasks.separation.separator import Separator
 
 RATE = 8000
-SETTING = MusicSetting("m", ("vocals", "drums"), RATE, "d", "test", 0, "float32", "cpu", None)
+STEMS = ("vocals", "drums")
 
 
 class Mixes:
@@ -71,6 +71,10 @@ def song(tmp_path: Path) -> Callable[..., Song]:
     return make
 
 
+def scored_by(separator: Mixes, with_bss: bool = False) -> Callable[[Song], tuple[SongResult, list[StemCase]]]:
+    return lambda song: separate_and_score_song(separator, song, with_bss)
+
+
 def scores_of(result: SongResult) -> dict[str, StemScore]:
     return {score.stem: score for score in result.stems}
 
@@ -106,37 +110,36 @@ def test_a_mixture_of_its_own_is_what_is_separated(song) -> None:
     assert (score.mixture, score.estimate) == pytest.approx((0, 0), abs=1e-4)  # Σ s² / Σ (s − 2 s)²
 
 
-def test_what_is_absent_or_silent_is_left_out_and_counted(song) -> None:
+def test_what_is_absent_or_silent_is_left_out_and_counted(song, setting) -> None:
     evaluation = MusicEvaluation(with_bss=False)
     songs = [
         song("a", vocals=sound(0), drums=sound(1)),
         song("b", vocals=sound(2), other=sound(5)),
         song("c", vocals=sound(3), drums=1e-5 * sound(4), other=sound(6)),
     ]
-    assert list(evaluation.run(Mixes(0, 1), songs)) == [None] * len(songs)
+    assert list(evaluation.run(songs, scored_by(Mixes(0, 1)))) == [None] * len(songs)
     states = [[score.state for score in result.stems] for result in evaluation.results]
     assert states == [["scored", "scored"], ["scored", "absent"], ["scored", "silent"]]
     assert len(evaluation.worst.cases) == 4
-    summary = summarise_songs(evaluation, SETTING, None)
-    vocals, drums = summary.lines
-    assert (vocals.improvement.n, vocals.mute, vocals.left_out) == (3, 3, 0)
-    assert vocals.estimate.mean == pytest.approx(0)  # of silent estimates
-    assert (drums.improvement.n, drums.absent, drums.silent) == (1, 1, 1)
-    text = "\n".join(lines(summary))
+    vocals, drums = stem_gains(evaluation, STEMS)
+    assert (vocals.usdr.improvement.n, vocals.mute, vocals.left_out) == (3, 3, 0)
+    assert vocals.usdr.estimate.mean == pytest.approx(0)  # of silent estimates
+    assert (drums.usdr.improvement.n, drums.songs["absent"], drums.songs["silent"]) == (1, 1, 1)
+    text = "\n".join(report(evaluation, setting(music_spec())).lines)
     assert "drums: 2 of 3 songs left out (1 without it, 1 with it silent)" in text
     assert "vocals: 3 of 3 estimates are silent; their uSDR is 0 dB" in text
 
 
-def test_a_stem_alone_has_nothing_to_gain(song) -> None:
+def test_a_stem_alone_has_nothing_to_gain(song, setting) -> None:
     """A song in a format of 16 bits differs from its only stem by rounding, which is no 77 dB to lose."""
     vocals = sound(0)
     rounded = np.round(vocals * 32767) / np.float32(32767)
     evaluation = MusicEvaluation(with_bss=False)
-    list(evaluation.run(Mixes(), [song(mixture=rounded, vocals=vocals)]))
+    list(evaluation.run([song(mixture=rounded, vocals=vocals)], scored_by(Mixes())))
     assert [score.state for score in evaluation.results[0].stems] == ["alone", "absent"]
-    summary = summarise_songs(evaluation, SETTING, None)
-    assert (summary.lines[0].improvement.n, summary.lines[0].alone, summary.mean_improvement) == (0, 1, None)
-    assert "vocals: 1 of 1 songs left out (1 with it alone)" in lines(summary)
+    found = stem_gains(evaluation, STEMS)
+    assert (found[0].usdr.improvement.n, found[0].songs["alone"], mean_improvement(found)) == (0, 1, None)
+    assert "vocals: 1 of 1 songs left out (1 with it alone)" in report(evaluation, setting(music_spec())).lines
 
 
 @pytest.mark.parametrize(
@@ -173,14 +176,15 @@ def test_eight_bits_and_other_rates_have_scores(tmp_path: Path) -> None:
 def test_stems_of_different_length_fail_in_a_sentence_and_stop_no_other(song) -> None:
     uneven = song("uneven", vocals=sound(0, 2), drums=sound(1, 1))
     evaluation = MusicEvaluation(with_bss=False)
-    failure, none = evaluation.run(Mixes(), [uneven, song("even", vocals=sound(0), drums=sound(1))])
+    even = song("even", vocals=sound(0), drums=sound(1))
+    failure, none = evaluation.run([uneven, even], scored_by(Mixes()))
     assert isinstance(failure, Failure)
     assert failure.name == "uneven"
     assert "lasts 2.000 s but" in str(failure.error)
     assert (none, [result.name for result in evaluation.results]) == (None, ["even"])
 
 
-def test_bss_eval_rests_on_the_frames_in_which_all_stems_sound(song) -> None:
+def test_bss_eval_rests_on_the_frames_in_which_all_stems_sound(song, setting) -> None:
     vocals, drums = sound(0, 3.5), sound(1, 3.5)
     vocals[:, RATE : 2 * RATE] = 0
     result, _ = separate_and_score_song(Mixes(0.5, 0.5), song(vocals=vocals, drums=drums), with_bss=True)
@@ -188,8 +192,7 @@ def test_bss_eval_rests_on_the_frames_in_which_all_stems_sound(song) -> None:
     for score in result.stems:
         assert score.bss["SDR"] == pytest.approx(10 * np.log10(2), abs=0.2)  # s² / (s / 2 − d / 2)²
         assert score.bss["SIR"] == pytest.approx(0, abs=0.6)
-    summary = summarise_songs(MusicEvaluation(True, [result]), SETTING, None)
-    text = "\n".join(lines(summary))
+    text = "\n".join(report(MusicEvaluation(True, results=[result]), setting(music_spec())).lines)
     assert "BSS Eval 4: 1 of 3 frames left out, in which a stem that the song has is silent" in text
     assert "SDR, ISR, SIR, SAR (BSS Eval 4 as museval, 512 taps, median over frames of 1 s), dB" in text
 
@@ -228,8 +231,8 @@ def evaluation() -> MusicEvaluation:
     return found
 
 
-def test_json_has_a_line_for_each_stem_and_metric(evaluation: MusicEvaluation) -> None:
-    told = songs_as_json(summarise_songs(evaluation, SETTING, 10**8))
+def test_json_has_a_line_for_each_stem_and_metric(evaluation: MusicEvaluation, setting) -> None:
+    told = report(evaluation, setting(music_spec(), 10**8)).values
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert (told["songs"], told["failed"], told["peak_memory_mb"]) == (2, ["<gone>"], 100.0)
     found = [(score["stem"], score["metric"]) for score in told["scores"]]
@@ -245,7 +248,7 @@ def test_json_has_a_line_for_each_stem_and_metric(evaluation: MusicEvaluation) -
 
 
 def test_the_table_has_a_row_for_each_stem_of_each_song(evaluation: MusicEvaluation) -> None:
-    rows = list(csv.DictReader(io.StringIO(table(evaluation.results, evaluation.with_bss).csv())))
+    rows = list(csv.DictReader(io.StringIO(table(evaluation).csv())))
     assert [(row["name"], row["stem"], row["reference"]) for row in rows] == [
         ("a,b", "vocals", "scored"), ("a,b", "drums", "scored"), ("c", "vocals", "scored"), ("c", "drums", "absent"),
     ]  # fmt: skip
@@ -254,9 +257,9 @@ def test_the_table_has_a_row_for_each_stem_of_each_song(evaluation: MusicEvaluat
     assert (rows[3]["usdr_db"], rows[3]["bss_eval_4_sdr_db"], rows[0]["bss_eval_4_frames"]) == ("", "", "1")
 
 
-def test_the_report_has_a_table_for_each_stem_and_the_worst_cases(evaluation: MusicEvaluation) -> None:
+def test_the_report_has_a_table_for_each_stem_and_the_worst_cases(evaluation: MusicEvaluation, setting) -> None:
     pytest.importorskip("matplotlib")
-    html = page(evaluation, summarise_songs(evaluation, SETTING, 10**8))
+    html = report(evaluation, setting(music_spec(), 10**8, drawn=True)).page
     assert "http" not in html.replace("http-equiv=", "")
     for words in ("Every song: vocals", "Every song: drums", "The 3 worst cases", "&lt;gone&gt;: ", "museval"):
         assert words in html
@@ -264,9 +267,9 @@ def test_the_report_has_a_table_for_each_stem_and_the_worst_cases(evaluation: Mu
     assert html.count("<audio ") == 3 * 3
 
 
-def test_a_song_without_any_stem_of_the_model_leaves_a_report(song) -> None:
+def test_a_song_without_any_stem_of_the_model_leaves_a_report(song, setting) -> None:
     found = MusicEvaluation(with_bss=True)
-    list(found.run(Mixes(), [song(drums=0 * sound(0))]))
-    summary = summarise_songs(found, SETTING, None)
-    assert summary.mean_improvement is None
-    assert "worst case" not in page(found, summary)
+    list(found.run([song(drums=0 * sound(0))], scored_by(Mixes(), with_bss=True)))
+    told = report(found, setting(music_spec()))
+    assert told.values["mean_improvement_db"] is None
+    assert "worst case" not in told.page

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.griffin_lim import griffin_lim
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
-from unbraid.evaluation.audio.report import SoundSetting, lines, sounds_as_json, summarise_sounds, table
-from unbraid.evaluation.audio.run import LSD, SoundEvaluation, score_spectrogram, score_vocoder, spectral_distance
-from unbraid.evaluation.evaluators import SoundsEvaluator, evaluator_of
+from unbraid.evaluation.audio.report import report
+from unbraid.evaluation.audio.run import LSD, SoundResult, score_spectrogram, score_vocoder, spectral_distance
+from unbraid.evaluation.evaluators import evaluator_of
 from unbraid.evaluation.request import EvaluationRequest
+from unbraid.evaluation.run import Evaluation
 from unbraid.hub.spec import Mel, ModelSpec
 
 MEL, RATE = Mel(256, 80, 64), 8000
@@ -100,20 +102,19 @@ def test_stoi_knows_the_voice_from_noise(voice: np.ndarray, tmp_path: Path) -> N
     assert 0.3 < scores.without < 1
 
 
-def test_what_fails_stops_no_other_and_all_is_told(voice: np.ndarray, tmp_path: Path) -> None:
+def test_what_fails_stops_no_other_and_all_is_told(voice: np.ndarray, tmp_path: Path, setting) -> None:
     mixtures = [Mixture(name, (Clip(tmp_path / name),)) for name in ("voice.wav", "absent.wav", "voice.wav")]
-    evaluation = SoundEvaluation(None)
+    evaluation = Evaluation[SoundResult]()
     converter = Says("spectrogram to waveform", lambda _: voice)
-    assert [failure is None for failure in evaluation.run(converter, mixtures, None)] == [True, False, True]
-    setting = SoundSetting("m", "d", "test", None, "Griffin-Lim, 32 iterations", "float32", "cpu", 1)
-    summary = summarise_sounds(evaluation, setting, None)
-    values = sounds_as_json(summary)
+    failures = evaluation.run(mixtures, partial(score_vocoder, converter))
+    assert [failure is None for failure in failures] == [True, False, True]
+    told = report(evaluation, setting(converter.spec, threads=1))
+    values = told.values
     assert (values["recordings"], values["failed"]) == (2, ["absent.wav"])
     assert values["scores"][0]["change_percent"] == pytest.approx(-100, abs=0.1)
-    told = lines(summary)
-    assert told[0] == "m on d, split test: 2 recordings, 0.0 min"
-    assert told[1].split("  ")[0] == "metric"
-    rows = list(csv.DictReader(table(evaluation.results).csv().splitlines()))
+    assert told.lines[0] == "m on d, split test: 2 recordings, 0.0 min"
+    assert told.lines[1].split("  ")[0] == "metric"
+    rows = list(csv.DictReader(told.table.csv().splitlines()))
     assert float(rows[0]["lsd"]) < 1e-3 < float(rows[0]["lsd_without"])
 
 
@@ -129,7 +130,7 @@ def test_a_model_folder_is_scored_over_a_corpus(voice: np.ndarray, tmp_path: Pat
     (tmp_path / "noise" / "manifest.csv").write_text("path,split\nhiss.wav,test\n")
     request = EvaluationRequest(tmp_path / "corpus", noise=tmp_path / "noise", snr_db=0, snr_to_db=10, limit=2)
     job = evaluator_of(spec, request, None)
-    assert isinstance(job, SoundsEvaluator)
+    assert job.noun == "recordings"
     with job.running(str(tmp_path / "model"), "cpu", "float32") as running:
         assert list(running.outcomes) == [None, None]
     told = job.report("cpu", "float32")

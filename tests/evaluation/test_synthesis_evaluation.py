@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from unbraid.corpora.transcripts import Utterance
 from unbraid.errors import RuntimeUnavailable, UsageError
 from unbraid.evaluation.evaluators import evaluator_of
 from unbraid.evaluation.request import EvaluationRequest
+from unbraid.evaluation.run import Evaluation
 from unbraid.evaluation.text.sphinx import WORDS, Sphinx
-from unbraid.evaluation.text.synthesis import SynthesisEvaluation, known_words, spelled_words, transcribable
-from unbraid.evaluation.text.synthesis_evaluator import SynthesisEvaluator
-from unbraid.evaluation.text.transcription_report import TranscriptSetting, page, summarise_transcripts
+from unbraid.evaluation.text.synthesis import known_words, spelled_words, synthesise_and_score, transcribable
+from unbraid.evaluation.text.transcription import TranscriptResult
+from unbraid.evaluation.text.transcription_report import report
 from unbraid.hub.spec import Vocabularies
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.tasks.transcription.transcript import Transcript, Word
@@ -54,9 +56,9 @@ def test_words_are_compared_as_they_are_said() -> None:
 
 
 def test_what_is_heard_is_counted() -> None:
-    evaluation = SynthesisEvaluation()
+    evaluation = Evaluation[TranscriptResult]()
     texts = [utterance(text) for text in ("1 1, 1", "1 one 2 1", "crash")]
-    failures = list(evaluation.synthesise(Voice(), Ear(), texts))
+    failures = list(evaluation.run(texts, partial(synthesise_and_score, Voice(), Ear())))
     assert [failure and failure.name for failure in failures] == [None, None, "crash.wav"]
     assert [(r.distance.edits, r.distance.symbols) for r in evaluation.results] == [(0, 3), (1, 4)]
     assert [r.utterance.text for r in evaluation.results] == ["one one one", "one one two one"]  # as what was heard
@@ -95,11 +97,10 @@ def test_without_pocketsphinx_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_the_page_names_the_table_beside_it() -> None:
-    evaluation = SynthesisEvaluation()
-    list(evaluation.synthesise(Voice(), Ear(), [utterance("three one")]))
-    found = summarise_transcripts(evaluation, TranscriptSetting("voice", "digits", "test", (), "cpu", None), None)
-    html = page(evaluation, found, SynthesisEvaluator.noun)
+def test_the_page_names_the_table_beside_it(setting) -> None:
+    evaluation = Evaluation[TranscriptResult]()
+    list(evaluation.run([utterance("three one")], partial(synthesise_and_score, Voice(), Ear())))
+    html = report(evaluation, setting(voice_spec(), recogniser="ear")).page
     assert "<h2>The texts with most errors</h2>" in html
     assert "texts.csv has all texts." in html
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,9 @@ from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
 from unbraid.evaluation.evaluators import evaluator_of
 from unbraid.evaluation.request import EvaluationRequest
-from unbraid.evaluation.text.transcription import TranscriptEvaluation, plain_words
-from unbraid.evaluation.text.transcription_report import (
-    CONVENTION,
-    TranscriptSetting,
-    lines,
-    page,
-    summarise_transcripts,
-)
+from unbraid.evaluation.run import Evaluation
+from unbraid.evaluation.text.transcription import TranscriptResult, plain_words, transcribe_and_score
+from unbraid.evaluation.text.transcription_report import CONVENTION, by_speaker, count, report
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.transcript import Transcript, Word
@@ -59,16 +55,17 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def test_rates_are_those_by_hand_and_pooled(folder: Path) -> None:
-    evaluation = TranscriptEvaluation()
-    assert list(evaluation.run(Ears(), find_utterances(folder))) == [None] * 4
-    summary = summarise_transcripts(evaluation, TranscriptSetting("ears", "voices", "test", (), "cpu", None), None)
-    assert (summary.errors.words, summary.errors.edits) == (8, 3)
-    assert (summary.errors.word_error_rate, summary.errors.sentence_error_rate) == (3 / 8, 2 / 4)
-    assert summary.speakers["ann"].word_error_rate == 2 / 5
-    assert summary.speakers["bob"].word_error_rate == 1 / 3
-    assert summary.seconds == pytest.approx(1.0)
-    assert lines(summary)[:6] == [
+def test_rates_are_those_by_hand_and_pooled(folder: Path, setting) -> None:
+    evaluation = Evaluation[TranscriptResult]()
+    assert list(evaluation.run(find_utterances(folder), partial(transcribe_and_score, Ears()))) == [None] * 4
+    errors, speakers = count(evaluation.results), by_speaker(evaluation.results)
+    assert (errors.words, errors.edits) == (8, 3)
+    assert (errors.word_error_rate, errors.sentence_error_rate) == (3 / 8, 2 / 4)
+    assert speakers["ann"].word_error_rate == 2 / 5
+    assert speakers["bob"].word_error_rate == 1 / 3
+    told = report(evaluation, setting(ctc_spec(), model="ears", dataset="voices"))
+    assert told.values["seconds"] == pytest.approx(1.0)
+    assert told.lines[:6] == [
         "ears on voices, split test: 4 recordings by 2 speakers, 8 words",
         "word error rate     37.50 % (3 of 8)",
         "sentence error rate 50.00 % (2 of 4)",
@@ -76,9 +73,8 @@ def test_rates_are_those_by_hand_and_pooled(folder: Path) -> None:
         "  bob 33.33 %",
         CONVENTION,
     ]
-    html = page(evaluation, summary)
-    assert '<td data-value="ann">ann</td>' in html
-    assert "one too three" in html
+    assert '<td data-value="ann">ann</td>' in told.page
+    assert "one too three" in told.page
 
 
 def test_words_count_as_they_sound() -> None:
@@ -88,8 +84,8 @@ def test_words_count_as_they_sound() -> None:
 
 def test_a_recording_that_fails_is_told(folder: Path) -> None:
     (folder / "ann" / "0.wav").write_bytes(b"no sound")
-    evaluation = TranscriptEvaluation()
-    found = list(evaluation.run(Ears(), find_utterances(folder)))
+    evaluation = Evaluation[TranscriptResult]()
+    found = list(evaluation.run(find_utterances(folder), partial(transcribe_and_score, Ears())))
     assert [failure.name for failure in found if failure] == ["ann/0.wav"]
     assert len(evaluation.results) == 3
 

@@ -14,7 +14,7 @@ from unbraid.errors import UsageError
 from unbraid.evaluation.evaluators import evaluator_of
 from unbraid.evaluation.request import EvaluationRequest
 from unbraid.evaluation.text.pronunciation import WordEvaluation
-from unbraid.evaluation.text.pronunciation_report import CONVENTION, WordSetting, lines, summarise_words
+from unbraid.evaluation.text.pronunciation_report import CONVENTION, report
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 
 WORDS = [
@@ -23,17 +23,17 @@ WORDS = [
     Entry("b", (("B", "B"),)),  # one of two is missing
 ]
 OTHERS = "models only, and speller is a text model; leave that out."
-SETTING = WordSetting("speller", "words", "test", "cpu", None)
 
 
-def test_rates_are_those_by_hand() -> None:
+def test_rates_are_those_by_hand(setting) -> None:
     evaluation = WordEvaluation()
     with Phonemizer.over(speller()) as phonemizer:
-        assert list(evaluation.run(phonemizer, WORDS)) == [None] * 3
-    summary = summarise_words(evaluation, SETTING, None)
-    assert (summary.words, summary.phonemes) == (3, 7)
-    assert (summary.phoneme_error_rate, summary.word_error_rate) == (2 / 7, 2 / 3)
-    assert lines(summary)[:4] == [
+        assert list(evaluation.pronounce(phonemizer, WORDS)) == [None] * 3
+    told = report(evaluation, setting(words_spec(), model="speller", dataset="words"))
+    assert (told.values["words"], told.values["phonemes"]) == (3, 7)
+    rates = told.values["phoneme_error_rate"], told.values["word_error_rate"]
+    assert rates == pytest.approx((2 / 7, 2 / 3), abs=1e-6)
+    assert told.lines[:4] == [
         "speller on words, split test: 3 words, 7 phonemes",
         "phoneme error rate 28.57 %",
         "word error rate    66.67 %",
@@ -41,15 +41,15 @@ def test_rates_are_those_by_hand() -> None:
     ]
 
 
-def test_words_that_fail_are_told() -> None:
+def test_words_that_fail_are_told(setting) -> None:
     class Broken:
         def pronounce(self, words):
             raise RuntimeError("no")
 
     evaluation = WordEvaluation()
-    found = list(evaluation.run(Broken(), WORDS))
+    found = list(evaluation.pronounce(Broken(), WORDS))
     assert [failure.name for failure in found] == ["abc", "ab", "b"] == [f.name for f in evaluation.failures]
-    assert summarise_words(evaluation, SETTING, None).words == 0
+    assert report(evaluation, setting(words_spec())).values["words"] == 0
 
 
 @pytest.fixture

@@ -42,11 +42,11 @@ def place(key: str, value: str) -> Change:
 
 
 def loop(m: onnx.ModelProto) -> None:
-    """A loop of 2^30 rounds."""
+    """A loop of 2^16 rounds."""
     count = helper.make_tensor_value_info("i", TensorProto.INT64, [])
     go, on = (helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in ("go", "on"))
     body = helper.make_graph([helper.make_node("Identity", ["go"], ["on"])], "body", [count, go], [on])
-    constant("rounds", 2**30)(m)
+    constant("rounds", 2**16)(m)
     m.graph.node.insert(0, helper.make_node("Loop", ["rounds", ""], [], body=body))
 
 
@@ -89,7 +89,7 @@ def branch(m: onnx.ModelProto) -> None:
 
 
 OTHER_ENDS = "its inputs and outputs are not"
-FOLDED = all_of(constant("n", [1 << 30]), constant("x", [1]), node("Reshape", "x", "n"))
+FOLDED = all_of(constant("n", [1 << 16]), constant("x", [1]), node("Reshape", "x", "n"))
 SLICED = all_of(constant("n", [1 << 62]), node("Reshape", "magnitude", "n"))
 CHANGES: dict[str, tuple[Change, str]] = {
     "a loop": (loop, "it has the operator 'Loop'"),
@@ -117,6 +117,8 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "a text as a constant": (text_constant, "an initializer has field 6"),
     "work on constants": (FOLDED, "it has a Reshape of constants"),
     "a number too large": (constant("n", [1 << 50]), "initializer 'n' holds a number that is too large"),
+    "half a million zeros around": (constant("n", [1 << 19, 0]), "initializer 'n' holds a number that is too large"),
+    "a shape too large": (constant("n", [1 << 13, -(1 << 13)]), "initializer 'n' holds a number that is too large"),
     "a number for slices": (SLICED, "has an input that only ends slices"),
     "an attribute too large": (node("Conv", "magnitude", "magnitude", pads=[1 << 40] * 4), "an attribute of Conv is"),
     "an attribute that is a graph": (branch, "an attribute has field 6"),

@@ -95,17 +95,17 @@ def test_sound_made_of_sound(kind: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "noise" / "hiss.wav", OTHER, RATE)
     (tmp_path / "noise" / "manifest.csv").write_text("path,split\nhiss.wav,test\n")
     noises = {} if kind.endswith("waveform") else {"noise": tmp_path / "noise", "snr_db": 5}
-    job = evaluator_of(spec, EvaluationRequest(tmp_path / "corpus", split="test", limit=12, **noises), None)
+    job = evaluator_of(spec, EvaluationRequest(tmp_path / "corpus", split="test", limit=6, **noises), None)
     with job.running(str(tmp_path / "model"), "cpu", "float32") as running:
-        assert list(running.outcomes) == [None] * 12
+        assert list(running.outcomes) == [None] * 6
     told = job.report("cpu", "float32")
     silent, alone = told.values["silent_recordings"], told.values["recordings_without_noise"]
-    assert 0 < silent < 12 and alone == 0
+    assert 0 < silent < 6 and alone == 0
     sentence = next(line for line in told.lines if "recordings left out (" in line)
     assert sentence in told.files["report.html"]
     states = [row["voice"] for row in csv.DictReader(told.files["recordings.csv"].splitlines())]
-    assert sorted(states) == sorted(["silent"] * silent + ["scored"] * (12 - silent))
-    assert all(score["model"]["n"] == 12 - silent for score in told.values["scores"])
+    assert sorted(states) == sorted(["silent"] * silent + ["scored"] * (6 - silent))
+    assert all(score["model"]["n"] == 6 - silent for score in told.values["scores"])
 
 
 def test_scores_of_one_recording(tmp_path: Path) -> None:

@@ -151,8 +151,8 @@ def evaluate(
     """
     with guarded(as_json=as_json), warnings_told():
         from unbraid.evaluation.evaluators import evaluator_of
+        from unbraid.evaluation.report import REPORT
         from unbraid.evaluation.request import EvaluationRequest, name_of
-        from unbraid.evaluation.run import REPORT
         from unbraid.hub import names as hub
         from unbraid.hub.spec import read_spec
 

@@ -53,7 +53,7 @@ def listed(path: Path, sources: int, root: Path | None = None) -> list[Mixture]:
 
 
 def drawn(speakers: dict[str, list[Clip]], split: str, sources: int) -> list[Mixture]:
-    """Mixtures of different speakers, a function of the recordings, the split and the number of sources alone.
+    """Mixtures of different speakers, determined by the recordings, the split and the number of sources alone.
 
     Raises:
         UsageError: the split has too few speakers.
@@ -71,7 +71,7 @@ def drawn(speakers: dict[str, list[Clip]], split: str, sources: int) -> list[Mix
 def _draw(
     recordings: list[list[Clip]], known: dict[Clip, int], name: str, sources: int, random: np.random.Generator
 ) -> Mixture:
-    """A mixture of some recordings; `known` are the lengths of those that were drawn before."""
+    """A mixture of some recordings; `known` has the lengths of those drawn before, in milliseconds."""
     for _ in range(TRIES):
         who = random.choice(len(recordings), sources, replace=False)
         clips = [recordings[i][int(random.integers(len(recordings[i])))] for i in who]

@@ -34,7 +34,7 @@ def read_stems(path: Path) -> dict[str, Mapping[str, object]]:
 
 
 def _plain(value: object) -> object:
-    """A value as it is, if it is one or a list of some; what has more in it, which may be without end, is nothing."""
+    """A single value or a flat list as it is; None for anything nested, which might be endless."""
     values = value if isinstance(value, list) else [value]
     return (
         value if len(values) < MOST_QUOTED and not any(isinstance(one, list | dict | set) for one in values) else None

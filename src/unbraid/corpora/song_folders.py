@@ -1,6 +1,6 @@
 """Songs as folders of stems: [SPLIT/]SONG/{vocals,drums,bass,piano,other}.{wav,flac,ogg,…}, and optionally mixture.*.
 
-`accompaniment` is everything but the vocals. It counts as `other` if there are no further stems. Without folders of
+`accompaniment` is everything but the vocals; it counts as `other` if there are no further stems. Without folders of
 splits, songs are divided by a hash of their names (see speakers.py).
 """
 
@@ -17,7 +17,7 @@ SPLITS = {
     "train": ("train", "training"),
     "dev": ("dev", "valid", "validation", "val"),
     "test": ("test",),
-}  # our name: what folders are called, of which the first one that is there is taken
+}  # our name: the names of folders; the first that exists is used
 MIXTURE, REST = "mixture", "accompaniment"
 _NAMES = (*PARTS, REST, MIXTURE)
 
@@ -96,6 +96,6 @@ def divided(names: list[str], split: str, folder: Path, what: str) -> list[str]:
 
 
 def _recordings(folder: Path) -> list[Path]:
-    """The audio files of a folder that are called as parts are."""
+    """The audio files of a folder that have the names of parts."""
     paths = files_in(folder, SUFFIXES, recursive=False)
     return sorted(path for path in paths if path.stem.lower() in _NAMES)

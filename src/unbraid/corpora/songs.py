@@ -15,7 +15,7 @@ from unbraid.corpora.levels import Array
 from unbraid.corpora.mixtures import Clip, frames_in, opened
 from unbraid.errors import AudioError
 
-PARTS = ("vocals", "drums", "bass", "piano", "other")  # what corpora tell apart
+PARTS = ("vocals", "drums", "bass", "piano", "other")  # into which corpora divide songs
 SLACK_SECONDS = 0.1  # recordings of one song may differ by so much in length; the rest of a shorter one is silence
 MOST_CHANNELS = 2
 _MARGIN_SECONDS = 0.05  # context of the resampler before and after a piece, so that pieces fit together
@@ -59,9 +59,9 @@ def read_stereo(
 ) -> Array:
     """The sum (2, T) of recordings, or the piece of it that is asked for; levels are as stored.
 
-    With `seconds`, T = round(seconds · sample_rate) wherever the piece begins: behind their end, recordings are silent.
-    Without, the piece ends with the longest. A mono recording is heard on both channels. At another rate than the
-    file's, a piece is what the resampled whole has there, within -90 dB.
+    With `seconds`, T = round(seconds · sample_rate) wherever the piece begins, and recordings are silent after their
+    end; without, the piece ends with the longest recording. A mono recording is heard on both channels. At another
+    rate than the file's, a piece equals that of the resampled whole within -90 dB.
 
     Raises:
         AudioError: a recording is unreadable or has more than two channels, or two differ by more than a tenth of a
@@ -99,10 +99,10 @@ def clip_seconds(clip: Clip) -> float:
 
 
 def _piece(clip: Clip, sample_rate: int, start: int, samples: int) -> Array:
-    """(C, ≤ samples) from the sample `start` of a recording on, fewer where it ends before.
+    """(C, ≤ samples) of a recording from the sample `start` on, fewer if it ends earlier.
 
-    Both rates have whole samples at multiples of 1 / gcd s: there reading begins and ends, with a margin at another
-    rate, so that a piece has the very phase of the whole.
+    Reading begins and ends at multiples of 1 / gcd s, where both rates have whole samples, so that a piece has the
+    phase of the whole; at another rate, with a margin.
     """
     with opened(clip, MOST_CHANNELS) as reader:
         rate, frames = reader.info.sample_rate, frames_in(reader)

@@ -18,7 +18,7 @@ from unbraid.files.walk import files_in, folders_in
 
 _COLUMN = "_path"
 _MIXTURE = "mix"
-_GENERIC = ("mix", "mixture")  # names of files that tell nothing
+_GENERIC = ("mix", "mixture")  # names of files that do not name a song
 
 
 def holds(folder: Path) -> bool:
@@ -75,7 +75,7 @@ def _parts(clips: Mapping[str, Clip]) -> dict[str, tuple[Clip, ...]]:
 
 
 def _names(rows: list[dict[str, str]]) -> list[str]:
-    """A name for each song: its mixture's, or its folder's where that tells nothing; if not unique, whole paths."""
+    """A name for each song: its mixture's, or its folder's if that is generic; whole paths if these are not unique."""
     paths = [Path(row[f"{_MIXTURE}{_COLUMN}"]) for row in rows]
     names = [path.stem if path.stem.lower() not in _GENERIC else path.parent.name or path.stem for path in paths]
     return names if len({*names}) == len(names) else [str(path) for path in paths]

@@ -51,7 +51,7 @@ def measures_at(sample_rate: int) -> tuple[Measure, ...]:
     band, standard, letters = ("wide", "P.862.2", "wb") if wide else ("narrow", "P.862.1", "nb")
     pesq_rate = WIDE if wide else NARROW
     return (
-        Measure("si-sdr", "SI-SDR", "= SI-SNR, means removed", "si_sdr_zero_mean_db", "dB", 2, _si_sdr),
+        Measure("si-sdr", "SI-SDR", "= SI-SNR, means removed", "si_sdr_zero_mean_db", "dB", 2, si_sdr),
         Measure("sdr", "SDR", f"BSS Eval 3, {TAPS} taps", f"sdr_bss_eval_{TAPS}_taps_db", "dB", 2, bss_sdr),
         Measure(
             "pesq", f"PESQ-{letters.upper()}", f"{band}-band {pesq_rate // 1000} kHz, MOS-LQO of {standard}",
@@ -59,6 +59,19 @@ def measures_at(sample_rate: int) -> tuple[Measure, ...]:
         ),
         Measure("stoi", "STOI", "classic, 10 kHz", "stoi_classic", "", 3, partial(_stoi, sample_rate), "pystoi"),
     )  # fmt: skip
+
+
+def check_metrics(names: Sequence[str] | None, known: Sequence[str], models: str = "") -> None:
+    """Refuse other metrics than those known; MODELS are those that have them, to end a sentence with.
+
+    Raises:
+        UsageError: one was asked for, or none at all.
+    """
+    for name in names or ():
+        if name not in known:
+            raise UsageError(f"There is no metric {name!r}{models}; choose among {', '.join(known)}.")
+    if names is not None and not names:
+        raise UsageError(f"No metric is named; choose among {', '.join(known)}.")
 
 
 def choose_measures(names: Sequence[str] | None, sample_rate: int) -> tuple[tuple[Measure, ...], list[str]]:
@@ -69,12 +82,7 @@ def choose_measures(names: Sequence[str] | None, sample_rate: int) -> tuple[tupl
         RuntimeUnavailable: the package of one that was asked for by name is not installed.
     """
     known = measures_at(sample_rate)
-    keys = [measure.key for measure in known]
-    if names is not None and not names:
-        raise UsageError(f"No metric is named; choose among {', '.join(keys)}.")
-    for name in names or ():
-        if name not in keys:
-            raise UsageError(f"There is no metric {name!r}; choose among {', '.join(keys)}.")
+    check_metrics(names, [measure.key for measure in known])
     wanted = tuple(measure for measure in known if names is None or measure.key in names)
     missing = [m for m in wanted if m.package and importlib.util.find_spec(m.package) is None]
     sentences = [
@@ -84,10 +92,6 @@ def choose_measures(names: Sequence[str] | None, sample_rate: int) -> tuple[tupl
     if missing and names is not None:
         raise RuntimeUnavailable(sentences[0])
     return tuple(m for m in wanted if m not in missing), [f"{sentence} It is left out." for sentence in sentences]
-
-
-def _si_sdr(estimates: Array, reference: Array) -> Array:
-    return si_sdr(estimates, reference[None])
 
 
 def _pesq(sample_rate: int, rate: int, mode: str, estimates: Array, reference: Array) -> Array:

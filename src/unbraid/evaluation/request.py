@@ -15,12 +15,12 @@ from unbraid.hub.spec import ModelSpec
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """The dataset and the options of an evaluation; some are for one kind of model only."""
+    """The dataset and the options of an evaluation; some options are for one kind of model only."""
 
     dataset: Path
     split: str = "test"
     layout: str = "auto"
-    condition: str | None = None  # None: clean; single for models of one voice, which have nothing to do there
+    condition: str | None = None  # None: clean, or single for models of one voice
     mode: str | None = None  # None: min
     limit: int | None = None  # items, from the first on
     noise: Path | None = None  # a folder
@@ -29,7 +29,7 @@ class EvaluationRequest:
     threads: int | None = None  # None: all
     wiener: int = 0  # iterations, of music models
     speakers: tuple[str, ...] = ()  # of texts: these, or those in folders of such names; none: all
-    snr_to_db: float | None = None  # ratios are drawn from snr_db up to this; None: all are snr_db
+    snr_to_db: float | None = None  # SNRs are drawn from snr_db up to this; None: all are snr_db
     recogniser: str | None = None  # that transcribes synthesised speech
     vocoder: str | None = None  # for speech synthesis; None: Griffin-Lim
 
@@ -59,13 +59,12 @@ class EvaluationRequest:
             UsageError: one was given.
         """
         own = _kind(spec)
-        speech = {
-            "--condition": self.condition is not None,
-            "--mode": self.mode is not None,
-            "--noise and --snr": self.noise is not None,
-        }
         of_kinds = {
-            ("speech",): speech,
+            ("speech",): {
+                "--condition": self.condition is not None,
+                "--mode": self.mode is not None,
+                "--noise and --snr": self.noise is not None,
+            },
             ("music",): {"--wiener": self.wiener > 0},
             ("transcription", "speaking"): {"--speakers": bool(self.speakers)},
             ("speaking",): {"--recogniser": self.recogniser is not None, "--vocoder": self.vocoder is not None},
@@ -98,16 +97,12 @@ class EvaluationRequest:
         Raises:
             UsageError: there are none, or none that is mixed with anything.
         """
+        voices = self.wanted(spec).sources
         found = find_mixtures(self.dataset, self.split, self.wanted(spec))
         if not found:
-            voices = self.wanted(spec).sources
             raise UsageError(f"{self.dataset} has no mixtures of {voices} voices in its split {self.split}.")
-        if (
-            not is_vocoder(spec)
-            and self.wanted(spec).sources == 1
-            and self.noise is None
-            and not any(m.mixture or m.noise for m in found)
-        ):
+        is_mixed = voices > 1 or self.noise is not None or any(m.mixture or m.noise for m in found)
+        if not is_mixed and not is_vocoder(spec):
             raise UsageError(
                 f"The voices of {self.dataset} have no noise, which a model of one voice takes away; "
                 "add some by --noise FOLDER --snr DB."
@@ -154,11 +149,8 @@ class EvaluationRequest:
 
 def _kind(spec: ModelSpec) -> str:
     """The kind of a model, in a word."""
-    if spec.vocabularies and spec.vocabularies.source and spec.mel:
-        return "speaking"
-    if spec.vocabularies:
-        return "text" if spec.vocabularies.source else "transcription"
-    return "music" if spec.spectral else "speech"
+    kinds = {"transcription": "transcription", "phonemes": "text", "acoustic model": "speaking"}
+    return kinds.get(spec.task, "music" if spec.spectral else "speech")
 
 
 def name_of(folder: Path) -> str:

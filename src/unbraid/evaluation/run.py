@@ -1,20 +1,16 @@
 """An evaluation under way: one item after another is scored in constant memory, and one that fails stops no other."""
 
-import heapq
-import json
+import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
-
-import numpy as np
 
 from unbraid.errors import Cancelled
 
 WORST = 5
-REPORT, SUMMARY = "report.html", "summary.json"
 
 
 class Named(Protocol):
@@ -57,64 +53,46 @@ class Running:
     outcomes: Iterator[Failure | None]  # of one item after another
 
 
-@dataclass(frozen=True)
-class EvaluationReport:
-    """The result of an evaluation, in all its forms."""
+@dataclass(kw_only=True)
+class Evaluation(Generic[T]):
+    """Results as they come in, and the items that have none."""
 
-    values: dict[str, Any]  # for JSON
-    lines: Sequence[str]  # for a terminal
-    files: Mapping[str, str]  # their names and texts
+    results: list[T] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
+    def run(self, items: Iterable[AnyItem], score: Callable[[AnyItem], object]) -> Iterator[Failure | None]:
+        """Score one item after another; its failure, or None."""
+        for item in items:
+            failure = None
+            try:
+                self.add(score(item))
+            except Cancelled:
+                raise
+            except Exception as error:
+                failure = Failure(item.name, error)
+                self.failures.append(failure)
+            yield failure
 
-def report_of(values: dict[str, Any], lines: Sequence[str], noun: str, table: str, page: str) -> EvaluationReport:
-    """The result with its files: the summary, the table NOUN.csv, and the page."""
-    files = {SUMMARY: json.dumps(values, indent=2) + "\n", f"{noun}.csv": table, REPORT: page}
-    return EvaluationReport(values, lines, files)
+    def add(self, scored: Any) -> None:
+        """Add the next result."""
+        self.results.append(scored)
 
 
 class Worst(Generic[T]):
-    """The few cases that gained least, of however many."""
+    """The few cases that gained least, the worst first."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, T]] = []  # the least bad one on top
-        self._added = 0
+        self._ranked: list[tuple[float, T]] = []
 
     def add(self, gain: float, case: T) -> None:
         """Add a case, if it is bad enough; one without a gain is not."""
-        self._added += 1
-        if np.isfinite(gain):
-            heapq.heappush(self._heap, (-gain, -self._added, case))
-            if len(self._heap) > WORST:
-                heapq.heappop(self._heap)
+        if math.isfinite(gain):
+            self._ranked = sorted([*self._ranked, (gain, case)], key=lambda ranked: ranked[0])[:WORST]
 
     @property
     def cases(self) -> list[T]:
-        """The very worst first."""
-        return [case for _, _, case in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)]
-
-
-def attempts(items: Sequence[AnyItem], work: Callable[[AnyItem], T]) -> Iterator[T | Failure]:
-    """The result of each item, or its failure."""
-    for item in items:
-        try:
-            yield work(item)
-        except (KeyboardInterrupt, Cancelled):
-            raise
-        except Exception as error:
-            yield Failure(item.name, error)
-
-
-def gathered(
-    found: Iterable[T | Failure], add: Callable[[T], None], failures: list[Failure]
-) -> Iterator[Failure | None]:
-    """Add each result as it comes, and collect the failures."""
-    for one in found:
-        if isinstance(one, Failure):
-            failures.append(one)
-            yield one
-        else:
-            add(one)
-            yield None
+        """The cases."""
+        return [case for _, case in self._ranked]
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float, float]:

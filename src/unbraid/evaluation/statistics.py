@@ -1,30 +1,26 @@
-"""Statistics of many scores: mean, median, the confidence interval of the mean; and the cost of an evaluation.
+"""Statistics of many scores: mean, median, the confidence interval of the mean; and gains over a baseline.
 
 The interval is the percentile bootstrap over items (Efron, 1979): the mean of as many items drawn with replacement,
 2000 times from a fixed seed, from its 2.5th to its 97.5th percentile.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from unbraid.evaluation.run import TimedResult
 from unbraid.tasks.pages.scores_page import tile
 from unbraid.tasks.pages.tables import DASH, Cell, Column, cell, number, text
 
 DRAWS, SEED = 2000, 0
 INTERVAL = f"95 % confidence interval of the mean: percentile bootstrap over mixtures, {DRAWS} draws, seed {SEED}"
-GAINS = (
-    Column("mixture", "mixture, mean"),
-    Column("estimate", "estimate, mean"),
-    Column("improvement", "improvement, mean"),
-    Column("95 % interval", "95 % interval"),
-    Column("median", "median"),
-    Column("n", "n"),
-)
+_MEANS = ("mixture", "estimate", "improvement")
+GAINS = [
+    *(Column(key, f"{key}, mean") for key in _MEANS),
+    *(Column(key, key) for key in ("95 % interval", "median", "n")),
+]
 
 
 @dataclass(frozen=True)
@@ -50,9 +46,10 @@ class Statistic:
         return {"mean": mean, "median": median, "interval_95": interval, "n": self.n}
 
 
-def statistic(values: Sequence[float]) -> Statistic:
+def statistic(values: ArrayLike) -> Statistic:
     """Mean, median and interval of numbers; NaN ones are left out."""
-    known = np.array([value for value in values if math.isfinite(value)])
+    every = np.asarray(values, np.float64)
+    known = every[np.isfinite(every)]
     if not known.size:
         return Statistic(None, None, None, 0)
     interval = None
@@ -64,114 +61,41 @@ def statistic(values: Sequence[float]) -> Statistic:
     return Statistic(float(known.mean()), float(np.median(known)), interval, known.size)
 
 
-def gain_cells(mixture: Statistic, estimate: Statistic, gain: Statistic, digits: int) -> list[Cell]:
-    """The cells of a row below GAINS."""
-    return [
-        cell(mixture.mean, digits),
-        cell(estimate.mean, digits),
-        cell(gain.mean, digits, sign=True),
-        text(gain.between(digits)),
-        cell(gain.median, digits, sign=True),
-        text(gain.n),
-    ]
-
-
-def gain_tile(name: str, gain: Statistic, unit: str, digits: int, *notes: str) -> str:
-    """A headline number: the mean improvement and its interval."""
-    shown = number(gain.mean, digits, sign=True) + (f" {unit}" if unit and gain.mean is not None else "")
-    return tile(name, shown, f"95 % interval {gain.between(digits)}; n = {gain.n}", *notes)
-
-
-class Execution(Protocol):
-    """How a model was executed."""
-
-    @property
-    def precision(self) -> str:
-        """float32 or int8."""
-        ...
-
-    @property
-    def device(self) -> str:
-        """The device, such as cpu."""
-        ...
-
-    @property
-    def threads(self) -> int | None:
-        """CPU threads; None: all."""
-        ...
-
-
 @dataclass(frozen=True)
-class Cost:
-    """Time and memory of an evaluation."""
+class Gain:
+    """The scores of the mixture and of the estimate, and what is gained, over all items."""
 
-    seconds: float  # of audio
-    wall_seconds: float  # of the model
-    cpu_seconds: float
-    peak_memory_bytes: int | None  # None: the system does not tell
-    execution: Execution
-
-    @property
-    def real_time_factor(self) -> float:
-        """Wall-clock time per second of audio."""
-        return self.wall_seconds / self.seconds
-
-    @property
-    def cpu_factor(self) -> float:
-        """CPU time per second of audio."""
-        return self.cpu_seconds / self.seconds
+    mixture: Statistic
+    estimate: Statistic
+    improvement: Statistic
 
     def as_json(self) -> dict[str, Any]:
-        """The cost as JSON values."""
-        return {
-            "real_time_factor": {"wall": round(self.real_time_factor, 4), "cpu": round(self.cpu_factor, 4)},
-            "peak_memory_mb": megabytes(self.peak_memory_bytes),
-        }
+        """The statistics as JSON values."""
+        return {name: getattr(self, name).as_json() for name in _MEANS}
 
-    def line(self, timed: str = "separation") -> str:
-        """The cost as a sentence; TIMED is the part of the work that was timed."""
-        how = self.execution
-        return (
-            f"real-time factor {self.real_time_factor:.3f} wall, {self.cpu_factor:.3f} CPU "
-            f"({timed} only; {how.device}, {how.precision}, {threads_words(how.threads)})"
-            f"{memory_words(self.peak_memory_bytes, 'whole process, scoring included')}"
-        )
-
-    def tiles(self) -> list[str]:
-        """The cost as headline numbers."""
-        peak, how = self.peak_memory_bytes, self.execution
-        factor = f"{self.cpu_factor:.3f} in CPU time; {how.device}, {how.precision}"
-        memory = DASH if peak is None else f"{peak / 1e6:.0f} MB"
+    def cells(self, digits: int) -> list[Cell]:
+        """The cells of a row below GAINS."""
+        gain = self.improvement
         return [
-            tile("Real-time factor, wall clock", f"{self.real_time_factor:.3f}", factor, "separation only"),
-            tile("Peak memory", memory, "of the whole process, scoring included"),
+            cell(self.mixture.mean, digits),
+            cell(self.estimate.mean, digits),
+            cell(gain.mean, digits, sign=True),
+            text(gain.between(digits)),
+            cell(gain.median, digits, sign=True),
+            text(gain.n),
         ]
 
-
-def total_cost(results: Sequence[TimedResult], execution: Execution, peak_memory_bytes: int | None) -> Cost:
-    """The cost of all results together."""
-    return Cost(
-        sum(result.seconds for result in results),
-        sum(result.wall_seconds for result in results),
-        sum(result.cpu_seconds for result in results),
-        peak_memory_bytes,
-        execution,
-    )
+    def tile(self, name: str, unit: str, digits: int, *notes: str) -> str:
+        """A headline number: the mean improvement and its interval."""
+        gain = self.improvement
+        shown = number(gain.mean, digits, sign=True) + (f" {unit}" if unit and gain.mean is not None else "")
+        return tile(name, shown, f"95 % interval {gain.between(digits)}; n = {gain.n}", *notes)
 
 
-def threads_words(threads: int | None) -> str:
-    """The number of CPU threads, for people."""
-    return "all threads" if threads is None else f"--threads {threads}"
-
-
-def memory_words(peak_bytes: int | None, what: str = "whole process") -> str:
-    """The peak memory, where it is known, to end a sentence with."""
-    return "" if peak_bytes is None else f"; peak memory {peak_bytes / 1e6:.0f} MB ({what})"
-
-
-def megabytes(peak_bytes: int | None) -> float | None:
-    """The peak memory in JSON."""
-    return None if peak_bytes is None else round(peak_bytes / 1e6, 1)
+def gain_of(pairs: Sequence[tuple[float, float]]) -> Gain:
+    """The gain over the scores (mixture, estimate) of each item."""
+    mixture, estimate = np.array(pairs, np.float64).reshape(-1, 2).T
+    return Gain(statistic(mixture), statistic(estimate), statistic(estimate - mixture))
 
 
 def many(count: int, noun: str) -> str:

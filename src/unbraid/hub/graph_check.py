@@ -7,6 +7,7 @@ inputs are constants while it opens a graph; in ours these only widen, cut or tu
 github.com/onnx/onnx, onnx/onnx.proto (field numbers).
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,9 @@ MOST_CONSTANT_BYTES = 4096
 NODES_PER_TENSOR, MORE_NODES = 12, 200
 BYTES_PER_TENSOR, MORE_BYTES = 1024, 1 << 17  # twice what ours have, at least
 LARGEST_ATTRIBUTE = 1 << 20  # strides, sizes
-LARGEST_CONSTANT, BEYOND = 1 << 32, 1 << 62  # the latter ends a slice at the end of its axis
+LARGEST_CONSTANT = 1 << 16  # a size
+LARGEST_SHAPE, MOST_AXES = 1 << 22, 8  # the product of all sizes in one constant; with more numbers it is no shape
+BEYOND = 1 << 62  # ends a slice at the end of its axis
 OPSETS = {"": (20,), "com.microsoft": (1,)}
 FLOAT, INT64 = 1, 7
 TYPES = {"F32": FLOAT, "F16": 10, "I8": 3, "U8": 2}  # of safetensors: of ONNX
@@ -123,7 +126,8 @@ def _initializer(proto: bytes, allowed: _Allowed) -> tuple[str, bool]:
     if 13 in found or kind not in (FLOAT, INT64) or not isinstance(raw, bytes) or len(raw) > MOST_CONSTANT_BYTES:
         raise ValueError(f"initializer {quoted(name)} is not a small constant")
     values = [int.from_bytes(raw[i : i + 8], "little", signed=True) for i in range(0, len(raw), 8)]
-    if kind == INT64 and any(abs(value) > LARGEST_CONSTANT and value != BEYOND for value in values):
+    sizes = [abs(value) for value in values if value not in (0, BEYOND)] if kind == INT64 else []
+    if max(sizes, default=0) > LARGEST_CONSTANT or (len(sizes) <= MOST_AXES and math.prod(sizes) > LARGEST_SHAPE):
         raise ValueError(f"initializer {quoted(name)} holds a number that is too large")
     return name, kind == INT64 and BEYOND in values
 

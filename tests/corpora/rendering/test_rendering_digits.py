@@ -9,6 +9,7 @@ import pytest
 from unbraid import audio
 from unbraid.corpora import rendering
 from unbraid.corpora.rendering import digits, speech
+from unbraid.corpora.rendering.programs import find_program
 from unbraid.errors import RuntimeUnavailable, UnbraidError
 
 SOME = [digits._take("espeak-ng", "flite", np.random.default_rng((0, n))) for n in range(400)]
@@ -50,7 +51,7 @@ def test_a_program_that_fails_is_told(tmp_path: Path) -> None:
 
 def test_digits_are_spoken_into_a_manifest(tmp_path: Path) -> None:
     try:
-        speech.espeak()
+        find_program("espeak-ng")
     except RuntimeUnavailable:
         pytest.skip("espeak-ng is not installed")
     paths = list(rendering.speak_digits(tmp_path / "digits", 4, seed=1))

@@ -9,8 +9,9 @@ import pytest
 from rendering_sounds import needs_world
 
 from unbraid import audio
-from unbraid.corpora.rendering import Material, Rendering, find_stock, render_songs, speech, stock, synth
+from unbraid.corpora.rendering import Material, Rendering, find_stock, render_songs, speech, stock
 from unbraid.corpora.rendering.draw import draw_plan
+from unbraid.corpora.rendering.programs import find_program
 from unbraid.corpora.rendering.run import render_one
 from unbraid.corpora.rendering.speech import words
 from unbraid.corpora.rendering.stock import Singer, Stock, split_of
@@ -127,15 +128,15 @@ def test_a_song_that_fails_is_told(stocked, tmp_path):
 
 
 def test_without_fluidsynth_the_packages_are_named(monkeypatch):
-    monkeypatch.setattr(synth.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(RuntimeUnavailable) as error:
-        synth.fluidsynth()
+        find_program("fluidsynth")
     assert str(error.value) == (
         "Rendering needs the program fluidsynth, which is not installed; get it with `apt install fluidsynth "
         "fluid-soundfont-gm` (Debian, Ubuntu) or `brew install fluid-synth` (macOS)."
     )
     with pytest.raises(RuntimeUnavailable) as error:
-        speech.espeak()
+        find_program("espeak-ng")
     assert "apt install espeak-ng" in str(error.value)
 
 

@@ -26,12 +26,10 @@ _FULL_VOLUME = 100
 
 def arranged(events: Iterable[Event], plan: Plan) -> dict[str, list[Event]]:
     """Part -> events: a note goes to one part, everything else to all of them."""
-    parts: dict[str, list[Event]] = {name: [] for name in plan.parts}
     strips = {strip.channel: strip for strip in plan.strips}
     swaps = {strip.channel: dict(strip.programs) for strip in plan.strips}
     programs = [swaps.get(channel, {}).get(0, 0) for channel in range(CHANNELS)]  # as played; files start with piano
-    for part in parts.values():
-        part.extend(_settings(plan.strips, programs, plan.drum_program))
+    parts = {name: _settings(plan.strips, programs, plan.drum_program) for name in plan.parts}
     for event in events:
         channel = event.channel
         if channel not in strips:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from unbraid.corpora.rendering.speech import VARIANTS, Take, espeak, record
+from unbraid.corpora.rendering.programs import find_program
+from unbraid.corpora.rendering.speech import VARIANTS, Take, record
 
 ACCENTS = ("en-us", "en-us-nyc", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
 FLITE_VOICES = {"slt": 170, "rms": 95, "awb": 130, "kal": 105, "kal16": 105}  # and their usual pitch in Hz
@@ -40,14 +41,14 @@ _COUNT = (3, 11)  # from three to ten
 
 
 def speak_digits(folder: Path, utterances: int, seed: int = 0) -> Iterator[Path]:
-    """Write digits and their manifest.csv, with texts such as "3 5 7", into a new folder; each path is told when it is
-    there. The same programs say the same for the same seed.
+    """Write digits and their manifest.csv, with texts such as "3 5 7", into a new folder; yields each path once
+    it is written. The same programs say the same for the same seed.
 
     Raises:
         RuntimeUnavailable: espeak-ng is not installed.
         UsageError: the folder is there already.
     """
-    program, flite = espeak(), shutil.which("flite")
+    program, flite = find_program("espeak-ng"), shutil.which("flite")
     yield from record(folder, (_take(program, flite, np.random.default_rng((seed, n))) for n in range(utterances)))
 
 

@@ -53,7 +53,8 @@ def draw_plan(stock: Stock, how: Rendering, number: int) -> tuple[Plan, list[str
     events = play_through(excerpts, tempo)
     notes = notes_of(events)
     strips = _draw_strips(notes, random)
-    heard = {part_of(note.channel, dict(_strip(strips, note.channel).programs)[note.program]) for note in notes}
+    programs = {(strip.channel, written): played for strip in strips for written, played in strip.programs}
+    heard = {part_of(note.channel, programs[note.channel, note.program]) for note in notes}
     singer = None if is_drums_only(notes) else _draw_singer(stock.singers, notes, how.sung, random)
     if singer and singer.melody_channels and len(strips) > 3 and random.random() < 0.5:  # the voice plays it
         strips = [replace(s, muted=s.muted or s.channel == singer.melody_channels[0]) for s in strips]
@@ -240,10 +241,6 @@ def _draw_singer(
         tilt_db=_rounded(draw(-1, 1)),
         drive=_rounded(max(0.0, draw(-1, 1.5))),
     )
-
-
-def _strip(strips: Sequence[Strip], channel: int) -> Strip:
-    return next(strip for strip in strips if strip.channel == channel)
 
 
 def _rounded(value: float) -> float:

@@ -39,8 +39,7 @@ def in_hall(audio: Array, seconds: float, wet_db: float, sample_rate: int, rando
 def placed(mono: Array, pan: float, width: float, sample_rate: int) -> Array:
     """(T,) as (2, T): from left (-1) to right (1), spread by a short delay between the ears as `width` goes up to 1."""
     delay = round(0.012 * sample_rate)
-    side = 0.4 * width * np.concatenate((np.zeros(delay, np.float32), mono[:-delay] if delay < len(mono) else mono[:0]))
-    side = side[: len(mono)]
+    side = 0.4 * width * np.pad(mono, (delay, 0))[: len(mono)]
     angle = (pan + 1) * np.pi / 4
     return np.stack((np.sqrt(2) * np.cos(angle) * (mono + side), np.sqrt(2) * np.sin(angle) * (mono - side)))
 

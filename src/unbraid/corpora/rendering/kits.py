@@ -19,7 +19,7 @@ from unbraid.corpora.rendering.midi import Note
 from unbraid.corpora.rendering.synth import RATE
 from unbraid.errors import UnbraidError
 
-# What an instrument is, by its name: the first that matches.
+# The kind of an instrument by its name; the first match counts.
 _NAMES = (
     ("side stick", r"stick|rim"),
     ("kick", r"kick|bass ?drum|^bd"),
@@ -38,7 +38,7 @@ _NAMES = (
     ("cowbell", r"cowbell"),
     ("tambourine", r"tamb"),
 )
-# General MIDI's percussion, and what else will do.
+# The percussion of General MIDI, and the drum that replaces a missing one.
 _DRUMS = {
     35: "kick", 36: "kick", 37: "side stick", 38: "snare", 39: "clap", 40: "snare", 41: "low tom", 42: "closed hat",
     43: "low tom", 44: "pedal hat", 45: "middle tom", 46: "open hat", 47: "middle tom", 48: "high tom", 49: "crash",
@@ -115,7 +115,7 @@ def kind_of(name: str) -> str | None:
 
 
 def play_kit(notes: Sequence[Note], path: Path, seconds: float, semitones: float, choice: int = 0) -> Array:
-    """The drums (2, T) at 44.1 kHz; `choice` says which, where a kit has several snares.
+    """The drums (2, T) at 44.1 kHz; `choice` selects one of several instruments of a kind.
 
     An open hi-hat ends with the next stroke on it.
     """
@@ -147,7 +147,7 @@ def _played_by(kit: Kit, pitch: int) -> str | None:
 
 
 def _stroke(instrument: Instrument, velocity: float, semitones: float) -> Array:
-    """One stroke (2, t); layers that overlap are as good as each other, and the first is taken."""
+    """One stroke (2, t), by the first layer of its loudness, or the nearest."""
     fitting = [layer for layer in instrument.layers if layer.lowest <= velocity <= layer.highest]
     nearest = min(instrument.layers, key=lambda layer: abs((layer.lowest + layer.highest) / 2 - velocity))
     layer = (fitting or [nearest])[0]
@@ -157,7 +157,7 @@ def _stroke(instrument: Instrument, velocity: float, semitones: float) -> Array:
 
 @lru_cache(maxsize=64)
 def _recording(path: Path, semitones: float) -> Array:
-    """A sample (2, t) at 44.1 kHz, higher by so much."""
+    """A sample (2, t) at 44.1 kHz, transposed."""
     sound, rate = audio.read(path)
     sound = np.repeat(sound[:1], 2, 0) if len(sound) == 1 else sound[:2]
     played_at = round(rate * 2 ** (semitones / 12))
@@ -165,7 +165,7 @@ def _recording(path: Path, semitones: float) -> Array:
 
 
 def _choked(stroke: Array, after: int) -> Array:
-    """The stroke with a short fade, from so many samples on."""
+    """The stroke, faded out after so many samples."""
     fade = round(_FADE_SECONDS * RATE)
     if stroke.shape[1] <= after + fade:
         return stroke

@@ -18,7 +18,7 @@ VOLUME, PAN, REVERB, CHORUS, SOUND_OFF, RESET = 7, 10, 91, 93, 120, 121  # contr
 BANK = (0, 32)  # controllers that choose other sounds than General MIDI's
 CHANNELS = 16
 DRUM_CHANNEL = 9  # counted from zero
-LONGEST_NOTE = 8.0  # seconds; a note that nothing ends
+LONGEST_NOTE = 8.0  # seconds; a note without an end
 _TICKS_PER_SECOND = 1000  # 500 ticks a beat at MIDI's default tempo of 120 beats a minute
 
 
@@ -53,7 +53,7 @@ def mido() -> "mido_module":
 
 @lru_cache(maxsize=8)
 def read_events(path: Path) -> list[Event]:
-    """All channel messages of a file in order, changes of tempo worked in. Not to be changed: it is kept for a while.
+    """All channel messages of a file in order, with changes of tempo applied. The list is cached: do not change it.
 
     Raises:
         UnbraidError: the file is not MIDI, or damaged.

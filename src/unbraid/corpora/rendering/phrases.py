@@ -4,15 +4,14 @@ The voice was built from recordings that may be used for any purpose (Black & Le
 http://www.festvox.org/cmu_arctic). Phrases are random words without meaning, so that any word can follow any other.
 """
 
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from unbraid.corpora.rendering.digits import DIGITS
+from unbraid.corpora.rendering.programs import find_program
 from unbraid.corpora.rendering.speech import Take, record
-from unbraid.errors import RuntimeUnavailable
 
 VOICE = "slt"
 DIGIT_SHARE = 0.5  # of the utterances
@@ -49,19 +48,14 @@ WORDS = tuple(_COMMON.split())
 
 
 def speak_phrases(folder: Path, utterances: int, seed: int = 0) -> Iterator[Path]:
-    """Write utterances and their manifest.csv, with texts such as "3 0, 5" and "warm bread", into a new folder; each
-    path is told when it is there. The same program says the same for the same seed.
+    """Write utterances and their manifest.csv, with texts such as "3 0, 5" and "warm bread", into a new folder; yields
+    each path once it is written. The same program says the same for the same seed.
 
     Raises:
         RuntimeUnavailable: flite is not installed.
         UsageError: the folder is there already.
     """
-    flite = shutil.which("flite")
-    if flite is None:
-        raise RuntimeUnavailable(
-            "Phrases need the program flite, which is not installed; get it with `apt install flite` (Debian, Ubuntu) "
-            "or `brew install flite` (macOS)."
-        )
+    flite = find_program("flite")
     yield from record(folder, (_take(flite, n, np.random.default_rng((seed, n))) for n in range(utterances)))
 
 

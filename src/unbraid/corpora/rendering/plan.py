@@ -62,7 +62,7 @@ class PartPlan:
 
 @dataclass(frozen=True)
 class SingerPlan:
-    """Whose voice, and how it sings the melody; or how it is placed as it was recorded."""
+    """A voice, and how it sings the melody, or how its recording is mixed."""
 
     sung: bool
     files: tuple[str, ...]
@@ -73,7 +73,7 @@ class SingerPlan:
     portamento_seconds: float
     vibrato_hz: float
     vibrato_cents: float
-    harmony_semitones: float | None  # a second voice, so far away
+    harmony_semitones: float | None  # between the melody and a second voice
     pan: float
     width: float
     hall_seconds: float
@@ -103,7 +103,7 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """Its folder's."""
+        """The name of its folder."""
         return f"song-{self.seed}-{self.number:05d}"
 
     def as_json(self) -> str:

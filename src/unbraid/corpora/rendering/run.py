@@ -12,10 +12,10 @@ from pathlib import Path
 from unbraid.corpora.rendering.draw import draw_plan
 from unbraid.corpora.rendering.midi import mido
 from unbraid.corpora.rendering.plan import Rendering
+from unbraid.corpora.rendering.programs import find_program
 from unbraid.corpora.rendering.singing import world
 from unbraid.corpora.rendering.song import is_there, render_song
 from unbraid.corpora.rendering.stock import Stock
-from unbraid.corpora.rendering.synth import fluidsynth
 from unbraid.errors import RuntimeUnavailable, UnbraidError
 from unbraid.files.workdir import swept
 
@@ -35,13 +35,13 @@ class Outcome:
 def render_songs(
     stock: Stock, how: Rendering, place: Path, numbers: Sequence[int], workers: int = 1
 ) -> Iterator[Outcome]:
-    """Render these songs into folders of `place`, in the order in which they are done.
+    """Render these songs into folders of `place`, in the order in which they are finished.
 
     Raises:
         RuntimeUnavailable: a program or package is missing.
     """
     mido()
-    fluidsynth()
+    find_program("fluidsynth")
     if stock.singers and how.sung:
         world()
     place.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def _in_processes(stock: Stock, how: Rendering, place: Path, numbers: Sequence[i
 
 
 def render_one(stock: Stock, how: Rendering, place: Path, number: int) -> Outcome:
-    """A song, unless it is there."""
+    """Render a song, unless it is there."""
     try:
         plan, troubles = draw_plan(stock, how, number)
         if is_there(plan, place):
@@ -82,7 +82,7 @@ def _start_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    """A pool's workers wait for work for ever where their parent was killed."""
+    """Without this, a pool's workers would wait for ever after their parent was killed."""
     if parent := parent_process():
         parent.join()
         os._exit(1)

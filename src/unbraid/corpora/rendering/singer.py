@@ -16,7 +16,7 @@ from unbraid.dsp.downmix import downmixed
 
 _VOICE_SECONDS = 12.0  # of speech are analysed
 _SECOND_VOICE_DB, _SECOND_VOICE_SECONDS = -5.0, 0.025
-_VOICE = 1  # which of a song's generators is the voice's
+_VOICE = 1  # the voice's random generator among a song's
 
 
 def sung_part(singer: SingerPlan, plan: Plan, notes: list[Note]) -> Array:

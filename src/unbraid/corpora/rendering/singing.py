@@ -6,11 +6,9 @@ is scaled in frequency, as by another size of the vocal tract. Unvoiced frames, 
 Between phrases of the melody there is silence.
 """
 
-import importlib.machinery
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from importlib import import_module
 from types import ModuleType
 
 import numpy as np
@@ -60,21 +58,16 @@ class Style:
     first_frame: float = 0.0  # where in the voice to begin, as a share of it
 
 
-@cache
 def world() -> ModuleType:
-    """WORLD's compiled module; its package's __init__ asks for pkg_resources, which setuptools no longer has.
+    """The package that has WORLD.
 
     Raises:
-        RuntimeUnavailable: pyworld is not installed.
+        RuntimeUnavailable: it is not installed.
     """
-    package = importlib.util.find_spec("pyworld")
-    inside = package.submodule_search_locations if package else None
-    spec = importlib.machinery.PathFinder.find_spec("pyworld.pyworld", inside) if inside else None
-    if spec is None or spec.loader is None:
-        raise lacking("Singing", "pyworld")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    try:
+        return import_module("pyworld")
+    except ModuleNotFoundError:
+        raise lacking("Singing", "pyworld") from None
 
 
 def analysis_rate(sample_rate: int) -> int:

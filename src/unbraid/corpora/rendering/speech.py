@@ -6,7 +6,6 @@ and variants give a hundred different voices. Words have open syllables, because
 """
 
 import csv
-import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ import numpy as np
 
 from unbraid import audio
 from unbraid.corpora import manifest
+from unbraid.corpora.rendering.programs import find_program
 from unbraid.corpora.rendering.stock import split_of
-from unbraid.errors import RuntimeUnavailable, UnbraidError, UsageError
+from unbraid.errors import UnbraidError, UsageError
 from unbraid.files.atomic import appearing
 from unbraid.files.workdir import disk_errors, sweep
 
@@ -35,7 +35,7 @@ _COLUMNS = ("path", "speaker", "split", "text")
 
 @dataclass(frozen=True)
 class Take:
-    """One utterance to be made."""
+    """An utterance to synthesise."""
 
     voice: str
     text: str  # as the manifest has it
@@ -44,18 +44,18 @@ class Take:
 
 
 def speak(folder: Path, utterances: int, seed: int = 0) -> Iterator[Path]:
-    """Write utterances of made-up words and their manifest.csv into a new folder; each path is told when it is there.
+    """Write utterances of made-up words and their manifest.csv into a new folder; yields each path once it is written.
 
     Raises:
         RuntimeUnavailable: espeak-ng is not installed.
         UsageError: the folder is there already.
     """
-    program = espeak()
+    program = find_program("espeak-ng")
     yield from record(folder, (_take(program, np.random.default_rng((seed, n))) for n in range(utterances)))
 
 
 def record(folder: Path, takes: Iterable[Take]) -> Iterator[Path]:
-    """Let the takes be said, into a new folder with a manifest.csv; each path is told when it is there.
+    """Synthesise takes into a new folder with a manifest.csv; yields each path once it is written.
 
     Raises:
         UsageError: the folder is there already.
@@ -81,21 +81,6 @@ def record(folder: Path, takes: Iterable[Take]) -> Iterator[Path]:
 def words(count: int, random: np.random.Generator) -> str:
     """`count` made-up words."""
     return " ".join("".join(_syllable(random) for _ in range(random.integers(1, 4))) for _ in range(count))
-
-
-def espeak() -> str:
-    """The program.
-
-    Raises:
-        RuntimeUnavailable: it is not installed.
-    """
-    program = shutil.which("espeak-ng")
-    if program is None:
-        raise RuntimeUnavailable(
-            "Speaking needs the program espeak-ng, which is not installed; get it with `apt install espeak-ng` "
-            "(Debian, Ubuntu) or `brew install espeak-ng` (macOS)."
-        )
-    return program
 
 
 def _syllable(random: np.random.Generator) -> str:

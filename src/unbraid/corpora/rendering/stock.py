@@ -6,18 +6,18 @@ the bytes: an eighth is test, a sixteenth dev), so that two splits never share a
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from unbraid.corpora import manifest
 from unbraid.corpora.rendering.kits import is_kit
+from unbraid.corpora.speakers import SUFFIXES
 from unbraid.errors import UnbraidError, UsageError
 from unbraid.files.walk import files_in
 
 SPLITS = ("train", "dev", "test")
 _MIDI = (".mid", ".midi")
-_AUDIO = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aiff", ".aif")
 _SINGING = ("vocal", "sing", "sung", "song", "choir", "acapella", "acappella")
 
 
@@ -65,7 +65,8 @@ def find_stock(material: Material, split: str) -> Stock:
         _check_soundfont(path)
     if not material.soundfonts:
         raise UsageError("Rendering needs a SoundFont; name at least one .sf2 or .sf3 file.")
-    kits = [path for folder in material.kits for path in _files(folder, (".xml",)) if _is_kit(path)]
+    found = (path for folder in material.kits for path in _files(folder, (".xml",)))
+    kits = [path for path in found if path.name == "drumkit.xml" and is_kit(path)]
     if material.kits and not kits:
         raise UsageError(
             f"No drumkit.xml with a kick, a snare and a hi-hat is in {_listed(material.kits)}; "
@@ -83,15 +84,15 @@ def _midi_files(folder: Path, split: str) -> list[Path]:
 
 
 def split_of(content: bytes) -> str:
-    """To which split content belongs that nothing else assigns."""
+    """The split of content that neither a manifest nor a folder assigns."""
     place = zlib.crc32(content) % 16
     return "dev" if place == 2 else "test" if place < 2 else "train"
 
 
 def _singers(folder: Path, split: str) -> tuple[Singer, ...]:
-    rows = _divided(folder, split, _AUDIO)
+    rows = _divided(folder, split, SUFFIXES)
     if rows is None:
-        rows = [(path, "") for path in _files(folder, _AUDIO)]
+        rows = [(path, "") for path in _files(folder, SUFFIXES)]
     voices: dict[str, list[Path]] = {}
     for path, speaker in rows:
         if speaker or not _is_instrument(path):
@@ -112,7 +113,7 @@ def _is_instrument(path: Path) -> bool:
     return path.stem in ("drums", "bass", "piano", "other", "mixture", "accompaniment")
 
 
-def _divided(folder: Path, split: str, suffixes: Sequence[str]) -> list[tuple[Path, str]] | None:
+def _divided(folder: Path, split: str, suffixes: Collection[str]) -> list[tuple[Path, str]] | None:
     """The files of the split with their speakers; None if the folder does not name them."""
     if (folder / manifest.NAME).is_file():
         rows = manifest.read_rows(folder / manifest.NAME, ("path", "split"))
@@ -123,12 +124,8 @@ def _divided(folder: Path, split: str, suffixes: Sequence[str]) -> list[tuple[Pa
     return None
 
 
-def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+def _files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     return sorted(files_in(_folder(folder), suffixes))
-
-
-def _is_kit(path: Path) -> bool:
-    return path.name == "drumkit.xml" and is_kit(path)
 
 
 def _folder(folder: Path) -> Path:

@@ -1,6 +1,5 @@
 """Synthesis of MIDI events by the program FluidSynth with any SoundFont (https://www.fluidsynth.org)."""
 
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ import numpy as np
 from unbraid import audio
 from unbraid.corpora.rendering.effects import Array
 from unbraid.corpora.rendering.midi import CHANNELS, CONTROL, RESET, SOUND_OFF, Event, faster, write_events
-from unbraid.errors import RuntimeUnavailable, UnbraidError
+from unbraid.corpora.rendering.programs import find_program
+from unbraid.errors import UnbraidError
 from unbraid.files.workdir import temporary_folder
 
 RATE = 44100  # Hz
@@ -22,7 +22,7 @@ _GAIN = "0.2"  # far from clipping; levels are set afterwards
 
 @dataclass(frozen=True)
 class Room:
-    """FluidSynth's own reverb and chorus; how much of it a channel gets is for its controllers to say."""
+    """FluidSynth's reverb and chorus; controllers set how much of it each channel gets."""
 
     size: float = 0.2
     damp: float = 0.2
@@ -31,28 +31,13 @@ class Room:
     chorus_hz: float = 0.3
 
 
-def fluidsynth() -> str:
-    """The program.
-
-    Raises:
-        RuntimeUnavailable: it is not installed.
-    """
-    program = shutil.which("fluidsynth")
-    if program is None:
-        raise RuntimeUnavailable(
-            "Rendering needs the program fluidsynth, which is not installed; get it with `apt install fluidsynth "
-            "fluid-soundfont-gm` (Debian, Ubuntu) or `brew install fluid-synth` (macOS)."
-        )
-    return program
-
-
 def play(takes: Sequence[Sequence[Event]], soundfont: Path, seconds: float, room: Room) -> list[Array]:
     """The sound (2, T) of each take at 44.1 kHz, of just this length.
 
-    FluidSynth plays one after the other, so that it reads the SoundFont, which can take longer than playing, once.
+    FluidSynth plays them one after the other, so that it reads the SoundFont once, which can take longer than playing.
     """
     settings = {
-        "synth.default-soundfont": "",  # instead of one that cannot be read, unasked
+        "synth.default-soundfont": "",  # or it would replace one that cannot be read
         "synth.dynamic-sample-loading": 1,  # read only the samples in use of a large SoundFont
         "synth.cpu-cores": 1,
         "synth.reverb.room-size": f"{room.size:.3f}",
@@ -64,7 +49,8 @@ def play(takes: Sequence[Sequence[Event]], soundfont: Path, seconds: float, room
     with temporary_folder() as folder:
         midi, wav = folder / "song.mid", folder / "song.wav"
         write_events(one_after_the_other(takes, seconds), midi)
-        command = [fluidsynth(), "-niq", "-g", _GAIN, "-r", str(RATE), "-T", "wav", "-O", "float", "-F", str(wav)]
+        command = [find_program("fluidsynth"), "-niq", "-g", _GAIN, "-r", str(RATE)]
+        command += ["-T", "wav", "-O", "float", "-F", str(wav)]
         command += [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
         _run([*command, str(soundfont), str(midi)], wav, soundfont)
         sound = audio.read(wav)[0]
@@ -75,7 +61,7 @@ def play(takes: Sequence[Sequence[Event]], soundfont: Path, seconds: float, room
 
 
 def one_after_the_other(takes: Sequence[Sequence[Event]], seconds: float) -> list[Event]:
-    """The takes with silence in between, notes without an end ended: else FluidSynth would not stop."""
+    """The takes with silence in between; open notes are ended, or FluidSynth would not stop."""
     events: list[Event] = []
     for take in takes:
         ends = (Event(seconds, CONTROL, c, (control, 0)) for control in (SOUND_OFF, RESET) for c in range(CHANNELS))

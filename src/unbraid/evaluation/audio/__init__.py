@@ -1,1 +1,1 @@
-"""Scores of models that make sound of sound, frame for frame: spectrograms without noise, and vocoders."""
+"""Evaluating audio-to-audio models: denoisers of spectrograms, and vocoders."""

@@ -1,144 +1,89 @@
 """The scores of an audio-to-audio model: summed up, as JSON, for a terminal, per recording, and as a page."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unbraid.evaluation.audio.run import LSD, STOI, SoundEvaluation, SoundResult
-from unbraid.evaluation.statistics import INTERVAL, Cost, Statistic, statistic, total_cost
+from unbraid.evaluation.audio.run import LSD, STOI, SoundResult, baseline
+from unbraid.evaluation.report import Report, Setting, total_cost
+from unbraid.evaluation.run import Evaluation
+from unbraid.evaluation.statistics import INTERVAL, Gain, gain_of
 from unbraid.tasks.pages import scores_page
 from unbraid.tasks.pages.tables import Column, Table, cell, number, text
 
 TITLES = {LSD: ("log-spectral distance of log-mel spectrograms", "dB", 2), STOI: ("STOI (classic, 10 kHz)", "", 3)}
 
 
-@dataclass(frozen=True)
-class SoundSetting:
-    """What was evaluated, and how; in the names of the JSON summary."""
-
-    model: str
-    dataset: str
-    split: str
-    noise: str | None  # in words
-    compared_to: str  # the baseline
-    precision: str
-    device: str
-    threads: int | None
-
-
-@dataclass(frozen=True)
-class SoundLine:
-    """A measure over all recordings."""
-
-    key: str
-    without: Statistic
-    model: Statistic
-    change: Statistic
-
-    @property
-    def share(self) -> float | None:
-        """The change of the mean, relative to the baseline."""
-        return None if not self.without.mean or self.model.mean is None else self.model.mean / self.without.mean - 1
-
-
-@dataclass(frozen=True)
-class SoundSummary:
-    """The scores of an evaluation, summed up."""
-
-    setting: SoundSetting
-    lines: tuple[SoundLine, ...]
-    recordings: int  # that did not fail
-    failed: tuple[str, ...]
-    cost: Cost
-    silent: int  # recordings left out for a silent voice
-    alone: int  # recordings left out for having no noise
-
-    @property
-    def left_out(self) -> list[str]:
-        """The recordings that are in no mean, and why."""
-        if not (count := self.silent + self.alone):
-            return []
-        why = f"{self.silent} with a silent voice, {self.alone} with nothing but the voice"
-        return [f"{count} of {self.recordings} recordings left out ({why})"]
-
-
-def summarise_sounds(evaluation: SoundEvaluation, setting: SoundSetting, peak_memory_bytes: int | None) -> SoundSummary:
+def report(evaluation: Evaluation[SoundResult], setting: Setting) -> Report:
     """Sum an evaluation up."""
-    results = evaluation.results
-    lines = tuple(_line(key, results) for key in TITLES if any(key in result.scores for result in results))
-    failed = tuple(failure.name for failure in evaluation.failures)
-    silent, alone = (sum(result.state == state for result in results) for state in ("silent", "alone"))
-    cost = total_cost(results, setting, peak_memory_bytes)
-    return SoundSummary(setting, lines, len(results), failed, cost, silent, alone)
-
-
-def _line(key: str, results: Sequence[SoundResult]) -> SoundLine:
-    pairs = [result.scores[key] for result in results if key in result.scores]
-    return SoundLine(
-        key,
-        statistic([pair.without for pair in pairs]),
-        statistic([pair.model for pair in pairs]),
-        statistic([pair.model - pair.without for pair in pairs]),
-    )
-
-
-def sounds_as_json(summary: SoundSummary) -> dict[str, Any]:
-    """The summary as JSON values."""
-    return {
-        **asdict(summary.setting),
-        "recordings": summary.recordings,
-        "failed": list(summary.failed),
-        "silent_recordings": summary.silent,
-        "recordings_without_noise": summary.alone,
-        "audio_seconds": round(summary.cost.seconds, 3),
-        "scores": [_line_as_json(line) for line in summary.lines],
+    results, failures, noise = evaluation.results, evaluation.failures, setting.request.noise_words()
+    cost, states, compared_to = total_cost(results, setting), Counter(r.state for r in results), baseline(setting.spec)
+    scored = {key: [result.scores[key] for result in results if key in result.scores] for key in TITLES}
+    gains = {key: gain_of([(each.without, each.model) for each in scores]) for key, scores in scored.items() if scores}
+    subject = f"{setting.title}: {len(results)} recordings, {cost.length}{f', with {noise}' if noise else ''}"
+    notes = [INTERVAL]
+    if count := states["silent"] + states["alone"]:
+        why = f"{states['silent']} with a silent voice, {states['alone']} with nothing but the voice"
+        notes.append(f"{count} of {len(results)} recordings left out ({why})")
+    values = {
+        **setting.as_json(failures),
+        "noise": noise,
+        "compared_to": compared_to,
+        "recordings": len(results),
+        "silent_recordings": states["silent"],
+        "recordings_without_noise": states["alone"],
+        "scores": [_as_json(key, gain) for key, gain in gains.items()],
         "interval": INTERVAL,
-        **summary.cost.as_json(),
+        **cost.as_json(),
     }
+    scores, recordings = _scores(gains, compared_to), table(results)
+    page = scores_page.scores_page(
+        setting.title,
+        f"{subject}. {cost.line('network')}",
+        [_tile(key, gain, compared_to) for key, gain in gains.items()],
+        [
+            scores_page.section("Scores", scores.html(), scores_page.notes(*notes)),
+            scores_page.sortable("Every recording", recordings),
+            scores_page.failures(failures, "recordings"),
+        ],
+    )
+    lines = [subject, *scores.lines(), *notes, cost.line("network")]
+    return Report(values, lines, "recordings", recordings, page)
 
 
-def _line_as_json(line: SoundLine) -> dict[str, Any]:
-    title, unit, _ = TITLES[line.key]
+def _share(gain: Gain) -> float | None:
+    """The change of the mean in percent of the baseline."""
+    before, after = gain.mixture.mean, gain.estimate.mean
+    return None if not before or after is None else 100 * (after / before - 1)
+
+
+def _as_json(key: str, gain: Gain) -> dict[str, Any]:
+    title, unit, _ = TITLES[key]
+    share = _share(gain)
     return {
         "metric": title,
         "unit": unit,
-        "without": line.without.as_json(),
-        "model": line.model.as_json(),
-        "change": line.change.as_json(),
-        "change_percent": None if line.share is None else round(100 * line.share, 2),
+        "without": gain.mixture.as_json(),
+        "model": gain.estimate.as_json(),
+        "change": gain.improvement.as_json(),
+        "change_percent": None if share is None else round(share, 2),
     }
 
 
-def lines(summary: SoundSummary) -> list[str]:
-    """The summary for a terminal."""
-    return [_subject(summary), *_scores(summary).lines(), INTERVAL, *summary.left_out, summary.cost.line("network")]
-
-
-def _subject(summary: SoundSummary) -> str:
-    """The model and the corpus."""
-    setting = summary.setting
-    noise = f", with {setting.noise}" if setting.noise else ""
-    minutes = summary.cost.seconds / 60
-    return (
-        f"{setting.model} on {setting.dataset}, split {setting.split}: {summary.recordings} recordings, "
-        f"{minutes:.1f} min{noise}"
-    )
-
-
-def _scores(summary: SoundSummary) -> Table:
-    heads = ("metric", summary.setting.compared_to, "model", "change", "95 % interval", "change in %", "n")
+def _scores(gains: Mapping[str, Gain], compared_to: str) -> Table:
+    heads = ("metric", compared_to, "model", "change", "95 % interval", "change in %", "n")
     rows = []
-    for line in summary.lines:
-        title, unit, digits = TITLES[line.key]
+    for key, gain in gains.items():
+        title, unit, digits = TITLES[key]
         rows.append([
             text(title + (f", {unit}" if unit else "")),
-            cell(line.without.mean, digits),
-            cell(line.model.mean, digits),
-            cell(line.change.mean, digits, sign=True),
-            text(line.change.between(digits)),
-            cell(None if line.share is None else 100 * line.share, 1, sign=True),
-            text(line.change.n),
+            cell(gain.mixture.mean, digits),
+            cell(gain.estimate.mean, digits),
+            cell(gain.improvement.mean, digits, sign=True),
+            text(gain.improvement.between(digits)),
+            cell(_share(gain), 1, sign=True),
+            text(gain.improvement.n),
         ])  # fmt: skip
     return Table([Column(head, head) for head in heads], rows)
 
@@ -160,23 +105,8 @@ def table(results: Sequence[SoundResult]) -> Table:
     return Table([*columns, Column("voice", "")], rows)
 
 
-def page(evaluation: SoundEvaluation, summary: SoundSummary) -> str:
-    """The page."""
-    setting, small = summary.setting, scores_page.notes(INTERVAL, *summary.left_out)
-    return scores_page.scores_page(
-        f"{setting.model} on {setting.dataset}, split {setting.split}",
-        f"{_subject(summary)}. {summary.cost.line('network')}",
-        [_tile(line, setting.compared_to) for line in summary.lines],
-        [
-            scores_page.section("Scores", _scores(summary).html(), small),
-            scores_page.sortable("Every recording", table(evaluation.results)),
-            scores_page.failures(evaluation.failures, "recordings"),
-        ],
-    )
-
-
-def _tile(line: SoundLine, baseline: str) -> str:
-    title, unit, digits = TITLES[line.key]
-    value = number(line.model.mean, digits) + (f" {unit}" if unit else "")
-    beside = f"{baseline}: {number(line.without.mean, digits)}; n = {line.model.n}"
-    return scores_page.tile(line.key.upper(), value, beside, title)
+def _tile(key: str, gain: Gain, compared_to: str) -> str:
+    title, unit, digits = TITLES[key]
+    value = number(gain.estimate.mean, digits) + (f" {unit}" if unit else "")
+    beside = f"{compared_to}: {number(gain.mixture.mean, digits)}; n = {gain.estimate.n}"
+    return scores_page.tile(key.upper(), value, beside, title)

@@ -10,8 +10,7 @@ and of waveforms besides STOI, where `pystoi` is installed. Silent recordings, a
 noise, are left out and counted. Time is that of the network alone.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -22,7 +21,7 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.griffin_lim import ITERATIONS, griffin_lim
 from unbraid.dsp.mel import mel_levels, to_db
 from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.run import Failure, TimedResult, attempts, gathered, timed
+from unbraid.evaluation.run import TimedResult, timed
 from unbraid.evaluation.speech.scoring import is_alone, is_quiet
 from unbraid.hub.spec import Mel, ModelSpec
 
@@ -56,23 +55,6 @@ class SoundResult(TimedResult):
     state: VoiceState = "scored"  # of the voice: silent, or alone in what was heard
 
 
-@dataclass
-class SoundEvaluation:
-    """Results as they come in."""
-
-    stoi: Measure | None  # of waveforms, where its package is installed
-    results: list[SoundResult] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-
-    def run(
-        self, converter: Converts, mixtures: Sequence[Mixture], noise: AddedNoise | None
-    ) -> Iterator[Failure | None]:
-        """Convert and score one recording after another."""
-        score = score_vocoder if is_vocoder(converter.spec) else score_spectrogram
-        found = attempts(mixtures, lambda mixture: score(converter, mixture, noise, self.stoi))
-        return gathered(found, self.results.append, self.failures)
-
-
 def is_vocoder(spec: ModelSpec) -> bool:
     """Whether a model turns spectrograms into waveforms."""
     return spec.task == "vocoder"
@@ -83,9 +65,7 @@ def baseline(spec: ModelSpec) -> str:
     return f"Griffin-Lim, {ITERATIONS} iterations" if is_vocoder(spec) else "noisy input"
 
 
-def score_spectrogram(
-    converter: Converts, mixture: Mixture, noise: AddedNoise | None, stoi: Measure | None = None
-) -> SoundResult:
+def score_spectrogram(converter: Converts, mixture: Mixture, noise: AddedNoise | None) -> SoundResult:
     """Score the spectrogram that a model makes of a noisy voice."""
     spec, mel, rate = converter.spec, _mel(converter.spec), converter.spec.sample_rate
     heard, (voice,) = read_mixture(mixture, rate)  # (T,), (1, T)
@@ -101,9 +81,7 @@ def score_spectrogram(
     return SoundResult(mixture.name, heard.size / rate, wall, cpu, scores)
 
 
-def score_vocoder(
-    converter: Converts, mixture: Mixture, noise: AddedNoise | None = None, stoi: Measure | None = None
-) -> SoundResult:
+def score_vocoder(converter: Converts, mixture: Mixture, stoi: Measure | None = None) -> SoundResult:
     """Score the waveform that a model makes of a voice's spectrogram."""
     mel, rate = _mel(converter.spec), converter.spec.sample_rate
     _, (voice,) = read_mixture(mixture, rate)  # (1, T)

@@ -1,24 +1,16 @@
 """The scores of music separation over songs: summed up, as JSON, for a terminal, per stem of a song, and as a page."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from unbraid.evaluation.music.run import MusicEvaluation, SongResult, StemCase
+from unbraid.evaluation.music.run import MusicEvaluation, StemCase
 from unbraid.evaluation.music.scoring import BSS, USDR, Scale, StemState
-from unbraid.evaluation.statistics import (
-    GAINS,
-    INTERVAL,
-    Cost,
-    Statistic,
-    gain_cells,
-    gain_tile,
-    many,
-    statistic,
-    total_cost,
-)
+from unbraid.evaluation.report import Report, Setting, total_cost
+from unbraid.evaluation.statistics import GAINS, INTERVAL, Gain, Statistic, gain_of, many, statistic
 from unbraid.tasks.pages import plots, scores_page
 from unbraid.tasks.pages.tables import Cell, Column, Table, cell, number, text
 
@@ -26,192 +18,140 @@ AVERAGE = "means and medians are over the songs that have the stem; SiSEC 2018 g
 INTERVALS = INTERVAL.replace("mixtures", "songs")
 DIGITS = 2
 _GAIN = f"{USDR.name}i"
+_LEFT_OUT: Mapping[StemState, tuple[str, str]] = {  # songs in which a stem has no score: their name in JSON, and why
+    "absent": ("songs_without_the_stem", "without it"),
+    "silent": ("songs_with_the_stem_silent", "with it silent"),
+    "alone": ("songs_with_the_stem_alone", "with it alone"),
+}
 
 
 @dataclass(frozen=True)
-class StemLine:
+class StemGain:
     """The scores of one stem over all songs."""
 
     stem: str
-    mixture: Statistic  # uSDR
-    estimate: Statistic
-    improvement: Statistic
+    usdr: Gain
     bss: tuple[tuple[Scale, Statistic], ...]  # empty where not asked for
-    absent: int  # songs that lack it
-    silent: int  # songs in which it cannot be heard
-    alone: int  # songs in which nothing else can
+    songs: Mapping[StemState, int]  # with the stem in each state
     mute: int  # scored estimates that are silent
 
     @property
     def left_out(self) -> int:
         """Songs without a score of the stem."""
-        return self.absent + self.silent + self.alone
+        return sum(self.songs[state] for state in _LEFT_OUT)
 
 
-@dataclass(frozen=True)
-class MusicSetting:
-    """What was evaluated, and how; in the names of the JSON summary."""
-
-    model: str
-    stems: tuple[str, ...]
-    sample_rate: int  # Hz
-    dataset: str
-    split: str
-    wiener: int  # iterations
-    precision: str
-    device: str
-    threads: int | None
-
-
-@dataclass(frozen=True)
-class MusicSummary:
-    """The scores of an evaluation, summed up."""
-
-    setting: MusicSetting
-    lines: tuple[StemLine, ...]
-    songs: int  # that were scored
-    failed: tuple[str, ...]
-    cost: Cost
-    bss_frames: tuple[int, int]  # scored by BSS Eval, and in all
-
-    @property
-    def mean_improvement(self) -> float | None:
-        """Mean of the stems' means."""
-        means = [line.improvement.mean for line in self.lines if line.improvement.mean is not None]
-        return fmean(means) if means else None
-
-
-def summarise_songs(evaluation: MusicEvaluation, setting: MusicSetting, peak_memory_bytes: int | None) -> MusicSummary:
+def report(evaluation: MusicEvaluation, setting: Setting) -> Report:
     """Sum an evaluation up."""
-    results = evaluation.results
-    return MusicSummary(
-        setting,
-        tuple(_line(stem, results, evaluation.with_bss) for stem in setting.stems),
-        len(results),
-        tuple(failure.name for failure in evaluation.failures),
-        total_cost(results, setting, peak_memory_bytes),
-        (sum(result.bss_frames[0] for result in results), sum(result.bss_frames[1] for result in results)),
+    results, request, spec = evaluation.results, setting.request, setting.spec
+    found, cost = stem_gains(evaluation, spec.stems), total_cost(results, setting)
+    mean, frames = mean_improvement(found), [sum(result.bss_frames[i] for result in results) for i in (0, 1)]
+    masks = f"Wiener filter, {many(request.wiener, 'iteration')}" if request.wiener else "soft masks"
+    subject = f"{setting.title}: {many(len(results), 'song')}, {cost.length} at {spec.sample_rate} Hz, {masks}"
+    notes = [AVERAGE, INTERVALS, *_left_out(found, len(results), frames)]
+    usdr = [[text(each.stem), *each.usdr.cells(DIGITS)] for each in found]
+    mean_row = [text(word) for word in ("mean of stems", "", "", number(mean, DIGITS, sign=True), "", "", "")]
+    lines = [subject, f"{USDR.name} ({USDR.variant}), dB", *_usdr([*usdr, mean_row]).lines()]
+    scores = [scores_page.paragraph(f"{USDR.name}, in dB: {USDR.variant}."), _usdr(usdr).html()]
+    if evaluation.with_bss:
+        lines += [f"{', '.join(scale.name for scale in BSS)} ({BSS[0].variant}), dB", *_bss(found).lines()]
+        scores += [scores_page.paragraph(f"In dB: {BSS[0].variant}."), _bss(found).html()]
+    values = {
+        **setting.as_json(evaluation.failures),
+        "stems": list(spec.stems),
+        "sample_rate": spec.sample_rate,
+        "wiener": request.wiener,
+        "songs": len(results),
+        "scores": [score for each in found for score in _as_json(each)],
+        "mean_improvement_db": None if mean is None else round(mean, 4),  # of uSDR, over the stems
+        "bss_eval_frames": dict(zip(("scored", "all"), frames, strict=True)),
+        "average": AVERAGE,
+        "interval": INTERVALS,
+        **cost.as_json(),
+    }
+    tables = {f"Every song: {stem}": table(evaluation, stem) for stem in spec.stems}
+    page = scores_page.scores_page(
+        setting.title,
+        subject,
+        [*(each.usdr.tile(f"{each.stem}, {_GAIN}", "dB", DIGITS) for each in found), *cost.tiles()],
+        [
+            scores_page.section("Scores", *scores, scores_page.notes(*notes)),
+            _plot(evaluation, spec.stems),
+            _cases(evaluation, spec.sample_rate),
+            *(scores_page.sortable(heading, rows, kind="sortable wrap") for heading, rows in tables.items()),
+            scores_page.failures(evaluation.failures, "songs"),
+        ],
     )
+    return Report(values, [*lines, *notes, cost.line()], "songs", table(evaluation), page)
 
 
-def _line(stem: str, results: Sequence[SongResult], with_bss: bool) -> StemLine:
-    scores = [score for result in results for score in result.stems if score.stem == stem]
+def stem_gains(evaluation: MusicEvaluation, stems: Sequence[str]) -> list[StemGain]:
+    """Each stem over all songs."""
+    return [_gain(stem, evaluation) for stem in stems]
+
+
+def mean_improvement(found: Sequence[StemGain]) -> float | None:
+    """Mean of the stems' means."""
+    means = [each.usdr.improvement.mean for each in found if each.usdr.improvement.mean is not None]
+    return fmean(means) if means else None
+
+
+def _gain(stem: str, evaluation: MusicEvaluation) -> StemGain:
+    scores = [score for result in evaluation.results for score in result.stems if score.stem == stem]
     scored = [score for score in scores if score.state == "scored"]
-
-    def count(state: StemState) -> int:
-        return sum(score.state == state for score in scores)
-
-    return StemLine(
+    bss = ((scale, statistic([score.bss[scale.name] for score in scored if score.bss])) for scale in BSS)
+    return StemGain(
         stem,
-        statistic([score.mixture for score in scored]),
-        statistic([score.estimate for score in scored]),
-        statistic([score.improvement for score in scored]),
-        tuple(
-            (scale, statistic([score.bss[scale.name] for score in scored if scale.name in score.bss]))
-            for scale in (BSS if with_bss else ())
-        ),
-        count("absent"),
-        count("silent"),
-        count("alone"),
+        gain_of([(score.mixture, score.estimate) for score in scored]),
+        tuple(bss) if evaluation.with_bss else (),
+        Counter(score.state for score in scores),
         sum(score.is_mute for score in scored),
     )
 
 
-def songs_as_json(summary: MusicSummary) -> dict[str, Any]:
-    """The summary as JSON values."""
-    mean = summary.mean_improvement
-    return {
-        **asdict(summary.setting),
-        "stems": list(summary.setting.stems),
-        "songs": summary.songs,
-        "failed": list(summary.failed),
-        "audio_seconds": round(summary.cost.seconds, 3),
-        "scores": [score for line in summary.lines for score in _line_as_json(line)],
-        "mean_improvement_db": None if mean is None else round(mean, 4),  # of uSDR, over the stems
-        "bss_eval_frames": dict(zip(("scored", "all"), summary.bss_frames, strict=True)),
-        "average": AVERAGE,
-        "interval": INTERVALS,
-        **summary.cost.as_json(),
-    }
-
-
-def _line_as_json(line: StemLine) -> list[dict[str, Any]]:
-    songs = {
-        "songs_without_the_stem": line.absent,
-        "songs_with_the_stem_silent": line.silent,
-        "songs_with_the_stem_alone": line.alone,
-        "silent_estimates": line.mute,
-    }
-    usdr = {"mixture": line.mixture, "estimate": line.estimate, "improvement": line.improvement}
-    found: list[tuple[Scale, dict[str, Statistic]]] = [(USDR, usdr)]
-    found += [(scale, {"estimate": summed}) for scale, summed in line.bss]
+def _as_json(found: StemGain) -> list[dict[str, Any]]:
+    songs = {key: found.songs[state] for state, (key, _) in _LEFT_OUT.items()} | {"silent_estimates": found.mute}
+    scores = [(USDR, found.usdr.as_json()), *((scale, {"estimate": summed.as_json()}) for scale, summed in found.bss)]
     return [
-        {"stem": line.stem, "metric": scale.name, "variant": scale.variant, "unit": "dB"}
-        | {name: summed.as_json() for name, summed in values.items()}
-        | songs
-        for scale, values in found
+        {"stem": found.stem, "metric": scale.name, "variant": scale.variant, "unit": "dB", **values, **songs}
+        for scale, values in scores
     ]
 
 
-def lines(summary: MusicSummary) -> list[str]:
-    """The summary for a terminal."""
-    mean = cell(summary.mean_improvement, DIGITS, sign=True)
-    told = [_subject(summary), f"{USDR.name} ({USDR.variant}), dB"]
-    told += _usdr(summary, [text(word) for word in ("mean of stems", "", "", mean.shown, "", "", "")]).lines()
-    if any(line.bss for line in summary.lines):
-        told += [f"{', '.join(scale.name for scale in BSS)} ({BSS[0].variant}), dB", *_bss(summary).lines()]
-    return [*told, AVERAGE, INTERVALS, *_left_out(summary), summary.cost.line()]
+def _usdr(rows: Sequence[Sequence[Cell]]) -> Table:
+    return Table([Column("stem", "stem"), *GAINS], rows)
 
 
-def _usdr(summary: MusicSummary, *more: Sequence[Cell]) -> Table:
-    rows = [
-        [text(line.stem), *gain_cells(line.mixture, line.estimate, line.improvement, DIGITS)] for line in summary.lines
-    ]
-    return Table([Column("stem", "stem"), *GAINS], [*rows, *more])
-
-
-def _bss(summary: MusicSummary) -> Table:
+def _bss(found: Sequence[StemGain]) -> Table:
     heads = ["stem", *(f"{scale.name}, {what}" for scale in BSS for what in ("median", "mean"))]
     rows = [
-        [text(line.stem), *(cell(value, DIGITS) for _, summed in line.bss for value in (summed.median, summed.mean))]
-        for line in summary.lines
+        [text(each.stem), *(cell(value, DIGITS) for _, summed in each.bss for value in (summed.median, summed.mean))]
+        for each in found
     ]
     return Table([Column(head, head) for head in heads], rows)
 
 
-def _subject(summary: MusicSummary) -> str:
-    """The model and the corpus."""
-    setting, masks = summary.setting, "soft masks"
-    if setting.wiener:
-        masks = f"Wiener filter, {many(setting.wiener, 'iteration')}"
-    return (
-        f"{setting.model} on {setting.dataset}, split {setting.split}: {many(summary.songs, 'song')}, "
-        f"{summary.cost.seconds / 60:.1f} min at {setting.sample_rate} Hz, {masks}"
-    )
-
-
-def _left_out(summary: MusicSummary) -> list[str]:
+def _left_out(found: Sequence[StemGain], songs: int, frames: Sequence[int]) -> list[str]:
     """The stems that are in no mean, and why."""
-    found = []
-    for line in summary.lines:
-        counts = {"without it": line.absent, "with it silent": line.silent, "with it alone": line.alone}
-        if reasons := [f"{count} {why}" for why, count in counts.items() if count]:
-            found.append(
-                f"{line.stem}: {sum(counts.values())} of {summary.songs} songs left out ({', '.join(reasons)})"
-            )
-        if line.mute:
-            found.append(f"{line.stem}: {line.mute} of {line.improvement.n} estimates are silent; their uSDR is 0 dB")
-    scored, frames = summary.bss_frames
-    if scored < frames:
-        found.append(
-            f"BSS Eval 4: {frames - scored} of {frames} frames left out, in which a stem that the song has is silent"
+    sentences = []
+    for each in found:
+        if reasons := [f"{each.songs[state]} {why}" for state, (_, why) in _LEFT_OUT.items() if each.songs[state]]:
+            sentences.append(f"{each.stem}: {each.left_out} of {songs} songs left out ({', '.join(reasons)})")
+        if each.mute:
+            n = each.usdr.improvement.n
+            sentences.append(f"{each.stem}: {each.mute} of {n} estimates are silent; their uSDR is 0 dB")
+    scored, every = frames
+    if scored < every:
+        sentences.append(
+            f"BSS Eval 4: {every - scored} of {every} frames left out, in which a stem that the song has is silent"
         )
-    return found
+    return sentences
 
 
-def table(results: Sequence[SongResult], with_bss: bool, stem: str | None = None) -> Table:
+def table(evaluation: MusicEvaluation, stem: str | None = None) -> Table:
     """A row for each stem of each song, or for one stem."""
-    scales, column = BSS if with_bss else (), USDR.column
+    with_bss, column = evaluation.with_bss, USDR.column
+    scales = BSS if with_bss else ()
     columns = [
         *(Column("name", "song"), Column("stem", ""), Column("reference", ""), Column("seconds", "length in s")),
         *(Column(column, ""), Column(f"{column}_of_mixture", f"{USDR.name} of mixture, dB")),
@@ -221,7 +161,7 @@ def table(results: Sequence[SongResult], with_bss: bool, stem: str | None = None
         *(Column("wall_seconds", ""), Column("cpu_seconds", "")),
     ]
     rows = []
-    for result in results:
+    for result in evaluation.results:
         for score in result.stems:
             if stem in (None, score.stem):
                 estimate, frames = cell(score.estimate, DIGITS), result.bss_frames[0] if with_bss else ""
@@ -233,29 +173,6 @@ def table(results: Sequence[SongResult], with_bss: bool, stem: str | None = None
                     *(cell(result.wall_seconds, 2), cell(result.cpu_seconds, 2)),
                 ])  # fmt: skip
     return Table(columns, rows)
-
-
-def page(evaluation: MusicEvaluation, summary: MusicSummary) -> str:
-    """The page."""
-    setting = summary.setting
-    scores = [scores_page.paragraph(f"{USDR.name}, in dB: {USDR.variant}."), _usdr(summary).html()]
-    if any(line.bss for line in summary.lines):
-        scores += [scores_page.paragraph(f"In dB: {BSS[0].variant}."), _bss(summary).html()]
-    small = scores_page.notes(AVERAGE, INTERVALS, *_left_out(summary))
-    tiles = [gain_tile(f"{line.stem}, {_GAIN}", line.improvement, "dB", DIGITS) for line in summary.lines]
-    tables = {f"Every song: {stem}": table(evaluation.results, evaluation.with_bss, stem) for stem in setting.stems}
-    return scores_page.scores_page(
-        f"{setting.model} on {setting.dataset}, split {setting.split}",
-        _subject(summary),
-        [*tiles, *summary.cost.tiles()],
-        [
-            scores_page.section("Scores", *scores, small),
-            _plot(evaluation, setting.stems),
-            _cases(evaluation, setting.sample_rate),
-            *(scores_page.sortable(heading, rows, kind="sortable wrap") for heading, rows in tables.items()),
-            scores_page.failures(evaluation.failures, "songs"),
-        ],
-    )
 
 
 def _plot(evaluation: MusicEvaluation, stems: Sequence[str]) -> str:

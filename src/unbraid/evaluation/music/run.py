@@ -6,7 +6,6 @@ go to the same folder (16 bytes a sample and stem). In memory are ten seconds of
 the separation, wall clock and CPU, reading the mixture included, scoring and loading not.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +21,7 @@ from unbraid.errors import AudioError
 from unbraid.evaluation.bss4 import NAMES, bss_eval_4
 from unbraid.evaluation.music.scoring import Array, StemExcerpt, StemScore, StemSums
 from unbraid.evaluation.music.spool import Spool, rejoined, write_mixture
-from unbraid.evaluation.run import Failure, TimedResult, Worst, attempts, gathered
+from unbraid.evaluation.run import Evaluation, TimedResult, Worst, timed
 from unbraid.files.workdir import temporary_folder
 from unbraid.hub.spec import ModelSpec
 
@@ -58,18 +57,11 @@ class StemCase:
 
 
 @dataclass
-class MusicEvaluation:
-    """Results as they come in, with the sounds of the worst stems."""
+class MusicEvaluation(Evaluation[SongResult]):
+    """The scores of songs, with the sounds of the worst stems."""
 
     with_bss: bool
-    results: list[SongResult] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
     worst: Worst[StemCase] = field(default_factory=Worst)  # by improvement of uSDR
-
-    def run(self, separator: SeparatesFiles, songs: Sequence[Song]) -> Iterator[Failure | None]:
-        """Separate and score one song after another."""
-        found = attempts(songs, lambda song: separate_and_score_song(separator, song, self.with_bss))
-        return gathered(found, self.add, self.failures)
 
     def add(self, scored: "tuple[SongResult, list[StemCase]]") -> None:
         """Add the next song."""
@@ -88,14 +80,11 @@ class _Clock:
 
     def timed(self, items: Iterator[T]) -> Iterator[T]:
         while True:
-            wall, cpu = time.perf_counter(), time.process_time()
-            try:
-                item = next(items)
-            except StopIteration:
+            item, wall, cpu = timed(lambda: next(items, None))
+            self.wall += wall
+            self.cpu += cpu
+            if item is None:
                 return
-            finally:
-                self.wall += time.perf_counter() - wall
-                self.cpu += time.process_time() - cpu
             yield item
 
 
@@ -119,17 +108,13 @@ def separate_and_score_song(
         clips = (song.mixture,) if song.mixture else tuple(clip for part in song.parts.values() for clip in part)
         write_mixture(path, clips, rate, samples, PIECE_SECONDS * rate)
         spool = Spool(folder / "stems.raw") if with_bss and references else None
-        try:
-            for piece in _pieces(separator, path, references, clock):
-                for stem, excerpt in piece.items():
-                    sums[stem].add(excerpt)
-                if spool:
-                    pairs = [(excerpt.reference, excerpt.estimate) for excerpt in piece.values()]
-                    spool.add(*(np.stack(waves) for waves in zip(*pairs, strict=True)))
-            bss, frames = _bss(spool, list(sums.values()), rate) if spool else ({}, (0, 0))
-        finally:
+        for piece in _pieces(separator, path, references, clock):
+            for stem, excerpt in piece.items():
+                sums[stem].add(excerpt)
             if spool:
-                spool.close()
+                pairs = [(excerpt.reference, excerpt.estimate) for excerpt in piece.values()]
+                spool.add(*(np.stack(waves) for waves in zip(*pairs, strict=True)))
+        bss, frames = _bss(spool, list(sums.values()), rate) if spool else ({}, (0, 0))
     scores = tuple(
         sums[stem].score(bss.get(stem, {})) if stem in sums else StemScore(stem, "absent")
         for stem in separator.spec.stems

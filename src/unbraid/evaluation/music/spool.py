@@ -47,25 +47,20 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("wb")
         self._shapes: list[tuple[int, ...]] = []
 
     def add(self, references: Array, estimates: Array) -> None:
         """Append a piece."""
         pair = np.stack((references, estimates)).astype(np.float32, copy=False)  # (2, S, C, n)
         self._shapes.append(pair.shape)
-        self._file.write(pair.tobytes())
+        with self._path.open("ab") as file:
+            file.write(pair.tobytes())
 
     def frames(self, samples: int, stems: Sequence[int]) -> Iterator[tuple[Array, Array]]:
         """Pairs (S, C, samples) of some of the stems; every piece but the last must hold whole frames."""
-        self._file.flush()
         with self._path.open("rb") as file:
             for shape in self._shapes:
                 pair = np.fromfile(file, np.float32, int(np.prod(shape))).reshape(shape)[:, list(stems)]
                 for start in range(0, shape[-1], samples):
                     references, estimates = pair[..., start : start + samples]
                     yield references, estimates
-
-    def close(self) -> None:
-        """Close the file; the caller deletes its folder."""
-        self._file.close()

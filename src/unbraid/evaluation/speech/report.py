@@ -1,162 +1,104 @@
 """The scores of speech separation over a corpus: summed up, as JSON, for a terminal, per mixture, and as a page."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from unbraid.evaluation.measures import Measure
+from unbraid.evaluation.report import Report, Setting, total_cost
 from unbraid.evaluation.speech.run import MixtureCase, MixtureResult, SpeechEvaluation
-from unbraid.evaluation.statistics import (
-    GAINS,
-    INTERVAL,
-    Cost,
-    Statistic,
-    gain_cells,
-    gain_tile,
-    many,
-    statistic,
-    total_cost,
-)
+from unbraid.evaluation.statistics import GAINS, INTERVAL, Gain, gain_of, many
 from unbraid.tasks.pages import plots, scores_page
 from unbraid.tasks.pages.tables import Column, Table, cell, number, text
 
 AVERAGE = "best permutation by SI-SDR; mean over the voices of a mixture, then over mixtures"
 
 
-@dataclass(frozen=True)
-class SpeechSetting:
-    """What was evaluated, and how; in the names of the JSON summary."""
-
-    model: str
-    voices: int
-    sample_rate: int  # Hz
-    dataset: str
-    split: str
-    condition: str
-    mode: str
-    noise: str | None  # in words
-    precision: str
-    device: str
-    threads: int | None
+COUNTS = ("silent_references", "silent_estimates", "alone_references")  # of a mixture
 
 
 @dataclass(frozen=True)
-class MeasureLine:
+class MeasureGain:
     """A measure over all mixtures."""
 
     measure: Measure
-    mixture: Statistic
-    estimate: Statistic
-    improvement: Statistic
+    gain: Gain
     left_out: int  # voices
 
 
-@dataclass(frozen=True)
-class SpeechSummary:
-    """The scores of an evaluation, summed up."""
-
-    setting: SpeechSetting
-    lines: tuple[MeasureLine, ...]
-    mixtures: int  # that were scored
-    failed: tuple[str, ...]
-    cost: Cost
-    silent_references: int
-    silent_estimates: int
-    alone_references: int
-
-
-def summarise(evaluation: SpeechEvaluation, setting: SpeechSetting, peak_memory_bytes: int | None) -> SpeechSummary:
+def report(evaluation: SpeechEvaluation, setting: Setting) -> Report:
     """Sum an evaluation up."""
-    results = evaluation.results
-    return SpeechSummary(
-        setting=setting,
-        lines=tuple(_line(measure, results) for measure in evaluation.measures),
-        mixtures=len(results),
-        failed=tuple(failure.name for failure in evaluation.failures),
-        cost=total_cost(results, setting, peak_memory_bytes),
-        silent_references=sum(result.scored.silent_references for result in results),
-        silent_estimates=sum(result.scored.silent_estimates for result in results),
-        alone_references=sum(result.scored.alone_references for result in results),
+    results, request, spec = evaluation.results, setting.request, setting.spec
+    found, cost, wanted = measure_gains(evaluation), total_cost(results, setting), request.wanted(spec)
+    counts = {key: sum(getattr(result.scored, key) for result in results) for key in COUNTS}
+    noise = f", with {request.noise_words()}" if request.noise else ""
+    subject = (
+        f"{setting.title}: {many(len(results), 'mixture')} of {many(wanted.sources, 'voice')}, "
+        f"{cost.length} at {spec.sample_rate} Hz{noise}"
     )
-
-
-def _line(measure: Measure, results: Sequence[MixtureResult]) -> MeasureLine:
-    scores = [result.scored.scores[measure.key] for result in results]
-    return MeasureLine(
-        measure,
-        statistic([score.mixture for score in scores]),
-        statistic([score.estimate for score in scores]),
-        statistic([score.improvement for score in scores]),
-        sum(score.left_out for score in scores),
-    )
-
-
-def as_json(summary: SpeechSummary) -> dict[str, Any]:
-    """The summary as JSON values."""
-    return {
-        **asdict(summary.setting),
-        "mixtures": summary.mixtures,
-        "failed": list(summary.failed),
-        "audio_seconds": round(summary.cost.seconds, 3),
-        "scores": [_line_as_json(line) for line in summary.lines],
+    rows = [[text(each.measure.title), *each.gain.cells(each.measure.digits)] for each in found]
+    scores = Table([Column("metric", "metric"), *GAINS], rows)
+    notes = [AVERAGE, INTERVAL, *_left_out(found, counts, len(results) * wanted.sources)]
+    values = {
+        **setting.as_json(evaluation.failures),
+        "voices": wanted.sources,
+        "sample_rate": spec.sample_rate,
+        "condition": wanted.condition,
+        "mode": wanted.mode,
+        "noise": request.noise_words(),
+        "mixtures": len(results),
+        "scores": [_as_json(each) for each in found],
         "average": AVERAGE,
         "interval": INTERVAL,
-        "silent_references": summary.silent_references,
-        "silent_estimates": summary.silent_estimates,
-        "alone_references": summary.alone_references,
-        **summary.cost.as_json(),
+        **counts,
+        **cost.as_json(),
     }
-
-
-def _line_as_json(line: MeasureLine) -> dict[str, Any]:
-    return {
-        "metric": line.measure.name,
-        "variant": line.measure.variant,
-        "unit": line.measure.unit,
-        "mixture": line.mixture.as_json(),
-        "estimate": line.estimate.as_json(),
-        "improvement": line.improvement.as_json(),
-        "voices_left_out": line.left_out,
-    }
-
-
-def lines(summary: SpeechSummary) -> list[str]:
-    """The summary for a terminal."""
-    scores = _scores(summary).lines()
-    return [_subject(summary), *scores, AVERAGE, INTERVAL, *_left_out(summary), summary.cost.line()]
-
-
-def _scores(summary: SpeechSummary) -> Table:
-    rows = [
-        [text(line.measure.title), *gain_cells(line.mixture, line.estimate, line.improvement, line.measure.digits)]
-        for line in summary.lines
-    ]
-    return Table([Column("metric", "metric"), *GAINS], rows)
-
-
-def _subject(summary: SpeechSummary) -> str:
-    """The model and the corpus."""
-    setting = summary.setting
-    noise = f", with {setting.noise}" if setting.noise else ""
-    return (
-        f"{setting.model} on {setting.dataset}, split {setting.split}: {many(summary.mixtures, 'mixture')} of "
-        f"{many(setting.voices, 'voice')}, {summary.cost.seconds / 60:.1f} min at {setting.sample_rate} Hz{noise}"
+    variants = "; ".join(f"{measure.name}: {measure.variant}" for measure in evaluation.measures)
+    note = f"{variants}. Permutation: which stem follows reference 1, 2, … {scores_page.SORTABLE}"
+    mixtures = table(results, evaluation.measures)
+    page = scores_page.scores_page(
+        setting.title,
+        subject,
+        [*map(_tile, found), *cost.tiles()],
+        [
+            scores_page.section("Scores", scores.html(), scores_page.notes(*notes)),
+            _plots(evaluation),
+            _cases(evaluation, spec.sample_rate),
+            scores_page.sortable("Every mixture", mixtures, note, "sortable wrap"),
+            scores_page.failures(evaluation.failures, "mixtures"),
+        ],
     )
+    return Report(values, [subject, *scores.lines(), *notes, cost.line()], "mixtures", mixtures, page)
 
 
-def _left_out(summary: SpeechSummary) -> list[str]:
+def measure_gains(evaluation: SpeechEvaluation) -> list[MeasureGain]:
+    """Each measure over all mixtures."""
+    found = []
+    for measure in evaluation.measures:
+        scores = [result.scored.scores[measure.key] for result in evaluation.results]
+        gain = gain_of([(score.mixture, score.estimate) for score in scores])
+        found.append(MeasureGain(measure, gain, sum(score.left_out for score in scores)))
+    return found
+
+
+def _as_json(found: MeasureGain) -> dict[str, Any]:
+    measure = found.measure
+    return {
+        **{"metric": measure.name, "variant": measure.variant, "unit": measure.unit},
+        **found.gain.as_json(),
+        "voices_left_out": found.left_out,
+    }
+
+
+def _left_out(found: Sequence[MeasureGain], counts: Mapping[str, int], voices: int) -> list[str]:
     """The voices that are in no mean, and why."""
-    sentences = [
-        f"{line.measure.name}: {line.left_out} of {summary.mixtures * summary.setting.voices} voices left out"
-        for line in summary.lines
-        if line.left_out
-    ]
+    sentences = [f"{each.measure.name}: {each.left_out} of {voices} voices left out" for each in found if each.left_out]
     if sentences:
+        silent, mute, alone = (counts[key] for key in COUNTS)
         sentences.append(
-            f"left out is what is silent (references: {summary.silent_references}, estimates: "
-            f"{summary.silent_estimates}), is all that sounds in its mixture ({summary.alone_references}), or has too "
-            "little sound for the metric"
+            f"left out is what is silent (references: {silent}, estimates: {mute}), is all that sounds in its mixture "
+            f"({alone}), or has too little sound for the metric"
         )
     return sentences
 
@@ -172,8 +114,7 @@ def table(results: Sequence[MixtureResult], measures: Sequence[Measure]) -> Tabl
             Column("", f"{m.name}{unit}"),
             Column(f"{m.column}_improvement", f"{m.improvement}{unit}"),
         ]
-    counts = ("silent_references", "silent_estimates", "alone_references")
-    columns += [Column("permutation", "permutation"), *(Column(key, "") for key in counts)]
+    columns += [Column("permutation", "permutation"), *(Column(key, "") for key in COUNTS)]
     columns += [Column("wall_seconds", "wall time in s"), Column("cpu_seconds", "")]
     rows = []
     for result in results:
@@ -184,35 +125,14 @@ def table(results: Sequence[MixtureResult], measures: Sequence[Measure]) -> Tabl
             estimate = cell(score.estimate, m.digits)
             row += [estimate, cell(score.mixture, m.digits), estimate, cell(score.improvement, m.digits, sign=True)]
         row += [text(" ".join(str(stem + 1) for stem in scored.order))]
-        row += [text(count) for count in (scored.silent_references, scored.silent_estimates, scored.alone_references)]
+        row += [text(getattr(scored, key)) for key in COUNTS]
         rows.append([*row, cell(result.wall_seconds, 2), cell(result.cpu_seconds, 2)])
     return Table(columns, rows)
 
 
-def page(evaluation: SpeechEvaluation, summary: SpeechSummary) -> str:
-    """The page."""
-    title = f"{summary.setting.model} on {summary.setting.dataset}, split {summary.setting.split}"
-    variants = "; ".join(f"{measure.name}: {measure.variant}" for measure in evaluation.measures)
-    note = f"{variants}. Permutation: which stem follows reference 1, 2, … {scores_page.SORTABLE}"
-    small = scores_page.notes(AVERAGE, INTERVAL, *_left_out(summary))
-    mixtures = table(evaluation.results, evaluation.measures)
-    return scores_page.scores_page(
-        title,
-        _subject(summary),
-        [*map(_tile, summary.lines), *summary.cost.tiles()],
-        [
-            scores_page.section("Scores", _scores(summary).html(), small),
-            _plots(evaluation),
-            _cases(evaluation, summary.setting.sample_rate),
-            scores_page.sortable("Every mixture", mixtures, note, "sortable wrap"),
-            scores_page.failures(evaluation.failures, "mixtures"),
-        ],
-    )
-
-
-def _tile(line: MeasureLine) -> str:
-    measure = line.measure
-    return gain_tile(measure.improvement, line.improvement, measure.unit, measure.digits, measure.variant)
+def _tile(found: MeasureGain) -> str:
+    measure = found.measure
+    return found.gain.tile(measure.improvement, measure.unit, measure.digits, measure.variant)
 
 
 def _plots(evaluation: SpeechEvaluation) -> str:
@@ -238,7 +158,7 @@ def _cases(evaluation: SpeechEvaluation, sample_rate: int) -> str:
         f"By {measure.improvement} ({measure.variant}), the worst one first. Estimates are in the order of the "
         "references; all sounds of a case have one gain, so their levels compare."
     )
-    return scores_page.cases(intro, [_case(case, evaluation, sample_rate) for case in evaluation.worst])
+    return scores_page.cases(intro, [_case(case, evaluation, sample_rate) for case in evaluation.worst.cases])
 
 
 def _case(case: MixtureCase, evaluation: SpeechEvaluation, sample_rate: int) -> str:

@@ -3,7 +3,7 @@
 Time is that of the separation alone, wall clock and CPU (of all threads), neither reading nor scoring nor loading.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unbraid.corpora import Mixture, read_mixture
 from unbraid.corpora.noise import AddedNoise, noisy
 from unbraid.evaluation.measures import Measure
-from unbraid.evaluation.run import Failure, TimedResult, Worst, attempts, gathered, timed
+from unbraid.evaluation.run import Evaluation, TimedResult, Worst, timed
 from unbraid.evaluation.speech.scoring import Scored, score_mixture
 from unbraid.hub.spec import ModelSpec
 
@@ -48,30 +48,16 @@ class MixtureCase:
 
 
 @dataclass
-class SpeechEvaluation:
-    """Results as they come in, with the signals of the worst of them."""
+class SpeechEvaluation(Evaluation[MixtureResult]):
+    """The scores of voices, with the signals of the worst mixtures."""
 
     measures: tuple[Measure, ...]  # the first one decides what is worst
-    results: list[MixtureResult] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    _worst: Worst[MixtureCase] = field(default_factory=Worst)
-
-    def run(
-        self, separator: SeparatesArrays, mixtures: Sequence[Mixture], noise: AddedNoise | None = None
-    ) -> Iterator[Failure | None]:
-        """Separate and score one mixture after another."""
-        found = attempts(mixtures, lambda mixture: separate_and_score(separator, mixture, self.measures, noise))
-        return gathered(found, self.add, self.failures)
+    worst: Worst[MixtureCase] = field(default_factory=Worst)
 
     def add(self, case: MixtureCase) -> None:
         """Add the next mixture."""
         self.results.append(case.result)
-        self._worst.add(case.result.scored.scores[self.measures[0].key].improvement, case)
-
-    @property
-    def worst(self) -> list[MixtureCase]:
-        """The cases that gained least, the very worst first."""
-        return self._worst.cases
+        self.worst.add(case.result.scored.scores[self.measures[0].key].improvement, case)
 
 
 def separate_and_score(

@@ -1,17 +1,17 @@
 """Run a model over the words of a dictionary and compare its pronunciations to the dictionary's.
 
 Words are pronounced many at a time, by the beam search that `unbraid phonemize` uses. Time is that of pronouncing,
-wall clock and CPU, neither reading nor scoring nor loading.
+wall clock, neither reading nor scoring nor loading.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
 from unbraid.corpora.pronunciations import Entry
 from unbraid.errors import Cancelled
-from unbraid.evaluation.run import Failure, timed
+from unbraid.evaluation.run import Evaluation, Failure, timed
 from unbraid.evaluation.text.scoring import Distance, closest
 from unbraid.tasks.synthesis.phonemizer import SpokenWord
 
@@ -37,28 +37,24 @@ class WordResult:
 
 
 @dataclass
-class WordEvaluation:
-    """Results as they come in, and the time they took."""
+class WordEvaluation(Evaluation[WordResult]):
+    """The scores of words, and the time that pronouncing them took."""
 
-    results: list[WordResult] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
     wall_seconds: float = 0.0
-    cpu_seconds: float = 0.0
 
-    def run(self, phonemizer: Pronounces, entries: Sequence[Entry]) -> Iterator[Failure | None]:
+    def pronounce(self, phonemizer: Pronounces, entries: Sequence[Entry]) -> Iterator[Failure | None]:
         """Pronounce and score one batch of words after another."""
         for first in range(0, len(entries), BATCH_WORDS):
             some = entries[first : first + BATCH_WORDS]
             try:
-                found, wall, cpu = timed(partial(phonemizer.pronounce, [entry.word for entry in some]))
-            except (KeyboardInterrupt, Cancelled):
+                found, wall, _ = timed(partial(phonemizer.pronounce, [entry.word for entry in some]))
+            except Cancelled:
                 raise
             except Exception as error:
                 self.failures += (failed := [Failure(entry.word, error) for entry in some])
                 yield from failed
                 continue
             self.wall_seconds += wall
-            self.cpu_seconds += cpu
             self.results += [score(entry, found[entry.word]) for entry in some]
             yield from (None for _ in some)
 

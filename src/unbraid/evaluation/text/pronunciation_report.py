@@ -1,10 +1,9 @@
 """The scores of a pronunciation model: summed up, as JSON, for a terminal, per word, and as a page."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
-from unbraid.evaluation.statistics import many, megabytes, memory_words, threads_words
+from unbraid.evaluation.report import Report, Setting
+from unbraid.evaluation.statistics import many
 from unbraid.evaluation.text.pronunciation import WordEvaluation, WordResult
 from unbraid.evaluation.text.scoring import most_edits, symbol_error_rate, text_error_rate
 from unbraid.tasks.pages import scores_page
@@ -16,76 +15,44 @@ CONVENTION = (
 )
 
 
-@dataclass(frozen=True)
-class WordSetting:
-    """What was evaluated, and how; in the names of the JSON summary."""
-
-    model: str
-    dataset: str
-    split: str
-    device: str
-    threads: int | None
-
-
-@dataclass(frozen=True)
-class WordSummary:
-    """The scores of an evaluation, summed up."""
-
-    setting: WordSetting
-    words: int  # that were scored
-    phonemes: int  # of the closest pronunciations
-    phoneme_error_rate: float  # 0 to 1 and above
-    word_error_rate: float
-    words_per_second: float
-    failed: tuple[str, ...]
-    peak_memory_bytes: int | None
-
-
-def summarise_words(evaluation: WordEvaluation, setting: WordSetting, peak_memory_bytes: int | None) -> WordSummary:
+def report(evaluation: WordEvaluation, setting: Setting) -> Report:
     """Sum an evaluation up."""
     distances = [result.distance for result in evaluation.results]
-    return WordSummary(
-        setting,
-        len(distances),
-        sum(distance.symbols for distance in distances),
-        symbol_error_rate(distances),
-        text_error_rate(distances),
-        len(distances) / max(evaluation.wall_seconds, 1e-9),
-        tuple(failure.name for failure in evaluation.failures),
-        peak_memory_bytes,
-    )
-
-
-def words_as_json(summary: WordSummary) -> dict[str, Any]:
-    """The summary as JSON values."""
-    return {
-        **asdict(summary.setting),
-        "words": summary.words,
-        "phonemes": summary.phonemes,
-        "failed": list(summary.failed),
-        "phoneme_error_rate": round(summary.phoneme_error_rate, 6),
-        "word_error_rate": round(summary.word_error_rate, 6),
-        "convention": CONVENTION,
-        "words_per_second": round(summary.words_per_second, 1),
-        "peak_memory_mb": megabytes(summary.peak_memory_bytes),
-    }
-
-
-def _subject(summary: WordSummary) -> str:
-    """The model and the dictionary."""
-    setting, words = summary.setting, many(summary.words, "word")
-    return f"{setting.model} on {setting.dataset}, split {setting.split}: {words}, {summary.phonemes} phonemes"
-
-
-def lines(summary: WordSummary) -> list[str]:
-    """The summary for a terminal."""
-    return [
-        _subject(summary),
-        f"phoneme error rate {percent(summary.phoneme_error_rate)}",
-        f"word error rate    {percent(summary.word_error_rate)}",
+    phonemes, words = sum(distance.symbols for distance in distances), len(distances)
+    phoneme_errors, word_errors = symbol_error_rate(distances), text_error_rate(distances)
+    speed = words / max(evaluation.wall_seconds, 1e-9)
+    subject = f"{setting.title}: {many(words, 'word')}, {phonemes} phonemes"
+    cost = f"{speed:.0f} words a second ({setting.device}, {setting.threads}){setting.memory()}"
+    lines = [
+        subject,
+        f"phoneme error rate {percent(phoneme_errors)}",
+        f"word error rate    {percent(word_errors)}",
         CONVENTION,
-        _speed(summary),
+        cost,
     ]
+    values = {
+        **setting.as_json(evaluation.failures),
+        "words": words,
+        "phonemes": phonemes,
+        "phoneme_error_rate": round(phoneme_errors, 6),
+        "word_error_rate": round(word_errors, 6),
+        "convention": CONVENTION,
+        "words_per_second": round(speed, 1),
+    }
+    note = f"{scores_page.SORTABLE}; words.csv has all words"
+    page = scores_page.scores_page(
+        setting.title,
+        f"{subject}. {CONVENTION}; {cost}",
+        [
+            scores_page.tile("phoneme error rate", percent(phoneme_errors), f"n = {phonemes} phonemes"),
+            scores_page.tile("word error rate", percent(word_errors), f"n = {words} words"),
+        ],
+        [
+            scores_page.sortable("The words with most errors", table(most_edits(evaluation.results)), note),
+            scores_page.failures(evaluation.failures, "words"),
+        ],
+    )
+    return Report(values, lines, "words", table(evaluation.results), page)
 
 
 def table(results: Sequence[WordResult]) -> Table:
@@ -103,27 +70,3 @@ def table(results: Sequence[WordResult]) -> Table:
         edits, symbols = text(distance.edits), text(distance.symbols)
         rows.append([text(result.entry.word), said, right, probability, edits, symbols, right])
     return Table(columns, rows)
-
-
-def page(evaluation: WordEvaluation, summary: WordSummary) -> str:
-    """The page."""
-    setting = summary.setting
-    tiles = [
-        scores_page.tile("phoneme error rate", percent(summary.phoneme_error_rate), f"n = {summary.phonemes} phonemes"),
-        scores_page.tile("word error rate", percent(summary.word_error_rate), f"n = {summary.words} words"),
-    ]
-    note = f"{scores_page.SORTABLE}; words.csv has all words"
-    return scores_page.scores_page(
-        f"{setting.model} on {setting.dataset}, split {setting.split}",
-        f"{_subject(summary)}. {CONVENTION}; {_speed(summary)}",
-        tiles,
-        [
-            scores_page.sortable("The words with most errors", table(most_edits(evaluation.results)), note),
-            scores_page.failures(evaluation.failures, "words"),
-        ],
-    )
-
-
-def _speed(summary: WordSummary) -> str:
-    setting, memory = summary.setting, memory_words(summary.peak_memory_bytes)
-    return f"{summary.words_per_second:.0f} words a second ({setting.device}, {threads_words(setting.threads)}){memory}"

@@ -1,20 +1,20 @@
 """Score a text-to-speech model by round trip: synthesise, transcribe with an independent recogniser, count word errors.
 
-A recogniser with words for symbols, such as digits, writes no others, so that only texts count whose words it knows.
+A recogniser whose symbols are words, such as digits, writes no others, so only texts of words that it knows are scored.
 Digits are words here: "305" is three zero five. Time is that of synthesis, wall clock and CPU.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.corpora.transcripts import Utterance
-from unbraid.evaluation.run import Failure, attempts, gathered, timed
+from unbraid.evaluation.run import timed
 from unbraid.evaluation.text.scoring import Distance, edit_distance
-from unbraid.evaluation.text.transcription import Transcribes, TranscriptEvaluation, TranscriptResult, plain_words
+from unbraid.evaluation.text.transcription import Transcribes, TranscriptResult, plain_words
 from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import SPECIAL, Vocabulary
 from unbraid.tasks.synthesis.text_frontend import DIGIT_WORDS
@@ -31,24 +31,14 @@ class Synthesizes(Protocol):
         ...
 
 
-class SynthesisEvaluation(TranscriptEvaluation):
-    """Results as they come in."""
-
-    def synthesise(
-        self, synthesizer: Synthesizes, transcriber: Transcribes, utterances: Sequence[Utterance]
-    ) -> Iterator[Failure | None]:
-        """Synthesise, transcribe and score one text after another."""
-        found = attempts(utterances, lambda utterance: synthesise_and_score(synthesizer, transcriber, utterance))
-        return gathered(found, self.results.append, self.failures)
-
-
 def synthesise_and_score(synthesizer: Synthesizes, transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:
     """Synthesise one text, and count the errors in its transcript."""
     sound, wall, cpu = timed(lambda: synthesizer(utterance.text))
     heard, said = spelled_words(transcriber(sound, synthesizer.sample_rate).text), spelled_words(utterance.text)
     distance = Distance(edit_distance(heard, said), len(said))
     utterance = dataclasses.replace(utterance, text=" ".join(said))  # so that both are shown alike
-    return TranscriptResult(utterance, heard, distance, sound.shape[1] / synthesizer.sample_rate, wall, cpu)
+    seconds = sound.shape[1] / synthesizer.sample_rate
+    return TranscriptResult(utterance.name, seconds, wall, cpu, utterance, heard, distance)
 
 
 def spelled_words(text: str) -> tuple[str, ...]:

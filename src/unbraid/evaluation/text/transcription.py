@@ -6,8 +6,7 @@ reading nor scoring nor loading.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from unbraid import audio
 from unbraid.corpora.transcripts import Utterance
-from unbraid.evaluation.run import Failure, attempts, gathered, timed
+from unbraid.evaluation.run import TimedResult, timed
 from unbraid.evaluation.text.scoring import Distance, edit_distance
 from unbraid.files.normalization import normalized
 from unbraid.tasks.transcription.transcript import Transcript
@@ -32,34 +31,12 @@ class Transcribes(Protocol):
 
 
 @dataclass(frozen=True)
-class TranscriptResult:
+class TranscriptResult(TimedResult):
     """The scores of one recording."""
 
     utterance: Utterance
     words: tuple[str, ...]  # of the model
     distance: Distance  # to the reference
-    seconds: float  # of audio
-    wall_seconds: float  # of transcribing
-    cpu_seconds: float
-
-
-@dataclass
-class TranscriptEvaluation:
-    """Results as they come in."""
-
-    results: list[TranscriptResult] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-
-    def run(self, transcriber: Transcribes, utterances: Sequence[Utterance]) -> Iterator[Failure | None]:
-        """Transcribe and score one recording after another."""
-        found = attempts(utterances, lambda utterance: transcribe_and_score(transcriber, utterance))
-        return gathered(found, self.results.append, self.failures)
-
-    @property
-    def speakers(self) -> dict[str, list[TranscriptResult]]:
-        """The results of each speaker, by name."""
-        names = sorted({result.utterance.speaker for result in self.results})
-        return {name: [result for result in self.results if result.utterance.speaker == name] for name in names}
 
 
 def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:
@@ -68,7 +45,7 @@ def transcribe_and_score(transcriber: Transcribes, utterance: Utterance) -> Tran
     found, wall, cpu = timed(lambda: transcriber(sound, rate))
     words, said = plain_words(found.text), plain_words(utterance.text)
     distance = Distance(edit_distance(words, said), len(said))
-    return TranscriptResult(utterance, words, distance, sound.shape[1] / rate, wall, cpu)
+    return TranscriptResult(utterance.name, sound.shape[1] / rate, wall, cpu, utterance, words, distance)
 
 
 def plain_words(text: str) -> tuple[str, ...]:

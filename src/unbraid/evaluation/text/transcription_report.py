@@ -1,12 +1,14 @@
 """The scores of transcription, and of synthesis that is transcribed: summed up, as JSON, per recording, as a page."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from unbraid.evaluation.statistics import many, megabytes, memory_words, threads_words
+from unbraid.evaluation.report import Report, Setting, total_cost
+from unbraid.evaluation.run import Evaluation
+from unbraid.evaluation.statistics import many
 from unbraid.evaluation.text.scoring import most_edits, symbol_error_rate, text_error_rate
-from unbraid.evaluation.text.transcription import TranscriptEvaluation, TranscriptResult, plain_words
+from unbraid.evaluation.text.transcription import TranscriptResult, plain_words
 from unbraid.tasks.pages import scores_page
 from unbraid.tasks.pages.tables import Cell, Column, Table, cell, percent, text
 
@@ -17,20 +19,8 @@ CONVENTION = (
 
 
 @dataclass(frozen=True)
-class TranscriptSetting:
-    """What was evaluated, and how; in the names of the JSON summary."""
-
-    model: str
-    dataset: str
-    split: str
-    speakers_asked_for: tuple[str, ...]  # none: all
-    device: str
-    threads: int | None
-
-
-@dataclass(frozen=True)
 class ErrorCounts:
-    """The errors in some recordings."""
+    """The errors in some recordings, pooled."""
 
     recordings: int
     wrong: int  # recordings with any error
@@ -39,23 +29,19 @@ class ErrorCounts:
     word_error_rate: float  # 0 to 1 and above
     sentence_error_rate: float
 
-
-@dataclass(frozen=True)
-class TranscriptSummary:
-    """The scores of an evaluation, summed up."""
-
-    setting: TranscriptSetting
-    errors: ErrorCounts
-    speakers: dict[str, ErrorCounts]
-    seconds: float  # of audio
-    real_time_factor: float  # wall clock
-    cpu_factor: float
-    failed: tuple[str, ...]
-    peak_memory_bytes: int | None
+    def as_json(self) -> dict[str, Any]:
+        """The counts as JSON values."""
+        return {
+            "recordings": self.recordings,
+            "words": self.words,
+            "edits": self.edits,
+            "word_error_rate": round(self.word_error_rate, 6),
+            "sentence_error_rate": round(self.sentence_error_rate, 6),
+        }
 
 
 def count(results: Sequence[TranscriptResult]) -> ErrorCounts:
-    """The errors of some recordings, pooled."""
+    """The errors of some recordings."""
     distances = [result.distance for result in results]
     return ErrorCounts(
         len(distances),
@@ -67,71 +53,70 @@ def count(results: Sequence[TranscriptResult]) -> ErrorCounts:
     )
 
 
-def summarise_transcripts(
-    evaluation: TranscriptEvaluation, setting: TranscriptSetting, peak_memory_bytes: int | None
-) -> TranscriptSummary:
+def by_speaker(results: Sequence[TranscriptResult]) -> dict[str, ErrorCounts]:
+    """The errors of each speaker, by name."""
+    names = sorted({result.utterance.speaker for result in results})
+    return {name: count([result for result in results if result.utterance.speaker == name]) for name in names}
+
+
+def report(evaluation: Evaluation[TranscriptResult], setting: Setting) -> Report:
     """Sum an evaluation up."""
-    results = evaluation.results
-    seconds = sum(result.seconds for result in results)
-    return TranscriptSummary(
-        setting,
-        count(results),
-        {name: count(theirs) for name, theirs in evaluation.speakers.items()},
-        seconds,
-        sum(result.wall_seconds for result in results) / max(seconds, 1e-9),
-        sum(result.cpu_seconds for result in results) / max(seconds, 1e-9),
-        tuple(failure.name for failure in evaluation.failures),
-        peak_memory_bytes,
+    noun = "texts" if setting.request.recogniser else "recordings"
+    results, errors = evaluation.results, count(evaluation.results)
+    speakers = by_speaker(results)
+    title, cost = f"{_model(setting)} on {setting.corpus}", total_cost(results, setting)
+    subject = (
+        f"{title}: {many(errors.recordings, 'recording')} by {many(len(speakers), 'speaker')}, {errors.words} words"
     )
-
-
-def transcripts_as_json(summary: TranscriptSummary) -> dict[str, Any]:
-    """The summary as JSON values."""
-    return {
-        **asdict(summary.setting),
-        "speakers_asked_for": list(summary.setting.speakers_asked_for),
-        **_counts_as_json(summary.errors),
-        "speakers": {name: _counts_as_json(errors) for name, errors in summary.speakers.items()},
-        "failed": list(summary.failed),
-        "convention": CONVENTION,
-        "seconds": round(summary.seconds, 3),
-        "real_time_factor": round(summary.real_time_factor, 5),
-        "cpu_factor": round(summary.cpu_factor, 5),
-        "peak_memory_mb": megabytes(summary.peak_memory_bytes),
-    }
-
-
-def _counts_as_json(errors: ErrorCounts) -> dict[str, Any]:
-    return {
-        "recordings": errors.recordings,
-        "words": errors.words,
-        "edits": errors.edits,
-        "word_error_rate": round(errors.word_error_rate, 6),
-        "sentence_error_rate": round(errors.sentence_error_rate, 6),
-    }
-
-
-def _subject(summary: TranscriptSummary) -> str:
-    """The model and the recordings."""
-    setting, errors = summary.setting, summary.errors
-    recordings, speakers = many(errors.recordings, "recording"), many(len(summary.speakers), "speaker")
-    return (
-        f"{setting.model} on {setting.dataset}, split {setting.split}: {recordings} by {speakers}, {errors.words} words"
-    )
-
-
-def lines(summary: TranscriptSummary) -> list[str]:
-    """The summary for a terminal."""
-    errors = summary.errors
-    found = [
-        _subject(summary),
-        f"word error rate     {percent(errors.word_error_rate)} ({errors.edits} of {errors.words})",
-        f"sentence error rate {percent(errors.sentence_error_rate)} ({errors.wrong} of {errors.recordings})",
+    word_errors, sentence_errors = percent(errors.word_error_rate), percent(errors.sentence_error_rate)
+    lines = [
+        subject,
+        f"word error rate     {word_errors} ({errors.edits} of {errors.words})",
+        f"sentence error rate {sentence_errors} ({errors.wrong} of {errors.recordings})",
     ]
-    if len(summary.speakers) > 1:
-        width = max(map(len, summary.speakers))
-        found += [f"  {name:{width}} {percent(each.word_error_rate)}" for name, each in summary.speakers.items()]
-    return [*found, CONVENTION, _speed(summary)]
+    sections = []
+    if len(speakers) > 1:
+        width = max(map(len, speakers))
+        lines += [f"  {name:{width}} {percent(each.word_error_rate)}" for name, each in speakers.items()]
+        sections.append(scores_page.section("Speakers", _speakers(speakers).html("sortable")))
+    speed = (
+        f"real-time factor {cost.real_time_factor:.4f}, {cost.cpu_factor:.4f} in CPU time "
+        f"({setting.device}, {setting.threads}){setting.memory()}"
+    )
+    values = {
+        **setting.as_json(evaluation.failures),
+        "speakers_asked_for": list(setting.request.speakers),
+        **errors.as_json(),
+        "speakers": {name: each.as_json() for name, each in speakers.items()},
+        "convention": CONVENTION,
+        "seconds": round(cost.seconds, 3),
+        "real_time_factor": round(cost.real_time_factor, 5),
+        "cpu_factor": round(cost.cpu_factor, 5),
+    }
+    if setting.request.recogniser:
+        values |= {"vocoder": setting.request.vocoder, "recogniser": setting.request.recogniser}
+    note = f"{scores_page.SORTABLE}; {noun}.csv has all {noun}"
+    page = scores_page.scores_page(
+        title,
+        f"{subject}. {CONVENTION}; {speed}",
+        [
+            scores_page.tile("word error rate", word_errors, f"{errors.edits} of {errors.words} words"),
+            scores_page.tile("sentence error rate", sentence_errors, f"{errors.wrong} of {errors.recordings}"),
+        ],
+        [
+            *sections,
+            scores_page.sortable(f"The {noun} with most errors", table(most_edits(results)), note),
+            scores_page.failures(evaluation.failures, noun),
+        ],
+    )
+    return Report(values, [*lines, CONVENTION, speed], noun, table(results), page)
+
+
+def _model(setting: Setting) -> str:
+    """The model; of one that speaks, also its vocoder and who listens."""
+    request = setting.request
+    by = f", vocoder {request.vocoder}" if request.vocoder else ""
+    return setting.spec.name + (f"{by}, heard by {request.recogniser}," if request.recogniser else "")
 
 
 def table(results: Sequence[TranscriptResult]) -> Table:
@@ -150,29 +135,6 @@ def table(results: Sequence[TranscriptResult]) -> Table:
     return Table(columns, rows)
 
 
-def page(evaluation: TranscriptEvaluation, summary: TranscriptSummary, noun: str = "recordings") -> str:
-    """The page; the table of all NOUN is NOUN.csv."""
-    errors = summary.errors
-    tiles = [
-        scores_page.tile("word error rate", percent(errors.word_error_rate), f"{errors.edits} of {errors.words} words"),
-        scores_page.tile(
-            "sentence error rate", percent(errors.sentence_error_rate), f"{errors.wrong} of {errors.recordings}"
-        ),
-    ]
-    note = f"{scores_page.SORTABLE}; {noun}.csv has all {noun}"
-    speakers = scores_page.section("Speakers", _speakers(summary.speakers).html("sortable"))
-    return scores_page.scores_page(
-        f"{summary.setting.model} on {summary.setting.dataset}",
-        f"{_subject(summary)}. {CONVENTION}; {_speed(summary)}",
-        tiles,
-        [
-            speakers if len(summary.speakers) > 1 else "",
-            scores_page.sortable(f"The {noun} with most errors", table(most_edits(evaluation.results)), note),
-            scores_page.failures(evaluation.failures, noun),
-        ],
-    )
-
-
 def _speakers(speakers: dict[str, ErrorCounts]) -> Table:
     heads = ("speaker", "recordings", "words", "errors", "word error rate", "sentence error rate")
     rows = []
@@ -180,9 +142,3 @@ def _speakers(speakers: dict[str, ErrorCounts]) -> Table:
         rates = [Cell(percent(rate), f"{rate:.6f}") for rate in (e.word_error_rate, e.sentence_error_rate)]
         rows.append([text(name), text(e.recordings), text(e.words), text(e.edits), *rates])
     return Table([Column(head, head) for head in heads], rows)
-
-
-def _speed(summary: TranscriptSummary) -> str:
-    setting, memory = summary.setting, memory_words(summary.peak_memory_bytes)
-    factors = f"real-time factor {summary.real_time_factor:.4f}, {summary.cpu_factor:.4f} in CPU time"
-    return f"{factors} ({setting.device}, {threads_words(setting.threads)}){memory}"
