@@ -8,7 +8,8 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Spec
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis, log_softmax
-from unbraid.tasks.transcription.recognizer import Recognizer
+from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
+from unbraid.tasks.transcription.decoder_recognizer import DecoderRecognizer
 
 RATE = 8000  # Hz
 STEP = 160  # samples
@@ -133,12 +134,11 @@ def writer_spec(
     )  # fmt: skip
 
 
-def ears(**spec) -> Recognizer:
+def ears(**spec) -> CtcRecognizer:
     """A recognizer that reads its texts off the steps."""
-    return Recognizer.over(FakeEars(), ctc_spec(**spec))
+    return CtcRecognizer(FakeEars(), ctc_spec(**spec))
 
 
-def writer(source: str = "waveform", *, best_first: bool = True, **spec) -> Recognizer:
+def writer(source: str = "waveform", *, best_first: bool = True, **spec) -> DecoderRecognizer:
     """A recognizer with a decoder."""
-    about = writer_spec(source, **spec)
-    return Recognizer.over(FakeWriter(about, best_first=best_first), about)
+    return DecoderRecognizer(FakeWriter(writer_spec(source, **spec), best_first=best_first))

@@ -33,9 +33,8 @@ import torch
 from torch import nn
 
 from unbraid.corpora.fixed import listed
-from unbraid.models.family import family_of
 from unbraid.training import Recipe, Standing, read_recipe, train
-from unbraid.training.checkpoints import LAST, save_atomically, write_atomically
+from unbraid.training.checkpoints import LAST, described, save_atomically, write_atomically
 from unbraid.training.data import FixedMixtures
 from unbraid.training.tasks.speech import Speech
 
@@ -179,9 +178,7 @@ def record(place: Place, run: Run, words: list[str]) -> None:
     model = task.network().eval()
     model.load_state_dict(weights)
     scores = (*dev_scores(task, model), long_score(task, model, place.committed / LONG))
-    half = {key: value.half() for key, value in weights.items()}
-    saved = {"family": family_of(task.geometry), "model": half, "config": dataclasses.asdict(task.geometry)}
-    saved |= {"recipe": recipe.name, **task.record()}
+    saved = described(recipe, {key: value.half() for key, value in weights.items()})
     save_atomically(saved | {"step": step, "cpu_seconds": seconds}, checkpoint)
     today = datetime.date.today().isoformat()
     values = (today, step, f"{seconds / 3600:.2f}", name, f"{last_loss(run):.2f}", *scores)

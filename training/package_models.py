@@ -2,11 +2,12 @@
 
     python training/package_models.py runs/speech-2 runs/speech-3 runs/music-2 runs/music-4 runs/music-5
     python training/package_models.py runs/g2p runs/digits runs/denoise
+    python training/package_models.py training/campaigns/speech
 
-A run's folder is called like its model and holds `best.pt`. The scores for the card are `scores.json` of the run,
-{"score, variant and set": value}; of a music run they are what `unbraid evaluate` has put under `scores/`. The card
-also tells the recipe, how it was changed, and the curve, from the run's own record, and what `training/cards/NAME.md`
-adds to that.
+A run's folder is called like its model and holds `best.pt` and `log.csv`, a campaign's `checkpoint.pt` and `curve.csv`.
+The scores for the card are `scores.json` of the run, {"score, variant and set": value}; of a music run they are what
+`unbraid evaluate` has put under `scores/`. The card also tells the recipe, how it was changed, and the curve, from the
+run's own record, and what `training/cards/NAME.md` adds to that.
 """
 
 import argparse
@@ -77,7 +78,7 @@ def package(run: Path) -> None:
     provenance, licence = KINDS[kind]
     with appearing(destination) as fresh:
         spec = export_checkpoint(
-            run / "best.pt",
+            _one_of(run, "best.pt", "checkpoint.pt"),
             fresh,
             name=run.name,
             dtype="float16",
@@ -96,13 +97,14 @@ def package(run: Path) -> None:
 def training_of(run: Path) -> str:
     """The card's account of a run: recipe, changes to it, curve, and what was noted by hand."""
     recipe = RECIPES / f"{run.name}.toml"
-    now, then = read_recipe(recipe).values(), json.loads((run / "recipe.json").read_text())
+    now, record = read_recipe(recipe).values(), run / "recipe.json"
+    then = json.loads(record.read_text()) if record.is_file() else {}
     changed = [
         f"{key}={_shown(value)}"
         for key, value in then.items()
         if key in now and now[key] != value and key not in UNTOLD
     ]
-    rows = list(csv.DictReader((run / "log.csv").open()))
+    rows = list(csv.DictReader(_one_of(run, "log.csv", "curve.csv").open()))
     score = next(name for name in rows[0] if name.startswith("dev_"))
     scored = [row for row in rows if row[score]]
     picked = scored[:: max(1, len(scored) // CURVE_ROWS)]
@@ -113,6 +115,11 @@ def training_of(run: Path) -> str:
     notes = CARDS / f"{run.name}.md"
     added = ["", notes.read_text(encoding="utf-8").strip()] if notes.is_file() else []
     return "\n".join(["", "## Training", "", *told, "", *head, *curve, *added]) + "\n"
+
+
+def _one_of(run: Path, *names: str) -> Path:
+    """The file that is there: a run's, or a campaign's."""
+    return next(path for path in map(run.joinpath, names) if path.is_file())
 
 
 def _shown(value: object) -> str:

@@ -19,9 +19,8 @@ from hypothesis import strategies as st
 
 from unbraid import audio
 from unbraid.audio import mp3, riff
-from unbraid.audio.encode import to_pcm
+from unbraid.audio.encode import Sink, to_pcm
 from unbraid.audio.formats import LIMITS
-from unbraid.audio.write import _Sink
 from unbraid.errors import AudioError
 
 EVERY = [("wav", "16"), ("wav", "24"), ("wav", "32f"), ("flac", "16"), ("flac", "24")]
@@ -288,8 +287,8 @@ def test_what_interrupts_the_file_is_raised_and_leaves_nothing(
 ) -> None:
     """C code calls the file's functions, and no exception can pass through that: it must come out all the same."""
     signal, path, fmt = noise(2, 48000), tmp_path / f"out.{name}", audio.choose_format(name)
-    begin = _Sink.__init__
-    monkeypatch.setattr(_Sink, "__init__", lambda sink, file: begin(sink, _Fragile(file)))  # type: ignore[arg-type]
+    begin = Sink.__init__
+    monkeypatch.setattr(Sink, "__init__", lambda sink, file: begin(sink, _Fragile(file)))  # type: ignore[arg-type]
     monkeypatch.setattr(_Fragile, "writes", 0)
     write_blocks(path, signal, 48000, fmt, 4800)
     path.unlink()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unbraid.dsp.warping import warped_distance
@@ -12,6 +12,7 @@ def levels(frames: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng((seed, frames)).uniform(-1, 1, (frames, 3)).astype(np.float32)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9))
 def test_it_is_the_best_of_all_paths(n: int, m: int) -> None:
     one, two = levels(n), levels(m, 1)
@@ -25,6 +26,7 @@ def test_it_is_the_best_of_all_paths(n: int, m: int) -> None:
     assert warped_distance(one, two) == pytest.approx(cost / count, rel=1e-5)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 20), st.lists(st.integers(1, 4), min_size=20, max_size=20))
 def test_another_pace_is_no_distance(frames: int, repeats: list[int]) -> None:
     slow = np.repeat(levels(frames), repeats[:frames], axis=0)

@@ -28,9 +28,10 @@ from unbraid.models.audio_transformer.config import WaveSide  # noqa: E402
 from unbraid.training import train  # noqa: E402
 from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing  # noqa: E402
 from unbraid.training.data.augmentation import Perturbing  # noqa: E402
+from unbraid.training.data.length_buckets import Bunched  # noqa: E402
 from unbraid.training.data.remixing import Remixing  # noqa: E402
 from unbraid.training.data.songs import SongCrops, SongPieces  # noqa: E402
-from unbraid.training.data.spoken import Form, Script, ShuffledTexts, SpokenTexts  # noqa: E402
+from unbraid.training.data.spoken import Form, Script, SpokenTexts  # noqa: E402
 from unbraid.training.data.utterances import Hearing, PerturbedUtterances, Utterances  # noqa: E402
 
 RATE = 8000
@@ -171,7 +172,7 @@ def test_voices_to_speak_with(make, tmp_path: Path) -> None:
     scripts = [Script(Clip(path), (4, 5)) for path in recordings(tmp_path, 6, make)]
     form = Form(RATE, Mel(64, 40, 5), 3)
     check(lambda: SpokenTexts(scripts, form), "1.wav", range(5))
-    check(lambda: ShuffledTexts(SpokenTexts(scripts, form), bunch=2, seed=0), "1.wav", range(12))
+    check(lambda: Bunched(texts := SpokenTexts(scripts, form), texts.samples, bunch=2, seed=0), "1.wav", range(12))
 
 
 @pytest.mark.parametrize("make", UNREADABLE)

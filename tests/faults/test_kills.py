@@ -3,10 +3,12 @@
 Here at some of the points where it changes names on the disk; `make crash` tries all of them (tests/crash).
 """
 
+import functools
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,10 +40,16 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def trial_of(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trial]:
+    """The trial of a command, which begins with carrying it out once."""
+    return functools.cache(lambda name: Trial(COMMANDS[name], inputs, tmp_path_factory.mktemp("trial") / "work"))
+
+
 @pytest.mark.parametrize("name", QUICK)
-def test_a_killed_command_goes_on_as_if_nothing_had_been(name: str, inputs: Path, tmp_path: Path, monkeypatch) -> None:
+def test_a_killed_command_goes_on_as_if_nothing_had_been(name: str, trial_of, monkeypatch) -> None:
     fake_everything(monkeypatch, "cache")
-    trial = Trial(COMMANDS[name], inputs, tmp_path / "work")
+    trial = trial_of(name)
     for point in spread(trial.points, QUICK[name]):
         trial.kill(point)
 
@@ -55,11 +63,9 @@ def test_a_killed_command_goes_on_as_if_nothing_had_been(name: str, inputs: Path
         ("doctor", signal.SIGINT, 3),
     ],
 )
-def test_an_interrupt_leaves_nothing_hidden(
-    name: str, number: int, count: int, inputs: Path, tmp_path: Path, monkeypatch
-) -> None:
+def test_an_interrupt_leaves_nothing_hidden(name: str, number: int, count: int, trial_of, monkeypatch) -> None:
     fake_everything(monkeypatch, "cache")
-    trial = Trial(COMMANDS[name], inputs, tmp_path / "work")
+    trial = trial_of(name)
     for point in spread(trial.points, count):
         trial.interrupt((point, point + 1), number)
 

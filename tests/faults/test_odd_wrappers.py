@@ -120,6 +120,12 @@ def test_files_without_samples_are_refused_soon(tmp_path: Path, name: str) -> No
     assert time.process_time() - started < 2  # a bound that is promised
 
 
+def test_boxes_inside_boxes_are_not_followed_without_end() -> None:
+    nested = b"".join(struct.pack(">I4s", 8 * depth, b"moov") for depth in range(20_000, 0, -1))
+    with pytest.raises(AudioError, match="is not audio"):
+        audio.read(io.BytesIO(struct.pack(">I4s8x", 16, b"ftyp") + nested))
+
+
 def test_many_small_tags_and_tables(tmp_path: Path) -> None:
     for data in (id3v2(0) * 300_000, ID3V1 * 100_000, b"OggS\0\2" * 200_000, b"\xff\xfb\x90\0" * 300_000):
         path = tmp_path / "a.mp3"

@@ -24,6 +24,8 @@ MUXED: dict[str, tuple[str, str, dict[str, str]]] = {  # {name: (container, code
     "wma": ("asf", "wmav2", {}),
     "wavpack": ("wv", "wavpack", {}),
     "voc": ("voc", "pcm_s16le", {}),
+    "rm": ("rm", "ac3", {}),
+    "nut": ("nut", "aac", {}),
     "ts": ("mpegts", "aac", {}),
     "m2ts": ("mpegts", "aac", {"mpegts_m2ts_mode": "1"}),
     "vob": ("vob", "mp2", {}),
@@ -104,6 +106,16 @@ def test_other_bytes_behind_a_recording_are_told_of(kind: str) -> None:
             audio.read(io.BytesIO(data + behind), reading=ReadOptions(strict=True))
 
 
+@pytest.mark.parametrize("kind", ["m4a", "fragments", "wav", "caf"])
+def test_text_behind_a_recording_is_told_of(kind: str) -> None:
+    """Its first letters would be the size of a box that is cut off, or the name of a chunk."""
+    data, text = one(kind, 5000), b"Recorded in the old hall, with two microphones.\n" * 20
+    for behind, more in ((b"", 0), (one("flac", 3000), 3000)):
+        with audio.open_reader(io.BytesIO(data + text + behind)) as reader:
+            assert reader.read().shape[1] == _read(data)[0].shape[1] + more
+            assert [notice.split(" after ")[0] for notice in reader.notices] == [f"{len(text)} bytes"]
+
+
 def test_tags_between_the_frames_of_a_radio_station_do_not_part_them() -> None:
     data = one("adts", 20000)
     found = survey.survey(io.BytesIO((data + id3v2()) * 3), "radio.aac", ".aac")
@@ -122,7 +134,7 @@ def test_chunks_behind_the_samples_of_a_caf_stay() -> None:
     assert found.parts[0].pieces is None
 
 
-@pytest.mark.parametrize("kind", ["flac", "mp3", "vorbis"])
+@pytest.mark.parametrize("kind", ["flac", "mp3", "vorbis", "wav"])
 def test_more_zeros_than_lie_between_recordings_are_told_of(kind: str) -> None:
     data = one(kind, 20000) + bytes(3 << 20) + one("aiff", 3000)
     with audio.open_reader(io.BytesIO(data)) as reader:

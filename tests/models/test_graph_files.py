@@ -62,7 +62,7 @@ def test_shipped_graphs_are_what_the_code_writes_today(geometry: Config, dtype: 
     )
     built = build_graph(geometry, dtype)
     assert hashlib.sha256(shipped).hexdigest() == hashlib.sha256(built).hexdigest(), (
-        "run `python -m unbraid.models.onnx.build src/unbraid/assets/graphs`"
+        "run `python -m unbraid.models.onnx src/unbraid/assets/graphs`"
     )
 
 

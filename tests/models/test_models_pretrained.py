@@ -9,7 +9,7 @@ from unbraid.models.audio_transformer.padding import size_of, steps_in
 torch = pytest.importorskip("torch")
 
 from unbraid.models.audio_transformer.network.model import AudioTransformer  # noqa: E402
-from unbraid.models.wav2vec2.network import Trunk, Wav2Vec2, standardized  # noqa: E402
+from unbraid.models.wav2vec2.network import Backbone, Wav2Vec2, standardized  # noqa: E402
 
 KINDS = [kind for kind in WRITERS if kind.startswith("pretrained")]
 
@@ -21,7 +21,7 @@ def network(kind: str = "pretrained to text", dropout: float = 0.0) -> AudioTran
 
 def pretrained(frozen: bool, dropout: float = 0.0) -> tuple[AudioTransformer, dict[str, torch.Tensor]]:
     torch.manual_seed(1)
-    tensors = {name: tensor.clone() for name, tensor in Trunk(BASE).state_dict().items()}
+    tensors = {name: tensor.clone() for name, tensor in Backbone(BASE).state_dict().items()}
     made = network(dropout=dropout)
     made.front.take(tensors, frozen)
     return made, tensors

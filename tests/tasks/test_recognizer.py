@@ -27,7 +27,10 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Wave
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import Executor, open_executor
 from unbraid.tasks.decoding.ctc import Span, greedy
-from unbraid.tasks.transcription.recognizer import LEAD_SECONDS, Recognizer, check_task
+from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
+from unbraid.tasks.transcription.decoder_recognizer import LEAD_SECONDS, DecoderRecognizer
+from unbraid.tasks.transcription.recognizer import check_task
+from unbraid.tasks.transcription.transcriber import open_recognizer
 
 
 def digits(spans: list[Span]) -> str:
@@ -50,7 +53,7 @@ def test_steps_of_published_sizes() -> None:
         "base", "wav2vec2", 16000, 1, (), Wav2Vec2Config(symbols or 0), "MIT", "a test",
         windows=Windows(), vocabularies=spec.vocabularies,
     )  # fmt: skip
-    recognizer = Recognizer.over(FakeEars(), published)
+    recognizer = CtcRecognizer(FakeEars(), published)
     assert [recognizer.steps(samples) for samples in (1, 400, 719, 720, 16000)] == [1, 1, 1, 2, 49]
 
 
@@ -78,7 +81,7 @@ def test_silence_is_around_what_is_read_and_not_in_its_times(source: str) -> Non
     (span,) = recognizer.read(tone, 1)
     assert (span.start, span.end) == (0, recognizer.steps(len(tone)))
     unit = 1 if source == "waveform" else 80
-    for length in recognizer._network.lengths:  # type: ignore[union-attr]
+    for length in recognizer._network.lengths:
         assert length * unit == pytest.approx(len(tone) + 2 * LEAD_SECONDS * RATE, abs=STEP)
 
 
@@ -87,7 +90,7 @@ def test_of_two_readings_half_a_step_apart_the_surer_one_counts(
     monkeypatch: pytest.MonkeyPatch, sureness: tuple[float, float], text: str
 ) -> None:
     """The first one does not hear the second tone; the times are its own all the same."""
-    monkeypatch.setattr("unbraid.tasks.transcription.recognizer.COARSE_SECONDS", STEP / RATE)
+    monkeypatch.setattr("unbraid.tasks.transcription.decoder_recognizer.COARSE_SECONDS", STEP / RATE)
 
     class TwoMinds(FakeWriter):
         items: tuple[np.ndarray, ...] = ()
@@ -101,9 +104,8 @@ def test_of_two_readings_half_a_step_apart_the_surer_one_counts(
                 logits[logits[:, DIGITS.index("9")] > 0] = SURE * np.eye(len(DIGITS))[0]
             return sureness[which] * logits
 
-    about = writer_spec()
-    network = TwoMinds(about)
-    spans = Recognizer.over(network, about).read(say(5, 9)[0], 1)
+    network = TwoMinds(writer_spec())
+    spans = DecoderRecognizer(network).read(say(5, 9)[0], 1)
     first, second = network.items
     np.testing.assert_array_equal(first[STEP // 2 :][: len(second) - STEP], second[: len(second) - STEP])
     assert digits(spans) == text
@@ -131,7 +133,7 @@ def test_without_ctc_nobody_knows_when() -> None:
 
 def test_it_is_closed_with_its_network() -> None:
     network = FakeEars()
-    with Recognizer.over(network, ctc_spec()) as recognizer:
+    with CtcRecognizer(network, ctc_spec()) as recognizer:
         assert (recognizer.device, recognizer.device_reason) == ("fake", "a test asked for it")
     assert network.closed
 
@@ -162,23 +164,24 @@ def test_models_that_do_something_else(spec: ModelSpec, does: str) -> None:
 
 def test_models_on_disk_that_are_not_there_or_do_something_else(speech_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^tiny-speech pulls voices apart, and writes no text; "):
-        Recognizer(speech_folder)
+        open_recognizer(speech_folder)
     with pytest.raises(ModelNotFound):
-        Recognizer(tmp_path / "none")
+        open_recognizer(tmp_path / "none")
 
 
 @pytest.mark.parametrize("ctc", [True, False], ids=["ctc", "decoder alone"])
 @pytest.mark.parametrize("source", ["waveform", "spectrogram"])
 def test_a_folder_with_a_decoder_is_opened_and_heard(source: str, ctc: bool, tmp_path: Path) -> None:
     write_model(tmp_path / "model", writer_spec(source, ctc=ctc))
-    with Recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+    with open_recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+        assert isinstance(recognizer, DecoderRecognizer)
         assert recognizer.device == "cpu"
         audio = noise(1, 1001)[0]
         spans = recognizer.read(audio, 3)
         assert all(0 <= span.start < span.end <= recognizer.steps(1001) == 7 for span in spans)
         assert recognizer.read(audio, 3) == spans
         if ctc:
-            log_probs = recognizer.log_probs(audio)
+            log_probs = recognizer._network.ctc(recognizer._item(audio))
             assert log_probs.shape == (7, len(DIGITS))
             np.testing.assert_allclose(np.exp(log_probs).sum(1), 1)
 
@@ -195,17 +198,19 @@ def test_each_reading_of_a_window_is_encoded_once(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr("unbraid.tasks.loading.open_executor", counting)
     write_model(tmp_path / "model", writer_spec())
-    with Recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+    with open_recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+        assert isinstance(recognizer, DecoderRecognizer)
         recognizer.read(noise(1, 1001)[0], 2)
         assert runs.count("encoder") == 1
-        monkeypatch.setattr("unbraid.tasks.transcription.recognizer.COARSE_SECONDS", STEP / RATE)
+        monkeypatch.setattr("unbraid.tasks.transcription.decoder_recognizer.COARSE_SECONDS", STEP / RATE)
         recognizer.read(noise(1, 801)[0], 2)
         assert runs.count("encoder") == 1 + 2
 
 
 def test_a_wav2vec2_folder_is_opened_and_heard(tmp_path: Path) -> None:
     write_model(tmp_path / "model", ctc_spec())
-    with Recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+    with open_recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+        assert isinstance(recognizer, CtcRecognizer)
         for samples in (100, 160, 1001):
             log_probs = recognizer.log_probs(noise(1, samples)[0])
             assert log_probs.shape == (recognizer.steps(samples), len(DIGITS))

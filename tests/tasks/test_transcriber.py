@@ -22,7 +22,9 @@ from unbraid.hub.folder import write_texts
 from unbraid.hub.spec import Vocabularies, Windows
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.stream import Track
-from unbraid.tasks.transcription.recognizer import LEAD_SECONDS, Recognizer, find_reader
+from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
+from unbraid.tasks.transcription.decoder_recognizer import LEAD_SECONDS, DecoderRecognizer
+from unbraid.tasks.transcription.recognizer import Recognizer, find_reader
 from unbraid.tasks.transcription.transcriber import Transcriber
 
 LONG = [i * 7 % 10 for i in range(100)]  # digits: 30 s
@@ -127,7 +129,7 @@ def test_silence_has_no_words_and_does_not_reach_the_network(kind) -> None:
 
 def test_long_audio_is_heard_in_windows(kind) -> None:
     recognizer = kind()
-    seconds = 4 + 2 * LEAD_SECONDS * recognizer.has_decoder
+    seconds = 4 + 2 * LEAD_SECONDS * isinstance(recognizer, DecoderRecognizer)
     steps = RATE * seconds if recognizer.hears_samples else RATE * seconds / 80
     found = Transcriber.over(recognizer)(np.tile(say(*LONG), 6), RATE)
     assert found.text == text(LONG * 6)
@@ -159,7 +161,7 @@ def test_the_model_for_long_audio_is_opened_when_it_is_needed(monkeypatch: pytes
 
     with pytest.raises(ModelNotFound, match="'mel'"):
         Transcriber("base", long_model="mel")
-    monkeypatch.setattr(unbraid.tasks.transcription.transcriber, "Recognizer", open_recognizer)
+    monkeypatch.setattr(unbraid.tasks.transcription.transcriber, "open_recognizer", open_recognizer)
     monkeypatch.setattr(unbraid.tasks.transcription.transcriber, "resolve", Path)
     with Transcriber("base", device="cpu", threads=1, long_model="mel", long_seconds=10) as transcriber:
         assert transcriber(say(1), RATE).text == "1"
@@ -193,7 +195,7 @@ def test_a_model_that_is_here_and_writes_the_same_takes_over_unasked(
 
 def test_it_is_closed_with_its_networks() -> None:
     network, long = FakeEars(), writer("spectrogram")
-    with Transcriber.over(Recognizer.over(network, ctc_spec()), long=long, long_seconds=1) as transcriber:
+    with Transcriber.over(CtcRecognizer(network, ctc_spec()), long=long, long_seconds=1) as transcriber:
         assert (transcriber.device, transcriber.device_reason) == ("fake", "a test asked for it")
         transcriber(say(*LONG[:10]), RATE)
     assert network.closed
@@ -234,7 +236,7 @@ def test_tones_lie_apart() -> None:
     assert min(hertz(tone + 1) - hertz(tone) for tone in range(9)) > RATE / STEP
 
 
-def peak_bytes(recognizer: Recognizer, blocks: int) -> int:
+def peak_bytes(recognizer: CtcRecognizer | DecoderRecognizer, blocks: int) -> int:
     """The most that is allocated while so many blocks of tones and rests, at another rate, are written down."""
     block = resample(say(*LONG[:10], None, None, None), RATE, 2 * RATE)  # 3.9 s
     recognizer._network.lengths = deque(maxlen=1)

@@ -11,7 +11,15 @@ for needed in ("torch", "lightning", "tensorboard"):
 for neighbour in ("corpora", "hub/importers"):  # corpora_trees, published_writers
     sys.path.insert(0, str(Path(__file__).parents[1] / neighbour))
 
-from train_helpers import RECIPE, SONGS_RECIPE, WORDS_RECIPE, write_corpus, write_dictionary, write_songs  # noqa: E402
+from train_helpers import (  # noqa: E402
+    RECIPE,
+    SONGS_RECIPE,
+    WORDS_RECIPE,
+    write_corpus,
+    write_dictionary,
+    write_recipe,
+    write_songs,
+)
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -40,9 +48,7 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def recipe_file(tmp_path: Path, corpus: Path) -> Path:
     """A recipe that trains on it."""
-    path = tmp_path / "tiny.toml"
-    path.write_text(RECIPE.replace('"corpus"', f'"{corpus}"'))
-    return path
+    return write_recipe(tmp_path / "tiny.toml", RECIPE, "corpus", corpus)
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +68,4 @@ def songs_recipe_file(tmp_path: Path, songs: Path) -> Path:
 @pytest.fixture
 def words_recipe_file(tmp_path: Path) -> Path:
     """A recipe that trains on words."""
-    path = tmp_path / "words.toml"
-    path.write_text(WORDS_RECIPE.replace('"cmudict.dict"', f'"{write_dictionary(tmp_path)}"'))
-    return path
+    return write_recipe(tmp_path / "words.toml", WORDS_RECIPE, "cmudict.dict", write_dictionary(tmp_path))

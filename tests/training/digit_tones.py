@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from train_helpers import write_csv
+from train_helpers import FOUR_PARTS, write_csv
 
-RECIPE = """\
-name = "tones"
+RECIPE = (
+    """\
+name = "digits"
 description = "a test"
 [model]
 family = "audio_to_text"
@@ -27,16 +28,9 @@ epoch_utterances = 12
 bins = 16
 [optimizer]
 rate = 1e-2
-[schedule]
-kind = "cosine"
-warmup_steps = 2
-[trainer]
-epochs = 2
-batch = 2
-parts = 2
-ema = 0.9
-accelerator = "cpu"
 """
+    + FOUR_PARTS
+)
 
 
 def write_tones(root: Path, takes: int = 8, digits: str = "123") -> Path:

@@ -3,14 +3,14 @@
 import csv
 import importlib.util
 import os
-import subprocess
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
-from train_helpers import load
+from train_helpers import killed, load
 
 from source_tree import ROOT
 from unbraid.errors import ModelError
@@ -111,26 +111,27 @@ def test_stages_follow_the_step(campaign: ModuleType, place) -> None:
     assert campaign.stage_of(place, 3) == ("second", [])
 
 
+def _campaign_until(committed: Path, runs: Path, recipe: Path, log: Path, corpus: Path) -> None:
+    """Run the command, and kill it when the second part is over."""
+    sys.path.insert(0, str(SCRIPT.parent))
+    import campaign
+
+    plain, told = campaign.write_atomically, []
+
+    def stop(content: bytes, path: Path) -> None:
+        told.append(path)
+        if len(told) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        plain(content, path)
+
+    campaign.write_atomically = stop
+    words = ["--data", corpus, "--noise", corpus, "--minutes", 9, *SMALL]
+    campaign.main(list(map(str, words)), campaign.Place(committed, runs, recipe, log))
+
+
 def test_a_kill_loses_only_the_part_that_was_going(go, place, campaign: ModuleType, corpus: Path) -> None:
     """The run is killed when it reports its second part; what the first one wrote is recorded and resumed."""
-    script = f"""
-import os, signal, sys
-sys.path.insert(0, {str(SCRIPT.parent)!r})
-import campaign
-from pathlib import Path
-plain, told = campaign.write_atomically, []
-def stop(content, path):
-    told.append(path)
-    if len(told) == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    plain(content, path)
-campaign.write_atomically = stop
-place = campaign.Place(*map(Path, {[str(place.committed), str(place.runs), str(place.recipe), str(place.log)]!r}))
-campaign.main(["--data", {str(corpus)!r}, "--noise", {str(corpus)!r}, "--minutes", "9", *{list(SMALL)!r}], place)
-"""
-    env = os.environ | {"PYTHONPATH": str(ROOT.parent), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == -9, done.stderr
+    killed(_campaign_until, place.committed, place.runs, place.recipe, place.log, corpus)
     go(0)
     step = load(place.committed / "checkpoint.pt")["step"]
     assert step > 0

@@ -17,7 +17,6 @@ from unbraid.training.losses import (  # noqa: E402
     above_threshold,
     best_order,
     in_order_of,
-    masked_l1,
     multi_resolution_stft,
     pairwise,
     pit,
@@ -247,12 +246,3 @@ def test_multi_resolution_stft_of_the_same_is_nothing() -> None:
     assert multi_resolution_stft(targets, targets).abs().max() < 1e-4
     assert multi_resolution_stft(0 * targets, targets).min() > 1
     assert multi_resolution_stft(targets, 0 * targets).min() > 1
-
-
-def test_masked_l1() -> None:
-    mixture, masks = torch.rand(3, 1, 5, 7), torch.rand(3, 2, 1, 5, 7)
-    targets = masks * mixture[:, None]
-    assert masked_l1(masks, mixture, targets).tolist() == [0, 0, 0]
-    torch.testing.assert_close(masked_l1(masks, mixture, targets + 0.25), torch.full((3,), 0.25))
-    expected = torch.nn.functional.l1_loss(masks * mixture[:, None], 1 - targets)
-    torch.testing.assert_close(masked_l1(masks, mixture, 1 - targets).mean(), expected)

@@ -2,19 +2,34 @@
 
 import csv
 import itertools
+import multiprocessing
 import os
-import subprocess
-import sys
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 import torch
 
-from source_tree import ROOT
-from unbraid.training import Recipe, Standing, read_recipe
+from unbraid.errors import UsageError
+from unbraid.training import Recipe, Standing, look, read_recipe, train
+from unbraid.training.warm_start import read_first
 
-RECIPE = """\
+FOUR_PARTS = """\
+[schedule]
+kind = "cosine"
+warmup_steps = 2
+[trainer]
+epochs = 2
+batch = 2
+parts = 2
+ema = 0.9
+accelerator = "cpu"
+"""  # of two epochs, three steps in each
+RECIPE = (
+    """\
 name = "tiny"
 description = "a test"
 [model]
@@ -34,17 +49,11 @@ crop_seconds = 0.2
 [optimizer]
 rate = 1e-3
 weight_decay = 0.01
-[schedule]
-kind = "cosine"
-warmup_steps = 2
-[trainer]
-epochs = 2
-batch = 2
-parts = 2
-ema = 0.9
-accelerator = "cpu"
 """
-SONGS_RECIPE = """\
+    + FOUR_PARTS
+)
+SONGS_RECIPE = (
+    """\
 name = "songs"
 description = "a test"
 [model]
@@ -74,18 +83,14 @@ relative = true
 [optimizer]
 rate = 1e-2
 clip = 1.0
-[schedule]
-kind = "cosine"
-warmup_steps = 2
-[trainer]
-epochs = 2
-batch = 2
-parts = 2
-ema = 0.9
-hold_norm = 0.4
-accelerator = "cpu"
 """
-WORDS_RECIPE = """\
+    + FOUR_PARTS
+    + """hold_norm = 0.4
+"""
+)
+
+WORDS_RECIPE = (
+    """\
 name = "words"
 description = "a test"
 [model]
@@ -101,30 +106,10 @@ epoch_words = 12
 dev_words = 8
 [optimizer]
 rate = 1e-2
-[schedule]
-kind = "cosine"
-warmup_steps = 2
-[trainer]
-epochs = 2
-batch = 2
-parts = 2
-ema = 0.9
-accelerator = "cpu"
 """
-STEPS = 12  # of these recipes, three in a part
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from unbraid.training import read_recipe, train
-
-def watch(now):
-    if now.step == int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-train(read_recipe(Path(sys.argv[1]), sys.argv[4:]), Path(sys.argv[2]), watch)
-"""
+    + FOUR_PARTS
+)
+STEPS = 12  # of these recipes
 
 
 def write_corpus(root: Path, seconds: float = 0.5) -> Path:
@@ -190,6 +175,19 @@ def recipe_of(file: Path, *changes: str) -> Recipe:
     return read_recipe(file, changes)
 
 
+def write_recipe(path: Path, recipe: str, name: str, place: Path) -> Path:
+    """A recipe that trains on the data at a place; its text says a name."""
+    path.write_text(recipe.replace(f'"{name}"', f'"{place}"'))
+    return path
+
+
+def refused(file: Path, *changes: str) -> str:
+    """Why a recipe cannot be changed like this."""
+    with pytest.raises(UsageError) as caught:
+        recipe_of(file, *changes)
+    return str(caught.value)
+
+
 def load(path: Path) -> dict:
     return torch.load(path, weights_only=True)
 
@@ -211,9 +209,43 @@ def same(one: object, two: object, at: str = "") -> None:
         assert one == two or one != one, at
 
 
+def check_pieces(file: Path, folder: Path) -> None:
+    """A run that stops after each part is as one that was never stopped."""
+    straight, broken = folder / "straight", folder / "broken"
+    train(recipe_of(file), straight, silent)
+    for step in range(3, STEPS + 1, 3):  # a part each
+        train(recipe := recipe_of(file, "trainer.max_minutes=1e-9"), broken, silent)
+        assert look(recipe, broken).step == step
+    same(load(straight / "last.ckpt")["state_dict"], load(broken / "last.ckpt")["state_dict"])
+    same(load(straight / "best.pt"), load(broken / "best.pt"))
+
+
+def check_start(recipe: Recipe, model: Path, weights: dict[str, torch.Tensor]) -> None:
+    """A network that starts from a model folder has these weights."""
+    network = recipe.task.network()
+    recipe.task.start(network, read_first(str(model)), "model")
+    same(dict(network.state_dict()), weights)
+
+
+def killed(work: Callable[..., None], *arguments: object) -> None:
+    """Let another process work, which kills itself; forked from one that has imported torch for all of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["unbraid.training"])
+    process = context.Process(target=work, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
 def kill_at(step: int, recipe_file: Path, out: Path, *changes: str) -> None:
     """Train in another process, and SIGKILL it after a step."""
-    script = [sys.executable, "-c", KILLED, recipe_file, out, step, *changes]
-    env = os.environ | {"PYTHONPATH": str(ROOT.parent), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([str(word) for word in script], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == -9, done.stderr
+    killed(_train_until, step, recipe_file, out, changes)
+
+
+def _train_until(step: int, recipe_file: Path, out: Path, changes: tuple[str, ...]) -> None:
+    def watch(now: Standing) -> None:
+        if now.step == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    torch.set_num_threads(1)  # as in the process of the tests
+    train(read_recipe(recipe_file, changes), out, watch)

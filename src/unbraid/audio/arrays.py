@@ -112,9 +112,14 @@ def numbers_of(values: ArrayLike, what: str) -> np.ndarray:
             f"{what} of type {found.dtype} has no known full scale: convert it to the type it was recorded in, such as "
             "int16, or scale it to floats from -1 to 1."
         )
-    half = 2.0 ** (8 * found.dtype.itemsize - 1)
-    scaled = found.astype(np.float64)
-    return ((scaled - half if found.dtype.kind == "u" else scaled) / half).astype(np.float32)
+    return scaled(found)
+
+
+def scaled(integers: np.ndarray) -> np.ndarray:
+    """Integers as float32 from -1 to 1, by the full scale of their type; the zero of unsigned ones is in the middle."""
+    half = 2.0 ** (8 * integers.dtype.itemsize - 1)
+    zero = half if integers.dtype.kind == "u" else 0.0
+    return ((integers - zero) / half).astype(np.float32)
 
 
 def _as_array(values: ArrayLike, what: str) -> np.ndarray:

@@ -26,7 +26,7 @@ _KNOWN = (
 NAMES = frozenset(_KNOWN[at : at + 4] for at in range(0, len(_KNOWN), 5))  # of chunks that need not be there
 _SEARCHED_BYTES = 16 << 20  # behind a chunk of wrong size
 _MOST_WRONG = 4
-_UNSTATED = 0xFFFFFFFF  # in streams, and where a chunk of larger sizes states it
+UNSTATED = 0xFFFFFFFF  # in streams, and where a chunk of larger sizes states it
 
 
 @dataclass(frozen=True)
@@ -42,27 +42,24 @@ class Chunk:
 
 @dataclass(frozen=True)
 class _Form:
-    """How a format writes the head of a chunk."""
+    """How a format writes its chunks."""
 
-    head: str  # of its name and length, as struct has it
+    head: str  # name and length, as struct has them
+    needed: tuple[bytes, ...]  # names of chunks without which there are no samples, theirs last
+    first: int = 12  # where the first one begins
+    lead: int = 0  # bytes in the chunk of samples in front of them
     align: int = 2
     counts_head: bool = False
 
 
+_WAVE = (b"ds64", b"fmt ", b"data")
+_WAVE64 = (b"fmt " + W64_GUID_TAIL, b"data" + W64_GUID_TAIL)
 FORMS = {
-    b"RIFF": _Form("<4sI"),
-    b"RIFX": _Form(">4sI"),
-    b"RF64": _Form("<4sI"),
-    b"BW64": _Form("<4sI"),
-    b"FORM": _Form(">4sI"),
-    b"caff": _Form(">4sq", align=1),
-    b"riff": _Form("<16sq", align=8, counts_head=True),
-}
-_NEEDED = {  # {form: names of chunks without which there are no samples, theirs last}
-    **dict.fromkeys((b"RIFF", b"RIFX", b"RF64", b"BW64"), (b"ds64", b"fmt ", b"data")),
-    b"FORM": (b"COMM", b"SSND"),
-    b"caff": (b"desc", b"data"),
-    b"riff": (b"fmt " + W64_GUID_TAIL, b"data" + W64_GUID_TAIL),
+    **dict.fromkeys((b"RIFF", b"RF64", b"BW64"), _Form("<4sI", _WAVE)),
+    b"RIFX": _Form(">4sI", _WAVE),
+    b"FORM": _Form(">4sI", (b"COMM", b"SSND"), lead=8),
+    b"caff": _Form(">4sq", (b"desc", b"data"), first=8, lead=4, align=1),
+    b"riff": _Form("<16sq", _WAVE64, first=40, align=8, counts_head=True),
 }
 
 
@@ -96,7 +93,7 @@ def is_name(name: bytes) -> bool:
 
 def is_samples(chunk: Chunk, form: bytes) -> bool:
     """Whether a chunk holds samples."""
-    return chunk.name == _NEEDED[form][-1]
+    return chunk.name == FORMS[form].needed[-1]
 
 
 def to_samples(file: BinaryIO, at: int, form: bytes) -> tuple[list[Chunk], tuple[Chunk, ...]]:
@@ -156,12 +153,12 @@ def _upto_samples(file: BinaryIO, at: int, form: bytes) -> list[Chunk]:
 def _needed(file: BinaryIO, start: int, form: bytes) -> int | None:
     """Where the next chunk begins that is needed, and can be one."""
     size = file_size(file)
-    pattern = re.compile(b"|".join(re.escape(name) for name in _NEEDED[form]))
+    pattern = re.compile(b"|".join(re.escape(name) for name in FORMS[form].needed))
     for at in scan.find_all(file, pattern, start):
         if at - start > _SEARCHED_BYTES:
             break
         chunk = next(walk(file, at, form), None)
-        is_open = chunk is not None and is_samples(chunk, form) and chunk.length == _UNSTATED
+        is_open = chunk is not None and is_samples(chunk, form) and chunk.length == UNSTATED
         if chunk is not None and (0 <= chunk.length <= size - chunk.start or is_open):
             return at
     return None

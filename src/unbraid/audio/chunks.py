@@ -6,11 +6,13 @@ Interchange File Format 1.3; Apple Core Audio Format 1.0; Sun's audio(7).)
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from unbraid.audio.chunk_walk import Chunk, file_size, to_samples
+from unbraid.audio.chunk_walk import FORMS, UNSTATED, Chunk, file_size, is_samples, to_samples
 
+_DESCRIBING = (b"fmt ", b"ds64", b"COMM", b"SSND", b"desc")
+_AIFF_PLAIN = (b"", b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"in24", b"in32")
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _AU_BITS = {1: 8, 2: 8, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64, 27: 8}
 
@@ -46,7 +48,6 @@ class Samples:
     whole: int | None  # the file's size by its header; None if not stated
     size: Size  # of the samples
     sizes: tuple[Size, ...] = ()  # of the file
-    align: int = 1  # chunks begin at multiples of it
     frame_bytes: int = 1  # 1 if the coding does not determine it
     coding: int = 0  # format tag of WAV
     rate: int = 0
@@ -55,8 +56,13 @@ class Samples:
 
     @property
     def misleading(self) -> list[str]:
-        """What to tell of such chunks."""
+        """Warnings about such chunks."""
         return [f"the size of its {_name(chunk)} chunk does not lead to the next one" for chunk in self.resized]
+
+    @property
+    def align(self) -> int:
+        """Chunks begin at multiples of it."""
+        return FORMS[self.form].align if self.form else 1
 
     @property
     def end(self) -> int:
@@ -81,19 +87,17 @@ def kind_of(head: bytes) -> str | None:
     return "AU" if head[:4] in (b".snd", b"dns.") and len(head) >= 24 else None
 
 
-def find_samples(file: BinaryIO, head: int) -> Samples | None:
-    """The samples of the file that begins at `head`; None for other formats.
+def find_samples(file: BinaryIO, head: int) -> Samples:
+    """The samples of the file that begins at `head`, in one of these formats.
 
     Raises:
         NoSamples: it has none.
     """
     file.seek(head)
     first = file.read(40)
-    kind = kind_of(first)
-    if kind is None:
-        return None
+    kind = kind_of(first) or ""
     try:
-        found = _find(file, head, kind, first)
+        found = _au(first, head) if kind == "AU" else _chunked(file, head, kind, first)
     except struct.error:  # the file ends in its header
         raise NoSamples(kind) from None
     if found.start > file_size(file):
@@ -101,106 +105,94 @@ def find_samples(file: BinaryIO, head: int) -> Samples | None:
     return found
 
 
-def _find(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
-    match kind:
-        case "AIFF":
-            return _aiff(file, head)
-        case "CAF":
-            return _caf(file, head)
-        case "AU":
-            return _au(first, head)
-    return _wav(file, head, kind, first)
+def _chunked(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
+    form = first[:4]
+    found, resized = to_samples(file, head + FORMS[form].first, form)
+    if not found or not is_samples(found[-1], form):
+        raise NoSamples(kind)
+    data, bodies = found[-1], {chunk.name[:4]: _body(file, chunk) for chunk in found if chunk.name[:4] in _DESCRIBING}
+    size, sizes, whole = _size_of(form, data.at), tuple[Size, ...](), None
+    if kind != "CAF":  # else the file is itself a chunk
+        field = _size_of(form, head)
+        sizes, whole = (field,), field.base + struct.unpack_from(field.form, first, field.at - head)[0]
+    lead = FORMS[form].lead
+    samples = Samples(kind, form, head, data.start + lead, data.length - lead, whole, size, sizes, resized=resized)
+    if kind == "AIFF":
+        return _aiff(samples, bodies.get(b"COMM", b""), bodies[b"SSND"])
+    if kind == "CAF":
+        return _caf(samples, bodies.get(b"desc", b""))
+    ds64 = [chunk.start for chunk in found if chunk.name == b"ds64" and form in (b"RF64", b"BW64")]
+    if ds64 and len(bodies[b"ds64"]) >= 16:
+        samples = _large(samples, ds64[-1], bodies[b"ds64"])
+    return _wav(samples, bodies.get(b"fmt ", b""))
 
 
-def _wav(file: BinaryIO, head: int, kind: str, first: bytes) -> Samples:
-    """WAV of all kinds, and Wave64, which has GUIDs for names and 64 bits for lengths."""
-    wide = kind == "Wave64"
-    form = b"riff" if wide else first[:4]
-    order = ">" if form == b"RIFX" else "<"
-    sizes = [Size(head + 16, "<q", head) if wide else Size(head + 4, order + "I", head + 8)]
-    whole = (
-        head + struct.unpack("<q", first[16:24])[0] if wide else head + 8 + struct.unpack(order + "I", first[4:8])[0]
-    )
-    fmt, ds64 = b"", None
-    found, resized = to_samples(file, head + (40 if wide else 12), form)
-    for chunk in found:
-        name = chunk.name[:4]
-        file.seek(chunk.start)
-        if name == b"fmt ":
-            fmt = file.read(min(max(chunk.length, 0), 40))
-        elif name == b"ds64" and form in (b"RF64", b"BW64"):
-            ds64 = chunk.start, file.read(16)
-        elif name == b"data":
-            size = Size(chunk.at + 16, "<q", chunk.at) if wide else Size(chunk.at + 4, order + "I", chunk.start)
-            stated = chunk.length
-            if ds64 and len(ds64[1]) == 16:
-                whole, long = head + 8 + struct.unpack("<Q", ds64[1][:8])[0], struct.unpack("<Q", ds64[1][8:])[0]
-                sizes = [Size(ds64[0], "<Q", head + 8)]
-                if stated == 0xFFFFFFFF:
-                    size, stated = Size(ds64[0] + 8, "<Q", chunk.start), long
-            layout = _fmt(fmt, order)
-            align = 8 if wide else 2
-            return Samples(kind, form, head, chunk.start, stated, whole, size, tuple(sizes), align, *layout, resized)
-    raise NoSamples(kind)
+def _body(file: BinaryIO, chunk: Chunk) -> bytes:
+    """The first bytes of a chunk."""
+    file.seek(chunk.start)
+    return file.read(min(max(chunk.length, 0), 40))
 
 
-def _fmt(fmt: bytes, order: str) -> tuple[int, int, int, tuple[str, ...]]:
-    """Bytes of a frame, format tag, sample rate, and errors in the fmt chunk."""
+def _size_of(form: bytes, at: int) -> Size:
+    """The field in which the chunk at a position states its size."""
+    shape = FORMS[form]
+    number = shape.head[0] + shape.head[-1]
+    start = at + struct.calcsize(shape.head)
+    return Size(start - struct.calcsize(number), number, at if shape.counts_head else start)
+
+
+def _large(samples: Samples, at: int, ds64: bytes) -> Samples:
+    """With the sizes of 64 bits in the chunk at a position."""
+    whole, stated = struct.unpack("<QQ", ds64[:16])
+    base = samples.head + 8
+    samples = replace(samples, whole=base + whole, sizes=(Size(at, "<Q", base),))
+    if samples.stated != UNSTATED:
+        return samples
+    return replace(samples, stated=stated, size=Size(at + 8, "<Q", samples.start))
+
+
+def _wav(samples: Samples, fmt: bytes) -> Samples:
+    """With the layout in the fmt chunk of a WAV or Wave64 file, and its errors."""
     if len(fmt) < 16:
-        return 1, 0, 0, ()
+        return samples
+    order = FORMS[samples.form].head[0]
     tag, channels, rate, byte_rate, block, bits = struct.unpack(order + "HHIIHH", fmt[:16])
     if tag == 0xFFFE and len(fmt) >= 26:
         tag = struct.unpack(order + "H", fmt[24:26])[0]
     if tag not in (1, 3, 6, 7):
-        return 1, tag, rate, ()
+        return replace(samples, coding=tag, rate=rate)
     frame = channels * -(-bits // 8)
     wrong = []
     if block != frame:
         wrong.append(f"its header states {block} bytes per frame instead of {frame}")
     if byte_rate != rate * frame and rate * frame < 1 << 32:
         wrong.append(f"its header states {byte_rate} bytes per second instead of {rate * frame}")
-    return max(frame, 1), tag, rate, tuple(wrong)
+    return replace(samples, frame_bytes=max(frame, 1), coding=tag, rate=rate, wrong=tuple(wrong))
 
 
-def _aiff(file: BinaryIO, head: int) -> Samples:
-    file.seek(head + 4)
-    whole = head + 8 + struct.unpack(">I", file.read(4))[0]
-    frame, rate, frames = 1, 0, None
-    found, resized = to_samples(file, head + 12, b"FORM")
-    for chunk in found:
-        file.seek(chunk.start)
-        if chunk.name == b"COMM" and chunk.length >= 18:
-            channels, frames, bits, exponent, mantissa = struct.unpack(">hIhHQ", file.read(18))
-            rate = int(mantissa * 2.0 ** ((exponent & 0x7FFF) - 16383 - 63)) if exponent < 16383 + 32 else 0
-            coding = file.read(4) if chunk.length >= 22 else b"NONE"
-            is_plain = coding in (b"NONE", b"twos", b"sowt", b"fl32", b"FL32", b"fl64", b"FL64", b"in24", b"in32")
-            frame = max(channels * -(-bits // 8), 1) if is_plain else 1
-        elif chunk.name == b"SSND" and chunk.length >= 0:
-            offset = int.from_bytes(file.read(8)[:4], "big")
-            start = chunk.start + 8 + offset
-            stated, size = max(chunk.length - 8 - offset, 0), Size(chunk.at + 4, ">I", chunk.start)
-            sizes = (Size(head + 4, ">I", head + 8),)
-            wrong: tuple[str, ...] = ()
-            if frames is not None and frame > 1 and frames != stated // frame and chunk.length > 8:
-                wrong = (f"its header states {frames} frames in one place and {stated // frame} in another",)
-            return Samples("AIFF", b"FORM", head, start, stated, whole, size, sizes, 2, frame, 0, rate, wrong, resized)
-    raise NoSamples("AIFF")
+def _aiff(samples: Samples, comm: bytes, ssnd: bytes) -> Samples:
+    """With the layout in the COMM chunk; the samples begin at an offset in their chunk."""
+    offset = int.from_bytes(ssnd[:4], "big")
+    stated, is_long = max(samples.stated - offset, 0), samples.stated > 0
+    samples = replace(samples, start=samples.start + offset, stated=stated)
+    if len(comm) < 18:
+        return samples
+    channels, frames, bits, exponent, mantissa = struct.unpack(">hIhHQ", comm[:18])
+    rate = int(mantissa * 2.0 ** ((exponent & 0x7FFF) - 16383 - 63)) if exponent < 16383 + 32 else 0
+    frame = max(channels * -(-bits // 8), 1) if comm[18:22] in _AIFF_PLAIN else 1
+    wrong: tuple[str, ...] = ()
+    if frame > 1 and frames != stated // frame and is_long:
+        wrong = (f"its header states {frames} frames in one place and {stated // frame} in another",)
+    return replace(samples, frame_bytes=frame, rate=rate, wrong=wrong)
 
 
-def _caf(file: BinaryIO, head: int) -> Samples:
-    frame = rate = 0
-    found, resized = to_samples(file, head + 8, b"caff")
-    for chunk in found:
-        file.seek(chunk.start)
-        if chunk.name == b"desc" and chunk.length >= 32:
-            precise, coding, _, packet, _, _, _ = struct.unpack(">d4sIIIII", file.read(32))
-            rate = int(precise) if 0 < precise < 1 << 32 else 0
-            frame = packet if coding == b"lpcm" else 1
-        elif chunk.name == b"data":
-            size, start = Size(chunk.at + 4, ">q", chunk.start), chunk.start + 4
-            stated = chunk.length - 4 if chunk.length >= 4 else -1
-            return Samples("CAF", b"caff", head, start, stated, None, size, (), 1, max(frame, 1), 0, rate, (), resized)
-    raise NoSamples("CAF")
+def _caf(samples: Samples, desc: bytes) -> Samples:
+    """With the layout in the desc chunk."""
+    if len(desc) < 32:
+        return samples
+    precise, coding, _, packet = struct.unpack(">d4sII", desc[:20])
+    rate = int(precise) if 0 < precise < 1 << 32 else 0
+    return replace(samples, frame_bytes=max(packet, 1) if coding == b"lpcm" else 1, rate=rate)
 
 
 def _au(first: bytes, head: int) -> Samples:
@@ -208,4 +200,4 @@ def _au(first: bytes, head: int) -> Samples:
     offset, stated, coding, rate, channels = struct.unpack(order + "5I", first[4:24])
     frame = max(_AU_BITS.get(coding, 8) // 8 * channels, 1)
     size = Size(head + 8, order + "I", head + offset)
-    return Samples("AU", b"", head, head + offset, stated, None, size, (), 1, frame, 0, rate)
+    return Samples("AU", b"", head, head + offset, stated, None, size, frame_bytes=frame, rate=rate)

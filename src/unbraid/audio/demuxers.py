@@ -12,8 +12,9 @@ from typing import BinaryIO
 import av
 from av.container import InputContainer
 
-from unbraid.audio import mp3
+from unbraid.audio import mpeg_frames
 from unbraid.audio.info import Unreadable
+from unbraid.audio.view import opened
 
 _AUDIO = """
     3gp aa aac aax ac3 ac4 ace adp ads adx aea afc aiff alp amr amrnb amrwb apac apc ape apm aptx aptx_hd asf asf_o
@@ -67,9 +68,9 @@ def open_container(source: Path | BinaryIO) -> InputContainer:
 
 def _as_mp3(source: Path | BinaryIO, target: str | BinaryIO) -> InputContainer:
     """An mp3 of a few frames, too short for FFmpeg to recognise."""
-    with source.open("rb") if isinstance(source, Path) else contextlib.nullcontext(source) as file:
+    with opened(source) as file:
         file.seek(0)
-        is_mp3 = mp3.is_mp3(file)
+        is_mp3 = mpeg_frames.is_mpeg(file)
         file.seek(0)
     if not is_mp3:
         raise ValueError("it is no mp3")

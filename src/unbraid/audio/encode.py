@@ -5,8 +5,9 @@ libsndfile, m4a and opus by FFmpeg (libsndfile 1.2.2 damages the last millisecon
 rounded to nearest and saturate: +1.0 becomes the largest integer, never the smallest.
 """
 
+import os
 from collections.abc import Mapping
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,20 +30,42 @@ _AT_ONCE = 1 << 14  # frames for libsndfile: libvorbis puts as many on the stack
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 8: "7.1"}
 
 
-class Sink(Protocol):
-    """The file methods that an encoder uses."""
+class Sink:
+    """A file for C code to write into: errors are kept for Python to find, since C cannot pass them on."""
 
-    def write(self, data: bytes, /) -> int:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: BaseException | None = None
+
+    def write(self, data: bytes) -> int:
         """Append or overwrite, all of it."""
-        ...
+        if self.error is None:
+            try:
+                self._file.write(data)
+            except BaseException as error:
+                self.error = error
+        return len(data)
 
-    def seek(self, offset: int, whence: int = 0, /) -> int:
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a position."""
-        ...
+        try:
+            return self._file.seek(offset, whence)
+        except BaseException as error:
+            self.error = self.error or error
+            return 0
 
     def tell(self) -> int:
         """The position."""
-        ...
+        return self.seek(0, os.SEEK_CUR)
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def check(self) -> None:
+        """Raise an error of the file, if there was one."""
+        if self.error is not None:
+            raise self.error
 
 
 class Encoder(Protocol):

@@ -7,63 +7,63 @@ shorter than its header states was cut off, unless it ends as a complete file do
 
 import re
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from unbraid.audio import heads, tag_blocks
-from unbraid.audio.chunk_walk import NAMES, file_size, is_samples, resized, walk
+from unbraid.audio.chunk_walk import FORMS, NAMES, file_size, is_samples, resized, walk
 from unbraid.audio.chunks import Samples
+from unbraid.audio.heads import Behind
+from unbraid.audio.parts import Found, Part
 from unbraid.audio.view import Piece, patched
 
 _NAME = re.compile(b"|".join(re.escape(name) for name in sorted(NAMES)))
-_OFFSETS = {"AIFF": 8, "CAF": 4}  # of the samples in their chunk
 _TAIL_BYTES = 1 << 20  # searched for chunks behind samples without a stated end
-_BLOCK_BYTES = 1 << 20
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{16,256}")
 _LARGEST = (1 << 32) - 1  # size that RIFF can state
-_PADDING_BYTES = 4096  # of zeros that go without saying
+_PADDING_BYTES = 4096  # of zeros that are not reported
 
 
-@dataclass(frozen=True)
-class Extent:
-    """The part of a file that is one recording."""
-
-    pieces: tuple[Piece, ...] | None  # None: all of it, as it is
-    end: int  # of the recording in the file
-    notices: tuple[str, ...] = ()
-    missing: int = 0  # bytes of samples that were cut off
-    there: int = 0  # bytes of samples, then
-    following: int | None = None  # where another recording begins
-    more: tuple[range, ...] = ()  # further samples of it, in chunks of their own
-
-
-@dataclass(frozen=True)
-class _Behind:
-    """Data after the samples that are not samples."""
-
-    following: int | None = None  # another recording
-    notice: str | None = None
-    more: tuple[range, ...] = ()  # chunks of samples
-
-
-def measure(file: BinaryIO, samples: Samples, size: int, *, is_stream: bool = False) -> Extent:
-    """The extent of the samples, header errors, and a following recording; a stream need not state its length."""
+def measure(file: BinaryIO, samples: Samples, size: int, *, is_stream: bool = False) -> Found:
+    """The recording, with header errors, and what follows it; a stream need not state its length."""
     tags = tag_blocks.trailing_start(file, samples.start, size)
     if not _is_unstated(samples, size) and samples.end <= tags:
         behind = _behind(file, samples, samples.end, tags)
         if behind is not None:
-            return _as_stated(samples, samples.end, behind, size)
+            return _as_stated(samples, *behind, size)
     end = _true_end(file, samples, tags)
     if _is_unstated(samples, size):
         may_be = is_stream or samples.kind in ("AU", "CAF")  # these formats have a value for it
         return _changed(samples, end, () if may_be else (_unstated(samples, end),))
     if samples.end > size and end == tags == size and not _is_whole(samples, size):
-        return Extent(_sliced(samples, size, size), size, missing=samples.end - size, there=size - samples.start)
+        cut = Part(_pieces(samples, size), missing=samples.end - size, there=size - samples.start)
+        return _found(samples, cut)
     if abs(end - samples.end) < samples.frame_bytes:
         return _changed(samples, end, ())
     stated, there = _length(samples, samples.stated), _length(samples, end - samples.start)
     return _changed(samples, end, (f"its header states {stated} of samples, but {there} are there",))
+
+
+def _found(
+    samples: Samples, part: Part, wrong: Iterable[str] = (), behind: Behind = Behind(), more: Iterable[range] = ()
+) -> Found:
+    """A recording, which may have more samples in chunks of their own."""
+    alone = (Part((*_pieces(samples, samples.start, len(some)), some)) for some in more)
+    parts = [
+        replace(one, is_known=True, pieces=resized(one.pieces or (), samples.resized, samples.form))
+        for one in (part, *alone)
+    ]
+    return Found(parts, behind, [*wrong, *samples.misleading])
+
+
+def _pieces(samples: Samples, end: int, count: int | None = None) -> tuple[Piece, ...]:
+    """The file up to an end; with sizes that state COUNT bytes of samples, if it is given."""
+    fields = () if count is None else (samples.size, *samples.sizes)
+    patches = {field.at: field.of(samples.start + (count or 0)) for field in fields}
+    if samples.form == b"BW64":  # RF64 by another name, which libsndfile does not know
+        patches[samples.head] = b"RF64"
+    return patched(range(samples.head, end), patches)
 
 
 def _is_unstated(samples: Samples, size: int) -> bool:
@@ -95,45 +95,36 @@ def _is_whole(samples: Samples, size: int) -> bool:
     return samples.whole == size or samples.end - size in (header, header - 8)
 
 
-def _as_stated(samples: Samples, end: int, behind: _Behind, size: int) -> Extent:
-    notices = [*samples.wrong]
-    if behind.notice:
-        notices.append(behind.notice)
-    whole, following = samples.whole, behind.following
+def _as_stated(samples: Samples, behind: Behind, more: tuple[range, ...], size: int) -> Found:
+    """The recording where its samples end as they should."""
+    wrong, whole, end = [*samples.wrong], samples.whole, samples.end
     if whole is not None and not is_bogus(whole - samples.head - 8) and not end - 8 <= whole <= size + 8:
-        notices.append(f"its header states a file of {whole} bytes; it has {size}")
+        wrong.append(f"its header states a file of {whole} bytes; it has {size}")
+    if more:
+        wrong.append(f"its samples are in {len(more) + 1} chunks, which are read one after the other")
     # libsndfile would take the last of several chunks of samples
     stated = size if samples.kind == "CAF" else whole or 0  # a CAF does not state its size
-    whole_end = end if behind.more else max(end, min(stated, following or size))
-    return Extent(_sliced(samples, whole_end, size), end, tuple(notices), following=following, more=behind.more)
+    whole_end = end if more else max(end, min(stated, behind.following or size))
+    return _found(samples, Part(_pieces(samples, whole_end)), wrong, behind, more)
 
 
-def _changed(samples: Samples, end: int, notices: tuple[str, ...]) -> Extent:
-    """The file with sizes that fit."""
+def _changed(samples: Samples, end: int, told: tuple[str, ...]) -> Found:
+    """The recording with sizes that fit."""
     wrong = () if samples.kind == "AIFF" else samples.wrong  # there they are about the size that is replaced
-    patches = {field.at: field.of(end) for field in (samples.size, *samples.sizes)}
+    pieces = _pieces(samples, end, end - samples.start)
     if samples.form == b"RIFF" and end - samples.head > _LARGEST:
         head = b"RF64" + struct.pack("<I4s", _LARGEST, b"WAVE") + b"ds64"
         head += struct.pack("<IQQQI", 28, end - samples.head + 28, end - samples.start, 0, 0)
-        rest = patched(range(samples.head + 12, end), {samples.size.at: patches[samples.size.at]})
-        return Extent((head, *rest), end, wrong + notices)
-    if samples.form == b"BW64":
-        patches[samples.head] = b"RF64"
-    return Extent(patched(range(samples.head, end), patches), end, wrong + notices)
-
-
-def _sliced(samples: Samples, end: int, size: int) -> tuple[Piece, ...] | None:
-    if samples.form == b"BW64":  # RF64 by another name, which libsndfile does not know
-        return patched(range(samples.head, end), {samples.head: b"RF64"})
-    return None if samples.head == 0 and end >= size else (range(samples.head, end),)
+        field = samples.size
+        pieces = (head, *patched(range(samples.head + 12, end), {field.at: field.of(end)}))
+    return _found(samples, Part(pieces), wrong + told)
 
 
 def _true_end(file: BinaryIO, samples: Samples, tags: int) -> int:
     """The end of samples whose stated size is wrong."""
     if samples.size.form.endswith("I") and samples.stated > 0:
-        for end in range(
-            samples.end + (1 << 32), tags, 1 << 32
-        ):  # the size of a file of more than 4 GiB, cut to 32 bits
+        # the size of a file of more than 4 GiB, cut to 32 bits
+        for end in range(samples.end + (1 << 32), tags, 1 << 32):
             if _behind(file, samples, end, tags) is not None:
                 return end
     first = max(samples.start, tags - _TAIL_BYTES)
@@ -146,44 +137,36 @@ def _true_end(file: BinaryIO, samples: Samples, tags: int) -> int:
     return tags
 
 
-def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> _Behind | None:
-    """The data after the stated end of the samples; None if they seem to be more samples."""
+def _behind(file: BinaryIO, samples: Samples, end: int, tags: int) -> tuple[Behind, tuple[range, ...]] | None:
+    """The data behind the stated end of the samples, and further chunks of samples; None if these go on."""
     for at in sorted({end, end + -(end - samples.start) % samples.align}):
         following = tag_blocks.leading_end(file, at)
         if following >= tags or at >= tags:
-            return _Behind()
+            return Behind(), ()
         if (other := heads.following(file, at, tags)) is not None:
-            return _Behind(other)
+            zeros = heads.unread(file, at, other)
+            return Behind(other, _left_out(zeros, "zeros") if zeros else None), ()
         if following > at:
-            return _Behind(notice=_left_out(tags - following))
+            return Behind(told=_left_out(tags - following)), ()
         reached = _chunks_end(file, samples, at, tags, is_sure=True)
         if reached is not None:
-            more = tuple(_more(file, samples, at, reached))
-            told = f"its samples are in {len(more) + 1} chunks, which are read one after the other" if more else None
-            return _Behind(reached if _starts_recording(file, reached) else None, told, more)
-    if _is_zero(file, end, tags):
-        return _Behind(notice=_left_out(tags - end, "zeros") if tags - end > _PADDING_BYTES else None)
+            other = reached if _starts_recording(file, reached) else None
+            return Behind(other), tuple(_more(file, samples, at, reached))
+    if heads.past_zeros(file, end, tags) >= tags:
+        return Behind(told=_left_out(tags - end, "zeros") if tags - end > _PADDING_BYTES else None), ()
     file.seek(end)
     if _TEXT.fullmatch(file.read(256)):
-        return _Behind(notice=_left_out(tags - end))
+        other = heads.searched(file, end, tags)
+        return Behind(other, _left_out((tags if other is None else other) - end)), ()
     return None
 
 
 def _more(file: BinaryIO, samples: Samples, at: int, end: int) -> Iterator[range]:
     """The samples in further chunks of samples, up to the end of the chunks."""
     for chunk in walk(file, at, samples.form):
-        start = chunk.start + _OFFSETS.get(samples.kind, 0)
+        start = chunk.start + FORMS[samples.form].lead
         if is_samples(chunk, samples.form) and start < min(chunk.start + chunk.length, end):
             yield range(start, min(chunk.start + chunk.length, end))
-
-
-def alone(samples: Samples, more: range) -> tuple[Piece, ...]:
-    """The file with other samples instead of its own."""
-    patches = {field.at: field.of(samples.start + len(more)) for field in (samples.size, *samples.sizes)}
-    if samples.form == b"BW64":
-        patches[samples.head] = b"RF64"
-    head = resized(patched(range(samples.head, samples.start), patches), samples.resized, samples.form)
-    return (*head, more)
 
 
 def _left_out(count: int, kind: str = "bytes") -> str:
@@ -211,14 +194,3 @@ def _chunks_end(file: BinaryIO, samples: Samples, at: int, tags: int, *, is_sure
 
 def _starts_recording(file: BinaryIO, at: int) -> bool:
     return heads.following(file, at, file_size(file)) is not None
-
-
-def _is_zero(file: BinaryIO, start: int, end: int) -> bool:
-    return all(block.count(0) == len(block) for block in _blocks(file, start, end))
-
-
-def _blocks(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
-    file.seek(start)
-    while start < end and (block := file.read(min(_BLOCK_BYTES, end - start))):
-        yield block
-        start += len(block)

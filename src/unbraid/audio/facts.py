@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from unbraid.audio import edits, mp3, ogg
+from unbraid.audio import boxes, mpeg_frames, ogg
+from unbraid.audio.view import opened
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,8 @@ def look_at(source: Path | BinaryIO, link: ogg.Link | None = None) -> Facts:
     """Read the first bytes of a file; `link` is what its survey found of Ogg."""
     if link is not None:
         return Facts(not link.is_complete, link.inspection.is_damaged)
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return look_at(file)
-    source.seek(4)
-    if source.read(4) in edits.FIRST_BOXES:
-        return Facts(edited_seconds=edits.edited_seconds(source))
-    return Facts(mp3_packets=mp3.stated_packets(source) if mp3.is_mp3(source) else None)
+    with opened(source) as file:
+        file.seek(4)
+        if file.read(4) in boxes.FIRST_BOXES:
+            return Facts(edited_seconds=boxes.edited_seconds(file))
+        return Facts(mp3_packets=mpeg_frames.stated_frames(file))

@@ -6,6 +6,7 @@ is inexact, so a start is reached by decoding up to it, or by counting packets w
 the way there does not matter; elsewhere it is an error, or silence if that was asked for.
 """
 
+import contextlib
 from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,13 +19,14 @@ from unbraid.audio import demuxers, findings
 from unbraid.audio.damage import Damage
 from unbraid.audio.facts import look_at
 from unbraid.audio.frames import FrameDecoder, Packet
-from unbraid.audio.info import BLOCK_FRAMES, Audio, Notice, damaged
+from unbraid.audio.info import BLOCK_FRAMES, Audio, Notice, damaged, drop
 from unbraid.audio.options import ReadOptions
 from unbraid.audio.packets import measure_loss
 from unbraid.audio.parts import WHOLE, Part
 from unbraid.audio.signals import undisturbed
 from unbraid.audio.streams import clock_of, describe, find_track, several
 from unbraid.audio.timeline import EndlessGap, Timeline
+from unbraid.audio.view import opened
 from unbraid.errors import AudioError
 
 _SLACK_FRAMES = 4096  # a track may end this much before its stated duration: the rest is silence
@@ -51,15 +53,14 @@ class FfmpegDecoder:
         part: Part = WHOLE,
     ) -> None:
         self.notices: list[Notice] = []
-        facts = look_at(source, part.link)
-        self._container = demuxers.open_container(source)
-        try:
+        with contextlib.ExitStack() as stack:
+            content = source if part.pieces is None else stack.enter_context(opened(source, part.pieces))
+            facts = look_at(content, part.link)
+            self._container = stack.enter_context(demuxers.open_container(content))
             self._stream = find_track(self._container, name, track)
             clock = clock_of(self._container, self._stream)
             self.info = describe(self._container, self._stream, clock, facts)
-        except BaseException:
-            self._container.close()
-            raise
+            self._closing = stack.pop_all()
         is_end_lost = facts.is_cut and not (reading.skip_damage and facts.is_damaged)
         self.is_cut = is_end_lost or part.is_cut or part.missing > 0
         self._name, self._origin = name, float(clock.origin)
@@ -71,7 +72,7 @@ class FfmpegDecoder:
         is_timed = bool(names & demuxers.TIMED) or self._is_numbered
         self._timeline = Timeline(self.info.sample_rate, tick, is_timed, may_jump=bool(names & demuxers.JUMPING))
         is_packed = bool(names & demuxers.PACKED)
-        measure = partial(measure_loss, source, self.info.container, facts.mp3_packets) if is_packed else None
+        measure = partial(measure_loss, content, self.info.container, facts.mp3_packets) if is_packed else None
         self._damage = Damage(reading.skip_damage, measure)
         self._frames = FrameDecoder(self._container, self._stream, self.info, name, self._timeline, self._damage)
         self._is_counted = self._stream.codec_context.name in _COUNTED
@@ -82,14 +83,8 @@ class FfmpegDecoder:
 
     def skip(self, frames: int) -> int:
         """Decode and drop: the only way to land on the sample in every format; damage there does not matter."""
-        skipped, position = 0, self._timeline.position - self._rest.shape[1]
-        self._target = self._damage.tolerated = position + frames
-        while skipped < frames:
-            block = self.read(min(frames - skipped, BLOCK_FRAMES))
-            if block.shape[1] == 0:
-                break
-            skipped += block.shape[1]
-        return skipped
+        self._target = self._damage.tolerated = self._timeline.position - self._rest.shape[1] + frames
+        return drop(self, frames)
 
     def read(self, frames: int) -> Audio:
         """The next frames (C, n)."""
@@ -107,7 +102,7 @@ class FfmpegDecoder:
     def close(self) -> None:
         """Close the file, unless the caller owns it."""
         self._blocks.close()
-        self._container.close()
+        self._closing.close()
 
     def _trimmed(self) -> Generator[Audio, None, None]:
         """The blocks, cut or filled to the stated length where there is one."""
@@ -142,18 +137,12 @@ class FfmpegDecoder:
 
     def _placed(self) -> Iterator[Audio]:
         """The decoded blocks, with silence between where their time stamps, or damage, have gaps."""
-        passed = 0  # frames that need not be decoded, on the way to a start
         for packet in self._frames.packets():
             if self._may_pass(packet):
                 frames = self._frames.count(packet)
                 lost = self._damage.lost(packet.pos, packet.size, frames)
-                passed += max(0, frames + self._shift(self._at(packet), frames, lost))
-                if passed >= BLOCK_FRAMES:
-                    yield from self._silence(passed)
-                    passed = 0
+                yield from self._silence(frames + self._shift(self._at(packet), frames, lost))
                 continue
-            yield from self._silence(passed)
-            passed = 0
             blocks = [(self._at(frame), samples) for frame, samples in self._frames.decode(packet)]
             lost = self._damage.lost(packet.pos, packet.size, sum(block.shape[1] for _, block in blocks))
             for at, block in blocks:
@@ -161,10 +150,9 @@ class FfmpegDecoder:
                 yield from self._silence(shift)
                 yield block[:, -min(shift, 0) :]
                 lost = None
-        yield from self._silence(passed)
 
     def _shift(self, at: int | None, frames: int, lost: int | None) -> int:
-        """Frames of silence before what was decoded, or, below zero, how many of it to leave out."""
+        """Frames of silence to insert before a decoded block; a negative number, frames to drop at its start."""
         position, reason = self._timeline.position, self._damage.reason
         if lost is not None and (lost or reason):
             at = position + lost

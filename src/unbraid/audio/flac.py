@@ -89,20 +89,15 @@ def _true_frames(file: BinaryIO, start: int, end: int, block_size: int) -> int |
 
 
 def _end_of(head: bytes, block_size: int) -> int | None:
-    """The sample at which the frame ends that has this header; None where it is none."""
+    """The sample at which the frame with this header ends; None if it is not a frame header."""
     if len(head) < 6 or head[0] != 0xFF or head[1] & 0xFE != 0xF8 or head[2] >> 4 == 0 or head[3] & 1:
         return None
-    bytes_of_number = 8 - (head[4] ^ 0xFF).bit_length() or 1  # as in UTF-8
-    if head[4] < 0x80:
-        number, length = head[4], 1
-    elif 2 <= bytes_of_number <= 7:
-        length = bytes_of_number
-        number = head[4] & (0x7F >> length)
-        for byte in head[5 : 4 + length]:
-            number = number << 6 | byte & 0x3F
-    else:
+    count = 8 - (head[4] ^ 0xFF).bit_length()  # ones in front: the bytes of a number as in UTF-8, 0 for a single one
+    if count == 1 or count > 7:
         return None
-    at, code = 4 + length, head[2] >> 4
+    at, number, code = 4 + (count or 1), head[4] & (0x7F >> count), head[2] >> 4
+    for byte in head[5:at]:
+        number = number << 6 | byte & 0x3F
     if code in (6, 7):
         size = int.from_bytes(head[at : at + code - 5], "big") + 1
         at += code - 5

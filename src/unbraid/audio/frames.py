@@ -8,9 +8,10 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from unbraid.audio import mp3
+from unbraid.audio import mpeg_frames
+from unbraid.audio.arrays import scaled
 from unbraid.audio.damage import Damage
-from unbraid.audio.info import Audio, AudioInfo, damaged
+from unbraid.audio.info import Audio, AudioInfo, changed, damaged
 from unbraid.audio.streams import protected
 from unbraid.audio.timeline import Timeline
 from unbraid.errors import AudioError
@@ -82,8 +83,8 @@ class FrameDecoder:
             yield packet
 
     def is_whole(self, packet: Packet) -> bool:
-        """Whether a packet is as long as it says; what is wrong in it then is at least no longer."""
-        return not self._is_mp3 or packet.size == mp3.frame_bytes(bytes(packet)[:4])
+        """Whether a packet is as long as its header says; then damage in it does not move the audio after it."""
+        return not self._is_mp3 or mpeg_frames.is_whole(bytes(packet))
 
     def count(self, packet: Packet) -> int:
         """The number of frames in a packet according to its container."""
@@ -122,10 +123,7 @@ class FrameDecoder:
         if (rate, channels) == (self._info.sample_rate, self._info.channels):
             return True
         if not self._damage.may_be(self._timeline.position):
-            raise AudioError(
-                f"{self._name} changes from {self._info.sample_rate} Hz, {self._info.channels} channels to {rate} Hz, "
-                f"{channels} channels at {self._seconds():.3f} s. Convert it to one rate and channel count first."
-            )
+            raise changed(self._name, self._info, rate, channels, self._seconds())
         self._damage.reason = "a frame of another rate"
         return False
 
@@ -149,8 +147,4 @@ def _as_float(frame: av.AudioFrame) -> Audio:
     array: NDArray[Any] = frame.to_ndarray()  # (C, n) planar, (1, n * C) packed
     if not frame.format.is_planar:
         array = array.reshape(-1, frame.layout.nb_channels).T  # (C, n)
-    if array.dtype.kind == "f":
-        return np.ascontiguousarray(array, dtype=np.float32)
-    if array.dtype == np.uint8:
-        return (array.astype(np.float32) - np.float32(128)) / np.float32(128)
-    return (array / 2.0 ** (8 * array.itemsize - 1)).astype(np.float32)
+    return np.ascontiguousarray(array if array.dtype.kind == "f" else scaled(array), dtype=np.float32)

@@ -20,12 +20,11 @@ _CODINGS: dict[str, tuple[str, str]] = {  # {name: (libsndfile's subtype, byte o
     "gsm": ("GSM610", "FILE"),
     "vox": ("VOX_ADPCM", "FILE"),
 }
-_OTHER_NAMES = {"mulaw": "ulaw", "u-law": "ulaw", "mu-law": "ulaw", "a-law": "alaw", "gsm610": "gsm", "g711u": "ulaw"}
-_OTHER_NAMES |= {
-    "g711a": "alaw",
-    "pcmu": "ulaw",
-    "pcma": "alaw",
-    **dict(zip(_PCM, (f"{name}le" for name in _PCM), strict=True)),
+_OTHER_NAMES = {
+    **dict.fromkeys(("mulaw", "u-law", "mu-law", "g711u", "pcmu"), "ulaw"),
+    **dict.fromkeys(("a-law", "g711a", "pcma"), "alaw"),
+    **{name: f"{name}le" for name in _PCM},
+    "gsm610": "gsm",
 }
 _TELEPHONE = ("ulaw", "alaw", "gsm", "vox")  # 8000 Hz and one channel unless said otherwise
 _MOST_HERTZ, _MOST_CHANNELS = 1_000_000, 1024

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from unbraid.audio import mpeg, scan, tag_blocks, units
+from unbraid.audio import mpeg_frames, scan, tag_blocks, units
 from unbraid.audio.chunks import kind_of
 
 _ID3 = b"ID3"
@@ -27,7 +27,8 @@ _HEAD = re.compile(
     re.DOTALL,
 )
 _HEAD_BYTES = 128
-_FIRST_BYTES, _ZERO_BYTES = 1 << 10, 1 << 20  # read at first, and at most, between two recordings
+_FIRST_BYTES, _BLOCK_BYTES = 1 << 10, 1 << 20  # of zeros, read at once
+_ZERO_BYTES = 1 << 20  # more lie between no two recordings
 _OWN_ZEROS = (3, 2)  # with which an MP4 begins, and a program stream
 _TOLD_BYTES = 8  # fewer are no recording
 _CONFIRMED = 3  # frames of mp3 in a row
@@ -35,23 +36,16 @@ _CONFIRMED = 3  # frames of mp3 in a row
 
 @dataclass(frozen=True)
 class Behind:
-    """What lies behind a recording."""
+    """The data behind a recording."""
 
-    following: int | None  # where the next one begins
-    unread: int = 0  # bytes before it, or before the end of the file, that are neither tags nor zeros
-
-    @property
-    def told(self) -> list[str]:
-        """What to tell of them."""
-        if self.unread < _TOLD_BYTES:
-            return []
-        return [f"{self.unread} bytes after the end of its audio belong to no recording, and are skipped"]
+    following: int | None = None  # where the next one begins
+    told: str | None = None  # a warning about other bytes before that, or before the end of the file
 
 
 def following(file: BinaryIO, end: int, size: int) -> int | None:
     """Where a recording begins behind this end, past tags and zeros; None where none does."""
     at = tag_blocks.leading_end(file, end)
-    while at < size and (first := _past_zeros(file, at, size)) > at:
+    while at < size and (first := past_zeros(file, at, size)) > at:
         own = next((n for n in _OWN_ZEROS if n <= first - at and begins(file, first - n)), None)
         if own is not None:
             return first - own
@@ -67,7 +61,7 @@ def begins(file: BinaryIO, at: int) -> bool:
         return True
     if units.framed(file, at) is not None:
         return True
-    return head[:1] == b"\xff" and mpeg.first_frame(file, at, far=False, confirmed=_CONFIRMED) is not None
+    return head[:1] == b"\xff" and mpeg_frames.first_frame(file, at, far=False, confirmed=_CONFIRMED) is not None
 
 
 def searched(file: BinaryIO, start: int, size: int) -> int | None:
@@ -86,31 +80,39 @@ def searched(file: BinaryIO, start: int, size: int) -> int | None:
 
 
 def behind(file: BinaryIO, end: int, size: int, *, is_known: bool) -> Behind:
-    """What there is behind the end of a recording; where that is not known, the next head is searched from there on."""
+    """The data behind the end of a recording; if that end is not known, the next head is searched from there on."""
     at = following(file, end, size)
     if at is None:
         at = searched(file, end, size)
-    return Behind(at, unread(file, end, size if at is None else at) if is_known else 0)
+    count = unread(file, end, size if at is None else at) if is_known else 0
+    return Behind(at, skipped(count) if count >= _TOLD_BYTES else None)
+
+
+def skipped(count: int) -> str:
+    """The warning about bytes behind a recording."""
+    return f"{count} bytes after the end of its audio belong to no recording, and are skipped"
 
 
 def unread(file: BinaryIO, start: int, end: int) -> int:
-    """How many bytes there are between two recordings that are neither tags nor zeros."""
+    """How many bytes there are between two recordings that are neither tags nor a few zeros."""
     end = tag_blocks.trailing_start(file, start, end)
-    at = start
-    while at < end and (after := _past_zeros(file, min(tag_blocks.leading_end(file, at), end), end)) > at:
-        at = after
+    at, before = start, None
+    while at != before:
+        before, at = at, min(tag_blocks.leading_end(file, at), end)
+        first = past_zeros(file, at, end)
+        at = at if first - at > _ZERO_BYTES else first
     return max(0, end - at)
 
 
-def _past_zeros(file: BinaryIO, at: int, size: int) -> int:
-    """The first byte from here on that is not zero; here, if there are more zeros than lie between recordings."""
-    first, block = at, _FIRST_BYTES
-    while first < size and first - at < _ZERO_BYTES:
-        file.seek(first)
-        data = file.read(min(block, size - first))
+def past_zeros(file: BinaryIO, at: int, size: int) -> int:
+    """The first byte from here on that is not zero."""
+    block = _FIRST_BYTES
+    while at < size:
+        file.seek(at)
+        data = file.read(min(block, size - at))
         kept = len(data.lstrip(b"\0"))
-        first += len(data) - kept
+        at += len(data) - kept
         if kept or not data:
-            return first
-        block = _ZERO_BYTES
-    return first if first >= size else at
+            break
+        block = _BLOCK_BYTES
+    return at

@@ -1,7 +1,7 @@
 """The facts of an audio track before its samples are read, and the interface of decoders.
 
 Two decoders stand behind `read.py`: libsndfile (`sndfile.py`) and FFmpeg's libraries (`ffmpeg.py`). Both deliver
-float32 blocks (C, n) from the first sample on; `read.py` cuts the asked-for range out of what they deliver.
+float32 blocks (C, n) from the first sample on; `read.py` cuts out the requested range.
 """
 
 from dataclasses import dataclass, field
@@ -66,6 +66,14 @@ class Decoder(Protocol):
         ...
 
 
+def drop(decoder: Decoder, frames: int) -> int:
+    """Skip frames by decoding them; fewer only at the end of the track."""
+    dropped = 0
+    while dropped < frames and (count := decoder.read(min(frames - dropped, BLOCK_FRAMES)).shape[1]):
+        dropped += count
+    return dropped
+
+
 class Unreadable(Exception):
     """This decoder does not know the file; another one may. Never reaches the caller."""
 
@@ -80,6 +88,14 @@ def damaged(name: str, seconds: float, reason: str) -> Damaged:
         f"{name} is damaged after {seconds:.3f} s ({reason}). "
         f"Get an intact copy, choose a duration that ends before the damage or a start after it, or replace it by "
         f"silence with --skip-damage."
+    )
+
+
+def changed(name: str, first: AudioInfo, rate: int, channels: int, seconds: float) -> AudioError:
+    """The error for a track that goes on at another rate, or with other channels."""
+    return AudioError(
+        f"{name} changes from {first.sample_rate} Hz, {first.channels} channels to {rate} Hz, "
+        f"{channels} channels at {seconds:.3f} s. Convert it to one sample rate and channel count first."
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from unbraid.audio.info import Audio, AudioInfo, Decoder, Notice, damaged
+from unbraid.audio.info import Audio, AudioInfo, Decoder, Notice, changed, damaged
 from unbraid.errors import AudioError
 
 
@@ -71,7 +71,7 @@ class JoinedDecoder:
         parts: list[Audio] = [np.zeros((self.info.channels, 0), np.float32)]
         left = frames
         while left > 0:
-            length = self.infos[self._now].frames  # what lies behind them may be tags: libFLAC would stumble over those
+            length = self.infos[self._now].frames  # tags may follow, at which libFLAC would fail
             block = self._decoder.read(left if length is None else min(left, length - self._position))  # (C, n)
             self._position += block.shape[1]
             left -= block.shape[1]
@@ -81,10 +81,7 @@ class JoinedDecoder:
         return np.concatenate(parts, axis=1)
 
     def close(self) -> None:
-        """Close the recording that is open."""
-        self._close()
-
-    def _close(self) -> None:
+        """Close the recording that is open, and take over its warnings."""
         self._decoder.close()
         self.notices += [notice for notice in self._decoder.notices if notice not in self.notices]
 
@@ -98,7 +95,7 @@ class JoinedDecoder:
             raise damaged(self._name, self._done / first.sample_rate, "a part of it is shorter than it states")
         if (first.sample_rate, first.channels) != (following.sample_rate, following.channels):
             raise changed(self._name, first, following.sample_rate, following.channels, self._done / first.sample_rate)
-        self._close()
+        self.close()
         self._now, self._position = self._now + 1, 0
         self._decoder = self._openers[self._now]()
         return True
@@ -107,14 +104,6 @@ class JoinedDecoder:
 def _length(decoder: Decoder) -> int | None:
     """The number of frames that a decoder can read, if known."""
     return decoder.info.frames if decoder.readable is None else decoder.readable
-
-
-def changed(name: str, first: AudioInfo, rate: int, channels: int, seconds: float) -> AudioError:
-    """The error for a recording that goes on at another rate, or with other channels."""
-    return AudioError(
-        f"{name} changes from {first.sample_rate} Hz, {first.channels} channels to {rate} Hz, "
-        f"{channels} channels at {seconds:.3f} s. Convert it to one sample rate and channel count first."
-    )
 
 
 def _together(infos: Sequence[AudioInfo]) -> AudioInfo:

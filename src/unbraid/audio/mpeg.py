@@ -1,52 +1,31 @@
-"""MPEG audio (mp3) as frames, to find concatenated recordings.
+"""The recordings in an mp3 file, each with a matching table.
 
 Players continue after the end of an mp3 with the next one; decoders stop there, because the first frame may state the
 number of frames (the Xing, Info or VBRI table), or fail on the tags in between. If that table fits the file, nothing
-else is read; otherwise all headers of frames are, some 140 000 an hour. (ISO 11172-3 and 13818-3.)
+else is read; otherwise all headers of frames are, some 140 000 an hour.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import islice
 from typing import BinaryIO
 
-from unbraid.audio import tag_blocks
+from unbraid.audio import heads, tag_blocks
+from unbraid.audio.mpeg_frames import (
+    HEAD_BYTES,
+    SEARCH_BYTES,
+    Counts,
+    Frame,
+    counts_in,
+    counts_of,
+    first_frame,
+    is_confirmed,
+    parse,
+)
+from unbraid.audio.parts import MOST_PARTS, Found, Part
+from unbraid.audio.view import Piece, patched
 
-_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # by version bits
-_KBPS = {
-    (True, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),  # (MPEG 1, layer bits)
-    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (True, 1): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (False, 3): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (False, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-_HEAD_BYTES = 64  # of a frame: up to its table's counts
-_SEARCH_BYTES = 1 << 16
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The header of a frame, parsed."""
-
-    size: int  # bytes
-    samples: int
-    rate: int
-    channels: int
-    side: int  # where a Xing table begins
-
-
-@dataclass(frozen=True)
-class Table:
-    """A Xing or Info table: how many frames and bytes its recording has."""
-
-    at: int  # of its frame in the file
-    frame: Frame
-    is_constant: bool  # whether all frames are of one size
-    frames: int
-    frames_at: int
-    bytes: int | None
-    bytes_at: int
+_ID3V1_BYTES = 128
 
 
 @dataclass
@@ -55,7 +34,7 @@ class Recording:
 
     start: int
     frame: Frame
-    table: Table | None
+    table: Counts | None
     end: int = 0
     frames: int = 0  # the table's own is not counted
     is_complete: bool = True  # whether its last frame is
@@ -63,67 +42,39 @@ class Recording:
     counted_end: int | None = None  # behind as many frames as its table counts
 
 
-@lru_cache(maxsize=4096)
-def parse(head: bytes) -> Frame | None:
-    """The frame that these four bytes begin."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return None
-    version, layer, kbps, rate = head[1] >> 3 & 3, head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
-    if version == 1 or layer == 0 or kbps in (0, 15) or rate == 3:
-        return None
-    full = version == 3
-    hertz, bits, padding = _RATES[version][rate], _KBPS[full, layer][kbps - 1] * 1000, head[2] >> 1 & 1
-    channels = 1 if head[3] >> 6 == 3 else 2
-    samples = 384 if layer == 3 else 1152 if layer == 2 or full else 576
-    size = (12 * bits // hertz + padding) * 4 if layer == 3 else samples // 8 * bits // hertz + padding
-    side = 4 + ((32 if channels == 2 else 17) if full else (17 if channels == 2 else 9))
-    return Frame(size, samples, hertz, channels, side)
+def found_at(file: BinaryIO, start: int, size: int, *, is_behind: bool) -> Found | None:
+    """mp3 and its kin, at the front or behind another recording; None where there are no frames."""
+    table = counts_of(file, start)
+    pieces, wrong = list[tuple[Piece, ...]](), list[str]()
+    if table is not None and table.bytes is not None and _fits(file, table, size):
+        end = table.at + table.bytes
+        pieces.append((range(start, end),))
+    else:
+        found = [*islice(recordings(file, start, size), MOST_PARTS + 1)]
+        if not found:
+            return None
+        end, corrected = found[-1].end, [_corrected(recording) for recording in found]
+        pieces = [some for several, _ in corrected for some in several]
+        wrong = [told for _, told in corrected if told]
+    if pieces == [(range(start, end),)]:
+        pieces = [_alone(file, start, end, size, is_behind)]
+    parts = [Part(some, needs_ffmpeg=True) for some in pieces]
+    return Found(parts, heads.behind(file, end, size, is_known=True), wrong)
 
 
-def first_frame(file: BinaryIO, start: int, *, far: bool, confirmed: int = 1) -> int | None:
-    """The position of a recording's first frame, confirmed by later ones; `far`: other bytes may precede it."""
-    file.seek(start)
-    data = file.read(_SEARCH_BYTES if far else 4)
-    at = data.find(b"\xff")
-    while at >= 0 and (far or at == 0):
-        if parse(data[at : at + 4]) and _is_confirmed(file, start + at, confirmed):
-            return start + at
-        at = data.find(b"\xff", at + 1)
-    return None
-
-
-def table_of(file: BinaryIO, at: int) -> Table | None:
-    """The table in the frame at a position."""
-    file.seek(at)
-    head = file.read(_HEAD_BYTES)
-    frame = parse(head[:4])
-    return _table(head, frame, at) if frame else None
-
-
-def fits(file: BinaryIO, table: Table, size: int) -> bool:
-    """Whether the file ends where the table says that its recording does, with as many frames of constant size."""
-    frame_bytes = table.frame.size * (table.frames + 1)
-    if table.bytes is None or not table.is_constant or abs(table.bytes - frame_bytes) > table.frames + table.frame.size:
-        return False
-    end = table.at + table.bytes
-    return end == size or (end < size and tag_blocks.leading_end(file, end) >= size)
-
-
-def recordings(
-    file: BinaryIO, start: int, size: int, is_end: Callable[[int], bool] = lambda at: False
-) -> Iterator[Recording]:
-    """The recordings in a file, by the headers of all its frames, to where `is_end` says that those of a kind end."""
+def recordings(file: BinaryIO, start: int, size: int) -> Iterator[Recording]:
+    """The recordings in a file, by the headers of all its frames, up to one of another kind."""
     now: Recording | None = None
     at = start
     while at < size:
         file.seek(at)
-        head = file.read(_HEAD_BYTES)
+        head = file.read(HEAD_BYTES)
         frame = parse(head[:4])
         is_new = now is None or (
             frame is not None and (frame.rate, frame.channels) != (now.frame.rate, now.frame.channels)
         )
-        if frame is None or (is_new and not _is_confirmed(file, at)):
-            if now and is_end(at):
+        if frame is None or (is_new and not is_confirmed(file, at)):
+            if now and _is_other(file, at, size):
                 break
             following, is_boundary = _next(file, at, size)
             if now and is_boundary:
@@ -133,7 +84,7 @@ def recordings(
                 now.is_intact &= following >= size
             at = following
             continue
-        table = _table(head, frame, at)
+        table = counts_in(head, at)
         if is_new or table or head[36:40] == b"VBRI":
             if now:
                 yield now
@@ -148,44 +99,53 @@ def recordings(
         yield now
 
 
-def _table(head: bytes, frame: Frame, at: int) -> Table | None:
-    side = frame.side
-    if head[side : side + 4] not in (b"Xing", b"Info") or len(head) < side + 16 or not head[side + 7] & 1:
-        return None
-    frames = int.from_bytes(head[side + 8 : side + 12], "big")
-    count = int.from_bytes(head[side + 12 : side + 16], "big") if head[side + 7] & 2 else None
-    return (
-        Table(at, frame, head[side : side + 4] == b"Info", frames, at + side + 8, count, at + side + 12)
-        if frames
-        else None
-    )
+def _fits(file: BinaryIO, table: Counts, size: int) -> bool:
+    """Whether the file ends where the table says that its recording does, with as many frames of constant size."""
+    frame_bytes = table.frame.size * (table.frames + 1)
+    if table.bytes is None or not table.is_constant or abs(table.bytes - frame_bytes) > table.frames + table.frame.size:
+        return False
+    end = table.at + table.bytes
+    return end == size or (end < size and tag_blocks.leading_end(file, end) >= size)
 
 
-def _is_confirmed(file: BinaryIO, at: int, count: int = 1) -> bool:
-    """Whether a frame begins here: it is followed by `count` frames of its kind, or the end of the file."""
-    file.seek(at)
-    frame = first = parse(file.read(4))
-    for _ in range(count):
-        if frame is None or first is None or frame.rate != first.rate:
-            return False
-        at += frame.size
-        file.seek(at)
-        head = file.read(4)
-        if len(head) < 4 or head[:3] in (b"TAG", b"ID3", b"APE"):
-            return True
-        frame = parse(head)
-    return frame is not None and first is not None and frame.rate == first.rate
+def _is_other(file: BinaryIO, at: int, size: int) -> bool:
+    """Whether a recording of another kind follows."""
+    following = heads.following(file, at, size)
+    return following is not None and first_frame(file, following, far=False) is None
 
 
 def _next(file: BinaryIO, at: int, size: int) -> tuple[int, bool]:
     """The next frame after other data, and whether these are tags, after which a new recording begins."""
     end = tag_blocks.leading_end(file, at)
-    if end > at:
-        found = first_frame(file, end, far=True)
-        return (size if found is None else found), True
-    while at < size:
-        found = first_frame(file, at + 1, far=True)
-        if found is not None:
-            return found, False
-        at += _SEARCH_BYTES
-    return size, False
+    for start in range(max(end, at + 1), size, SEARCH_BYTES):
+        if (found := first_frame(file, start, far=True)) is not None:
+            return found, end > at
+    return size, end > at
+
+
+def _alone(file: BinaryIO, start: int, end: int, size: int, is_behind: bool) -> tuple[Piece, ...]:
+    """The one mp3 of a file, with the tags that FFmpeg knows: ID3v2 without a footer, and ID3v1."""
+    file.seek(0)
+    head = file.read(6)
+    if is_behind or (head[:3] == b"ID3" and len(head) == 6 and head[5] & 0x10):
+        return (range(start, end),)
+    file.seek(end)
+    is_tag = size - end == _ID3V1_BYTES and file.read(3) == b"TAG"
+    return (range(size if is_tag else end),)
+
+
+def _corrected(found: Recording) -> tuple[list[tuple[Piece, ...]], str | None]:
+    """A recording; in two where its table's ends and another without one begins; or with a table that fits, and why."""
+    whole, table, end = range(found.start, found.end), found.table, found.counted_end
+    is_hit = not (found.is_complete and found.is_intact)  # cut off or damaged
+    if table is None or table.frames == found.frames or (table.frames > found.frames and is_hit):
+        return [(whole,)], None
+    if end is not None and table.bytes is not None and end == table.at + table.bytes:
+        return [(range(found.start, end),), (range(end, found.end),)], None
+    patches = {table.frames_at: found.frames.to_bytes(4, "big")}
+    if table.bytes is not None:
+        patches[table.bytes_at] = (found.end - table.at).to_bytes(4, "big")
+    if table.frames == found.frames + 1:  # some encoders count the table's own frame
+        return [patched(whole, patches)], None
+    stated, there = (count * found.frame.samples / found.frame.rate for count in (table.frames, found.frames))
+    return [patched(whole, patches)], f"its header states {stated:.3f} s of samples, but {there:.3f} s are there"

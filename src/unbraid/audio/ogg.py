@@ -20,7 +20,6 @@ class Link:
 
     start: int
     last: Page
-    serials: set[int] = field(default_factory=set)
     first_granule: int = 0
     is_intact: bool = True  # whether each page follows the one before
     inspection: Inspection = field(default_factory=Inspection)
@@ -50,29 +49,29 @@ def links(file: BinaryIO, start: int, size: int) -> list[Link]:
         link.inspection.add(page, data, follows=follows)
         is_head = begins
         link.last = page
-        link.serials.add(page.serial)
         if page.granule > 0 and not link.first_granule:
             link.first_granule = page.granule
     return found
 
 
-def mark(file: BinaryIO, link: Link) -> tuple[Link, dict[int, bytes]] | None:
-    """A link of which nothing but the mark at its end is missing with that mark, and {position: bytes}; else None.
+def marked(file: BinaryIO, link: Link) -> tuple[Link, dict[int, bytes]]:
+    """A link of which nothing but the mark at its end is missing with that mark, and {position: bytes}; else as it is.
 
     Without it, libsndfile cannot read the last page of Opus.
     """
     page = link.last
     if link.is_ended or not link.is_intact or not page.is_sound:
-        return None
+        return link, {}
     file.seek(page.at)
     data = file.read(page.end - page.at)
-    marked = data[:5] + bytes([page.flags | LAST_PAGE]) + data[6:]
-    ended = replace(link, last=replace(page, flags=page.flags | LAST_PAGE))
-    return ended, {page.at + 5: marked[5:6], page.at + 22: checksums.ogg_page(marked)}
+    ended = replace(page, flags=page.flags | LAST_PAGE)
+    flags = bytes([ended.flags])
+    patches = {page.at + 5: flags, page.at + 22: checksums.ogg_page(data[:5] + flags + data[6:])}
+    return replace(link, last=ended), patches
 
 
 def holds_more(link: Link, seconds: float, granule_rate: int) -> bool:
     """Whether the pages of a link count more than the `seconds` that its decoder found."""
-    if len(link.serials) > 1:
+    if len(link.inspection.streams) > 1:
         return False
     return (link.last.granule - link.first_granule) / granule_rate > seconds + _SLACK_SECONDS

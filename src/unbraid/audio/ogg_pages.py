@@ -25,7 +25,7 @@ _OPUS_FRAMES = (480, 960, 1920, 2880)  # at 48 kHz, of SILK; CELT has 120 … 96
 
 @dataclass(frozen=True)
 class Page:
-    """A page: what its header says, and what was found."""
+    """The header of a page, and the result of checking the page."""
 
     at: int
     end: int
@@ -52,7 +52,7 @@ class Inspection:
     """The pages of a link so far."""
 
     def __init__(self) -> None:
-        self._streams: dict[int, _Stream] = {}
+        self.streams: dict[int, _Stream] = {}
         self.is_damaged = self.has_gaps = False  # gaps are looked for up to the first damage
 
     def add(self, page: Page, data: bytes, *, follows: bool) -> None:
@@ -61,11 +61,11 @@ class Inspection:
             return
         table = data[27 : 27 + data[26]]
         body = data[27 + len(table) :]
-        stream = self._streams.get(page.serial)
+        stream = self.streams.get(page.serial)
         if not follows or not page.is_sound:
             self.is_damaged = True
         elif page.flags & FIRST_PAGE or stream is None:
-            self._streams[page.serial] = _Stream(page.number, _most_frames(body))
+            self.streams[page.serial] = _Stream(page.number, _most_frames(body))
         elif page.number != stream.number + 1:
             self.is_damaged = True
         else:

@@ -1,6 +1,5 @@
 """A file that is surveyed once and can be opened many times: first with libsndfile, else with FFmpeg."""
 
-import contextlib
 import functools
 import time
 from collections.abc import Sequence
@@ -9,16 +8,15 @@ from typing import BinaryIO
 
 from unbraid.audio import headerless
 from unbraid.audio.headerless import Headerless
-from unbraid.audio.info import Audio, AudioInfo, Decoder, Unreadable
+from unbraid.audio.info import AudioInfo, Decoder, Unreadable
 from unbraid.audio.joined import JoinedDecoder
 from unbraid.audio.options import ReadOptions, TrackChoice
 from unbraid.audio.parts import Part, Survey
 from unbraid.audio.signals import undisturbed
 from unbraid.audio.survey import survey
-from unbraid.audio.view import open_view
 from unbraid.errors import AudioError
 
-_SETTLED_SECONDS = 2.0  # after which a file that changes again has another time
+_SETTLED_SECONDS = 2.0  # after which another change shows in the file's time
 
 
 class Opening:
@@ -51,7 +49,7 @@ class Opening:
         reason: Unreadable | str = "left to FFmpeg"
         if not part.needs_ffmpeg:
             try:
-                first = SndfileDecoder(self._source, self._name, self._number, self._reading, part)
+                first = SndfileDecoder(self._source, self._name, self._number, part)
                 other = functools.partial(self._by_ffmpeg, part, 0)
                 return RecoveringDecoder(first, other, skips_damage=self._reading.skip_damage)
             except Unreadable as unreadable:
@@ -81,19 +79,9 @@ class Opening:
         return self._by_ffmpeg(part, self._track)
 
     def _by_ffmpeg(self, part: Part, track: int) -> Decoder:
-        return undisturbed(functools.partial(self._in_ffmpeg, part, track))
-
-    def _in_ffmpeg(self, part: Part, track: int) -> Decoder:
         from unbraid.audio.ffmpeg import FfmpegDecoder
 
-        with contextlib.ExitStack() as stack:
-            content = self._source
-            if part.pieces is not None:
-                file = stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
-                content = open_view(file, part.pieces)
-            decoder = FfmpegDecoder(content, self._name, track, self._reading, part)
-            stack.callback(decoder.close)
-            return _Owning(decoder, stack.pop_all())
+        return undisturbed(functools.partial(FfmpegDecoder, self._source, self._name, track, self._reading, part))
 
 
 def _surveyed(source: Path | BinaryIO, name: str, extension: str, asked: Headerless | None) -> Survey:
@@ -108,24 +96,6 @@ def _surveyed(source: Path | BinaryIO, name: str, extension: str, asked: Headerl
 def _survey_of(
     path: Path, version: tuple[int, int, int], name: str, extension: str, asked: Headerless | None
 ) -> Survey:
-    """The survey of a version of a file; those who train open each file again and again."""
+    """The survey of a version of a file; training opens each file many times."""
     with path.open("rb") as file:
         return survey(file, name, extension, asked)
-
-
-class _Owning:
-    """A decoder with the file that was opened for it."""
-
-    def __init__(self, decoder: Decoder, closing: contextlib.ExitStack) -> None:
-        self._decoder, self._closing = decoder, closing
-        self.info, self.readable, self.is_cut = decoder.info, decoder.readable, decoder.is_cut
-        self.obstacle, self.notices = decoder.obstacle, decoder.notices
-
-    def skip(self, frames: int) -> int:
-        return self._decoder.skip(frames)
-
-    def read(self, frames: int) -> Audio:
-        return self._decoder.read(frames)
-
-    def close(self) -> None:
-        self._closing.close()

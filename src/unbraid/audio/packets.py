@@ -10,9 +10,10 @@ from typing import BinaryIO
 
 import av
 
-from unbraid.audio import mp3
+from unbraid.audio import mpeg_frames
 from unbraid.audio.demuxers import open_container
 from unbraid.audio.info import Unreadable
+from unbraid.audio.view import opened
 
 
 @dataclass(frozen=True)
@@ -25,26 +26,23 @@ class Loss:
 
 def measure_loss(source: Path | BinaryIO, container: str, stated_packets: int | None) -> Loss:
     """Count intact packets; the position of a file object is restored."""
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return measure_loss(file, container, stated_packets)
-    position = source.tell()
-    try:
-        size = source.seek(0, 2)
-        sound, between, whole, end = 0, 0, 0, 0
-        with open_container(source) as opened:
-            for packet in opened.demux(opened.streams.audio[0]):
-                if packet.size and packet.pos is not None:
-                    between += max(0, packet.pos - end) if end else 0
-                    end, whole = packet.pos + packet.size, whole + packet.size
-                    if mp3.frame_bytes(bytes(packet)[:4]) == packet.size:
-                        sound += 1
-                    else:
-                        between += packet.size
-    except (av.FFmpegError, Unreadable, OSError, IndexError):  # damaged as it is
-        return Loss()
-    finally:
-        source.seek(position)
+    sound, between, whole, end = 0, 0, 0, 0
+    with opened(source) as file:
+        position, size = file.tell(), file.seek(0, 2)
+        try:
+            with open_container(file) as packed:
+                for packet in packed.demux(packed.streams.audio[0]):
+                    if packet.size and packet.pos is not None:
+                        between += max(0, packet.pos - end) if end else 0
+                        end, whole = packet.pos + packet.size, whole + packet.size
+                        if mpeg_frames.is_whole(bytes(packet)):
+                            sound += 1
+                        else:
+                            between += packet.size
+        except (av.FFmpegError, Unreadable, OSError, IndexError):  # damaged as it is
+            return Loss()
+        finally:
+            file.seek(position)
     if container == "aac":
         return Loss(hidden_bytes=max(0, size - whole))
     if stated_packets is None or stated_packets <= sound or not between:

@@ -1,13 +1,13 @@
 """The result of a survey: the recordings in a file, one after the other, and how each is decoded."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unbraid.audio import ogg
 from unbraid.audio.headerless import Headerless
+from unbraid.audio.heads import Behind
 from unbraid.audio.info import Notice
 from unbraid.audio.view import Piece
-from unbraid.errors import AudioError
 
 MOST_PARTS = 10_000  # recordings in one file
 
@@ -30,25 +30,17 @@ WHOLE = Part()
 
 
 @dataclass(frozen=True)
+class Found:
+    """Recordings of one format, one after the other, and what lies behind them."""
+
+    parts: Sequence[Part]
+    behind: Behind
+    wrong: Sequence[str] = ()  # warnings about their headers
+
+
+@dataclass(frozen=True)
 class Survey:
-    """The recordings in a file, one after the other."""
+    """All recordings in a file, one after the other."""
 
     parts: tuple[Part, ...]
     notices: tuple[Notice, ...] = ()
-    following: int | None = None  # where one of another kind begins, behind all of these
-
-
-WHOLE_FILE = Survey((WHOLE,))
-
-
-def as_notices(wrong: Iterable[str]) -> tuple[Notice, ...]:
-    """Warnings about wrong headers, without duplicates."""
-    return tuple(Notice(text, is_wrong_header=True) for text in dict.fromkeys(wrong))
-
-
-def check_count(parts: Sequence[object], name: str) -> None:
-    """Refuse a file of too many recordings."""
-    if len(parts) > MOST_PARTS:
-        raise AudioError(
-            f"{name} holds more than {MOST_PARTS} recordings, one after the other. Convert it to a single one first."
-        )

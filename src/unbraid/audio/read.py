@@ -15,13 +15,12 @@ from typing import Self
 
 import numpy as np
 
+from unbraid.audio.arrays import LOUDEST
 from unbraid.audio.info import BLOCK_FRAMES, MOST_HERTZ, Audio, AudioInfo, Decoder
 from unbraid.audio.opening import Opening
 from unbraid.audio.options import Excerpt, ReadOptions, TrackChoice, check_track
 from unbraid.audio.source import Source, label, localize
 from unbraid.errors import AudioError, UsageError
-
-LOUDEST = 1e9  # full scale is 1; sums of squares of larger values overflow float32
 
 
 class Reader:
@@ -133,7 +132,7 @@ class Reader:
 
     def _range_frames(self) -> int | None:
         if self.info.frames == 0:
-            raise AudioError(f"{self._name} holds no samples. Name a file with audio in it.")
+            raise self._empty()
         if self._limit == 0:
             raise AudioError(f"The duration asked of {self._name} is shorter than one sample. Ask for more.")
         if self.info.frames is None:
@@ -158,11 +157,7 @@ class Reader:
         if self._is_cut and self._reaches(self._start + done):
             raise self._end_missing()
         if done == 0:
-            raise (
-                self._starts_late(self._start)
-                if self._start
-                else AudioError(f"{self._name} holds no samples. Name a file with audio in it.")
-            )
+            raise self._starts_late(self._start) if self._start else self._empty()
 
     def _check_samples(self, block: Audio, position: int) -> None:
         sound = np.abs(block) <= LOUDEST  # NaN is not
@@ -178,6 +173,9 @@ class Reader:
                 f"{self._name} holds {what} at {seconds:.3f} s (channel {channel + 1}). "
                 f"Repair it, or choose start and duration so that it is left out."
             )
+
+    def _empty(self) -> AudioError:
+        return AudioError(f"{self._name} holds no samples. Name a file with audio in it.")
 
     def _starts_late(self, frames: int) -> AudioError:
         start, length = self._start / self.info.sample_rate, frames / self.info.sample_rate

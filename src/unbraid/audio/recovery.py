@@ -26,9 +26,7 @@ class RecoveringDecoder:
         try:
             self._position += self._decoder.skip(frames)
         except Damaged as damage:
-            if self._other is None:
-                raise
-            self._change(self._other, damage)
+            self._change(damage)
             self._position = self._decoder.skip(start + frames)
         return self._position - start
 
@@ -37,9 +35,9 @@ class RecoveringDecoder:
         try:
             block = self._decoder.read(frames)
         except Damaged as damage:
-            if self._other is None or not self._skips_damage:
+            if not self._skips_damage:
                 raise
-            self._change(self._other, damage)
+            self._change(damage)
             self._decoder.skip(self._position)
             block = self._decoder.read(frames)
         self._position += block.shape[1]
@@ -51,10 +49,12 @@ class RecoveringDecoder:
         if self._other is None:
             self.notices += self._decoder.notices
 
-    def _change(self, other: Callable[[], Decoder], damage: Damaged) -> None:
-        """Change to the other decoder, at the start of the track, if it can read the file."""
+    def _change(self, damage: Damaged) -> None:
+        """Change to the other decoder, at the start of the track, if there still is one and it can read the file."""
+        if self._other is None:
+            raise damage
         try:
-            decoder = other()
+            decoder = self._other()
         except Unreadable:
             raise damage from None
         self._decoder.close()

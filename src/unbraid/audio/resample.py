@@ -31,7 +31,9 @@ class Resampler:
         self._taken += block.shape[1]
         if self._stream is None:
             return block
-        return self._count(self._feed(block, last=False))
+        ready = self._feed(block, last=False)
+        self._given += ready.shape[1]
+        return ready
 
     def finish(self) -> Audio:
         """The last samples; all blocks together have `resampled_length` of all that came in."""
@@ -41,16 +43,12 @@ class Resampler:
         padding = 1 + self.from_rate // self.to_rate
         tail = self._feed(np.zeros((self.channels, padding), np.float32), last=True)  # (C, m)
         assert tail.shape[1] >= left, (tail.shape, left)
-        return self._count(tail[:, :left])
+        return tail[:, :left]
 
     def _feed(self, block: Audio, last: bool) -> Audio:
         assert self._stream is not None
         frames = np.ascontiguousarray(block.T, dtype=np.float32)  # (n, C)
         return np.ascontiguousarray(self._stream.resample_chunk(frames, last=last).T)  # (C, m)
-
-    def _count(self, block: Audio) -> Audio:
-        self._given += block.shape[1]
-        return block
 
 
 def resample(audio: ArrayLike, from_rate: int, to_rate: int) -> Audio:

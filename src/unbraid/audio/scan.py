@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-_FIRST_BYTES, _BLOCK_BYTES = 1 << 14, 1 << 20  # read at once: what is searched is often near
+_FIRST_BYTES, _BLOCK_BYTES = 1 << 14, 1 << 20  # read at once; most matches are near
 LONGEST = 128  # bytes that a pattern may match
 
 

@@ -47,7 +47,7 @@ def undisturbed(call: Callable[[], Result]) -> Result:
         over.acquire()
     except RuntimeError:  # no thread could be started
         raise
-    except BaseException:  # with the lock or without it, who knows
+    except BaseException:  # the lock may be held or not
         while not (results or errors):
             time.sleep(0.001)
         for opened in results:  # unused results; the garbage collector might free their Python file first

@@ -7,21 +7,21 @@ libsndfile would ignore, and mp3, because mpg123 inside libsndfile writes to sta
 import contextlib
 import math
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
 
-from unbraid.audio import mp3, ogg
+from unbraid.audio import mpeg_frames, ogg
 from unbraid.audio.headerless import Headerless
-from unbraid.audio.info import BLOCK_FRAMES, Audio, AudioInfo, Notice, Unreadable, damaged, no_such_track
-from unbraid.audio.options import ReadOptions
+from unbraid.audio.info import Audio, AudioInfo, Notice, Unreadable, damaged, drop, no_such_track
 from unbraid.audio.parts import WHOLE, Part
 from unbraid.audio.signals import directly, undisturbed
 from unbraid.audio.tags import canonical
-from unbraid.audio.view import open_view
+from unbraid.audio.view import opened
 from unbraid.errors import AudioError
 from unbraid.files.printable import is_utf8
 
@@ -48,7 +48,7 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
     def close(self) -> None:
-        """Close it once. soundfile notes that it has after it has: a signal between would have it freed twice."""
+        """Close it once. soundfile marks it as closed only afterwards: a signal in between would free it twice."""
         if not self._is_closing:
             self._is_closing = True
             super().close()
@@ -64,21 +64,17 @@ class SndfileDecoder:
         source: Path | BinaryIO,
         name: str,
         track: int = 0,
-        reading: ReadOptions = ReadOptions(),
         part: Part = WHOLE,
     ) -> None:
         self.notices: list[Notice] = []
         with contextlib.ExitStack() as stack:
-            own = stack.enter_context(source.open("rb")) if isinstance(source, Path) else None
-            file = own or source
-            assert not isinstance(file, Path)
-            path = source if isinstance(source, Path) and part.pieces is None and _may_be_named(source, part) else None
+            file = stack.enter_context(opened(source, part.pieces))
+            path = source if isinstance(source, Path) and _may_be_named(source, part) else None
             self._call = directly if path else undisturbed  # by its name, C code reads a file on its own
-            content = file if part.pieces is None else open_view(file, part.pieces)
-            self._file = stack.enter_context(self._call(partial(_open, content, path, part.headerless)))
+            self._file = stack.enter_context(self._call(partial(_open, file, path, part.headerless)))
             if track != 0:
                 raise no_such_track(name, track, 1)
-            self.info, self.readable = _describe(self._file, part)
+            self.info, self.readable = _describe(self._file, part), self._file.frames
             self.is_cut = part.is_cut or _holds_more(part.link, self._file)
             self._closing = stack.pop_all()
         self._name = name
@@ -89,30 +85,25 @@ class SndfileDecoder:
     def skip(self, frames: int) -> int:
         """Jump ahead where libsndfile lands on the sample, else decode and drop."""
         if not self._file.subtype.startswith(_EXACT_SEEK):
-            return self._drop(frames)
+            return drop(self, frames)
         start = self._position
         target = min(start + frames, self._file.frames)
-        try:
-            self._position = self._call(lambda: self._file.seek(target))
-        except soundfile.LibsndfileError as error:
-            raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
+        self._position = self._checked(lambda: self._file.seek(target))
         return self._position - start
-
-    def _drop(self, frames: int) -> int:
-        dropped = 0
-        while dropped < frames and (n := self.read(min(frames - dropped, BLOCK_FRAMES)).shape[1]):
-            dropped += n
-        return dropped
 
     def read(self, frames: int) -> Audio:
         """The next frames (C, n)."""
-        try:
-            block = self._call(lambda: self._file.read(frames, dtype="float32", always_2d=True))  # (n, C)
-        except soundfile.LibsndfileError as error:
-            raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
+        block = self._checked(lambda: self._file.read(frames, dtype="float32", always_2d=True))  # (n, C)
         self._position += len(block)
         audio = np.ascontiguousarray(block.T)  # (C, n)
         return audio[self._order] if self._order else audio
+
+    def _checked(self, call: Callable[[], Any]) -> Any:
+        """The result of a call of libsndfile, whose error is damage at this position."""
+        try:
+            return self._call(call)
+        except soundfile.LibsndfileError as error:
+            raise damaged(self._name, self._position / self.info.sample_rate, error.error_string) from error
 
     def close(self) -> None:
         """Close the file, unless the caller owns it."""
@@ -121,7 +112,7 @@ class SndfileDecoder:
 
 def _may_be_named(path: Path, part: Part) -> bool:
     """Whether libsndfile may open a file by its name: it takes those in .mp3 for mp3, and complains about others."""
-    return part.is_known and path.suffix.lower() != ".mp3" and is_utf8(path)
+    return part.is_known and part.pieces is None and path.suffix.lower() != ".mp3" and is_utf8(path)
 
 
 def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> soundfile.SoundFile:
@@ -131,7 +122,7 @@ def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> sound
         if coding is not None:
             rate, channels = coding.sample_rate, coding.channels
             return _Sequential(file, "r", rate, channels, coding.subtype, coding.byte_order, "RAW")
-        if mp3.is_mp3(file):
+        if mpeg_frames.is_mpeg(file):
             raise Unreadable("MPEG audio is left to FFmpeg")
         file.seek(0)
         sound = _Sequential(path or file)
@@ -147,8 +138,8 @@ def _open(file: BinaryIO, path: Path | None, coding: Headerless | None) -> sound
     return sound
 
 
-def _describe(sound: soundfile.SoundFile, part: Part) -> tuple[AudioInfo, int | None]:
-    """The facts of the header, and the number of frames."""
+def _describe(sound: soundfile.SoundFile, part: Part) -> AudioInfo:
+    """The facts of the header."""
     subtype = sound.subtype
     lossy = subtype.startswith(_LOSSY) or "ADPCM" in subtype
     is_float = subtype in ("FLOAT", "DOUBLE")
@@ -156,7 +147,7 @@ def _describe(sound: soundfile.SoundFile, part: Part) -> tuple[AudioInfo, int | 
     bits = None if lossy else {"FLOAT": 32, "DOUBLE": 64}.get(subtype) or int(digits[0] if digits else 8)
     frame_bytes = sound.channels * bits / 8 if bits else max(1.0, part.there / max(sound.frames, 1))
     frames = sound.frames + math.ceil(part.missing / frame_bytes)
-    info = AudioInfo(
+    return AudioInfo(
         sample_rate=sound.samplerate,
         channels=sound.channels,
         frames=frames,
@@ -168,7 +159,6 @@ def _describe(sound: soundfile.SoundFile, part: Part) -> tuple[AudioInfo, int | 
         lossy=lossy,
         tags=canonical(sound.copy_metadata()),
     )
-    return info, sound.frames
 
 
 def _holds_more(link: ogg.Link | None, sound: soundfile.SoundFile) -> bool:

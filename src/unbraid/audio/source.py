@@ -16,8 +16,8 @@ from unbraid.errors import AudioError
 from unbraid.files.workdir import temporary_folder
 
 Source = str | os.PathLike[str] | BinaryIO
-_STANDARD = {"<stdin>": "standard input", "<stdout>": "standard output"}  # how people call them
-SPOOLED = ".spool"  # how the names of copies end that were made of pipes
+_STANDARD = {"<stdin>": "standard input", "<stdout>": "standard output"}  # their names in messages
+SPOOLED = ".spool"  # suffix of the copies of pipes
 _SPOOL_BYTES = 1 << 16  # copied at a time
 
 
@@ -33,7 +33,7 @@ def label(source: Source) -> str:
 def spooled(stream: BinaryIO, progress: Callable[[int, None], None] | None = None) -> Iterator[Path]:
     """A copy of a stream on disk, for as long as it is needed.
 
-    `progress(bytes so far, None)` is called now and then: nobody knows how much a pipe will bring.
+    `progress(bytes so far, None)` is called now and then; the length of a pipe is not known.
 
     Raises:
         AudioError: the temporary folder is full or not writable.
@@ -57,7 +57,7 @@ def localize(source: Source, opened: ExitStack) -> Path | BinaryIO:
             f"A recording is a path or a file open for reading bytes (an array where arrays are taken), not "
             f"{type(source).__name__}."
         )
-    if not _seekable(source):
+    if not getattr(source, "seekable", lambda: False)():
         return opened.enter_context(spooled(source))
     source.seek(0, os.SEEK_END)
     if source.tell() == 0:
@@ -100,10 +100,3 @@ def _openable(path: Path) -> bool:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{path} cannot be opened: {reason}. Check the name and the disk it is on.") from error
     return regular
-
-
-def _seekable(stream: BinaryIO) -> bool:
-    try:
-        return stream.seekable()
-    except AttributeError:
-        return False

@@ -7,8 +7,6 @@ Canonical names are FFmpeg's: title, artist, album, date, genre, track, comment,
 import struct
 from collections.abc import Mapping
 
-NAMES = ("title", "artist", "album", "date", "genre", "track", "comment", "copyright")
-_SNDFILE = {name: "tracknumber" if name == "track" else name for name in NAMES}
 _INFO = {
     "title": b"INAM",
     "artist": b"IART",
@@ -25,12 +23,12 @@ def canonical(tags: Mapping[str, str]) -> dict[str, str]:
     """The tags we carry, from any decoder's names; empty and undecodable values are left out."""
     found = {key.lower(): value.strip() for key, value in tags.items()}
     found |= {"track": found.get("track") or found.get("tracknumber", "")}
-    return {name: found[name] for name in NAMES if found.get(name) and "\ufffd" not in found[name]}
+    return {name: found[name] for name in _INFO if found.get(name) and "\ufffd" not in found[name]}
 
 
 def for_sndfile(tags: Mapping[str, str]) -> dict[str, str]:
     """Canonical tags under libsndfile's names."""
-    return {_SNDFILE[name]: value for name, value in canonical(tags).items()}
+    return {"tracknumber" if name == "track" else name: value for name, value in canonical(tags).items()}
 
 
 def info_chunk(tags: Mapping[str, str]) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from unbraid.audio import tag_blocks
+from unbraid.audio import scan, tag_blocks
 
 _RESYNC_BYTES = 1 << 16  # searched for the next unit behind damage
 _CONFIRMED = 4  # units in a row that are no accident
@@ -32,6 +32,9 @@ _ASF_OTHERS = tuple(
         "d03fb73c4a0c0348953dedf7b6228f0c",  # index of time codes
     )
 )
+_REAL_CHUNKS = (b".RMF", b"PROP", b"CONT", b"MDPR", b"INDX")
+_REAL_TRACKS = 256  # at most
+_NUT_INDEX = re.compile(rb"NX\xdd\x67\x2f\x23\xe6\x4e")
 _EBML = b"\x1aE\xdf\xa3"
 _ELEMENTS = (  # of Matroska: the highest levels
     _EBML,
@@ -115,6 +118,19 @@ def _is_confirmed(file: BinaryIO, units: Units, at: int, size: int, *, may_be_cu
         if at >= size:
             return at == size or (count > 0 and may_be_cut)
     return True
+
+
+def nut_end(file: BinaryIO, start: int) -> End:
+    """Where a NUT file ends that begins at `start`: behind its index, if it has one."""
+    at = next(scan.find_all(file, _NUT_INDEX, start), None)
+    if at is None:
+        return End(start + 1, is_known=False)
+    file.seek(at + 8)
+    data, length = file.read(10), 0
+    count = next((count for count, byte in enumerate(data, 1) if byte < 0x80), len(data))
+    for byte in data[:count]:  # seven bits each, highest first
+        length = length << 7 | byte & 0x7F
+    return End(at + 8 + count + (4 if length > 4096 else 0) + length, is_known=True)
 
 
 def _read(file: BinaryIO, units: Units, at: int) -> bytes:
@@ -201,8 +217,13 @@ def _nist(head: bytes) -> int | None:
 
 
 def _real(head: bytes) -> int | None:
-    is_chunk = head[:4] in (b".RMF", b"PROP", b"CONT", b"MDPR", b"DATA", b"INDX") and len(head) == 8
-    return int.from_bytes(head[4:], "big") or None if is_chunk else None
+    """A chunk; of that of the packets only its head, so that they are next: writers count some bytes too many."""
+    if len(head) < 8 or head[:4] == b"DATA":
+        return 18 if len(head) == 8 else None
+    version, length, track, _ = struct.unpack(">4H", head)
+    if version < 2 and length >= 12 and track < _REAL_TRACKS:
+        return int(length)
+    return int.from_bytes(head[4:], "big") or None if head[:4] in _REAL_CHUNKS else None
 
 
 def _matroska(head: bytes) -> int | None:
@@ -235,13 +256,13 @@ _FRAMED = (
     ),
     Units(_program, 14, resyncs=True),
 )
-WITH_HEADS = {  # {first bytes: what follows}
+WITH_HEADS = {  # {first bytes: units}
     b"wvpk": Units(_wavpack, 28, is_first=_begins_wavpack, resyncs=True),
     b"FLV\x01": Units(_flv, 11, first=13, resyncs=True),
     _ASF_HEADER[:4]: Units(_asf, 24, is_first=lambda head: head[:16] == _ASF_HEADER),
     _EBML: Units(_matroska, 12, is_first=lambda head: head[:4] == _EBML, resyncs=True),
     b"TTA1": Units(_tta, 22, _TTA_BYTES, is_first=lambda head: True),
-    b".RMF": Units(_real, 8, is_first=lambda head: head[:4] == b".RMF"),
+    b".RMF": Units(_real, 8, is_first=lambda head: head[:4] == b".RMF", resyncs=True),
     b"Crea": Units(_voc, 4, first=26),
     b"NIST": Units(_nist, 1024, is_first=lambda head: True),
     b"FORM": Units(_iff, 8, is_first=lambda head: True),

@@ -7,8 +7,10 @@ opened alone: decoders see a plain file.
 import io
 import os
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import accumulate
+from pathlib import Path
 from typing import BinaryIO
 
 Piece = range | bytes  # bytes of the file between two positions, or these
@@ -54,9 +56,11 @@ class _View(io.RawIOBase):
         return len(data)
 
 
-def open_view(file: BinaryIO, pieces: Sequence[Piece]) -> BinaryIO:
-    """The pieces of a seekable file as one file to read."""
-    return io.BufferedReader(_View(file, pieces), _BUFFER_BYTES)
+@contextmanager
+def opened(source: Path | BinaryIO, pieces: Sequence[Piece] | None = None) -> Iterator[BinaryIO]:
+    """A seekable file to read, or the pieces of it as one file; it is closed if it was opened here."""
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+        yield file if pieces is None else io.BufferedReader(_View(file, pieces), _BUFFER_BYTES)
 
 
 def patched(whole: range, patches: Mapping[int, bytes]) -> tuple[Piece, ...]:

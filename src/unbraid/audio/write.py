@@ -20,7 +20,7 @@ import numpy as np
 
 from unbraid.audio import riff
 from unbraid.audio.arrays import ArrayLike, as_audio, numbers_of
-from unbraid.audio.encode import Encoder, open_encoder, pcm_bytes
+from unbraid.audio.encode import Encoder, Sink, open_encoder, pcm_bytes
 from unbraid.audio.formats import OutputFormat, check_format
 from unbraid.audio.info import Audio
 from unbraid.audio.signals import directly, undisturbed
@@ -66,40 +66,6 @@ class _Metered:
         return audio
 
 
-class _Sink:
-    """A file for C code to write into: errors are kept for Python to find, since C cannot pass them on."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.error: BaseException | None = None
-
-    def write(self, data: bytes) -> int:
-        if self.error is None:
-            try:
-                self._file.write(data)
-            except BaseException as error:
-                self.error = error
-        return len(data)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except BaseException as error:
-            self.error = self.error or error
-            return 0
-
-    def tell(self) -> int:
-        return self.seek(0, os.SEEK_CUR)
-
-    def seekable(self) -> bool:
-        return True
-
-    def check(self) -> None:
-        """Raise an error of the file, if there was one."""
-        if self.error is not None:
-            raise self.error
-
-
 class Writer(_Metered):
     """A file being written in float32 blocks; `frames`, if known, lets a WAV do without room for 64-bit lengths."""
 
@@ -118,7 +84,7 @@ class Writer(_Metered):
         self.path, self.format = Path(path), fmt
         with _in_words(self.name):
             self._file = self.path.open("wb")
-        self._sink = _Sink(self._file)
+        self._sink = Sink(self._file)
         self._closed = False
         self._call = directly if fmt.name == "wav" else undisturbed  # all others are written by C code
         with self._guarded():
@@ -168,7 +134,7 @@ class Writer(_Metered):
                 try:
                     yield
                 finally:
-                    self._sink.check()  # first: the codec may have stumbled over what the disk refused
+                    self._sink.check()  # first: an error of the disk may have caused that of the codec
         except BaseException:
             self.abort()
             raise
@@ -195,7 +161,7 @@ class StreamWriter(_Metered):
     """Float32 WAV of unknown length into a binary stream, such as standard output.
 
     The header holds 0xFFFFFFFF where lengths belong, which ffmpeg, sox, libsndfile and we read as "to the end".
-    A reader that goes away shows as BrokenPipeError.
+    A reader that has closed the pipe raises BrokenPipeError.
     """
 
     def __init__(
@@ -223,7 +189,7 @@ class StreamWriter(_Metered):
 
 @contextlib.contextmanager
 def _in_words(name: str) -> Iterator[None]:
-    """Failures of the disk as sentences; a reader that went away is for the caller to know."""
+    """Failures of the disk as sentences; a closed pipe is left to the caller."""
     try:
         yield
     except BrokenPipeError:

@@ -59,7 +59,7 @@ def train(
             for change in start.changes:
                 notice(f"changed since: {change}")
         with (
-            Teller(values.name, values.task.measure, values.task.unit, quiet=not is_chief()) as teller,
+            Teller(values.name, values.task.score.measure, values.task.score.unit, quiet=not is_chief()) as teller,
             troubles_told(),
             warnings_told(),
         ):
@@ -155,7 +155,7 @@ def describe(recipe: "Recipe", seen: "Rehearsal") -> list[str]:
         "parameters": f"{seen.parameters:,}",
         **seen.rows,
         "loss": ", ".join(f"{loss:.2f}" for loss in seen.losses),
-        f"first dev {recipe.task.item}": f"{seen.score:.2f} {recipe.task.unit} {recipe.task.measure}",
+        f"first dev {recipe.task.item}": f"{seen.score:.2f} {recipe.task.score.unit} {recipe.task.score.measure}",
         "peak memory": f"{seen.memory_bytes / 1e6:,.0f} MB",
         "an epoch": f"{steps} steps, about {clock(seen.epoch_seconds)}",
         "all epochs": f"{recipe.steps} steps, about {clock(seen.epoch_seconds * recipe.trainer.epochs)}, scoring aside",

@@ -1,4 +1,4 @@
-"""The types of arrays that signals are."""
+"""Array types of signals."""
 
 from collections.abc import Iterator
 

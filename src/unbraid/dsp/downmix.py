@@ -73,7 +73,7 @@ class Downmix:
         return bool(np.abs(between[np.triu_indices(len(heard), 1)]).min() < UNLIKE)
 
     def section(self, section: FloatArray) -> FloatArray:
-        """The next section (C, n) as (1, n), by its own weights from its first sample on: for previews."""
+        """The next section (C, n) as (1, n), with its own weights and no cross-fade: for previews."""
         return _mixed(section, *self._weights(section))
 
     def _weights(self, section: FloatArray) -> tuple[FloatArray, int]:
@@ -118,7 +118,7 @@ def _mixed(
     following: tuple[FloatArray, int] | None = None,
     fade: int = 0,
 ) -> FloatArray:
-    """A section (C, n) as (1, n), which goes over to the weights that follow at its end."""
+    """A section (C, n) as (1, n), cross-faded at its end to the weights of the following one."""
     mono: FloatArray = (section * signs[:, None]).sum(0, keepdims=True) / np.float32(count)
     if following is None or (np.array_equal(signs, following[0]) and count == following[1]):
         return mono

@@ -15,7 +15,7 @@ import numpy as np
 from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.framing import Mel
 from unbraid.dsp.mel import mel_filters, to_db
-from unbraid.dsp.stft import hann, stft
+from unbraid.dsp.stft import hann, overlap_added, stft
 
 ITERATIONS = 32
 MOMENTUM = 0.99
@@ -32,13 +32,15 @@ def griffin_lim(
     momentum: float = 0.0,
     start: FloatArray | None = None,
 ) -> FloatArray:
-    """Levels (N, F) as `mel_levels` gives them -> samples (N·hop,), from phases of `start` (N·hop,) or drawn ones."""
+    """Levels (N, F) of `mel_levels` -> samples (N·hop,), from the phases of `start` (N·hop,) or random ones."""
     frames, hop, size = len(levels), mel.hop_samples, mel.frame_samples
     if not frames:
         return np.zeros(0, np.float32)
     before = (size - hop) // 2  # of the first frame's samples, before the first sample
     magnitudes = linear_magnitudes(levels, mel, sample_rate) * np.float32(hann(size).sum() / 2)  # (N, bins)
-    weight = _added(np.broadcast_to(hann(size) ** 2, (frames, size)), hop)  # of each sample: how much it was windowed
+    weight = overlap_added(
+        np.broadcast_to((hann(size) ** 2).astype(np.float64), (frames, size)), hop
+    )  # of each sample: how much it was windowed
     if start is None:
         phases = np.random.default_rng(0).uniform(-np.pi, np.pi, magnitudes.shape)
         wave = _joined(magnitudes * np.exp(1j * phases), weight, hop)
@@ -60,25 +62,11 @@ def linear_magnitudes(levels: FloatArray, mel: Mel, sample_rate: int) -> FloatAr
     magnitudes = wanted / filters.sum(0).clip(TINY)
     for _ in range(UPDATES):
         magnitudes *= wanted / (magnitudes @ gram + TINY)
-    out: FloatArray = magnitudes.astype(np.float32)
-    return out
+    return magnitudes.astype(np.float32)
 
 
 def _joined(spectrum: np.ndarray, weight: np.ndarray, hop: int) -> FloatArray:
     """Spectra (N, bins) -> ((N − 1)·hop + frame,): the waveform whose spectra are nearest (equation 6)."""
     size = 2 * (spectrum.shape[-1] - 1)
-    frames = np.fft.irfft(spectrum, size) * hann(size)
-    wave: FloatArray = (_added(frames, hop) / np.maximum(weight, TINY)).astype(np.float32)
-    return wave
-
-
-def _added(frames: np.ndarray, hop: int) -> np.ndarray:
-    """Frames (N, size), each `hop` samples after the one before, on top of each other: ((N − 1)·hop + size,)."""
-    count, size = frames.shape
-    parts = -(-size // hop)
-    pieces = np.pad(frames, ((0, 0), (0, parts * hop - size))).reshape(count, parts, hop)
-    wave = np.zeros((count + parts - 1, hop))
-    for part in range(parts):
-        wave[part : part + count] += pieces[:, part]
-    out: np.ndarray = wave.reshape(-1)[: (count - 1) * hop + size]
-    return out
+    frames = (np.fft.irfft(spectrum, size) * hann(size)).astype(np.float64)
+    return (overlap_added(frames, hop) / np.maximum(weight, TINY)).astype(np.float32)

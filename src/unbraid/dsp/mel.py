@@ -29,7 +29,7 @@ CUT_DB = -10.0  # the limit of the subtraction
 
 
 def mel_levels(audio: FloatArray, mel: Mel, sample_rate: int, *, without_noise: bool = False) -> FloatArray:
-    """Samples (…, T) -> levels (…, N, F), float32; `without_noise`: of what is above it."""
+    """Samples (…, T) -> levels (…, N, F), float32; `without_noise` subtracts the stationary noise first."""
     samples, hop = audio.shape[-1], mel.hop_samples
     frames, margin = mel_frames(samples, mel), (mel.frame_samples - hop) // 2
     if not frames:
@@ -57,8 +57,7 @@ def above_noise(bands: FloatArray) -> FloatArray:
     rising = np.sort(np.where(sounds, power, np.inf), axis=-2)
     place = (NOISE_QUANTILE * sounds.sum(-2, keepdims=True)).astype(int)  # (…, 1, 1)
     noise = NOISE_FACTOR * np.take_along_axis(rising, place, axis=-2)  # (…, 1, F)
-    kept: FloatArray = np.sqrt(np.maximum(power - noise, power * 10 ** (CUT_DB / 10)))
-    return kept
+    return np.sqrt(np.maximum(power - noise, power * 10 ** (CUT_DB / 10)))
 
 
 def mel_frames(samples: int, mel: Mel) -> int:
@@ -73,8 +72,7 @@ def to_db(levels: FloatArray) -> FloatArray:
 
 def from_db(decibels: FloatArray) -> FloatArray:
     """dB as levels, at least −1."""
-    levels: FloatArray = ((np.maximum(decibels, FLOOR_DB) + 40) / 40).astype(np.float32)
-    return levels
+    return ((np.maximum(decibels, FLOOR_DB) + 40) / 40).astype(np.float32)
 
 
 @cache
@@ -97,5 +95,4 @@ def _mel(hz: float) -> float:
 
 
 def _hz(mel: np.ndarray) -> np.ndarray:
-    hz: np.ndarray = 700 * (10 ** (mel / 2595) - 1)
-    return hz
+    return 700 * (10 ** (mel / 2595) - 1)

@@ -1,4 +1,4 @@
-"""Left minus right as a further input of a network: it tells diffuse sources from those in one place."""
+"""Left minus right as a further input of a network: it distinguishes diffuse sources from those at one point."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ TURNED = 1e-2  # power of left plus right, relative to that of left minus right
 
 
 def as_mixed(band: ComplexArray) -> ComplexArray:
-    """Spectra (B, 2, N, F) as a network with a side is shown them; the same array where there is nothing to mend.
+    """Spectra (B, 2, N, F) as the input of a network with a side; the same array where nothing has to be corrected.
 
-    A channel that is silent through the segment is taken for the other one's double, and one of turned polarity is
-    turned back: in neither case does the difference tell where anything comes from.
+    A channel that is silent throughout the segment is replaced by the other one, and one of opposite polarity is
+    inverted: in neither case does the difference say anything about the direction of a source.
     """
     shown = band
     for i, (left, right) in enumerate(band):

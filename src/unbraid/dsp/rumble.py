@@ -67,7 +67,7 @@ def split(blocks: Blocks, sample_rate: int) -> Iterator[tuple[FloatArray, FloatA
 
 
 def without_rumble(blocks: Blocks, sample_rate: int) -> Blocks:
-    """Blocks (C, n) without their rumble, for networks whose output it need not be given back to."""
+    """Blocks (C, n) without their rumble, where it need not be restored in the output."""
     return (clean for clean, _ in split(blocks, sample_rate))
 
 
@@ -79,7 +79,7 @@ def has_rumble(section: FloatArray, sample_rate: int) -> bool:
     window = _window(samples)
     power = np.square(section * window, dtype=np.float64).sum(-1)  # (C,)
     bins = 1 + int(LOOK_BELOW_HZ * samples / sample_rate)
-    low = np.square(np.abs(_lowest(section * window, bins))).astype(np.float64)  # (C, bins)
+    low = np.square(np.abs(np.fft.rfft(section * window)[:, :bins])).astype(np.float64)  # (C, bins)
     below = (2 * low.sum(-1) - low[:, 0]) / samples
     white = (2 * bins - 1) / samples
     loud = below > FAINT_POWER * np.square(window, dtype=np.float64).sum()
@@ -89,11 +89,6 @@ def has_rumble(section: FloatArray, sample_rate: int) -> bool:
 @functools.lru_cache(maxsize=4)
 def _window(samples: int) -> FloatArray:
     return np.hanning(samples + 2)[1:-1].astype(np.float32)
-
-
-def _lowest(section: FloatArray, bins: int) -> np.ndarray:
-    """The first bins of the spectra (C, F) of a section (C, T)."""
-    return np.fft.rfft(section)[:, :bins]
 
 
 def _kernel(sample_rate: int) -> FloatArray:
@@ -108,7 +103,7 @@ def _kernel(sample_rate: int) -> FloatArray:
 def _filtered(
     section: FloatArray, before: FloatArray | None, after: FloatArray | None, kernel: FloatArray
 ) -> FloatArray:
-    """A section (C, T) through the low pass, given as much of its neighbours as the filter sees, None at an end."""
+    """A section (C, T) through the low pass, given the adjoining ends of its neighbours; None at an end."""
     half = len(kernel) // 2
     parts = [part for part in (before, section, after) if part is not None]
     joined = np.concatenate(parts, axis=-1).astype(np.float64)

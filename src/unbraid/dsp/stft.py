@@ -36,20 +36,26 @@ def stft(padded: FloatArray, frame_samples: int, hop_samples: int) -> ComplexArr
 
 
 def istft(spectrum: ComplexArray, frame_samples: int, hop_samples: int) -> FloatArray:
-    """(…, N, F) -> (…, (N − 1)·hop + frame): windowed overlap-add; exact where all frames overlap.
-
-    Frames are added a hop at a time: part k of frame n lands on hop n + k of the output.
-    """
+    """(…, N, F) -> (…, (N − 1)·hop + frame): windowed overlap-add; exact where all frames overlap."""
     window = hann(frame_samples)
     window *= hop_samples / np.sum(window**2)
     frames = np.fft.irfft(spectrum, frame_samples)
     frames *= window
-    parts = frame_samples // hop_samples
-    count = frames.shape[-2]
-    out = np.zeros((*frames.shape[:-2], count + parts - 1, hop_samples), np.float32)
+    return overlap_added(frames.astype(np.float32, copy=False), hop_samples)
+
+
+def overlap_added(frames: np.ndarray, hop: int) -> np.ndarray:
+    """Frames (…, N, size), each `hop` samples after the one before, added up: (…, (N − 1)·hop + size).
+
+    They are added a hop at a time: part k of frame n lands on hop n + k of the output.
+    """
+    *shape, count, size = frames.shape
+    parts = -(-size // hop)
+    out = np.zeros((*shape, count + parts - 1, hop), frames.dtype)
     for k in range(parts):
-        out[..., k : k + count, :] += frames[..., k * hop_samples : (k + 1) * hop_samples]
-    return out.reshape(*frames.shape[:-2], -1)
+        part = frames[..., k * hop : (k + 1) * hop]
+        out[..., k : k + count, : part.shape[-1]] += part
+    return out.reshape(*shape, -1)[..., : (count - 1) * hop + size]
 
 
 def analysis(
@@ -82,7 +88,7 @@ def analysis(
 
 
 def synthesis(spectra: Iterator[ComplexArray], frame_samples: int, hop_samples: int) -> Iterator[FloatArray]:
-    """Spectra (…, N, F) -> blocks (…, n); undoes `analysis`, but for some samples more at the end."""
+    """Spectra (…, N, F) -> blocks (…, n): the inverse of `analysis`, with some surplus samples at the end."""
     tail: FloatArray | None = None
     skip = frame_samples  # the leading zeros
     for spectrum in spectra:

@@ -29,7 +29,7 @@ Spatial = ComplexArray  # (S, B, F, C, C)
 
 @dataclass
 class Sums:
-    """x|.|Sums over one pass through a file: Σ y yᴴ and Σ v of each source, and the largest |x|.|x|."""
+    """Sums over one pass through a file: Σ y yᴴ and Σ v of each source, and the largest |x|."""
 
     outer: np.ndarray | float = 0.0  # (S, B, F, C, C) complex128
     power: np.ndarray | float = 0.0  # (S, B, F) float64
@@ -46,8 +46,7 @@ class Sums:
         """R (S, B, F, C, C), unscaled sums brought to the filter's scale first (ε is not scale-free)."""
         square = mixture_scale(self.peak) ** 2
         power = np.asarray(self.power)[..., None, None] / square + EPS
-        spatial: Spatial = (self.outer / square / power).astype(np.complex64)
-        return spatial
+        return (self.outer / square / power).astype(np.complex64)
 
 
 def mixture_scale(peak: float) -> float:
@@ -57,8 +56,7 @@ def mixture_scale(peak: float) -> float:
 
 def initial(magnitudes: FloatArray, mixture: ComplexArray) -> ComplexArray:
     """Sources (S, B, C, N, F) by soft masks of the magnitudes, which are not squared here."""
-    estimates: ComplexArray = (magnitudes / (EPS + magnitudes.sum(0))) * mixture
-    return estimates
+    return (magnitudes / (EPS + magnitudes.sum(0))) * mixture
 
 
 def wiener(estimates: ComplexArray, mixture: ComplexArray, spatial: Spatial, peak: float) -> ComplexArray:
@@ -89,5 +87,4 @@ def estimate(magnitudes: FloatArray, mixture: ComplexArray, spatial: list[Spatia
 
 def _power(estimates: ComplexArray) -> FloatArray:
     """Mean power over channels: (S, B, C, N, F) -> (S, B, N, F)."""
-    power: FloatArray = (estimates.real**2 + estimates.imag**2).mean(2)
-    return power
+    return (estimates.real**2 + estimates.imag**2).mean(2)

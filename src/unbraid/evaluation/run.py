@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from unbraid.errors import Cancelled
 
@@ -36,8 +36,7 @@ class TimedResult:
     cpu_seconds: float  # of the model, over all threads
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """An item that could not be scored."""
 
     name: str

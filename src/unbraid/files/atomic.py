@@ -42,7 +42,7 @@ def appearing(place: Path, *, replace: bool = True) -> Iterator[Path]:
 
 
 def put(fresh: Path, place: Path, work: Path, *, replace: bool = True) -> None:
-    """Give a written file or folder its place, on the disk too; what was there goes into WORK, a hidden folder there.
+    """Move a written file or folder to its place and flush it; the one it replaces goes into WORK, a hidden folder.
 
     Raises:
         AudioError, OSError: as `appearing`.
@@ -57,7 +57,7 @@ def put(fresh: Path, place: Path, work: Path, *, replace: bool = True) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Let two paths on one disk swap what they name, at one instant; False where that cannot be done.
+    """Exchange two files or folders on one disk atomically; False if the system cannot do that.
 
     Raises:
         OSError: the disk refuses.

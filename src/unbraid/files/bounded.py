@@ -49,7 +49,7 @@ def read_bytes(path: Path, most: int = MOST_TEXT_BYTES) -> bytes:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no regular file, or too large.
+        ValueError: it is not a regular file, or too large.
     """
     check_regular(path)
     with open(path, "rb") as file:
@@ -68,27 +68,27 @@ def read_at_most(file: BinaryIO, most: int = MOST_TEXT_BYTES) -> bytes:
     return data
 
 
-def read_text(path: Path, most: int = MOST_TEXT_BYTES) -> str:
+def read_text(path: Path) -> str:
     """The content of a regular file in UTF-8, a byte order mark left out.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no regular file, too large, or not in UTF-8.
+        ValueError: it is not a regular file, too large, or not in UTF-8.
     """
     try:
-        return read_bytes(path, most).decode("utf-8-sig")
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not in UTF-8 (byte {error.start})") from None
 
 
-def read_json(path: Path, most: int = MOST_TEXT_BYTES) -> Any:
+def read_json(path: Path) -> Any:
     """The value in a JSON file.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is too large, not JSON, nested too deeply, or names a key twice.
     """
-    return parse_json(read_text(path, most))
+    return parse_json(read_text(path))
 
 
 def parse_json(text: str) -> Any:
@@ -115,14 +115,11 @@ def check_depth(value: Any) -> None:
     """
     level = [value]
     for _ in range(DEEPEST):
-        level = [child for item in level if isinstance(item, dict | list) for child in _children(item)]
+        parents = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
+        level = [child for children in parents for child in children]
         if not level:
             return
     raise ValueError(f"it is nested more than {DEEPEST} deep")
-
-
-def _children(item: dict[Any, Any] | list[Any]) -> list[Any]:
-    return list(item.values()) if isinstance(item, dict) else item
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def read_yaml(path: Path, loader: Any = LOADER) -> Any:
     Raises:
         OSError: it cannot be read.
         NotYaml: it is not YAML, is nested too deeply, or has too many values.
-        ValueError: it is no regular file, or too large.
+        ValueError: it is not a regular file, or too large.
     """
     data = read_bytes(path, MOST_BYTES)
     try:
@@ -51,7 +51,7 @@ def read_yaml(path: Path, loader: Any = LOADER) -> Any:
 
 def _check_events(text: str, loader: Any) -> None:
     """Count the values of a text without building any: those written, and with merges those that aliases stand for."""
-    sizes: dict[str | None, int] = {}  # of what has an anchor, aliases followed
+    sizes: dict[str | None, int] = {}  # of anchored values, aliases followed
     around = [_Collection(None)]
     written, merges = 0, False
     for event in yaml.parse(text, loader):

@@ -13,7 +13,7 @@ import os
 import re
 
 _ACTING = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]")
-_BYTES = range(0xDC80, 0xDD00)  # what `os.fsdecode` makes of bytes that are not UTF-8
+_BYTES = range(0xDC80, 0xDD00)  # how `os.fsdecode` represents bytes that are not UTF-8
 
 
 def printable(text: str, keep: str = "") -> str:

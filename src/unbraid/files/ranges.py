@@ -30,7 +30,7 @@ def check_ranges(values: Any) -> None:
     """Compare each number of a dataclass with the range that its field declares.
 
     Raises:
-        ValueError: one lies outside, or is no number.
+        ValueError: one lies outside, or is not a number.
     """
     for name, bounds, is_whole in _ranges(type(values)):
         value = getattr(values, name)
@@ -44,7 +44,7 @@ def check_range(name: str, number: Any, bounds: Range, is_whole: bool = True) ->
     """Compare one number with its range.
 
     Raises:
-        ValueError: it lies outside, or is no number.
+        ValueError: it lies outside, or is not a number.
     """
     if not isinstance(number, int if is_whole else int | float) or isinstance(number, bool):
         raise ValueError(f"{name} must be a {'whole ' * is_whole}number, got {quoted(number)}.")

@@ -29,7 +29,7 @@ except ImportError:  # Windows
 _NAME = re.compile(r"\.unbraid-[0-9a-f]{12}")
 _LOCK = "lock"
 _YOUNG_SECONDS = 60.0  # a folder with content but without a lock is another release's, which may be about to lock it
-_ATTEMPTS = 100  # at a name that nobody sweeps at that moment, or at tidying up between one Ctrl-C and the next
+_ATTEMPTS = 100  # to make a folder that no other process is sweeping, or to clean up between two Ctrl-C
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 

@@ -1,10 +1,13 @@
-"""What the sizes of a network say about it, in every family; each family adds its sizes as fields."""
+"""The base class of all configs: what follows from the sizes of a network; each family adds its sizes as fields."""
 
+import math
 from typing import Literal
 
 from unbraid.dsp.framing import Mel, Spectral
+from unbraid.errors import quoted
 
 Task = Literal["separation", "enhancement", "transcription", "phonemes", "acoustic model", "vocoder", "audio to audio"]
+MOST_STRIDE = 1 << 20  # samples or frames in a step
 
 
 class Config:
@@ -12,6 +15,8 @@ class Config:
 
     The fields name the shipped graphs, so their order stays as it is.
     """
+
+    sources: int = 0  # voices that a network separates: a field of its config
 
     @property
     def task(self) -> Task:
@@ -40,7 +45,7 @@ class Config:
 
     @property
     def optional_graphs(self) -> tuple[str, ...]:
-        """Graphs that are only looked at; folders of earlier releases lack them."""
+        """Graphs for inspection only; folders of earlier releases lack them."""
         return ()
 
     @property
@@ -50,13 +55,13 @@ class Config:
 
     @property
     def side(self) -> bool:
-        """Whether |left - right| is seen, too."""
+        """Whether |left - right| is a further input."""
         return False
 
     @property
     def outputs(self) -> int:
-        """Stems that come out; 0 where something else does."""
-        return 0
+        """Stems that come out, one for each voice; 0 where something else does."""
+        return self.sources
 
     @property
     def least_samples(self) -> int:
@@ -74,3 +79,9 @@ class Config:
         Raises:
             ValueError: they do not fit.
         """
+
+
+def check_stride(strides: tuple[int, ...]) -> None:
+    """Raise ValueError where a step, the product of the strides, would be longer than any model's."""
+    if (product := math.prod(strides)) > MOST_STRIDE:
+        raise ValueError(f"the product of strides must be at most {MOST_STRIDE}, got {quoted(product)}.")

@@ -42,8 +42,7 @@ class Family:
 
     def config_type(self) -> type[Config]:
         """The class of its sizes."""
-        kind: type[Config] = getattr(self.load("config"), self.config)
-        return kind
+        return getattr(self.load("config"), self.config)
 
 
 FAMILIES = {
@@ -84,5 +83,4 @@ def tensor_shapes(config: Config) -> Shapes:
 
 def signature(config: Config, part: str = "model") -> "Signature":
     """The inputs and outputs of one of a network's graphs (see `Config.graphs`)."""
-    found: Signature = module_of(config, "layout").signature(config, part)
-    return found
+    return module_of(config, "layout").signature(config, part)

@@ -51,7 +51,7 @@ def open_executor(
 
 
 class _Checked:
-    """An engine whose outputs are compared with the network's."""
+    """An engine whose outputs are compared with the signature of the network."""
 
     def __init__(self, engine: Executor, spec: ModelSpec, graph: str) -> None:
         self.device, self.reason = engine.device, engine.reason
@@ -67,7 +67,7 @@ class _Checked:
         return outputs
 
     def close(self) -> None:
-        """As `Executor.close`; closing it again is no error."""
+        """As `Executor.close`; may be called again."""
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()

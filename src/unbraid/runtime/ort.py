@@ -63,7 +63,7 @@ def _not_started(device: str) -> RuntimeUnavailable:
 
 
 class _Named(os.PathLike[bytes]):
-    """A path as the bytes it is on disk: a name that is not UTF-8 the runtime takes in no other way."""
+    """A path as bytes, the only form in which the runtime accepts names that are not UTF-8."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -73,7 +73,7 @@ class _Named(os.PathLike[bytes]):
 
 
 def _told(error: Exception) -> str:
-    """An error of the runtime's, whose texts may be as long as a graph."""
+    """The message of an error of the runtime, shortened: some are as long as a graph."""
     return shortened(str(error).rpartition(" : ")[2] or type(error).__name__)
 
 

@@ -118,7 +118,7 @@ def attention_maps(
     if target is not None and not isinstance(geometry.target, TextSide):
         raise UsageError(f"{spec.name} writes no text, so there is no target to be given; leave it out.")
     notices: tuple[str, ...] = ()
-    if _reads_text(spec):
+    if geometry.reads == "text":
         item, columns, is_cut = _text(spec, source)
     else:
         cut = Excerpt(start, MOST_SECONDS + 0.1 if duration is None else duration, track, reading)
@@ -155,10 +155,6 @@ def _weights(folder: ModelFolder, inputs: dict[str, Array]) -> dict[str, Array]:
     (executor,) = folder.open(ATTENTION)
     with closing(executor):
         return executor.run(inputs)
-
-
-def _reads_text(spec: ModelSpec) -> bool:
-    return spec.geometry.reads == "text"
 
 
 def _check_size(geometry: AudioTransformerConfig, source: int, target: int = 0) -> None:
@@ -221,20 +217,15 @@ def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Arra
     side = as_audio_transformer(spec.geometry).source
     samples = resample(audio[:, :most], rate, spec.sample_rate)[0]
     samples = np.pad(samples, (0, -len(samples) % samples_in_step(side, spec.mel)))
-    mel = spec.mel if isinstance(side, SpectrogramSide) else _shown_mel(spec.sample_rate)
+    hop = max(1, spec.sample_rate // SHOWN_FRAMES)
+    mel = spec.mel if isinstance(side, SpectrogramSide) else Mel(3 * hop, hop, SHOWN_BINS)
     assert mel is not None and not isinstance(side, TextSide)
     is_read = isinstance(side, SpectrogramSide) and spec.geometry.writes == "text"
-    levels = mel_levels(samples, mel, spec.sample_rate, without_noise=is_read)  # as in `recognizer`
+    levels = mel_levels(samples, mel, spec.sample_rate, without_noise=is_read)  # as in `DecoderRecognizer`
     seconds = len(samples) / spec.sample_rate
     item = as_item(0, levels if isinstance(side, SpectrogramSide) else samples, side)  # (N·stride, F) or (N·stride,)
     axis = Axis(steps_in(side, len(item)), levels=levels, seconds=seconds, start=start)
     return item, axis, audio.shape[1] > most
-
-
-def _shown_mel(sample_rate: int) -> Mel:
-    """The spectrogram that shows a waveform."""
-    hop = max(1, sample_rate // SHOWN_FRAMES)
-    return Mel(3 * hop, hop, SHOWN_BINS)
 
 
 def _given(spec: ModelSpec, target: str) -> Array:

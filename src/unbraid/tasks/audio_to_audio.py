@@ -28,7 +28,6 @@ from unbraid.errors import AudioError, UsageError
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import (
     AudioTransformerConfig,
-    Side,
     SpectrogramSide,
     WaveSide,
     as_audio_transformer,
@@ -108,11 +107,9 @@ class AudioToAudio(LoadedModel):
 
     def _length(self, count: int) -> int:
         """The number of output samples or frames for so many of the input."""
-        samples = count * self._unit_samples(self._source)
-        return -(-samples // self._unit_samples(self._target))
-
-    def _unit_samples(self, side: Side) -> int:
-        return self.spec.mel.hop_samples if isinstance(side, SpectrogramSide) and self.spec.mel else 1
+        hop = self.spec.mel.hop_samples if self.spec.mel else 1
+        samples = count if isinstance(self._source, WaveSide) else count * hop
+        return samples if isinstance(self._target, WaveSide) else -(-samples // hop)
 
     def _run(self, window: FloatArray) -> FloatArray:
         """The network's output for a window: (1, n) of a waveform, or (F, n) of a spectrogram."""
@@ -123,16 +120,14 @@ class AudioToAudio(LoadedModel):
         (made,) = self._executor.run(inputs).values()
         if isinstance(self._target, WaveSide):
             return made if is_wave else self._smoothed(made, window)
-        frames: FloatArray = made[0].T
-        return frames
+        return made[0].T
 
     def _smoothed(self, waveform: FloatArray, log_mel: FloatArray) -> FloatArray:
         """A vocoder's waveform (1, T) with the magnitudes of its input, the spectrogram (F, N)."""
         if self.spec.mel is None or not self._rounds:
             return waveform
         settings = self.spec.mel, self.spec.sample_rate, self._rounds
-        smooth: FloatArray = griffin_lim(log_mel.T, *settings, momentum=MOMENTUM, start=waveform[0])[None]
-        return smooth
+        return griffin_lim(log_mel.T, *settings, momentum=MOMENTUM, start=waveform[0])[None]
 
     def _out(self, made: FloatArray) -> FloatArray:
         return made[0] if isinstance(self._target, WaveSide) else np.maximum(made.T, SILENT_LEVEL)

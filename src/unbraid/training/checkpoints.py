@@ -12,7 +12,7 @@ import dataclasses
 import io
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Standing:
     epoch: float  # completed epochs, with the fraction
     loss: float  # of the last batch
     score: float  # on dev, the latest; nan: none yet
-    best: float
+    best: float  # -inf: none yet
     skipped: int  # steps whose gradients were not finite
     part_over: bool = False
 
@@ -71,6 +71,13 @@ def write_atomically(content: bytes | memoryview, path: Path) -> None:
         fresh.write_bytes(content)
 
 
+def described(recipe: Recipe, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """Weights as best.pt holds them, with all that `unbraid export` needs to know of them."""
+    task = recipe.task
+    sizes = {"family": family_of(task.geometry), "config": dataclasses.asdict(task.geometry)}
+    return sizes | {"model": tensors, "recipe": recipe.name} | task.record()
+
+
 @contextlib.contextmanager
 def disk_told(out: Path) -> Iterator[None]:
     """Turn disk errors into a sentence.
@@ -84,41 +91,19 @@ def disk_told(out: Path) -> Iterator[None]:
         raise UnbraidError(refused(out, error, " with --out")) from error
 
 
-class Watcher(pl.Callback):
-    """Tells a function where the run stands, after each step and each part; on the first rank only."""
-
-    def __init__(self, recipe: Recipe, watch: Watch):
-        self.recipe, self.watch = recipe, watch
-        self.loss = self.best = math.nan
-        self.told = 0  # steps
-
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Start counting at the step of a resumed run."""
-        self.told = trainer.global_step
-
-    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        """Report after each step of the optimiser."""
-        if trainer.is_global_zero and trainer.global_step != self.told:
-            self.loss = float(outputs["loss"]) * trainer.accumulate_grad_batches  # Lightning has divided by it
-            self.tell(trainer, module)
-
-    def tell(self, trainer: pl.Trainer, module: System, *, part_over: bool = False) -> None:
-        """Pass the current state to the caller's function."""
-        self.told, recipe = trainer.global_step, self.recipe
-        epoch = self.told / (recipe.part_steps * recipe.trainer.parts)
-        self.watch(
-            Standing(self.told, recipe.steps, epoch, self.loss, module.score, self.best, module.skipped, part_over)
-        )
-
-
 class Keeper(Checkpoint):
-    """Writes the files above when a part is over, and stops the run when its minutes are."""
+    """Tells a function where the run stands, on the first rank; writes the files above when a part is over.
 
-    def __init__(self, recipe: Recipe, out: Path, watcher: Watcher):
-        self.recipe, self.out, self.watcher = recipe, out, watcher
+    The run is stopped when its minutes are over.
+    """
+
+    def __init__(self, recipe: Recipe, out: Path, watch: Watch):
+        self.recipe, self.out, self.watch = recipe, out, watch
+        self.loss, self.told = math.nan, 0  # of the last step; steps that were told
         self.best = -math.inf
         self.minutes = 0.0  # of training, earlier runs included
         self._is_best = False
+        self._log: list[Sequence[str]] = []  # its lines
         self._started = self._counted = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
@@ -132,10 +117,17 @@ class Keeper(Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the clock, and log.csv at the current step."""
         self._started = self._counted = time.monotonic()
-        self.watcher.best = self.best
+        self.told = trainer.global_step
         if trainer.is_global_zero:
             with disk_told(self.out):
-                start_log(self.out / LOG, trainer.global_step, columns(self.recipe.task))
+                self._log = [columns(self.recipe.task), *read_log(self.out / LOG, trainer.global_step)]
+                write_log(self.out / LOG, self._log)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        """Report after each step of the optimiser."""
+        if trainer.is_global_zero and trainer.global_step != self.told:
+            self.loss = float(outputs["loss"]) * trainer.accumulate_grad_batches  # Lightning has divided by it
+            self.tell(trainer, module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Log a part, save last.ckpt and, if it scores best, best.pt; stop when time is up."""
@@ -145,13 +137,14 @@ class Keeper(Checkpoint):
         scored = (trainer.current_epoch + 1) % self.recipe.trainer.parts == 0
         self._is_best = scored and module.score >= self.best
         if self._is_best:
-            self.best = self.watcher.best = module.score
+            self.best = module.score
         if trainer.is_global_zero:  # first: a line of a part that will be done again is taken out, a lost one is lost
+            self._log.append(self._row(trainer, module, scored))
             with disk_told(self.out):
-                append_log(self.out / LOG, self._row(trainer, module, scored))
+                write_log(self.out / LOG, self._log)
         trainer.save_checkpoint(self.out / LAST)
         if trainer.is_global_zero:
-            self.watcher.tell(trainer, module, part_over=True)
+            self.tell(trainer, module, part_over=True)
         limit = self.recipe.trainer.max_minutes
         over = bool(limit) and (now - self._started) / 60 >= limit
         trainer.should_stop = trainer.strategy.broadcast(over)
@@ -159,46 +152,48 @@ class Keeper(Checkpoint):
     def on_save_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Called after the averaging callback, which has put the averaged weights into `state_dict`."""
         if self._is_best and trainer.is_global_zero:
-            prefix, recipe = "model.", self.recipe
-            tensors = {k.removeprefix(prefix): v.cpu() for k, v in checkpoint["state_dict"].items()}
-            geometry = recipe.task.geometry
-            best = {"family": family_of(geometry), "model": tensors, "config": dataclasses.asdict(geometry)}
-            record = {"recipe": recipe.name, "step": trainer.global_step, recipe.task.score: self.best}
+            tensors = {k.removeprefix("model."): v.cpu() for k, v in checkpoint["state_dict"].items()}
+            record = {"step": trainer.global_step, self.recipe.task.score.name: self.best}
             with disk_told(self.out):
-                save_atomically(best | recipe.task.record() | record, self.out / BEST)
+                save_atomically(described(self.recipe, tensors) | record, self.out / BEST)
 
-    def _row(self, trainer: pl.Trainer, module: System, scored: bool) -> tuple[str, ...]:
+    def tell(self, trainer: pl.Trainer, module: System, *, part_over: bool = False) -> None:
+        """Pass the current state to the caller's function."""
+        self.told, recipe = trainer.global_step, self.recipe
+        epoch = self.told / (recipe.part_steps * recipe.trainer.parts)
+        standing = self.told, recipe.steps, epoch, self.loss, module.score, self.best, module.skipped, part_over
+        self.watch(Standing(*standing))
+
+    def _row(self, trainer: pl.Trainer, module: System, scored: bool) -> list[str]:
+        """The line of a part, in the order of `columns`."""
         seen = trainer.callback_metrics
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         epoch = (trainer.current_epoch + 1) / self.recipe.trainer.parts
-        values = {
-            "step": str(trainer.global_step),
-            "epoch": f"{epoch:.4g}",
-            "train_loss": f"{float(seen.get('train/loss_epoch', math.nan)):.4f}",
-            self.recipe.task.score: f"{module.score:.4f}" if scored else "",
-            "rate": f"{rate:.4g}",
-            "skipped": str(module.skipped),
-            "minutes": f"{self.minutes:.2f}",
-        }
+        row = [str(trainer.global_step), f"{epoch:.4g}", f"{float(seen.get('train/loss_epoch', math.nan)):.4f}"]
+        row += [f"{module.score:.4f}" if scored else "", f"{rate:.4g}", str(module.skipped), f"{self.minutes:.2f}"]
         for part in told_apart(self.recipe.task):
-            values[f"loss_{part}"] = f"{float(seen.get(f'train/{part}_epoch', math.nan)):.4f}"
             found = module.part_scores[part]  # no number where nothing of it was scored
-            values[f"dev_{part}"] = f"{found:.4f}" if scored and math.isfinite(found) else ""
-        return tuple(values[column] for column in columns(self.recipe.task))
+            row.append(f"{float(seen.get(f'train/{part}_epoch', math.nan)):.4f}")
+            row.append(f"{found:.4f}" if scored and math.isfinite(found) else "")
+        return row
 
 
 def columns(task: Task) -> tuple[str, ...]:
     """The columns of the log: of parts too, where there is more than one."""
     parts = (f"{what}_{part}" for part in told_apart(task) for what in ("loss", "dev"))
-    return ("step", "epoch", "train_loss", task.score, "rate", "skipped", "minutes", *parts)
+    return ("step", "epoch", "train_loss", task.score.name, "rate", "skipped", "minutes", *parts)
 
 
-def start_log(path: Path, step: int, columns: tuple[str, ...]) -> None:
-    """Begin the log, or take out the lines of steps that will be done again."""
-    lines: list[tuple[str, ...]] = [columns]
-    if step and path.is_file():
-        with open(path, newline="") as file:
-            lines += [tuple(line) for line in list(csv.reader(file))[1:] if line and _step_of(line) <= step]
+def read_log(path: Path, step: int) -> list[list[str]]:
+    """The lines of a log up to a step, without its head; those after it will be done again."""
+    if not path.is_file():
+        return []
+    with open(path, newline="") as file:
+        return [line for line in list(csv.reader(file))[1:] if line and _step_of(line) <= step]
+
+
+def write_log(path: Path, lines: Iterable[Iterable[str]]) -> None:
+    """The whole log, atomically."""
     text = io.StringIO()
     csv.writer(text).writerows(lines)
     write_atomically(text.getvalue().encode(), path)
@@ -207,10 +202,3 @@ def start_log(path: Path, step: int, columns: tuple[str, ...]) -> None:
 def _step_of(line: list[str]) -> float:
     """The step that a line of the log is of; a damaged line is of none."""
     return int(line[0]) if line[0].isdecimal() and len(line[0]) < 20 else math.inf
-
-
-def append_log(path: Path, line: tuple[str, ...]) -> None:
-    """One more line, whole or not at all."""
-    text = io.StringIO()
-    csv.writer(text).writerow(line)
-    write_atomically((path.read_bytes() if path.exists() else b"") + text.getvalue().encode(), path)

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from unbraid.training.data import Positions
 from unbraid.training.recipe import Recipe
 
 
@@ -21,8 +20,8 @@ class Parts(Sampler[int]):
     """The positions of one part after the other, on this rank; Lightning says which part through `set_epoch`."""
 
     def __init__(self, size: int, part: int, *, rank: int, world: int, shuffled: tuple[int, int] | None = None):
-        self._size, self._part, self._rank, self._world = size, part, rank, world
-        self._shuffled = shuffled  # (number of items, seed) of items that come again
+        self._part, self._positions = part, range(rank, size, world)
+        self._size, self._shuffled = size, shuffled  # (number of items, seed) of items that come again
 
     def set_epoch(self, part: int) -> None:
         """Choose the part; Lightning calls this before each."""
@@ -30,11 +29,11 @@ class Parts(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         start = self._part * self._size
-        positions = Positions(start, start + self._size, rank=self._rank, world=self._world)
-        return iter(positions) if self._shuffled is None else (shuffle(p, *self._shuffled) for p in positions)
+        positions = (start + position for position in self._positions)
+        return positions if self._shuffled is None else (shuffle(p, *self._shuffled) for p in positions)
 
     def __len__(self) -> int:
-        return self._size // self._world
+        return len(self._positions)
 
 
 def shuffle(position: int, count: int, seed: int) -> int:
@@ -72,7 +71,7 @@ class Batches(pl.LightningDataModule):
         trainer = self.trainer
         assert trainer is not None
         assert isinstance(self.dev_data, Sized)
-        mine = Positions(0, len(self.dev_data), rank=trainer.global_rank, world=trainer.world_size)
+        mine = range(trainer.global_rank, len(self.dev_data), trainer.world_size)
         return self._loader(self.dev_data, mine, self.recipe.task.dev_batch)
 
     def state_dict(self) -> dict[str, Any]:
@@ -84,7 +83,7 @@ class Batches(pl.LightningDataModule):
         """Continue with the next part of an earlier run."""
         self.part = state["part"]
 
-    def _loader(self, data: Any, sampler: Sampler[int], batch: int) -> DataLoader[Any]:
+    def _loader(self, data: Any, sampler: Sampler[int] | range, batch: int) -> DataLoader[Any]:
         workers = self.recipe.task.workers
         return DataLoader(
             data,

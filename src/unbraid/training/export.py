@@ -26,7 +26,8 @@ from unbraid.models.audio_transformer.config import (
 )
 from unbraid.models.audio_transformer.padding import size_of
 from unbraid.models.config import Config
-from unbraid.models.family import FAMILIES, families_with, signature
+from unbraid.models.conv_tasnet.config import ConvTasNetConfig
+from unbraid.models.family import FAMILIES, families_with, family_of, has_sizes, signature
 from unbraid.models.tensors import read_weights
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
@@ -36,6 +37,11 @@ from unbraid.tasks.decoding.state import DecoderState, batch
 
 Array = np.ndarray
 Pairs = list[tuple[Array, Array]]
+PARTS = {"spectral": Spectral, "windows": Windows, "vocabularies": Vocabularies, "mel": Mel}  # of a spec
+NEEDED = {  # parts without defaults
+    "vocabularies": "The checkpoint has no vocabularies, without which its network's symbols mean nothing.",
+    "mel": "The checkpoint does not say which spectrogram its network knows (the key 'mel').",
+}
 PARITY = 1e-4  # of the output's peak
 LARGEST_VARIANCE = 3e4  # half of what float16 holds
 
@@ -192,56 +198,47 @@ def _both_ways(spec: ModelSpec, geometry: AudioTransformerConfig, folder: Path) 
 
 
 def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
-    sizes: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in saved["config"].items()
-    }
-    family = saved.get("family") or next(iter(families_with(sizes)), "unet")  # earlier releases do not name it
-    if "bottleneck" in sizes:
+    """What a checkpoint says about its network; earlier releases do not name the family."""
+    sizes = _with_tuples(saved["config"])
+    family = saved.get("family") or next(iter(families_with(sizes)), "")
+    if not family and has_sizes(ConvTasNetConfig, sizes):
         raise ModelError(
             "This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio or band-split Transformers can be "
             "exported."
         )
     try:
         if family == "audio_transformer":
-            return _transformer_spec(saved, sizes, name)
-        config: Config = FAMILIES[family].config_type()(**sizes)
-        spectral = Spectral(**saved.get("spectral", {})) if "spectral" in config.needs else None
+            sizes |= {side: _side(sizes[side]) for side in ("source", "target")}
+        config: Config = FAMILIES[family or "unet"].config_type()(**sizes)
+        parts: dict[str, Any] = {part: PARTS[part](**_with_tuples(_part(saved, part))) for part in config.needs}
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(f"The checkpoint's sizes do not describe a network: {shortened(str(error))}") from None
-    kind, rate = ("stem", 44100) if spectral else ("voice", 8000)
-    stems = saved.get("stems") or [f"{kind}{i + 1}" for i in range(config.outputs)]
-    if config.task == "enhancement" and not saved.get("stems"):
-        stems = ["speech"]
-    return ModelSpec(
-        name, family, saved.get("sample_rate") or rate, config.channels, tuple(stems), config, "", "",
-        spectral=spectral, windows=None if spectral else Windows(),
-    )  # fmt: skip
-
-
-def _transformer_spec(saved: dict[str, Any], sizes: dict[str, Any], name: str) -> ModelSpec:
-    """Of an audio Transformer."""
-    source, target = (_side(sizes[side]) for side in ("source", "target"))
-    geometry = AudioTransformerConfig(**{**sizes, "source": source, "target": target})
-    sides, kept = (source, target), saved.get("vocabularies") or {}
-    texts, levels = (any(isinstance(side, kind) for side in sides) for kind in (TextSide, SpectrogramSide))
-    if texts and not kept:
-        raise ModelError("The checkpoint has no vocabularies, without which its network's symbols mean nothing.")
-    if levels and saved.get("mel") is None:
-        raise ModelError("The checkpoint does not say which spectrogram its network knows (the key 'mel').")
-    audible = not all(isinstance(side, TextSide) for side in sides)
+    kind, rate = ("stem", 44100) if "spectral" in parts else ("voice", 8000)
+    stems = [f"{kind}{i + 1}" for i in range(config.outputs)] if config.task != "enhancement" else ["speech"]
     return ModelSpec(
         name,
-        "audio_transformer",
-        int(saved.get("sample_rate") or 8000) if audible else 0,
-        int(audible),
-        ("speech",) if all(isinstance(side, WaveSide) for side in sides) else (),
-        geometry,
-        "",
-        "",
-        windows=None if isinstance(source, TextSide) else Windows(**(saved.get("windows") or {})),
-        vocabularies=Vocabularies(**{side: tuple(symbols) for side, symbols in kept.items()}) if texts else None,
-        mel=Mel(**saved["mel"]) if levels else None,
+        family_of(config),
+        (saved.get("sample_rate") or rate) if config.channels else 0,
+        config.channels,
+        tuple(saved.get("stems") or stems),
+        config,
+        licence="",
+        provenance="",
+        **parts,
     )
+
+
+def _part(saved: dict[str, Any], part: str) -> Any:
+    """The values of one of PARTS in a checkpoint; its defaults where they are enough."""
+    values = saved.get(part)
+    if values is None and part in NEEDED:
+        raise ModelError(NEEDED[part])
+    return values or {}
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """Values with tuples for lists, which not all checkpoints keep apart."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _side(values: dict[str, Any]) -> Side:
@@ -250,8 +247,8 @@ def _side(values: dict[str, Any]) -> Side:
     kind = values.get("kind", "text")
     if kind not in kinds:
         raise ValueError(f"a side is one of {', '.join(kinds)}, not {kind!r}.")
-    sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    side: Side = PretrainedSide(Wav2Vec2Config(**values["encoder"])) if kind == "wav2vec2" else kinds[kind](**sizes)
+    sizes = _with_tuples(values)
+    side: Side = PretrainedSide(Wav2Vec2Config(**sizes["encoder"])) if kind == "wav2vec2" else kinds[kind](**sizes)
     return side
 
 

@@ -123,14 +123,6 @@ def multi_resolution_stft(
     return torch.stack(losses).mean(0)
 
 
-def masked_l1(masks: Tensor, mixture: Tensor, targets: Tensor) -> Tensor:
-    """Mean |mask · mixture − target| over magnitude spectrograms, Spleeter's loss.
-
-    Masks and targets (B, S, …), mixture (B, …) -> (B,).
-    """
-    return (masks.float() * mixture.float()[:, None] - targets.float()).abs().flatten(1).mean(-1)
-
-
 def _magnitude(audio: Tensor, size: int, window: int, hop: int) -> Tensor:
     """(…, T) -> (…, F, N), never below sqrt(EPS)."""
     flat = audio.float().reshape(-1, audio.shape[-1])

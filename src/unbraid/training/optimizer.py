@@ -14,7 +14,7 @@ from torch.optim import AdamW, Muon, Optimizer
 
 
 class MuonAndAdamW(Optimizer):
-    """Steps both; the groups, and so the rates, are theirs."""
+    """Both optimisers as one; it shares their parameter groups, and so their rates."""
 
     def __init__(self, model: nn.Module, lr: float, weight_decay: float):
         tables = {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}

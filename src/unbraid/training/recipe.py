@@ -16,7 +16,8 @@ from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
-from unbraid.training.recipe_reader import check_least, check_name, choose, fill, read_tables
+from unbraid.training.recipe_reader import check_name, choose, fill, read_tables
+from unbraid.training.tables import NonNegative, Positive, Share, Table, Whole
 from unbraid.training.tasks.audio_to_audio import AudioModel, AudioToAudio
 from unbraid.training.tasks.audio_to_text import AudioToText
 from unbraid.training.tasks.listener import AudioTextModel
@@ -28,83 +29,68 @@ from unbraid.training.tasks.text_to_spectrogram import SpeakModel, TextToSpectro
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Table):
     """AdamW, which without weight decay is Adam; or Muon for the matrices and AdamW for the rest."""
 
-    rate: float
+    rate: NonNegative
     kind: Literal["adamw", "muon"] = "adamw"
-    weight_decay: float = 0.0
-    clip: float = 5.0  # norm of all gradients; 0: no clipping
-
-    def __post_init__(self) -> None:
-        check_least(self, 0, "rate", "weight_decay", "clip")
+    weight_decay: NonNegative = 0.0
+    clip: NonNegative = 5.0  # norm of all gradients; 0: no clipping
 
 
 @dataclass(frozen=True)
-class Plateau:
+class Plateau(Table):
     """The rate is halved when the dev score has not risen for `patience` + 1 epochs, once `hold_epochs` are over."""
 
-    factor: float = 0.5
-    patience: int = 2
-    hold_epochs: int = 85
-    warmup_steps: int = 0
-
-    def __post_init__(self) -> None:
-        check_least(self, 0, "factor", "patience", "hold_epochs", "warmup_steps")
+    factor: NonNegative = 0.5
+    patience: Whole = 2
+    hold_epochs: Whole = 85
+    warmup_steps: Whole = 0
 
 
 @dataclass(frozen=True)
-class Cosine:
-    """The rate goes down half a cosine, to `floor` times itself at the end."""
+class Cosine(Table):
+    """The rate falls along half a cosine to `floor` times its value."""
 
-    warmup_steps: int = 0
-    floor: float = 0.001
-
-    def __post_init__(self) -> None:
-        check_least(self, 0, "warmup_steps", "floor")
+    warmup_steps: Whole = 0
+    floor: NonNegative = 0.001
 
 
 @dataclass(frozen=True)
-class Constant:
-    """The rate stays."""
+class Constant(Table):
+    """The rate is constant."""
 
-    warmup_steps: int = 0
-
-    def __post_init__(self) -> None:
-        check_least(self, 0, "warmup_steps")
+    warmup_steps: Whole = 0
 
 
 @dataclass(frozen=True)
-class TrainerOptions:
+class TrainerOptions(Table):
     """Length, batch size, devices and the like; the table `trainer`."""
 
-    epochs: int
-    batch: int = 1  # items on each device
-    accumulate: int = 1  # batches in a step
-    parts: int = 1  # of an epoch; a checkpoint is written after each
-    max_minutes: float = 0.0  # stop after the part in which they are over; 0: never
+    epochs: Positive
+    batch: Positive = 1  # items on each device
+    accumulate: Positive = 1  # batches in a step
+    parts: Positive = 1  # of an epoch; a checkpoint is written after each
+    max_minutes: NonNegative = 0.0  # stop after the part in which they are over; 0: never
     precision: Literal["32", "bf16"] = "32"
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    devices: int = 1  # of each node
-    nodes: int = 1
+    devices: Positive = 1  # of each node
+    nodes: Positive = 1
     compile: bool = False
-    ema: float = 0.0  # decay of the averaged weights, which are scored and exported; 0: no average
-    seed: int = 0
-    hold_norm: float = 1.0  # share of the run after which batch norms keep their statistics; 0: at all times, 1: never
+    ema: NonNegative = 0.0  # decay of the averaged weights, which are scored and exported; 0: no average
+    seed: Whole = 0
+    hold_norm: Share = 1.0  # share of the run after which batch norms keep their statistics; 0: at all times, 1: never
     init: str = ""  # a best.pt or a model with the initial weights; its sources or stems may differ
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "epochs", "batch", "accumulate", "parts", "devices", "nodes")
-        check_least(self, 0, "max_minutes", "seed", "ema", "hold_norm")
+        super().__post_init__()
         if self.ema >= 1:
             raise ValueError(f"ema must be below 1, got {self.ema}.")
-        if self.hold_norm > 1:
-            raise ValueError(f"hold_norm must be at most 1, got {self.hold_norm}.")
 
 
 @dataclass(frozen=True)
 class Trainable:
-    """What the recipes of a family of networks are made of."""
+    """The dataclasses that the recipes of a family of networks fill."""
 
     sizes: type  # [model]
     task: type  # its fields are the other tables
@@ -127,7 +113,7 @@ TABLES = ("name", "model", "data", "optimizer", "schedule", "trainer")  # that e
 
 @dataclass(frozen=True)
 class Recipe:
-    """All of it."""
+    """The values of a training run."""
 
     name: str
     task: Task

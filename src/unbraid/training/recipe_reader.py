@@ -78,13 +78,6 @@ def check_name(key: str, known: Iterable[str], name: str) -> None:
     raise UsageError(f"{name} does not know {quoted(key)}; {hint}")
 
 
-def check_least(values: object, least: float, *names: str) -> None:
-    """Refuse a dataclass with a field below the least."""
-    for name in names:
-        if not getattr(values, name) >= least:
-            raise ValueError(f"{name} must be at least {least}, got {getattr(values, name)}.")
-
-
 def _parse(text: str) -> dict[str, Any]:
     """The tables of a TOML text; ValueError where it is none."""
     try:

@@ -29,7 +29,6 @@ from unbraid.training.checkpoints import (
     AtomicCheckpoints,
     Keeper,
     Watch,
-    Watcher,
     disk_told,
     write_atomically,
 )
@@ -40,7 +39,7 @@ from unbraid.training.system import System
 from unbraid.training.warm_start import read_first
 
 RECORD = "recipe.json"
-# What may not change between two halves of a run, besides the task's own.
+# Values that must stay the same when a run is resumed, besides the task's own.
 FIXED = ("name", "model.", "optimizer.kind", "schedule.kind", "trainer.parts", "trainer.seed", "trainer.init")
 
 
@@ -53,7 +52,7 @@ class Start:
 
 
 def look(recipe: Recipe, out: Path) -> Start:
-    """Whether there is a run to take up, and whether this recipe can.
+    """Check whether a folder holds a run that this recipe can resume.
 
     Raises:
         UsageError: the folder is another recipe's, or a value changed that may not.
@@ -96,17 +95,16 @@ def look(recipe: Recipe, out: Path) -> Start:
 
 
 def train(recipe: Recipe, out: Path, watch: Watch) -> Start:
-    """Train to the end of the recipe or of its minutes; a run that is there is taken up exactly where it stopped.
+    """Train to the end of the recipe or of its minutes; an existing run is resumed exactly where it stopped.
 
     Raises:
         UsageError: see `look`; data or devices that are not there.
         Cancelled: interrupted from the keyboard.
     """
     start, batches, system = look(recipe, out), Batches(recipe), System(recipe)
-    watcher = Watcher(recipe, watch)
-    keeper = Keeper(recipe, out, watcher)
+    keeper = Keeper(recipe, out, watch)
     logger = TensorBoardLogger(out, name="", version="tensorboard", purge_step=start.step or None)
-    trainer = make_trainer(recipe, [*averaging(recipe), watcher, keeper], logger=logger)
+    trainer = make_trainer(recipe, [*averaging(recipe), keeper], logger=logger)
     if not start.step:
         inherit(recipe, system)
     if is_chief():
@@ -163,7 +161,7 @@ def make_trainer(recipe: Recipe, callbacks: list[pl.Callback], **options: Any) -
 
 
 def fit(trainer: pl.Trainer, system: System, batches: Batches, checkpoint: Path | None) -> None:
-    """Let it run; Lightning's hints about loaders are left out, and Ctrl-C is an exception again."""
+    """Run the trainer without Lightning's hints about loaders; Ctrl-C raises `Cancelled`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)
         warnings.filterwarnings("ignore", category=FutureWarning, module="lightning")  # of torch, about its own names
@@ -181,7 +179,7 @@ def averaging(recipe: Recipe) -> list[pl.Callback]:
 
 
 def is_chief() -> bool:
-    """Whether this process is the one that writes and talks, of all that train together."""
+    """Whether this process has rank zero, and so is the only one that writes and reports."""
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
@@ -195,13 +193,13 @@ def export_run(recipe: Recipe, out: Path, folder: Path) -> ModelSpec:
     if not (out / BEST).is_file():
         raise ModelError(f"{out} has no {BEST} yet: it is written after the first epoch.")
     best = torch.load(out / BEST, map_location="cpu", weights_only=True)
-    task = recipe.task
+    task, score = recipe.task, recipe.task.score
     return export_checkpoint(
         out / BEST,
         folder,
         name=recipe.name,
         provenance=f"trained by the recipe {recipe.name} on {task.source}, step {best['step']} of {recipe.steps}.",
-        scores={f"dev {task.measure} ({task.unit})": round(best[task.score], 2)},
+        scores={f"dev {score.measure} ({score.unit})": round(best[score.name], 2)},
     )
 
 

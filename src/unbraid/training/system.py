@@ -125,7 +125,7 @@ class System(pl.LightningModule):
         total, count = sums.sum(0)
         self._gains, self.score = {}, float(total / count)
         self.part_scores = dict(zip(self.task.parts, (sums[:, 0] / sums[:, 1]).tolist(), strict=True))
-        place = self.task.score.replace("_", "/", 1)
+        place = self.task.score.name.replace("_", "/", 1)
         self.log(place, self.score, rank_zero_only=True)
         for part in told_apart(self.task):
             if math.isfinite(self.part_scores[part]):

@@ -107,8 +107,8 @@ def nets_taken(own: State, given: Mapping[str, Tensor], places: Sequence[int | N
 def trunk_taken(own: State, given: Mapping[str, Tensor], places: Sequence[int | None], levels: int, path: str) -> State:
     """A shared trunk: all of it, and of the layers that have planes for every stem those of the ancestors.
 
-    Planes are C for each stem, stem after stem. The masks of a stem that is taken over do not hear the planes of one
-    that is not, so they begin as they ended.
+    Planes are C for each stem, stem after stem. The masks of an inherited stem ignore the planes of new stems, so that
+    they start as they ended.
 
     Raises:
         ModelError: the network is of other sizes.

@@ -13,7 +13,8 @@ torch = pytest.importorskip("torch")
 
 from unbraid.corpora import Clip, Mixture  # noqa: E402
 from unbraid.errors import UsageError  # noqa: E402
-from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing, Positions  # noqa: E402
+from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing  # noqa: E402
+from unbraid.training.datamodule import Parts  # noqa: E402
 
 RATE = 8000
 MIXING = Mixing(crop_seconds=0.5, noise_probability=0.5, one_voice_probability=0.2)
@@ -46,7 +47,7 @@ def test_items_depend_on_seed_and_position_alone(speakers, noises) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # Python 3.12 and later
 def test_workers_make_the_same(speakers, noises) -> None:
-    data, positions = dynamic(speakers, noises), Positions(5, 13)
+    data, positions = dynamic(speakers, noises), range(5, 13)
     loader = torch.utils.data.DataLoader(data, 2, sampler=positions, num_workers=2)
     assert len(loader) == 4
     for start, (mixture, sources) in zip(range(5, 13, 2), loader, strict=True):
@@ -124,21 +125,19 @@ def test_fixed_mixtures_come_as_crops(mixtures, scaled: bool) -> None:
     assert not sources[:, 800:].any()
 
 
-@given(st.integers(0, 50), st.integers(0, 60), st.integers(1, 5))
-def test_positions_cover_each_index_once(start: int, count: int, world: int) -> None:
-    ranks = [Positions(start, start + count, rank=rank, world=world) for rank in range(world)]
-    assert sorted(position for rank in ranks for position in rank) == list(range(start, start + count))
+@given(st.integers(0, 20), st.integers(0, 12), st.integers(1, 5))
+def test_positions_cover_each_index_once(part: int, count: int, world: int) -> None:
+    size = count * world
+    ranks = [Parts(size, part, rank=rank, world=world) for rank in range(world)]
+    assert sorted(position for rank in ranks for position in rank) == list(range(part * size, (part + 1) * size))
     assert [len(rank) for rank in ranks] == [len(list(rank)) for rank in ranks]
 
 
-@given(st.integers(1, 4), st.integers(0, 8), st.integers(0, 8))
-def test_positions_go_on_where_they_stopped(world: int, before: int, after: int) -> None:
-    stop = (before + after) * world
+@given(st.integers(1, 4), st.integers(0, 8), st.integers(0, 4))
+def test_positions_go_on_where_they_stopped(world: int, count: int, before: int) -> None:
     for rank in range(world):
-        resumed = list(Positions(before * world, stop, rank=rank, world=world))
-        assert list(Positions(0, stop, rank=rank, world=world))[before:] == resumed
-
-
-def test_ranks_are_below_the_world() -> None:
-    with pytest.raises(ValueError, match=r"^rank must be from 0 to 1, got 2\.$"):
-        Positions(0, 4, rank=2, world=2)
+        straight, resumed = (Parts(count * world, part, rank=rank, world=world) for part in (0, before))
+        for part in range(before):
+            straight.set_epoch(part + 1)
+        assert list(straight) == list(resumed)
+        assert [position % world for position in resumed] == [rank] * count

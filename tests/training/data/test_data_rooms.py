@@ -1,7 +1,7 @@
 """A room adds to a voice, later; it does not shift it."""
 
-import builtins
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -130,14 +130,7 @@ def test_the_same_generator_the_same_room() -> None:
 
 
 def test_without_pyroomacoustics(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def missing(name: str, *rest):
-        if name == "pyroomacoustics":
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "pyroomacoustics", None)
     with pytest.raises(RuntimeUnavailable) as caught:
         mix([noise(400)], ROOM, RATE, generator())
     assert str(caught.value) == (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from unbraid.errors import UsageError
 from unbraid.hub.vocabulary import BEGIN, END, PADDING
-from unbraid.training.data.text import TextPair, TextPairs, TextQuestions, text_batch
+from unbraid.training.data.text import TextPair, bunched, text_batch
 
 
 def pairs(count: int) -> list[TextPair]:
@@ -22,7 +22,7 @@ def pairs(count: int) -> list[TextPair]:
 @given(st.integers(1, 50), st.integers(1, 12), st.integers(0, 3))
 @settings(max_examples=30)
 def test_every_round_has_each_pair_once_at_most_in_bunches_of_like_length(count: int, bunch: int, turn: int) -> None:
-    data = TextPairs(pairs(count), bunch=bunch, seed=7)
+    data = bunched(pairs(count), bunch=bunch, seed=7)
     size = min(bunch, count)
     assert data.round_items == count // size * size
     start = turn * data.round_items
@@ -34,22 +34,21 @@ def test_every_round_has_each_pair_once_at_most_in_bunches_of_like_length(count:
 
 
 def test_a_position_is_a_pair_whoever_asks_and_when() -> None:
-    one, two = (TextPairs(pairs(40), bunch=8, seed=1) for _ in range(2))
+    one, two = (bunched(pairs(40), bunch=8, seed=1) for _ in range(2))
     expected = [one[position] for position in range(120)]
     assert [two[position] for position in reversed(range(120))] == expected[::-1]
     assert [one[position] for position in range(40)] != [one[position] for position in range(40, 80)]
-    other = TextPairs(pairs(40), bunch=8, seed=2)
+    other = bunched(pairs(40), bunch=8, seed=2)
     assert [other[position] for position in range(40)] != expected[:40]
 
 
 def test_nothing_to_train_on() -> None:
     with pytest.raises(UsageError, match=r"^There is no text to train on\.$"):
-        TextPairs([], bunch=4, seed=0)
+        bunched([], bunch=4, seed=0)
 
 
 def test_a_batch_has_ends_and_padding() -> None:
-    questions = TextQuestions([TextPair([5, 6, 7], ([8], [8, 9])), TextPair([4], ([9, 9],))])
-    batch = text_batch([questions[k] for k in range(len(questions))])
+    batch = text_batch([TextPair([5, 6, 7], ([8], [8, 9])), TextPair([4], ([9, 9],))])
     assert batch.source.tolist() == [[5, 6, 7, END], [4, END, PADDING, PADDING]]
     assert batch.lengths.tolist() == [4, 2]
     assert batch.target.tolist() == [[BEGIN, 8, END, PADDING], [BEGIN, 9, 9, END]]

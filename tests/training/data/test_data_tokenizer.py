@@ -1,8 +1,7 @@
 """What texts are cut into, and that words come back."""
 
-import builtins
 import pickle
-from typing import Any
+import sys
 
 import pytest
 from hypothesis import given
@@ -89,14 +88,7 @@ def test_other_units_are_refused(name: str) -> None:
 
 
 def test_pieces_need_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = builtins.__import__
-
-    def without(name: str, *rest: Any) -> Any:
-        if name == "tokenizers":
-            raise ImportError(name)
-        return original(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(RuntimeUnavailable) as caught:
         units_of("bpe-500", TEXTS)
     assert str(caught.value) == (

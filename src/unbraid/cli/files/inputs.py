@@ -5,11 +5,10 @@
 
 The template is always below the output root. Sub-folders of a folder that was named are kept between the two, unless
 the template itself says where they go ({parent}), so that a/x.mp3 and b/x.mp3 never meet. Nothing here reads audio or
-writes anything; what may not even be looked at counts as a file, for its reader to complain about (os.path, unlike
-pathlib, raises nothing then).
+writes anything. A path that may not be examined counts as a file, whose reader reports the error (os.path, unlike
+pathlib, does not raise).
 """
 
-import dataclasses
 import os
 import re
 import string
@@ -63,14 +62,12 @@ class Item:
 
 @dataclass(frozen=True)
 class Collected:
-    """The inputs of a run, and the entries of folders that are none."""
+    """The inputs of a run, and the entries of folders that are not inputs."""
 
     items: list[Item]
     skipped: list[Path]  # files in folders that are not audio by extension
     refused: dict[Path, str]  # folders without inputs, and why
-    passed_over: dict[Path, str] = dataclasses.field(
-        default_factory=dict
-    )  # in folders: second names and pipes, and why
+    passed_over: dict[Path, str]  # in folders: second names and pipes, and why
 
 
 @dataclass(frozen=True)
@@ -129,7 +126,7 @@ def collect(names: Sequence[str], *, recursive: bool) -> Collected:
         UsageError: a name is empty, or there is no input at all.
     """
     items: dict[object, Item] = {}
-    collected = Collected([], [], {})
+    collected = Collected([], [], {}, {})
     for name in names:
         path = Path(name)
         if not name:
@@ -153,10 +150,10 @@ def collect(names: Sequence[str], *, recursive: bool) -> Collected:
 def placed(
     root: Path, items: Iterable[Item], places: Callable[[Item], list[Path]]
 ) -> tuple[dict[Item, list[Path]], dict[Item, str]]:
-    """Where the outputs of each input go below the root, and of those that cannot have such a name or place, why.
+    """The output paths of each input below the root, and for inputs whose outputs cannot be placed there, the reason.
 
     Raises:
-        UsageError: that is so for every one of them.
+        UsageError: no input has possible outputs.
     """
     found: dict[Item, list[Path]] = {}
     failed: dict[Item, str] = {}
@@ -293,7 +290,7 @@ def _identity(path: Path | None) -> str:
 
 
 def _comparable(path: Path) -> str:
-    """Equal where the file system takes two names for one: case and composition do not count on macOS and Windows."""
+    """Equal for two names of one file: macOS and Windows ignore case and Unicode composition."""
     text = os.path.abspath(path)
     if sys.platform in ("win32", "darwin"):
         return unicodedata.normalize("NFC", text).casefold()

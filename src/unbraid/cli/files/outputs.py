@@ -1,4 +1,4 @@
-"""One track, from an input to its stems on disk: all of it appears at once, or nothing does.
+"""One track, from an input to its stems on disk: all of it appears at once, or not at all.
 
 Stems are written block by block into one hidden folder beside their destination (so on the same disk). Where the
 format would clip, they are first kept as float32; if their peak passes 1, one common gain for all stems is applied

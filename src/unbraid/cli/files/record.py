@@ -1,13 +1,12 @@
 """The record beside a track's stems (`.unbraid.json`): the provenance and the hash of each.
 
 `--resume` skips a track whose record still holds: same input (size and time), same model files, same options, and
-stems on disk that hash to what was written. Anything else, a record that cannot be read included, means: do it again.
-Each stem carries its own making, so that stems of several runs can lie side by side.
+stems on disk that hash to what was written. Otherwise, and where the record cannot be read, the track is done again.
+Each stem has its own provenance, so that stems of several runs can lie side by side.
 
 Where stems are moved into a folder one by one, the record is a journal as well: before the first one moves, it names
-all that will, with their hashes (`moving`), and afterwards it is completed. A file counts as one of those only when it
-hashes to what was to be moved there, so that a run that was killed in between claims neither more nor less than it
-wrote.
+all that will, with their hashes (`moving`), and afterwards it is completed. A file counts as moved only if its
+hash is the recorded one, so that a run that was killed in between claims exactly the files that it wrote.
 Records and stems are read as plain files only, never through a symbolic link.
 """
 

@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 
 from unbraid.dsp.framing import Mel, Spectral
 from unbraid.files.ranges import Layers, Range, Size, check_ranges
-from unbraid.models.config import Config, Task
-from unbraid.models.strides import check_stride
+from unbraid.models.config import Config, Task, check_stride
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 ATTENTION = "attention"  # the graph of attention weights
 Positions = Literal["sinusoidal", "rotary"]
-Symbols = Annotated[int, Range(-math.inf, 1 << 20)]  # at least 5, which is said in words of its own
+Symbols = Annotated[int, Range(-math.inf, 1 << 20)]  # at least 5, which has a message of its own
 
 
 @dataclass(frozen=True)
@@ -87,14 +86,14 @@ class WaveSide:
 
 @dataclass(frozen=True)
 class PretrainedSide:
-    """The source of an audio Transformer that is a waveform, which a Wav2Vec2 or HuBERT without its head reads."""
+    """The source of an audio Transformer that is a waveform, read by a Wav2Vec2 or HuBERT without its head."""
 
-    encoder: Wav2Vec2Config  # its symbols count for nothing
+    encoder: Wav2Vec2Config  # its symbols are not used
     kind: Literal["wav2vec2"] = "wav2vec2"
 
     @property
     def stride(self) -> int:
-        """Samples from one step to the next; the first one takes more of them, the encoder's reach."""
+        """Samples from one step to the next; the first one takes more, the receptive field."""
         return self.encoder.stride
 
 
@@ -105,7 +104,7 @@ Side = TextSide | SpectrogramSide | WaveSide | PretrainedSide
 class AudioTransformerConfig(Config):
     """Sizes of an encoder-decoder Transformer; the defaults make 3.1 M parameters besides those of its two ends.
 
-    Without decoder layers what comes out is aligned to what goes in, step by step, and the encoder alone does it.
+    Without decoder layers the encoder alone computes the output, which is aligned with the input step by step.
 
     Raises:
         ValueError: a size out of its range, features that the heads do not divide, an odd number of what positions pair
@@ -120,7 +119,7 @@ class AudioTransformerConfig(Config):
     encoder_layers: Layers = 3
     decoder_layers: Annotated[int, Range(-math.inf, 1000)] = 3
     positions: Positions = "sinusoidal"  # added to embeddings, or turned into q and k
-    ctc: bool = False  # the encoder predicts the text, too (connectionist temporal classification)
+    ctc: bool = False  # the encoder predicts the text as well (connectionist temporal classification)
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -157,8 +156,7 @@ class AudioTransformerConfig(Config):
     @property
     def task(self) -> Task:
         """By what it reads and writes."""
-        kinds = ("text" if isinstance(side, TextSide) else side.kind for side in (self.source, self.target))
-        match tuple(kinds):
+        match self.source.kind, self.target.kind:
             case "text", "text":
                 return "phonemes"
             case _, "text":
@@ -207,16 +205,16 @@ class AudioTransformerConfig(Config):
     @property
     def channels(self) -> int:
         """One where there is audio."""
-        return 0 if isinstance(self.source, TextSide) and isinstance(self.target, TextSide) else 1
+        return 0 if self.source.kind == self.target.kind == "text" else 1
 
     @property
     def outputs(self) -> int:
         """One stem where a waveform becomes a waveform."""
-        return int(isinstance(self.source, WaveSide) and isinstance(self.target, WaveSide))
+        return int(self.source.kind == self.target.kind == "waveform")
 
     @property
     def least_samples(self) -> int:
-        """A step of the source."""
+        """One step of the source."""
         return self.source.stride if isinstance(self.source, WaveSide) else 1
 
     def check(self, spectral: Spectral | None, mel: Mel | None, symbols: tuple[int, int]) -> None:
@@ -240,7 +238,7 @@ class AudioTransformerConfig(Config):
 
 
 def as_audio_transformer(config: Config) -> AudioTransformerConfig:
-    """The sizes of a network that is known to be an audio Transformer, by its family or its task."""
+    """A config as that of an audio Transformer, where its family or task has been checked."""
     assert isinstance(config, AudioTransformerConfig)
     return config
 
@@ -251,7 +249,7 @@ def source_name(side: Side) -> str:
 
 
 def samples_in_step(side: Side, mel: Mel | None) -> int:
-    """Samples that one step of the encoder stands for; 0 where it stands for a symbol."""
+    """Samples in one step of the encoder; 0 where a step is a symbol."""
     if isinstance(side, TextSide):
         return 0
     return side.stride * mel.hop_samples if isinstance(side, SpectrogramSide) and mel else side.stride

@@ -18,6 +18,8 @@ from unbraid.models.signatures import Axes, Signature
 from unbraid.models.wav2vec2.layout import backbone_shapes
 
 POST_LAYERS, POST_KERNEL = 3, 5  # of the post-net over written frames
+LOUDEST = 5.0  # natural logarithm of an amplitude
+QUIETEST = 1e-7  # power of a step
 OPERATORS = COMMON | TRANSFORMER | SPEECH | {
     "ConvTranspose", "Cos", "Exp", "Gather", "Log", "Min", "Mod", "Relu", "Sigmoid", "Sin", "Softmax", "Tanh", "Where",
 }  # fmt: skip
@@ -34,7 +36,7 @@ def tensor_shapes(g: AudioTransformerConfig) -> Shapes:
 
 
 def signature(g: AudioTransformerConfig, part: str = "model") -> Signature:
-    """The signatures of the graphs of `graph.audio_transformer`."""
+    """The signature of one of the graphs (see graph/model.py)."""
     source: dict[str, Axes] = {source_name(g.source): _side_axes(g.source), "lengths": ["B"]}
     read = ("symbols", "lengths")
     if part == "decoder":
@@ -84,12 +86,12 @@ def _attention(g: AudioTransformerConfig, source: dict[str, Axes]) -> Signature:
 
 
 def _kept(g: AudioTransformerConfig, steps: str) -> Axes:
-    """Keys or values of the decoder's layers."""
+    """The axes of keys or values of the decoder's layers."""
     return [g.decoder_layers, "B", g.heads, steps, g.features // g.heads]
 
 
 def _side_axes(side: Side) -> Axes:
-    """Of a source, or of what is aligned to one: B, N steps of so many frames or samples."""
+    """The axes of a source, or of an aligned target: B, N steps of so many frames or samples."""
     if isinstance(side, TextSide):
         return ["B", "N"]
     if isinstance(side, PretrainedSide):
@@ -103,8 +105,8 @@ def _front(g: AudioTransformerConfig) -> Shapes:
     if isinstance(side, TextSide):
         return {"front.embedding.weight": (side.symbols, features)}
     if isinstance(side, PretrainedSide):
-        trunk = {f"front.trunk.{name}": shape for name, shape in backbone_shapes(side.encoder).items()}
-        return trunk | linear("front.project", features, side.encoder.features)
+        backbone = {f"front.trunk.{name}": shape for name, shape in backbone_shapes(side.encoder).items()}
+        return backbone | linear("front.project", features, side.encoder.features)
     shapes: Shapes = {}
     if isinstance(side, SpectrogramSide):
         for i, stride in enumerate(side.strides):

@@ -1,4 +1,4 @@
-"""Sources as an audio Transformer takes them: whole steps of symbols, frames or samples."""
+"""The lengths of an audio Transformer's inputs: whole steps of symbols, frames or samples."""
 
 import numpy as np
 
@@ -7,10 +7,10 @@ from unbraid.models.audio_transformer.config import PretrainedSide, Side, TextSi
 
 
 def steps_in(side: Side, size: int) -> int:
-    """How many steps so many symbols, frames or samples are: N, the last one perhaps in part.
+    """The number of steps N of so many symbols, frames or samples; the last one may be incomplete.
 
-    A pretrained encoder makes none of what is left over, as its convolutions see nothing beyond the end: N is
-    ⌊(T - R) / stride⌋ + 1 for a receptive field of R, and at least 1.
+    A pretrained encoder drops the remainder, as its convolutions do not pad: N is ⌊(T - R) / stride⌋ + 1 for a
+    receptive field of R, and at least 1.
     """
     if isinstance(side, TextSide):
         return size
@@ -20,7 +20,7 @@ def steps_in(side: Side, size: int) -> int:
 
 
 def size_of(side: Side, steps: int) -> int:
-    """How many symbols, frames or samples a network is given for so many steps: zeros are added, or a rest left out."""
+    """The number of symbols, frames or samples in so many steps; inputs are padded or cut to it."""
     if isinstance(side, TextSide):
         return steps
     if isinstance(side, PretrainedSide):
@@ -29,6 +29,6 @@ def size_of(side: Side, steps: int) -> int:
 
 
 def whole_steps(audio: FloatArray, side: Side) -> FloatArray:
-    """Frames (n, F) or samples (n,), as many as their steps are of: with zeros behind them, or without a rest."""
+    """Frames (n, F) or samples (n,) in whole steps: padded with zeros, or without the remainder."""
     size = size_of(side, steps_in(side, len(audio)))
     return np.pad(audio[:size], [(0, max(0, size - len(audio)))] + [(0, 0)] * (audio.ndim - 1))

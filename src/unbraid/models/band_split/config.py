@@ -56,11 +56,6 @@ class BandSplitConfig(Config):
         return 1 + 2 * self.taps
 
     @property
-    def outputs(self) -> int:
-        """One stem for each voice."""
-        return self.sources
-
-    @property
     def least_samples(self) -> int:
         """A frame."""
         return self.frame_samples

@@ -1,4 +1,4 @@
-"""The band-split Transformer of `models.band_split` as an ONNX graph: mixture (B, T) -> sources (B, sources, T).
+"""The band-split Transformer as an ONNX graph: mixture (B, T) -> sources (B, sources, T).
 
 Features are kept as a matrix (tokens, D) between layers, a token being a band of a frame, so that each linear layer is
 one product. The transform is inside: its basis is computed from cosines.
@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from unbraid.models.band_split.config import BandSplitConfig
-from unbraid.models.band_split.layout import signature
-from unbraid.models.onnx.builder import Graph, Tensors
+from unbraid.models.band_split.layout import FLOOR, QUIETEST, signature
+from unbraid.models.onnx.builder import FLOAT, Graph, Tensors
 from unbraid.models.onnx.layers import layer_norm, linear
 
 NORM_EPS = 1e-5
-QUIETEST, FLOOR = 1e-10, 1e-4  # as in `models.band_split`
 
 
 @dataclass(frozen=True)
@@ -27,25 +26,13 @@ class Network:
     batch: str  # B, a tensor of one element
     frames: str  # N, the same
 
-    def shape(self, *sizes: int | str) -> str:
-        """A shape of numbers and of tensors of one element."""
-        return self.graph.op("Concat", *(self.graph.constant([s]) if isinstance(s, int) else s for s in sizes), axis=0)
-
-    def shaped(self, x: str, *sizes: int | str) -> str:
-        """Reshape to that."""
-        return self.graph.op("Reshape", x, self.shape(*sizes))
-
-    def turned(self, x: str, *order: int) -> str:
-        """Transpose."""
-        return self.graph.op("Transpose", x, perm=list(order))
-
 
 def build(geometry: BandSplitConfig, tensors: Tensors, location: str, part: str = "model") -> bytes:
     """The graph of a geometry, pointing into a weights file that holds `tensors` (name: (dtype, shape))."""
     g, graph = geometry, Graph(tensors, location)
     batch, samples, hop = graph.size("mixture", 0), graph.size("mixture", 1), graph.constant([geometry.hop_samples])
     gap = graph.op("Mod", graph.op("Sub", hop, graph.op("Mod", samples, hop)), hop)
-    pads = graph.op("Concat", graph.constant([0]), hop, graph.constant([0]), graph.op("Add", hop, gap), axis=0)
+    pads = graph.vector(0, hop, 0, graph.op("Add", hop, gap))
     halves = graph.reshape(graph.op("Pad", "mixture", pads), [0, -1, g.hop_samples])  # (B, N + 1, hop)
     last = graph.op("Sub", graph.size(halves, 1), graph.constant([1]))
     net = Network(graph, g, batch, last)
@@ -60,7 +47,7 @@ def build(geometry: BandSplitConfig, tensors: Tensors, location: str, part: str 
         x = graph.op("Add", x, _gated_convolution(net, f"blocks.{i}.time_feed", x))
         x = graph.op("Add", x, _band_mixing(net, f"blocks.{i}.band", x))
         x = graph.op("Add", x, _gated_convolution(net, f"blocks.{i}.band_feed", x))
-    h = net.shaped(layer_norm(graph, "norm", x, NORM_EPS), batch, last, g.bands, g.features)
+    h = graph.reshape(layer_norm(graph, "norm", x, NORM_EPS), batch, last, g.bands, g.features)
     voices = graph.op("MatMul", _filtered(net, _by_band(net, "outlet", h), spectrum), synthesis)  # (B, S, N, frame)
     sources = graph.op("Mul", _overlapped(net, voices, samples), level)
     return graph.model(signature(g), {"sources": sources})
@@ -73,7 +60,7 @@ def _level(net: Network, halves: str, samples: str) -> str:
     for axis in (2, 1):
         power = graph.op("ReduceMean", power, graph.constant([axis]), keepdims=1)
     count = graph.op("Mul", graph.size(halves, 1), graph.constant([net.geometry.hop_samples]))  # zeros around included
-    count, samples = (graph.op("Cast", n, to=1) for n in (count, samples))
+    count, samples = (graph.op("Cast", n, to=FLOAT) for n in (count, samples))
     power = graph.op("Mul", power, graph.op("Div", count, samples))
     return graph.op("Sqrt", graph.op("Add", power, graph.constant(QUIETEST)))
 
@@ -86,17 +73,16 @@ def _bases(net: Network, halves: str) -> tuple[str, str]:
     """
     graph, size = net.graph, net.geometry.frame_samples
     bins = np.arange(size // 2)
-    end = graph.op("Squeeze", graph.op("Mul", graph.size(halves, 2), graph.constant([2])), graph.constant([0]))
-    samples = graph.op("Range", graph.constant(np.int64(0)), end, graph.constant(np.int64(1)))
-    samples = graph.op("Unsqueeze", samples, graph.constant([1]))  # (frame, 1)
+    end = graph.op("Mul", graph.size(halves, 2), graph.constant([2]))
+    samples = graph.unsqueeze(graph.steps(end), 1)  # (frame, 1)
     turns = graph.op("Mod", graph.op("Mul", samples, graph.constant(bins)), graph.constant([size]))
-    angle = graph.op("Mul", graph.op("Cast", turns, to=1), graph.constant(2 * math.pi / size))  # (frame, F)
+    angle = graph.op("Mul", graph.op("Cast", turns, to=FLOAT), graph.constant(2 * math.pi / size))  # (frame, F)
     parts = graph.op("Concat", graph.op("Cos", angle), graph.op("Neg", graph.op("Sin", angle)), axis=1)
-    half_turns = graph.op("Mul", graph.op("Cast", samples, to=1), graph.constant(math.pi / size))
+    half_turns = graph.op("Mul", graph.op("Cast", samples, to=FLOAT), graph.constant(math.pi / size))
     analysis = graph.op("Mul", parts, graph.op("Sin", half_turns))  # the root of a Hann window
     weight = np.where(bins == 0, 1 / size, 2 / size)
     both = graph.constant(np.concatenate((weight, weight))[:, None])
-    return analysis, graph.op("Mul", graph.op("Transpose", analysis, perm=[1, 0]), both)
+    return analysis, graph.op("Mul", graph.transpose(analysis, 1, 0), both)
 
 
 def _compressed(net: Network, spectrum: str) -> str:
@@ -105,7 +91,7 @@ def _compressed(net: Network, spectrum: str) -> str:
     parts = graph.reshape(spectrum, [0, 0, 2, g.bands, g.band_bins])
     power = graph.op("ReduceSum", graph.op("Mul", parts, parts), graph.constant([2]), keepdims=1)
     root = graph.op("Sqrt", graph.op("Sqrt", graph.op("Add", power, graph.constant(FLOOR))))
-    parts = net.turned(graph.op("Div", parts, root), 0, 1, 3, 2, 4)
+    parts = graph.transpose(graph.op("Div", parts, root), 0, 1, 3, 2, 4)
     return graph.reshape(parts, [0, 0, g.bands, 2 * g.band_bins])
 
 
@@ -113,36 +99,36 @@ def _by_band(net: Network, name: str, x: str) -> str:
     """A linear layer for each band: (B, N, K, inputs) -> (B, N, K, outputs)."""
     graph, bands = net.graph, net.geometry.bands
     inputs, outputs = graph.shape_of(f"{name}.weight")[1:]
-    x = graph.reshape(net.turned(x, 2, 0, 1, 3), [bands, -1, inputs])
+    x = graph.reshape(graph.transpose(x, 2, 0, 1, 3), [bands, -1, inputs])
     y = graph.op("MatMul", x, graph.weight(f"{name}.weight"))
-    y = graph.op("Add", y, graph.op("Unsqueeze", graph.weight(f"{name}.bias"), graph.constant([1])))
-    return net.turned(net.shaped(y, bands, net.batch, net.frames, outputs), 1, 2, 0, 3)
+    y = graph.op("Add", y, graph.unsqueeze(graph.weight(f"{name}.bias"), 1))
+    return graph.transpose(graph.reshape(y, bands, net.batch, net.frames, outputs), 1, 2, 0, 3)
 
 
 def _time_attention(net: Network, name: str, x: str) -> str:
     graph, g = net.graph, net.geometry
     h = layer_norm(graph, f"{name}.norm", x, NORM_EPS)
     query, key, value = (
-        net.shaped(linear(graph, f"{name}.{part}", h), net.batch, net.frames, g.bands, g.heads, -1)
+        graph.reshape(linear(graph, f"{name}.{part}", h), net.batch, net.frames, g.bands, g.heads, -1)
         for part in ("query", "key", "value")
     )  # (B, N, K, H, E)
-    query = net.shaped(net.turned(query, 0, 3, 1, 2, 4), net.batch, g.heads, net.frames, -1)  # (B, H, N, K·E)
-    key = net.shaped(net.turned(key, 0, 3, 2, 4, 1), net.batch, g.heads, -1, net.frames)  # (B, H, K·E, N)
-    value = net.shaped(net.turned(value, 0, 3, 1, 2, 4), net.batch, g.heads, net.frames, -1)
+    query = graph.reshape(graph.transpose(query, 0, 3, 1, 2, 4), net.batch, g.heads, net.frames, -1)  # (B, H, N, K·E)
+    key = graph.reshape(graph.transpose(key, 0, 3, 2, 4, 1), net.batch, g.heads, -1, net.frames)  # (B, H, K·E, N)
+    value = graph.reshape(graph.transpose(value, 0, 3, 1, 2, 4), net.batch, g.heads, net.frames, -1)
     query = graph.op("Mul", query, graph.constant(1 / math.sqrt(g.bands * g.query_features)))
     weights = graph.op("Softmax", graph.op("MatMul", query, key), axis=-1)  # (B, H, N, N)
     mixed = graph.reshape(graph.op("MatMul", weights, value), [0, 0, 0, g.bands, -1])  # (B, H, N, K, D/H)
-    return linear(graph, f"{name}.out", graph.reshape(net.turned(mixed, 0, 2, 3, 1, 4), [-1, g.features]))
+    return linear(graph, f"{name}.out", graph.reshape(graph.transpose(mixed, 0, 2, 3, 1, 4), [-1, g.features]))
 
 
 def _gated_convolution(net: Network, name: str, x: str) -> str:
     graph, g = net.graph, net.geometry
     h = layer_norm(graph, f"{name}.norm", x, NORM_EPS)
-    gate = net.shaped(linear(graph, f"{name}.gate", h), net.batch, net.frames, g.bands, g.hidden)
+    gate = graph.reshape(linear(graph, f"{name}.gate", h), net.batch, net.frames, g.bands, g.hidden)
     receptive_field = [g.kernel_frames // 2, g.kernel_bands // 2]
     kernel = graph.weight(f"{name}.conv.weight"), graph.weight(f"{name}.conv.bias")
-    gate = graph.op("Conv", net.turned(gate, 0, 3, 1, 2), *kernel, group=g.hidden, pads=receptive_field * 2)
-    gate = graph.reshape(net.turned(gate, 0, 2, 3, 1), [-1, g.hidden])
+    gate = graph.op("Conv", graph.transpose(gate, 0, 3, 1, 2), *kernel, group=g.hidden, pads=receptive_field * 2)
+    gate = graph.reshape(graph.transpose(gate, 0, 2, 3, 1), [-1, g.hidden])
     return linear(graph, f"{name}.out", graph.op("Mul", _silu(graph, gate), linear(graph, f"{name}.value", h)))
 
 
@@ -162,15 +148,15 @@ def _silu(graph: Graph, x: str) -> str:
 def _filtered(net: Network, filters: str, spectrum: str) -> str:
     """Each bin is a sum over its neighbours in time, times a gate: (B, N, K, S·outputs·bins) -> (B, S, N, 2F)."""
     graph, g, bins = net.graph, net.geometry, net.geometry.hop_samples
-    filters = net.turned(
+    filters = graph.transpose(
         graph.reshape(filters, [0, 0, g.bands, g.sources, g.filter_size, g.band_bins]), 0, 3, 4, 1, 2, 5
     )
     filters = graph.reshape(filters, [0, 0, 0, 0, bins])  # (B, S, outputs, N, F)
-    gate = graph.op("Sigmoid", graph.op("Squeeze", graph.slice(filters, 0, 1, 2), graph.constant([2])))
+    gate = graph.op("Sigmoid", graph.squeeze(graph.slice(filters, 0, 1, 2), 2))
     real, imaginary = (graph.slice(filters, 1 + i * g.taps, 1 + (i + 1) * g.taps, 2) for i in range(2))
     padded = graph.op("Pad", spectrum, graph.constant([0, g.taps // 2, 0] * 2))
     near = [graph.slice(padded, i, graph.op("Add", net.frames, graph.constant([i])), 1) for i in range(g.taps)]
-    stacked = graph.op("Concat", *(graph.op("Unsqueeze", n, graph.constant([1, 2])) for n in near), axis=2)
+    stacked = graph.op("Concat", *(graph.unsqueeze(n, 1, 2) for n in near), axis=2)
     x, y = (graph.slice(stacked, i * bins, (i + 1) * bins, 4) for i in range(2))  # (B, 1, taps, N, F)
     parts = (
         graph.op("Sub", graph.op("Mul", real, x), graph.op("Mul", imaginary, y)),

@@ -5,6 +5,8 @@ from unbraid.models.operators import COMMON, TRANSFORMER
 from unbraid.models.shapes import Shapes, affine, linear
 from unbraid.models.signatures import Signature
 
+QUIETEST = 1e-10  # mean square of a mixture that counts as more than nothing
+FLOOR = 1e-4  # power of a bin, where that of a sample is 1 on average, below which levels are no longer compressed
 OPERATORS = COMMON | TRANSFORMER | {
     "Cos", "Mod", "Neg", "Pad", "ReduceSum", "Sigmoid", "Sin", "Softmax",
 }  # fmt: skip

@@ -19,9 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.models.band_split.config import BandSplitConfig
-
-QUIETEST = 1e-10  # mean square of a mixture that counts as more than nothing
-FLOOR = 1e-4  # power of a bin, where that of a sample is 1 on average, below which levels are no longer compressed
+from unbraid.models.band_split.layout import FLOOR, QUIETEST
 
 
 class SpectralTransform(nn.Module):
@@ -94,8 +92,7 @@ class TimeAttention(nn.Module):
         q, k, v = (self._by_head(linear(h)) for linear in (self.query, self.key, self.value))  # (B·H, N, K·E)
         weights = torch.softmax(torch.bmm(q, k.transpose(1, 2)) / math.sqrt(q.shape[-1]), -1)  # (B·H, N, N)
         mixed = torch.bmm(weights.to(v.dtype), v).view(batch, self.heads, frames, bands, features // self.heads)
-        out: Tensor = self.out(mixed.permute(0, 2, 3, 1, 4).flatten(-2))
-        return out
+        return self.out(mixed.permute(0, 2, 3, 1, 4).flatten(-2))
 
     def _by_head(self, x: Tensor) -> Tensor:
         """(B, N, K, H·E) -> (B·H, N, K·E)."""
@@ -120,8 +117,7 @@ class GatedConvolution(nn.Module):
         """The gated feed-forward layer of x (B, N, K, D)."""
         h = self.norm(x)
         gate = self.conv(self.gate(h).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # by way of (B, hidden, N, K)
-        out: Tensor = self.out(F.silu(gate) * self.value(h))
-        return out
+        return self.out(F.silu(gate) * self.value(h))
 
 
 class BandMixing(nn.Module):
@@ -141,8 +137,7 @@ class BandMixing(nn.Module):
         h = F.silu(self.squeeze(self.norm(x)))
         frame = h.flatten(-2)  # (B, N, K·squeezed)
         mixed = self.back(F.silu(self.gate(frame)) * self.value(frame))
-        out: Tensor = self.out(mixed.view(h.shape))
-        return out
+        return self.out(mixed.view(h.shape))
 
 
 class Block(nn.Module):
@@ -217,9 +212,7 @@ class BandSplit(nn.Module):
         return voice * torch.sigmoid(gate).repeat(1, 1, 1, 2)
 
 
-def build(geometry: BandSplitConfig) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
-    return BandSplit(geometry)
+build = BandSplit
 
 
 def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

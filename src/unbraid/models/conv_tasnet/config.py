@@ -32,11 +32,6 @@ class ConvTasNetConfig(Config):
             raise ValueError(f"kernel_frames must be odd, got {self.kernel_frames}.")
 
     @property
-    def outputs(self) -> int:
-        """One stem for each voice."""
-        return self.sources
-
-    @property
     def least_samples(self) -> int:
         """The encoder's kernel."""
         return self.kernel_samples

@@ -67,6 +67,4 @@ class ConvTasNet(nn.Module):
         return F.pad(decoded, (0, samples - decoded.shape[2])).view(batch, self.geometry.sources, samples)
 
 
-def build(geometry: ConvTasNetConfig) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
-    return ConvTasNet(geometry)
+build = ConvTasNet

@@ -48,10 +48,12 @@ class MultiHeadAttention(nn.Module):
         self.in_proj = nn.Linear(features, 3 * features)
         self.out_proj = nn.Linear(features, features)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, angle: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, angle: Tensor | None = None, weights: list[Tensor] | None = None
+    ) -> Tensor:
         """Self-attention of `x` (B, N, D) to itself; returns (B, N, D)."""
         q, k, v = self.project(x, angle)
-        return self.attend(q, (k, v), mask)
+        return self.attend(q, (k, v), mask, weights)
 
     def project(self, x: Tensor, angle: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of x (B, N, D), each (B, H, N, D/H); rotary angles (N, D/2H) turn the first two."""
@@ -69,17 +71,23 @@ class MultiHeadAttention(nn.Module):
         keys, values = self._heads(F.linear(memory, self.in_proj.weight[rows], self.in_proj.bias[rows]))
         return keys, values
 
-    def attend(self, q: Tensor, keys_values: KeysValues, mask: Tensor | None = None) -> Tensor:
-        """Mix the values by how queries (B, H, M, D/H) and keys fit; returns (B, M, D)."""
+    def attend(
+        self, q: Tensor, keys_values: KeysValues, mask: Tensor | None = None, weights: list[Tensor] | None = None
+    ) -> Tensor:
+        """Mix the values by how queries (B, H, M, D/H) and keys fit; returns (B, M, D).
+
+        The attention weights (B, H, M, N) are appended to `weights`, if that is given.
+        """
+        if weights is not None:
+            weights.append(self.weights(q, keys_values[0], mask))
         y = F.scaled_dot_product_attention(q, *keys_values, attn_mask=mask)  # (B, H, M, D/H)
         y = y.transpose(1, 2).reshape(y.shape[0], y.shape[2], self.features)  # (B, M, D)
-        out: Tensor = self.out_proj(y)
-        return out
+        return self.out_proj(y)
 
     def weights(self, q: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """The attention weights (B, H, M, N) of queries (B, H, M, D/H): rows sum to 1, masked keys are exactly 0.
 
-        What `attend` uses without ever holding it, for those who look at it or learn from it.
+        `attend` uses them without ever holding them; they are for inspection, and for losses.
         """
         scores = q @ keys.transpose(-1, -2) / math.sqrt(q.shape[-1])
         if mask is not None:

@@ -32,7 +32,7 @@ def sinusoidal_positions(frames: int, features: int, like: Tensor, first: int = 
 
 
 def rotate(x: Tensor, angle: Tensor) -> Tensor:
-    """Turn the features 2i and 2i + 1 of x (…, N, D), a point (a, b), by angle (N, D/2)."""
+    """Rotate the features 2i and 2i + 1 of x (…, N, D), a point (a, b), by angle (N, D/2)."""
     cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
     a, b = x.reshape(*x.shape[:-1], -1, 2).unbind(-1)  # (…, N, D/2)
     return torch.stack((a * cos - b * sin, a * sin + b * cos), dim=-1).flatten(-2)  # (…, N, D)

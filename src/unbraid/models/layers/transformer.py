@@ -38,11 +38,15 @@ class EncoderLayer(nn.Module):
         self.feed_out = nn.Linear(hidden, features)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, angle: Tensor | None = None) -> Tensor:
-        """x (B, N, D), attending where the mask allows, with rotary angles if given -> (B, N, D)."""
-        x = x + self.dropout(self.attention(self.attention_norm(x), mask, angle))  # (B, N, D)
-        out: Tensor = x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
-        return out
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, angle: Tensor | None = None, weights: list[Tensor] | None = None
+    ) -> Tensor:
+        """x (B, N, D), attending where the mask allows, with rotary angles if given -> (B, N, D).
+
+        The attention weights (B, H, N, N) are appended to `weights`, if that is given.
+        """
+        x = x + self.dropout(self.attention(self.attention_norm(x), mask, angle, weights))  # (B, N, D)
+        return x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
 
 
 class DecoderLayer(nn.Module):
@@ -66,20 +70,19 @@ class DecoderLayer(nn.Module):
         memory: KeysValues,
         mask: Tensor,
         angle: Tensor | None = None,
-        looks: list[Tensor] | None = None,
+        cross_weights: list[Tensor] | None = None,
+        self_weights: list[Tensor] | None = None,
     ) -> tuple[Tensor, KeysValues]:
         """M steps (B, M, D) after n past ones, over a memory with its padding mask -> (B, M, D), and n + M kept.
 
-        To `looks` is added where in the memory each step looks: the weights (B, H, M, N) of cross-attention.
+        The attention weights (B, H, M, N) and (B, H, M, n + M) are appended to lists, if these are given.
         """
         q, k, v = self.self_attention.project(self.self_norm(x), angle)
         kept = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)  # (B, H, n + M, D/H)
         causal = causal_mask(x.shape[1], kept[0].shape[2], x)
-        x = x + self.dropout(self.self_attention.attend(q, kept, causal))  # (B, M, D)
+        x = x + self.dropout(self.self_attention.attend(q, kept, causal, self_weights))  # (B, M, D)
         q = self.cross_attention.queries(self.cross_norm(x))
-        if looks is not None:
-            looks.append(self.cross_attention.weights(q, memory[0], mask))
-        x = x + self.dropout(self.cross_attention.attend(q, memory, mask))
+        x = x + self.dropout(self.cross_attention.attend(q, memory, mask, cross_weights))
         out: Tensor = x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
         return out, kept
 
@@ -107,7 +110,7 @@ class Stack(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def add_positions(self, x: Tensor, first: int = 0) -> tuple[Tensor, Tensor | None]:
-        """Tell x (B, N, D), from step `first` on, where it is: positions added, or angles (N, D/2H) to turn by."""
+        """Add the positions from step `first` on to x (B, N, D), or return angles (N, D/2H) for rotary ones."""
         if self.positions == "sinusoidal":
             return self.dropout(x + sinusoidal_positions(x.shape[1], x.shape[2], x, first)), None
         return self.dropout(x), angles(first, x.shape[1], self.features // self.heads, x)
@@ -118,13 +121,12 @@ class TransformerEncoder(Stack):
 
     LAYER = EncoderLayer
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x (B, N, D), attending where the mask allows -> (B, N, D)."""
+    def forward(self, x: Tensor, mask: Tensor | None = None, weights: list[Tensor] | None = None) -> Tensor:
+        """x (B, N, D), attending where the mask allows -> (B, N, D); each layer appends its `weights` (B, H, N, N)."""
         x, angle = self.add_positions(x)
         for layer in self.layers:
-            x = layer(x, mask, angle)
-        out: Tensor = self.norm(x)
-        return out
+            x = layer(x, mask, angle, weights)
+        return self.norm(x)
 
 
 class TransformerDecoder(Stack):
@@ -148,15 +150,16 @@ class TransformerDecoder(Stack):
         past: Sequence[KeysValues],
         memory: Sequence[KeysValues],
         mask: Tensor,
-        looks: list[Tensor] | None = None,
+        cross_weights: list[Tensor] | None = None,
+        self_weights: list[Tensor] | None = None,
     ) -> tuple[Tensor, list[KeysValues]]:
         """Go M steps on from n past ones: (B, M, D) -> (B, M, D), and keys and values of n + M steps for each layer.
 
-        To `looks` is added where each layer looks in the memory, (B, H, M, N).
+        Each layer appends its attention weights (B, H, M, N) and (B, H, M, n + M) to lists, if these are given.
         """
         x, angle = self.add_positions(x, past[0][0].shape[2])
         kept = []
         for layer, behind, above in zip(self.layers, past, memory, strict=True):
-            x, both = layer(x, behind, above, mask, angle, looks)
+            x, both = layer(x, behind, above, mask, angle, cross_weights, self_weights)
             kept.append(both)
         return self.norm(x), kept

@@ -14,5 +14,4 @@ def build_graph(geometry: Config, dtype: str, part: str = "model") -> bytes:
     tensors = {name: (dtype, shape) for name, shape in shapes.items()}
     if dtype == "int8":
         tensors = quantized_signature(shapes)
-    graph: bytes = module_of(geometry, "graph").build(geometry, tensors, WEIGHTS_FILES[dtype], part)
-    return graph
+    return module_of(geometry, "graph").build(geometry, tensors, WEIGHTS_FILES[dtype], part)

@@ -2,7 +2,7 @@
 
 The graphs are written here, node by node, rather than traced from the torch modules. Traced graphs are several
 times larger, with folded and renamed weights, and miss the runtime's fused operators, which are worth a third of
-the time; a test holds the two descriptions of each network together. Needs the `onnx` package, which the run side
+the time; a test compares the two descriptions of each network. Needs the `onnx` package, which the run side
 never imports.
 """
 
@@ -21,6 +21,7 @@ TYPES = {
     "int8": TensorProto.INT8,
     "uint8": TensorProto.UINT8,
 }
+FLOAT, INT32 = TensorProto.FLOAT, TensorProto.INT32
 Attribute = int | float | list[int]
 Tensors = dict[str, tuple[str, tuple[int, ...]]]  # name: (dtype, shape)
 
@@ -83,9 +84,32 @@ class Graph:
         """The shape of a tensor of the weights file."""
         return self._tensors[name][1]
 
-    def reshape(self, x: str, shape: list[int]) -> str:
-        """Reshape with ONNX's 0 (keep) and -1 (infer)."""
-        return self.op("Reshape", x, self.constant(shape))
+    def vector(self, *values: int | list[int] | str) -> str:
+        """Integers (n,): numbers, lists of them, and tensors, one behind the other."""
+        parts = [v if isinstance(v, str) else self.constant([v] if isinstance(v, int) else v) for v in values]
+        return parts[0] if len(parts) == 1 else self.op("Concat", *parts, axis=0)
+
+    def reshape(self, x: str, *sizes: int | list[int] | str) -> str:
+        """Reshape to sizes as `vector` takes them; ONNX's 0 keeps an axis, -1 infers one."""
+        return self.op("Reshape", x, self.vector(*sizes))
+
+    def transpose(self, x: str, *order: int) -> str:
+        """Put the axes in this order."""
+        return self.op("Transpose", x, perm=list(order))
+
+    def unsqueeze(self, x: str, *axes: int) -> str:
+        """Insert axes of length one."""
+        return self.op("Unsqueeze", x, self.constant(list(axes)))
+
+    def squeeze(self, x: str, axis: int) -> str:
+        """Drop an axis of length one."""
+        return self.op("Squeeze", x, self.constant([axis]))
+
+    def steps(self, end: str, first: str | None = None) -> str:
+        """The numbers (N,) from `first` (none: 0) to before `end`, tensors of one element."""
+        stop = self.squeeze(end, 0)
+        start = self.squeeze(first, 0) if first else self.constant(np.int64(0))
+        return self.op("Range", start, stop, self.constant(np.int64(1)))
 
     def size(self, x: str, axis: int) -> str:
         """The length of one axis, as a tensor of one element."""

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from unbraid.models.onnx.builder import CONTRIB, Graph
+from unbraid.models.onnx.builder import CONTRIB, FLOAT, Graph
 
 LAYER_NORM_EPS = 1e-6
 
@@ -27,7 +27,7 @@ def product(graph: Graph, name: str, x: str, *bias: str, third: int | None = Non
     if graph.has(f"{name}.weight.scale"):  # int8, stored (D, outputs)
         scale = third_of(graph, f"{name}.weight.scale", third, axis=0)
         return graph.op("DynamicQuantizeMatMul", x, weight, scale, "", *bias, domain=CONTRIB)
-    return graph.op("MatMul", x, graph.op("Transpose", weight, perm=[1, 0]))
+    return graph.op("MatMul", x, graph.transpose(weight, 1, 0))
 
 
 def third_of(graph: Graph, name: str, third: int | None, axis: int) -> str:
@@ -43,6 +43,18 @@ def add(graph: Graph, x: str, y: str, bias: str) -> str:
     return graph.op("Add", graph.op("Add", x, y), graph.weight(bias))
 
 
+def attention_out(graph: Graph, name: str, x: str, y: str) -> str:
+    """Tokens x plus the heads y, anything with as many elements, through the attention's last layer."""
+    y = graph.reshape(y, [-1, graph.shape_of(f"{name}.out_proj.weight")[0]])
+    return add(graph, x, product(graph, f"{name}.out_proj", y), f"{name}.out_proj.bias")
+
+
+def feed_forward(graph: Graph, layer: str, x: str) -> str:
+    """Tokens plus the feed-forward of their norm."""
+    h = linear(graph, f"{layer}.feed_in", layer_norm(graph, f"{layer}.feed_norm", x))
+    return add(graph, x, product(graph, f"{layer}.feed_out", graph.op("Relu", h)), f"{layer}.feed_out.bias")
+
+
 def layer_norm(graph: Graph, name: str, x: str, eps: float = LAYER_NORM_EPS) -> str:
     """Layer norm of tokens; the sum before it stays apart, as the runtime's joint operator is four times slower."""
     terms = graph.weight(f"{name}.weight"), graph.weight(f"{name}.bias")
@@ -51,10 +63,7 @@ def layer_norm(graph: Graph, name: str, x: str, eps: float = LAYER_NORM_EPS) -> 
 
 def angles(graph: Graph, first: str | None, end: str, features: int) -> str:
     """Angles (N, D/2) of the steps from `first` (none: 0) to before `end`, tensors of one element."""
-    stop = graph.op("Squeeze", end, graph.constant([0]))
-    start = graph.op("Squeeze", first, graph.constant([0])) if first else graph.constant(np.int64(0))
-    step = graph.op("Range", start, stop, graph.constant(np.int64(1)))
-    step = graph.op("Unsqueeze", graph.op("Cast", step, to=1), graph.constant([1]))  # (N, 1)
+    step = graph.unsqueeze(graph.op("Cast", graph.steps(end, first), to=FLOAT), 1)  # (N, 1)
     even = np.arange(0, features, 2, dtype=np.float32)
     return graph.op("Mul", step, graph.constant(np.exp(even * np.float32(-math.log(10000.0) / features))))
 
@@ -62,22 +71,30 @@ def angles(graph: Graph, first: str | None, end: str, features: int) -> str:
 def positions(graph: Graph, end: str, features: int, first: str | None = None) -> str:
     """Sinusoidal positions (N, D): sin on even features, cos on odd ones."""
     angle = angles(graph, first, end, features)
-    pair = [graph.op("Unsqueeze", graph.op(kind, angle), graph.constant([2])) for kind in ("Sin", "Cos")]
+    pair = [graph.unsqueeze(graph.op(kind, angle), 2) for kind in ("Sin", "Cos")]
     return graph.reshape(graph.op("Concat", *pair, axis=2), [0, features])
+
+
+def inside(graph: Graph, x: str, lengths: str, in_step: int = 1) -> str:
+    """x (B, C, N·in_step) with zeros from lengths (B,) · in_step on."""
+    place = graph.steps(graph.size(x, 2))
+    limits = graph.op("Mul", lengths, graph.constant(np.int64(in_step))) if in_step > 1 else lengths
+    counts = graph.op("Less", place, graph.unsqueeze(limits, 1, 2))  # (B, 1, N·in_step)
+    return graph.op("Mul", x, graph.op("Cast", counts, to=FLOAT))
 
 
 def rotation(graph: Graph, angle: str) -> tuple[str, str]:
     """The cosines and sines of angles (N, D/2) for `rotated`: each (N, 1, D/2), for all heads."""
-    cos, sin = (graph.op("Unsqueeze", graph.op(kind, angle), graph.constant([1])) for kind in ("Cos", "Sin"))
+    cos, sin = (graph.unsqueeze(graph.op(kind, angle), 1) for kind in ("Cos", "Sin"))
     return cos, sin
 
 
 def rotated(graph: Graph, x: str, turn: tuple[str, str], features: int) -> str:
-    """Turn the features 2i and 2i + 1 of x (B, N, H, D), a point (a, b), by the angles of the N steps."""
+    """Rotate the features 2i and 2i + 1 of x (B, N, H, D), a point (a, b), by the angles of the N steps."""
     cos, sin = turn
     points = graph.reshape(x, [0, 0, 0, features // 2, 2])
-    a, b = (graph.op("Squeeze", graph.slice(points, i, i + 1, axis=4), graph.constant([4])) for i in range(2))
+    a, b = (graph.squeeze(graph.slice(points, i, i + 1, axis=4), 4) for i in range(2))
     first = graph.op("Sub", graph.op("Mul", a, cos), graph.op("Mul", b, sin))
     second = graph.op("Add", graph.op("Mul", a, sin), graph.op("Mul", b, cos))
-    pair = [graph.op("Unsqueeze", part, graph.constant([4])) for part in (first, second)]
+    pair = [graph.unsqueeze(part, 4) for part in (first, second)]
     return graph.reshape(graph.op("Concat", *pair, axis=4), [0, 0, 0, features])

@@ -37,11 +37,6 @@ class SepFormerConfig(Config):
             raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
 
     @property
-    def outputs(self) -> int:
-        """One stem for each voice."""
-        return self.sources
-
-    @property
     def least_samples(self) -> int:
         """The encoder's kernel."""
         return self.kernel_samples

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from unbraid.models.layers.transformer import TransformerEncoder
 from unbraid.models.sepformer.config import SepFormerConfig
-
-NORM_EPS = 1e-8
+from unbraid.models.sepformer.layout import GLOBAL_NORM_EPS
 
 
 class GlobalNorm(nn.Module):
@@ -28,7 +27,7 @@ class GlobalNorm(nn.Module):
         axes = tuple(range(1, x.ndim))
         centred = x - x.mean(axes, keepdim=True)  # (B, …, D)
         power = centred.square().mean(axes, keepdim=True)
-        return centred * torch.rsqrt(power + NORM_EPS) * self.weight + self.bias
+        return centred * torch.rsqrt(power + GLOBAL_NORM_EPS) * self.weight + self.bias
 
 
 class DualPathBlock(nn.Module):
@@ -49,8 +48,7 @@ class DualPathBlock(nn.Module):
         x = x + self.intra_norm(within)
         across = x.transpose(1, 2).reshape(batch * frames, chunks, features)  # (B·K, S, D)
         across = self.inter(across).view(batch, frames, chunks, features).transpose(1, 2)  # (B, S, K, D)
-        out: Tensor = x + self.inter_norm(across)
-        return out
+        return x + self.inter_norm(across)
 
 
 def chunk(x: Tensor, chunk_frames: int) -> Tensor:
@@ -123,9 +121,7 @@ class SepFormer(nn.Module):
         return decoded.view(batch, self.geometry.sources, samples)
 
 
-def build(geometry: SepFormerConfig) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
-    return SepFormer(geometry)
+build = SepFormer
 
 
 def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

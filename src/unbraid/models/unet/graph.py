@@ -7,9 +7,8 @@ are made of, which the runtime does at twice the speed (the whole network gains 
 
 from unbraid.models.onnx.builder import Graph, Tensors
 from unbraid.models.unet.config import UNetConfig
-from unbraid.models.unet.layout import signature
+from unbraid.models.unet.layout import NORM_EPS, signature
 
-NORM_EPS = 1e-3
 UNEVEN = [1, 1, 2, 2]  # before (frames, bins), after (frames, bins)
 
 
@@ -18,13 +17,12 @@ def build(geometry: UNetConfig, tensors: Tensors, location: str, part: str = "mo
     graph = Graph(tensors, location)
     nets = [_net(graph, geometry, f"nets.{k}") for k in range(geometry.nets)]
     if geometry.trunk == "own":
-        logits = graph.op("Concat", *(graph.op("Unsqueeze", net, graph.constant([1])) for net in nets), axis=1)
+        logits = graph.op("Concat", *(graph.unsqueeze(net, 1) for net in nets), axis=1)
     else:
         lengths = (graph.size("magnitude", axis) for axis in (2, 3))
-        shape = graph.op("Concat", graph.constant([0, geometry.stems, geometry.channels]), *lengths, axis=0)
-        logits = graph.op("Reshape", nets[0], shape)
+        logits = graph.reshape(nets[0], [0, geometry.stems, geometry.channels], *lengths)
     heard = graph.slice("magnitude", 0, geometry.channels, 1) if geometry.side else "magnitude"  # (B, C, N, F)
-    magnitude = graph.op("Unsqueeze", heard, graph.constant([1]))
+    magnitude = graph.unsqueeze(heard, 1)
     if geometry.output == "softmax":
         magnitudes = graph.op("Mul", graph.op("Softmax", logits, axis=1), magnitude)
     else:  # the runtime's Sigmoid has no digits left below 1e-6, where ratios of stems are still heard
@@ -60,7 +58,7 @@ def _up(graph: Graph, x: str, name: str) -> str:
     Its output at 2m + p takes input m + d through tap k = p + 1 - 2d: taps 3, 1 where p is even, 4, 2, 0 where odd.
     So each parity of (frame, bin) is a convolution of its own, of 2 or 3 taps an axis.
     """
-    weight = graph.op("Transpose", graph.weight(f"{name}.weight"), perm=[1, 0, 2, 3])  # (D', D, 5, 5)
+    weight = graph.transpose(graph.weight(f"{name}.weight"), 1, 0, 2, 3)  # (D', D, 5, 5)
     axes, ends, steps = graph.constant([2, 3]), graph.constant([-6, -6]), graph.constant([-2, -2])
     rows = []
     for row in (0, 1):
@@ -68,10 +66,10 @@ def _up(graph: Graph, x: str, name: str) -> str:
         for column in (0, 1):
             taps = graph.op("Slice", weight, graph.constant([3 + row, 3 + column]), ends, axes, steps)
             phase = graph.op("Conv", x, taps, graph.weight(f"{name}.bias"), pads=[1, 1, row, column])  # (B, D', N, F)
-            columns.append(graph.op("Unsqueeze", phase, graph.constant([4])))
+            columns.append(graph.unsqueeze(phase, 4))
         rows.append(graph.reshape(graph.op("Concat", *columns, axis=4), [0, 0, 0, -1]))  # (B, D', N, 2F)
-    shape = graph.op("Concat", graph.constant([0, 0, -1]), graph.size(rows[0], 3), axis=0)
-    return graph.op("Reshape", graph.op("Concat", *rows, axis=3), shape)  # (B, D', 2N, 2F)
+    shape = graph.vector([0, 0, -1], graph.size(rows[0], 3))
+    return graph.reshape(graph.op("Concat", *rows, axis=3), shape)  # (B, D', 2N, 2F)
 
 
 def _kernel(graph: Graph, name: str) -> tuple[str, str]:
@@ -87,9 +85,7 @@ def _across(graph: Graph, name: str, x: str, activation: str) -> str:
     """x (B, D, N, F) plus its layer across all bins, if the network has one."""
     if not graph.has(f"{name}.squeeze.weight"):
         return x
-    squeeze, widen = (
-        graph.op("Transpose", graph.weight(f"{name}.{part}.weight"), perm=[1, 0]) for part in ("squeeze", "widen")
-    )
+    squeeze, widen = (graph.transpose(graph.weight(f"{name}.{part}.weight"), 1, 0) for part in ("squeeze", "widen"))
     middle = _activate(graph, activation, _norm(graph, f"{name}.norm", graph.op("MatMul", x, squeeze)))
     added = graph.op("Add", graph.op("MatMul", middle, widen), graph.weight(f"{name}.widen.bias"))
     return graph.op("Add", x, added)

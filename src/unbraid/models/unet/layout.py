@@ -5,6 +5,7 @@ from unbraid.models.shapes import Shapes, batch_norm, linear
 from unbraid.models.signatures import Axes, Signature
 from unbraid.models.unet.config import UNetConfig, across_width
 
+NORM_EPS = 1e-3
 OPERATORS = COMMON | {
     "BatchNormalization", "ConvTranspose", "Elu", "Exp", "LeakyRelu", "Neg", "Relu", "Softmax",
 }  # fmt: skip

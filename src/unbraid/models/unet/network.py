@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.models.unet.config import UNetConfig, across_width
+from unbraid.models.unet.layout import NORM_EPS
 
-NORM_EPS = 1e-3
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
     "relu": F.relu,
@@ -91,8 +91,7 @@ class UNet(nn.Module):
             x = across(norm(self.decoder_activation(conv(x)[..., :-1, :-1])))
             if skips:
                 x = torch.cat((skips.pop(), x), dim=1)
-        logits: Tensor = self.last(x)
-        return logits  # (B, masks, N, F)
+        return self.last(x)  # (B, masks, N, F)
 
 
 class UNets(nn.Module):
@@ -112,9 +111,7 @@ class UNets(nn.Module):
         return masks * magnitude[:, None]
 
 
-def build(geometry: UNetConfig) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
-    return UNets(geometry)
+build = UNets
 
 
 def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from unbraid.dsp.framing import Mel, Spectral
 from unbraid.files.ranges import Layers, Range, Size, check_ranges
-from unbraid.models.config import Config, Task
-from unbraid.models.strides import check_stride
+from unbraid.models.config import Config, Task, check_stride
 
 
 @dataclass(frozen=True)

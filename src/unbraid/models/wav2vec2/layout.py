@@ -5,6 +5,8 @@ from unbraid.models.shapes import Shapes, affine, encoder, linear
 from unbraid.models.signatures import Signature
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
+NORM_EPS = 1e-5
+VARIANCE_EPS = 1e-7  # of the waveform
 OPERATORS = COMMON | TRANSFORMER | SPEECH
 
 

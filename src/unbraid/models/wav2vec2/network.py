@@ -15,9 +15,9 @@ in Vaswani et al. (arXiv 1706.03762), norms after; the large ones have layer nor
     post-norm   h = norm(h);   each layer  h = norm(h + attention(h)),  h = norm(h + feed(h))
     pre-norm                   each layer  h = h + attention(norm(h)),  h = h + feed(norm(h));   h = norm(h)
 
-Up to h the network is a trunk, which an audio Transformer may have in front (`models.pretrained_front`). Rows of a
-batch may be of different lengths, in steps; then means over time, the positions and attention pass over what is behind,
-so that each row is what it is alone. For fine-tuning and parity; what runs is the ONNX graph (graph.py).
+Up to h the network is the backbone, which can be the front end of an audio Transformer (pretrained_front.py). Rows of
+a batch may be of different lengths, in steps; then means over time, positions and attention ignore the padding, so that
+each row is as it is alone. For fine-tuning and parity; the ONNX graph (graph.py) is what runs.
 """
 
 from typing import cast
@@ -28,9 +28,7 @@ from torch import Tensor, nn
 
 from unbraid.models.layers.attention import MultiHeadAttention, padding_mask
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
-
-NORM_EPS = 1e-5
-VARIANCE_EPS = 1e-7
+from unbraid.models.wav2vec2.layout import NORM_EPS, VARIANCE_EPS
 
 
 def standardized(x: Tensor, sizes: Tensor | None = None, eps: float = VARIANCE_EPS) -> Tensor:
@@ -74,8 +72,7 @@ class Front(nn.Module):
             elif i < len(self.norms):
                 z = self.norms[i](z)
             z = F.gelu(z)
-        h: Tensor = self.project(self.project_norm(z.transpose(1, 2)))
-        return h
+        return self.project(self.project_norm(z.transpose(1, 2)))
 
 
 class NormOverTime(nn.GroupNorm):
@@ -115,13 +112,11 @@ class Layer(nn.Module):
             h = h + self.dropout(self.attention(self.attention_norm(h), mask))
             return h + self.feed(self.feed_norm(h))
         h = self.attention_norm(h + self.dropout(self.attention(h, mask)))
-        out: Tensor = self.feed_norm(h + self.feed(h))
-        return out
+        return self.feed_norm(h + self.feed(h))
 
     def feed(self, h: Tensor) -> Tensor:
         """Two linear layers, GELU between them."""
-        out: Tensor = self.dropout(self.feed_out(self.dropout(F.gelu(self.feed_in(h)))))
-        return out
+        return self.dropout(self.feed_out(self.dropout(F.gelu(self.feed_in(h)))))
 
 
 class Encoder(nn.Module):
@@ -149,7 +144,7 @@ class Encoder(nn.Module):
         return cast(Tensor, self.norm(h)) if self.pre_norm else h
 
 
-class Trunk(nn.Module):
+class Backbone(nn.Module):
     """All but the head: waveform (B, T), of which lengths (B,) steps count, or all -> h (B, N, D)."""
 
     def __init__(self, geometry: Wav2Vec2Config, dropout: float = 0.0):
@@ -163,11 +158,10 @@ class Trunk(nn.Module):
         g = self.geometry
         sizes = None if lengths is None else (lengths - 1) * g.stride + g.receptive_field
         x = standardized(waveform, sizes) if g.normalized else waveform
-        h: Tensor = self.encoder(self.front(x, sizes), lengths)
-        return h
+        return self.encoder(self.front(x, sizes), lengths)
 
 
-class Wav2Vec2(Trunk):
+class Wav2Vec2(Backbone):
     """Waveform (B, T) -> logits (B, N, V)."""
 
     def __init__(self, geometry: Wav2Vec2Config, dropout: float = 0.0):
@@ -176,13 +170,10 @@ class Wav2Vec2(Trunk):
 
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Waveform (B, T), of which lengths (B,) steps count -> logits of symbols (B, N, V)."""
-        logits: Tensor = self.symbols(super().forward(waveform, lengths))
-        return logits
+        return self.symbols(super().forward(waveform, lengths))
 
 
-def build(geometry: Wav2Vec2Config) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
-    return Wav2Vec2(geometry)
+build = Wav2Vec2
 
 
 def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

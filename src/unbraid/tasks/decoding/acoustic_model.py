@@ -89,8 +89,7 @@ class AcousticModel(LoadedModel):
 
     def _refined(self, frames: Array) -> Array:
         """Frames (M, r·F) after the post-net: (N, F)."""
-        refined: Array = self._post.run({"log_mel": frames.reshape(1, -1, self._side.bins)})["refined"][0]
-        return refined
+        return self._post.run({"log_mel": frames.reshape(1, -1, self._side.bins)})["refined"][0]
 
 
 def _geometry(spec: ModelSpec) -> tuple[AudioTransformerConfig, SpectrogramSide]:

@@ -85,8 +85,7 @@ def score(log_probs: FloatArray, symbols: Sequence[int]) -> float:
     alpha = np.full(len(states), -np.inf)
     alpha[0] = 0.0  # before the first step
     for n, step in enumerate(said):
-        before = np.where(skips, _later(alpha, 2), -np.inf) if n else np.full(len(states), -np.inf)
-        alpha = step + np.logaddexp(np.logaddexp(alpha, _later(alpha, 1)), before)
+        alpha = step + np.logaddexp.reduce(_ways(alpha, skips, n))
     return float(np.logaddexp.reduce(alpha[-2:]))
 
 
@@ -102,8 +101,7 @@ def align(log_probs: FloatArray, symbols: Sequence[int]) -> list[Span]:
     best[0] = 0.0
     moves = np.zeros(said.shape, np.int8)  # by how many states a path moved to each
     for n, step in enumerate(said):
-        jumped = np.where(skips, _later(best, 2), -np.inf) if n else np.full(len(states), -np.inf)
-        ways = np.stack((best, _later(best, 1), jumped))  # (3, S)
+        ways = _ways(best, skips, n)
         moves[n] = ways.argmax(0)
         best = step + ways.max(0)
     if best[-2:].max() == -np.inf:
@@ -125,9 +123,13 @@ def _states(symbols: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_
     return states, skips
 
 
-def _later(values: FloatArray, by: int) -> FloatArray:
-    """Values shifted by so many places; minus infinity in front."""
-    return np.concatenate((np.full(min(by, len(values)), -np.inf), values[:-by]))
+def _ways(before: FloatArray, skips: NDArray[np.bool_], n: int) -> FloatArray:
+    """The ways to each state at step n, from itself and the one or two before it: (3, S)."""
+    ways = np.full((3, len(before)), -np.inf)
+    ways[0], ways[1, 1:] = before, before[:-1]
+    if n:
+        ways[2, 2:] = np.where(skips[2:], before[:-2], -np.inf)
+    return ways
 
 
 def _spans(log_probs: FloatArray, said: NDArray[np.int64], places: NDArray[np.int64] | None = None) -> list[Span]:

@@ -124,5 +124,4 @@ def _geometry(spec: ModelSpec) -> AudioTransformerConfig:
 
 def _seed_of(item: Array) -> Sequence[int]:
     """The part of the random seed that depends on the item."""
-    symbols: list[int] = item.tolist() if item.dtype.kind == "i" else [zlib.crc32(item.tobytes())]
-    return symbols
+    return item.tolist() if item.dtype.kind == "i" else [zlib.crc32(item.tobytes())]

@@ -1,7 +1,7 @@
 """The state of autoregressive decoding: a batch is encoded once, and the decoder's keys and values are cached.
 
 Items are the model's inputs: symbols (N,), log-mel (N·stride, F) or samples (N·stride,), of any lengths. An incomplete
-last step of audio is padded with zeros, or left out by a pretrained encoder (see `spec.steps_in`). Shorter items of a
+last step of audio is padded with zeros, or left out by a pretrained encoder (`padding.steps_in`). Shorter items of a
 batch are padded, which does not change their results.
 """
 

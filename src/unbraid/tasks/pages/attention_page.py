@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from unbraid.dsp.arrays import FloatArray
 from unbraid.files.printable import json_printable
 from unbraid.tasks.attention import MOST_SECONDS, AttentionMap, AttentionMaps, Axis, Kind
+from unbraid.tasks.pages import picture
 from unbraid.tasks.pages.document import clock, document, facts, footer
-from unbraid.tasks.pages.picture import LEVELS, colour_map
 
 MOST_CELLS = 512  # along an axis of a map
 MOST_BYTES = 6_000_000  # of all maps; in base64 a third more
@@ -59,11 +59,8 @@ def most_cells(seen: AttentionMaps) -> int:
 
 def pooled(heads: FloatArray, limit: int) -> FloatArray:
     """Weights (H, M, N) pooled to at most LIMIT rows and columns: the mean of rows, the sum of columns."""
-    rows, columns = (-(-size // limit) for size in heads.shape[1:])
-    summed = np.add.reduceat(heads, np.arange(0, heads.shape[2], columns), axis=2)
-    first = np.arange(0, heads.shape[1], rows)
-    counts = np.diff(first, append=heads.shape[1])[:, None]
-    return np.asarray(np.add.reduceat(summed, first, axis=1) / counts, np.float32)
+    summed = np.add.reduceat(heads, np.arange(0, heads.shape[2], -(-heads.shape[2] // limit)), axis=2)
+    return picture.pooled(summed, limit, axis=1)
 
 
 def coded(weights: FloatArray) -> tuple[float, NDArray[np.uint8]]:
@@ -76,7 +73,7 @@ def _data(seen: AttentionMaps, limit: int) -> dict[str, Any]:
     """The data for the script."""
     axes = {id(axis): axis for one in seen.maps for axis in (one.rows, one.columns)}
     places = {key: place for place, key in enumerate(axes)}
-    colours = ["#" + bytes(colour[1:]).hex() for colour in colour_map()[:LEVELS]]
+    colours = ["#" + bytes(colour[1:]).hex() for colour in picture.colour_map()[: picture.LEVELS]]
     maps = [
         {"kind": one.kind, "layer": one.layer, "rows": places[id(one.rows)], "columns": places[id(one.columns)]}
         | _heads(one, limit)
@@ -96,12 +93,7 @@ def _heads(one: AttentionMap, limit: int) -> dict[str, Any]:
 def _axis(axis: Axis) -> dict[str, Any]:
     if axis.levels is None:
         return {"steps": axis.steps, "labels": axis.labels}
-    levels = axis.levels
-    for dimension, most in enumerate((MOST_FRAMES, MOST_BINS)):
-        first = np.arange(0, levels.shape[dimension], -(-levels.shape[dimension] // most))
-        counts = np.diff(first, append=levels.shape[dimension])
-        summed = np.add.reduceat(levels, first, axis=dimension)
-        levels = np.asarray(summed / (counts[:, None] if dimension == 0 else counts), np.float32)
+    levels = picture.pooled(picture.pooled(axis.levels, MOST_FRAMES, axis=0), MOST_BINS, axis=1)
     span = max(float(levels.max()) + 1, 1e-6)  # from -80 dB to the loudest
     bytes_ = np.rint(255 * np.clip((levels + 1) / span, 0, 1)).astype(np.uint8)
     return {

@@ -1,17 +1,17 @@
 """The data of a stems page from a recording and its stems on disk, in one pass and constant memory."""
 
 import contextlib
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from unbraid.audio import Excerpt, Reader, Resampler, open_reader
+from unbraid.audio import Excerpt, Reader, open_reader
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.tasks.pages.lane import Lane
 from unbraid.tasks.pages.sound import Sound
+from unbraid.tasks.separation.stream import resampled
 
 BLOCK_FRAMES = 1 << 16
 AUDIBLE_DB = -60.0  # the residual is on the page only where it is above this, relative to the mixture
@@ -92,13 +92,8 @@ def _seen(lane: Lane, sound: Sound | None) -> Seen:
 def _mixture(source: Path, excerpt: Excerpt, sample_rate: int, channels: int) -> Blocks:
     """The recording as blocks (C, n) of any size, at the stems' rate and channels."""
     with Reader(source, excerpt) as reader:
-        resampler = Resampler(reader.info.sample_rate, sample_rate, reader.info.channels)
-        for block in itertools.chain(map(resampler, reader.blocks(BLOCK_FRAMES)), _last(resampler)):
+        for block in resampled(reader.blocks(BLOCK_FRAMES), reader.info.sample_rate, sample_rate):
             yield np.broadcast_to(block, (channels, block.shape[1]))  # raw music models make stereo of mono
-
-
-def _last(resampler: Resampler) -> Blocks:
-    yield resampler.finish()
 
 
 def _together(mixture: Blocks, readers: list[Reader]) -> Iterator[tuple[FloatArray, list[FloatArray]]]:

@@ -111,8 +111,7 @@ class Lane:
 
     def level(self) -> FloatArray:
         """(columns,)."""
-        level: FloatArray = self._level.means()[0]
-        return level
+        return self._level.means()[0]
 
     def _see(self, samples: FloatArray) -> None:
         count = (samples.shape[1] - self._frame) // self._hop + 1

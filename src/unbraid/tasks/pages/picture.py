@@ -15,6 +15,14 @@ _COLOURS = ((7, 9, 20), (28, 20, 70), (76, 24, 112), (132, 36, 118), (190, 56, 1
             (252, 214, 124), (253, 250, 214))  # fmt: skip
 
 
+def pooled(values: FloatArray, most: int, axis: int) -> FloatArray:
+    """The means of neighbours along an axis, of as few as leave at most MOST."""
+    size = values.shape[axis]
+    first = np.arange(0, size, -(-size // most))
+    sums = np.moveaxis(np.add.reduceat(values, first, axis), axis, -1)
+    return np.moveaxis(sums / np.diff(first, append=size), -1, axis).astype(np.float32)
+
+
 def colour_map() -> NDArray[np.uint8]:
     """(256, 4) uint8, alpha first: `LEVELS` colours between those of the table, lightness rising all the way."""
     places = np.linspace(0, len(_COLOURS) - 1, LEVELS)

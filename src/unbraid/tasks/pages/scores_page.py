@@ -5,7 +5,6 @@ Sounds of a case share one gain, so that they compare as they are, and the loude
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +20,6 @@ _PEAK = 0.9
 _LISTEN_SECONDS = 30.0  # of each sound, so that the file stays small
 SORTABLE = "A click on a heading sorts by it"
 WITHOUT = "There are no pictures, for matplotlib is not installed; get it with `pip install matplotlib`, and run again"
-
-
-class Failed(Protocol):
-    """An item that could not be scored."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def error(self) -> Exception:
-        """The reason."""
-        ...
 
 
 def scores_page(title: str, about: str, tiles: Sequence[str], sections: Sequence[str]) -> str:
@@ -100,9 +85,9 @@ def figures(heading: str, *described: tuple[bytes, str]) -> str:
     return section(heading, f'<div class="pictures">{shown}</div>')
 
 
-def failures(failed: Sequence[Failed], noun: str) -> str:
-    """The section of failures, each with its error."""
-    items = "".join(f"<li>{escape(f'{one.name}: {one.error}')}</li>" for one in failed)
+def failures(failed: Sequence[tuple[str, Exception]], noun: str) -> str:
+    """The section of failures: items that could not be scored, each with its error."""
+    items = "".join(f"<li>{escape(f'{name}: {error}')}</li>" for name, error in failed)
     return section("Failed", paragraph(f"These {noun} could not be scored."), f"<ul>{items}</ul>") if failed else ""
 
 

@@ -107,14 +107,9 @@ def run_sepformer(speech: WaveformFront, audio: FloatArray) -> FloatArray:
 
 def _distinct(audio: FloatArray) -> tuple[list[int], list[int]]:
     """The first of each set of equal channels in (C, T), and for every channel the number of its set."""
-    distinct: list[int] = []
-    place = []
-    for channel in audio:
-        kinds = (k for k, first in enumerate(distinct) if np.array_equal(audio[first], channel))
-        place.append(kind := next(kinds, len(distinct)))
-        if kind == len(distinct):
-            distinct.append(len(place) - 1)
-    return distinct, place
+    kinds: dict[bytes, int] = {}
+    place = [kinds.setdefault(channel.tobytes(), len(kinds)) for channel in audio]
+    return [place.index(kind) for kind in range(len(kinds))], place
 
 
 def align_channels(voices: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Options of a separation model, and checks of which model they apply to."""
+"""Options of a separation model, and checks that they apply to it."""
 
 import math
 from collections.abc import Sequence
@@ -110,8 +110,7 @@ def _check_removed(spec: ModelSpec, options: Options) -> None:
 def windows_of(spec: ModelSpec, options: Options) -> tuple[float, float]:
     """Length and overlap of the windows of a network on waveforms, in seconds."""
     assert spec.windows is not None
-    overlap = options.overlap_seconds
-    window = options.window_seconds
+    window, overlap = options.window_seconds, options.overlap_seconds
     return (
         spec.windows.seconds if window is None else window,
         spec.windows.overlap_seconds if overlap is None else overlap,

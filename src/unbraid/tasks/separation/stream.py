@@ -6,6 +6,7 @@
 Of the input only those blocks are kept whose stems are still to come, so memory does not grow with length.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -176,22 +177,19 @@ def with_rumble(stems: Blocks, rumble: Waiting, sample_rate: int, *, residual: b
         yield block
 
 
-def resampled(stems: Blocks, from_rate: int, to_rate: int) -> Blocks:
-    """Blocks (S, C, n) at another rate; all channels of all stems go through one resampler."""
+def resampled(blocks: Blocks, from_rate: int, to_rate: int) -> Blocks:
+    """Blocks (C, n) or (S, C, n) at another rate; all channels of all stems go through one resampler."""
     if from_rate == to_rate:
-        yield from stems
+        yield from blocks
         return
     resampler: Resampler | None = None
-    for block in stems:
+    for block in blocks:
         *shape, samples = block.shape
-        channels = int(np.prod(shape))
-        if resampler is None:
-            resampler = Resampler(from_rate, to_rate, channels)
-        out = resampler(block.reshape(channels, samples))
-        yield out.reshape(*shape, out.shape[1])
-    if resampler is not None:
-        out = resampler.finish()
-        yield out.reshape(*shape, out.shape[1])
+        channels = math.prod(shape)
+        resampler = resampler or Resampler(from_rate, to_rate, channels)
+        yield resampler(block.reshape(channels, samples)).reshape(*shape, -1)
+    if resampler:
+        yield resampler.finish().reshape(*shape, -1)
 
 
 def _block(sample_rate: int) -> int:

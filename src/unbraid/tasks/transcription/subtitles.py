@@ -49,19 +49,15 @@ def lines_of(words: Iterable[Word], voice: str | None = None) -> Iterator[Line]:
     `voice` is whose words they are, if the words do not say; a word longer than a line is one.
     """
     held: list[Word] = []
-    characters = 0
     for word in words:
-        characters += 1 + len(word.text)
         if held and (
             word.voice != held[-1].voice
             or word.start - held[-1].end > PAUSE_SECONDS
-            or characters > MOST_CHARACTERS
+            or sum(len(one.text) + 1 for one in held) + len(word.text) > MOST_CHARACTERS
             or word.end - held[0].start > MOST_SECONDS
         ):
             yield Line(tuple(held), held[0].voice or voice)
-            held, characters = [], len(word.text)
-        elif not held:
-            characters = len(word.text)
+            held = []
         held.append(word)
     if held:
         yield Line(tuple(held), held[0].voice or voice)

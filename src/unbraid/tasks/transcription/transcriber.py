@@ -20,41 +20,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, get_args
 
-import numpy as np
-
 from unbraid.audio import (
     ArrayLike,
     Excerpt,
     ReadOptions,
-    Resampler,
     Source,
     TrackChoice,
     as_audio,
     checked_rate,
 )
-from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.downmix import Downmix
-from unbraid.dsp.overlap import windows
 from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import UsageError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.names import resolve
-from unbraid.hub.vocabulary import PADDING
-from unbraid.tasks.decoding.ctc import align, beam_search, greedy
-from unbraid.tasks.loading import LoadedModel
+from unbraid.tasks.decoding.generator import Generator
+from unbraid.tasks.loading import LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
-from unbraid.tasks.separation.stream import PassProgress, Progress, Track
+from unbraid.tasks.separation.stream import PassProgress, Progress, Track, resampled
 from unbraid.tasks.transcription.channels import Channels, channels_of, merged
-from unbraid.tasks.transcription.recognizer import Recognizer, find_reader
-from unbraid.tasks.transcription.stitching import blanks, joined_steps, joined_words, pieces
-from unbraid.tasks.transcription.transcript import SPACE, Transcript, Word, words_of
+from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
+from unbraid.tasks.transcription.decoder_recognizer import CachedEncoder, DecoderRecognizer
+from unbraid.tasks.transcription.recognizer import Recognizer, check_task, find_reader
+from unbraid.tasks.transcription.transcript import Transcript, Word
 
 MODEL = DEFAULTS["transcription"]
-DECODER_BEAMS = 4
 LONG_SECONDS = 120.0
-SILENCE = 1e-4  # -80 dB: the peak up to which a window is silent
-PAUSE_SECONDS = 0.5  # steps without speech, at which CTC's output is cut into pieces
-PIECE_SECONDS = 30.0  # longest piece where nobody pauses
 UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (channels="apart") transcribes each'
 
 
@@ -84,14 +75,14 @@ class Transcriber(LoadedModel):
             UsageError: a model is not a speech recogniser, or a value is out of range.
         """
         _check(beams, long_seconds)
-        if not isinstance(long_model, LoadedModel | None):
+        if not isinstance(long_model, Recognizer | None):
             resolve(long_model)  # reports a wrong name now, not after two minutes of audio
 
-        open_model = functools.partial(_recognizer, device=device, threads=threads)
-        self._recognizer = open_model(model)
+        self._open = functools.partial(open_recognizer, device=device, threads=threads)
+        self._recognizer = self._open(model)
         super().__init__(self._recognizer.spec, self._recognizer)
-        self._find_long = long_model is None and not isinstance(model, LoadedModel)
-        self._open_model, self._long_model = open_model, long_model
+        self._find_long = long_model is None and not isinstance(model, Recognizer)
+        self._long_model = long_model
         self._beams, self._long_seconds = beams, long_seconds
         self._long: Recognizer | None = None  # once it is needed
 
@@ -171,7 +162,7 @@ class Transcriber(LoadedModel):
             model = find_reader(self.spec) if self._find_long else self._long_model
             if model is None:
                 return first
-            self._long = self._open_model(model)
+            self._long = self._open(model)
             self._networks.append(self._long)
         if self._long.hears_samples:
             raise UsageError(
@@ -206,66 +197,24 @@ class Transcriber(LoadedModel):
 
     def _recognized(self, recognizer: Recognizer, track: Track) -> Iterator[Word]:
         """The words of a track of one channel."""
-        framed = _windows(recognizer, _at_rate(track, recognizer.spec.sample_rate))
-        if recognizer.has_decoder:
-            beams = self._beams or DECODER_BEAMS
-            return joined_words(_read(recognizer, first, window, beams) for first, window in framed)
-        steps = joined_steps((first, _log_probs(recognizer, window)) for first, window in framed)
-        return _decoded(recognizer, steps, self._beams or 1)
+        clean = without_rumble(track.blocks(), track.sample_rate)
+        return recognizer.words(resampled(clean, track.sample_rate, recognizer.spec.sample_rate), self._beams)
 
 
-def _recognizer(model: str | Path | Recognizer, device: str, threads: int | None) -> Recognizer:
-    return model if isinstance(model, LoadedModel) else Recognizer(model, device=device, threads=threads)
+def open_recognizer(model: str | Path | Recognizer, *, device: str = "auto", threads: int | None = None) -> Recognizer:
+    """Load a model by name or folder; one that is loaded already is taken as it is.
 
-
-def _at_rate(track: Track, to_rate: int) -> Blocks:
-    """A track of one channel as blocks (1, n) at another rate, without DC offset and rumble."""
-    resampler = Resampler(track.sample_rate, to_rate, 1)
-    for block in without_rumble(track.blocks(), track.sample_rate):
-        yield resampler(block)
-    yield resampler.finish()
-
-
-def _windows(recognizer: Recognizer, blocks: Blocks) -> Iterator[tuple[int, FloatArray]]:
-    """Windows (T,) of blocks (1, n), each aligned with steps, and with its first step."""
-    spec, samples = recognizer.spec, recognizer.step_samples
-    assert spec.windows is not None
-    length = max(1, round(spec.windows.seconds * spec.sample_rate / samples))
-    overlap = min(round(spec.windows.overlap_seconds * spec.sample_rate / samples), length - 1)
-    end = 0
-    for window, new in windows(blocks, length * samples, overlap * samples):
-        end += new
-        begin = end - window.shape[1]
-        skipped = -begin % samples  # the last window reaches back, not by whole steps
-        yield (begin + skipped) // samples, window[0, skipped:]
-
-
-def _is_silent(window: FloatArray) -> bool:
-    return float(np.abs(window).max(initial=0.0)) <= SILENCE
-
-
-def _log_probs(recognizer: Recognizer, window: FloatArray) -> FloatArray:
-    if _is_silent(window):
-        return blanks(recognizer.steps(len(window)), len(recognizer.vocabulary))
-    return recognizer.log_probs(window)
-
-
-def _read(recognizer: Recognizer, first: int, window: FloatArray, beams: int) -> tuple[float, float, list[Word]]:
-    """The start and end of a window in seconds, and its words."""
-    begin = first * recognizer.step_seconds
-    end = begin + len(window) / recognizer.spec.sample_rate
-    spans = [] if _is_silent(window) else recognizer.read(window, beams)
-    return begin, end, words_of(spans, recognizer.vocabulary, recognizer.step_seconds, first)
-
-
-def _decoded(recognizer: Recognizer, steps: Iterator[FloatArray], beams: int) -> Iterator[Word]:
-    """Decode log probabilities (n, V) piece by piece, greedily or by beam search."""
-    vocabulary, seconds = recognizer.vocabulary, recognizer.step_seconds
-    quiet = [PADDING, *(number for number, symbol in enumerate(vocabulary.symbols) if symbol == SPACE)]
-    pause, most = (max(1, round(length / seconds)) for length in (PAUSE_SECONDS, PIECE_SECONDS))
-    for first, piece in pieces(steps, quiet, pause, most):
-        spans = greedy(piece) if beams == 1 else align(piece, beam_search(piece, beams)[0].symbols)
-        yield from words_of(spans, vocabulary, seconds, first)
+    Raises:
+        ModelError: there is no such model, or its folder is damaged.
+        RuntimeUnavailable: the device is not there.
+        UsageError: the model is not a speech recogniser.
+    """
+    if isinstance(model, Recognizer):
+        return model
+    spec, (network, *decoder) = load(model, check_task, device=device, threads=threads)
+    if not decoder:
+        return CtcRecognizer(network, spec)
+    return DecoderRecognizer(Generator.over(CachedEncoder(network), decoder[0], spec))
 
 
 def _check(beams: int | None, long_seconds: float) -> None:

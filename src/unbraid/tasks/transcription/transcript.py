@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 from statistics import fmean
 from typing import Self
 
@@ -48,7 +49,9 @@ class Transcript:
     @property
     def text(self) -> str:
         """The words, blanks between them; of separate channels, a line for each turn: "channel 1: 3 1 4"."""
-        turns = ((voice, " ".join(word.text for word in turn)) for voice, turn in groupby(self.words, _voice))
+        turns = (
+            (voice, " ".join(word.text for word in turn)) for voice, turn in groupby(self.words, attrgetter("voice"))
+        )
         return "\n".join(f"{voice}: {said}" if voice else said for voice, said in turns)
 
     @property
@@ -56,10 +59,6 @@ class Transcript:
         """The words of each voice, where channels are transcribed apart."""
         names = sorted({word.voice for word in self.words if word.voice}, key=lambda name: (len(name), name))
         return {name: tuple(word for word in self.words if word.voice == name) for name in names}
-
-
-def _voice(word: Word) -> str | None:
-    return word.voice
 
 
 def words_of(spans: Iterable[Span], vocabulary: Vocabulary, step_seconds: float, first_step: int = 0) -> list[Word]:

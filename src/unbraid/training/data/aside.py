@@ -7,14 +7,16 @@ recording that is damaged in one place is read again wherever it is drawn.
 """
 
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
+from torch.utils.data import Dataset
 
 from unbraid.corpora.levels import Array
 from unbraid.corpora.set_aside import SetAside
-from unbraid.errors import AudioError
+from unbraid.errors import AudioError, UsageError
 
 SILENT_PEAK = 1e-4  # -80 dBFS
 T = TypeVar("T")
@@ -42,19 +44,17 @@ class Aside:
                 warnings.warn(SetAside(f"{error} It is set aside, and training goes on without it."), stacklevel=3)
             return None
 
-    def usable(self, keys: Iterable[Key], check: Callable[[Key], object]) -> list[Key]:
+    def usable(self, keys: Sequence[Key], check: Callable[[Key], object]) -> list[Key]:
         """The recordings that pass a check, in order."""
-        seen: dict[Key, bool] = {}
-        kept = []
-        for key in keys:
-            if key not in seen:
-                seen[key] = self.attempt(key, lambda key=key: (check(key),)) is not None  # type: ignore[misc]
-            if seen[key]:
-                kept.append(key)
-        return kept
+
+        def passes(key: Key) -> bool:
+            return self.attempt(key, lambda: (check(key),)) is not None
+
+        fine = {key: passes(key) for key in dict.fromkeys(keys)}
+        return [key for key in keys if fine[key]]
 
     def told(self) -> str:
-        """A sentence about the recordings set aside, to follow an error about too few."""
+        """A sentence about the recordings set aside, to be added to an error about too few."""
         return f" {len(self)} set aside, the first because: {self.reason}" if self._keys else ""
 
     def first(self, position: int, keys: Sequence[Key], read: Callable[[Key], T]) -> T:
@@ -67,9 +67,32 @@ class Aside:
         position = range(len(keys))[position]
         for k in range(len(keys)):
             key = keys[(position + k) % len(keys)]
-            if (found := self.attempt(key, lambda key=key: read(key))) is not None:  # type: ignore[misc]
+            if (found := self.attempt(key, partial(read, key))) is not None:
                 return found
         raise AudioError(f"None of {len(keys)} recordings can be read.{self.told()}")
+
+
+class UsableItems(Dataset[Any]):
+    """An item for each recording of a list that can be read, one after the other; a subclass knows how."""
+
+    def __init__(self, recordings: Sequence[Any], none: str):
+        self._aside = Aside()
+        self.recordings = self._aside.usable(recordings, self._check)
+        if not self.recordings:
+            raise UsageError(f"{none}{self._aside.told()}")
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def __getitem__(self, position: int) -> Any:
+        return self._aside.first(position, self.recordings, self._item)
+
+    def _check(self, recording: Any) -> object:
+        """Refuse a recording by its header (AudioError)."""
+        raise NotImplementedError
+
+    def _item(self, recording: Any) -> Any:
+        raise NotImplementedError
 
 
 def check_sounds(audio: Array, name: object) -> Array:

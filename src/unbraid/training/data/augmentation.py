@@ -20,6 +20,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from unbraid.audio import resample
 from unbraid.corpora.levels import Array, scaled_to, with_noise
 from unbraid.training.data.checks import FASTEST, SLOWEST, check_probabilities, check_ranges, check_within
+from unbraid.training.tables import NonNegative, Positive, Table, Whole
 
 _CURVE_POINTS = 8  # of a gain over frequency
 _NOISE_SLOPE_DB = 20.0  # how much the gain over frequency of a noise wanders
@@ -30,38 +31,34 @@ _HOLD = 2  # frames that a gate stays open
 
 
 @dataclass(frozen=True)
-class Perturbing:
+class Perturbing(Table):
     """The strength of augmentation; the table `perturbing`."""
 
     speed: tuple[float, float] = (0.85, 1.18)  # factors
-    equalise_db: float = 6.0  # standard deviation of the gain over frequency
+    equalise_db: NonNegative = 6.0  # standard deviation of the gain over frequency
     noise_probability: float = 0.7
     snr_db: tuple[float, float] = (5.0, 40.0)
     gate_probability: float = 0.3
     gate_db: tuple[float, float] = (-36.0, -12.0)  # the gate's threshold, relative to the RMS of the loudest moment
     level_db: tuple[float, float] = (-40.0, -12.0)  # RMS, over full scale
-    lead_seconds: float = 0.4  # most silence before and after
+    lead_seconds: NonNegative = 0.4  # most silence before and after
     abrupt_probability: float = 0.0  # of beginnings, and of ends, without any
     joined_probability: float = 0.5  # of texts that are joined of pieces
-    joined_words: int = 8  # in them, at most
+    joined_words: Positive = 8  # in them, at most
     pause_seconds: tuple[float, float] = (0.0, 0.4)  # between pieces
     silence_probability: float = 0.02  # nothing but noise, and no text
-    band_masks: int = 2
+    band_masks: Whole = 2
     band_share: float = 0.15  # of the bands, at most, in each mask
-    time_masks: int = 2
-    time_seconds: float = 0.12  # at most, each
-    full_after: int = 0  # items; before, everything is milder and texts are shorter, or CTC takes long to find its way
+    time_masks: Whole = 2
+    time_seconds: NonNegative = 0.12  # at most, each
+    full_after: Whole = 0  # items; before, all is milder and texts are shorter, or CTC takes long to find its way
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         shares = ("noise", "abrupt", "gate", "joined", "silence")
         check_probabilities(self, *(f"{share}_probability" for share in shares), "band_share")
         check_ranges(self, "speed", "snr_db", "gate_db", "level_db", "pause_seconds")
         check_within(self, SLOWEST, FASTEST, "speed")
-        if self.joined_words < 1:
-            raise ValueError(f"joined_words must be at least 1, got {self.joined_words}.")
-        for name in ("equalise_db", "lead_seconds", "band_masks", "time_masks", "time_seconds", "full_after"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}.")
 
 
 def milder(values: Perturbing, share: float) -> Perturbing:
@@ -85,7 +82,7 @@ def milder(values: Perturbing, share: float) -> Perturbing:
 
 
 def perturbed(speech: Array, values: Perturbing, sample_rate: int, random: np.random.Generator) -> Array:
-    """Speech (T,) as another recording of it might be, (T',)."""
+    """Speech (T,) with random alterations: (T',)."""
     factor = float(np.exp(random.uniform(*np.log(values.speed))))
     (speech,) = resample(speech[None], max(1, round(sample_rate * factor)), sample_rate)
     lead, trail = (_silence_beside(values, sample_rate, random) for _ in range(2))
@@ -99,7 +96,7 @@ def perturbed(speech: Array, values: Perturbing, sample_rate: int, random: np.ra
 
 
 def gated(speech: Array, gate_db: float, sample_rate: int) -> Array:
-    """Speech (T,) with silence where it is so much softer than at its loudest, but for a moment afterwards."""
+    """Speech (T,) after a noise gate: zeros where it is softer than the threshold below its loudest moment."""
     size = max(1, round(_FRAME_SECONDS * sample_rate))
     frames = np.pad(speech, (0, -len(speech) % size)).reshape(-1, size)
     loudness = np.sqrt((frames**2).mean(1))
@@ -109,7 +106,7 @@ def gated(speech: Array, gate_db: float, sample_rate: int) -> Array:
 
 
 def silence(samples: int, values: Perturbing, random: np.random.Generator) -> Array:
-    """(samples,) of noise, or of nothing at all."""
+    """(samples,) of noise or of digital silence."""
     if random.random() >= values.noise_probability:
         return np.zeros(samples, np.float32)
     return scaled_to(coloured_noise(samples, random), 10 ** (random.uniform(-80, -30) / 20))

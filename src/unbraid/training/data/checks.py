@@ -6,14 +6,14 @@ SLOWEST, FASTEST = 0.5, 2.0  # of speeds and tempos; beyond them, sounds become 
 
 
 def check_probabilities(values: object, *names: str) -> None:
-    """Each of these fields lies from 0 to 1, or a ValueError says so."""
+    """Refuse a field that does not lie from 0 to 1 (ValueError)."""
     for name in names:
         if not 0 <= getattr(values, name) <= 1:
             raise ValueError(f"{name} must be from 0 to 1, got {getattr(values, name)}.")
 
 
 def check_ranges(values: object, *names: str) -> None:
-    """Each of these fields is a low end and a high end, or a ValueError says so."""
+    """Refuse a field that is not a low end and a high end (ValueError)."""
     for name in names:
         low, high = getattr(values, name)
         if not -math.inf < low <= high < math.inf:
@@ -21,7 +21,7 @@ def check_ranges(values: object, *names: str) -> None:
 
 
 def check_within(values: object, least: float, most: float, *names: str) -> None:
-    """Each of these ranges lies between two bounds, or a ValueError says so."""
+    """Refuse a range that does not lie between two bounds (ValueError)."""
     for name in names:
         low, high = getattr(values, name)
         if low < least or high > most:

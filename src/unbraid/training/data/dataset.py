@@ -8,23 +8,24 @@ from itertools import chain, islice
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from unbraid.corpora.levels import Array
 from unbraid.corpora.mixtures import Clip, Mixture, read_head, read_mixture
+from unbraid.corpora.noise import AddedNoise, noisy
 from unbraid.errors import AudioError, UsageError
-from unbraid.training.data.aside import SILENT_PEAK, Aside, check_sounds
+from unbraid.training.data.aside import SILENT_PEAK, Aside, UsableItems, check_sounds
 from unbraid.training.data.clip_cache import Shelf
 from unbraid.training.data.mixing import Mixing, mix
 
-TRIES = 4  # at a recording of a speaker that can be used
+TRIES = 4  # to find a usable recording of a speaker
 Item = tuple[Tensor, Tensor]  # mixture (T,), sources (S, T)
 
 
 class DynamicMixtures(Dataset[Item]):
     """Mixtures of different speakers, drawn anew at every position; there is no last one.
 
-    Each speaker comes as often as any other, however much there is of them.
+    All speakers are equally frequent, however much they have recorded.
     """
 
     def __init__(
@@ -88,11 +89,11 @@ class DynamicMixtures(Dataset[Item]):
         return np.asarray(voice)
 
 
-class FixedMixtures(Dataset[Item]):
+class FixedMixtures(UsableItems):
     """The mixtures of a corpus; position n is mixture n modulo their number.
 
-    They come whole, or as crops of one length, from a random place or with zeros behind a short one. A mixture of fewer
-    than `sources` gets silent ones besides.
+    They come whole, or cropped to one length at a random place, short ones padded with zeros. A mixture of fewer than
+    `sources` gets silent ones besides. Noise is added as in evaluations (see `corpora.noise`).
     """
 
     def __init__(
@@ -103,22 +104,24 @@ class FixedMixtures(Dataset[Item]):
         sources: int = 0,
         crop_seconds: float | None = None,
         seed: int = 0,
+        noise: AddedNoise | None = None,
     ):
-        self._aside = Aside()
-        self._mixtures = self._aside.usable(mixtures, lambda mixture: check_heads(mixture, sample_rate))
-        if mixtures and not self._mixtures:
-            raise UsageError(f"None of {len(mixtures)} mixtures can be read.{self._aside.told()}")
-        self._sample_rate, self._sources, self._seed = sample_rate, sources, seed
+        self._sample_rate, self._sources, self._seed, self._noise = sample_rate, sources, seed, noise
         self._crop_samples = None if crop_seconds is None else round(crop_seconds * sample_rate)
-
-    def __len__(self) -> int:
-        return len(self._mixtures)
+        super().__init__(mixtures, f"None of {len(mixtures)} mixtures can be read.")
 
     def __getitem__(self, position: int) -> Item:
-        place = position % len(self)
-        return self._aside.first(place, self._mixtures, lambda mixture: self._item(mixture, position))
+        return self._aside.first(position % len(self), self.recordings, lambda mixture: self._crop(mixture, position))
 
-    def _item(self, mixture: Mixture, position: int) -> Item:
+    def _check(self, mixture: Mixture) -> None:
+        """Refuse a mixture whose files cannot be read, or differ in length, by their headers."""
+        clips = [*mixture.sources, *filter(None, (mixture.mixture or mixture.noise,))]
+        lengths = {read_head(clip, self._sample_rate).samples for clip in clips}
+        if len(lengths) > 1 and max(lengths) - min(lengths) > 1:
+            seconds = ", ".join(f"{length / self._sample_rate:.3f} s" for length in sorted(lengths))
+            raise AudioError(f"The files of mixture {mixture.name} differ in length ({seconds}).")
+
+    def _crop(self, mixture: Mixture, position: int) -> Item:
         samples, start = self._crop_samples, 0
         if samples is not None:
             surplus = read_head(mixture.sources[0], self._sample_rate).samples - samples
@@ -127,36 +130,10 @@ class FixedMixtures(Dataset[Item]):
                 mixture = mixture.part(start / self._sample_rate, samples / self._sample_rate)
                 start = 0
         heard, sources = read_mixture(mixture, self._sample_rate)
+        if self._noise is not None:
+            heard = noisy(heard, mixture.name, self._sample_rate, self._noise)
         audio = np.concatenate((heard[None], sources))[:, start:]  # (1 + S, T)
         if samples is not None:
             audio = np.pad(audio[:, :samples], ((0, 0), (0, max(0, samples - audio.shape[1]))))
         audio = np.pad(audio, ((0, max(0, 1 + self._sources - len(audio))), (0, 0)))
         return torch.from_numpy(audio[0]), torch.from_numpy(audio[1:])
-
-
-def check_heads(mixture: Mixture, sample_rate: int) -> None:
-    """Refuse a mixture whose files cannot be read, or differ in length, by their headers."""
-    clips = [*mixture.sources, *filter(None, (mixture.mixture or mixture.noise,))]
-    lengths = {read_head(clip, sample_rate).samples for clip in clips}
-    if len(lengths) > 1 and max(lengths) - min(lengths) > 1:
-        seconds = ", ".join(f"{length / sample_rate:.3f} s" for length in sorted(lengths))
-        raise AudioError(f"The files of mixture {mixture.name} differ in length ({seconds}).")
-
-
-class Positions(Sampler[int]):
-    """The positions start + rank, start + rank + world, … below `stop`: each is some rank's, once.
-
-    Ranks that must take as many steps as each other need `stop - start` to be a multiple of `world`. A run that was
-    interrupted goes on with a later `start`.
-    """
-
-    def __init__(self, start: int, stop: int, *, rank: int = 0, world: int = 1):
-        if not 0 <= rank < world:
-            raise ValueError(f"rank must be from 0 to {world - 1}, got {rank}.")
-        self._positions = range(start + rank, stop, world)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._positions)
-
-    def __len__(self) -> int:
-        return len(self._positions)

@@ -4,11 +4,15 @@ In each round over the data all items are permuted, sorted by size and cut into 
 a position is a function of (seed, position) alone.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from torch.utils.data import Dataset
 
 
 class Bunches:
-    """Items in bunches of like size, without end. A batch is a bunch where `bunch` is its size."""
+    """The order of items in bunches of similar size, without end; a batch, if `bunch` is its size."""
 
     def __init__(self, sizes: np.ndarray, *, bunch: int, seed: int):
         self._sizes, self._seed = sizes, seed  # (items,)
@@ -32,3 +36,18 @@ class Bunches:
         chosen = chosen[np.argsort(self._sizes[chosen], kind="stable")]
         bunches: np.ndarray = random.permutation(chosen.reshape(-1, self.bunch))  # (bunches, bunch)
         return bunches.ravel()
+
+
+class Bunched(Dataset[Any]):
+    """The items of a dataset in bunches of similar size, without end; a batch, if `bunch` is its size."""
+
+    def __init__(self, items: Dataset[Any] | Sequence[Any], sizes: np.ndarray, *, bunch: int, seed: int):
+        self._items, self._order = items, Bunches(sizes, bunch=bunch, seed=seed)
+
+    def __getitem__(self, position: int) -> Any:
+        return self._items[self._order[position]]
+
+    @property
+    def round_items(self) -> int:
+        """Items in a round, without an incomplete last batch."""
+        return self._order.round_items

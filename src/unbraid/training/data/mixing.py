@@ -106,7 +106,7 @@ def placed(voice: Array, samples: int, random: np.random.Generator) -> Array:
 
 
 def at_level(voice: Array, gain_db: float) -> Array:
-    """The voice at 0.05 RMS and a gain; silent where there is but a pause."""
+    """A voice scaled to an RMS of 0.05 and a gain; a pause becomes silence."""
     if voice.size == 0 or np.sqrt(np.mean(voice**2)) < PAUSE_RMS:
         return np.zeros_like(voice)
     return scaled_to(voice, REFERENCE_RMS * 10 ** (gain_db / 20))

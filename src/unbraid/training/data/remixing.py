@@ -80,7 +80,7 @@ def draw_playing(remixing: Remixing, random: np.random.Generator, *, vocals: boo
 
 
 def played(audio: Array, playing: Playing, samples: int, sample_rate: int) -> Array:
-    """(C, t) as it is played, cut to (C, samples), or with zeros behind where it is too short."""
+    """Change the speed, pitch and tempo of audio (C, t), then cut or pad it to (C, samples)."""
     if playing.semitones != 0 or playing.tempo != 1:
         audio = stretched(audio, playing.semitones, playing.tempo, sample_rate)
     audio = change_speed(np.ascontiguousarray(audio.T), playing.speed).T[:, :samples]  # soxr's axes are (T, C)
@@ -115,7 +115,7 @@ def tilted(audio: Array, db_per_octave: float, sample_rate: int) -> Array:
 
 
 def _quick(samples: int) -> int:
-    """The next length that an FFT is quick at: a small multiple of a power of two."""
+    """The next length with a fast FFT: a small multiple of a power of two."""
     step = 1 << max(0, samples.bit_length() - 4)
     return -(-samples // step) * step
 

@@ -40,7 +40,7 @@ class Response:
 
 
 def draw_room(voices: int, reverberation_seconds: float, random: np.random.Generator) -> Room:
-    """A room that sounds for about so long (Sabine's T60), and places in it."""
+    """Draw a room with about this reverberation time (Sabine's T60), and places in it."""
     size = np.array([random.uniform(*ends) for ends in SIZES])
     volume, surface = size.prod(), 2 * (size[0] * size[1] + size[0] * size[2] + size[1] * size[2])
     absorption = 24 * np.log(10) / SPEED_OF_SOUND * volume / (surface * reverberation_seconds)
@@ -70,7 +70,7 @@ def responses(room: Room, sample_rate: int) -> list[Response]:
 
 
 def heard(voice: Array, path: Array, delay: int) -> Array:
-    """The voice (T,) along a path (t,), as long as it was, from the sample `delay` on."""
+    """A voice (T,) convolved with an impulse response (t,), without its first `delay` samples: (T,)."""
     from scipy.signal import oaconvolve
 
     return np.asarray(oaconvolve(voice, path)[delay : delay + len(voice)], np.float32)

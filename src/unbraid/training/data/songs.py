@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from unbraid.corpora.levels import Array
 from unbraid.corpora.songs import Song, read_stereo, song_seconds, stems_of
 from unbraid.errors import AudioError, UsageError
-from unbraid.training.data.aside import Aside
+from unbraid.training.data.aside import Aside, UsableItems
 from unbraid.training.data.clip_cache import Shelf
 from unbraid.training.data.remixing import (
     PAUSE_RMS,
@@ -30,14 +30,14 @@ from unbraid.training.data.remixing import (
     rms,
 )
 
-TRIES = 6  # at a crop that is not nearly silent
-MOST_TRIES = 100  # at a song that can be read
+TRIES = 6  # to find a crop that is not nearly silent
+MOST_TRIES = 100  # to find a song that can be read
 SHELF_BYTES = 1 << 30  # 100 minutes of stereo at 44.1 kHz, for every worker
-LEAD = "vocals"  # what a song that lacks it borrows of another
+LEAD = "vocals"  # the stem that a song without it borrows from another one
 
 
 class _Stems:
-    """A song as a model has it."""
+    """The clips of a song, by the stems of a model."""
 
     def __init__(self, song: Song, stems: Sequence[str]):
         self._song, self.clips = song, stems_of(song, stems)
@@ -157,25 +157,17 @@ class SongCrops(Dataset[Tensor]):
         return audio
 
 
-class SongPieces(Dataset[Tensor]):
+class SongPieces(UsableItems):
     """The middle of each song, or all of a shorter one, as stems (S, 2, T); zeros for stems that it lacks."""
 
     def __init__(self, songs: Sequence[Song], stems: Sequence[str], *, sample_rate: int, seconds: float):
-        if not seconds > 0:
-            raise UsageError(f"Pieces of songs must last more than 0 s, got {seconds:g}.")
-        self._aside = Aside()
-        self._songs = self._aside.usable([_Stems(song, stems) for song in songs], lambda song: song.seconds)
-        if songs and not self._songs:
-            raise UsageError(f"None of {len(songs)} songs can be read.{self._aside.told()}")
         self._stems, self._sample_rate, self._seconds = tuple(stems), sample_rate, seconds
+        super().__init__([_Stems(song, stems) for song in songs], f"None of {len(songs)} songs can be read.")
 
-    def __len__(self) -> int:
-        return len(self._songs)
+    def _check(self, song: _Stems) -> float:
+        return song.seconds
 
-    def __getitem__(self, position: int) -> Tensor:
-        return self._aside.first(position, self._songs, self._piece)
-
-    def _piece(self, song: _Stems) -> Tensor:
+    def _item(self, song: _Stems) -> Tensor:
         seconds = min(self._seconds, song.seconds)
         audio = np.zeros((len(self._stems), 2, round(seconds * self._sample_rate)), np.float32)
         for row, stem in zip(audio, self._stems, strict=True):

@@ -12,17 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import Dataset
 
 from unbraid.corpora.levels import Array
 from unbraid.corpora.mixtures import Clip
 from unbraid.dsp.mel import mel_levels
-from unbraid.errors import UsageError
 from unbraid.hub.spec import Mel
 from unbraid.hub.vocabulary import END, PADDING
-from unbraid.training.data.aside import Aside, check_sounds
+from unbraid.training.data.aside import UsableItems, check_sounds
 from unbraid.training.data.clip_cache import Shelf
-from unbraid.training.data.length_buckets import Bunches
 
 SILENT_LEVEL = -1.0  # of a log-mel spectrogram
 LEAD_SECONDS, TAIL_SECONDS = 0.05, 0.15  # of silence that is left
@@ -63,46 +60,25 @@ class SpokenBatch(NamedTuple):
     steps: Tensor  # (B,) int64, of the recordings
 
 
-class SpokenTexts(Dataset[SpokenText]):
-    """Recordings to be judged by, one after the other."""
+class SpokenTexts(UsableItems):
+    """Texts with their recordings, one after the other."""
 
     def __init__(self, scripts: Sequence[Script], form: Form):
-        self._form, self._aside = form, Aside()
-        self._shelf = Shelf(form.sample_rate, room_bytes=_KEPT_BYTES, keep_all=True)
-        self._scripts = self._aside.usable(scripts, lambda script: self._shelf.checked(script.clip))
-        if not self._scripts:
-            raise UsageError(f"There is no speech to learn from.{self._aside.told()}")
+        self._form, self._shelf = form, Shelf(form.sample_rate, room_bytes=_KEPT_BYTES, keep_all=True)
+        super().__init__(scripts, "There is no speech to learn from.")
 
-    def __len__(self) -> int:
-        return len(self._scripts)
+    @property
+    def samples(self) -> np.ndarray:
+        """The length of each recording, silence included: (items,)."""
+        return np.array([self._shelf.samples(script.clip) for script in self.recordings])
 
-    def __getitem__(self, position: int) -> SpokenText:
-        return self._aside.first(position, self._scripts, self._item)
+    def _check(self, script: Script) -> int:
+        return self._shelf.checked(script.clip)
 
     def _item(self, script: Script) -> SpokenText:
         (audio,) = self._shelf.piece(script.clip, 0, self._shelf.samples(script.clip))
         check_sounds(audio, script.clip.path)
         return SpokenText(torch.tensor([*script.symbols, END]), frames_of(audio, self._form))
-
-    def seconds(self, position: int) -> float:
-        """The length of a recording, silence included."""
-        return self._shelf.samples(self._scripts[position].clip) / self._form.sample_rate
-
-
-class ShuffledTexts(Dataset[SpokenText]):
-    """Recordings in bunches of like length, without end. A batch is a bunch where `bunch` is its size."""
-
-    def __init__(self, texts: SpokenTexts, *, bunch: int, seed: int):
-        self._texts = texts
-        self._order = Bunches(np.array([texts.seconds(n) for n in range(len(texts))]), bunch=bunch, seed=seed)
-
-    def __getitem__(self, position: int) -> SpokenText:
-        return self._texts[self._order[position]]
-
-    @property
-    def round_items(self) -> int:
-        """Recordings in a round, without an incomplete last batch."""
-        return self._order.round_items
 
 
 def frames_of(audio: Array, form: Form) -> Tensor:

@@ -11,11 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import Dataset
 
 from unbraid.errors import UsageError
 from unbraid.hub.vocabulary import BEGIN, END, PADDING
-from unbraid.training.data.length_buckets import Bunches
+from unbraid.training.data.length_buckets import Bunched
 
 Numbers = Sequence[int]
 
@@ -37,37 +36,17 @@ class TextBatch(NamedTuple):
     answers: list[list[Numbers]]  # of each text
 
 
-class TextPairs(Dataset[TextPair]):
-    """Pairs in bunches of like length, without end. A batch is a bunch where `bunch` is its size."""
+def bunched(pairs: Sequence[TextPair], *, bunch: int, seed: int) -> Bunched:
+    """Pairs in batches of similar length, without end.
 
-    def __init__(self, pairs: Sequence[TextPair], *, bunch: int, seed: int):
-        if not pairs:
-            raise UsageError("There is no text to train on.")
-        self._pairs = list(pairs)
-        lengths = np.array([(len(pair.source), len(pair.answers[0])) for pair in pairs])  # (pairs, 2)
-        by_source_then_answer = lengths[:, 0] * (lengths.max() + 1) + lengths[:, 1]
-        self._order = Bunches(by_source_then_answer, bunch=bunch, seed=seed)
-
-    def __getitem__(self, position: int) -> TextPair:
-        return self._pairs[self._order[position]]
-
-    @property
-    def round_items(self) -> int:
-        """Pairs in a round, without an incomplete last batch."""
-        return self._order.round_items
-
-
-class TextQuestions(Dataset[TextPair]):
-    """Texts to be judged by, one after the other."""
-
-    def __init__(self, pairs: Sequence[TextPair]):
-        self._pairs = list(pairs)
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def __getitem__(self, position: int) -> TextPair:
-        return self._pairs[position]
+    Raises:
+        UsageError: there is none.
+    """
+    if not pairs:
+        raise UsageError("There is no text to train on.")
+    lengths = np.array([(len(pair.source), len(pair.answers[0])) for pair in pairs])  # (pairs, 2)
+    by_source_then_answer = lengths[:, 0] * (lengths.max() + 1) + lengths[:, 1]
+    return Bunched(pairs, by_source_then_answer, bunch=bunch, seed=seed)
 
 
 def text_batch(pairs: Sequence[TextPair]) -> TextBatch:

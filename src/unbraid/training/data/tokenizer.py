@@ -48,7 +48,7 @@ def check_units(name: str) -> None:
     """Check the name of a unit.
 
     Raises:
-        ValueError: saying what are.
+        ValueError: it is none; the message lists those that are.
     """
     if name not in ("auto", "characters", "words") and not _PIECES.fullmatch(name):
         raise ValueError(f"units are {NAMES}; got {name!r}.")
@@ -68,7 +68,7 @@ def units_of(name: str, texts: Sequence[str]) -> Units:
 
 
 def _pieces(texts: Sequence[str], count: int) -> Units:
-    """The most frequent pieces; every character that there is is one, even if they are more than `count`."""
+    """The most frequent pieces, among them every character of the texts, even if these are more than `count`."""
     try:
         from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     except ImportError:

@@ -23,7 +23,7 @@ from unbraid.hub.spec import Mel
 from unbraid.hub.vocabulary import BEGIN, END, PADDING
 from unbraid.models.audio_transformer.config import Side, samples_in_step
 from unbraid.models.audio_transformer.padding import steps_in, whole_steps
-from unbraid.training.data.aside import Aside, check_sounds
+from unbraid.training.data.aside import Aside, UsableItems, check_sounds
 from unbraid.training.data.augmentation import Perturbing, cut_at_pauses, joined, masked, milder, perturbed, silence
 from unbraid.training.data.clip_cache import Shelf
 from unbraid.training.data.length_buckets import Bunches
@@ -71,21 +71,15 @@ class HeardBatch(NamedTuple):
 Encode = Callable[[str], Sequence[int]]
 
 
-class Utterances(Dataset[HeardText]):
-    """Utterances to be judged by, one after the other, as they were recorded."""
+class Utterances(UsableItems):
+    """Utterances for scoring, in order and as they were recorded."""
 
     def __init__(self, utterances: Sequence[Utterance], hearing: Hearing, encode: Encode):
-        self._hearing, self._encode, self._aside = hearing, encode, Aside()
-        self._shelf = Shelf(hearing.sample_rate)
-        self._utterances = self._aside.usable(utterances, lambda u: _checked(u, self._shelf, hearing, encode))
-        if utterances and not self._utterances:
-            raise UsageError(f"There is no speech to choose by.{self._aside.told()}")
+        self._hearing, self._encode, self._shelf = hearing, encode, Shelf(hearing.sample_rate)
+        super().__init__(utterances, "There is no speech to choose by.")
 
-    def __len__(self) -> int:
-        return len(self._utterances)
-
-    def __getitem__(self, position: int) -> HeardText:
-        return self._aside.first(position, self._utterances, self._item)
+    def _check(self, utterance: Utterance) -> None:
+        _check(utterance, self._shelf, self._hearing, self._encode)
 
     def _item(self, utterance: Utterance) -> HeardText:
         speech = _whole(utterance, self._shelf)
@@ -93,9 +87,9 @@ class Utterances(Dataset[HeardText]):
 
 
 class PerturbedUtterances(Dataset[HeardText]):
-    """Utterances altered at random (see augmentation.py), in bunches of like length, without end.
+    """Utterances altered at random (see augmentation.py), in batches of similar length, without end.
 
-    One that is given several times comes several times in a round.
+    An utterance that is given several times occurs several times in a round.
     """
 
     def __init__(
@@ -111,7 +105,7 @@ class PerturbedUtterances(Dataset[HeardText]):
         self._hearing, self._encode, self._aside = hearing, encode, Aside()
         self._values, self._seed = values, seed
         self._shelf = Shelf(hearing.sample_rate, room_bytes=_KEPT_BYTES, keep_all=True)
-        utterances = self._aside.usable(utterances, lambda u: _checked(u, self._shelf, hearing, encode))
+        utterances = self._aside.usable(utterances, lambda u: _check(u, self._shelf, hearing, encode))
         if not utterances:
             raise UsageError(f"There is no speech to train on.{self._aside.told()}")
         self._utterances = utterances
@@ -189,7 +183,7 @@ def heard_batch(items: Sequence[HeardText]) -> HeardBatch:
     )
 
 
-def _checked(utterance: Utterance, shelf: Shelf, hearing: Hearing, encode: Encode) -> None:
+def _check(utterance: Utterance, shelf: Shelf, hearing: Hearing, encode: Encode) -> None:
     """Refuse a recording that, by its header, cannot be read or is too short for its text."""
     steps, symbols = shelf.checked(utterance.clip) / hearing.step_samples, len(encode(utterance.text))
     if steps < symbols:

@@ -13,7 +13,6 @@ as its reduction from input to output in %, or for a vocoder its negative.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
-from unbraid.corpora import Wanted, find_mixtures, find_noises
+from unbraid.corpora import Wanted, find_noises
 from unbraid.corpora.noise import AddedNoise
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
@@ -39,29 +38,27 @@ from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.training import losses
 from unbraid.training.data import FixedMixtures, Mixing
-from unbraid.training.data.pairs import AudioPairs, FixedAudioPairs, Form, NoisyMixtures, Pair
-from unbraid.training.recipe_reader import check_least
+from unbraid.training.data.dataset import Item
+from unbraid.training.data.pairs import Form, Pair
+from unbraid.training.tables import NonNegative, Table
 from unbraid.training.tasks.speech import SILENT_POWER, Data, Speech, can_improve
-from unbraid.training.tasks.task import TaskBase
-from unbraid.training.warm_start import voices_taken
+from unbraid.training.tasks.task import Score, Task
+from unbraid.training.tasks.transformer import TransformerModel
 
 DECIBELS = 40  # of a level of 1
 SILENT_LEVEL = -1.0
 LEAST_DISTANCE_DB = 0.1  # of a noisy input: from less there is nothing to take away
 
 
-@dataclass(frozen=True)
-class AudioModel:
+@dataclass(frozen=True, kw_only=True)
+class AudioModel(TransformerModel):
     """The sizes of the network, and its source and target."""
 
     source: Literal["waveform", "spectrogram"]
     target: Literal["waveform", "spectrogram"]
     features: int = 128
-    heads: int = 4
     hidden: int = 512
-    encoder_layers: int = 3
-    positions: Literal["sinusoidal", "rotary"] = "sinusoidal"
-    dropout: float = 0.0  # in training
+    dropout: float = 0.0
     kernels: tuple[int, ...] = ()  # of a waveform's convolutions
     strides: tuple[int, ...] = ()
     filters: int = 128
@@ -69,8 +66,7 @@ class AudioModel:
     bins: int = 64  # mel bands of a spectrogram
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
+        super().__post_init__()
         if "waveform" in (self.source, self.target) and not self.kernels:
             raise ValueError("kernels and strides are needed where one side is a waveform; one of each, or more.")
         _ = self.geometry  # refuses sizes that do not go together
@@ -78,10 +74,7 @@ class AudioModel:
     @property
     def geometry(self) -> AudioTransformerConfig:
         """The network."""
-        sizes = ("features", "heads", "hidden", "encoder_layers", "positions")
-        return AudioTransformerConfig(
-            self.side(self.source), self.side(self.target), decoder_layers=0, **{n: getattr(self, n) for n in sizes}
-        )
+        return AudioTransformerConfig(self.side(self.source), self.side(self.target), decoder_layers=0, **self.sizes)
 
     def side(self, kind: Literal["waveform", "spectrogram"]) -> Side:
         """The source or the target of the network."""
@@ -114,22 +107,22 @@ class MelFrames:
 
 
 @dataclass(frozen=True)
-class AudioLoss:
+class AudioLoss(Table):
     """The loss of waveforms; that of spectrograms is the distance of levels."""
 
-    snr_weight: float = 1.0  # of the negative SNR in dB
+    snr_weight: NonNegative = 1.0  # of the negative SNR in dB
     most_db: float = 30.0  # soft limit of SNR
-    stft_weight: float = 0.0  # of the multi-resolution STFT loss
+    stft_weight: NonNegative = 0.0  # of the multi-resolution STFT loss
     stft_frames: tuple[int, ...] = (128, 256, 512)  # its frames in samples, hops a quarter of them; for 8 kHz
 
     def __post_init__(self) -> None:
-        check_least(self, 0, "snr_weight", "stft_weight")
+        super().__post_init__()
         if not self.stft_frames or min(self.stft_frames) < 4:
             raise ValueError(f"stft_frames must be some frames of 4 samples or more, got {self.stft_frames}.")
 
 
 @dataclass(frozen=True)
-class AudioToAudio(TaskBase):
+class AudioToAudio(Task):
     """The task (see task.py): a waveform or spectrogram -> a waveform or spectrogram."""
 
     item: ClassVar[str] = "mixture"
@@ -149,21 +142,13 @@ class AudioToAudio(TaskBase):
             raise ValueError(f"a step must be as long on both sides of the network, not {source} and {target} samples.")
 
     @property
-    def score(self) -> str:
-        """From waveform to waveform "dev_si_sdri", else "dev_lsd"."""
-        return "dev_si_sdri" if self._is_wave_to_wave else "dev_lsd"
-
-    @property
-    def measure(self) -> str:
-        """SI-SDRi, or the log-spectral distance: of a vocoder itself, else its reduction."""
+    def score(self) -> Score:
+        """SI-SDRi of waveforms; else the log-spectral distance: of a vocoder itself, or its reduction."""
         if self._is_wave_to_wave:
-            return "SI-SDRi"
-        return "log-spectral distance" if self.model.target == "waveform" else "log-spectral distance taken away"
-
-    @property
-    def unit(self) -> str:
-        """Decibels for waveforms, per cent for spectrograms."""
-        return "dB" if self.model.target == "waveform" else "%"
+            return Score("dev_si_sdri", "SI-SDRi", "dB")
+        if self.model.target == "waveform":
+            return Score("dev_lsd", "log-spectral distance", "dB")
+        return Score("dev_lsd", "log-spectral distance taken away", "%")
 
     @property
     def geometry(self) -> AudioTransformerConfig:
@@ -185,32 +170,29 @@ class AudioToAudio(TaskBase):
         """A new audio Transformer without a decoder."""
         return AudioTransformer(self.geometry, self.model.dropout)
 
-    def training_data(self, seed: int, together: int) -> AudioPairs:
-        """Pairs of noisy and clean audio, or of audio and its spectrogram."""
-        mixtures: Dataset[Any] = self._voices.training_data(seed, together)
-        return (FixedAudioPairs if isinstance(mixtures, FixedMixtures) else AudioPairs)(mixtures, self.form)
+    def training_data(self, seed: int, together: int) -> Dataset[Item]:
+        """Mixtures of one voice, drawn anew at every position, or those of the folder."""
+        return self._voices.training_data(seed, together)
 
-    def dev_data(self) -> FixedAudioPairs:
-        """Pairs of the dev split, with the same noise in every run."""
+    def dev_data(self) -> FixedMixtures:
+        """The mixtures of the dev split, with the same noise in every run."""
         data = self.data
+        if self.mixing.noise_probability:
+            folder = Path(data.noise or data.folder)
+            noises = find_noises(folder, data.noise_dev, Wanted(sources=1, sample_rate=data.sample_rate))
+            return self._voices.dev_data(AddedNoise(tuple(noises), *data.dev_snr_db))
         clean = self._voices.dev_data()
-        mixtures = find_mixtures(Path(data.folder), data.dev, self._voices.wanted)[: data.dev_mixtures or None]
-        if not self.mixing.noise_probability:
-            makes_voices = (self.model.source, self.model.target) == ("spectrogram", "waveform")
-            if not makes_voices and not any(mixture.mixture or mixture.noise for mixture in mixtures):
-                raise UsageError(
-                    f"The voices of {data.folder} have no noise that could be taken away; set "
-                    "mixing.noise_probability=1 and data.noise=FOLDER."
-                )
-            return FixedAudioPairs(clean, self.form)
-        folder = Path(data.noise or data.folder)
-        noises = find_noises(folder, data.noise_dev, Wanted(sources=1, sample_rate=data.sample_rate))
-        noise = AddedNoise(tuple(noises), *data.dev_snr_db)
-        return FixedAudioPairs(NoisyMixtures(mixtures, noise, data.sample_rate), self.form)
+        makes_voices = (self.model.source, self.model.target) == ("spectrogram", "waveform")
+        if not makes_voices and not any(mixture.mixture or mixture.noise for mixture in clean.recordings):
+            raise UsageError(
+                f"The voices of {data.folder} have no noise that could be taken away; set "
+                "mixing.noise_probability=1 and data.noise=FOLDER."
+            )
+        return clean
 
-    def collate(self, items: list[Pair]) -> Pair:
-        """Pairs of the same length."""
-        return Pair(*default_collate(items))
+    def collate(self, items: list[Item]) -> Pair:
+        """Pairs of noisy and clean audio, or of audio and its spectrogram, all of the same length."""
+        return Pair(*default_collate([self.form.pair(heard.numpy(), voices[0].numpy()) for heard, voices in items]))
 
     def losses(self, model: nn.Module, batch: Pair) -> dict[str, Tensor]:
         """The loss of waveforms, or the distance of levels."""
@@ -237,10 +219,6 @@ class AudioToAudio(TaskBase):
             found = 100 * (1 - spectral_distance(made, batch.target) / before)
             found = found[(before > LEAST_DISTANCE_DB) & (batch.target.amax((1, 2)) > SILENT_LEVEL)]
         return {"sound": found.to(batch.source.device)}
-
-    def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
-        """Take over all weights."""
-        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
 
     def record(self) -> dict[str, Any]:
         """The sample rate, and the spectrogram if there is one."""

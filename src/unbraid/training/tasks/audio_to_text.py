@@ -6,15 +6,17 @@ Decoder and CTC are trained together on one encoder, "Joint CTC-Attention" (Kim 
 
 each a mean over symbols. CTC enforces a monotonic alignment and gives times; the decoder models the texts. The dev
 score is 100 % minus the word error rate of greedy CTC if there is CTC, because a decoder alone repeats itself until
-late in training; it only has to rescore hypotheses when the model is used (see recognizer.py).
+late in training; it only has to rescore hypotheses when the model is used (see decoder_recognizer.py).
 """
 
 import dataclasses
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -22,11 +24,13 @@ from torch import Tensor, nn
 
 from unbraid.corpora.transcripts import Utterance, find_utterances
 from unbraid.errors import UsageError
+from unbraid.files.ranges import Range
 from unbraid.hub.importers.wav2vec2_backbone import Trunk
 from unbraid.hub.spec import Mel, Windows
 from unbraid.hub.vocabulary import PADDING, SPECIAL, Vocabulary
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide
 from unbraid.models.audio_transformer.network.model import AudioTransformer
+from unbraid.tasks.decoding import ctc
 from unbraid.training.data.augmentation import Perturbing
 from unbraid.training.data.tokenizer import Units, check_units, units_of
 from unbraid.training.data.utterances import (
@@ -38,15 +42,15 @@ from unbraid.training.data.utterances import (
     heard_batch,
 )
 from unbraid.training.pretrained import pretrained_trunk
-from unbraid.training.recipe_reader import check_least
+from unbraid.training.tables import NonNegative, Positive, Table, Whole
 from unbraid.training.tasks.listener import AudioTextModel
-from unbraid.training.tasks.task import TaskBase
+from unbraid.training.tasks.task import Score, Task
 from unbraid.training.tasks.text import TextLoss, accuracies, text_loss, write
 from unbraid.training.warm_start import listening_taken, voices_taken
 
 
 @dataclass(frozen=True)
-class AudioTextData:
+class AudioTextData(Table):
     """The training and dev data."""
 
     folder: str  # with a manifest.csv (see corpora/transcripts.py)
@@ -54,48 +58,34 @@ class AudioTextData:
     speakers: tuple[str, ...] = ()  # only these, or those in folders of such names; none: all
     without: tuple[str, ...] = ()  # not these
     dev: tuple[str, ...] = ()  # these choose; none: every `dev_every`-th utterance of each speaker does
-    dev_every: int = 10
+    dev_every: Annotated[int, Range(2, math.inf)] = 10
     extra: str = ""  # another such folder, whose split train is trained on, too; such as synthetic voices
-    repeats: int = 1  # of an utterance of `folder` for each of one in `extra`
-    sample_rate: int = 8000
-    epoch_utterances: int = 2000
+    repeats: Positive = 1  # of an utterance of `folder` for each of one in `extra`
+    sample_rate: Positive = 8000
+    epoch_utterances: Positive = 2000
     window_seconds: float = 8.0  # of the model's windows; about the longest training utterance
     units: str = "auto"  # that texts are written in: characters, words, bpe-500 (see data/tokenizer.py)
-    workers: int = 0  # processes that prepare batches; 0: the training process itself
+    workers: Whole = 0  # processes that prepare batches; 0: the training process itself
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_units(self.units)
-        check_least(self, 1, "sample_rate", "epoch_utterances", "repeats")
-        check_least(self, 2, "dev_every")
-        check_least(self, 0, "workers")
         if not self.window_seconds > 0:
             raise ValueError(f"window_seconds must be above 0, got {self.window_seconds}.")
 
 
 @dataclass(frozen=True)
-class AudioTextLoss:
+class AudioTextLoss(TextLoss):
     """The loss: cross-entropy of the decoder and CTC."""
 
-    smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
-    ctc_weight: float = 1.0  # λ
-
-    def __post_init__(self) -> None:
-        check_least(self, 0, "ctc_weight")
-        self.decoder  # noqa: B018  refuses what it cannot be
-
-    @property
-    def decoder(self) -> TextLoss:
-        """The loss of the decoder."""
-        return TextLoss(self.smoothing)
+    ctc_weight: NonNegative = 1.0  # λ
 
 
 @dataclass(frozen=True)
-class AudioToText(TaskBase):
+class AudioToText(Task):
     """The task (see task.py): speech -> text."""
 
-    score: ClassVar[str] = "dev_accuracy"
-    measure: ClassVar[str] = "words right"
-    unit: ClassVar[str] = "%"
+    score: ClassVar[Score] = Score("dev_accuracy", "words right", "%")
     item: ClassVar[str] = "utterances"
     dev_batch: ClassVar[int] = 16
     fixed: ClassVar[tuple[str, ...]] = (
@@ -171,7 +161,7 @@ class AudioToText(TaskBase):
         memory = model.encode(batch.source, batch.lengths)
         logits = model.decode(batch.target[:, :-1], memory, batch.lengths)
         assert isinstance(logits, Tensor)
-        found = {"decoder": text_loss(self.loss.decoder, logits, batch.target[:, 1:])}
+        found = {"decoder": text_loss(self.loss, logits, batch.target[:, 1:])}
         if self.model.ctc:
             found["ctc"] = self.loss.ctc_weight * ctc_loss(model.ctc(memory), batch.lengths, batch.answers)
         return found
@@ -250,12 +240,10 @@ def every_nth(utterances: Sequence[Utterance], n: int) -> tuple[list[Utterance],
     Raises:
         UsageError: no speaker has so many.
     """
-    counts: dict[str, int] = {}
-    rest: list[Utterance] = []
-    chosen: list[Utterance] = []
+    counts, rest, chosen = Counter[str](), list[Utterance](), list[Utterance]()
     for utterance in utterances:
-        count = counts[utterance.speaker] = counts.get(utterance.speaker, 0) + 1
-        (rest if count % n else chosen).append(utterance)
+        counts[utterance.speaker] += 1
+        (rest if counts[utterance.speaker] % n else chosen).append(utterance)
     if not chosen:
         raise UsageError(f"No speaker has {n} utterances, so that one could choose; lower data.dev_every.")
     return rest, chosen
@@ -276,9 +264,5 @@ def ctc_loss(logits: Tensor, lengths: Tensor, answers: Sequence[Sequence[int]]) 
 @torch.no_grad()
 def heard(logits: Tensor, lengths: Tensor) -> list[list[int]]:
     """Greedy CTC decoding of logits (B, N, V): repeats and blanks are left out."""
-    best = logits.argmax(-1)  # (B, N)
-    found = []
-    for row, length in zip(best, lengths.tolist(), strict=True):
-        symbols = torch.unique_consecutive(row[:length]).tolist()
-        found.append([symbol for symbol in symbols if symbol >= len(SPECIAL)])
-    return found
+    rows = [row[:length] for row, length in zip(logits.float().cpu().numpy(), lengths.tolist(), strict=True)]
+    return [[span.symbol for span in ctc.greedy(row) if span.symbol >= len(SPECIAL)] for row in rows]

@@ -1,7 +1,7 @@
 """The network of audio -> text in a recipe's [model]: its sizes and its initial weights."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -19,10 +19,11 @@ from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.models.audio_transformer.network.pretrained_front import PretrainedFront
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.training.pretrained import EXAMPLE
+from unbraid.training.tasks.transformer import TransformerModel
 
 
-@dataclass(frozen=True)
-class AudioTextModel:
+@dataclass(frozen=True, kw_only=True)
+class AudioTextModel(TransformerModel):
     """The sizes of the network, but for those of the text, which follow from the data, and of a pretrained encoder."""
 
     source: Literal["spectrogram", "waveform", "wav2vec2"]
@@ -32,17 +33,13 @@ class AudioTextModel:
     pretrained: str = ""  # for wav2vec2: a folder, a model, or a name on the hub (see pretrained.py)
     frozen: bool = True  # the pretrained encoder stays as it is; or it is trained, too
     features: int = 96
-    heads: int = 4
     hidden: int = 384
-    encoder_layers: int = 3
     decoder_layers: int = 1
     positions: Literal["sinusoidal", "rotary"] = "rotary"
     ctc: bool = True  # the encoder predicts the text, too, with the times of words
-    dropout: float = 0.1  # in training
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
+        super().__post_init__()
         if self.kernels and self.source == "spectrogram":
             raise ValueError("kernels are a waveform's; take them out.")
         if self.source == "wav2vec2" and (self.kernels or self.strides):
@@ -63,9 +60,8 @@ class AudioTextModel:
 
     def between(self, bins: int, symbols: int, trunk: Trunk | None = None) -> AudioTransformerConfig:
         """The network's sizes for the source and the given number of symbols."""
-        names = ("features", "heads", "hidden", "encoder_layers", "decoder_layers", "positions", "ctc")
-        sizes: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return AudioTransformerConfig(source=self.side(bins, trunk), target=TextSide(symbols), **sizes)
+        sides, sizes = (self.side(bins, trunk), TextSide(symbols)), self.sizes
+        return AudioTransformerConfig(*sides, decoder_layers=self.decoder_layers, ctc=self.ctc, **sizes)
 
     def network(self, geometry: AudioTransformerConfig, trunk: Trunk | None) -> AudioTransformer:
         """A new network, with pretrained weights where there are any."""

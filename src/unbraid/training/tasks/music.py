@@ -10,33 +10,33 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import Dataset, default_collate
 
 from unbraid.corpora import Song, find_songs
 from unbraid.dsp.arrays import FloatArray
 from unbraid.errors import ModelError, UsageError
+from unbraid.files.ranges import Range
 from unbraid.hub.spec import Spectral
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.unet.network import UNets
 from unbraid.tasks.separation import fronts
 from unbraid.training.data.remixing import Remixing
 from unbraid.training.data.songs import SongCrops, SongPieces
-from unbraid.training.recipe_reader import check_least
-from unbraid.training.tasks.task import TaskBase
+from unbraid.training.tables import Positive, Table, Whole
+from unbraid.training.tasks.task import Score, Task
 from unbraid.training.warm_start import ancestors, nets_taken, trunk_taken
 
 SILENT_POWER = 1e-7  # mean power of a stem that a song lacks
-QUIET = 1e-3  # of magnitudes: crops below it do not count as much as the others
+QUIET = 1e-3  # mean magnitude below which the loss of a crop is not made relative in full
 
 
 @dataclass(frozen=True)
-class MusicData:
+class MusicData(Table):
     """The training and dev data."""
 
     folders: tuple[str, ...]  # of songs
@@ -45,15 +45,14 @@ class MusicData:
     layout: str = "auto"
     train: str = "train"  # splits
     dev: str = "dev"
-    sample_rate: int = 44100
-    epoch_crops: int = 8000
-    dev_seconds: float = 40.0  # the middle of each song
-    dev_songs: int = 0  # the number of songs to use; 0: all
-    workers: int = 0  # processes that read and mix; 0: the training process itself
+    sample_rate: Positive = 44100
+    epoch_crops: Positive = 8000
+    dev_seconds: Annotated[float, Range(1, math.inf)] = 40.0  # the middle of each song
+    dev_songs: Whole = 0  # the number of songs to use; 0: all
+    workers: Whole = 0  # processes that read and mix; 0: the training process itself
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "sample_rate", "epoch_crops", "dev_seconds")
-        check_least(self, 0, "dev_songs", "workers")
+        super().__post_init__()
         if not self.folders:
             raise ValueError("folders must name at least one folder of songs.")
         if len(set(self.stems)) < max(2, len(self.stems)):
@@ -72,12 +71,10 @@ class SpectralLoss:
 
 
 @dataclass(frozen=True)
-class Music(TaskBase):
+class Music(Task):
     """The task (see task.py): the sum of stems (B, S, 2, T) -> the stems."""
 
-    score: ClassVar[str] = "dev_usdri"
-    measure: ClassVar[str] = "uSDRi"
-    unit: ClassVar[str] = "dB"
+    score: ClassVar[Score] = Score("dev_usdri", "uSDRi", "dB")
     item: ClassVar[str] = "song"
     dev_batch: ClassVar[int] = 1
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.stems", "data.epoch_crops", "spectral.")
@@ -94,9 +91,9 @@ class Music(TaskBase):
             raise ValueError(f"[model] stems is {self.model.stems}, but [data] stems names {stems}; make them agree.")
         if self.model.channels != 2:
             raise ValueError(f"[model] channels must be 2, as songs are stereo; got {self.model.channels}.")
-        if s.hop_samples < 1 or s.frame_samples != 4 * s.hop_samples:
+        if s.frame_samples != 4 * s.hop_samples:
             raise ValueError(f"[spectral] frame_samples must be 4 times hop_samples ({s.hop_samples}).")
-        if s.frames < 1 or s.bins < 1 or s.frames % multiple or s.bins % multiple or s.bins > s.frame_samples // 2 + 1:
+        if s.frames % multiple or s.bins % multiple:
             raise ValueError(
                 f"[spectral] frames and bins must be multiples of {multiple} (2 to the number of [model] filters), and "
                 f"bins at most {s.frame_samples // 2 + 1}; got {s.frames} and {s.bins}."
@@ -108,11 +105,6 @@ class Music(TaskBase):
     def parts(self) -> tuple[str, ...]:
         """The stems."""
         return self.data.stems
-
-    @property
-    def geometry(self) -> UNetConfig:
-        """The table [model] itself."""
-        return self.model
 
     @property
     def epoch_items(self) -> int:
@@ -132,7 +124,7 @@ class Music(TaskBase):
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         return network
 
-    def training_data(self, seed: int, together: int) -> Dataset[Any]:
+    def training_data(self, seed: int, together: int) -> SongCrops:
         """Crops whose stems are remixed at every position."""
         data = self.data
         songs = [self._songs(folder, data.train) for folder in data.folders]
@@ -151,11 +143,6 @@ class Music(TaskBase):
             raise missing[0]
         songs = songs[: data.dev_songs or None]
         return SongPieces(songs, data.stems, sample_rate=data.sample_rate, seconds=data.dev_seconds)
-
-    def collate(self, items: list[Tensor]) -> Tensor:
-        """Crops of the same length as stems (B, S, 2, T)."""
-        stems: Tensor = default_collate(items)
-        return stems
 
     def losses(self, model: nn.Module, batch: Tensor) -> dict[str, Tensor]:
         """The distance of magnitudes for each stem."""
@@ -279,8 +266,8 @@ def separate(model: nn.Module, mixture: Tensor, spectral: Spectral, *, side: boo
 def improvements(estimates: Tensor, stems: Tensor) -> Tensor:
     """Improvement of uSDR on the mixture in dB of each stem: (S, C, T) twice -> (S,).
 
-    NaN where there is nothing to tell: the stem is not in the song, or there is no other one. An estimate that is not
-    finite is infinitely bad.
+    NaN where there is none: the stem is not in the song, or there is no other one. An estimate that is not finite is
+    infinitely bad.
     """
     mixture = stems.sum(0)
     before, after = ((stems - heard).square().mean((-2, -1)) for heard in (mixture, estimates))  # (S,)

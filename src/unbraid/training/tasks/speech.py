@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import Dataset
 
 from unbraid.corpora import Clip, Mixture, Wanted, find_mixtures, find_noises, find_speakers
+from unbraid.corpora.noise import AddedNoise
 from unbraid.errors import UsageError
 from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
@@ -23,9 +24,8 @@ from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import chunk
 from unbraid.training import losses
 from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing
-from unbraid.training.recipe_reader import check_least
-from unbraid.training.tasks.task import TaskBase
-from unbraid.training.warm_start import voices_taken
+from unbraid.training.tables import Positive, Table, Whole
+from unbraid.training.tasks.task import Score, Task
 
 SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
 # The axis along which a layer has one block for each source: of a SepFormer, a Conv-TasNet, a band-split Transformer.
@@ -36,27 +36,26 @@ Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
 
 
 @dataclass(frozen=True)
-class Data:
+class Data(Table):
     """The training and dev data."""
 
     folder: str
     layout: str = "auto"
     train: str = "train"  # splits
     dev: str = "dev"
-    sample_rate: int = 8000
+    sample_rate: Positive = 8000
     condition: str = "clean"
     mode: Literal["min", "max"] = "min"
     dynamic: bool = True  # mixtures are drawn anew, never twice the same; else those of the folder
     speakers: float = 1.0  # share of the training speakers to use, spread evenly over the list
-    epoch_mixtures: int = 20000
-    dev_mixtures: int = 0  # the number of mixtures to use; 0: all
+    epoch_mixtures: Positive = 20000
+    dev_mixtures: Whole = 0  # the number of mixtures to use; 0: all
     dev_voices: tuple[int, ...] = ()  # numbers of voices in the dev mixtures; empty: as many as the network has outputs
-    workers: int = 0  # processes that read and mix; 0: the training process itself
+    workers: Whole = 0  # processes that read and mix; 0: the training process itself
     noise: str = ""  # folder of noises for dynamic mixing; empty: the data folder's own
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "sample_rate", "epoch_mixtures")
-        check_least(self, 0, "dev_mixtures", "workers")
+        super().__post_init__()
         if not 0 < self.speakers <= 1:
             raise ValueError(f"speakers must be above 0 and at most 1, got {self.speakers}.")
 
@@ -71,16 +70,15 @@ class Loss:
 
 
 @dataclass(frozen=True)
-class Speech(TaskBase):
+class Speech(Task):
     """The task (see task.py): mixture (B, T) -> voices (B, S, T)."""
 
-    score: ClassVar[str] = "dev_si_sdri"
-    measure: ClassVar[str] = "SI-SDRi"
-    unit: ClassVar[str] = "dB"
+    score: ClassVar[Score] = Score("dev_si_sdri", "SI-SDRi", "dB")
     item: ClassVar[str] = "mixture"
     dev_batch: ClassVar[int] = 1
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.dynamic", "data.epoch_mixtures")
     parts: ClassVar[tuple[str, ...]] = ("voices",)
+    per_source: ClassVar[Mapping[str, int]] = PER_SOURCE
 
     model: Config
     data: Data
@@ -96,11 +94,6 @@ class Speech(TaskBase):
             )
         if (most := max((*self.data.dev_voices, len(self.mixing.voice_shares)))) > self.model.sources:
             raise ValueError(f"{most} voices are asked for, but [model] sources is {self.model.sources}.")
-
-    @property
-    def geometry(self) -> Config:
-        """The table [model] itself."""
-        return self.model
 
     @property
     def epoch_items(self) -> int:
@@ -141,8 +134,8 @@ class Speech(TaskBase):
             noises=self._noises(folder),
         )
 
-    def dev_data(self) -> FixedMixtures:
-        """The fixed mixtures of the dev split, whole."""
+    def dev_data(self, noise: AddedNoise | None = None) -> FixedMixtures:
+        """The fixed mixtures of the dev split, whole, with noise or as they are."""
         folder = self._folder()
         mixtures: list[Mixture] = []
         for voices in self.data.dev_voices or (self.model.sources,):
@@ -150,12 +143,8 @@ class Speech(TaskBase):
             mixtures += found[: self.data.dev_mixtures or None]
         if not mixtures:
             raise UsageError(f"{folder} has no dev mixtures: nothing is in its split {self.data.dev}.")
-        return FixedMixtures(mixtures, sample_rate=self.data.sample_rate, sources=self.model.sources)
-
-    def collate(self, items: list[Batch]) -> Batch:
-        """Mixtures (B, T) and their sources (B, S, T)."""
-        mixture, sources = default_collate(items)
-        return mixture, sources
+        sources, rate = self.model.sources, self.data.sample_rate
+        return FixedMixtures(mixtures, sample_rate=rate, sources=sources, noise=noise)
 
     def losses(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """The recipe's loss under the best order of the voices."""
@@ -167,10 +156,6 @@ class Speech(TaskBase):
         mixture, sources = batch
         estimates = model.forward(mixture)  # not the compiled one: each mixture has another length
         return {"voices": improvement(estimates, sources, mixture)}
-
-    def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
-        """Take over weights; layers with a block for each source take as many blocks as both have."""
-        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], PER_SOURCE, path))
 
     def record(self) -> dict[str, Any]:
         """The sample rate, and whether the outputs have a level of their own."""

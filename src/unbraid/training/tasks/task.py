@@ -6,41 +6,42 @@ recipe.FAMILIES.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
+
+from unbraid.training.warm_start import voices_taken
 
 Batch = Any  # a task's own tuple of tensors
+Items = Dataset[Any] | Sequence[Any]  # by position
+
+
+@dataclass(frozen=True)
+class Score:
+    """The score that a task is judged by; higher is better."""
+
+    name: str  # a column of log.csv and a key of best.pt
+    measure: str  # its name in messages
+    unit: Literal["dB", "%"]
 
 
 class Task(Protocol):
-    """A network, its data, its loss and its score."""
+    """A network, its data, its loss and its score. Tasks inherit from it what most of them have in common."""
 
     item: ClassVar[str]  # the name of a dev item, in messages
     dev_batch: ClassVar[int]  # dev items in a batch; 1 where their lengths differ
     fixed: ClassVar[tuple[str, ...]]  # prefixes of values that may not change when a run is resumed
+    per_source: ClassVar[Mapping[str, int]] = {}  # see `warm_start.voices_taken`
+
+    model: Any  # the table [model] of the recipe, a dataclass
+    data: Any  # the table [data]
 
     @property
-    def score(self) -> str:
-        """The name of the dev score, a column of log.csv and a key of best.pt; higher is better."""
-        ...
-
-    @property
-    def measure(self) -> str:
-        """The name of the score in messages."""
-        ...
-
-    @property
-    def unit(self) -> str:
-        """The unit of the score: "dB" or "%"."""
-        ...
-
-    @property
-    def model(self) -> Any:
-        """The table [model] of the recipe, a dataclass."""
-        ...
+    def score(self) -> Score:
+        """The dev score."""
 
     @property
     def geometry(self) -> Any:
@@ -49,68 +50,62 @@ class Task(Protocol):
         Raises:
             UsageError: the sizes follow from the data, and these are missing.
         """
-        ...
+        return self.model
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The parts of the loss and the score, such as stems; if there are several, each is logged."""
-        ...
 
     @property
     def epoch_items(self) -> int:
         """Training items in an epoch."""
-        ...
 
     @property
     def workers(self) -> int:
         """Processes that prepare batches; 0: the training process itself."""
-        ...
+        workers: int = self.data.workers
+        return workers
 
     @property
     def source(self) -> str:
-        """The training data in a few words, for the model card."""
-        ...
+        """The training data in a few words, for the model card: the name of the data folder, and its split."""
+        return f"{Path(self.data.folder).name} ({self.data.train})"
 
     def network(self) -> nn.Module:
         """A new network, initialised from torch's random generator."""
-        ...
 
-    def training_data(self, seed: int, together: int) -> Dataset[Any]:
-        """The training items by position; a dataset with a length is shuffled and repeated.
+    def training_data(self, seed: int, together: int) -> Items:
+        """The training items by position; if there is a last one, they are shuffled and repeated.
 
         `together` items form a batch, for datasets that group items of similar length.
 
         Raises:
             UsageError: the data are missing.
         """
-        ...
 
-    def dev_data(self) -> Dataset[Any]:
+    def dev_data(self) -> Items:
         """The dev items, a dataset with a length.
 
         Raises:
             UsageError: the data are missing.
         """
-        ...
 
     def collate(self, items: list[Any]) -> Batch:
-        """A batch of items."""
-        ...
+        """A batch of items, by default of one size."""
+        return default_collate(items)
 
     def losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """The loss of each part; training minimises their sum."""
-        ...
 
     def scores(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """The scores (n,) of the dev items in a batch for each part, without parts that the items lack.
 
         The dev score is the mean over all of them. The network runs as it does in use, greedily where it decodes.
         """
-        ...
 
     def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
-        """The networks for gradient clipping, each by its own norm."""
-        ...
+        """The networks for gradient clipping, each by its own norm; by default the whole."""
+        return (model,)
 
     def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
         """Start from the weights of another model; `saved` is the content of its best.pt.
@@ -118,15 +113,13 @@ class Task(Protocol):
         Raises:
             ModelError: the other model has another architecture or other sizes.
         """
-        ...
+        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], self.per_source, path))
 
     def record(self) -> dict[str, Any]:
         """The entries of best.pt besides weights and sizes: sample rate, stems, vocabularies, …"""
-        ...
 
     def describe(self, batch: Batch) -> dict[str, str]:
         """A batch and the network's view of it in words, for a dry run."""
-        ...
 
     def check_export(self) -> None:
         """Check before training that the result can be exported.
@@ -134,28 +127,3 @@ class Task(Protocol):
         Raises:
             UsageError: this kind of network has no model folder.
         """
-        ...
-
-
-class TaskBase:
-    """The parts of a Task that most tasks have in common."""
-
-    data: Any  # the table [data] of the recipe
-
-    @property
-    def workers(self) -> int:
-        """`data.workers`: processes that prepare batches."""
-        workers: int = self.data.workers
-        return workers
-
-    @property
-    def source(self) -> str:
-        """The name of the data folder, and its split."""
-        return f"{Path(self.data.folder).name} ({self.data.train})"
-
-    def clipped(self, model: nn.Module) -> Sequence[nn.Module]:
-        """The whole network: gradients are clipped by one norm."""
-        return (model,)
-
-    def check_export(self) -> None:
-        """Nothing to refuse: the network has a model folder."""

@@ -9,12 +9,11 @@ The dev score is 100 % minus the phoneme error rate of greedy decoding, to the c
 vocabularies are those of the training split, and are stored with the weights.
 """
 
-import dataclasses
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -26,71 +25,59 @@ from unbraid.evaluation.text.scoring import closest
 from unbraid.hub.vocabulary import BEGIN, END, PADDING, SPECIAL, Vocabulary
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.audio_transformer.network.model import AudioTransformer
-from unbraid.training.data.text import TextBatch, TextPair, TextPairs, TextQuestions, text_batch
-from unbraid.training.recipe_reader import check_least
+from unbraid.training.data.length_buckets import Bunched
+from unbraid.training.data.text import TextBatch, TextPair, bunched, text_batch
+from unbraid.training.tables import Positive, Table, Whole
 from unbraid.training.tasks.greedy import Follows, decode
-from unbraid.training.tasks.task import TaskBase
-from unbraid.training.warm_start import voices_taken
+from unbraid.training.tasks.task import Score, Task
+from unbraid.training.tasks.transformer import TransformerModel
 
 
-@dataclass(frozen=True)
-class TextModel:
+@dataclass(frozen=True, kw_only=True)
+class TextModel(TransformerModel):
     """The sizes of the network, but for those of its two ends, which follow from the data."""
 
-    features: int = 192
-    heads: int = 4
-    hidden: int = 768
-    encoder_layers: int = 3
     decoder_layers: int = 3
-    positions: Literal["sinusoidal", "rotary"] = "sinusoidal"
-    dropout: float = 0.1  # in training
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
+        super().__post_init__()
         self.between(len(SPECIAL) + 1, len(SPECIAL) + 1)  # refuses sizes that do not go together
 
     def between(self, source: int, target: int) -> AudioTransformerConfig:
         """The network's sizes for vocabularies of the given sizes."""
-        sizes = dataclasses.asdict(self)
-        del sizes["dropout"]
-        return AudioTransformerConfig(source=TextSide(source), target=TextSide(target), **sizes)
+        sides = TextSide(source), TextSide(target)
+        return AudioTransformerConfig(*sides, decoder_layers=self.decoder_layers, **self.sizes)
 
 
 @dataclass(frozen=True)
-class TextData:
+class TextData(Table):
     """The training and dev data."""
 
     dictionary: str  # a file like cmudict.dict, or its folder
     train: str = "train"  # splits
     dev: str = "dev"
-    epoch_words: int = 100_000
-    dev_words: int = 0  # the number of words to use; 0: all
-    workers: int = 0  # processes that prepare batches; 0: the training process itself
-
-    def __post_init__(self) -> None:
-        check_least(self, 1, "epoch_words")
-        check_least(self, 0, "dev_words", "workers")
+    epoch_words: Positive = 100_000
+    dev_words: Whole = 0  # the number of words to use; 0: all
+    workers: Whole = 0  # processes that prepare batches; 0: the training process itself
 
 
 @dataclass(frozen=True)
-class TextLoss:
+class TextLoss(Table):
     """The loss: cross-entropy."""
 
     smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.smoothing < 1:
             raise ValueError(f"smoothing must be at least 0 and below 1, got {self.smoothing}.")
 
 
 @dataclass(frozen=True)
-class Text(TaskBase):
+class Text(Task):
     """The task (see task.py): words as letters -> phonemes."""
 
-    score: ClassVar[str] = "dev_accuracy"
-    measure: ClassVar[str] = "phonemes right"
-    unit: ClassVar[str] = "%"
+    score: ClassVar[Score] = Score("dev_accuracy", "phonemes right", "%")
     item: ClassVar[str] = "words"
     dev_batch: ClassVar[int] = 256
     fixed: ClassVar[tuple[str, ...]] = ("data.epoch_words",)
@@ -125,16 +112,16 @@ class Text(TaskBase):
         """A new audio Transformer from text to text."""
         return AudioTransformer(self.geometry, self.model.dropout)
 
-    def training_data(self, seed: int, together: int) -> TextPairs:
+    def training_data(self, seed: int, together: int) -> Bunched:
         """Words with one of their pronunciations each, grouped by length."""
         pairs = self._pairs(self._entries)
         each = [TextPair(pair.source, (answer,)) for pair in pairs for answer in pair.answers]
-        return TextPairs(each, bunch=together, seed=seed)
+        return bunched(each, bunch=together, seed=seed)
 
-    def dev_data(self) -> TextQuestions:
+    def dev_data(self) -> list[TextPair]:
         """Words with all of their pronunciations."""
         entries = find_pronunciations(Path(self.data.dictionary), self.data.dev)
-        return TextQuestions(self._pairs(entries[: self.data.dev_words or None]))
+        return self._pairs(entries[: self.data.dev_words or None])
 
     def collate(self, items: list[TextPair]) -> TextBatch:
         """A padded batch."""
@@ -155,7 +142,7 @@ class Text(TaskBase):
         """Take over weights of a model with the same symbols."""
         if saved.get("vocabularies") != self.record()["vocabularies"]:
             raise ModelError(f"trainer.init: {path} has other symbols than the data; leave trainer.init out.")
-        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
+        super().start(model, saved, path)
 
     def record(self) -> dict[str, Any]:
         """The vocabularies."""

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -33,42 +33,38 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Spec
 from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import most_seconds, phonemes_of, sentences_of, vocabulary_of
-from unbraid.training.data.spoken import Form, Script, ShuffledTexts, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
-from unbraid.training.recipe_reader import check_least
+from unbraid.training.data.length_buckets import Bunched
+from unbraid.training.data.spoken import Form, Script, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
+from unbraid.training.tables import NonNegative, Positive, Table, Whole
 from unbraid.training.tasks.greedy import Follows, decode
-from unbraid.training.tasks.task import TaskBase
-from unbraid.training.warm_start import voices_taken
+from unbraid.training.tasks.task import Score, Task
+from unbraid.training.tasks.transformer import TransformerModel
 
 DECIBELS = 40  # of a level of 1
 
 
-@dataclass(frozen=True)
-class SpeakModel:
+@dataclass(frozen=True, kw_only=True)
+class SpeakModel(TransformerModel):
     """The sizes of the network, but for those of the text, which follow from the phonemes."""
 
     stride: int = 5  # r, frames at a step
     features: int = 128
-    heads: int = 4
     hidden: int = 384
-    encoder_layers: int = 3
     decoder_layers: int = 3
-    positions: Literal["sinusoidal", "rotary"] = "sinusoidal"
-    dropout: float = 0.0  # in training; too little is learnt, not too much
+    dropout: float = 0.0  # too little is learnt, not too much
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
+        super().__post_init__()
         self.between(len(SPECIAL) + 1, 1)  # refuses sizes that do not go together
 
     def between(self, symbols: int, bins: int) -> AudioTransformerConfig:
         """The network's sizes for the given symbols and mel bands."""
-        names = ("features", "heads", "hidden", "encoder_layers", "decoder_layers", "positions")
-        sizes: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return AudioTransformerConfig(TextSide(symbols), SpectrogramSide(bins, (self.stride,)), **sizes)
+        sides = TextSide(symbols), SpectrogramSide(bins, (self.stride,))
+        return AudioTransformerConfig(*sides, decoder_layers=self.decoder_layers, **self.sizes)
 
 
 @dataclass(frozen=True)
-class SpeakData:
+class SpeakData(Table):
     """The training and dev data."""
 
     folder: str  # with a manifest.csv (see corpora/transcripts.py)
@@ -76,38 +72,32 @@ class SpeakData:
     train: str = "train"  # splits
     dev: str = "dev"
     phonemizer: str = "g2p"  # the model for the pronunciation of words
-    sample_rate: int = 8000
-    epoch_utterances: int = 1000
-    dev_utterances: int = 0  # the number of utterances to use; 0: all
-    workers: int = 0  # processes that prepare batches; 0: the training process itself
-
-    def __post_init__(self) -> None:
-        check_least(self, 1, "sample_rate", "epoch_utterances")
-        check_least(self, 0, "dev_utterances", "workers")
+    sample_rate: Positive = 8000
+    epoch_utterances: Positive = 1000
+    dev_utterances: Whole = 0  # the number of utterances to use; 0: all
+    workers: Whole = 0  # processes that prepare batches; 0: the training process itself
 
 
 @dataclass(frozen=True)
-class SpeakLoss:
+class SpeakLoss(Table):
     """The weights of the losses besides the distance of frames."""
 
-    stop_weight: float = 0.1
-    stop_positive: float = 5.0  # the weight of the last step
-    looking_weight: float = 1.0
+    stop_weight: NonNegative = 0.1
+    stop_positive: NonNegative = 5.0  # the weight of the last step
+    looking_weight: NonNegative = 1.0
     looking_width: float = 0.2  # g
 
     def __post_init__(self) -> None:
-        check_least(self, 0, "stop_weight", "stop_positive", "looking_weight")
+        super().__post_init__()
         if not self.looking_width > 0:
             raise ValueError(f"looking_width must be above 0, got {self.looking_width}.")
 
 
 @dataclass(frozen=True)
-class TextToSpectrogram(TaskBase):
+class TextToSpectrogram(Task):
     """The task (see task.py): text -> speech, as a spectrogram."""
 
-    score: ClassVar[str] = "dev_distance"
-    measure: ClassVar[str] = "distance of levels"
-    unit: ClassVar[str] = "dB"
+    score: ClassVar[Score] = Score("dev_distance", "distance of levels", "dB")
     item: ClassVar[str] = "utterances"
     dev_batch: ClassVar[int] = 32
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.epoch_utterances", "data.phonemizer", "mel.")
@@ -141,9 +131,10 @@ class TextToSpectrogram(TaskBase):
         """A new audio Transformer from text to spectrogram."""
         return AudioTransformer(self.geometry, self.model.dropout)
 
-    def training_data(self, seed: int, together: int) -> ShuffledTexts:
+    def training_data(self, seed: int, together: int) -> Bunched:
         """Texts with their spectrograms, grouped by length."""
-        return ShuffledTexts(SpokenTexts(self._scripts[1], self._form), bunch=together, seed=seed)
+        texts = SpokenTexts(self._scripts[1], self._form)
+        return Bunched(texts, texts.samples, bunch=together, seed=seed)
 
     def dev_data(self) -> SpokenTexts:
         """Texts with their spectrograms, in order."""
@@ -186,7 +177,7 @@ class TextToSpectrogram(TaskBase):
         """Take over weights of a model with the same phonemes."""
         if saved.get("vocabularies") != self.record()["vocabularies"]:
             raise ModelError(f"trainer.init: {path} has other symbols than the phonemizer; leave trainer.init out.")
-        model.load_state_dict(voices_taken(model.state_dict(), saved["model"], {}, path))
+        super().start(model, saved, path)
 
     def record(self) -> dict[str, Any]:
         """The vocabulary, the sample rate and the spectrogram."""

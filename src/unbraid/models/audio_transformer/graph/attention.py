@@ -14,22 +14,18 @@ The graph serves inspection only.
 
 import math
 
-import numpy as np
-
 from unbraid.models.audio_transformer.config import ATTENTION, AudioTransformerConfig, SpectrogramSide, TextSide
 from unbraid.models.audio_transformer.graph.ends import embedded, prenet, read
 from unbraid.models.audio_transformer.graph.model import (
     Pass,
     as_keys,
-    attention_out,
-    feed_forward,
     part_of,
     placed,
     projected,
 )
 from unbraid.models.audio_transformer.layout import signature
 from unbraid.models.onnx.builder import Graph, Tensors
-from unbraid.models.onnx.layers import layer_norm
+from unbraid.models.onnx.layers import attention_out, feed_forward, layer_norm
 
 
 def attention_graph(geometry: AudioTransformerConfig, tensors: Tensors, location: str) -> bytes:
@@ -59,7 +55,7 @@ def _encoder(p: Pass, tokens: str) -> tuple[str, str]:
         layer = f"encoder.layers.{i}"
         q, keys, values = projected(p, f"{layer}.attention", layer_norm(p.graph, f"{layer}.attention_norm", x), turn)
         found.append(_weights(p, q, keys))
-        x = feed_forward(p, layer, attention_out(p, f"{layer}.attention", x, _mixed(p, found[-1], values)))
+        x = feed_forward(p.graph, layer, attention_out(p.graph, f"{layer}.attention", x, _mixed(p, found[-1], values)))
     return layer_norm(p.graph, "encoder.norm", x), p.graph.op("Concat", *found, axis=0)
 
 
@@ -73,12 +69,14 @@ def _decoder(p: Pass, tokens: str, memory: str) -> tuple[str, str]:
         h = layer_norm(p.graph, f"{layer}.self_norm", x)
         q, keys, values = projected(p, f"{layer}.self_attention", h, turn)
         own.append(_weights(p, q, keys, mask))
-        x = attention_out(p, f"{layer}.self_attention", x, _mixed(p, own[-1], values))
+        x = attention_out(p.graph, f"{layer}.self_attention", x, _mixed(p, own[-1], values))
         h = layer_norm(p.graph, f"{layer}.cross_norm", x)
         q = part_of(p, f"{layer}.cross_attention", h, 0)
         keys, values = (as_keys(p, part_of(p, f"{layer}.cross_attention", memory, third)) for third in (1, 2))
         cross.append(_weights(p, q, keys))
-        x = feed_forward(p, layer, attention_out(p, f"{layer}.cross_attention", x, _mixed(p, cross[-1], values)))
+        x = feed_forward(
+            p.graph, layer, attention_out(p.graph, f"{layer}.cross_attention", x, _mixed(p, cross[-1], values))
+        )
     return p.graph.op("Concat", *own, axis=0), p.graph.op("Concat", *cross, axis=0)
 
 
@@ -86,18 +84,17 @@ def _weights(p: Pass, q: str, keys: str, mask: str | None = None) -> str:
     """The attention weights (1, H, M, N) of queries, anything with M·D elements, on keys (1, H, N, D/H)."""
     width = p.geometry.features // p.geometry.heads
     scaled = p.graph.op("Mul", as_keys(p, q), p.graph.constant(1 / math.sqrt(width)))
-    scores = p.graph.op("MatMul", scaled, p.graph.op("Transpose", keys, perm=[0, 1, 3, 2]))
+    scores = p.graph.op("MatMul", scaled, p.graph.transpose(keys, 0, 1, 3, 2))
     return p.graph.op("Softmax", p.graph.op("Add", scores, mask) if mask else scores, axis=-1)
 
 
 def _mixed(p: Pass, weights: str, values: str) -> str:
     """The values (1, H, N, D/H) by their weights: (1, M, H, D/H)."""
-    return p.graph.op("Transpose", p.graph.op("MatMul", weights, values), perm=[0, 2, 1, 3])
+    return p.graph.transpose(p.graph.op("MatMul", weights, values), 0, 2, 1, 3)
 
 
 def _mask(p: Pass) -> str:
     """-∞ where a step comes after the one that asks, else 0: (M, M)."""
-    end = p.graph.op("Squeeze", p.end, p.graph.constant([0]))
-    step = p.graph.op("Range", p.graph.constant(np.int64(0)), end, p.graph.constant(np.int64(1)))
-    later = p.graph.op("Less", p.graph.op("Unsqueeze", step, p.graph.constant([1])), step)
+    step = p.graph.steps(p.end)
+    later = p.graph.op("Less", p.graph.unsqueeze(step, 1), step)
     return p.graph.op("Where", later, p.graph.constant(-math.inf), p.graph.constant(0.0))

@@ -17,14 +17,10 @@ from unbraid.models.audio_transformer.config import (
     WaveSide,
     source_name,
 )
-from unbraid.models.audio_transformer.layout import POST_KERNEL, POST_LAYERS, signature
-from unbraid.models.onnx.builder import Graph
-from unbraid.models.onnx.layers import layer_norm, linear
-from unbraid.models.wav2vec2.graph import Trunk, trunk_tokens
-
-LOUDEST = 5.0  # natural logarithm of an amplitude
-QUIETEST = 1e-7  # power of a step
-FLOAT = 1  # of ONNX
+from unbraid.models.audio_transformer.layout import LOUDEST, POST_KERNEL, POST_LAYERS, QUIETEST, signature
+from unbraid.models.onnx.builder import FLOAT, Graph
+from unbraid.models.onnx.layers import inside, layer_norm, linear
+from unbraid.models.wav2vec2.graph import Backbone, backbone_tokens
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ def read(graph: Graph, geometry: AudioTransformerConfig) -> Source:
         batch, steps = graph.size(name, 0), graph.size(name, 1)
         return Source(embedded(graph, "front", graph.reshape(name, [-1]), features), batch, steps)
     if isinstance(side, PretrainedSide):
-        tokens, shape = trunk_tokens(Trunk(graph, side.encoder, "front.trunk.", "lengths"), name)
+        tokens, shape = backbone_tokens(Backbone(graph, side.encoder, "front.trunk.", "lengths"), name)
         batch, steps = (graph.slice(shape, axis, axis + 1, axis=0) for axis in range(2))
         return Source(linear(graph, "front.project", tokens), batch, steps)
     if isinstance(side, SpectrogramSide):
@@ -53,7 +49,7 @@ def read(graph: Graph, geometry: AudioTransformerConfig) -> Source:
     else:
         found = _analysed(graph, side)
         x = _read_waveform(graph, side, found)  # (B, E, N)
-    tokens = graph.reshape(graph.op("Transpose", x, perm=[0, 2, 1]), [-1, _width(geometry)])
+    tokens = graph.reshape(graph.transpose(x, 0, 2, 1), [-1, _width(geometry)])
     if isinstance(side, WaveSide):
         tokens = layer_norm(graph, f"front.norms.{len(side.strides) - 1}", tokens)
         if not geometry.alters and found:
@@ -79,7 +75,7 @@ def converted(graph: Graph, geometry: AudioTransformerConfig, source: Source, me
     """Aligned: log-mel (B, N·stride, F) or samples (B, N·stride), from the encoder's features (B·N, D)."""
     side = geometry.target
     if isinstance(side, SpectrogramSide):
-        frames = graph.op("Reshape", linear(graph, "back.frames", memory), _by_item(graph, source, side.bins))
+        frames = graph.reshape(linear(graph, "back.frames", memory), source.batch, [-1, side.bins])
         return graph.op("Add", source_name(geometry.source), frames) if geometry.alters else frames
     assert isinstance(side, WaveSide)
     if geometry.alters:
@@ -89,23 +85,23 @@ def converted(graph: Graph, geometry: AudioTransformerConfig, source: Source, me
     else:
         loudest = graph.constant(LOUDEST)
         amplitude = graph.op("Exp", graph.op("Min", linear(graph, "back.amplitude", memory), loudest))
-        phase = graph.op("Reshape", linear(graph, "back.phase", memory), _by_item(graph, source, side.filters))
+        phase = graph.reshape(linear(graph, "back.phase", memory), source.batch, [-1, side.filters])
         phase = graph.reshape(graph.op("Add", phase, _turns(graph, side, source.steps)), [-1, side.filters])
         parts = [graph.op("Mul", amplitude, graph.op(kind, phase)) for kind in ("Cos", "Sin")]
         filters = _channels(graph, source, graph.op("Concat", *parts, axis=1), 2 * side.filters)
     (kernel,), (stride,) = side.kernels, side.strides
     pads = [(kernel - stride) // 2] * 2
-    filters, weight = _inside(graph, filters, 1), graph.weight("back.decoder.weight")
+    filters, weight = inside(graph, filters, "lengths"), graph.weight("back.decoder.weight")
     samples = graph.op("ConvTranspose", filters, weight, strides=[stride], pads=pads)  # (B, 1, N·stride)
-    return graph.op("Squeeze", samples, graph.constant([1]))
+    return graph.squeeze(samples, 1)
 
 
 def post_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
     """The post-net: log_mel (B, N, F) -> refined (B, N, F)."""
-    x = graph.op("Transpose", "log_mel", perm=[0, 2, 1])
+    x = graph.transpose("log_mel", 0, 2, 1)
     for i in range(POST_LAYERS):
         x = _conv(graph, f"back.post.{i}", graph.op("Tanh", x) if i else x, 1, POST_KERNEL // 2)
-    refined = graph.op("Add", "log_mel", graph.op("Transpose", x, perm=[0, 2, 1]))
+    refined = graph.op("Add", "log_mel", graph.transpose(x, 0, 2, 1))
     return graph.model(signature(geometry, "post"), {"refined": refined})
 
 
@@ -117,16 +113,17 @@ def _width(geometry: AudioTransformerConfig) -> int:
 def _read_spectrogram(graph: Graph, side: SpectrogramSide) -> str:
     """Features (B, D, N) of log-mel (B, N·stride, F)."""
     left = side.stride  # frames in a step, from here on
-    x = _inside(graph, graph.op("Transpose", "log_mel", perm=[0, 2, 1]), left)
+    x = inside(graph, graph.transpose("log_mel", 0, 2, 1), "lengths", left)
     for i, stride in enumerate(side.strides):
         left //= stride
-        x = _inside(graph, _conv(graph, f"front.convs.{i}", graph.op("Relu", x) if i else x, stride, 1), left)
+        x = _conv(graph, f"front.convs.{i}", graph.op("Relu", x) if i else x, stride, 1)
+        x = inside(graph, x, "lengths", left)
     return x
 
 
 def _analysed(graph: Graph, side: WaveSide) -> str:
     """The filter outputs of a waveform (B, N·stride): w (B, E, N')."""
-    x = _inside(graph, graph.op("Unsqueeze", "waveform", graph.constant([1])), side.stride)
+    x = inside(graph, graph.unsqueeze("waveform", 1), "lengths", side.stride)
     pads = (side.kernels[0] - side.strides[0]) // 2
     return graph.op("Relu", _conv(graph, "front.convs.0", x, side.strides[0], pads))
 
@@ -135,10 +132,10 @@ def _read_waveform(graph: Graph, side: WaveSide, x: str) -> str:
     """The further convolutions over filter outputs: (B, E, N)."""
     left = side.stride // side.strides[0]  # steps of the convolution before in a step, from here on
     if len(side.strides) == 1:
-        return _inside(graph, x, 1)
+        return inside(graph, x, "lengths")
     for i, (kernel, stride) in enumerate(zip(side.kernels[1:], side.strides[1:], strict=True), 1):
-        normed = layer_norm(graph, f"front.norms.{i - 1}", graph.op("Transpose", x, perm=[0, 2, 1]))
-        x = _inside(graph, graph.op("Transpose", normed, perm=[0, 2, 1]), left)
+        normed = layer_norm(graph, f"front.norms.{i - 1}", graph.transpose(x, 0, 2, 1))
+        x = inside(graph, graph.transpose(normed, 0, 2, 1), "lengths", left)
         x = graph.op("Relu", _conv(graph, f"front.convs.{i}", x, stride, (kernel - stride) // 2))
         left //= stride
     return x
@@ -147,7 +144,7 @@ def _read_waveform(graph: Graph, side: WaveSide, x: str) -> str:
 def _level(graph: Graph, side: WaveSide, found: str) -> str:
     """log10 of the power of the filter outputs (B, E, N') at each step: tokens (B·N, 1)."""
     left = side.stride // side.strides[0]
-    found = _inside(graph, found, left)
+    found = inside(graph, found, "lengths", left)
     power = graph.op("ReduceMean", graph.op("Mul", found, found), graph.constant([1]), keepdims=0)  # (B, N')
     power = graph.op("ReduceMean", graph.reshape(power, [-1, left]), graph.constant([1]), keepdims=1)  # (B·N, 1)
     logarithm = graph.op("Log", graph.op("Add", power, graph.constant(QUIETEST)))
@@ -157,9 +154,7 @@ def _level(graph: Graph, side: WaveSide, found: str) -> str:
 def _turns(graph: Graph, side: WaveSide, steps: str) -> str:
     """By how much the tone of each filter has turned at each step: (N, E)."""
     period = 2 * max(1, side.filters - 1)
-    end = graph.op("Squeeze", steps, graph.constant([0]))
-    step = graph.op("Range", graph.constant(np.int64(0)), end, graph.constant(np.int64(1)))
-    samples = graph.op("Mul", graph.op("Unsqueeze", step, graph.constant([1])), graph.constant([side.stride]))
+    samples = graph.op("Mul", graph.unsqueeze(graph.steps(steps), 1), graph.constant([side.stride]))
     places = graph.op("Mul", samples, graph.constant(np.arange(side.filters)))
     places = graph.op("Cast", graph.op("Mod", places, graph.constant([period])), to=FLOAT)
     return graph.op("Mul", places, graph.constant(2 * math.pi / period))
@@ -170,20 +165,6 @@ def _conv(graph: Graph, name: str, x: str, stride: int, pads: int) -> str:
     return graph.op("Conv", x, graph.weight(f"{name}.weight"), *bias, strides=[stride], pads=[pads, pads])
 
 
-def _inside(graph: Graph, x: str, in_step: int) -> str:
-    """x (B, C, N·in_step) with zeros from lengths (B,) · in_step on."""
-    end = graph.op("Squeeze", graph.size(x, 2), graph.constant([0]))
-    place = graph.op("Range", graph.constant(np.int64(0)), end, graph.constant(np.int64(1)))
-    limits = graph.op("Mul", "lengths", graph.constant(np.int64(in_step))) if in_step > 1 else "lengths"
-    counts = graph.op("Less", place, graph.op("Unsqueeze", limits, graph.constant([1, 2])))  # (B, 1, N·in_step)
-    return graph.op("Mul", x, graph.op("Cast", counts, to=FLOAT))
-
-
 def _channels(graph: Graph, source: Source, x: str, width: int) -> str:
     """Tokens (B·N, E) as (B, E, N)."""
-    return graph.op("Transpose", graph.op("Reshape", x, _by_item(graph, source, width)), perm=[0, 2, 1])
-
-
-def _by_item(graph: Graph, source: Source, width: int) -> str:
-    """The shape (B, N, E)."""
-    return graph.op("Concat", source.batch, graph.constant([-1, width]), axis=0)
+    return graph.transpose(graph.reshape(x, source.batch, [-1, width]), 0, 2, 1)

@@ -1,4 +1,4 @@
-"""The audio Transformer of `models.audio_transformer` as ONNX graphs over the same weights.
+"""The audio Transformer as ONNX graphs over the same weights.
 
     encoder   source, lengths (B,) -> the keys and values of every decoder layer, cross_keys and cross_values; with CTC
               also ctc_logits (B, N, V)
@@ -20,10 +20,18 @@ import numpy as np
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.audio_transformer.graph.ends import Source, converted, embedded, post_graph, prenet, read
 from unbraid.models.audio_transformer.layout import signature
-from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
-from unbraid.models.onnx.layers import add, angles, layer_norm, linear, positions, product, rotated, rotation, third_of
-
-INT32 = 6  # of ONNX
+from unbraid.models.onnx.builder import CONTRIB, INT32, Graph, Tensors
+from unbraid.models.onnx.layers import (
+    angles,
+    attention_out,
+    feed_forward,
+    layer_norm,
+    linear,
+    positions,
+    rotated,
+    rotation,
+    third_of,
+)
 
 
 @dataclass(frozen=True)
@@ -62,12 +70,12 @@ def _encoded(graph: Graph, geometry: AudioTransformerConfig) -> tuple[Pass, Sour
         layer = f"encoder.layers.{i}"
         q, keys, values = projected(p, f"{layer}.attention", layer_norm(graph, f"{layer}.attention_norm", x), turn)
         y = graph.op("MultiHeadAttention", q, keys, values, "", lengths, domain=CONTRIB, num_heads=geometry.heads)
-        x = feed_forward(p, layer, attention_out(p, f"{layer}.attention", x, y))
+        x = feed_forward(graph, layer, attention_out(graph, f"{layer}.attention", x, y))
     return p, source, layer_norm(graph, "encoder.norm", x)
 
 
 def _asked(p: Pass, memory: str) -> dict[str, str]:
-    """The keys and values of the decoder's layers for a memory, and the CTC logits."""
+    """The encoder's outputs: keys and values of the decoder's layers for a memory, and CTC logits."""
     g = p.geometry
     cross = [
         [as_keys(p, part_of(p, f"decoder.layers.{i}.cross_attention", memory, third)) for i in range(g.decoder_layers)]
@@ -81,7 +89,7 @@ def _asked(p: Pass, memory: str) -> dict[str, str]:
 
 
 def _decoder_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
-    """Write one step."""
+    """The graph of one step of the decoder."""
     past = graph.size("self_keys", 3)  # n
     end = graph.op("Add", past, graph.constant([1]))
     written = "symbols" if isinstance(geometry.target, TextSide) else "frames"
@@ -100,21 +108,21 @@ def _decoder_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
         for all_layers, one in zip(kept, both, strict=True):
             all_layers.append(one)
         y = graph.op("MultiHeadAttention", q, *both, domain=CONTRIB, num_heads=geometry.heads)
-        x = attention_out(p, f"{layer}.self_attention", x, y)
+        x = attention_out(graph, f"{layer}.self_attention", x, y)
         q = _sequences(p, part_of(p, f"{layer}.cross_attention", layer_norm(graph, f"{layer}.cross_norm", x), 0))
         cross = [_layer(graph, name, i) for name in ("cross_keys", "cross_values")]
         y = graph.op("MultiHeadAttention", q, *cross, "", p.lengths, domain=CONTRIB, num_heads=geometry.heads)
-        x = feed_forward(p, layer, attention_out(p, f"{layer}.cross_attention", x, y))
+        x = feed_forward(graph, layer, attention_out(graph, f"{layer}.cross_attention", x, y))
     return _decoder_model(p, layer_norm(graph, "decoder.norm", x), kept)
 
 
 def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> bytes:
-    """The decoder's graph, up from the features (B, D) of its last layer."""
+    """The finished graph, from the features (B, D) of the decoder's last layer on."""
     g = p.geometry
     if isinstance(g.target, TextSide):
         follows = {"logits": linear(p.graph, "back.symbols", top)}
     else:
-        stop = p.graph.op("Squeeze", linear(p.graph, "back.stop", top), p.graph.constant([1]))
+        stop = p.graph.squeeze(linear(p.graph, "back.stop", top), 1)
         follows = {"new_frames": linear(p.graph, "back.frames", top), "stop": stop}
     names = ("new_self_keys", "new_self_values")
     new = {name: _stacked(p, layers) for name, layers in zip(names, kept, strict=True)}
@@ -136,7 +144,7 @@ def projected(p: Pass, name: str, h: str, turn: tuple[str, str] | None) -> tuple
     k, v = f"{q}.1", f"{q}.2"
     if turn:
         q, k = (rotated(p.graph, _heads(p, part), turn, p.geometry.features // p.geometry.heads) for part in (q, k))
-        return _sequences(p, q), p.graph.op("Transpose", k, perm=[0, 2, 1, 3]), as_keys(p, v)
+        return _sequences(p, q), p.graph.transpose(k, 0, 2, 1, 3), as_keys(p, v)
     return _sequences(p, q), as_keys(p, k), as_keys(p, v)
 
 
@@ -146,34 +154,20 @@ def part_of(p: Pass, name: str, h: str, third: int) -> str:
     return p.graph.op("Gemm", h, *rows, transB=1)
 
 
-def attention_out(p: Pass, name: str, x: str, y: str) -> str:
-    """x + the heads y (B, N, D) through the attention's last layer: tokens."""
-    y = product(p.graph, f"{name}.out_proj", p.graph.reshape(y, [-1, p.geometry.features]))
-    return add(p.graph, x, y, f"{name}.out_proj.bias")
-
-
-def feed_forward(p: Pass, layer: str, x: str) -> str:
-    """Tokens plus the feed-forward of their norm."""
-    h = linear(p.graph, f"{layer}.feed_in", layer_norm(p.graph, f"{layer}.feed_norm", x))
-    return add(p.graph, x, product(p.graph, f"{layer}.feed_out", p.graph.op("Relu", h)), f"{layer}.feed_out.bias")
-
-
 def _sequences(p: Pass, x: str, width: int | None = None) -> str:
     """Anything with B·N·D elements as (B, N, D), or of another width than D."""
-    shape = p.graph.op("Concat", p.batch, p.graph.constant([-1, width or p.geometry.features]), axis=0)
-    return p.graph.op("Reshape", x, shape)
+    return p.graph.reshape(x, p.batch, [-1, width or p.geometry.features])
 
 
 def _heads(p: Pass, x: str) -> str:
     """Tokens (B·N, D) as (B, N, H, D/H)."""
     g = p.geometry
-    shape = p.graph.op("Concat", p.batch, p.graph.constant([-1, g.heads, g.features // g.heads]), axis=0)
-    return p.graph.op("Reshape", x, shape)
+    return p.graph.reshape(x, p.batch, [-1, g.heads, g.features // g.heads])
 
 
 def as_keys(p: Pass, x: str) -> str:
     """Tokens (B·N, D) as keys or values (B, H, N, D/H)."""
-    return p.graph.op("Transpose", _heads(p, x), perm=[0, 2, 1, 3])
+    return p.graph.transpose(_heads(p, x), 0, 2, 1, 3)
 
 
 def _layer(graph: Graph, name: str, i: int) -> str:
@@ -183,4 +177,4 @@ def _layer(graph: Graph, name: str, i: int) -> str:
 
 def _stacked(p: Pass, layers: list[str]) -> str:
     """Keys or values of all layers, (L, B, H, N, D/H)."""
-    return p.graph.op("Concat", *(p.graph.op("Unsqueeze", x, p.graph.constant([0])) for x in layers), axis=0)
+    return p.graph.op("Concat", *(p.graph.unsqueeze(x, 0) for x in layers), axis=0)

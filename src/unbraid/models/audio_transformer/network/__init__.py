@@ -1,15 +1,12 @@
 """The torch modules of the audio Transformer."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from unbraid.models.audio_transformer.config import ATTENTION, AudioTransformerConfig, TextSide, WaveSide, source_name
+from unbraid.models.audio_transformer.config import ATTENTION, TextSide, WaveSide, source_name
 from unbraid.models.audio_transformer.network.attention_maps import attention_maps
 from unbraid.models.audio_transformer.network.model import AudioTransformer
 
-
-def build(geometry: AudioTransformerConfig) -> nn.Module:
-    """The network of these sizes, its weights drawn at random."""
-    return AudioTransformer(geometry)
+build = AudioTransformer
 
 
 def outputs(module: AudioTransformer, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -72,26 +72,23 @@ class AudioTransformer(nn.Module):
         """The frame-aligned target: log-mel (B, N·stride, F) or samples (B, N·stride)."""
         if isinstance(self.front, WaveFront) and isinstance(self.back, WaveMasks):
             w = self.front.analyse(source, lengths)  # (B, E, N)
-            out: Tensor = self.back(self._attend(self.front.features(w, lengths), lengths), lengths, w)
-            return out
+            return self.back(self._attend(self.front.features(w, lengths), lengths), lengths, w)
         altered = (source,) if self.geometry.alters else ()
-        out = self.back(self.encode(source, lengths), lengths, *altered)
-        return out
+        return self.back(self.encode(source, lengths), lengths, *altered)
 
     def decode(
-        self, target: Tensor, memory: Tensor, lengths: Tensor, looks: list[Tensor] | None = None
+        self, target: Tensor, memory: Tensor, lengths: Tensor, cross_weights: list[Tensor] | None = None
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Predict the next step at each step of a target from this and earlier ones.
 
         Of symbols (B, M) logits (B, M, V); of frames (B, M, r·F) the next frames and stop logits (B, M). Padding at a
-        target's end needs no mask: nothing before it sees it. To `looks` is added where each layer looks in the memory,
-        (B, H, M, N).
+        target's end needs no mask: nothing before it sees it. Each layer appends its weights of cross-attention,
+        (B, H, M, N), to a list, if one is given.
         """
         d = self.decoder
         mask = padding_mask(lengths, memory.shape[1])
-        x, _ = d(self.back.embed(target), d.empty_cache(memory), d.keys_values(memory), mask, looks)
-        out: Tensor | tuple[Tensor, Tensor] = self.back(x)
-        return out
+        x, _ = d(self.back.embed(target), d.empty_cache(memory), d.keys_values(memory), mask, cross_weights)
+        return self.back(x)
 
     def prepare(self, source: Tensor, lengths: Tensor) -> KeysValues:
         """Read a source -> every decoder layer's keys and values of it, each (L, B, H, N, D/H)."""
@@ -116,8 +113,7 @@ class AudioTransformer(nn.Module):
         return follows, _stacked(kept)
 
     def _attend(self, x: Tensor, lengths: Tensor) -> Tensor:
-        memory: Tensor = self.encoder(x, padding_mask(lengths, x.shape[1]))
-        return memory
+        return self.encoder(x, padding_mask(lengths, x.shape[1]))
 
 
 def front_of(geometry: AudioTransformerConfig, dropout: float = 0.0) -> Front:

@@ -2,7 +2,7 @@
 
     features = W backbone(waveform)
 
-The backbone (`models.wav2vec2`) is trained with the rest, or frozen: then it stays as published, without dropout and
+The backbone (wav2vec2/network.py) is trained with the rest, or frozen: then it stays as published, without dropout and
 gradients, and only the linear layer behind it is trained. A step is 20 ms in all published models, and N steps are
 (N - 1)·stride + receptive field samples, as the convolutions do not pad.
 """
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from unbraid.models.audio_transformer.config import PretrainedSide
-from unbraid.models.wav2vec2.network import Trunk
+from unbraid.models.wav2vec2.network import Backbone
 
 
 class PretrainedFront(nn.Module):
@@ -23,7 +23,7 @@ class PretrainedFront(nn.Module):
     def __init__(self, side: PretrainedSide, features: int, dropout: float = 0.0):
         super().__init__()
         self.side = side
-        self.trunk = Trunk(side.encoder, dropout)
+        self.trunk = Backbone(side.encoder, dropout)
         self.project = nn.Linear(side.encoder.features, features)
         self.frozen = False
 
@@ -31,8 +31,7 @@ class PretrainedFront(nn.Module):
         """Waveform (B, T), of which lengths (B,) steps count -> features (B, N, D)."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             h = self.trunk(waveform, lengths)
-        out: Tensor = self.project(h)
-        return out
+        return self.project(h)
 
     def take(self, tensors: Mapping[str, Tensor], frozen: bool) -> None:
         """Load pretrained weights, and freeze them or not."""

@@ -20,8 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.models.audio_transformer.config import SpectrogramSide
+from unbraid.models.audio_transformer.layout import POST_KERNEL, POST_LAYERS
 
-POST_LAYERS, POST_KERNEL = 3, 5
 PRENET_DROPOUT = 0.5  # in training; without it the decoder copies the last frames and never learns to read
 
 

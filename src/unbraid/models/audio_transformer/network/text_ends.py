@@ -29,8 +29,7 @@ class TextFront(nn.Module):
 
     def forward(self, symbols: Tensor, lengths: Tensor) -> Tensor:
         """Symbols (B, N) -> embeddings times √D, (B, N, D)."""
-        out: Tensor = self.embedding(symbols) * self.scale
-        return out
+        return self.embedding(symbols) * self.scale
 
 
 class TextBack(nn.Module):
@@ -44,10 +43,8 @@ class TextBack(nn.Module):
 
     def embed(self, symbols: Tensor) -> Tensor:
         """Features (B, M, D) of the symbols (B, M) that the decoder has written."""
-        out: Tensor = self.embedding(symbols) * self.scale
-        return out
+        return self.embedding(symbols) * self.scale
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, M, V) of the next symbol, from the decoder's features (B, M, D)."""
-        out: Tensor = self.symbols(x)
-        return out
+        return self.symbols(x)

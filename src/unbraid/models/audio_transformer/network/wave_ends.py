@@ -23,11 +23,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.models.audio_transformer.config import WaveSide
+from unbraid.models.audio_transformer.layout import LOUDEST, QUIETEST
 from unbraid.models.audio_transformer.network.spectrogram_ends import inside
 
 NORM_EPS = 1e-6
-LOUDEST = 5.0  # natural logarithm of an amplitude
-QUIETEST = 1e-7  # power of a step
 QUIET_START = -2.0  # natural logarithm of the amplitudes that a vocoder begins with
 
 
@@ -68,8 +67,7 @@ class WaveFront(nn.Module):
         x = self.norms[-1](w.transpose(1, 2))  # (B, N, E)
         if self.tells_level:
             x = torch.cat((x, torch.log10(power + QUIETEST)[..., None]), dim=2)
-        out: Tensor = self.project(x)
-        return out
+        return self.project(x)
 
 
 class WaveMasks(nn.Module):
@@ -86,8 +84,7 @@ class WaveMasks(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor, w: Tensor) -> Tensor:
         """Features (B, N, D) and filter outputs w (B, E, N) -> waveform (B, N·stride)."""
         masks = torch.sigmoid(self.mask(x)).transpose(1, 2)  # (B, E, N)
-        waveform: Tensor = self.decoder(inside(w * masks, lengths))[:, 0]
-        return waveform
+        return self.decoder(inside(w * masks, lengths))[:, 0]
 
 
 class WaveBack(nn.Module):
@@ -111,8 +108,7 @@ class WaveBack(nn.Module):
         amplitude = self.amplitude(x).clamp(max=LOUDEST).exp()  # (B, N, E)
         phase = self.phase(x) + phase_advance(self.side, x.shape[1], x)
         parts = torch.cat((amplitude * phase.cos(), amplitude * phase.sin()), dim=2)
-        waveform: Tensor = self.decoder(inside(parts.transpose(1, 2), lengths))[:, 0]
-        return waveform
+        return self.decoder(inside(parts.transpose(1, 2), lengths))[:, 0]
 
 
 def tones(kernel: int, filters: int) -> Tensor:
@@ -122,8 +118,7 @@ def tones(kernel: int, filters: int) -> Tensor:
     angle = math.pi * (torch.arange(count, dtype=torch.float64)[:, None] + 0.5) / count * time
     window = torch.hann_window(kernel, periodic=False, dtype=torch.float64).clamp(min=1e-3).sqrt()
     each = torch.cat((angle.cos(), -angle.cos(), angle.sin(), -angle.sin())) * window
-    out: Tensor = (each / kernel**0.5).float()[:filters]
-    return out
+    return (each / kernel**0.5).float()[:filters]
 
 
 def phase_advance(side: WaveSide, steps: int, like: Tensor) -> Tensor:
