@@ -102,5 +102,5 @@ def test_models_that_are_not_there_or_do_something_else(unbraid_command, speech_
     outcome = unbraid_command("phonemize", "cat", "-m", speech_folder)
     assert outcome.code == 2
     assert outcome.errors == [
-        "error: tiny-speech is a sepformer, which writes no text symbol by symbol; choose an audio Transformer."
+        "error: tiny-speech does not write texts step by step; choose an audio Transformer that does."
     ]

@@ -130,5 +130,7 @@ def test_overwriting_is_asked_for(unbraid_command, speaking, here: Path) -> None
 
 def test_models_of_other_tasks_are_refused(unbraid_command, here: Path) -> None:
     outcome = unbraid_command("synthesize", "a", "-m", "g2p", "-o", "a.wav")
-    assert outcome.errors == ["error: g2p writes text, no spectrograms; choose a model that does."]
+    assert outcome.errors == [
+        "error: g2p does not write spectrograms step by step; choose an audio Transformer that does."
+    ]
     assert files(here) == []

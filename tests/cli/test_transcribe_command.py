@@ -310,8 +310,7 @@ def test_models_that_do_something_else(unbraid_command, spoken, speech_folder: P
     outcome = unbraid_command("transcribe", "call.wav", "-m", speech_folder)
     assert outcome.code == 2
     assert outcome.errors == [
-        "error: tiny-speech pulls voices apart, and writes no text; choose a model that transcribes, as "
-        "`unbraid models` tells."
+        "error: The task of tiny-speech is separation, not transcription; choose another of `unbraid models`."
     ]
 
 

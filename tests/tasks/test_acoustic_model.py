@@ -90,16 +90,11 @@ def test_bad_requests_are_told() -> None:
     assert counting().speak([]) == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        ("text to text", "tiny-sides writes text, no spectrograms; choose a model that does."),
-        ("waveform to waveform", "tiny-sides writes nothing step by step; choose an audio Transformer that does."),
-    ],
-)
-def test_models_that_write_something_else_are_told(kind: str, message: str) -> None:
+@pytest.mark.parametrize("kind", ["text to text", "waveform to waveform"])
+def test_models_that_write_something_else_are_told(kind: str) -> None:
     with pytest.raises(UsageError) as caught:
         AcousticModel.over(Reader(), Reader(), Reader(), side_spec(EVERY[kind]))
+    message = "tiny-sides does not write spectrograms step by step; choose an audio Transformer that does."
     assert str(caught.value) == message
 
 

@@ -160,8 +160,7 @@ def test_models_of_another_task_are_refused(spec) -> None:
     with pytest.raises(UsageError) as caught:
         AudioToAudio.over(Aligned(KINDS[0]), spec)
     assert str(caught.value) == (
-        f"{spec.name} does not turn sound into sound step for step; take a model that does, such as a denoiser or a "
-        "vocoder, or look at `unbraid models`."
+        f"{spec.name} does not write waveforms or spectrograms step for step; choose an audio Transformer that does."
     )
 
 

@@ -250,7 +250,7 @@ def test_bad_requests_are_told(items: list[list[int]], how: dict[str, float], me
 
 
 def test_models_that_write_no_text_are_told(speech_folder: Path, tmp_path: Path) -> None:
-    message = "^tiny-speech is a sepformer, which writes no text symbol by symbol; choose an audio Transformer.$"
+    message = "^tiny-speech does not write texts step by step; choose an audio Transformer that does.$"
     with pytest.raises(UsageError, match=message):
         Generator(speech_folder)
     with pytest.raises(UsageError, match=message):

@@ -116,7 +116,7 @@ def test_models_that_are_not_there_or_do_something_else(speech_folder: Path) -> 
         Phonemizer(speech_folder / "none")
     with pytest.raises(UsageError) as caught:
         Phonemizer(speech_folder)
-    message = "tiny-speech is a sepformer, which writes no text symbol by symbol; choose an audio Transformer."
+    message = "tiny-speech does not write texts step by step; choose an audio Transformer that does."
     assert str(caught.value) == message
 
 
@@ -124,4 +124,7 @@ def test_a_model_that_hears_is_told() -> None:
     deaf = Generator.over(FakeEncoder(), FakeDecoder(), side_spec(WRITERS["waveform to text"]))
     with pytest.raises(UsageError) as caught:
         Phonemizer.over(deaf)
-    assert str(caught.value) == "tiny-sides reads no text; `unbraid transcribe` is for models that hear."
+    assert (
+        str(caught.value)
+        == "The task of tiny-sides is transcription, not phonemes; choose another of `unbraid models`."
+    )

@@ -27,9 +27,9 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Wave
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import Executor, open_executor
 from unbraid.tasks.decoding.ctc import Span, greedy
+from unbraid.tasks.loading import check_task
 from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
 from unbraid.tasks.transcription.decoder_recognizer import LEAD_SECONDS, DecoderRecognizer
-from unbraid.tasks.transcription.recognizer import check_task
 from unbraid.tasks.transcription.transcriber import open_recognizer
 
 
@@ -147,23 +147,24 @@ def denoiser_spec() -> ModelSpec:
 
 
 @pytest.mark.parametrize(
-    ("spec", "does"),
+    ("spec", "task"),
     [
-        (speech_spec(), "tiny-speech pulls voices apart, and writes no text"),
-        (music_spec(), "tiny-music pulls songs apart, and writes no text"),
-        (text_spec(), "tiny-text reads text, and hears nothing"),
-        (denoiser_spec(), "tiny-denoiser makes audio of audio, and writes no text"),
+        (speech_spec(), "separation"),
+        (music_spec(), "separation"),
+        (text_spec(), "phonemes"),
+        (denoiser_spec(), "enhancement"),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_models_that_do_something_else(spec: ModelSpec, does: str) -> None:
+def test_models_that_do_something_else(spec: ModelSpec, task: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check_task(spec)
-    assert str(caught.value) == f"{does}; choose a model that transcribes, as `unbraid models` tells."
+        check_task(spec, "transcription")
+    told = f"The task of {spec.name} is {task}, not transcription; choose another of `unbraid models`."
+    assert str(caught.value) == told
 
 
 def test_models_on_disk_that_are_not_there_or_do_something_else(speech_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"^tiny-speech pulls voices apart, and writes no text; "):
+    with pytest.raises(UsageError, match=r"^The task of tiny-speech is separation, not transcription; "):
         open_recognizer(speech_folder)
     with pytest.raises(ModelNotFound):
         open_recognizer(tmp_path / "none")

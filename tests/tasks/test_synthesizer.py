@@ -12,7 +12,8 @@ from text_fakes import words_spec
 from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.hub.spec import Mel
 from unbraid.hub.vocabulary import END
-from unbraid.tasks.synthesis.synthesizer import PAUSE_SECONDS, SENTENCES, Synthesizer, check_speaks, check_vocoder
+from unbraid.tasks.loading import check_task
+from unbraid.tasks.synthesis.synthesizer import PAUSE_SECONDS, SENTENCES, Synthesizer, check_vocoder
 
 PAUSE = round(PAUSE_SECONDS * RATE)
 
@@ -112,16 +113,14 @@ def test_what_cannot_be_said_is_refused_before_anything_is(text: str, sentence: 
 
 
 def test_models_of_other_tasks_are_refused() -> None:
-    for check, spec, sentence in [
-        (check_speaks, words_spec(), "speller does not speak; choose a model that turns text into a spectrogram."),
-        (check_speaks, vocoder_spec(), "vocoder does not speak; choose a model that turns text into a spectrogram."),
-    ]:
+    for spec, task in [(words_spec(), "phonemes"), (vocoder_spec(), "vocoder")]:
         with pytest.raises(UsageError) as caught:
-            check(spec)
-        assert str(caught.value) == sentence
+            check_task(spec, "acoustic model")
+        told = f"The task of {spec.name} is {task}, not acoustic model; choose another of `unbraid models`."
+        assert str(caught.value) == told
     with pytest.raises(UsageError) as caught:
         check_vocoder(voice_spec(), voice_spec())
-    assert str(caught.value) == "voice is no vocoder, which turns a spectrogram into a waveform."
+    assert str(caught.value) == "The task of voice is acoustic model, not vocoder; choose another of `unbraid models`."
 
 
 def test_a_vocoder_for_another_spectrogram_is_refused() -> None:

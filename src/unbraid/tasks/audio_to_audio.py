@@ -24,18 +24,17 @@ from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.dsp.overlap import Joiner, windows
 from unbraid.dsp.rumble import without_rumble
-from unbraid.errors import AudioError, UsageError
+from unbraid.errors import AudioError
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import (
     AudioTransformerConfig,
     SpectrogramSide,
     WaveSide,
-    as_audio_transformer,
     samples_in_step,
     source_name,
 )
 from unbraid.runtime import Executor
-from unbraid.tasks.loading import Loaded, LoadedModel, load
+from unbraid.tasks.loading import Loaded, LoadedModel, load, transformer_sizes
 
 SILENT_LEVEL = -1.0  # of a log-mel spectrogram
 BLOCK_STEPS = 256
@@ -55,10 +54,10 @@ class AudioToAudio(LoadedModel):
             RuntimeUnavailable: the device is not there.
             UsageError: the model is not a frame-aligned audio model.
         """
-        spec, (self._executor,) = load(model, check_converts, device=device, threads=threads)
+        spec, (self._executor,) = load(model, _sizes, device=device, threads=threads)
         super().__init__(spec, self._executor)
         assert spec.windows is not None
-        geometry = as_audio_transformer(spec.geometry)
+        geometry = _sizes(spec)
         source, target = geometry.source, geometry.target
         assert isinstance(source, SpectrogramSide | WaveSide) and isinstance(target, SpectrogramSide | WaveSide)
         self._source, self._target, self._rounds = source, target, rounds
@@ -191,6 +190,10 @@ class EnhancerExecutor:
         self._executor.close()
 
 
+def _sizes(spec: ModelSpec) -> AudioTransformerConfig:
+    return transformer_sizes(spec, "waveform", "spectrogram", is_aligned=True)
+
+
 def cycle_steps(geometry: AudioTransformerConfig) -> int:
     """The period, in steps, of the sinusoids in a vocoder's output layer (`wave_ends`); 1 for all other models.
 
@@ -201,16 +204,3 @@ def cycle_steps(geometry: AudioTransformerConfig) -> int:
         return 1
     period = 2 * max(1, side.filters - 1)  # in samples
     return period // math.gcd(period, side.stride)
-
-
-def check_converts(spec: ModelSpec) -> None:
-    """Refuse a model that is not frame-aligned, from audio to audio.
-
-    Raises:
-        UsageError: it does another task.
-    """
-    if spec.family != "audio_transformer" or not as_audio_transformer(spec.geometry).is_aligned:
-        raise UsageError(
-            f"{spec.name} does not turn sound into sound step for step; take a model that does, such as a denoiser or "
-            "a vocoder, or look at `unbraid models`."
-        )

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from unbraid.errors import UsageError
 from unbraid.hub.folder import open_model_folder
 from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec
+from unbraid.models.audio_transformer.config import AudioTransformerConfig
+from unbraid.models.config import Task
 from unbraid.runtime import Executor, open_executor
 from unbraid.runtime.executor import Precision
 
@@ -89,6 +92,33 @@ def load(
         return model
     found = find_model(model, check, device=device, precision=precision, threads=threads)
     return Loaded(found.spec, found.open(*found.spec.geometry.graphs))
+
+
+def check_task(spec: ModelSpec, *tasks: Task) -> None:
+    """Refuse a model of another task.
+
+    Raises:
+        UsageError: naming its task, and these.
+    """
+    if spec.task not in tasks:
+        raise UsageError(
+            f"The task of {spec.name} is {spec.task}, not {' or '.join(tasks)}; choose another of `unbraid models`."
+        )
+
+
+def transformer_sizes(spec: ModelSpec, *writes: str, is_aligned: bool = False) -> AudioTransformerConfig:
+    """The sizes of an audio Transformer that writes one of these: "text", "spectrogram", "waveform".
+
+    It has a decoder, or `is_aligned` and has none.
+
+    Raises:
+        UsageError: it is another model.
+    """
+    sizes = spec.geometry
+    if isinstance(sizes, AudioTransformerConfig) and sizes.is_aligned == is_aligned and sizes.writes in writes:
+        return sizes
+    what, how = " or ".join(f"{kind}s" for kind in writes), "for" if is_aligned else "by"
+    raise UsageError(f"{spec.name} does not write {what} step {how} step; choose an audio Transformer that does.")
 
 
 class LoadedModel:

@@ -17,10 +17,10 @@ import numpy as np
 
 from unbraid.errors import UsageError
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, as_audio_transformer
+from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide
 from unbraid.runtime import Executor
 from unbraid.tasks.decoding.state import Array, DecoderState, Item, in_batches
-from unbraid.tasks.loading import Loaded, LoadedModel, load
+from unbraid.tasks.loading import Loaded, LoadedModel, load, transformer_sizes
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,12 @@ class AcousticModel(LoadedModel):
             RuntimeUnavailable: the device is not there.
             UsageError: the model is not autoregressive, or does not generate spectrograms.
         """
-        spec, executors = load(model, _geometry, device=device, threads=threads)
+        spec, executors = load(model, _sizes, device=device, threads=threads)
         super().__init__(spec, *executors)
         self._encoder, self._decoder, self._post = executors
-        self._geometry, self._side = _geometry(spec)
+        self._geometry = _sizes(spec)
+        assert isinstance(self._geometry.target, SpectrogramSide)
+        self._side = self._geometry.target
 
     @classmethod
     def over(cls, encoder: Executor, decoder: Executor, post: Executor, spec: ModelSpec) -> Self:
@@ -92,10 +94,5 @@ class AcousticModel(LoadedModel):
         return self._post.run({"log_mel": frames.reshape(1, -1, self._side.bins)})["refined"][0]
 
 
-def _geometry(spec: ModelSpec) -> tuple[AudioTransformerConfig, SpectrogramSide]:
-    """The sizes of a model that generates spectrograms, and of its output."""
-    if spec.family != "audio_transformer" or (geometry := as_audio_transformer(spec.geometry)).is_aligned:
-        raise UsageError(f"{spec.name} writes nothing step by step; choose an audio Transformer that does.")
-    if not isinstance(side := geometry.target, SpectrogramSide):
-        raise UsageError(f"{spec.name} writes {side.kind}, no spectrograms; choose a model that does.")
-    return geometry, side
+def _sizes(spec: ModelSpec) -> AudioTransformerConfig:
+    return transformer_sizes(spec, "spectrogram")

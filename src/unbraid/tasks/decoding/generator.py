@@ -16,11 +16,11 @@ from typing import Self
 from unbraid.errors import UsageError
 from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import BEGIN, END
-from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide, as_audio_transformer
+from unbraid.models.audio_transformer.config import AudioTransformerConfig
 from unbraid.runtime import Executor
 from unbraid.tasks.decoding.search import Allowed, BeamSearch, DecodingOptions, Hypothesis, log_softmax
 from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batch, in_batches
-from unbraid.tasks.loading import Loaded, LoadedModel, load
+from unbraid.tasks.loading import Loaded, LoadedModel, load, transformer_sizes
 
 
 class Generator(LoadedModel):
@@ -34,9 +34,9 @@ class Generator(LoadedModel):
             RuntimeUnavailable: the device is not there.
             UsageError: the model does not generate text.
         """
-        spec, (self._encoder, self._decoder) = load(model, _geometry, device=device, threads=threads)
+        spec, (self._encoder, self._decoder) = load(model, _sizes, device=device, threads=threads)
         super().__init__(spec, self._encoder, self._decoder)
-        self._geometry = _geometry(spec)
+        self._geometry = _sizes(spec)
 
     @classmethod
     def over(cls, encoder: Executor, decoder: Executor, spec: ModelSpec) -> Self:
@@ -110,16 +110,8 @@ class Generator(LoadedModel):
         return {i: search.found() for i, search in searches.items()}
 
 
-def _geometry(spec: ModelSpec) -> AudioTransformerConfig:
-    """The sizes of a model that generates text."""
-    if spec.family != "audio_transformer":
-        raise UsageError(
-            f"{spec.name} is a {spec.family}, which writes no text symbol by symbol; choose an audio Transformer."
-        )
-    geometry = as_audio_transformer(spec.geometry)
-    if not isinstance(side := geometry.target, TextSide):
-        raise UsageError(f"{spec.name} writes {side.kind}s, no text; choose a model that does.")
-    return geometry
+def _sizes(spec: ModelSpec) -> AudioTransformerConfig:
+    return transformer_sizes(spec, "text")
 
 
 def _seed_of(item: Array) -> Sequence[int]:

@@ -24,7 +24,7 @@ from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.vocabulary import END, SPECIAL, Vocabulary
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis
-from unbraid.tasks.loading import LoadedModel
+from unbraid.tasks.loading import LoadedModel, check_task
 
 MODEL = DEFAULTS["phonemes"]
 BEAMS = 4
@@ -72,9 +72,8 @@ class Phonemizer(LoadedModel):
         """
         found = model if isinstance(model, LoadedModel) else Generator(model, device=device, threads=threads)
         super().__init__(found.spec, found)
+        check_task(self.spec, "phonemes")
         assert self.spec.vocabularies is not None
-        if not self.spec.vocabularies.source:
-            raise UsageError(f"{self.spec.name} reads no text; `unbraid transcribe` is for models that hear.")
         self._generator = found
         self._letters = Vocabulary(self.spec.vocabularies.source)
         self._phonemes = Vocabulary(self.spec.vocabularies.target)

@@ -22,7 +22,7 @@ from unbraid.hub.spec import Mel, ModelSpec
 from unbraid.hub.vocabulary import END, Vocabulary
 from unbraid.tasks.audio_to_audio import AudioToAudio
 from unbraid.tasks.decoding.acoustic_model import AcousticModel
-from unbraid.tasks.loading import LoadedModel
+from unbraid.tasks.loading import LoadedModel, check_task
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.synthesis.phonemizer import MODEL as PHONEMIZER
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
@@ -54,7 +54,7 @@ class Synthesizer(LoadedModel):
             UsageError: a model does another task, or the vocoder takes other spectrograms.
         """
         voice = model if isinstance(model, LoadedModel) else _voice(model, device, threads)
-        check_speaks(voice.spec)
+        check_task(voice.spec, "acoustic model")
         if not isinstance(vocoder, LoadedModel | None):
             vocoder = AudioToAudio(vocoder, device=device, threads=threads)
         if not isinstance(phonemizer, LoadedModel):
@@ -143,24 +143,13 @@ def _voice(model: str | Path, device: str, threads: int | None) -> AcousticModel
         ) from None
 
 
-def check_speaks(spec: ModelSpec) -> None:
-    """Refuse a model that is not an acoustic model of text to speech.
-
-    Raises:
-        UsageError: it does another task.
-    """
-    if spec.task != "acoustic model":
-        raise UsageError(f"{spec.name} does not speak; choose a model that turns text into a spectrogram.")
-
-
 def check_vocoder(spec: ModelSpec, voice: ModelSpec) -> None:
     """Refuse a model that is not a vocoder for the spectrograms of a voice.
 
     Raises:
         UsageError: it does another task, or takes other spectrograms.
     """
-    if spec.task != "vocoder":
-        raise UsageError(f"{spec.name} is no vocoder, which turns a spectrogram into a waveform.")
+    check_task(spec, "vocoder")
     if (spec.mel, spec.sample_rate) != (voice.mel, voice.sample_rate):
         raise UsageError(
             f"{spec.name} reads {_words(spec.mel, spec.sample_rate)}, but {voice.name} writes "

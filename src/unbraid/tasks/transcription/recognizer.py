@@ -12,15 +12,13 @@ import numpy as np
 
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.overlap import windows
-from unbraid.errors import UsageError
 from unbraid.hub.names import entries
 from unbraid.hub.spec import ModelSpec, read_spec
 from unbraid.hub.vocabulary import Vocabulary
 from unbraid.models.audio_transformer.config import Side, samples_in_step
 from unbraid.models.audio_transformer.padding import steps_in
-from unbraid.models.family import FAMILIES
 from unbraid.runtime import Executor
-from unbraid.tasks.loading import LoadedModel
+from unbraid.tasks.loading import LoadedModel, check_task
 from unbraid.tasks.transcription.transcript import Word
 
 SILENCE = 1e-4  # -80 dB: the peak up to which a window is silent
@@ -35,7 +33,7 @@ class Recognizer(LoadedModel, ABC):
         Raises:
             UsageError: the model is not a speech recogniser.
         """
-        check_task(spec)
+        check_task(spec, "transcription")
         super().__init__(spec, network)
         assert spec.vocabularies is not None
         self.vocabulary = Vocabulary(spec.vocabularies.target)
@@ -82,21 +80,3 @@ def find_reader(spec: ModelSpec) -> Path | None:
         if reads and other.vocabularies and spec.vocabularies and other.vocabularies.target == spec.vocabularies.target:
             return entry.folder
     return None
-
-
-def check_task(spec: ModelSpec) -> None:
-    """Refuse a model that is not a speech recogniser.
-
-    Raises:
-        UsageError: it does another task, which the message names.
-    """
-    if spec.task == "transcription":
-        return
-    if spec.geometry.writes == "stems":
-        what = "voices" if FAMILIES[spec.family].front == "waveform" else "songs"
-        does = f"pulls {what} apart, and writes no text"
-    elif spec.task in ("phonemes", "acoustic model"):
-        does = "reads text, and hears nothing"
-    else:
-        does = "makes audio of audio, and writes no text"
-    raise UsageError(f"{spec.name} {does}; choose a model that transcribes, as `unbraid models` tells.")

@@ -35,13 +35,13 @@ from unbraid.errors import UsageError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.names import resolve
 from unbraid.tasks.decoding.generator import Generator
-from unbraid.tasks.loading import LoadedModel, load
+from unbraid.tasks.loading import LoadedModel, check_task, load
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.stream import PassProgress, Progress, Track, resampled
 from unbraid.tasks.transcription.channels import Channels, channels_of, merged
 from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
 from unbraid.tasks.transcription.decoder_recognizer import CachedEncoder, DecoderRecognizer
-from unbraid.tasks.transcription.recognizer import Recognizer, check_task, find_reader
+from unbraid.tasks.transcription.recognizer import Recognizer, find_reader
 from unbraid.tasks.transcription.transcript import Transcript, Word
 
 MODEL = DEFAULTS["transcription"]
@@ -211,7 +211,9 @@ def open_recognizer(model: str | Path | Recognizer, *, device: str = "auto", thr
     """
     if isinstance(model, Recognizer):
         return model
-    spec, (network, *decoder) = load(model, check_task, device=device, threads=threads)
+    spec, (network, *decoder) = load(
+        model, lambda spec: check_task(spec, "transcription"), device=device, threads=threads
+    )
     if not decoder:
         return CtcRecognizer(network, spec)
     return DecoderRecognizer(Generator.over(CachedEncoder(network), decoder[0], spec))
