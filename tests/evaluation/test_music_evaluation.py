@@ -17,10 +17,10 @@ from unbraid.audio import Reader
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import Song
 from unbraid.dsp.metrics import sdr
+from unbraid.dsp.overlap import regrouped
 from unbraid.evaluation.music.report import mean_improvement, report, stem_gains, table
 from unbraid.evaluation.music.run import MusicEvaluation, SongResult, StemCase, separate_and_score_song
 from unbraid.evaluation.music.scoring import StemExcerpt, StemScore, StemSums
-from unbraid.evaluation.music.spool import rejoined
 from unbraid.evaluation.run import Failure
 from unbraid.tasks.separation.separator import Separator
 
@@ -200,9 +200,9 @@ def test_bss_eval_rests_on_the_frames_in_which_all_stems_sound(song, setting) ->
 def test_blocks_are_joined_to_one_size() -> None:
     wave = sound(0)
     cuts = np.split(wave, [1, 700, 701, 5000], axis=1)
-    pieces = list(rejoined(({"vocals": cut} for cut in cuts), 1500))
-    assert [piece["vocals"].shape[1] for piece in pieces] == [1500] * 5 + [500]
-    np.testing.assert_array_equal(np.concatenate([piece["vocals"] for piece in pieces], axis=1), wave)
+    pieces = list(regrouped(iter(cuts), 1500))
+    assert [piece.shape[1] for piece in pieces] == [1500] * 5 + [500]
+    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), wave)
 
 
 def test_a_perfect_estimate_has_the_highest_score() -> None:

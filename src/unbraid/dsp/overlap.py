@@ -37,6 +37,11 @@ def windows(
         yield buffer[..., -window_samples:], new
 
 
+def regrouped(blocks: Iterator[FloatArray], samples: int) -> Iterator[FloatArray]:
+    """The same samples in blocks (…, n) of one length; only the last is shorter."""
+    return (window[..., -new:] for window, new in windows(blocks, samples, 0))
+
+
 def sections(blocks: Iterator[FloatArray], samples: int) -> Iterator[FloatArray]:
     """Blocks (C, n) of any lengths -> sections of `samples` samples; the last may be up to twice as long.
 

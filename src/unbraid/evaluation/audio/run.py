@@ -11,7 +11,7 @@ noise, are left out and counted. Time is that of the network alone.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -24,19 +24,10 @@ from unbraid.evaluation.measures import Measure
 from unbraid.evaluation.run import TimedResult, timed
 from unbraid.evaluation.speech.scoring import is_alone, is_quiet
 from unbraid.hub.spec import Mel, ModelSpec
+from unbraid.tasks.audio_to_audio import AudioToAudio
 
 LSD, STOI = "lsd", "stoi"
 VoiceState = Literal["scored", "silent", "alone"]
-
-
-class Converts(Protocol):
-    """The part of AudioToAudio that is used here."""
-
-    spec: ModelSpec
-
-    def __call__(self, sound: FloatArray) -> FloatArray:
-        """A waveform (T,) or log-mel spectrogram (N, F) as another one."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -65,7 +56,7 @@ def baseline(spec: ModelSpec) -> str:
     return f"Griffin-Lim, {ITERATIONS} iterations" if is_vocoder(spec) else "noisy input"
 
 
-def score_spectrogram(converter: Converts, mixture: Mixture, noise: AddedNoise | None) -> SoundResult:
+def score_spectrogram(converter: AudioToAudio, mixture: Mixture, noise: AddedNoise | None) -> SoundResult:
     """Score the spectrogram that a model makes of a noisy voice."""
     spec, mel, rate = converter.spec, _mel(converter.spec), converter.spec.sample_rate
     heard, (voice,) = read_mixture(mixture, rate)  # (T,), (1, T)
@@ -81,7 +72,7 @@ def score_spectrogram(converter: Converts, mixture: Mixture, noise: AddedNoise |
     return SoundResult(mixture.name, heard.size / rate, wall, cpu, scores)
 
 
-def score_vocoder(converter: Converts, mixture: Mixture, stoi: Measure | None = None) -> SoundResult:
+def score_vocoder(converter: AudioToAudio, mixture: Mixture, stoi: Measure | None = None) -> SoundResult:
     """Score the waveform that a model makes of a voice's spectrogram."""
     mel, rate = _mel(converter.spec), converter.spec.sample_rate
     _, (voice,) = read_mixture(mixture, rate)  # (1, T)

@@ -10,33 +10,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from unbraid.audio import Reader
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import Song, read_stereo, song_seconds, stems_of
+from unbraid.dsp.overlap import regrouped
 from unbraid.errors import AudioError
 from unbraid.evaluation.bss4 import NAMES, bss_eval_4
-from unbraid.evaluation.music.scoring import Array, StemExcerpt, StemScore, StemSums
-from unbraid.evaluation.music.spool import Spool, rejoined, write_mixture
+from unbraid.evaluation.music.scoring import StemExcerpt, StemScore, StemSums
+from unbraid.evaluation.music.spool import Spool, write_mixture
 from unbraid.evaluation.run import Evaluation, TimedResult, Worst, timed
 from unbraid.files.workdir import temporary_folder
-from unbraid.hub.spec import ModelSpec
+from unbraid.tasks.separation.separator import Separator
 
 T = TypeVar("T")
 PIECE_SECONDS = 10  # scored at a time, and of the excerpt of a worst case
-
-
-class SeparatesFiles(Protocol):
-    """The part of a Separator that is used here."""
-
-    spec: ModelSpec
-
-    def blocks(self, source: Path) -> Iterator[dict[str, Array]]:
-        """The stems of a file, block by block, each (C, n)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -89,7 +80,7 @@ class _Clock:
 
 
 def separate_and_score_song(
-    separator: SeparatesFiles, song: Song, with_bss: bool = False
+    separator: Separator, song: Song, with_bss: bool = False
 ) -> tuple[SongResult, list[StemCase]]:
     """Separate one song at the model's rate, as a user would, and score each stem that it has.
 
@@ -125,14 +116,16 @@ def separate_and_score_song(
 
 
 def _pieces(
-    separator: SeparatesFiles, mixture: Path, references: dict[str, tuple[Clip, ...]], clock: _Clock
+    separator: Separator, mixture: Path, references: dict[str, tuple[Clip, ...]], clock: _Clock
 ) -> Iterator[dict[str, StemExcerpt]]:
     """Each stem that the song has, ten seconds at a time."""
     rate = separator.spec.sample_rate
     size = PIECE_SECONDS * rate
-    stems = clock.timed(rejoined(separator.blocks(mixture), size))
+    blocks = (np.stack([block[stem] for stem in separator.spec.stems]) for block in separator.blocks(mixture))
+    stems = clock.timed(regrouped(blocks, size))  # (S, C, n)
     with Reader(mixture) as reader:
-        for number, (whole, estimates) in enumerate(zip(reader.blocks(size), stems, strict=True)):
+        for number, (whole, parts) in enumerate(zip(reader.blocks(size), stems, strict=True)):
+            estimates = dict(zip(separator.spec.stems, parts, strict=True))
             start, seconds = float(number * PIECE_SECONDS), whole.shape[1] / rate
             yield {
                 stem: StemExcerpt(start, whole, read_stereo(clips, rate, start, seconds), estimates[stem])

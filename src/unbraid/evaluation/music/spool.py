@@ -23,25 +23,6 @@ def write_mixture(path: Path, clips: Sequence[Clip], sample_rate: int, samples: 
             writer.write(read_stereo(clips, sample_rate, start / sample_rate, count / sample_rate))
 
 
-def rejoined(blocks: Iterator[dict[str, Array]], size: int) -> Iterator[dict[str, Array]]:
-    """The same stems (C, n) in blocks of one size; only the last is shorter."""
-    held: list[dict[str, Array]] = []
-    count = 0
-    for block in blocks:
-        held.append(block)
-        count += next(iter(block.values())).shape[1]
-        while count >= size:
-            whole = _joined(held)
-            yield {stem: wave[:, :size] for stem, wave in whole.items()}
-            held, count = [{stem: wave[:, size:] for stem, wave in whole.items()}], count - size
-    if count:
-        yield _joined(held)
-
-
-def _joined(blocks: Sequence[dict[str, Array]]) -> dict[str, Array]:
-    return {stem: np.concatenate([block[stem] for block in blocks], axis=1) for stem in blocks[0]}
-
-
 class Spool:
     """References and estimates (S, C, n), written piece by piece, and read in frames as often as one likes."""
 

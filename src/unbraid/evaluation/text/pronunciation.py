@@ -4,26 +4,17 @@ Words are pronounced many at a time, by the beam search that `unbraid phonemize`
 wall clock, neither reading nor scoring nor loading.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from unbraid.corpora.pronunciations import Entry
 from unbraid.errors import Cancelled
 from unbraid.evaluation.run import Evaluation, Failure, timed
 from unbraid.evaluation.text.scoring import Distance, closest
-from unbraid.tasks.synthesis.phonemizer import SpokenWord
+from unbraid.tasks.synthesis.phonemizer import Phonemizer, SpokenWord
 
 BATCH_WORDS = 256
-
-
-class Pronounces(Protocol):
-    """The part of a Phonemizer that is used here."""
-
-    def pronounce(self, words: Iterable[str]) -> dict[str, SpokenWord]:
-        """The pronunciations of words."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class WordEvaluation(Evaluation[WordResult]):
 
     wall_seconds: float = 0.0
 
-    def pronounce(self, phonemizer: Pronounces, entries: Sequence[Entry]) -> Iterator[Failure | None]:
+    def pronounce(self, phonemizer: Phonemizer, entries: Sequence[Entry]) -> Iterator[Failure | None]:
         """Pronounce and score one batch of words after another."""
         for first in range(0, len(entries), BATCH_WORDS):
             some = entries[first : first + BATCH_WORDS]

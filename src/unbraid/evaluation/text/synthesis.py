@@ -6,10 +6,6 @@ Digits are words here: "305" is three zero five. Time is that of synthesis, wall
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from unbraid.corpora.transcripts import Utterance
 from unbraid.evaluation.run import timed
@@ -17,21 +13,12 @@ from unbraid.evaluation.text.scoring import Distance, edit_distance
 from unbraid.evaluation.text.transcription import Transcribes, TranscriptResult, plain_words
 from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import SPECIAL, Vocabulary
+from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.synthesis.text_frontend import DIGIT_WORDS
 from unbraid.tasks.transcription.transcript import holds_words
 
 
-class Synthesizes(Protocol):
-    """The part of a Synthesizer that is used here."""
-
-    sample_rate: int
-
-    def __call__(self, text: str) -> NDArray[np.float32]:
-        """The audio of a text: (1, T)."""
-        ...
-
-
-def synthesise_and_score(synthesizer: Synthesizes, transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:
+def synthesise_and_score(synthesizer: Synthesizer, transcriber: Transcribes, utterance: Utterance) -> TranscriptResult:
     """Synthesise one text, and count the errors in its transcript."""
     sound, wall, cpu = timed(lambda: synthesizer(utterance.text))
     heard, said = spelled_words(transcriber(sound, synthesizer.sample_rate).text), spelled_words(utterance.text)

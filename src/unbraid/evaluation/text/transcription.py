@@ -6,28 +6,19 @@ reading nor scoring nor loading.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from unbraid import audio
 from unbraid.corpora.transcripts import Utterance
+from unbraid.dsp.arrays import FloatArray
 from unbraid.evaluation.run import TimedResult, timed
 from unbraid.evaluation.text.scoring import Distance, edit_distance
 from unbraid.files.normalization import normalized
 from unbraid.tasks.transcription.transcript import Transcript
 
+Transcribes = Callable[[FloatArray, int], Transcript]  # the words of an array (C, T) at a sample rate
 _WORD = re.compile(r"\w+(?:'\w+)*")
-
-
-class Transcribes(Protocol):
-    """The part of a Transcriber that is used here."""
-
-    def __call__(self, audio: NDArray[np.float32], sample_rate: int) -> Transcript:
-        """The words of an array (C, T)."""
-        ...
 
 
 @dataclass(frozen=True)

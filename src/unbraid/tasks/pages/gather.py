@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from unbraid.audio import Excerpt, Reader, open_reader
+from unbraid.audio import Excerpt, Reader
 from unbraid.dsp.arrays import Blocks, FloatArray
+from unbraid.dsp.overlap import regrouped
 from unbraid.tasks.pages.lane import Lane
 from unbraid.tasks.pages.sound import Sound
 from unbraid.tasks.separation.stream import resampled
@@ -64,7 +65,7 @@ def gather(
         AudioError: a file cannot be read.
     """
     with contextlib.ExitStack() as stack:
-        readers = {stem: stack.enter_context(open_reader(path)) for stem, path in stems.items()}
+        readers = {stem: stack.enter_context(Reader(path)) for stem, path in stems.items()}
         info = next(iter(readers.values())).info
         rate, channels = info.sample_rate, info.channels
         lanes = {name: Lane(rate, channels) for name in (MIXTURE, *stems, LEFT_OVER)}
@@ -99,15 +100,6 @@ def _mixture(source: Path, excerpt: Excerpt, sample_rate: int, channels: int) ->
 def _together(mixture: Blocks, readers: list[Reader]) -> Iterator[tuple[FloatArray, list[FloatArray]]]:
     """Mixture and stems in blocks (C, n) of the same size, as far as all of them reach."""
     stems = zip(*(reader.blocks(BLOCK_FRAMES) for reader in readers), strict=True)
-    whole: FloatArray = np.zeros((readers[0].info.channels, 0), np.float32)
-    parts: tuple[FloatArray, ...] = (whole,) * len(readers)
-    while True:
-        while whole.shape[1] == 0:
-            if (block := next(mixture, None)) is None:
-                return
-            whole = block
-        if parts[0].shape[1] == 0 and (parts := next(stems, ())) == ():
-            return
+    for whole, parts in zip(regrouped(mixture, BLOCK_FRAMES), stems, strict=False):
         count = min(whole.shape[1], parts[0].shape[1])
         yield whole[:, :count], [part[:, :count] for part in parts]
-        whole, parts = whole[:, count:], tuple(part[:, count:] for part in parts)
