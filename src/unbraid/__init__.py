@@ -69,11 +69,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "enhance": "unbraid.tasks.api",
-    "phonemize": "unbraid.tasks.api",
-    "separate": "unbraid.tasks.api",
-    "synthesize": "unbraid.tasks.api",
-    "transcribe": "unbraid.tasks.api",
+    **dict.fromkeys(("enhance", "phonemize", "separate", "synthesize", "transcribe"), "unbraid.tasks.api"),
     "Options": "unbraid.tasks.separation.options",
     "ReadOptions": "unbraid.audio.options",
     "Phonemizer": "unbraid.tasks.synthesis.phonemizer",

@@ -13,7 +13,6 @@ from unbraid.cli.report import Report, StemsResult, reported
 from unbraid.errors import UsageError
 from unbraid.hub.defaults import DEFAULTS
 
-MODEL = DEFAULTS["enhancement"]
 TEMPLATE = "{track}-{stem}.{ext}"
 
 _Output = Annotated[
@@ -34,7 +33,7 @@ _Format = Annotated[
 
 def enhance(
     inputs: opt.Inputs,
-    model: opt.ModelOption = MODEL,
+    model: opt.ModelOption = DEFAULTS["enhancement"],
     output: _Output = ".",
     strength: _Strength = 1.0,
     keep_residual: _KeepResidual = False,

@@ -7,6 +7,7 @@ import typer
 from unbraid.cli import options as opt
 from unbraid.cli.console import notice
 from unbraid.cli.report import Report, TextResult, reported
+from unbraid.hub.defaults import DEFAULTS
 
 _Model = Annotated[
     str | None,
@@ -90,12 +91,11 @@ def transcribe(
     with reported(report, "text", as_json=as_json, quiet=quiet, tell_failures=notice):
         from unbraid.cli.request import Engine, check_json_alone, excerpt_of
         from unbraid.cli.transcription import TranscriptionRequest, run, voices_model
-        from unbraid.tasks.transcription.transcriber import MODEL
 
         check_json_alone(as_json=as_json, output=output)
         request = TranscriptionRequest(
             inputs=tuple(inputs),
-            model=model or MODEL,
+            model=model or DEFAULTS["transcription"],
             output=None if output in (None, "-") else output,
             form=format,
             template=template,

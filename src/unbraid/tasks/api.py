@@ -7,11 +7,9 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.tasks.separation.options import Options, check_stem
 from unbraid.tasks.separation.separator import Separator
-from unbraid.tasks.synthesis.phonemizer import MODEL, Phonemizer
-from unbraid.tasks.synthesis.synthesizer import MODEL as VOICE
+from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.transcription.channels import Channels
-from unbraid.tasks.transcription.transcriber import MODEL as TRANSCRIBER
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.transcript import Transcript
 
@@ -70,7 +68,7 @@ def enhance(
 
 def transcribe(
     recording: Source | ArrayLike,
-    model: str | Path = TRANSCRIBER,
+    model: str | Path = DEFAULTS["transcription"],
     *,
     sample_rate: int | None = None,
     track: TrackChoice = 0,
@@ -97,7 +95,7 @@ def transcribe(
         return Transcript.of(run, run.diagnostics)
 
 
-def phonemize(text: str, model: str | Path = MODEL, *, device: str = "auto") -> str:
+def phonemize(text: str, model: str | Path = DEFAULTS["phonemes"], *, device: str = "auto") -> str:
     """The pronunciation of English words: phonemes in ARPAbet, without stress, " | " between words.
 
     `phonemize("cat") == "K AE T"`. For alternatives and probabilities, and for many texts, make one `Phonemizer`.
@@ -111,7 +109,11 @@ def phonemize(text: str, model: str | Path = MODEL, *, device: str = "auto") -> 
 
 
 def synthesize(
-    text: str, model: str | Path = VOICE, *, vocoder: str | Path | None = None, device: str = "auto"
+    text: str,
+    model: str | Path = DEFAULTS["acoustic model"],
+    *,
+    vocoder: str | Path | None = None,
+    device: str = "auto",
 ) -> tuple[FloatArray, int]:
     """Synthesize speech from an English text: float32 (1, T), at most 1 in magnitude, and its sample rate in Hz.
 

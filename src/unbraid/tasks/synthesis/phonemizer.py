@@ -26,7 +26,6 @@ from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis
 from unbraid.tasks.loading import LoadedModel, check_task
 
-MODEL = DEFAULTS["phonemes"]
 BEAMS = 4
 _AROUND = '.,;:!?"()[]{}<>«»„“”¡¿*_-~'
 _BETWEEN = re.compile(r"[\s/—–…]+")
@@ -62,7 +61,9 @@ class SpokenWord:
 class Phonemizer(LoadedModel):
     """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
-    def __init__(self, model: str | Path | Generator = MODEL, *, device: str = "auto", threads: int | None = None):
+    def __init__(
+        self, model: str | Path | Generator = DEFAULTS["phonemes"], *, device: str = "auto", threads: int | None = None
+    ):
         """Load a model by name or folder.
 
         Raises:

@@ -24,7 +24,6 @@ from unbraid.tasks.audio_to_audio import AudioToAudio
 from unbraid.tasks.decoding.acoustic_model import AcousticModel
 from unbraid.tasks.loading import LoadedModel, check_task
 from unbraid.tasks.results import Diagnostics, Run
-from unbraid.tasks.synthesis.phonemizer import MODEL as PHONEMIZER
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import Sentence, most_seconds, phonemes_of, sentences_of
 
@@ -42,7 +41,7 @@ class Synthesizer(LoadedModel):
         model: str | Path | AcousticModel = MODEL,
         *,
         vocoder: str | Path | AudioToAudio | None = None,
-        phonemizer: str | Path | Phonemizer = PHONEMIZER,
+        phonemizer: str | Path | Phonemizer = DEFAULTS["phonemes"],
         device: str = "auto",
         threads: int | None = None,
     ):

@@ -44,7 +44,6 @@ from unbraid.tasks.transcription.decoder_recognizer import CachedEncoder, Decode
 from unbraid.tasks.transcription.recognizer import Recognizer, find_reader
 from unbraid.tasks.transcription.transcript import Transcript, Word
 
-MODEL = DEFAULTS["transcription"]
 LONG_SECONDS = 120.0
 UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (channels="apart") transcribes each'
 
@@ -54,7 +53,7 @@ class Transcriber(LoadedModel):
 
     def __init__(
         self,
-        model: str | Path | Recognizer = MODEL,
+        model: str | Path | Recognizer = DEFAULTS["transcription"],
         *,
         device: str = "auto",
         threads: int | None = None,
