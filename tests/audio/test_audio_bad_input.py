@@ -16,7 +16,7 @@ from unbraid.errors import AudioError, UsageError
 
 def refused(source, message: str, kind: type[Exception] = AudioError, **options) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(kind) as caught:
-        audio.read(source, **options)
+        audio.read(source, audio.Excerpt(**options))
     assert re.fullmatch(message, str(caught.value)), str(caught.value)
 
 
@@ -120,9 +120,9 @@ def test_cut_short_is_noticed_before_work_starts(tmp_path: Path, kind: str, subt
         r"Get a complete copy, or pass a duration that ends before the cut\."
     )
     with pytest.raises(AudioError, match=stated):
-        audio.open_reader(path)
+        audio.Reader(path)
     assert audio.probe(path).duration == 10
-    assert audio.read(path, duration=2.0)[0].shape == (2, 16000)  # the remedy works
+    assert audio.read(path, audio.Excerpt(duration=2.0))[0].shape == (2, 16000)  # the remedy works
 
 
 @pytest.mark.parametrize(("name", "subtype"), [("cut.flac", "PCM_16"), ("cut.mp3", None)])
@@ -131,7 +131,7 @@ def test_cut_short_is_noticed_while_reading(tmp_path: Path, name: str, subtype: 
     soundfile.write(path, noise(2, 160000).T, 16000, subtype=subtype)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     refused(path, r"\S+ is (cut short: its header states 10\.000 s, [45]|damaged after [45])\.\d+ s .+", AudioError)
-    assert audio.read(path, duration=2.0)[0].shape == (2, 32000)
+    assert audio.read(path, audio.Excerpt(duration=2.0))[0].shape == (2, 32000)
 
 
 @pytest.mark.parametrize(("kind", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS"), ("CAF", "PCM_16")])
@@ -146,11 +146,11 @@ def test_cut_where_no_decoder_says_so(tmp_path: Path, kind: str, subtype: str) -
     for cut in (len(whole) // 2, len(whole) - 100):
         path.write_bytes(whole[:cut])
         with pytest.raises(AudioError, match=message):
-            audio.open_reader(path)
+            audio.Reader(path)
         with path.open("rb") as file:
             refused(file, message)
         refused(path, message, duration=9.9999)
-        assert audio.read(path, duration=2.0)[0].shape == (2, 32000)  # the remedy works
+        assert audio.read(path, audio.Excerpt(duration=2.0))[0].shape == (2, 32000)  # the remedy works
     path.write_bytes(whole + b"trailing bytes" * 99)
     assert audio.read(path)[0].shape == (2, 160000)
 
@@ -218,7 +218,7 @@ def test_nan_and_infinity(tmp_path: Path, value: float, what: str) -> None:
     )
     refused(path, re.escape(told))
     refused(path, re.escape(told), start=18.0)
-    assert audio.read(path, duration=18.75)[0].shape == (2, 150000)
+    assert audio.read(path, audio.Excerpt(duration=18.75))[0].shape == (2, 150000)
 
 
 def test_start_beyond_the_end(tmp_path: Path, wav: Path) -> None:

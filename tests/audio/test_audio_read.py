@@ -73,20 +73,20 @@ def test_blocks_join_to_the_whole_and_ranges_are_slices(tmp_path: Path, kind: st
     assert rate == 48000
     assert whole.dtype == np.float32
     assert whole.flags.c_contiguous
-    with audio.open_reader(path) as reader:
+    with audio.Reader(path) as reader:
         for size in (1000, 7777, 1 << 20):
             blocks = list(reader.blocks(size))  # each time from the start
             assert all(block.shape == (2, size) for block in blocks[:-1])
             np.testing.assert_allclose(np.concatenate(blocks, axis=1), whole, rtol=0, atol=2e-7)
         if reader.info.frames is not None:
             assert whole.shape == (2, reader.info.frames)
-    part, _ = audio.read(path, start=10001 / 48000, duration=5003 / 48000)
+    part, _ = audio.read(path, audio.Excerpt(start=10001 / 48000, duration=5003 / 48000))
     assert part.shape == (2, 5003)
     np.testing.assert_allclose(part, whole[:, 10001:15004], rtol=0, atol=2e-7)
     for start in whole.shape[1] - np.array(
         [10000, 1000, 6, 1]
     ):  # libsndfile itself goes astray near the end of Vorbis and Opus files
-        tail, _ = audio.read(path, start=start / 48000, duration=1e6)
+        tail, _ = audio.read(path, audio.Excerpt(start=start / 48000, duration=1e6))
         np.testing.assert_allclose(tail, whole[:, start:], rtol=0, atol=2e-7)
 
 
@@ -133,7 +133,7 @@ def test_file_objects_are_read_like_paths_again_and_again(tmp_path: Path, kind: 
     with io.BytesIO(path.read_bytes()) as memory, path.open("rb") as file:
         for source in (memory, file):
             source.seek(5)  # where it stands does not matter
-            with audio.open_reader(source) as reader:
+            with audio.Reader(source) as reader:
                 np.testing.assert_array_equal(reader.read(), expected)
                 np.testing.assert_array_equal(reader.read(), expected)
             assert not source.closed
@@ -160,7 +160,7 @@ def test_pipes_are_spooled_and_the_spool_is_removed(tmp_path: Path, kind: str, m
     spools = tmp_path / "spools"
     spools.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(spools))
-    with audio.open_reader(Pipe(path.read_bytes())) as reader:
+    with audio.Reader(Pipe(path.read_bytes())) as reader:
         assert len(list(spools.iterdir())) == 1
         np.testing.assert_array_equal(reader.read(), audio.read(path)[0])
     assert list(spools.iterdir()) == []
@@ -206,14 +206,14 @@ def test_wav_streams_with_bogus_lengths_are_read_in_full(tmp_path: Path, stated:
     info = audio.probe(path)
     assert (info.frames, info.container, info.bits) == (3001, "wav", int({"FLOAT": 32}.get(subtype) or subtype[-2:]))
     np.testing.assert_array_equal(audio.read(path)[0], expected)
-    np.testing.assert_array_equal(audio.read(path, start=0.1)[0], expected[:, 1600:])
+    np.testing.assert_array_equal(audio.read(path, audio.Excerpt(start=0.1))[0], expected[:, 1600:])
 
 
 def test_tracks_are_told_apart(tmp_path: Path) -> None:
     path = encode_video(tmp_path / "film.mkv", audio_tracks=3)
     assert audio.probe(path).tracks == 3
     for track in range(3):
-        samples, _ = audio.read(path, track=track)
+        samples, _ = audio.read(path, audio.Excerpt(track=track))
         np.testing.assert_array_equal(samples, np.full((1, 16000), np.float32((track + 1) / 10)))
 
 
@@ -271,5 +271,5 @@ def test_an_mp3_is_entered_in_the_middle_to_the_sample(tmp_path: Path) -> None:
     soundfile.write(path, signal, 44100)
     whole, rate = audio.read(path)
     for start in random.integers(0, whole.shape[1] - 4410, 60):
-        piece, _ = audio.read(path, start=start / rate, duration=0.1)
+        piece, _ = audio.read(path, audio.Excerpt(start=start / rate, duration=0.1))
         np.testing.assert_allclose(piece, whole[:, start : start + 4410], atol=1e-4)

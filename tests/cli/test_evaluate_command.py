@@ -161,7 +161,7 @@ def test_missing_packages_are_told_once(unbraid_command, speech_folder, dataset,
     [
         (["--metrics", "snr"], "There is no metric 'snr'; choose among si-sdr, sdr, pesq, stoi."),
         (["--limit", "0"], "A limit of 0 mixtures is not possible; give 1 or more."),
-        (["--threads", "0"], "0 threads are not possible; give 1 or more, or leave --threads out."),
+        (["--threads", "0"], "0 threads are not possible; give 1 or more."),
         (["--snr", "5"], "--noise and --snr belong together: a folder of noises, and how many dB below the voices."),
         (["--noise-split", "a"], "--noise-split says which clips of --noise are used; give a folder of noises too."),
         (["--noise", "nowhere", "--snr", "5"], "nowhere is not a folder; name one that holds a dataset."),

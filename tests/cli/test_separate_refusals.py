@@ -17,7 +17,6 @@ REFUSED = [
     (["--stems", ","], "--stems names no stem; give names with commas between them, or leave it out for all."),
     (["--format", "xyz"], "There is no output format 'xyz'; choose wav, flac, ogg, opus, mp3 or m4a."),
     (["--subtype", "8"], "There is no subtype '8' in wav; choose 16, 24 or 32f."),
-    (["--threads", "0"], "0 threads are not possible; give 1 or more, or leave --threads out."),
     (["--start", "-1"], "A start of -1 s is not possible; it must be 0 or more."),
     (["--start", "nan"], "A start of nan s is not possible; it must be 0 or more."),
     (["--duration", "0"], "A duration of 0 s is not possible; it must be more than 0."),

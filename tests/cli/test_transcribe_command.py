@@ -288,7 +288,6 @@ def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Pat
             2,
             "other.wav ends like audio; a text ends in .txt, .srt, .vtt, .json, or say --format too.",
         ),
-        (["call.wav", "--threads", 0], 2, "0 threads are not possible; give 1 or more, or leave --threads out."),
         (["call.wav", "--start", -1], 2, "A start of -1 s is not possible; it must be 0 or more."),
         (["call.wav", "--duration", 0], 2, "A duration of 0 s is not possible; it must be more than 0."),
         (["call.wav", "--start", 9], 1, "call.wav is 0.300 s long; there is nothing at the start of 9.000 s."),

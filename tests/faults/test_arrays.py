@@ -8,7 +8,7 @@ import pytest
 
 import unbraid
 from recognizer_fakes import RATE, ears, say
-from unbraid.audio import as_audio, choose_format, read, write
+from unbraid.audio import Excerpt, as_audio, choose_format, read, write
 from unbraid.errors import AudioError, UsageError
 from unbraid.tasks.attention import attention_maps
 from unbraid.tasks.transcription.transcriber import Transcriber
@@ -165,7 +165,7 @@ def test_attention_is_shown_over_arrays() -> None:
     x = say(3, 1)
     seen = attention_maps("digits", x, sample_rate=RATE)
     assert seen.maps[0].columns.seconds >= x.shape[1] / RATE
-    later = attention_maps("digits", x, sample_rate=RATE, start=0.2, duration=0.2)
+    later = attention_maps("digits", x, sample_rate=RATE, excerpt=Excerpt(start=0.2, duration=0.2))
     assert later.maps[0].columns.start == 0.2 and later.maps[0].columns.seconds < 0.3
     with pytest.raises(UsageError, match=r"^An array needs its sample rate: attention_maps"):
         attention_maps("digits", x)

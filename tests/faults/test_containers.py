@@ -31,14 +31,14 @@ LATE = {
 
 def read_both_ways(path: Path, **options) -> np.ndarray:  # type: ignore[no-untyped-def]
     """The first channel of the whole file, which must be what its ranges are."""
-    with audio.open_reader(path, **options) as reader:
+    with audio.Reader(path, audio.Excerpt(**options)) as reader:
         whole = reader.read()
         np.testing.assert_array_equal(np.concatenate(list(reader.blocks(777)), axis=1), whole)
     with path.open("rb") as file:
-        np.testing.assert_array_equal(audio.read(file, **options)[0], whole)
+        np.testing.assert_array_equal(audio.read(file, audio.Excerpt(**options))[0], whole)
     rate = reader.info.sample_rate
     for start in (0.25, 0.9, 1.7):
-        part = audio.read(path, start=start, duration=0.5, **options)[0]
+        part = audio.read(path, audio.Excerpt(start=start, duration=0.5, **options))[0]
         first = round(start * rate)
         np.testing.assert_allclose(part, whole[:, first : first + part.shape[1]], atol=2e-4)
     return whole[0]
@@ -57,7 +57,7 @@ def test_audio_that_begins_late_keeps_its_place(tmp_path: Path, kind: str, film:
     assert first == 0 and abs(length / info.sample_rate - 1.0) < 0.002 + slack / RATE
     assert abs(info.start_seconds - 1.0) < 0.002 + slack / RATE
     assert info.frames in (None, len(samples))
-    with audio.open_reader(path) as reader:
+    with audio.Reader(path) as reader:
         assert any("its audio starts" in notice for notice in reader.notices)
 
 
@@ -73,7 +73,7 @@ def test_gaps_between_time_stamps_are_silence(tmp_path: Path, kind: str) -> None
     assert abs(length / rate - 0.75) < 0.0011 + 0.03 * (codec in ("aac", "libopus"))  # codecs ring on
     assert 0.99 < first / rate < 1.12
     assert abs(len(samples) / rate - 2.75) < 0.15
-    with audio.open_reader(path) as reader:
+    with audio.Reader(path) as reader:
         list(reader.blocks())
     assert len(reader.notices) == 1 and "between its time stamps" in reader.notices[0]
 
@@ -88,13 +88,13 @@ def test_lost_packets_of_opus_are_whole(tmp_path: Path) -> None:
 def test_a_gap_of_hours_takes_no_memory(tmp_path: Path) -> None:
     path = mux(tmp_path / "hours.mkv", [AudioTrack(tone(2.0), lambda first: 0.0 if first < RATE else 7200.0)])
     tracemalloc.start()
-    with audio.open_reader(path) as reader:
+    with audio.Reader(path) as reader:
         frames = sum(block.shape[1] for block in reader.blocks(1 << 20))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert frames == 7202 * RATE
     assert peak < 40e6
-    np.testing.assert_allclose(audio.read(path, start=7201.0)[0][0], tone(2.0)[RATE:], atol=1e-4)
+    np.testing.assert_allclose(audio.read(path, audio.Excerpt(start=7201.0))[0][0], tone(2.0)[RATE:], atol=1e-4)
 
 
 @pytest.mark.parametrize("film", [0.0, 2.0])
@@ -105,7 +105,7 @@ def test_a_gap_of_years_is_refused(tmp_path: Path, film: float) -> None:
         AudioError, match=r"years\.mkv has a gap of 87600 hours between its time stamps at 1\.000 s; at"
     ):
         audio.read(path)
-    assert audio.read(path, duration=0.9)[0].shape[1] == round(0.9 * RATE)  # the remedy works
+    assert audio.read(path, audio.Excerpt(duration=0.9))[0].shape[1] == round(0.9 * RATE)  # the remedy works
 
 
 def test_a_recording_cut_out_of_a_live_stream_begins_with_it(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_recording_cut_out_of_a_live_stream_begins_with_it(tmp_path: Path) -> 
 
 def test_overlaps_are_left_out_and_told(tmp_path: Path) -> None:
     path = mux(tmp_path / "over.mkv", [AudioTrack(tone(2.0), lambda first: 0.0 if first < RATE else -0.25)])
-    with audio.open_reader(path) as reader:
+    with audio.Reader(path) as reader:
         assert reader.read().shape[1] == round(1.75 * RATE)
     assert any("overlap" in notice for notice in reader.notices)
 
@@ -129,7 +129,7 @@ def test_a_clock_that_is_set_anew_loses_nothing(tmp_path: Path) -> None:
     ]
     path = tmp_path / "joined.ts"
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
-    with audio.open_reader(path) as reader:
+    with audio.Reader(path) as reader:
         samples = reader.read()[0]
     alone = sum(audio.read(part)[0].shape[1] for part in parts)
     assert abs(len(samples) - alone) <= 2 * 1152
@@ -175,21 +175,21 @@ def test_other_tracks_are_told_and_one_that_sounds_is_found(tmp_path: Path) -> N
         AudioTrack(tone(1.0), tags=(("language", "deu"), ("title", "Mikrofon\x1b"))),
     ]
     path = mux(tmp_path / "three.mkv", tracks, film_seconds=1.0)
-    with audio.open_reader(path) as reader:
+    with audio.Reader(path) as reader:
         assert reader.notices == (
             'it has 3 audio tracks (0: "Desktop", 1, 2: deu "Mikrofon "), of which track 0 is read; '
             "choose another one with --track N, or the first that is not silent with --track auto",
         )
-    with audio.open_reader(path, track="auto") as reader:
+    with audio.Reader(path, audio.Excerpt(track="auto")) as reader:
         assert reader.info.track == 2
         assert np.abs(reader.read()).max() > 0.3
         assert "of which track 2 is read" in reader.notices[0]
-    assert audio.probe(path, "auto").track == 2
-    assert audio.probe(mux(tmp_path / "mute.mkv", [AudioTrack(silence)] * 2), "auto").track == 0
+    assert audio.probe(path, audio.Excerpt(track="auto")).track == 2
+    assert audio.probe(mux(tmp_path / "mute.mkv", [AudioTrack(silence)] * 2), audio.Excerpt(track="auto")).track == 0
     soundfile.write(tmp_path / "one.wav", silence, RATE)
-    assert audio.probe(tmp_path / "one.wav", "auto").track == 0
+    assert audio.probe(tmp_path / "one.wav", audio.Excerpt(track="auto")).track == 0
     with pytest.raises(UsageError, match="An audio track is a number from 0 on"):
-        audio.read(path, track="first")  # type: ignore[arg-type]
+        audio.read(path, audio.Excerpt(track="first"))  # type: ignore[arg-type]
 
 
 DAMAGED = {
@@ -218,7 +218,7 @@ def test_damage_in_the_middle(tmp_path: Path, kind: str) -> None:
         AudioError, match=r"is damaged after [01]\.\d+ s \(.+replace it by silence with --skip-damage\.$"
     ):
         audio.read(path)
-    with audio.open_reader(path, reading=ReadOptions(skip_damage=True)) as reader:
+    with audio.Reader(path, audio.Excerpt(reading=ReadOptions(skip_damage=True))) as reader:
         mended = reader.read()
     assert mended.shape == whole.shape
     assert "damaged audio is replaced by silence" in reader.notices[-1]
@@ -226,8 +226,9 @@ def test_damage_in_the_middle(tmp_path: Path, kind: str) -> None:
     behind = round(3.4 * 48000)
     np.testing.assert_allclose(mended[:, :40000], whole[:, :40000], atol=tolerance)
     np.testing.assert_allclose(mended[:, behind:], whole[:, behind:], atol=tolerance)
-    np.testing.assert_allclose(audio.read(path, start=3.4)[0], whole[:, behind:], atol=tolerance)  # without the option
-    assert audio.read(path, duration=0.5)[0].shape == (1, 24000)
+    tail, _ = audio.read(path, audio.Excerpt(start=3.4))  # without the option
+    np.testing.assert_allclose(tail, whole[:, behind:], atol=tolerance)
+    assert audio.read(path, audio.Excerpt(duration=0.5))[0].shape == (1, 24000)
 
 
 def test_names_of_other_files_are_not_followed(tmp_path: Path) -> None:

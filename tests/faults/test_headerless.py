@@ -41,7 +41,7 @@ def test_as_it_is_said(tmp_path: Path, coding: str, channels: int) -> None:
     samples = signal(9001, channels=channels)
     data = raw(coding, samples)
     reading = ReadOptions(input_format=f"{coding}:16000:{channels}")
-    expected = audio.read(io.BytesIO(data), reading=reading)[0]
+    expected = audio.read(io.BytesIO(data), audio.Excerpt(reading=reading))[0]
     np.testing.assert_allclose(expected, samples, atol=0.02)
     if coding not in ("s8", "u8", "ulaw", "alaw"):
         np.testing.assert_array_equal(expected, samples)
@@ -57,7 +57,7 @@ def test_telephone_sound_by_its_name(tmp_path: Path, extension: str, coding: str
     data = raw(coding, signal(9001))
     path = tmp_path / f"call{extension}"
     path.write_bytes(data)
-    with audio.open_reader(path) as reader:
+    with audio.Reader(path) as reader:
         assert (reader.info.sample_rate, reader.info.channels, reader.info.frames) == (8000, 1, 9001)
         np.testing.assert_allclose(reader.read(), signal(9001), atol=0.02)
         assert reader.notices == (
@@ -65,7 +65,8 @@ def test_telephone_sound_by_its_name(tmp_path: Path, extension: str, coding: str
         )
     with path.open("rb") as file:
         assert audio.probe(file).sample_rate == 8000
-    assert audio.read(path, reading=ReadOptions(strict=True))[1] == 8000  # it states nothing that is wrong
+    strict = audio.Excerpt(reading=ReadOptions(strict=True))
+    assert audio.read(path, strict)[1] == 8000  # it states nothing that is wrong
 
 
 @pytest.mark.parametrize(("extension", "subtype"), [(".gsm", "GSM610"), (".vox", "VOX_ADPCM")])
@@ -140,7 +141,7 @@ def test_other_names(text: str, same: str) -> None:
 def test_a_file_with_a_header_is_read_as_it_is_said(tmp_path: Path) -> None:
     """As sox and ffmpeg do: who says so means it."""
     (tmp_path / "a.wav").write_bytes(encoded("wav", signal(1000)))
-    samples, rate = audio.read(tmp_path / "a.wav", reading=ReadOptions(input_format="s16le:48000"))
+    samples, rate = audio.read(tmp_path / "a.wav", audio.Excerpt(reading=ReadOptions(input_format="s16le:48000")))
     assert rate == 48000
     assert samples.shape == (1, 1022)
     np.testing.assert_array_equal(samples[:, 22:], signal(1000))

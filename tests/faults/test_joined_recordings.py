@@ -76,9 +76,9 @@ def test_the_second_at_which_they_differ(tmp_path: Path, kind: str, rate: int, c
         r"Convert it to one sample rate and channel count first\."
     )
     with pytest.raises(AudioError) as caught:
-        audio.open_reader(path)
+        audio.Reader(path)
     assert re.fullmatch(told, str(caught.value))
-    assert audio.read(path, duration=1.0)[0].shape == (1, 8000)
+    assert audio.read(path, audio.Excerpt(duration=1.0))[0].shape == (1, 8000)
 
 
 def test_aac_in_frames(tmp_path: Path) -> None:

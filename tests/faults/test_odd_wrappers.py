@@ -70,7 +70,7 @@ def test_coded_sound_in_wav_and_avi(tmp_path: Path, container: str, codec: str, 
         assert 0.9 * rate < samples.shape[1] < 1.2 * rate
         peak = np.argmax(np.abs(np.fft.rfft(samples[0]))) * rate / samples.shape[1]
         assert 435 < peak < 445
-        part, _ = audio.read(source, start=0.5, duration=0.25)
+        part, _ = audio.read(source, audio.Excerpt(start=0.5, duration=0.25))
         np.testing.assert_allclose(part, samples[:, rate // 2 : rate // 2 + rate // 4], atol=1e-6)
 
 
@@ -116,7 +116,7 @@ def test_files_without_samples_are_refused_soon(tmp_path: Path, name: str) -> No
     with pytest.raises(
         AudioError, match=r"has the header of an? \w+ file, but no samples behind it\. Get an intact copy"
     ):
-        audio.open_reader(path)
+        audio.Reader(path)
     assert time.process_time() - started < 2  # a bound that is promised
 
 
@@ -177,4 +177,4 @@ def test_ac3_that_calls_itself_pcm(tmp_path: Path) -> None:
 def test_too_many_recordings(tmp_path: Path) -> None:
     (tmp_path / "many.wav").write_bytes(encoded("wav", signal(1)) * 10_001)
     with pytest.raises(AudioError, match="holds more than 10000 recordings, one after the other"):
-        audio.open_reader(tmp_path / "many.wav")
+        audio.Reader(tmp_path / "many.wav")

@@ -32,7 +32,7 @@ from unbraid.audio import ReadOptions
 def read():
     for path, start, skip_damage in itertools.product(sys.argv[1:], (0.0, 0.3, 0.61), (False, True)):
         try:
-            audio.read(path, start=start, reading=ReadOptions(skip_damage=skip_damage))
+            audio.read(path, audio.Excerpt(start=start, reading=ReadOptions(skip_damage=skip_damage)))
         except audio.read.__globals__["AudioError"]:
             pass
 read()

@@ -57,7 +57,7 @@ def _read(data: bytes) -> tuple[np.ndarray, int]:
 def _check(*recordings: bytes, between: bytes = b"") -> None:
     """All of these are heard, one after the other, and nothing is told."""
     expected = np.concatenate([_read(recording)[0] for recording in recordings], axis=1)
-    with audio.open_reader(io.BytesIO(between.join(recordings)), reading=ReadOptions(strict=True)) as reader:
+    with audio.Reader(io.BytesIO(between.join(recordings)), audio.Excerpt(reading=ReadOptions(strict=True))) as reader:
         heard = reader.read()
         assert heard.shape == expected.shape
         assert np.abs(heard - expected).max() < 1e-6
@@ -97,13 +97,13 @@ def test_other_bytes_behind_a_recording_are_told_of(kind: str) -> None:
     data = one(kind, 20000)
     expected, _ = _read(data)
     for behind, more in ((JUNK, 0), (JUNK + one("wav", 3000), 3000)):
-        with audio.open_reader(io.BytesIO(data + behind)) as reader:
+        with audio.Reader(io.BytesIO(data + behind)) as reader:
             assert reader.read().shape[1] == expected.shape[1] + more
             (told,) = reader.notices
         assert told.endswith("bytes after the end of its audio belong to no recording, and are skipped")
         assert 4900 < int(told.split()[0]) <= len(JUNK)  # some of them may look like a part of it
         with pytest.raises(AudioError, match="belong to no recording"):
-            audio.read(io.BytesIO(data + behind), reading=ReadOptions(strict=True))
+            audio.read(io.BytesIO(data + behind), audio.Excerpt(reading=ReadOptions(strict=True)))
 
 
 @pytest.mark.parametrize("kind", ["m4a", "fragments", "wav", "caf"])
@@ -111,7 +111,7 @@ def test_text_behind_a_recording_is_told_of(kind: str) -> None:
     """Its first letters would be the size of a box that is cut off, or the name of a chunk."""
     data, text = one(kind, 5000), b"Recorded in the old hall, with two microphones.\n" * 20
     for behind, more in ((b"", 0), (one("flac", 3000), 3000)):
-        with audio.open_reader(io.BytesIO(data + text + behind)) as reader:
+        with audio.Reader(io.BytesIO(data + text + behind)) as reader:
             assert reader.read().shape[1] == _read(data)[0].shape[1] + more
             assert [notice.split(" after ")[0] for notice in reader.notices] == [f"{len(text)} bytes"]
 
@@ -137,7 +137,7 @@ def test_chunks_behind_the_samples_of_a_caf_stay() -> None:
 @pytest.mark.parametrize("kind", ["flac", "mp3", "vorbis", "wav"])
 def test_more_zeros_than_lie_between_recordings_are_told_of(kind: str) -> None:
     data = one(kind, 20000) + bytes(3 << 20) + one("aiff", 3000)
-    with audio.open_reader(io.BytesIO(data)) as reader:
+    with audio.Reader(io.BytesIO(data)) as reader:
         assert reader.read().shape[1] == _read(one(kind, 20000))[0].shape[1] + 3000
         assert "3145728" in reader.notices[0]
 

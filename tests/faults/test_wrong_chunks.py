@@ -27,7 +27,7 @@ NAMES = {"aiff": b"ANNO", "caf": b"info"}
 
 def refused(data: bytes, told: str) -> None:
     with pytest.raises(AudioError, match=told):
-        audio.read(io.BytesIO(data), reading=ReadOptions(strict=True))
+        audio.read(io.BytesIO(data), audio.Excerpt(reading=ReadOptions(strict=True)))
 
 
 def with_chunk(

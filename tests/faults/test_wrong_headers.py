@@ -41,7 +41,7 @@ def with_size(kind: str, data: bytes, size: int | None) -> bytes:
 def refused(data: bytes, notices: tuple[str, ...]) -> None:
     """Strict reading says the same as an error."""
     with pytest.raises(AudioError) as caught:
-        audio.read(io.BytesIO(data), reading=ReadOptions(strict=True))
+        audio.read(io.BytesIO(data), audio.Excerpt(reading=ReadOptions(strict=True)))
     assert notices[0] in str(caught.value)
 
 
@@ -80,7 +80,7 @@ def test_no_length(tmp_path: Path, kind: str) -> None:
     notices = check(tmp_path / "stream", data, audio.read(io.BytesIO(whole))[0])
     assert len(notices) == (kind not in ("au", "caf"))
     if kind != "rf64":  # a pipe cannot come back to its header: nothing odd
-        with audio.open_reader(_Pipe(data), reading=ReadOptions(strict=True)) as reader:
+        with audio.Reader(_Pipe(data), audio.Excerpt(reading=ReadOptions(strict=True))) as reader:
             assert reader.read().shape[1] == FRAMES
             assert reader.notices == ()
 
@@ -147,7 +147,7 @@ def test_more_samples_than_there_are(tmp_path: Path) -> None:
         refused(data, check(tmp_path / "more.wav", data, samples))
     (tmp_path / "cut.wav").write_bytes(whole[:-3000])
     with pytest.raises(AudioError, match="is cut short: its header states 1.250 s, 1.062 s could be read"):
-        audio.open_reader(tmp_path / "cut.wav")
+        audio.Reader(tmp_path / "cut.wav")
 
 
 @pytest.mark.parametrize("size", [0, 100, 0xFFFFFFFF, 10**9, 2 * FRAMES - 500])
@@ -184,7 +184,7 @@ def test_more_than_four_gigabytes(tmp_path: Path) -> None:
             file.write(b"\1" * 4000)
             file.seek(44 + true - 2)
             file.write(b"\0\x40" + behind)
-        with audio.open_reader(path, start=(true - 200) / 2 / RATE) as reader:
+        with audio.Reader(path, audio.Excerpt(start=(true - 200) / 2 / RATE)) as reader:
             assert reader.info.frames == true // 2
             assert reader.read()[0, -1] == 0.5
             assert len(reader.notices) == 1
@@ -239,7 +239,7 @@ def test_mp3_frames_counted_wrongly(tmp_path: Path, counted: int) -> None:
     at = data.index(b"Xing")
     data[at + 8 : at + 12] = struct.pack(">I", counted)
     (tmp_path / "a.mp3").write_bytes(data)
-    with audio.open_reader(tmp_path / "a.mp3") as reader:
+    with audio.Reader(tmp_path / "a.mp3") as reader:
         assert abs(reader.read().shape[1] - 60000) < 1200
         assert len(reader.notices) == 1
     refused(bytes(data), reader.notices)
@@ -251,19 +251,19 @@ def test_damage_in_an_mp3_is_no_lie(tmp_path: Path) -> None:
     data[middle : middle + 500] = bytes(500)
     with pytest.raises(AudioError, match="is damaged after"):
         audio.read(io.BytesIO(data))
-    assert audio.read(io.BytesIO(data), reading=ReadOptions(skip_damage=True))[0].shape == (1, 60000)
+    assert audio.read(io.BytesIO(data), audio.Excerpt(reading=ReadOptions(skip_damage=True)))[0].shape == (1, 60000)
 
 
 def test_plain_files_have_nothing_to_say(tmp_path: Path) -> None:
     for kind in (*PLAIN, "flac", "vorbis", "mp3", "ima", "gsm", "ulaw"):
         for frames in (10001, 9000, 1):
             (tmp_path / "a").write_bytes(encoded(kind, signal(frames)))
-            with audio.open_reader(tmp_path / "a", reading=ReadOptions(strict=True)) as reader:
+            with audio.Reader(tmp_path / "a", audio.Excerpt(reading=ReadOptions(strict=True))) as reader:
                 reader.read()
                 assert reader.notices == ()
     for container, codec in (("wav", "pcm_s16le"), ("aiff", "pcm_s16be"), ("caf", "pcm_s16le")):
         (tmp_path / "a").write_bytes(muxed(container, codec, signal(9001)))
-        with audio.open_reader(tmp_path / "a", reading=ReadOptions(strict=True)) as reader:
+        with audio.Reader(tmp_path / "a", audio.Excerpt(reading=ReadOptions(strict=True))) as reader:
             assert reader.read().shape == (1, 9001)
             assert reader.notices == ()
 
@@ -284,6 +284,6 @@ def test_samples_that_end_far_beyond_the_file(tmp_path: Path) -> None:
     at = data.index(b"data\xf3\xac") + 16
     data[at : at + 8] = struct.pack("<q", (1 << 62) + 24)
     (tmp_path / "a.w64").write_bytes(data)
-    with audio.open_reader(tmp_path / "a.w64") as reader:
+    with audio.Reader(tmp_path / "a.w64") as reader:
         assert reader.read().shape == (1, 100)
         assert len(reader.notices) == 1 and reader.notices[0].endswith("s of samples, but 0.013 s are there")

@@ -87,7 +87,7 @@ def check(
     """The file is read as these samples: whole, in blocks, in ranges, by path and from memory. Gives its notices."""
     path.write_bytes(data)
     for source in (path, io.BytesIO(data)):
-        with audio.open_reader(source, reading=reading) as reader:
+        with audio.Reader(source, audio.Excerpt(reading=reading)) as reader:
             assert reader.info.sample_rate == rate
             whole = reader.read()
             assert whole.shape == expected.shape, (whole.shape, expected.shape)
@@ -97,6 +97,6 @@ def check(
             notices = reader.notices
     length = expected.shape[1]
     for start in (length // 3, length // 2 - 5, length // 2, length - 3):
-        part, _ = audio.read(path, start=start / rate, duration=(length // 4) / rate, reading=reading)
+        part, _ = audio.read(path, audio.Excerpt(start=start / rate, duration=(length // 4) / rate, reading=reading))
         np.testing.assert_allclose(part, expected[:, start : start + length // 4], atol=3e-7)
     return notices

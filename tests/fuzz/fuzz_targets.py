@@ -44,10 +44,10 @@ class Target:
 
 
 def read_audio(place: Path, data: bytes) -> None:
-    from unbraid.audio import open_reader
+    from unbraid.audio import Reader
 
     (place / "track.audio").write_bytes(data)
-    with open_reader(place / "track.audio") as reader:
+    with Reader(place / "track.audio") as reader:
         for i, _ in enumerate(reader.blocks()):
             if i == MOST_BLOCKS:
                 break

@@ -50,6 +50,12 @@ def test_int8_is_for_sepformers(music_folder: Path) -> None:
     assert str(caught.value) == "int8 is for SepFormers, and tiny-music is none: use float32."
 
 
+def test_no_threads_are_not_possible(music_folder: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_executor(read_spec(music_folder), music_folder, threads=0)
+    assert str(caught.value) == "0 threads are not possible; give 1 or more."
+
+
 def test_a_graph_that_the_network_lacks_is_told(music_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         open_executor(read_spec(music_folder), music_folder, graph="encoder")

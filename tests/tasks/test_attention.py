@@ -9,6 +9,7 @@ import pytest
 from engine_fakes import write_model
 from side_fakes import CONVERTERS, MEL, SPEAKERS, WRITERS, side_spec
 from unbraid import audio
+from unbraid.audio import Excerpt
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import AudioError, UsageError
 from unbraid.hub.catalogue import catalogue
@@ -85,7 +86,7 @@ def test_audio_to_text(tmp_path: Path, name: str) -> None:
     source = attention_maps(folder, path, target="AB").maps[0].rows
     assert source.steps == steps
     assert source.seconds == pytest.approx(steps * step / RATE)
-    part = attention_maps(folder, path, start=0.02, duration=0.03, target="AB").maps[0].rows
+    part = attention_maps(folder, path, target="AB", excerpt=Excerpt(start=0.02, duration=0.03)).maps[0].rows
     assert part.start == 0.02 and part.seconds == pytest.approx(0.03, abs=step / RATE)
     if name == "spectrogram to text":
         mono = audio.read(path)[0].mean(0, keepdims=True)
@@ -121,10 +122,10 @@ def test_what_is_longer_than_can_be_shown_is_cut_and_told(tmp_path: Path, monkey
     monkeypatch.setattr("unbraid.tasks.attention.MOST_SECONDS", 0.1)
     seen = attention_maps(folder, path)
     assert seen.is_cut and seen.maps[0].rows.seconds == pytest.approx(0.1)
-    assert not attention_maps(folder, path, duration=0.1).is_cut  # as was asked
-    assert not attention_maps(folder, path, start=0.25).is_cut
+    assert not attention_maps(folder, path, excerpt=Excerpt(duration=0.1)).is_cut  # as was asked
+    assert not attention_maps(folder, path, excerpt=Excerpt(start=0.25)).is_cut
     with pytest.raises(UsageError) as caught:
-        attention_maps(folder, path, duration=0.2)
+        attention_maps(folder, path, excerpt=Excerpt(duration=0.2))
     assert str(caught.value) == "At most 0.1 s can be shown, not 0.2; choose a smaller --duration."
 
 

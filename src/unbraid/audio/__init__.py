@@ -4,7 +4,7 @@ from unbraid.audio.arrays import ArrayLike, as_audio, check_rate_given, checked_
 from unbraid.audio.formats import OutputFormat, check_format, choose_format, formats_for, nearest_rate
 from unbraid.audio.info import Audio, AudioInfo
 from unbraid.audio.options import Excerpt, ReadOptions, TrackChoice
-from unbraid.audio.read import Reader, check_range, open_reader, probe, read
+from unbraid.audio.read import Reader, probe, read
 from unbraid.audio.resample import Resampler, resample, resampled_length
 from unbraid.audio.source import Source, spooled
 from unbraid.audio.write import StreamWriter, Writer, open_writer, write
@@ -24,7 +24,6 @@ __all__ = [
     "Writer",
     "as_audio",
     "check_format",
-    "check_range",
     "check_rate_given",
     "checked_rate",
     "choose_format",
@@ -32,7 +31,6 @@ __all__ = [
     "is_array",
     "nearest_rate",
     "numbers_of",
-    "open_reader",
     "open_writer",
     "probe",
     "read",

@@ -83,7 +83,7 @@ def as_audio(audio: ArrayLike) -> Audio:
     return _checked(found)
 
 
-def excerpt(audio: Audio, sample_rate: int, start: float, seconds: float) -> Audio:
+def excerpt_of(audio: Audio, sample_rate: int, start: float, seconds: float) -> Audio:
     """An excerpt of audio (C, T), with the same rules as an excerpt of a file.
 
     Raises:

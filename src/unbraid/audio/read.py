@@ -1,13 +1,12 @@
 """Reading audio, whole or in blocks, from any format of libsndfile or FFmpeg.
 
-    with open_reader("interview.m4a", start=60, duration=30) as reader:
+    with Reader("interview.m4a", Excerpt(start=60, duration=30)) as reader:
         for block in reader.blocks(65536): ...        # float32 (C, n), constant memory
         for block in reader.blocks(65536): ...        # a second pass, from the start again
 
 libsndfile is tried first and FFmpeg after it; `read` is exactly the concatenation of the blocks.
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import TracebackType
@@ -18,9 +17,9 @@ import numpy as np
 from unbraid.audio.arrays import LOUDEST
 from unbraid.audio.info import BLOCK_FRAMES, MOST_HERTZ, Audio, AudioInfo, Decoder
 from unbraid.audio.opening import Opening
-from unbraid.audio.options import Excerpt, ReadOptions, TrackChoice, check_track
+from unbraid.audio.options import Excerpt
 from unbraid.audio.source import Source, label, localize
-from unbraid.errors import AudioError, UsageError
+from unbraid.errors import AudioError
 
 
 class Reader:
@@ -32,8 +31,6 @@ class Reader:
 
     def __init__(self, source: Source, excerpt: Excerpt = Excerpt()) -> None:
         start, duration = excerpt.start, excerpt.duration
-        check_range(start, duration)
-        check_track(excerpt.track)
         self._name, self._reading = label(source), excerpt.reading
         self._kept = ExitStack()
         self._source = localize(source, self._kept)
@@ -196,43 +193,15 @@ class Reader:
         )
 
 
-def open_reader(
-    source: Source,
-    *,
-    start: float = 0.0,
-    duration: float | None = None,
-    track: TrackChoice = 0,
-    reading: ReadOptions = ReadOptions(),
-) -> Reader:
-    """A reader of a path or binary file object; start and duration in seconds, track counted from 0 (or "auto")."""
-    return Reader(source, Excerpt(start, duration, track, reading))
-
-
-def read(
-    source: Source,
-    *,
-    start: float = 0.0,
-    duration: float | None = None,
-    track: TrackChoice = 0,
-    reading: ReadOptions = ReadOptions(),
-) -> tuple[Audio, int]:
+def read(source: Source, excerpt: Excerpt = Excerpt()) -> tuple[Audio, int]:
     """The samples as float32 (C, T), and the sample rate."""
-    with Reader(source, Excerpt(start, duration, track, reading)) as reader:
+    with Reader(source, excerpt) as reader:
         return reader.read(), reader.info.sample_rate
 
 
-def probe(source: Source, track: TrackChoice = 0, reading: ReadOptions = ReadOptions()) -> AudioInfo:
+def probe(source: Source, excerpt: Excerpt = Excerpt()) -> AudioInfo:
     """The facts of a track's header, without decoding (except to find a track that is not silent)."""
-    check_track(track)
     with ExitStack() as kept:
-        decoder = Opening(localize(source, kept), label(source), track, reading).decoder()
+        decoder = Opening(localize(source, kept), label(source), excerpt.track, excerpt.reading).decoder()
         decoder.close()
         return decoder.info
-
-
-def check_range(start: float, duration: float | None) -> None:
-    """Refuse a start before the beginning, and a duration of nothing; both in seconds."""
-    if not (math.isfinite(start) and start >= 0):
-        raise UsageError(f"A start of {start} s is not possible; it must be 0 or more.")
-    if duration is not None and not (math.isfinite(duration) and duration > 0):
-        raise UsageError(f"A duration of {duration} s is not possible; it must be more than 0.")

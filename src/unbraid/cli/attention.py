@@ -46,16 +46,7 @@ def attention(
         from unbraid.tasks.pages.attention_page import attention_page
 
         excerpt = excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage)
-        seen = attention_maps(
-            model,
-            source,
-            target=target,
-            start=start,
-            duration=duration,
-            track=excerpt.track,
-            reading=excerpt.reading,
-            device=device,
-        )
+        seen = attention_maps(model, source, target=target, excerpt=excerpt, device=device)
         is_sound = not seen.maps[0].rows.labels
         page = attention_page(seen, Path(source).name if is_sound else source)
         with written(output, replace=overwrite) as hidden:

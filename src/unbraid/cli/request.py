@@ -1,7 +1,6 @@
 """The options of `unbraid separate` as one value, and the checks and choices that commands share."""
 
 import dataclasses
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -39,11 +38,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Request:
-    """The options that commands over audio files share.
-
-    Raises:
-        UsageError: a number of threads or a time that is not possible.
-    """
+    """The options that commands over audio files share."""
 
     inputs: tuple[str, ...]
     model: str
@@ -51,15 +46,6 @@ class Request:
     engine: Engine = Engine()
     recursive: bool = False
     overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        threads, excerpt = self.engine.threads, self.excerpt
-        if threads is not None and threads < 1:
-            raise UsageError(f"{threads} threads are not possible; give 1 or more, or leave --threads out.")
-        if not 0 <= excerpt.start < math.inf:
-            raise UsageError(f"A start of {excerpt.start:g} s is not possible; it must be 0 or more.")
-        if excerpt.duration is not None and not 0 < excerpt.duration < math.inf:
-            raise UsageError(f"A duration of {excerpt.duration:g} s is not possible; it must be more than 0.")
 
 
 @dataclass(frozen=True)
@@ -81,7 +67,6 @@ class SeparationRequest(Request):
             raise UsageError("--report writes a page beside the stems, so choose a folder with -o instead of -.")
         if self.resume and "-" in self.inputs:
             raise UsageError("--resume needs files: whether standard input is what it was cannot be told.")
-        super().__post_init__()
 
     def making_options(self) -> dict[str, Any]:
         """The options that determine the content of the stems' files, as JSON values."""

@@ -137,7 +137,7 @@ def _plan_track(
     request: SeparationRequest, source: Path, outputs: dict[str, Path], receipt: Path, separator: Separator
 ) -> TrackPlan:
     excerpt, coding, spec = request.excerpt, request.coding, separator.spec
-    info = probe(source, excerpt.track, excerpt.reading)
+    info = probe(source, excerpt)
     rate, channels = separator.output_rate(info.sample_rate), separator.output_channels(info.channels)
     fmt = choose_format(coding.format, info, subtype=coding.subtype, bitrate=coding.bitrate)
     written_rate = nearest_rate(fmt.name, rate) if coding.resample and request.root is not None else rate

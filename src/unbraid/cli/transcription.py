@@ -109,7 +109,7 @@ class _Position:
 def _transcribe(label: str, source: Path, output: Path | None, session: _Session, meter: Meter) -> TextResult:
     """Transcribe one recording to its file, to the terminal, or into the result for JSON."""
     request, form, started, position = session.request, session.form, time.monotonic(), _Position(meter)
-    info = probe(source, request.excerpt.track, request.excerpt.reading)  # errors before anything is written
+    info = probe(source, request.excerpt)  # errors before anything is written
     runs: list[Diagnostics] = []  # the last one names the model that reads the texts
     lines, transcript = _lines(source, session, position, runs), None
     first = list(itertools.islice(lines, 1))
@@ -155,7 +155,7 @@ def _lines(source: Path, session: _Session, progress: Progress, runs: list[Diagn
         return
     blocks = separator.run(source, excerpt, progress)
     runs.append(blocks.diagnostics)
-    rate = separator.output_rate(probe(source, excerpt.track, excerpt.reading).sample_rate)
+    rate = separator.output_rate(probe(source, excerpt).sample_rate)
     with _voices(blocks, rate) as voices:
         texts = {voice: transcriber.run(file) for voice, file in voices.items()}
         runs += [words.diagnostics for words in texts.values()]

@@ -44,8 +44,6 @@ class EvaluationRequest:
             raise UsageError("--noise-split says which clips of --noise are used; give a folder of noises too.")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"A limit of {self.limit} mixtures is not possible; give 1 or more.")
-        if self.threads is not None and self.threads < 1:
-            raise UsageError(f"{self.threads} threads are not possible; give 1 or more, or leave --threads out.")
         if self.snr_db is not None and not math.isfinite(self.snr_db):
             raise UsageError(f"An SNR of {self.snr_db:g} dB is not possible; give a number.")
         for folder in (self.dataset, self.noise):

@@ -39,7 +39,7 @@ def open_executor(
     if graph not in (parts := (*spec.geometry.graphs, *spec.geometry.optional_graphs)):
         raise UsageError(f"{spec.name} has no graph {graph!r}; it has {', '.join(parts)}.")
     if threads is not None and threads < 1:
-        raise UsageError(f"At least one thread is needed, got {threads}.")
+        raise UsageError(f"{threads} threads are not possible; give 1 or more.")
     if device == "torch" and precision == "int8":
         raise UsageError("int8 runs on ONNX Runtime; leave out --device torch, or use float32.")
     engine = (

@@ -10,6 +10,7 @@ decoder stands for its output at that step. The whole network runs once more for
 weights.
 """
 
+import dataclasses
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,8 @@ from typing import Literal
 
 import numpy as np
 
-from unbraid.audio import ArrayLike, Excerpt, Reader, ReadOptions, Source, TrackChoice, check_range, is_array, resample
-from unbraid.audio.arrays import as_audio, check_rate_given, checked_rate, excerpt
+from unbraid.audio import ArrayLike, Excerpt, Reader, Source, is_array, resample
+from unbraid.audio.arrays import as_audio, check_rate_given, checked_rate, excerpt_of
 from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.downmix import downmixed
 from unbraid.dsp.mel import mel_levels
@@ -90,19 +91,16 @@ def attention_maps(
     source: Source | ArrayLike,
     *,
     target: str | None = None,
-    start: float = 0.0,
-    duration: float | None = None,
-    track: TrackChoice = 0,
-    reading: ReadOptions = ReadOptions(),
+    excerpt: Excerpt = Excerpt(),
     device: str = "auto",
     threads: int | None = None,
     sample_rate: int | None = None,
 ) -> AttentionMaps:
     """The attention weights of all layers of a model for a source, and for its target if the model has a decoder.
 
-    `source` is a text for models that read text, else an audio file, or an array (C, T) with its `sample_rate` in Hz;
-    `duration` seconds of it from `start` on are read, at most 30; for `track` and `reading` see `unbraid.separate`. The
-    target is the given text, or by default the result of greedy decoding.
+    `source` is a text for models that read text, else an audio file, or an array (C, T) with its `sample_rate` in Hz,
+    of which an excerpt of at most 30 seconds is read. The target is the given text, or by default the result of greedy
+    decoding.
 
     Raises:
         AudioError: the file cannot be read.
@@ -113,17 +111,17 @@ def attention_maps(
     """
     folder = find_model(model, lambda spec: _geometry(spec, device), device=device, threads=threads)
     spec, geometry = folder.spec, _geometry(folder.spec, device)
-    if duration is not None and duration > MOST_SECONDS:
-        raise UsageError(f"At most {MOST_SECONDS:g} s can be shown, not {duration:g}; choose a smaller --duration.")
+    if (seconds := excerpt.duration) is not None and seconds > MOST_SECONDS:
+        raise UsageError(f"At most {MOST_SECONDS:g} s can be shown, not {seconds:g}; choose a smaller --duration.")
     if target is not None and not isinstance(geometry.target, TextSide):
         raise UsageError(f"{spec.name} writes no text, so there is no target to be given; leave it out.")
     notices: tuple[str, ...] = ()
     if geometry.reads == "text":
         item, columns, is_cut = _text(spec, source)
     else:
-        cut = Excerpt(start, MOST_SECONDS + 0.1 if duration is None else duration, track, reading)
+        cut = dataclasses.replace(excerpt, duration=seconds or MOST_SECONDS + 0.1)
         sound, rate, notices = _excerpt(source, cut, sample_rate)
-        item, columns, is_cut = _sound(spec, sound, rate, start)
+        item, columns, is_cut = _sound(spec, sound, rate, excerpt.start)
     _check_size(geometry, columns.steps)
     inputs = batch([item], geometry.source)
     if geometry.is_aligned:
@@ -205,9 +203,8 @@ def _excerpt(
     if not is_array(source):
         with Reader(source, cut) as reader:
             return reader.read(), reader.info.sample_rate, reader.notices
-    check_range(cut.start, cut.duration)
     rate = checked_rate(sample_rate or 0)
-    return excerpt(as_audio(source), rate, cut.start, cut.duration or MOST_SECONDS), rate, ()
+    return excerpt_of(as_audio(source), rate, cut.start, cut.duration or MOST_SECONDS), rate, ()
 
 
 def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Array, Axis, bool]:

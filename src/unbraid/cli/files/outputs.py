@@ -24,11 +24,11 @@ from unbraid.audio import (
     Audio,
     Excerpt,
     OutputFormat,
+    Reader,
     Resampler,
     StreamWriter,
     Writer,
     check_format,
-    open_reader,
     open_writer,
 )
 from unbraid.cli.files.journal import Arrival, Destination, arrive, complete
@@ -221,7 +221,7 @@ def _encode(source: Path, destination: Path, track: TrackPlan, gain: float, repo
     """Second pass over a float file: turned down, in the format asked for."""
     signal, factor = track.signal, np.float32(gain)
     with (
-        open_reader(source) as reader,
+        Reader(source) as reader,
         open_writer(
             destination, signal.written_rate, signal.channels, track.fmt, tags=track.tags, frames=reader.frames
         ) as writer,

@@ -33,7 +33,8 @@ def _as_recorded(singer: SingerPlan, seconds: float) -> Array:
     path = Path(singer.files[0])
     length = audio.probe(path).duration or seconds
     starts = {place % 1 * max(0.0, length - seconds) for place in (singer.start, singer.start + 0.5)}
-    pieces = [audio.read(path, start=start, duration=min(seconds, length - start)) for start in sorted(starts)]
+    excerpts = [audio.Excerpt(start, min(seconds, length - start)) for start in sorted(starts)]
+    pieces = [audio.read(path, excerpt) for excerpt in excerpts]
     sound, rate = max(pieces, key=lambda piece: float(np.mean(piece[0] ** 2)))
     sound = audio.resample(np.repeat(sound[:1], 2, 0) if len(sound) == 1 else sound[:2], rate, RATE)
     return _of_length(sound, round(seconds * RATE))
@@ -71,7 +72,7 @@ def _speech(singer: SingerPlan) -> tuple[Array, int]:
     for path in map(Path, singer.files):
         length = audio.probe(path).duration
         wanted = _VOICE_SECONDS - seconds if length is None else min(length, _VOICE_SECONDS - seconds)
-        sound, own_rate = audio.read(path, duration=wanted)
+        sound, own_rate = audio.read(path, audio.Excerpt(duration=wanted))
         rate = rate or analysis_rate(own_rate)
         mono = audio.resample(downmixed(sound, own_rate), own_rate, rate)[0]
         pieces.append(mono / max(1e-4, float(np.sqrt(np.mean(mono**2)))))
