@@ -263,7 +263,7 @@ def test_the_report_has_a_table_for_each_stem_and_the_worst_cases(evaluation: Mu
     assert "http" not in html.replace("http-equiv=", "")
     for words in ("Every song: vocals", "Every song: drums", "The 3 worst cases", "&lt;gone&gt;: ", "museval"):
         assert words in html
-    assert html.count("<img ") == 1 + 3  # how gains are spread, and the spectrograms of each case
+    assert html.count("<img ") == 1 + 3 * 3  # how gains are spread, and a spectrogram of each signal of each case
     assert html.count("<audio ") == 3 * 3
 
 

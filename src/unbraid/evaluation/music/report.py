@@ -191,7 +191,7 @@ def _cases(evaluation: MusicEvaluation, sample_rate: int) -> str:
         f"Stems of songs by {_GAIN}, the worst one first, and the ten seconds in which the error is loudest. "
         "All sounds of a case have one gain, so their levels compare."
     )
-    return scores_page.cases(intro, [_case(case, sample_rate) for case in evaluation.worst.cases])
+    return scores_page.cases(intro, [_case(case, sample_rate) for case in evaluation.worst.cases], sample_rate)
 
 
 def _case(case: StemCase, sample_rate: int) -> str:
@@ -205,5 +205,4 @@ def _case(case: StemCase, sample_rate: int) -> str:
         facts,
         {"mixture": excerpt.mixture, "reference": excerpt.reference, "estimate": excerpt.estimate},
         sample_rate,
-        [(excerpt.reference, excerpt.estimate)],
     )

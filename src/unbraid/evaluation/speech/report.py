@@ -158,7 +158,8 @@ def _cases(evaluation: SpeechEvaluation, sample_rate: int) -> str:
         f"By {measure.improvement} ({measure.variant}), the worst one first. Estimates are in the order of the "
         "references; all sounds of a case have one gain, so their levels compare."
     )
-    return scores_page.cases(intro, [_case(case, evaluation, sample_rate) for case in evaluation.worst.cases])
+    found = [_case(case, evaluation, sample_rate) for case in evaluation.worst.cases]
+    return scores_page.cases(intro, found, sample_rate)
 
 
 def _case(case: MixtureCase, evaluation: SpeechEvaluation, sample_rate: int) -> str:
@@ -177,5 +178,4 @@ def _case(case: MixtureCase, evaluation: SpeechEvaluation, sample_rate: int) -> 
         facts,
         {name: signal[None] for name, signal in signals.items()},
         sample_rate,
-        list(zip(case.references, case.estimates, strict=True)),
     )

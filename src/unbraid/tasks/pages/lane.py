@@ -123,3 +123,11 @@ class Lane:
             self._level.add(np.square(middle).reshape(len(middle), count, self._hop).mean((0, 2))[None])
             samples = samples[:, count * self._hop :]
         self._waiting = samples
+
+
+def spectrogram(signal: FloatArray, sample_rate: int) -> FloatArray:
+    """A whole signal (C, T) as power (R, columns), see `Lane.spectrogram`."""
+    lane = Lane(sample_rate, len(signal))
+    lane.add(signal)
+    lane.finish()
+    return lane.spectrogram()

@@ -7,12 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.dsp.arrays import FloatArray
-from unbraid.tasks.pages.lane import decibels
+from unbraid.tasks.pages.lane import LOWEST_HZ, decibels, top_hz
 
 RANGE_DB = 80.0  # from the darkest to the brightest colour
 LEVELS = 64  # colours in use: finer steps are not seen, and take more bytes
 _COLOURS = ((7, 9, 20), (28, 20, 70), (76, 24, 112), (132, 36, 118), (190, 56, 102), (232, 96, 76), (250, 156, 72),
             (252, 214, 124), (253, 250, 214))  # fmt: skip
+
+
+def scales(sample_rate: int) -> str:
+    """The scales of pictures of signals at a rate, as a sentence."""
+    return (
+        f"Pictures: {LOWEST_HZ:.0f} Hz to {top_hz(sample_rate) / 1000:g} kHz on a logarithmic scale, all with one "
+        f"scale of colours: {RANGE_DB:.0f} dB from the darkest to the brightest, which is the loudest spot of the "
+        "mixture."
+    )
 
 
 def pooled(values: FloatArray, most: int, axis: int) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Plots as PNG, if matplotlib is installed: distributions of scores, and spectrograms.
+"""Plots of distributions of scores as PNG, if matplotlib is installed.
 
 Backgrounds are transparent and inks of a middle lightness, so that a page may be light or dark around them.
 """
@@ -12,16 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unbraid.dsp.stft import stft
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Wave = NDArray[np.float32]
 INK, BLUE, ORANGE = "#8a929b", "#4a90d9", "#e08a3c"
-RANGE_DB = 70  # of spectrograms, below the loudest spot of the mixture
-_FRAME_SECONDS, _DOTS_PER_INCH = 0.032, 110
+_DOTS_PER_INCH = 110
 _STYLE: Any = {
     "font.size": 10, "axes.titlesize": 11, "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK,
     "xtick.color": INK, "ytick.color": INK, "text.color": INK, "axes.spines.top": False, "axes.spines.right": False,
@@ -74,40 +70,6 @@ def strips(groups: Mapping[str, Sequence[float]], title: str, label: str) -> byt
         return _png(figure)
 
 
-def spectrograms(mixture: Wave, voices: Sequence[tuple[Wave, Wave]], sample_rate: int) -> bytes:
-    """The mixture, the references and below them their estimates, all (T,) or (C, T), on one scale."""
-    frame = int(2 ** round(np.log2(_FRAME_SECONDS * sample_rate)))
-    pictures = {(0, 0): ("mixture", mixture)}
-    for column, (reference, estimate) in enumerate(voices, 1):
-        pictures[0, column] = (f"reference {column}", reference)
-        pictures[1, column] = (f"estimate {column}", estimate)
-    powers = {place: _power(signal, frame) for place, (_, signal) in pictures.items()}
-    top = 10 * np.log10(max(powers[0, 0].max(), 1e-20))
-    seconds, nyquist = mixture.shape[-1] / sample_rate, sample_rate / 2000
-    with _figure(1.2 + 3.4 * (len(voices) + 1), 4.8) as figure:
-        grid: NDArray[Any] = figure.subplots(2, len(voices) + 1, sharex=True, sharey=True, squeeze=False)
-        for place, axes in np.ndenumerate(grid):
-            if place not in pictures:
-                axes.axis("off")
-                continue
-            decibels = 10 * np.log10(np.maximum(powers[place], 1e-20)) - top
-            image = axes.imshow(
-                decibels.T, origin="lower", aspect="auto", cmap="magma", vmin=-RANGE_DB, vmax=0,
-                extent=(0, seconds, 0, nyquist), interpolation="nearest",
-            )  # fmt: skip
-            axes.set_title(pictures[place][0])
-        for axes in (grid[0, 0], *grid[1, 1:]):
-            axes.set_xlabel("time in s")
-            axes.xaxis.set_tick_params(labelbottom=True)
-        for axes in (grid[0, 0], grid[1, 1]):
-            axes.set_ylabel("frequency in kHz")
-            axes.yaxis.set_tick_params(labelleft=True)
-        bar = figure.colorbar(image, ax=grid, fraction=0.03, pad=0.015)
-        bar.set_label("level in dB, 0 at the loudest\nspot of the mixture")
-        bar.outline.set_visible(False)
-        return _png(figure)
-
-
 @contextmanager
 def _figure(width: float, height: float) -> "Iterator[Figure]":
     """A figure in our style, of a size in inches, without a window."""
@@ -142,9 +104,3 @@ def _label(axes: "Axes", title: str, x: str, y: str) -> None:
     axes.set_title(title)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-
-
-def _power(signal: Wave, frame: int) -> Wave:
-    """(T,) or (C, T) -> (N, F), the mean over channels."""
-    padded = np.pad(np.atleast_2d(signal), ((0, 0), (frame // 2, frame)))  # (C, T)
-    return np.asarray(np.mean(np.abs(stft(padded, frame, frame // 4)) ** 2, axis=0))

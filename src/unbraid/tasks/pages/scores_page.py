@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 
 from unbraid import audio
 from unbraid.files.workdir import temporary_folder
-from unbraid.tasks.pages import plots
 from unbraid.tasks.pages.document import data_uri, document, image
+from unbraid.tasks.pages.lane import decibels, spectrogram
+from unbraid.tasks.pages.picture import picture, scales
 from unbraid.tasks.pages.tables import Table
 
 Wave = NDArray[np.float32]
 _PEAK = 0.9
 _LISTEN_SECONDS = 30.0  # of each sound, so that the file stays small
 SORTABLE = "A click on a heading sorts by it"
-WITHOUT = "There are no pictures, for matplotlib is not installed; get it with `pip install matplotlib`, and run again"
+WITHOUT = "There are no plots, for matplotlib is not installed; get it with `pip install matplotlib`, and run again"
 
 
 def scores_page(title: str, about: str, tiles: Sequence[str], sections: Sequence[str]) -> str:
@@ -59,22 +60,16 @@ def sortable(heading: str, table: Table, note: str = SORTABLE, kind: str = "sort
     return section(heading, notes(note), table.html(kind)) if table.rows else ""
 
 
-def cases(intro: str, found: Sequence[str]) -> str:
+def cases(intro: str, found: Sequence[str], sample_rate: int) -> str:
     """The section of the worst cases."""
     head = "The worst case" if len(found) == 1 else f"The {len(found)} worst cases"
-    return section(head, paragraph(intro), *found) if found else ""
+    return section(head, paragraph(f"{intro} {scales(sample_rate)}"), *found) if found else ""
 
 
-def case(
-    head: str, facts: Sequence[str], signals: Mapping[str, Wave], sample_rate: int, voices: Sequence[tuple[Wave, Wave]]
-) -> str:
-    """One case: its signals (C, T) to listen to, and spectrograms of the mixture and of pairs (reference, estimate)."""
-    drawn = ""
-    if plots.available():
-        png = plots.spectrograms(signals["mixture"], voices, sample_rate)
-        drawn = image(png, "Spectrograms of the mixture, its references and the estimates")
+def case(head: str, facts: Sequence[str], signals: Mapping[str, Wave], sample_rate: int) -> str:
+    """One case: its signals (C, T), the mixture among them, each to look at and to listen to."""
     return (
-        f'<section class="case"><h3>{escape(head)}</h3><p class="dim">{escape("; ".join(facts))}</p>{drawn}'
+        f'<section class="case"><h3>{escape(head)}</h3><p class="dim">{escape("; ".join(facts))}</p>'
         f'<div class="players">{_players(signals, sample_rate)}</div></section>'
     )
 
@@ -95,18 +90,16 @@ def _players(signals: Mapping[str, Wave], sample_rate: int) -> str:
     loudest = max(float(np.abs(signal).max(initial=0)) for signal in signals.values())
     gain = _PEAK / loudest if loudest else 1.0
     most = round(_LISTEN_SECONDS * sample_rate)
-    return "".join(
-        _player(
-            _flac(signal[:, :most] * np.float32(gain), sample_rate),
-            name + (f" (first {_LISTEN_SECONDS:.0f} s)" if signal.shape[1] > most else ""),
-        )
-        for name, signal in signals.items()
-    )
-
-
-def _player(flac: bytes, label: str) -> str:
-    source = data_uri("audio/flac", flac)
-    return f'<label>{escape(label)}<audio controls preload="none" src="{source}"></audio></label>'
+    powers = {name: spectrogram(signal, sample_rate) for name, signal in signals.items()}
+    top_db = float(decibels(powers["mixture"]).max())
+    players = []
+    for name, signal in signals.items():
+        shown = image(picture(powers[name], top_db), f"Spectrogram of {name}")
+        label = name + (f" (first {_LISTEN_SECONDS:.0f} s)" if signal.shape[1] > most else "")
+        source = data_uri("audio/flac", _flac(signal[:, :most] * np.float32(gain), sample_rate))
+        player = f'<audio controls preload="none" src="{source}"></audio>'
+        players.append(f"<figure>{shown}<label>{escape(label)}{player}</label></figure>")
+    return "".join(players)
 
 
 def _flac(signal: Wave, sample_rate: int) -> bytes:

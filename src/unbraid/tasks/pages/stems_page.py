@@ -11,7 +11,7 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.tasks.pages.document import clock, document, facts, footer, image
 from unbraid.tasks.pages.gather import AUDIBLE_DB, LEFT_OVER, MIXTURE, Gathered, Seen
 from unbraid.tasks.pages.lane import LOWEST_HZ, decibels, top_hz
-from unbraid.tasks.pages.picture import RANGE_DB, picture
+from unbraid.tasks.pages.picture import picture, scales
 from unbraid.tasks.pages.sound import LIMIT_SECONDS, page_rate
 
 COLOURS = 6  # of stems, in report.css
@@ -175,10 +175,9 @@ def _times(seconds: float) -> str:
 
 
 def _notes(gathered: Gathered) -> str:
-    highest, rate = top_hz(gathered.sample_rate) / 1000, page_rate(gathered.sample_rate) / 1000
+    rate = page_rate(gathered.sample_rate) / 1000
     notes = [
-        f"Pictures: {LOWEST_HZ:.0f} Hz to {highest:g} kHz on a logarithmic scale, all with one scale of colours: "
-        f"{RANGE_DB:.0f} dB from the darkest to the brightest, which is the loudest spot of the mixture.",
+        scales(gathered.sample_rate),
         f"“{LEFT_OVER}” is the mixture minus the stems on this page; it is a lane where it is above "
         f"{_number(AUDIBLE_DB)} dB.",
         f"The sound here is a preview (mp3, {rate:g} kHz); the stems beside this page are whole.",
