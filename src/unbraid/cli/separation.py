@@ -12,7 +12,8 @@ from statistics import median
 from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
 from unbraid.cli.console import explain
 from unbraid.cli.files.inputs import Item, OutputLayout, placed, refuse_collisions
-from unbraid.cli.files.outputs import Signal, TrackPlan, write_stream, write_track
+from unbraid.cli.files.outputs import write_stream, write_track
+from unbraid.cli.files.plan import Signal, TrackPlan
 from unbraid.cli.files.record import Provenance, claims
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter

@@ -7,13 +7,12 @@ place (see `journal`).
 """
 
 import contextlib
-import dataclasses
 import math
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +21,6 @@ import numpy as np
 from unbraid import __version__
 from unbraid.audio import (
     Audio,
-    Excerpt,
     OutputFormat,
     Resampler,
     StreamWriter,
@@ -31,8 +29,9 @@ from unbraid.audio import (
     open_reader,
     open_writer,
 )
-from unbraid.cli.files.journal import Arrival, Destination, arrive, complete
-from unbraid.cli.files.record import Provenance, StemRecord, holds
+from unbraid.cli.files.journal import Arrival, Destination, arrive
+from unbraid.cli.files.plan import TrackPlan
+from unbraid.cli.files.record import StemRecord
 from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, sweep, working_folder
@@ -44,54 +43,6 @@ from unbraid.tasks.separation.stream import Progress
 
 _FLOAT = OutputFormat("wav", "32f")
 _FLOAT_BYTES = 4
-
-
-@dataclass(frozen=True)
-class Signal:
-    """The output signal of the separator, and the rate at which it is written."""
-
-    sample_rate: int  # Hz
-    channels: int
-    written_rate: int  # Hz; another than sample_rate only where it was asked for
-    frames: int | None = None  # in the excerpt, if the header tells
-    start_seconds: float = 0.0  # of silence at its start, for a track that starts later than its file
-
-
-@dataclass(frozen=True)
-class TrackPlan:
-    """Everything needed to write one track."""
-
-    source: Path
-    excerpt: Excerpt
-    signal: Signal
-    outputs: dict[str, Path]  # stem: file
-    fmt: OutputFormat
-    receipt: Path
-    making: Provenance
-    name: str = ""  # of the input, for people
-    replace: bool = False  # any existing file
-    replace_ours: bool = False  # files of the record
-    root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
-    tags: dict[str, str] = field(default_factory=dict)
-    page: Path | None = None  # of --report
-
-    @property
-    def files(self) -> list[tuple[Path, Provenance]]:
-        """All files but the record, with their provenance; that of the page includes the stems that it shows."""
-        stems = [(path, self.making) for path in self.outputs.values()]
-        if self.page is None:
-            return stems
-        options = {**self.making.options, "report": list(self.outputs)}
-        return [*stems, (self.page, dataclasses.replace(self.making, options=options))]
-
-    def is_done(self) -> bool:
-        """Whether all files exist just as they would be written now."""
-        return all(holds(self.receipt, making, [path]) for path, making in self.files)
-
-    def complete_record(self) -> None:
-        """Complete the record of a track that is done, where a kill came just before that."""
-        with contextlib.suppress(AudioError, OSError):  # an incomplete record says the same
-            complete(self.receipt, self.root or self.receipt.parent)
 
 
 @dataclass(frozen=True)
