@@ -4,10 +4,11 @@ import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from unbraid.audio import Excerpt, OutputFormat
 from unbraid.cli.files.journal import complete
-from unbraid.cli.files.record import Provenance, holds
+from unbraid.cli.files.record import Provenance, holds, voices_recorded
 from unbraid.errors import AudioError
 
 
@@ -39,6 +40,25 @@ class TrackPlan:
     root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
     tags: dict[str, str] = field(default_factory=dict)
     page: Path | None = None  # of --report
+    voices: tuple[str, ...] = ()  # of a model that counts: all names, of which the first ones are found and written
+
+    def found(self, voices: int | None) -> Self:
+        """The plan for so many voices; None where they were not counted.
+
+        Raises:
+            AudioError: none of the stems that were asked for is among them.
+        """
+        dropped = () if voices is None else self.voices[voices:]
+        outputs = {stem: path for stem, path in self.outputs.items() if stem not in dropped}
+        if not outputs:
+            there, missing = ", ".join(self.voices[:voices]), ", ".join(self.outputs)
+            hint = "leave --stems out, or force a number with --speakers"
+            raise AudioError(f"{self.name} has only {there} by counting, and no {missing}; {hint}.")
+        return dataclasses.replace(self, outputs=outputs)
+
+    def as_recorded(self) -> Self:
+        """The plan for as many voices as an earlier run of the same provenance has found."""
+        return self.found(voices_recorded(self.receipt, self.making)) if self.voices else self
 
     @property
     def files(self) -> list[tuple[Path, Provenance]]:
