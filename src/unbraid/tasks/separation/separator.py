@@ -152,9 +152,11 @@ class Separator(LoadedModel):
         `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
         that is not silent. Warnings about the file are in the run's `diagnostics.notices` afterwards.
         `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
+        A model that counts voices reads the file twice, and gives the first block once it has counted them; their
+        number is in `diagnostics.voices_found`.
 
         Raises:
-            AudioError: the file cannot be read.
+            AudioError: the file cannot be read, or the disk for temporary files is full.
         """
         return self.run(source, Excerpt(start, duration, track, reading), progress)
 
