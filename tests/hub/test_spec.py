@@ -63,7 +63,7 @@ def test_what_is_not_json_is_told(tmp_path: Path, content: bytes) -> None:
 
 
 REQUIRED = ["name", "family", "sample_rate", "channels", "stems", "geometry", "licence", "provenance"]
-KEYS = f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, level, scores, files, format"
+KEYS = f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, level, silent_outputs, scores, files, format"
 FAMILIES = "sepformer, band_split, unet, audio_transformer, wav2vec2"
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"format": 2}, "spec.json: format 2 is not 1; install a newer unbraid."),
@@ -79,6 +79,9 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"stems": ["a", 2]}, "spec.json: stems[1] must be a text, got 2."),
     ({"stems": ["a"]}, "tiny-speech: the network has 2 outputs, but 1 stems are named."),
     ({"level": "loud"}, "spec.json: level must be one of fitted, own, got 'loud'."),
+    ({"silent_outputs": "no"}, "spec.json: silent_outputs must be true or false, got 'no'."),
+    ({"silent_outputs": True},
+     "tiny-speech: silent_outputs is for networks on waveforms with several stems and a level of their own."),
     ({"scores": {"a": "high"}}, "spec.json: scores.a must be a finite number, got 'high'."),
     ({"files": ["model.onnx"]}, "spec.json: files must be a set of named values, got ['model.onnx']."),
     ({"windows": {"seconds": 3, "hop": 1}},

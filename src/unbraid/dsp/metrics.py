@@ -26,8 +26,11 @@ def sdr(estimate: Array, reference: Array) -> Array:
 
 
 def si_sdr_improvement(estimates: Array, references: Array, mixture: Array) -> float:
-    """Mean SI-SDR of (S, T) estimates under the best permutation, minus the mixture's (T,)."""
-    pairwise = si_sdr(estimates[:, None], references[None])  # (estimates, references)
+    """Mean SI-SDR of estimates (E, T) assigned best to references (S, T), minus the mixture's (T,).
+
+    Surplus estimates count for nothing, missing ones as silence.
+    """
+    pairwise = si_sdr(as_many(estimates, len(references))[:, None], references[None])  # (estimates, references)
     order = best_order(pairwise)
     after = np.mean([pairwise[i, j] for j, i in enumerate(order)])
     return float(after - np.mean(si_sdr(np.broadcast_to(mixture, references.shape), references)))
@@ -42,9 +45,15 @@ def best_permutation(references: Array, estimates: Array) -> list[int]:
     return best_order(correlation)
 
 
+def as_many(estimates: Array, count: int) -> Array:
+    """Estimates (E, T) with silent ones behind them, if there are fewer than so many."""
+    return np.pad(estimates, ((0, max(0, count - len(estimates))), (0, 0)))
+
+
 def best_order(score: Array) -> list[int]:
-    """Order of rows that maximises Σ score[order[j], j]; the identity wins ties."""
-    orders = permutations(range(len(score)))  # the identity comes first, and max keeps the first of equals
+    """Order of rows that maximises Σ score[order[j], j], of as many rows as columns or more; the identity wins ties."""
+    rows, columns = score.shape
+    orders = permutations(range(rows), columns)  # the identity comes first, and max keeps the first of equals
     return list(max(orders, key=lambda order: sum(score[i, j] for j, i in enumerate(order))))
 
 

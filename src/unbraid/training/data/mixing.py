@@ -53,6 +53,10 @@ class Mixing:
         if not 0 <= self.spread_db < np.inf:
             raise ValueError(f"spread_db must be 0 or more, got {self.spread_db}.")
 
+    def has_fewer(self, sources: int) -> bool:
+        """Whether some mixtures have fewer voices than there are sources."""
+        return sources > 1 and (self.one_voice_probability > 0 or sum(self.voice_shares[: sources - 1]) > 0)
+
     def crop_samples(self, sample_rate: int) -> int:
         """The length of a mixture."""
         return max(1, round(self.crop_seconds * sample_rate))
