@@ -18,7 +18,7 @@ from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import write_weights
 from unbraid.models.unet.config import UNetConfig
-from unbraid.runtime import open_executor
+from unbraid.runtime import Engine, open_executor
 
 onnx = pytest.importorskip("onnx")
 from hostile_graphs import CHANGES, changed  # noqa: E402
@@ -173,7 +173,7 @@ def test_another_graph_is_refused_before_it_is_opened(model: Path, kind: str) ->
     (model / "model.onnx").write_bytes(changed((model / "model.onnx").read_bytes(), change))
     vouch(model, "model.onnx")
     with pytest.raises(ModelError) as caught:
-        open_executor(open_model_folder(model), model, device="cpu")
+        open_executor(open_model_folder(model), model, engine=Engine("cpu"))
     assert "it is not the graph of this network (" in str(caught.value)
     assert reason in str(caught.value)
     assert len(str(caught.value)) < 500 + len(str(model))
@@ -195,7 +195,7 @@ def test_a_graph_that_returns_another_shape_is_refused_when_it_does(model: Path)
     (model / "model.onnx").write_bytes(changed((model / "model.onnx").read_bytes(), longer))
     vouch(model, "model.onnx")
     with pytest.raises(ModelError) as caught:
-        open_executor(open_model_folder(model), model, device="cpu").run(magnitude())
+        open_executor(open_model_folder(model), model, engine=Engine("cpu")).run(magnitude())
     assert str(caught.value) == (
         "tiny-music: its graph returns magnitudes as float32 (1, 2, 2, 128, 64), which this network never does; "
         "pull or import the model again."
@@ -210,7 +210,7 @@ def test_a_network_that_returns_no_numbers_is_told(tmp_path: Path, device: str) 
     write_model(tmp_path / "wild", speech_spec())
     write_weights(tmp_path / "wild" / "model.safetensors", tensors)
     vouch(tmp_path / "wild", "model.safetensors")
-    executor = open_executor(open_model_folder(tmp_path / "wild"), tmp_path / "wild", device=device)
+    executor = open_executor(open_model_folder(tmp_path / "wild"), tmp_path / "wild", engine=Engine(device))
     with pytest.raises(
         ModelError, match="its network returns NaN or infinity in sources; the model is damaged, or was never"
     ):
@@ -218,6 +218,6 @@ def test_a_network_that_returns_no_numbers_is_told(tmp_path: Path, device: str) 
 
 
 def test_what_the_runtime_cannot_do_is_told(model: Path) -> None:
-    executor = open_executor(read_spec(model), model, device="cpu")
+    executor = open_executor(read_spec(model), model, engine=Engine("cpu"))
     with pytest.raises(ModelError, match="^tiny-music cannot be run by ONNX Runtime: "):
         executor.run({"magnitude": np.ones((1, 3, 64, 64), np.float32)})

@@ -13,7 +13,7 @@ from unbraid.errors import DownloadError, ModelNotFound
 from unbraid.hub import names as hub
 from unbraid.hub.folder import open_model_folder
 from unbraid.hub.spec import read_spec
-from unbraid.runtime import open_executor
+from unbraid.runtime import Engine, open_executor
 
 REAL_IMPORTER = hub._read_checkpoint
 BASE, HUBERT = "facebook/wav2vec2-base-960h", "facebook/hubert-large-ls960-ft"
@@ -91,7 +91,7 @@ def test_an_imported_model_is_there_and_runs(goldens: Path, kind: str) -> None:
     spec = open_model_folder(folder)
     golden = safetensors.numpy.load_file(goldens / kind / "io.safetensors")
     waveform = np.stack([golden["waveform"], golden["waveform"][::-1]])
-    logits = open_executor(spec, folder, device="cpu", threads=1).run({"waveform": waveform})["logits"]
+    logits = open_executor(spec, folder, engine=Engine("cpu", threads=1)).run({"waveform": waveform})["logits"]
     assert logits.shape == (2, len(golden["logits"]), spec.geometry.symbols)
     assert next(entry for entry in hub.entries() if entry.name == "mine").stems == ()
     card = (folder / "README.md").read_text()

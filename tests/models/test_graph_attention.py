@@ -10,7 +10,7 @@ from engine_fakes import write_model
 from side_fakes import CONVERTERS, EVERY, SPEAKERS, WRITERS, items, side_spec
 from unbraid.hub.graphs import find_graph
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
-from unbraid.runtime import open_executor
+from unbraid.runtime import Engine, open_executor
 from unbraid.tasks.decoding.state import as_item, batch
 
 pytest.importorskip("torch")
@@ -37,7 +37,9 @@ def inputs(geometry: AudioTransformerConfig, steps: int = STEPS, written: int = 
 def maps(folder: Path, geometry: AudioTransformerConfig, dtype: str = "float32") -> list[dict[str, np.ndarray]]:
     """What ONNX Runtime and torch find."""
     spec = write_model(folder, side_spec(geometry), dtype)
-    engines = [open_executor(spec, folder, graph="attention", device=device, threads=1) for device in ("cpu", "torch")]
+    engines = [
+        open_executor(spec, folder, graph="attention", engine=Engine(device, threads=1)) for device in ("cpu", "torch")
+    ]
     return [engine.run(inputs(geometry)) for engine in engines]
 
 
@@ -69,7 +71,7 @@ def test_rotary_positions_and_half_weights(tmp_path: Path) -> None:
 def test_one_step_attends_to_itself(tmp_path: Path) -> None:
     geometry = WRITERS["text to text"]
     spec = write_model(tmp_path / "model", side_spec(geometry))
-    engine = open_executor(spec, tmp_path / "model", graph="attention", device="cpu")
+    engine = open_executor(spec, tmp_path / "model", graph="attention", engine=Engine("cpu"))
     for found in engine.run(inputs(geometry, 1, 1)).values():
         np.testing.assert_allclose(found, 1, rtol=0, atol=1e-6)
 

@@ -25,7 +25,7 @@ from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
-from unbraid.runtime import Executor, open_executor
+from unbraid.runtime import Engine, Executor, open_executor
 from unbraid.tasks.decoding.state import DecoderState
 
 pytest.importorskip("torch")
@@ -67,8 +67,8 @@ MUSICS = {
 def engines(folder: Path, spec: ModelSpec, dtype: str = "float32") -> tuple[Executor, Executor]:
     spec = write_model(folder, spec, dtype)
     return (
-        open_executor(spec, folder, device="cpu", threads=1),
-        open_executor(spec, folder, device="torch", threads=1),
+        open_executor(spec, folder, engine=Engine("cpu", threads=1)),
+        open_executor(spec, folder, engine=Engine("torch", threads=1)),
     )
 
 
@@ -155,7 +155,10 @@ def text_engines(folder: Path, geometry: AudioTransformerConfig, dtype: str) -> 
     """Encoder and decoder, on ONNX Runtime and on torch."""
     spec = write_model(folder, text_spec(geometry), dtype)
     return [
-        tuple(open_executor(spec, folder, graph=graph, device=device, threads=1) for graph in ("encoder", "decoder"))
+        tuple(
+            open_executor(spec, folder, graph=graph, engine=Engine(device, threads=1))
+            for graph in ("encoder", "decoder")
+        )
         for device in ("cpu", "torch")
     ]
 
@@ -203,7 +206,7 @@ def test_masks_near_zero_keep_their_digits(tmp_path: Path, bias: float) -> None:
     spec = music_spec()
     tensors = weights(spec.geometry) | {f"nets.{k}.last.bias": np.full(2, bias, np.float32) for k in range(2)}
     spec = write_model_folder(tmp_path / "model", spec, tensors)
-    ours, theirs = (open_executor(spec, tmp_path / "model", device=device) for device in ("cpu", "torch"))
+    ours, theirs = (open_executor(spec, tmp_path / "model", engine=Engine(device)) for device in ("cpu", "torch"))
     inputs = magnitude(1, MUSIC, 1, 1)
     np.testing.assert_allclose(ours.run(inputs)["magnitudes"], theirs.run(inputs)["magnitudes"], rtol=1e-3, atol=0)
 

@@ -11,7 +11,7 @@ from unbraid.hub.graphs import find_graph
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
 from unbraid.models.family import tensor_shapes
 from unbraid.models.tensors import tensor_offsets, write_weights
-from unbraid.runtime import Executor, open_executor
+from unbraid.runtime import Engine, Executor, open_executor
 from unbraid.tasks.decoding.state import DecoderState, batch
 
 pytest.importorskip("torch")
@@ -25,7 +25,7 @@ LENGTHS = [5, 17, 1, 9]  # steps
 def engine(folder: Path, geometry: AudioTransformerConfig, device: str) -> dict[str, Executor]:
     """Every graph of a written model, on one engine."""
     return {
-        part: open_executor(side_spec(geometry), folder, graph=part, device=device, threads=1)
+        part: open_executor(side_spec(geometry), folder, graph=part, engine=Engine(device, threads=1))
         for part in geometry.graphs
     }
 

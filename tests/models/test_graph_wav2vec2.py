@@ -13,7 +13,7 @@ from unbraid.hub.folder import open_model_folder, write_model_folder
 from unbraid.hub.spec import ModelSpec, Vocabularies, Windows, parse_spec
 from unbraid.models.family import tensor_shapes
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
-from unbraid.runtime import open_executor
+from unbraid.runtime import Engine, open_executor
 
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -58,7 +58,9 @@ def test_both_engines_give_the_same(tmp_path: Path, kind: str, dtype: str) -> No
     geometry = GEOMETRIES[kind]
     spec = write_model_folder(tmp_path / "m", a_spec(geometry), weights(geometry), dtype)
     assert open_model_folder(tmp_path / "m") == spec
-    ours, theirs = (open_executor(spec, tmp_path / "m", device=device, threads=1) for device in ("cpu", "torch"))
+    ours, theirs = (
+        open_executor(spec, tmp_path / "m", engine=Engine(device, threads=1)) for device in ("cpu", "torch")
+    )
     for samples in (
         geometry.receptive_field + 7 * geometry.stride,
         397,

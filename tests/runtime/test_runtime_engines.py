@@ -9,7 +9,7 @@ import pytest
 from engine_fakes import music_spec, speech_spec, text_spec, write_model
 from unbraid.errors import ModelError, RuntimeUnavailable, UsageError
 from unbraid.hub.spec import read_spec
-from unbraid.runtime import Executor, builds, open_executor
+from unbraid.runtime import Engine, Executor, builds, open_executor
 from unbraid.runtime.ort import available_threads, choose_device
 
 
@@ -46,13 +46,13 @@ def test_a_device_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch)
 
 def test_int8_is_for_sepformers(music_folder: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        open_executor(read_spec(music_folder), music_folder, precision="int8")
+        open_executor(read_spec(music_folder), music_folder, engine=Engine(precision="int8"))
     assert str(caught.value) == "int8 is for SepFormers, and tiny-music is none: use float32."
 
 
 def test_no_threads_are_not_possible(music_folder: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        open_executor(read_spec(music_folder), music_folder, threads=0)
+        open_executor(read_spec(music_folder), music_folder, engine=Engine(threads=0))
     assert str(caught.value) == "0 threads are not possible; give 1 or more."
 
 
@@ -67,7 +67,7 @@ def test_a_graph_that_the_network_lacks_is_told(music_folder: Path, tmp_path: Pa
 
 def test_length_and_batch_are_free_and_threads_do_not_matter(speech_folder: Path) -> None:
     spec = read_spec(speech_folder)
-    one, two = (open_executor(spec, speech_folder, device="cpu", threads=threads) for threads in (1, 2))
+    one, two = (open_executor(spec, speech_folder, engine=Engine("cpu", threads=threads)) for threads in (1, 2))
     assert (one.device, one.reason) == ("cpu", "asked for")
     for shape in ((1, 16), (3, 777), (2, 1500)):
         mixture = np.random.default_rng(0).normal(0, 0.1, shape).astype(np.float32)
@@ -79,7 +79,7 @@ def test_length_and_batch_are_free_and_threads_do_not_matter(speech_folder: Path
 
 
 def open_closed(folder: Path, device: str) -> Executor:
-    executor = open_executor(read_spec(folder), folder, device=device)
+    executor = open_executor(read_spec(folder), folder, engine=Engine(device))
     executor.close()
     return executor
 
@@ -89,7 +89,7 @@ def test_closing_twice_is_no_error(speech_folder: Path) -> None:
     for device in ("cpu", "torch"):
         if device == "torch":
             pytest.importorskip("torch")
-        executor = open_executor(spec, speech_folder, device=device)
+        executor = open_executor(spec, speech_folder, engine=Engine(device))
         executor.close()
         executor.close()
         with pytest.raises(UsageError, match="^This model is closed; load it again.$"):
@@ -100,7 +100,7 @@ def test_a_graph_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     spec = write_model(tmp_path / "model", music_spec())
     (tmp_path / "model" / "model.onnx").write_bytes(b"\x08\x0a nothing")
     with pytest.raises(ModelError, match=r"model/model\.onnx cannot be opened by ONNX Runtime: "):
-        open_executor(spec, tmp_path / "model", device="cpu")
+        open_executor(spec, tmp_path / "model", engine=Engine("cpu"))
 
 
 def test_weights_of_another_type_than_the_graph_reads_are_refused(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_weights_of_another_type_than_the_graph_reads_are_refused(tmp_path: Path
     write_model(tmp_path / "full", speech_spec())
     (tmp_path / "half" / "model.onnx").write_bytes((tmp_path / "full" / "model.onnx").read_bytes())
     with pytest.raises(ModelError, match=r"model\.onnx cannot be opened by ONNX Runtime: "):
-        open_executor(spec, tmp_path / "half", device="cpu")
+        open_executor(spec, tmp_path / "half", engine=Engine("cpu"))
 
 
 def test_a_runtime_without_its_files_is_told(speech_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,5 +134,5 @@ def test_torch_as_an_engine_without_torch_is_told(speech_folder: Path, monkeypat
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "unbraid.runtime.eager", raising=False)
     with pytest.raises(RuntimeUnavailable) as caught:
-        open_executor(read_spec(speech_folder), speech_folder, device="torch")
+        open_executor(read_spec(speech_folder), speech_folder, engine=Engine("torch"))
     assert str(caught.value) == "Device 'torch' needs PyTorch: pip install 'unbraid[train]'."

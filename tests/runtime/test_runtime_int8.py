@@ -14,7 +14,7 @@ from unbraid.hub.folder import sha256
 from unbraid.models.quantize import quantize
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tensors import read_weights, write_weights
-from unbraid.runtime import int8, open_executor
+from unbraid.runtime import Engine, int8, open_executor
 
 pytest.importorskip("onnx")
 
@@ -36,8 +36,8 @@ def mixture() -> dict[str, np.ndarray]:
 def test_fidelity(tmp_path: Path, dtype: str) -> None:
     spec = dataclasses.replace(speech_spec(), geometry=WIDE)
     spec = write_model(tmp_path / "model", spec, dtype)
-    full = open_executor(spec, tmp_path / "model", device="cpu").run(mixture())["sources"]
-    small = open_executor(spec, tmp_path / "model", device="cpu", precision="int8").run(mixture())["sources"]
+    full = open_executor(spec, tmp_path / "model", engine=Engine("cpu")).run(mixture())["sources"]
+    small = open_executor(spec, tmp_path / "model", engine=Engine("cpu", precision="int8")).run(mixture())["sources"]
     assert not np.array_equal(full, small)
     assert snr(full, small) > FLOOR_DB
 
@@ -85,7 +85,11 @@ def test_a_shipped_copy_is_taken(tmp_path: Path, cache: Path) -> None:
     names = (int8.GRAPH, int8.WEIGHTS)
     spec = dataclasses.replace(spec, files=spec.files | {name: sha256(folder / name) for name in names})
     assert int8.int8_graph(spec, folder) == folder / int8.GRAPH
-    assert open_executor(spec, folder, device="cpu", precision="int8").run(mixture())["sources"].shape == (2, 2, 2777)
+    assert open_executor(spec, folder, engine=Engine("cpu", precision="int8")).run(mixture())["sources"].shape == (
+        2,
+        2,
+        2777,
+    )
     assert not cache.exists()
 
 

@@ -25,7 +25,7 @@ from unbraid.errors import ModelNotFound, UsageError
 from unbraid.hub.spec import ModelSpec, Windows
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, WaveSide
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
-from unbraid.runtime import Executor, open_executor
+from unbraid.runtime import Engine, Executor, open_executor
 from unbraid.tasks.decoding.ctc import Span, greedy
 from unbraid.tasks.loading import check_task
 from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
@@ -174,7 +174,7 @@ def test_models_on_disk_that_are_not_there_or_do_something_else(speech_folder: P
 @pytest.mark.parametrize("source", ["waveform", "spectrogram"])
 def test_a_folder_with_a_decoder_is_opened_and_heard(source: str, ctc: bool, tmp_path: Path) -> None:
     write_model(tmp_path / "model", writer_spec(source, ctc=ctc))
-    with open_recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+    with open_recognizer(tmp_path / "model", engine=Engine("cpu", threads=1)) as recognizer:
         assert isinstance(recognizer, DecoderRecognizer)
         assert recognizer.device == "cpu"
         audio = noise(1, 1001)[0]
@@ -199,7 +199,7 @@ def test_each_reading_of_a_window_is_encoded_once(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr("unbraid.tasks.loading.open_executor", counting)
     write_model(tmp_path / "model", writer_spec())
-    with open_recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+    with open_recognizer(tmp_path / "model", engine=Engine("cpu", threads=1)) as recognizer:
         assert isinstance(recognizer, DecoderRecognizer)
         recognizer.read(noise(1, 1001)[0], 2)
         assert runs.count("encoder") == 1
@@ -210,7 +210,7 @@ def test_each_reading_of_a_window_is_encoded_once(tmp_path: Path, monkeypatch: p
 
 def test_a_wav2vec2_folder_is_opened_and_heard(tmp_path: Path) -> None:
     write_model(tmp_path / "model", ctc_spec())
-    with open_recognizer(tmp_path / "model", device="cpu", threads=1) as recognizer:
+    with open_recognizer(tmp_path / "model", engine=Engine("cpu", threads=1)) as recognizer:
         assert isinstance(recognizer, CtcRecognizer)
         for samples in (100, 160, 1001):
             log_probs = recognizer.log_probs(noise(1, samples)[0])

@@ -60,7 +60,8 @@ def enhance(
     tell = notice if output == "-" else say
     report = Report(StemsResult)
     with reported(report, "track", as_json=as_json, quiet=quiet, tell=tell):
-        from unbraid.cli.request import Coding, Engine, SeparationRequest, check_json_alone, excerpt_of
+        from unbraid.cli.request import Coding, SeparationRequest, check_json_alone, excerpt_of
+        from unbraid.runtime import Engine
         from unbraid.tasks.separation.options import Options
 
         check_json_alone(as_json=as_json, output=output)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from unbraid.audio import Excerpt, ReadOptions, TrackChoice
 from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
@@ -13,6 +13,7 @@ from unbraid.errors import ModelNotFound, UsageError
 from unbraid.hub import names as hub
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import read_spec
+from unbraid.runtime.executor import Engine
 from unbraid.tasks.separation.options import Options, check_stem
 
 TO_STDOUT = "-o - writes one float32 WAV to standard output"
@@ -29,22 +30,13 @@ class Coding:
 
 
 @dataclass(frozen=True)
-class Engine:
-    """The device and precision of a run."""
-
-    device: str = "auto"
-    precision: Literal["float32", "int8"] = "float32"
-    threads: int | None = None
-
-
-@dataclass(frozen=True)
 class Request:
     """The options that commands over audio files share."""
 
     inputs: tuple[str, ...]
     model: str
     excerpt: Excerpt = field(default_factory=Excerpt)
-    engine: Engine = Engine()
+    engine: Engine = field(default_factory=Engine)
     recursive: bool = False
     overwrite: bool = False
 

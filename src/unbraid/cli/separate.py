@@ -50,6 +50,7 @@ def separate(
     result = Report(StemsResult)
     with reported(result, "track", as_json=as_json, quiet=quiet, tell=tell):
         from unbraid.cli import request as req
+        from unbraid.runtime import Engine
         from unbraid.tasks.separation.options import Options
 
         req.check_json_alone(as_json=as_json, output=output)
@@ -62,7 +63,7 @@ def separate(
             stems=wanted,
             coding=req.Coding(format.removeprefix(".").lower(), subtype, bitrate, resample),
             excerpt=req.excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
-            engine=req.Engine(device, precision, threads),
+            engine=Engine(device, precision, threads),
             options=Options(
                 wiener=int(wiener) if wiener_iterations is None else wiener_iterations,
                 raw=raw,

@@ -87,8 +87,9 @@ def transcribe(
     """
     report = Report(TextResult)
     with reported(report, "text", as_json=as_json, quiet=quiet, tell_failures=notice):
-        from unbraid.cli.request import Engine, check_json_alone, excerpt_of
+        from unbraid.cli.request import check_json_alone, excerpt_of
         from unbraid.cli.transcription import TranscriptionRequest, run, voices_model
+        from unbraid.runtime import Engine
 
         check_json_alone(as_json=as_json, output=output)
         request = TranscriptionRequest(

@@ -1,10 +1,20 @@
 """The seam between the program and its engines: an Executor runs a network on arrays and knows nothing else."""
 
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
 
 Precision = Literal["float32", "int8"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How networks are run."""
+
+    device: str = "auto"  # or torch (the eager modules, if it is installed), or ONNX Runtime's: cpu, cuda, …
+    precision: Precision = "float32"
+    threads: int | None = None  # of the CPU; None, and at most: as many as this process may use
 
 
 class Executor(Protocol):

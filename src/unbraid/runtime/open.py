@@ -11,27 +11,17 @@ from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import FAMILIES, signature
 from unbraid.models.signatures import check_outputs
 from unbraid.runtime import builds
-from unbraid.runtime.executor import Executor, Precision
+from unbraid.runtime.executor import Engine, Executor, Precision
 
 
-def open_executor(
-    spec: ModelSpec,
-    folder: Path,
-    *,
-    graph: str = "model",
-    device: str = "auto",
-    precision: Precision = "float32",
-    threads: int | None = None,
-) -> Executor:
-    """Load a graph of a model folder (see `Config.graphs`) into the engine for a device.
-
-    `device` is auto, torch (the eager modules, when torch is installed), or one of ONNX Runtime's: cpu, cuda, …
-    `threads` is the number of CPU threads; by default, and at most, as many as this process may use.
+def open_executor(spec: ModelSpec, folder: Path, graph: str = "model", engine: Engine = Engine()) -> Executor:
+    """Load a graph of a model folder (see `Config.graphs`) into an engine.
 
     Raises:
         RuntimeUnavailable: the device or the engine is not there.
         UsageError: int8 was asked of a network that has none, or a graph that it lacks.
     """
+    precision, threads = engine.precision, engine.threads
     if precision == "int8" and not FAMILIES[spec.family].int8:
         raise UsageError(f"int8 is for SepFormers, and {spec.name} is none: use float32.")
     if precision not in (precisions := typing.get_args(Precision)):
@@ -40,14 +30,10 @@ def open_executor(
         raise UsageError(f"{spec.name} has no graph {graph!r}; it has {', '.join(parts)}.")
     if threads is not None and threads < 1:
         raise UsageError(f"{threads} threads are not possible; give 1 or more.")
-    if device == "torch" and precision == "int8":
+    if engine.device == "torch" and precision == "int8":
         raise UsageError("int8 runs on ONNX Runtime; leave out --device torch, or use float32.")
-    engine = (
-        _torch(spec, folder, threads, graph)
-        if device == "torch"
-        else _ort(spec, folder, graph=graph, device=device, precision=precision, threads=threads)
-    )
-    return _Checked(engine, spec, graph)
+    opened = _torch(spec, folder, threads, graph) if engine.device == "torch" else _ort(spec, folder, graph, engine)
+    return _Checked(opened, spec, graph)
 
 
 class _Checked:
@@ -82,9 +68,7 @@ def _torch(spec: ModelSpec, folder: Path, threads: int | None, graph: str) -> Ex
     return EagerExecutor(spec, folder, threads, graph)
 
 
-def _ort(
-    spec: ModelSpec, folder: Path, *, graph: str, device: str, precision: Precision, threads: int | None
-) -> Executor:
+def _ort(spec: ModelSpec, folder: Path, graph: str, engine: Engine) -> Executor:
     """ONNX Runtime on a device; on the CPU where `auto` finds a device that cannot be started."""
     try:
         from unbraid.runtime.ort import OrtExecutor, choose_device
@@ -92,12 +76,12 @@ def _ort(
         remedy = builds.what_is_wrong() or "Reinstall unbraid."
         raise RuntimeUnavailable(f"ONNX Runtime cannot be loaded ({error}). {remedy}") from error
 
-    provider, name, reason = choose_device(device)
-    start = functools.partial(OrtExecutor, folder, spec, graph=graph, precision=precision, threads=threads)
+    provider, name, reason = choose_device(engine.device)
+    start = functools.partial(OrtExecutor, folder, spec, graph, engine)
     try:
         return start(provider=provider, device=name, reason=reason)
     except RuntimeUnavailable:
-        if device != "auto" or name == "cpu":
+        if engine.device != "auto" or name == "cpu":
             raise
     provider, _, _ = choose_device("cpu")  # a GPU build of the runtime on a machine without a driver, say
     return start(provider=provider, device="cpu", reason=f"{name} could not be started")

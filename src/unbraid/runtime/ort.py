@@ -11,7 +11,7 @@ from unbraid.hub.graph_check import check_graph
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import WEIGHTS_FILES, signature
 from unbraid.runtime import builds
-from unbraid.runtime.executor import Precision
+from unbraid.runtime.executor import Engine
 from unbraid.runtime.int8 import int8_graph
 
 if not hasattr(onnxruntime, "InferenceSession"):
@@ -81,21 +81,20 @@ class OrtExecutor:
     """A session on one device. The graph is opened from its path, so that its weights are found beside it."""
 
     def __init__(
-        self, folder: Path, spec: ModelSpec, *, provider: str, device: str, reason: str,
-        graph: str = "model", precision: Precision = "float32", threads: int | None = None,
-    ):  # fmt: skip
+        self, folder: Path, spec: ModelSpec, graph: str, engine: Engine, *, provider: str, device: str, reason: str
+    ):
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = min(threads or available_threads(), available_threads())
+        options.intra_op_num_threads = min(engine.threads or available_threads(), available_threads())
         # threads that have nothing to do sleep: spinning, they take 10 to 40 % more CPU time, and others' time to run
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # without VNNI, sums of products of 8 bits saturate at 16 and cost 5 dB; this way they do not, at some speed
         options.add_session_config_entry("session.x64quantprecision", "1")
         options.enable_mem_pattern = False  # a plan per input shape: lengths vary, and it costs 10 % more memory
         options.log_severity_level = 4  # failures are raised; the rest is noise
-        path = int8_graph(spec, folder) if precision == "int8" else folder / f"{graph}.onnx"
+        path = int8_graph(spec, folder) if engine.precision == "int8" else folder / f"{graph}.onnx"
         self.device, self.reason = device, reason
         self._name = spec.name
-        check_graph(path, spec.family, signature(spec.geometry, graph), WEIGHTS_FILES[precision])
+        check_graph(path, spec.family, signature(spec.geometry, graph), WEIGHTS_FILES[engine.precision])
         providers = [provider] if device == "cpu" else [provider, "CPUExecutionProvider"]
         try:
             self._session = onnxruntime.InferenceSession(_Named(path), options, providers=providers, enable_fallback=0)

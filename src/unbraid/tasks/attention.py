@@ -38,6 +38,7 @@ from unbraid.models.audio_transformer.config import (
     samples_in_step,
 )
 from unbraid.models.audio_transformer.padding import steps_in
+from unbraid.runtime import Engine
 from unbraid.tasks.decoding.acoustic_model import AcousticModel
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.state import Array, as_item, batch
@@ -109,7 +110,7 @@ def attention_maps(
         UsageError: the model is not an audio Transformer or lacks the graph, a text has symbols that are not in its
             vocabulary, or the maps are too large.
     """
-    folder = find_model(model, lambda spec: _geometry(spec, device), device=device, threads=threads)
+    folder = find_model(model, lambda spec: _geometry(spec, device), Engine(device, threads=threads))
     spec, geometry = folder.spec, _geometry(folder.spec, device)
     if (seconds := excerpt.duration) is not None and seconds > MOST_SECONDS:
         raise UsageError(f"At most {MOST_SECONDS:g} s can be shown, not {seconds:g}; choose a smaller --duration.")

@@ -33,7 +33,7 @@ from unbraid.models.audio_transformer.config import (
     samples_in_step,
     source_name,
 )
-from unbraid.runtime import Executor
+from unbraid.runtime import Engine, Executor
 from unbraid.tasks.loading import Loaded, LoadedModel, load, transformer_sizes
 
 SILENT_LEVEL = -1.0  # of a log-mel spectrogram
@@ -54,7 +54,7 @@ class AudioToAudio(LoadedModel):
             RuntimeUnavailable: the device is not there.
             UsageError: the model is not a frame-aligned audio model.
         """
-        spec, (self._executor,) = load(model, _sizes, device=device, threads=threads)
+        spec, (self._executor,) = load(model, _sizes, Engine(device, threads=threads))
         super().__init__(spec, self._executor)
         assert spec.windows is not None
         geometry = _sizes(spec)

@@ -16,8 +16,7 @@ from unbraid.hub.names import resolve
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig
 from unbraid.models.config import Task
-from unbraid.runtime import Executor, open_executor
-from unbraid.runtime.executor import Precision
+from unbraid.runtime import Engine, Executor, open_executor
 
 Check = Callable[[ModelSpec], object]  # raises UsageError for a model that does not do the task
 
@@ -35,9 +34,7 @@ class ModelFolder:
 
     spec: ModelSpec
     path: Path
-    device: str = "auto"
-    precision: Precision = "float32"
-    threads: int | None = None
+    engine: Engine
 
     def open(self, *graphs: str) -> tuple[Executor, ...]:
         """Open these graphs; where one cannot be opened, those before it are freed."""
@@ -47,19 +44,10 @@ class ModelFolder:
         return executors
 
     def _executor(self, graph: str) -> Executor:
-        return open_executor(
-            self.spec, self.path, graph=graph, device=self.device, precision=self.precision, threads=self.threads
-        )
+        return open_executor(self.spec, self.path, graph=graph, engine=self.engine)
 
 
-def find_model(
-    model: str | Path,
-    check: Check,
-    *,
-    device: str = "auto",
-    precision: Precision = "float32",
-    threads: int | None = None,
-) -> ModelFolder:
+def find_model(model: str | Path, check: Check, engine: Engine = Engine()) -> ModelFolder:
     """Find a model by name or folder, and check it.
 
     Raises:
@@ -69,17 +57,10 @@ def find_model(
     path = resolve(model)
     spec = open_model_folder(path)
     check(spec)
-    return ModelFolder(spec, path, device, precision, threads)
+    return ModelFolder(spec, path, engine)
 
 
-def load(
-    model: str | Path | Loaded,
-    check: Check,
-    *,
-    device: str = "auto",
-    precision: Precision = "float32",
-    threads: int | None = None,
-) -> Loaded:
+def load(model: str | Path | Loaded, check: Check, engine: Engine = Engine()) -> Loaded:
     """Open all graphs that a model runs on; one that is loaded already is only checked.
 
     Raises:
@@ -90,7 +71,7 @@ def load(
     if isinstance(model, Loaded):
         check(model.spec)
         return model
-    found = find_model(model, check, device=device, precision=precision, threads=threads)
+    found = find_model(model, check, engine)
     return Loaded(found.spec, found.open(*found.spec.geometry.graphs))
 
 

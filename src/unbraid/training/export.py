@@ -31,7 +31,7 @@ from unbraid.models.family import FAMILIES, families_with, family_of, has_sizes,
 from unbraid.models.tensors import read_weights
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
-from unbraid.runtime import open_executor
+from unbraid.runtime import Engine, open_executor
 from unbraid.runtime.eager import load_module
 from unbraid.tasks.decoding.state import DecoderState, batch
 
@@ -170,14 +170,14 @@ def _items(side: Side) -> list[Array]:
 
 def _both_engines(spec: ModelSpec, inputs: dict[str, Array], folder: Path, graph: str = "model") -> Pairs:
     """The outputs of ONNX Runtime and torch for the same input, in one pass."""
-    ours, theirs = (open_executor(spec, folder, graph=graph, device=device).run(inputs) for device in ("cpu", "torch"))
+    ours, theirs = (open_executor(spec, folder, graph, Engine(device)).run(inputs) for device in ("cpu", "torch"))
     return [(ours[name], theirs[name]) for name in theirs]
 
 
 def _both_ways(spec: ModelSpec, geometry: AudioTransformerConfig, folder: Path) -> Pairs:
     """The predictions for a random target: by ONNX Runtime step by step, by torch all at once."""
     random, items, side = np.random.default_rng(1), _items(geometry.source), geometry.target
-    encoder, decoder = (open_executor(spec, folder, graph=graph, device="cpu") for graph in ("encoder", "decoder"))
+    encoder, decoder = (open_executor(spec, folder, graph, Engine("cpu")) for graph in ("encoder", "decoder"))
     steps, read = DecoderState(encoder, decoder, geometry, items), batch(items, geometry.source)
     if isinstance(side, TextSide):
         target = random.integers(1, side.symbols, (2, 31))  # (B, M)

@@ -17,7 +17,7 @@ from unbraid.hub.importers import Checkpoint, read_checkpoint
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import Windows
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
-from unbraid.runtime import open_executor
+from unbraid.runtime import Engine, open_executor
 
 TOLERANCE = 1e-4  # on logits
 SMALL = Wav2Vec2Config(
@@ -153,7 +153,7 @@ def logits(checkpoint: Checkpoint, folder: Path, waveform: np.ndarray, device: s
     if device == "torch":
         pytest.importorskip("torch")
     spec = write_model_folder(folder, checkpoint.spec, checkpoint.tensors)
-    executor = open_executor(spec, folder, device=device, threads=1)
+    executor = open_executor(spec, folder, engine=Engine(device, threads=1))
     return executor.run({"waveform": waveform[None]})["logits"][0]
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from unbraid.errors import UsageError
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide
-from unbraid.runtime import Executor
+from unbraid.runtime import Engine, Executor
 from unbraid.tasks.decoding.state import Array, DecoderState, Item, in_batches
 from unbraid.tasks.loading import Loaded, LoadedModel, load, transformer_sizes
 
@@ -42,7 +42,7 @@ class AcousticModel(LoadedModel):
             RuntimeUnavailable: the device is not there.
             UsageError: the model is not autoregressive, or does not generate spectrograms.
         """
-        spec, executors = load(model, _sizes, device=device, threads=threads)
+        spec, executors = load(model, _sizes, Engine(device, threads=threads))
         super().__init__(spec, *executors)
         self._encoder, self._decoder, self._post = executors
         self._geometry = _sizes(spec)

@@ -17,7 +17,7 @@ from unbraid.errors import UsageError
 from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import BEGIN, END
 from unbraid.models.audio_transformer.config import AudioTransformerConfig
-from unbraid.runtime import Executor
+from unbraid.runtime import Engine, Executor
 from unbraid.tasks.decoding.search import Allowed, BeamSearch, DecodingOptions, Hypothesis, log_softmax
 from unbraid.tasks.decoding.state import Array, DecoderState, Item, as_item, batch, in_batches
 from unbraid.tasks.loading import Loaded, LoadedModel, load, transformer_sizes
@@ -34,7 +34,7 @@ class Generator(LoadedModel):
             RuntimeUnavailable: the device is not there.
             UsageError: the model does not generate text.
         """
-        spec, (self._encoder, self._decoder) = load(model, _sizes, device=device, threads=threads)
+        spec, (self._encoder, self._decoder) = load(model, _sizes, Engine(device, threads=threads))
         super().__init__(spec, self._encoder, self._decoder)
         self._geometry = _sizes(spec)
 

@@ -24,7 +24,7 @@ from unbraid.errors import AudioError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import FAMILIES
-from unbraid.runtime import Executor
+from unbraid.runtime import Engine, Executor
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import EnhancerExecutor
 from unbraid.tasks.loading import Loaded, LoadedModel, load
@@ -85,9 +85,8 @@ class Separator(LoadedModel):
             UsageError: the options do not apply to the model, or `model` is neither a name nor a path.
         """
         options = dataclasses.replace(options, wiener=int(wiener) or options.wiener, raw=raw or options.raw)
-        spec, (executor,) = load(
-            model, lambda spec: check_options(spec, options), device=device, precision=precision, threads=threads
-        )
+        engine = Engine(device, precision, threads)
+        spec, (executor,) = load(model, lambda spec: check_options(spec, options), engine)
         super().__init__(spec, executor)
         if not selects_voices(spec, options):  # it is the number that the model gives anyway
             options = dataclasses.replace(options, speakers=None)

@@ -34,6 +34,7 @@ from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import UsageError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.names import resolve
+from unbraid.runtime import Engine
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.loading import LoadedModel, check_task, load
 from unbraid.tasks.results import Diagnostics, Run
@@ -77,7 +78,7 @@ class Transcriber(LoadedModel):
         if not isinstance(long_model, Recognizer | None):
             resolve(long_model)  # reports a wrong name now, not after two minutes of audio
 
-        self._open = functools.partial(open_recognizer, device=device, threads=threads)
+        self._open = functools.partial(open_recognizer, engine=Engine(device, threads=threads))
         self._recognizer = self._open(model)
         super().__init__(self._recognizer.spec, self._recognizer)
         self._find_long = long_model is None and not isinstance(model, Recognizer)
@@ -200,7 +201,7 @@ class Transcriber(LoadedModel):
         return recognizer.words(resampled(clean, track.sample_rate, recognizer.spec.sample_rate), self._beams)
 
 
-def open_recognizer(model: str | Path | Recognizer, *, device: str = "auto", threads: int | None = None) -> Recognizer:
+def open_recognizer(model: str | Path | Recognizer, engine: Engine = Engine()) -> Recognizer:
     """Load a model by name or folder; one that is loaded already is taken as it is.
 
     Raises:
@@ -210,9 +211,7 @@ def open_recognizer(model: str | Path | Recognizer, *, device: str = "auto", thr
     """
     if isinstance(model, Recognizer):
         return model
-    spec, (network, *decoder) = load(
-        model, lambda spec: check_task(spec, "transcription"), device=device, threads=threads
-    )
+    spec, (network, *decoder) = load(model, lambda spec: check_task(spec, "transcription"), engine)
     if not decoder:
         return CtcRecognizer(network, spec)
     return DecoderRecognizer(Generator.over(CachedEncoder(network), decoder[0], spec))
