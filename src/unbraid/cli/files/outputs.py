@@ -39,7 +39,7 @@ from unbraid.files.workdir import disk_errors, sweep, working_folder
 from unbraid.hub.folder import sha256
 from unbraid.tasks.pages import RunFacts, gather, report_page
 from unbraid.tasks.results import Diagnostics, Run
-from unbraid.tasks.separation.separator import Separates
+from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import Progress
 
 _FLOAT = OutputFormat("wav", "32f")
@@ -57,7 +57,7 @@ class WriteResult:
 
 
 def write_track(
-    separator: Separates, track: TrackPlan, progress: Progress | None = None, encoding: Progress | None = None
+    separator: Separator, track: TrackPlan, progress: Progress | None = None, encoding: Progress | None = None
 ) -> WriteResult:
     """Separate one input and put its stems and their record in place.
 
@@ -94,7 +94,7 @@ def write_track(
 
 
 def write_stream(
-    separator: Separates, track: TrackPlan, stream: BinaryIO, progress: Progress | None = None
+    separator: Separator, track: TrackPlan, stream: BinaryIO, progress: Progress | None = None
 ) -> WriteResult:
     """Separate one input and write its only stem as float32 WAV while it comes, never scaled."""
     (stem,) = track.outputs

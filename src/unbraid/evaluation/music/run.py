@@ -8,23 +8,23 @@ the separation, wall clock and CPU, reading the mixture included, scoring and lo
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from unbraid.audio import Reader
+from unbraid.audio import Reader, choose_format, open_writer
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import Song, read_stereo, song_seconds, stems_of
+from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.overlap import regrouped
 from unbraid.errors import AudioError
 from unbraid.evaluation.bss4 import NAMES, bss_eval_4
 from unbraid.evaluation.music.scoring import StemExcerpt, StemScore, StemSums
-from unbraid.evaluation.music.spool import Spool, write_mixture
 from unbraid.evaluation.run import Evaluation, TimedResult, Worst, timed
 from unbraid.files.workdir import temporary_folder
 from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.separation.spool import Spool, spooled_stems
 
 T = TypeVar("T")
 PIECE_SECONDS = 10  # scored at a time, and of the excerpt of a worst case
@@ -94,18 +94,17 @@ def separate_and_score_song(
     if not samples:
         raise AudioError(f"{song.name} has not a single sample at {rate} Hz; take it out.")
     sums = {stem: StemSums(stem) for stem in references}
-    with temporary_folder() as folder:
+    with temporary_folder() as folder, spooled_stems() as spool:
         path = folder / "mixture.wav"
         clips = (song.mixture,) if song.mixture else tuple(clip for part in song.parts.values() for clip in part)
-        write_mixture(path, clips, rate, samples, PIECE_SECONDS * rate)
-        spool = Spool(folder / "stems.raw") if with_bss and references else None
+        _write_mixture(path, clips, rate, samples)
         for piece in _pieces(separator, path, references, clock):
             for stem, excerpt in piece.items():
                 sums[stem].add(excerpt)
-            if spool:
-                pairs = [(excerpt.reference, excerpt.estimate) for excerpt in piece.values()]
-                spool.add(*(np.stack(waves) for waves in zip(*pairs, strict=True)))
-        bss, frames = _bss(spool, list(sums.values()), rate) if spool else ({}, (0, 0))
+            if with_bss and piece:
+                excerpts = piece.values()
+                spool.write(np.stack([*(each.reference for each in excerpts), *(each.estimate for each in excerpts)]))
+        bss, frames = _bss(spool, list(sums.values()), rate) if with_bss else ({}, (0, 0))
     scores = tuple(
         sums[stem].score(bss.get(stem, {})) if stem in sums else StemScore(stem, "absent")
         for stem in separator.spec.stems
@@ -113,6 +112,13 @@ def separate_and_score_song(
     result = SongResult(song.name, samples / rate, clock.wall, clock.cpu, scores, frames)
     found = ((score, sums[score.stem].excerpt) for score in scores if score.state == "scored")
     return result, [StemCase(song.name, score, excerpt) for score, excerpt in found if excerpt]
+
+
+def _write_mixture(path: Path, clips: Sequence[Clip], rate: int, samples: int) -> None:
+    """The sum of recordings as a stereo file of floats, ten seconds at a time."""
+    with open_writer(path, rate, 2, choose_format("wav", subtype="32f"), frames=samples) as writer:
+        for start in range(0, samples, size := PIECE_SECONDS * rate):
+            writer.write(read_stereo(clips, rate, start / rate, min(size, samples - start) / rate))
 
 
 def _pieces(
@@ -138,7 +144,12 @@ def _bss(spool: Spool, sums: Sequence[StemSums], rate: int) -> tuple[dict[str, d
     heard = [index for index, stem in enumerate(sums) if not stem.is_silent]
     if not heard:
         return {}, (0, 0)
-    scores = bss_eval_4(partial(spool.frames, rate, heard))  # (4, S, N)
+
+    def frames() -> Iterator[tuple[FloatArray, FloatArray]]:
+        for references, estimates in (np.split(block, 2) for block in spool.blocks(rate)):  # (S, C, n) each
+            yield references[heard], estimates[heard]
+
+    scores = bss_eval_4(frames)  # (4, S, N)
     known = np.isfinite(scores)
     medians = np.full(known.shape[:2], np.nan)  # (4, S)
     some = known.any(-1)

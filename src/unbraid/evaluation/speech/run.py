@@ -5,7 +5,6 @@ Time is that of the separation alone, wall clock and CPU (of all threads), neith
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +16,9 @@ from unbraid.evaluation.measures import Measure
 from unbraid.evaluation.run import Evaluation, TimedResult, Worst, timed
 from unbraid.evaluation.speech.counting import level_of_others
 from unbraid.evaluation.speech.scoring import Scored, score_mixture
-from unbraid.hub.spec import ModelSpec
-from unbraid.tasks.results import Run
+from unbraid.tasks.separation.separator import Separator
 
 Array = NDArray[np.float32]
-
-
-class SeparatesArrays(Protocol):
-    """The part of a Separator that is used here."""
-
-    spec: ModelSpec
-
-    def run_array(self, audio: Array, sample_rate: int) -> Run[dict[str, Array]]:
-        """An array (C, T) as its stems, each (C, n), block by block."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,7 @@ class SpeechEvaluation(Evaluation[MixtureResult]):
 
 
 def separate_and_score(
-    separator: SeparatesArrays, mixture: Mixture, measures: Sequence[Measure], noise: AddedNoise | None = None
+    separator: Separator, mixture: Mixture, measures: Sequence[Measure], noise: AddedNoise | None = None
 ) -> MixtureCase:
     """Separate one mixture at the model's rate, as a user would, and score its stems."""
     spec = separator.spec

@@ -13,7 +13,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 
@@ -48,16 +48,6 @@ from unbraid.tasks.separation.options import (
     windows_of,
 )
 from unbraid.tasks.separation.stream import Feed, Progress, Track, Waiting, with_rumble
-
-
-class Separates(Protocol):
-    """The part of a Separator that writing the stems of a file takes."""
-
-    def run(
-        self, source: Path, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
-    ) -> Run[dict[str, FloatArray]]:
-        """The stems of an excerpt of a file, block by block: each (C, n)."""
-        ...
 
 
 class Separator(LoadedModel):

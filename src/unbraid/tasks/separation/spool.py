@@ -11,6 +11,7 @@ The file lies in a working folder below TMPDIR, which is deleted in every case; 
 """
 
 import contextlib
+import math
 import tempfile
 from collections.abc import Iterator
 from io import FileIO
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unbraid.dsp.arrays import FloatArray
+from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.errors import AudioError
 from unbraid.files.workdir import disk_errors, temporary_folder
 
@@ -57,6 +58,12 @@ class Spool:
         with disk_errors(Path(tempfile.gettempdir()), " with TMPDIR"):
             while data:  # a full disk may take part of it before it refuses
                 data = data[self._file.write(data) :]
+
+    def blocks(self, samples: int) -> Blocks:
+        """All stems from the first sample on, in blocks (S, C, samples); the last may be shorter."""
+        self._read, each = 0, 4 * math.prod(self._shape)  # bytes of a sample
+        while self._read < self._written:
+            yield self.read(min(samples, (self._written - self._read) // each))
 
     def read(self, samples: int) -> FloatArray:
         """The next stems (S, C, samples).
