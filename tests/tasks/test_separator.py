@@ -12,7 +12,7 @@ import soundfile
 from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, snr, speech_fake, speech_spec, text_spec
 from side_fakes import EVERY, side_spec
 from unbraid import Cancelled, UsageError
-from unbraid.audio import read
+from unbraid.audio import Excerpt, read
 from unbraid.errors import AudioError
 from unbraid.hub.spec import ModelSpec, Windows
 from unbraid.tasks import loading
@@ -78,7 +78,7 @@ def test_the_size_of_blocks_does_not_matter(kind: str, monkeypatch: pytest.Monke
 
 
 def test_a_range_of_a_file(wav: Path) -> None:
-    audio, rate = read(wav, start=0.5, duration=1.25)
+    audio, rate = read(wav, Excerpt(0.5, 1.25))
     expected = speech()(audio, rate)
     found = joined(speech(), wav, start=0.5, duration=1.25)
     np.testing.assert_array_equal(found["voice1"], expected["voice1"])
