@@ -176,7 +176,7 @@ def test_a_dry_run_says_what_a_batch_is(file: Path) -> None:
     ("changes", "message"),
     [
         (("model.heads=3",), "[model]: features (8) must be a multiple of heads (3)."),
-        (("model.dropout=1",), "[model]: dropout must be at least 0 and below 1, got 1.0."),
+        (("model.dropout=1",), "[model]: dropout must be below 1, got 1.0."),
         (("model.kernels=[]",), "[model]: kernels and strides are needed where one side is a waveform; one of each, or "
          "more."),
         (("model.target=text",), "[model] target must be one of waveform, spectrogram, got 'text'."),

@@ -40,7 +40,7 @@ from unbraid.training import losses
 from unbraid.training.data import FixedMixtures, Mixing
 from unbraid.training.data.dataset import Item
 from unbraid.training.data.pairs import Form, Pair
-from unbraid.training.tables import NonNegative, Table
+from unbraid.training.tables import NonNegative, PartialShare, Table
 from unbraid.training.tasks.speech import SILENT_POWER, Data, Speech, can_improve
 from unbraid.training.tasks.task import Score, Task
 from unbraid.training.tasks.transformer import TransformerModel
@@ -58,7 +58,7 @@ class AudioModel(TransformerModel):
     target: Literal["waveform", "spectrogram"]
     features: int = 128
     hidden: int = 512
-    dropout: float = 0.0
+    dropout: PartialShare = 0.0
     kernels: tuple[int, ...] = ()  # of a waveform's convolutions
     strides: tuple[int, ...] = ()
     filters: int = 128

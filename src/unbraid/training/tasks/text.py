@@ -27,7 +27,7 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Text
 from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.training.data.length_buckets import Bunched
 from unbraid.training.data.text import TextBatch, TextPair, bunched, text_batch
-from unbraid.training.tables import Positive, Table, Whole
+from unbraid.training.tables import PartialShare, Positive, Table, Whole
 from unbraid.training.tasks.greedy import Follows, decode
 from unbraid.training.tasks.task import Score, Task
 from unbraid.training.tasks.transformer import TransformerModel
@@ -65,12 +65,7 @@ class TextData(Table):
 class TextLoss(Table):
     """The loss: cross-entropy."""
 
-    smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.smoothing < 1:
-            raise ValueError(f"smoothing must be at least 0 and below 1, got {self.smoothing}.")
+    smoothing: PartialShare = 0.1  # ε, the share of the probability that is spread over all symbols
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import most_seconds, phonemes_of, sentences_of, vocabulary_of
 from unbraid.training.data.length_buckets import Bunched
 from unbraid.training.data.spoken import Form, Script, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
-from unbraid.training.tables import NonNegative, Positive, Table, Whole
+from unbraid.training.tables import Above, NonNegative, PartialShare, Positive, Table, Whole
 from unbraid.training.tasks.greedy import Follows, decode
 from unbraid.training.tasks.task import Score, Task
 from unbraid.training.tasks.transformer import TransformerModel
@@ -51,7 +51,7 @@ class SpeakModel(TransformerModel):
     features: int = 128
     hidden: int = 384
     decoder_layers: int = 3
-    dropout: float = 0.0  # too little is learnt, not too much
+    dropout: PartialShare = 0.0  # too little is learnt, not too much
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,12 +85,7 @@ class SpeakLoss(Table):
     stop_weight: NonNegative = 0.1
     stop_positive: NonNegative = 5.0  # the weight of the last step
     looking_weight: NonNegative = 1.0
-    looking_width: float = 0.2  # g
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.looking_width > 0:
-            raise ValueError(f"looking_width must be above 0, got {self.looking_width}.")
+    looking_width: Above = 0.2  # g
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from unbraid.training.tables import PartialShare, Table
+
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerModel:
+class TransformerModel(Table):
     """The sizes of a network, but for those of its two ends and its decoder."""
 
     features: int = 192
@@ -13,11 +15,7 @@ class TransformerModel:
     hidden: int = 768
     encoder_layers: int = 3
     positions: Literal["sinusoidal", "rotary"] = "sinusoidal"
-    dropout: float = 0.1  # in training
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}.")
+    dropout: PartialShare = 0.1  # in training
 
     @property
     def sizes(self) -> dict[str, Any]:
