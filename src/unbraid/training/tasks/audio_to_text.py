@@ -86,6 +86,7 @@ class AudioToText(Task):
     score: ClassVar[Score] = Score("dev_accuracy", "words right", "%")
     item: ClassVar[str] = "utterances"
     dev_batch: ClassVar[int] = 16
+    epoch: ClassVar[str] = "epoch_utterances"
     fixed: ClassVar[tuple[str, ...]] = (
         "data.sample_rate", "data.epoch_utterances", "data.repeats", "data.extra", "data.units", "mel.",
     )  # fmt: skip
@@ -105,11 +106,6 @@ class AudioToText(Task):
     def parts(self) -> tuple[str, ...]:
         """The decoder and, if there is one, CTC."""
         return ("decoder", "ctc") if self.model.ctc else ("decoder",)
-
-    @property
-    def epoch_items(self) -> int:
-        """`data.epoch_utterances`."""
-        return self.data.epoch_utterances
 
     @property
     def source(self) -> str:

@@ -74,6 +74,7 @@ class Speech(Task):
     score: ClassVar[Score] = Score("dev_si_sdri", "SI-SDRi", "dB")
     item: ClassVar[str] = "mixture"
     dev_batch: ClassVar[int] = 1
+    epoch: ClassVar[str] = "epoch_mixtures"
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.dynamic", "data.epoch_mixtures")
     parts: ClassVar[tuple[str, ...]] = ("voices",)
     per_source: ClassVar[Mapping[str, int]] = PER_SOURCE
@@ -92,11 +93,6 @@ class Speech(Task):
             )
         if (most := max((*self.data.dev_voices, len(self.mixing.voice_shares)))) > self.model.sources:
             raise ValueError(f"{most} voices are asked for, but [model] sources is {self.model.sources}.")
-
-    @property
-    def epoch_items(self) -> int:
-        """`data.epoch_mixtures`."""
-        return self.data.epoch_mixtures
 
     @property
     def wanted(self) -> Wanted:
