@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from engine_fakes import noise
-from unbraid.dsp.metrics import best_permutation, sdr, si_sdr, si_sdr_improvement
+from reference_scores import sdr, si_sdr_improvement
+from unbraid.dsp.metrics import best_permutation, si_sdr
 
 
 def db(ratio: float) -> float:
