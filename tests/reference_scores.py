@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from unbraid.dsp.metrics import Array, best_order, ratio_db, si_sdr
+from unbraid.dsp.metrics import Array, as_many, best_order, ratio_db, si_sdr
 
 
 def sdr(estimate: Array, reference: Array) -> Array:
@@ -12,8 +12,11 @@ def sdr(estimate: Array, reference: Array) -> Array:
 
 
 def si_sdr_improvement(estimates: Array, references: Array, mixture: Array) -> float:
-    """Mean SI-SDR of (S, T) estimates under the best permutation, minus the mixture's (T,)."""
-    pairwise = si_sdr(estimates[:, None], references[None])  # (estimates, references)
+    """Mean SI-SDR of estimates (E, T) assigned best to references (S, T), minus the mixture's (T,).
+
+    Surplus estimates count for nothing, missing ones as silence.
+    """
+    pairwise = si_sdr(as_many(estimates, len(references))[:, None], references[None])  # (estimates, references)
     order = best_order(pairwise)
     after = np.mean([pairwise[i, j] for j, i in enumerate(order)])
     return float(after - np.mean(si_sdr(np.broadcast_to(mixture, references.shape), references)))

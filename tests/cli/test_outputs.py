@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from unbraid import audio
 from unbraid.audio import Excerpt
-from unbraid.cli.files.outputs import Signal, TrackPlan, write_track
+from unbraid.cli.files.outputs import write_track
+from unbraid.cli.files.plan import Signal, TrackPlan
 from unbraid.cli.files.record import Provenance, holds
 from unbraid.errors import AudioError, Cancelled
 from unbraid.tasks.results import Diagnostics, Run

@@ -22,7 +22,7 @@ REFUSED = [
     (["--start", "nan"], "A start of nan s is not possible; it must be 0 or more."),
     (["--duration", "0"], "A duration of 0 s is not possible; it must be more than 0."),
     (["--speakers", "7"], "There is no model for 7 speakers; --speakers takes 2 or 3."),
-    (["--speakers", "2", "-m", "music-2"], "-m and --speakers both choose the model; give one of them."),
+    (["--speakers", "0"], "There is no model for 0 speakers; --speakers takes 2 or 3."),
     (["--template", "{stem}.{foo}"], "The template '{stem}.{foo}' has an unknown field {foo}; its fields are {track}"),
     *(
         (["--template", f"{field}/{{stem}}.{{ext}}"],

@@ -15,6 +15,7 @@ from recognizer_fakes import RATE, ears, say, writer
 from unbraid import audio
 from unbraid.errors import ModelNotFound
 from unbraid.tasks.results import Diagnostics, Run
+from unbraid.tasks.separation.options import Options
 from unbraid.tasks.transcription.transcriber import Transcriber
 
 TRANSCRIBING = sys.modules["unbraid.cli.transcription"]
@@ -32,8 +33,11 @@ def fake_transcriber(model: str, **options: object) -> Transcriber:
 class FakeVoices:
     """Two voices: one in the even seconds, the other one in the odd ones."""
 
-    def __init__(self, model: str, *, device: str, threads: int | None) -> None:
+    voices_found: int | None = None
+
+    def __init__(self, model: str, *, device: str, threads: int | None, options: Options) -> None:
         MADE.append({"model": model, "device": device, "threads": threads})
+        MADE[-1] |= {"speakers": options.speakers} if options.speakers else {}
         self.closed = False
 
     def stems(self) -> tuple[str, ...]:
@@ -43,7 +47,7 @@ class FakeVoices:
         return sample_rate
 
     def run(self, source: Path, excerpt: audio.Excerpt, progress: object) -> Run[dict[str, np.ndarray]]:
-        return Run(self._blocks(source, excerpt), Diagnostics("voices"))
+        return Run(self._blocks(source, excerpt), Diagnostics("voices", voices_found=self.voices_found))
 
     def _blocks(self, source: Path, excerpt: audio.Excerpt) -> Generator[dict[str, np.ndarray], None, None]:
         with audio.Reader(source, excerpt) as reader:
@@ -150,6 +154,16 @@ def test_voices_are_pulled_apart_first(unbraid_command, spoken, here: Path, tmp_
     assert list((tmp_path / "tmp").iterdir()) == []  # voices are not kept
     outcome = unbraid_command("transcribe", "talk.wav", "--separate", "--start", 1, "-f", "vtt")
     assert "\n00:00:01.000 --> 00:00:01.900\n<v voice1>3 4\n" in outcome.out
+
+
+def test_voices_that_were_counted_are_told(unbraid_command, spoken, monkeypatch) -> None:
+    spoken("talk.wav", 1, 2, 3, 4, seconds=0.4)
+    monkeypatch.setattr(FakeVoices, "voices_found", 2)
+    outcome = unbraid_command("transcribe", "talk.wav", "--separate")
+    assert outcome.errors == ["talk.wav: 2 voices found"]
+    outcome = unbraid_command("transcribe", "talk.wav", "--separate", "--speakers", 3)
+    assert outcome.errors == []
+    assert MADE[-1] == {"model": "speech-3", "device": "auto", "threads": None, "speakers": 3}
 
 
 def test_the_options_reach_the_model(unbraid_command, spoken) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from engine_fakes import noise
 from reference_scores import sdr, si_sdr_improvement
-from unbraid.dsp.metrics import best_permutation, si_sdr
+from unbraid.dsp.metrics import as_many, best_permutation, si_sdr
 
 
 def db(ratio: float) -> float:
@@ -65,6 +65,18 @@ def test_improvement_takes_the_best_permutation() -> None:
     for order in permutations(range(3)):
         np.testing.assert_allclose(si_sdr_improvement(estimates[list(order)], voices, mixture), expected)
     np.testing.assert_allclose(si_sdr_improvement(np.stack([mixture] * 3), voices, mixture), 0, atol=1e-9)
+
+
+def test_surplus_estimates_count_for_nothing_and_missing_ones_as_silence() -> None:
+    voices = noise(2, 2000)
+    mixture, ghost = voices.sum(0), noise(1, 2000, seed=1)
+    plain = si_sdr_improvement(voices, voices, mixture)
+    assert si_sdr_improvement(np.concatenate((ghost, voices[::-1])), voices, mixture) == pytest.approx(plain)
+    missing = si_sdr_improvement(voices[:1], voices, mixture)
+    silent = si_sdr_improvement(np.stack((voices[0], 0 * voices[1])), voices, mixture)
+    assert missing == pytest.approx(silent)
+    assert missing < plain - 100
+    assert as_many(voices, 2).shape == as_many(voices, 1).shape == voices.shape
 
 
 def test_best_permutation_finds_every_order() -> None:

@@ -70,6 +70,7 @@ COMMANDS = {
     "separate another stem": _resumed(
         *ONE, "--stems", "voice2", "--resume", before=(command(*ONE, "--stems", "voice1"),)
     ),
+    "separate and count": _resumed(*TWO, "-m", "voices"),
     "separate standard input": Command(
         command("separate", "-", "-o", "out", "-q", stdin="a.wav"),
         command("separate", "-", "-o", "out", "-q", "--overwrite", stdin="a.wav"),

@@ -24,6 +24,7 @@ from speaking_fakes import FakeVocoder, synthesizer  # noqa: E402
 from unbraid import audio  # noqa: E402
 from unbraid.hub import names as hub  # noqa: E402
 from unbraid.tasks.transcription.transcriber import Transcriber  # noqa: E402
+from voice_fakes import counting  # noqa: E402
 
 for name in (
     *("cli.separation", "cli.transcription", "cli.checkup", "evaluation.evaluators", "hub.publishers", "tasks.pages"),
@@ -81,11 +82,14 @@ def fake_everything(patch: Any, cache: str) -> None:
     def transcriber(model: str, **options: Any) -> Transcriber:
         return Transcriber.over(ears(name=model), beams=options["beams"], long=None, long_seconds=120.0)
 
+    def separator(model: str, **options: Any) -> Any:
+        return counting(options["options"]) if model == "voices" else FakeSeparator(model, **options)
+
     patch.setenv("UNBRAID_CACHE", cache)
     patch.setenv("PATH", f"bin{os.pathsep}{os.environ['PATH']}")
     patch.setattr(tempfile, "tempdir", TEMPORARY)
     patch.setattr("unbraid.tasks.synthesis.synthesizer.Synthesizer", lambda model, **_: synthesizer(FakeVocoder()))
-    patch.setattr(sys.modules["unbraid.cli.separation"], "Separator", FakeSeparator)
+    patch.setattr(sys.modules["unbraid.cli.separation"], "Separator", separator)
     patch.setattr(sys.modules["unbraid.cli.transcription"], "Transcriber", transcriber)
     patch.setattr(hub, "_read_checkpoint", read_checkpoint)
     patch.setattr("unbraid.hub.publishers.fetch_published", fetch)

@@ -22,6 +22,8 @@ CASES = [
     ((*ONE, "-f", "flac", "--overwrite"), 1000),
     ((*ONE, "-f", "mp3"), 1000),
     ((*ONE, "--report"), 4000),
+    ((*ONE, "-m", "voices"), 5000),
+    ((*ONE, "-m", "voices", "--speakers", "2"), 200),
     ((*ONE, "--template", "{track}_{stem}.{ext}"), 1200),
     (("enhance", "a.wav", "-m", "clean", "-q"), 1500),
     (("evaluate", "model", "data", "--metrics", "si-sdr", "-o", "scores", "-q"), 30000),

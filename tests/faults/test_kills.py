@@ -26,8 +26,8 @@ from kill_trials import Trial, spread
 
 QUICK = {  # how many points of each
     "separate": 6, "separate into one folder": 6, "separate again, otherwise": 6, "separate standard input": 4,
-    "transcribe": 6, "import": 4, "import in place of another": 6, "remove": 6, "int8": 2, "export": 2, "render": 2,
-    "speak": 2, "doctor": 3,
+    "separate and count": 6, "transcribe": 6, "import": 4, "import in place of another": 6, "remove": 6, "int8": 2,
+    "export": 2, "render": 2, "speak": 2, "doctor": 3,
 }  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def test_a_killed_command_goes_on_as_if_nothing_had_been(name: str, trial_of, mo
         ("separate into one folder", signal.SIGINT, 6),
         ("separate into one folder", signal.SIGTERM, 6),
         ("separate standard input", signal.SIGINT, 3),
+        ("separate and count", signal.SIGTERM, 6),
         ("doctor", signal.SIGINT, 3),
     ],
 )

@@ -63,7 +63,7 @@ def test_what_is_not_json_is_told(tmp_path: Path, content: bytes) -> None:
 
 
 REQUIRED = ["name", "family", "sample_rate", "channels", "stems", "geometry", "licence", "provenance"]
-KEYS = f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, level, scores, files, format"
+KEYS = f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, level, silent_outputs, scores, files, format"
 FAMILIES = "sepformer, band_split, unet, audio_transformer, wav2vec2"
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"format": 2}, "spec.json: format 2 is not 1; install a newer unbraid."),
@@ -80,6 +80,9 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"stems": ["a"]},
      "tiny-speech: its network takes a sample rate above 0 Hz, 1 channel and 2 stems, not 8000 Hz, 1 and 1."),
     ({"level": "loud"}, "spec.json: level: 'loud' is not one of ('fitted', 'own')."),
+    ({"silent_outputs": "no"}, "spec.json: silent_outputs: 'no' is not bool."),
+    ({"silent_outputs": True},
+     "tiny-speech: silent_outputs is for networks on waveforms with several stems and a level of their own."),
     ({"scores": {"a": "high"}}, "spec.json: scores.a: 'high' is not float."),
     ({"files": ["model.onnx"]}, "spec.json: files: ['model.onnx'] is not dict."),
     ({"windows": {"seconds": 3, "hop": 1}},

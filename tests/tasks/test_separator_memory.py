@@ -19,6 +19,7 @@ from unbraid.tasks.separation import stream
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import Track
+from voice_fakes import by_turns, counting_spec
 
 MINUTE = 60
 BLOCK_SECONDS = 10
@@ -29,6 +30,8 @@ def engine(kind: str, rate: int) -> Separator:
     """A separator around a fake that keeps no diary."""
     if kind == "speech":
         fake, spec, options = speech_fake(even_and_odd), speech_spec(2, rate, Windows(12.0, 3.0)), Options()
+    elif kind == "counting":
+        fake, spec, options = speech_fake(by_turns), counting_spec(Windows(12.0, 3.0), rate), Options()
     else:
         options = Options(wiener=1 if kind == "wiener" else 0)
         fake, spec = music_fake(bands(2)), music_spec(2, rate, SONG)
@@ -58,7 +61,7 @@ def peak_bytes(separates: Separator, rate: int, minutes: int) -> int:
 
 @pytest.mark.parametrize(
     ("kind", "rate", "model_rate"),
-    [("speech", 2000, 2000), ("music", 1200, 1000), ("wiener", 1000, 1000)],
+    [("speech", 2000, 2000), ("music", 1200, 1000), ("wiener", 1000, 1000), ("counting", 2000, 2000)],
 )
 def test_an_hour_takes_no_more_than_three_minutes(kind: str, rate: int, model_rate: int) -> None:
     short = peak_bytes(engine(kind, model_rate), rate, 3)

@@ -90,6 +90,7 @@ def test_it_goes_on_and_records(go, place, corpus: Path, campaign: ModuleType) -
     assert lines[4:] == ["", "After the table."]
     spec = export_checkpoint(place.committed / "checkpoint.pt", place.committed / "model", name="speech")
     assert (spec.family, spec.stems, spec.level) == ("band_split", ("voice1", "voice2", "voice3"), "own")
+    assert spec.silent_outputs
 
 
 def test_a_new_machine_goes_on_from_what_is_committed(go, place, campaign: ModuleType, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from unbraid.errors import ModelError, UsageError  # noqa: E402
 from unbraid.hub.folder import open_model_folder  # noqa: E402
-from unbraid.hub.spec import Spectral  # noqa: E402
+from unbraid.hub.spec import Spectral, read_spec  # noqa: E402
 from unbraid.models.audio_transformer.config import AudioTransformerConfig  # noqa: E402
 from unbraid.models.audio_transformer.network.model import AudioTransformer  # noqa: E402
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig  # noqa: E402
@@ -62,6 +62,13 @@ def test_a_speech_checkpoint_becomes_a_folder_that_opens(tmp_path: Path, dtype: 
     assert {str(value.dtype) for value in read_weights(tmp_path / "voices" / "model.safetensors").values()} == {dtype}
     assert check_parity(spec, tmp_path / "voices") <= 1e-5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "voices"]
+
+
+def test_outputs_may_be_silent_where_training_saw_fewer_voices(tmp_path: Path) -> None:
+    checkpoint = speech_checkpoint(tmp_path, level="own", silent_outputs=True)
+    assert export_checkpoint(checkpoint, tmp_path / "voices", name="voices").silent_outputs
+    assert read_spec(tmp_path / "voices").silent_outputs
+    assert not export_checkpoint(speech_checkpoint(tmp_path), tmp_path / "old", name="old").silent_outputs
 
 
 def test_stems_are_picked_in_the_order_asked_for(tmp_path: Path) -> None:

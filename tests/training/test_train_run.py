@@ -33,6 +33,7 @@ def test_a_run_leaves_checkpoints_best_weights_and_a_log(tmp_path: Path, recipe_
     scores = [float(line["dev_si_sdri"]) for line in log if line["dev_si_sdri"]]
     assert best["dev_si_sdri"] == pytest.approx(max(scores), abs=1e-4)
     assert (best["sample_rate"], best["config"]["features"], best["level"]) == (8000, 8, "fitted")
+    assert not best["silent_outputs"]
     assert scores[1] > scores[0]  # so that both are of the last step
     averaged = {f"model.{key}": value for key, value in best["model"].items()}
     same(averaged, last["state_dict"])

@@ -48,6 +48,7 @@ _Mode = Annotated[
     Literal["min", "max"] | None,
     _data(help="Mixtures of speech as long as their shortest voice, or as their longest. (default: min)"),
 ]
+_Voices = Annotated[int | None, _data(metavar="N", help="Mixtures of so many voices. (default: the model's outputs)")]
 _Limit = Annotated[int | None, _data(metavar="N", help="Only the first N mixtures or songs.")]
 _Speakers = Annotated[
     str | None, _data(metavar="A,B", help="For recordings with texts: only these speakers, or folders of them.")
@@ -87,6 +88,7 @@ def evaluate(
     layout: _Layout = "auto",
     condition: _Condition = None,
     mode: _Mode = None,
+    voices: _Voices = None,
     limit: _Limit = None,
     speakers: _Speakers = None,
     recogniser: _Recogniser = None,
@@ -120,7 +122,7 @@ def evaluate(
         iterations = int(wiener) if wiener_iterations is None else wiener_iterations
         request = EvaluationRequest(
             dataset, split, layout, condition, mode, limit, noise, snr, noise_split, threads, iterations,
-            tuple(_names(speakers) or ()), snr_to, recogniser, vocoder,
+            tuple(_names(speakers) or ()), snr_to, recogniser, vocoder, voices,
         )  # fmt: skip
         spec = read_spec(hub.resolve(model))
         evaluator = evaluator_of(spec, request, _names(metrics and metrics.lower()))

@@ -86,7 +86,9 @@ Resample = Annotated[bool, _output("--resample", help="Where the format lacks th
 Overwrite = Annotated[bool, _output("--overwrite", help="Replace outputs that exist.")]
 Resume = Annotated[bool, _output("--resume", help="Skip tracks that are done: same input, model, options and stems.")]
 
-Speakers = Annotated[int | None, _separation(metavar="2|3", help="Choose the speech model by the number of voices.")]
+Speakers = Annotated[
+    int | None, _separation(metavar="N", help="The number of voices. (default: the model's; some count them)")
+]
 Wiener = Annotated[bool, _separation("--wiener", help="Refine music stems by a multichannel Wiener filter.")]
 WienerIterations = Annotated[
     int | None, _separation(metavar="N", min=0, help="Iterations of the Wiener filter. (default: 1 with --wiener)")

@@ -57,6 +57,7 @@ class StemsResult(Result):
     report: Path | None = None  # the page of --report
     gain_db: float | None = None
     window_agreement_db: float | None = None  # of neighbouring windows of speech, the median
+    voices_found: int | None = None  # by a model that counts them
 
     def as_json(self) -> dict[str, Any]:
         """The object of this input in --json."""
@@ -72,6 +73,9 @@ class StemsResult(Result):
         if self.status == "skipped":
             return [f"{self.input} was done already: {where}", *page]
         lines = [self.speed(where)]
+        if self.voices_found is not None:
+            voices = "1 voice" if self.voices_found == 1 else f"{self.voices_found} voices"
+            lines.append(f"  {voices} found; --speakers N forces another number")
         if self.gain_db:
             amount = f"{-self.gain_db:.1f} dB" if self.gain_db < -0.05 else "less than 0.1 dB"
             lines.append(f"  stems turned down by {amount} so that none clips")

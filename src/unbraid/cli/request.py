@@ -13,6 +13,7 @@ from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
 from unbraid.errors import ModelNotFound, UsageError
 from unbraid.hub import names as hub
 from unbraid.hub.defaults import DEFAULTS
+from unbraid.hub.spec import read_spec
 from unbraid.tasks.separation.options import Options, check_stem
 
 TO_STDOUT = "-o - writes one float32 WAV to standard output"
@@ -86,6 +87,7 @@ class SeparationRequest(Request):
     def making_options(self) -> dict[str, Any]:
         """The options that determine the content of the stems' files, as JSON values."""
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "force"}
+        options = {name: value for name, value in options.items() if (name, value) != ("speakers", None)}
         coding, excerpt = dataclasses.asdict(self.coding), dataclasses.asdict(self.excerpt)
         reading = excerpt.pop("reading")
         excerpt |= {name: value for name, value in reading.items() if value}  # as records without them have it
@@ -108,18 +110,19 @@ def excerpt_of(
 
 
 def choose_model(model: str | None, speakers: int | None) -> str:
-    """The model's name: as given, or for so many speakers the first one on this machine, or the default.
+    """The model's name: as given, or the default, or where that cannot keep so many speakers, one that gives as many.
+
+    Of several the first on this machine.
 
     Raises:
-        UsageError: both were given.
+        UsageError: there is none for so many speakers.
         ModelNotFound: none for so many speakers is here; the message says which could be pulled.
     """
-    if speakers is None:
-        return model or DEFAULTS["separation"]
-    if model is not None:
-        raise UsageError("-m and --speakers both choose the model; give one of them.")
+    default = DEFAULTS["separation"]
+    if model is not None or speakers is None or read_spec(hub.resolve(default)).silent_outputs:
+        return model or default
     voices = tuple(f"voice{i + 1}" for i in range(speakers))
-    fitting = [entry for entry in hub.entries() if entry.stems == voices]
+    fitting = [entry for entry in hub.entries() if speakers > 0 and entry.stems == voices]
     if here := next((entry for entry in fitting if entry.folder), None):
         return here.name
     if not fitting:

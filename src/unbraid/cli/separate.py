@@ -70,6 +70,7 @@ def separate(
                 high_band=high_band,
                 mask_exponent=mask_exponent,
                 remove=removed,
+                speakers=speakers,
                 force=force,
             ),
             recursive=recursive,

@@ -12,7 +12,8 @@ from statistics import median
 from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
 from unbraid.cli.console import explain
 from unbraid.cli.files.inputs import Item, OutputLayout, placed, refuse_collisions
-from unbraid.cli.files.outputs import Signal, TrackPlan, write_stream, write_track
+from unbraid.cli.files.outputs import write_stream, write_track
+from unbraid.cli.files.plan import Signal, TrackPlan
 from unbraid.cli.files.record import Provenance, claims
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
@@ -53,6 +54,7 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
         Sources(quiet=quiet) as sources,
     ):
         report.device, report.device_reason = separator.device, separator.device_reason
+        request = replace(request, options=separator.options)
         stems = select_stems(request.stems, separator.stems(), separator.spec.name)
         if request.root is None:
             check_stdout(request, stems, len(collected.items) + len(collected.refused))
@@ -70,9 +72,9 @@ def _separate(
 ) -> StemsResult:
     """Separate one input, or skip one whose outputs are complete."""
     started = time.monotonic()
-    if request.resume and track.is_done():
-        track.complete_record()
-        return StemsResult(label, "skipped", outputs=track.outputs, report=track.page)
+    if request.resume and (known := track.as_recorded()).is_done():
+        known.complete_record()
+        return StemsResult(label, "skipped", outputs=known.outputs, report=known.page)
     if request.root is None:
         result = write_stream(separator, track, sys.stdout.buffer, meters[0])
     else:
@@ -85,10 +87,11 @@ def _separate(
         seconds=result.seconds,
         elapsed_seconds=time.monotonic() - started,
         start_seconds=track.signal.start_seconds,
-        outputs=track.outputs if request.root is not None else {},
+        outputs=result.outputs,
         gain_db=result.gain_db,
         window_agreement_db=median(agreement_db) if agreement_db else None,
         report=track.page,
+        voices_found=result.diagnostics.voices_found if track.voices else None,
     )
 
 
@@ -157,6 +160,7 @@ def _plan_track(
         replace_ours=request.resume,
         root=request.root,
         tags=info.tags,
+        voices=spec.stems if separator.counts_voices else (),
     )
 
 

@@ -31,9 +31,7 @@ _Template = Annotated[
 _Separate = Annotated[
     bool, typer.Option("--separate", help="First separate voices that talk at once; each line names its voice.")
 ]
-_Speakers = Annotated[
-    int | None, typer.Option(metavar="2|3", help="How many voices. (default: 2; only with --separate)")
-]
+_Speakers = Annotated[int | None, typer.Option(metavar="N", help="The number of voices, with --separate. (default: 2)")]
 _Channels = Annotated[
     Literal["mix", "apart"],
     typer.Option(
@@ -101,6 +99,7 @@ def transcribe(
             template=template,
             excerpt=excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             voices=voices_model(separate=separate, speakers=speakers, channels=channels),
+            speakers=speakers,
             channels=channels,
             beams=beams,
             long_model=long_model,

@@ -23,6 +23,7 @@ from unbraid.cli.run import find_inputs, process, written
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept, temporary_folder
 from unbraid.tasks.results import Diagnostics
+from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import Progress
 from unbraid.tasks.transcription.channels import Channels
@@ -41,6 +42,7 @@ class TranscriptionRequest(Request):
     form: str | None = None  # None: by the extension of the output
     template: str = "{track}.{ext}"
     voices: str | None = None  # the model that separates voices first
+    speakers: int | None = None  # the number of voices; None: the model's own, or what it finds by counting
     channels: Channels = "mix"
     beams: int | None = None
     long_model: str | None = None
@@ -73,7 +75,8 @@ def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: boo
         transcriber, separator = opened.enter_context(_transcriber(request)), None
         report.device, report.device_reason = transcriber.device, transcriber.device_reason
         if request.voices is not None:
-            separator = Separator(request.voices, device=request.engine.device, threads=request.engine.threads)
+            engine, options = request.engine, Options(speakers=request.speakers)
+            separator = Separator(request.voices, device=engine.device, threads=engine.threads, options=options)
             opened.callback(separator.close)
         session = _Session(request, form, transcriber, separator)
 
@@ -127,7 +130,9 @@ def _transcribe(label: str, source: Path, output: Path | None, session: _Session
             hidden.open("w", encoding="utf-8", newline="\n") as file,
         ):
             file.writelines(formatted(lines, form, model))
-    remarks = [runs[-1].notice, None if first else "no words were heard in it"]
+    found = None if request.speakers else runs[0].voices_found
+    counted = None if found is None else f"{found} voices found" if found > 1 else "1 voice found"
+    remarks = [runs[-1].notice, counted, None if first else "no words were heard in it"]
     return TextResult(
         label,
         "done",

@@ -28,9 +28,15 @@ def best_permutation(references: Array, estimates: Array) -> list[int]:
     return best_order(correlation)
 
 
+def as_many(estimates: Array, count: int) -> Array:
+    """Estimates (E, T) with silent ones behind them, if there are fewer than so many."""
+    return np.pad(estimates, ((0, max(0, count - len(estimates))), (0, 0)))
+
+
 def best_order(score: Array) -> list[int]:
-    """Order of rows that maximises Σ score[order[j], j]; the identity wins ties."""
-    orders = permutations(range(len(score)))  # the identity comes first, and max keeps the first of equals
+    """Order of rows that maximises Σ score[order[j], j], of as many rows as columns or more; the identity wins ties."""
+    rows, columns = score.shape
+    orders = permutations(range(rows), columns)  # the identity comes first, and max keeps the first of equals
     return list(max(orders, key=lambda order: sum(score[i, j] for j, i in enumerate(order))))
 
 

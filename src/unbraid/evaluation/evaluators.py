@@ -28,6 +28,7 @@ from unbraid.evaluation.text.transcription import Transcribes, TranscriptResult,
 from unbraid.hub.spec import ModelSpec
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import AudioToAudio
+from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
@@ -69,7 +70,9 @@ def _speech(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] 
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
-        with Separator(model, device=device, precision=precision, threads=request.threads) as separator:
+        options = Options(speakers=len(spec.stems) if spec.silent_outputs else None)  # all outputs, counted or not
+        threads = request.threads
+        with Separator(model, device=device, precision=precision, threads=threads, options=options) as separator:
             mixtures, noise = request.mixtures(spec), request.added_noise(spec)
             outcomes = evaluation.run(mixtures, lambda mixture: separate_and_score(separator, mixture, measures, noise))
             yield Running(separator.device, len(mixtures), outcomes)

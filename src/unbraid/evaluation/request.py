@@ -32,6 +32,7 @@ class EvaluationRequest:
     snr_to_db: float | None = None  # SNRs are drawn from snr_db up to this; None: all are snr_db
     recogniser: str | None = None  # that transcribes synthesised speech
     vocoder: str | None = None  # for speech synthesis; None: Griffin-Lim
+    voices: int | None = None  # of the mixtures; None: as many as the model has outputs
 
     def __post_init__(self) -> None:
         if (self.noise is None) != (self.snr_db is None):
@@ -42,6 +43,8 @@ class EvaluationRequest:
             )
         if self.noise_split is not None and self.noise is None:
             raise UsageError("--noise-split says which clips of --noise are used; give a folder of noises too.")
+        if self.voices is not None and self.voices < 1:
+            raise UsageError(f"Mixtures of {self.voices} voices are not possible; give 1 or more, or leave it out.")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"A limit of {self.limit} mixtures is not possible; give 1 or more.")
         if self.threads is not None and self.threads < 1:
@@ -64,6 +67,7 @@ class EvaluationRequest:
                 "--condition": self.condition is not None,
                 "--mode": self.mode is not None,
                 "--noise and --snr": self.noise is not None,
+                "--voices": self.voices is not None,
             },
             ("music",): {"--wiener": self.wiener > 0},
             ("transcription", "speaking"): {"--speakers": bool(self.speakers)},
@@ -76,6 +80,8 @@ class EvaluationRequest:
                     f"{', '.join(given)} can be had with {' and '.join(kinds)} models only, and {spec.name} is a {own} "
                     "model; leave that out."
                 )
+        if self.voices not in (None, 1) and len(spec.stems) == 1:
+            raise UsageError(f"{spec.name} is a model of one voice; leave --voices out.")
 
     def songs(self) -> list[Song]:
         """The songs for any music model.
@@ -87,7 +93,7 @@ class EvaluationRequest:
 
     def wanted(self, spec: ModelSpec) -> Wanted:
         """The kind of mixtures for a model."""
-        voices = max(1, len(spec.stems))
+        voices = self.voices or max(1, len(spec.stems))
         condition = self.condition or ("clean" if voices > 1 else "single")
         return Wanted(self.layout, voices, spec.sample_rate, condition, self.mode or "min")
 
@@ -101,7 +107,7 @@ class EvaluationRequest:
         found = find_mixtures(self.dataset, self.split, self.wanted(spec))
         if not found:
             raise UsageError(f"{self.dataset} has no mixtures of {voices} voices in its split {self.split}.")
-        is_mixed = voices > 1 or self.noise is not None or any(m.mixture or m.noise for m in found)
+        is_mixed = len(spec.stems) > 1 or self.noise is not None or any(m.mixture or m.noise for m in found)
         if not is_mixed and not is_vocoder(spec):
             raise UsageError(
                 f"The voices of {self.dataset} have no noise, which a model of one voice takes away; "
@@ -137,6 +143,7 @@ class EvaluationRequest:
     def title(self, spec: ModelSpec) -> str:
         """A name for the folder of an evaluation: model, dataset, split, and options other than the defaults."""
         parts = [spec.name.replace("/", "-"), name_of(self.dataset), self.split]
+        parts += [f"voices-{self.voices}"] if self.voices else []
         parts += [self.condition] if self.condition else []
         parts += [self.mode] if self.mode not in (None, "min") else []
         parts += [f"{name_of(self.noise)}-{self._ratio().replace(' ', '')}"] if self.noise else []

@@ -65,6 +65,7 @@ class ModelSpec:
     vocabularies: Vocabularies | None = None  # Transformers that read or write text
     mel: Mel | None = None  # audio Transformers that read or write spectrograms
     level: Level = "fitted"  # of the outputs of a network of voices: to the mixture; or their own, learnt in training
+    silent_outputs: bool = False  # where fewer voices speak than there are stems, so that they can be counted
     scores: dict[str, float] = field(default_factory=dict)  # "SI-SDRi dB, test_mix2": 5.1
     files: dict[str, str] = field(default_factory=dict)  # name: sha256
     format: int = FORMAT
@@ -86,6 +87,10 @@ class ModelSpec:
         except ValueError as error:
             raise SpecError(f"{self.name}: {error}") from None
         self._check_audio()
+        if self.silent_outputs and (len(self.stems) < 2 or not self.windows or self.level != "own"):
+            raise SpecError(
+                f"{self.name}: silent_outputs is for networks on waveforms with several stems and a level of their own."
+            )
         if len({*self.stems, "residual"}) <= len(self.stems):
             raise SpecError(f"{self.name}: stems must differ, and none is called 'residual'; got {quoted(self.stems)}.")
         if self.sample_rate:

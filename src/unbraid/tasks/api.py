@@ -23,6 +23,7 @@ def separate(
     sample_rate: int | None = None,
     track: TrackChoice = 0,
     reading: ReadOptions = ReadOptions(),
+    speakers: int | None = None,
     device: str = "auto",
 ) -> dict[str, FloatArray]:
     """Separate a recording into stems: {stem: float32 (C, T)} at its own sample rate, channels and length.
@@ -30,15 +31,16 @@ def separate(
     `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz: of NumPy, a tensor on
     the CPU, or lists of numbers; integers are scaled by their type. `track` is the number of an audio track of the
     file, from 0, or "auto" for the first that is not silent; `reading` holds options for irregular or damaged files.
+    A model that counts voices returns those it finds, or as many as `speakers` says.
     For many recordings make one `Separator`; for long ones use its `blocks`.
 
     Raises:
         AudioError: the recording cannot be read or separated as it is.
         ModelError: there is no such model, or its folder is damaged.
-        UsageError: an array came without its sample rate, or a file with one.
+        UsageError: an array came without its sample rate, or a file with one; or the model cannot give so many voices.
     """
     check_rate_given("separate", recording, sample_rate)
-    with Separator(model, device=device) as separator:
+    with Separator(model, device=device, options=Options(speakers=speakers)) as separator:
         return _stems(separator, recording, sample_rate, Excerpt(track=track, reading=reading))
 
 

@@ -17,6 +17,7 @@ class Diagnostics:
     model: str  # that made them
     notice: str | None = None  # anything unusual about how they were made
     notices: tuple[str, ...] = ()  # warnings about the file, as `Reader.notices`
+    voices_found: int | None = None  # by counting; None for a model that always gives as many, and with raw
     agreement_db: list[float] = field(default_factory=list)  # of neighbouring windows: SNR of one against the other
 
     def note(self, text: str) -> None:

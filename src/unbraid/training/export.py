@@ -78,6 +78,7 @@ def export_checkpoint(
     spec = dataclasses.replace(
         spec,
         level=saved.get("level", "fitted"),
+        silent_outputs=saved.get("silent_outputs") is True,
         licence=licence,
         provenance=provenance or f"exported from {checkpoint.name}.",
         scores=scores or {},

@@ -1,6 +1,7 @@
 """The arithmetic of mixing: levels, speed, noise, places; all of it from the generator."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,21 @@ def test_voices_speak_as_often_as_they_are_meant_to() -> None:
     random, voices = generator(), [noise(900, seed) for seed in range(3)]
     counts = np.bincount([mix(voices, mixing, RATE, random)[1].any(1).sum() for _ in range(2000)], minlength=4)
     np.testing.assert_allclose(counts / 2000, [0, 0.1, 0.6, 0.3], atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("values", "sources", "expected"),
+    [
+        ({}, 2, False),
+        ({"one_voice_probability": 0.1}, 2, True),
+        ({"one_voice_probability": 0.1}, 1, False),
+        ({"voice_shares": (0.0, 1.0)}, 2, False),
+        ({"voice_shares": (0.0, 1.0)}, 3, True),
+        ({"voice_shares": (0.1, 0.0, 0.9)}, 3, True),
+    ],
+)
+def test_it_is_known_whether_fewer_voices_come(values: dict[str, Any], sources: int, expected: bool) -> None:
+    assert Mixing(**values).has_fewer(sources) is expected
 
 
 def test_shares_of_nothing_never_come() -> None:

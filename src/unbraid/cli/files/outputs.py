@@ -7,22 +7,21 @@ place (see `journal`).
 """
 
 import contextlib
-import dataclasses
+import itertools
 import math
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import numpy as np
 
 from unbraid import __version__
 from unbraid.audio import (
     Audio,
-    Excerpt,
     OutputFormat,
     Resampler,
     StreamWriter,
@@ -31,67 +30,20 @@ from unbraid.audio import (
     open_reader,
     open_writer,
 )
-from unbraid.cli.files.journal import Arrival, Destination, arrive, complete
-from unbraid.cli.files.record import Provenance, StemRecord, holds
+from unbraid.cli.files.journal import Arrival, Destination, arrive
+from unbraid.cli.files.plan import TrackPlan
+from unbraid.cli.files.record import StemRecord
 from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, sweep, working_folder
 from unbraid.hub.folder import sha256
 from unbraid.tasks.pages import RunFacts, gather, report_page
-from unbraid.tasks.results import Diagnostics
+from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.separator import Separates
 from unbraid.tasks.separation.stream import Progress
 
 _FLOAT = OutputFormat("wav", "32f")
 _FLOAT_BYTES = 4
-
-
-@dataclass(frozen=True)
-class Signal:
-    """The output signal of the separator, and the rate at which it is written."""
-
-    sample_rate: int  # Hz
-    channels: int
-    written_rate: int  # Hz; another than sample_rate only where it was asked for
-    frames: int | None = None  # in the excerpt, if the header tells
-    start_seconds: float = 0.0  # of silence at its start, for a track that starts later than its file
-
-
-@dataclass(frozen=True)
-class TrackPlan:
-    """Everything needed to write one track."""
-
-    source: Path
-    excerpt: Excerpt
-    signal: Signal
-    outputs: dict[str, Path]  # stem: file
-    fmt: OutputFormat
-    receipt: Path
-    making: Provenance
-    name: str = ""  # of the input, for people
-    replace: bool = False  # any existing file
-    replace_ours: bool = False  # files of the record
-    root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
-    tags: dict[str, str] = field(default_factory=dict)
-    page: Path | None = None  # of --report
-
-    @property
-    def files(self) -> list[tuple[Path, Provenance]]:
-        """All files but the record, with their provenance; that of the page includes the stems that it shows."""
-        stems = [(path, self.making) for path in self.outputs.values()]
-        if self.page is None:
-            return stems
-        options = {**self.making.options, "report": list(self.outputs)}
-        return [*stems, (self.page, dataclasses.replace(self.making, options=options))]
-
-    def is_done(self) -> bool:
-        """Whether all files exist just as they would be written now."""
-        return all(holds(self.receipt, making, [path]) for path, making in self.files)
-
-    def complete_record(self) -> None:
-        """Complete the record of a track that is done, where a kill came just before that."""
-        with contextlib.suppress(AudioError, OSError):  # an incomplete record says the same
-            complete(self.receipt, self.root or self.receipt.parent)
 
 
 @dataclass(frozen=True)
@@ -101,6 +53,7 @@ class WriteResult:
     seconds: float  # of audio
     gain_db: float  # 0 unless it would have clipped
     diagnostics: Diagnostics
+    outputs: dict[str, Path]  # that were written
 
 
 def write_track(
@@ -119,14 +72,20 @@ def write_track(
     places = (*(path for path, _ in track.files), track.receipt)
     home = Path(os.path.commonpath([os.path.abspath(path.parent) for path in places]))
     sweep(home)
-    with working_folder(_root(track, home)) as work:
-        _check_room(work, track)
+    with (
+        working_folder(_root(track, home)) as work,
+        contextlib.closing(separator.run(track.source, track.excerpt, progress)) as blocks,
+    ):
+        _check_room(work, track, 1 if track.voices else len(track.outputs))
+        run = _Begun.of(blocks)
+        track = track.found(blocks.diagnostics.voices_found)
+        _check_room(work, track, len(track.outputs))
         fresh, kept = _Hidden(work / "track", home, track), _Hidden(work / "float", home, track)
         with disk_errors(home):
             for path in (*fresh.files, fresh.folder / os.path.relpath(track.receipt, home), *kept.files):
                 path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            written = _write_stems(separator, track, fresh, kept, (progress, encoding or progress))
+            written = _write_stems(run, track, fresh, kept, encoding or progress)
         except AudioError as error:
             raise AudioError(kept.unhidden(fresh.unhidden(str(error)))) from error
         with disk_errors(home):
@@ -139,11 +98,27 @@ def write_stream(
 ) -> WriteResult:
     """Separate one input and write its only stem as float32 WAV while it comes, never scaled."""
     (stem,) = track.outputs
-    with StreamWriter(stream, track.signal.sample_rate, track.signal.channels, tags=track.tags) as writer:
-        blocks = separator.run(track.source, track.excerpt, progress)
-        for block in blocks:
-            writer.write(block[stem])
-        return WriteResult(writer.frames / track.signal.sample_rate, 0.0, blocks.diagnostics)
+    with contextlib.closing(separator.run(track.source, track.excerpt, progress)) as blocks:
+        run = _Begun.of(blocks)
+        track.found(run.diagnostics.voices_found)
+        with StreamWriter(stream, track.signal.sample_rate, track.signal.channels, tags=track.tags) as writer:
+            for block in run.blocks:
+                writer.write(block[stem])
+            return WriteResult(writer.frames / track.signal.sample_rate, 0.0, run.diagnostics, {})
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A run that has come to its first block, by which voices are counted."""
+
+    blocks: Iterable[dict[str, Audio]]
+    diagnostics: Diagnostics
+    started: float  # by the monotonic clock
+
+    @classmethod
+    def of(cls, run: Run[dict[str, Audio]]) -> Self:
+        started, first = time.monotonic(), list(itertools.islice(run, 1))
+        return cls(itertools.chain(first, run), run.diagnostics, started)
 
 
 class _Hidden:
@@ -160,22 +135,18 @@ class _Hidden:
 
 
 def _write_stems(
-    separator: Separates,
-    track: TrackPlan,
-    fresh: _Hidden,
-    kept: _Hidden,
-    passes: tuple[Progress | None, Progress | None],
+    run: _Begun, track: TrackPlan, fresh: _Hidden, kept: _Hidden, encoding: Progress | None
 ) -> WriteResult:
-    progress, encoding = passes
-    floats, started = kept if track.fmt.clips else fresh, time.monotonic()
-    blocks = separator.run(track.source, track.excerpt, progress)
-    seconds, peak = _separate(blocks, track, floats.stems, _FLOAT)
-    elapsed, gain = time.monotonic() - started, 1.0 / max(peak, 1.0)
-    written = WriteResult(seconds, 20 * math.log10(gain) if track.fmt.clips else 0.0, blocks.diagnostics)
+    floats = kept if track.fmt.clips else fresh
+    seconds, peak = _separate(run.blocks, track, floats.stems, _FLOAT)
+    elapsed, gain = time.monotonic() - run.started, 1.0 / max(peak, 1.0)
+    gain_db = 20 * math.log10(gain) if track.fmt.clips else 0.0
+    written = WriteResult(seconds, gain_db, run.diagnostics, track.outputs)
     encoded = list(fresh.stems.items()) if track.fmt.clips else []
     parts = len(encoded) + (track.page is not None)
     if track.page is not None:
-        facts = RunFacts(track.name, track.making.model, elapsed, written.gain_db)
+        found = run.diagnostics.voices_found if track.voices else None
+        facts = RunFacts(track.name, track.making.model, elapsed, written.gain_db, found)
         _write_page(fresh.files[-1], track, floats.stems, facts, (gain, _part(encoding, 0, parts, seconds)))
     for index, (stem, path) in enumerate(encoded, parts - len(encoded)):
         _encode(kept.stems[stem], path, track, gain, _part(encoding, index, parts, seconds))
@@ -233,8 +204,9 @@ def _encode(source: Path, destination: Path, track: TrackPlan, gain: float, repo
 
 def _settle(fresh: _Hidden, home: Path, track: TrackPlan, written: WriteResult) -> None:
     """Move the files to their places, and add them to the record of the track."""
+    found = written.diagnostics.voices_found if track.voices else None
     arrivals = [
-        Arrival(hidden, path, StemRecord(sha256(hidden), written.gain_db, track.name, __version__, making))
+        Arrival(hidden, path, StemRecord(sha256(hidden), written.gain_db, track.name, __version__, making, found))
         for hidden, (path, making) in zip(fresh.files, track.files, strict=True)
     ]
     arrive(arrivals, fresh.folder, Destination(home, track.receipt, track.replace, track.replace_ours))
@@ -248,13 +220,13 @@ def _root(track: TrackPlan, home: Path) -> Path:
     return track.root
 
 
-def _check_room(work: Path, track: TrackPlan) -> None:
+def _check_room(work: Path, track: TrackPlan, stems: int) -> None:
     """Refuse at once where the disk has too little space, rather than after an hour."""
     signal = track.signal
     if signal.frames is None or not (track.fmt.clips or track.fmt == _FLOAT):
         return
     frames = signal.frames * signal.written_rate // signal.sample_rate
-    needed = frames * signal.channels * _FLOAT_BYTES * len(track.outputs)
+    needed = frames * signal.channels * _FLOAT_BYTES * stems
     if track.fmt.clips:  # each is encoded beside all the others; lossy formats need less than 16 bit
         needed += frames * signal.channels * int(track.fmt.subtype or 16) // 8
     free = shutil.disk_usage(work).free

@@ -48,6 +48,7 @@ class StemRecord:
     input: str  # its name, for people
     version: str  # of unbraid, for people
     making: Provenance
+    voices_found: int | None = None  # by a model that counts them
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ class Receipt:
         data = dataclasses.asdict(self)
         if not self.moving:
             del data["moving"]
+        for made in (*data["files"].values(), *data.get("moving", {}).values()):
+            if made["voices_found"] is None:
+                del made["voices_found"]
         return json.dumps(data, indent=2) + "\n"
 
 
@@ -93,6 +97,12 @@ def holds(path: Path, making: Provenance, outputs: Iterable[Path]) -> bool:
     if not all(made is not None and made.making == making for made in recorded.values()):
         return False
     return all(made is not None and _hash_if_there(output) == made.sha256 for output, made in recorded.items())
+
+
+def voices_recorded(path: Path, making: Provenance) -> int | None:
+    """How many voices a run with this provenance has found, by the record at PATH; None where that says nothing."""
+    made = (made for made in read_receipt(path).files.values() if made.making == making)
+    return next((stem.voices_found for stem in made), None)
 
 
 def name_in(receipt: Path, output: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from unbraid.evaluation.measures import Measure
 from unbraid.evaluation.report import Report, Setting, total_cost
+from unbraid.evaluation.speech.counting import counting_of
 from unbraid.evaluation.speech.run import MixtureCase, MixtureResult, SpeechEvaluation
 from unbraid.evaluation.statistics import GAINS, INTERVAL, Gain, gain_of, many
 from unbraid.tasks.pages import plots, scores_page
@@ -39,7 +40,10 @@ def report(evaluation: SpeechEvaluation, setting: Setting) -> Report:
     )
     rows = [[text(each.measure.title), *each.gain.cells(each.measure.digits)] for each in found]
     scores = Table([Column("metric", "metric"), *GAINS], rows)
+    counting = counting_of([r.voices_found for r in results], [r.others_db for r in results], wanted.sources)
     notes = [AVERAGE, INTERVAL, *_left_out(found, counts, len(results) * wanted.sources)]
+    if counting:
+        notes += counting.lines()
     values = {
         **setting.as_json(evaluation.failures),
         "voices": wanted.sources,
@@ -52,6 +56,7 @@ def report(evaluation: SpeechEvaluation, setting: Setting) -> Report:
         "average": AVERAGE,
         "interval": INTERVAL,
         **counts,
+        **(counting.as_json() if counting else {}),
         **cost.as_json(),
     }
     variants = "; ".join(f"{measure.name}: {measure.variant}" for measure in evaluation.measures)
@@ -60,7 +65,7 @@ def report(evaluation: SpeechEvaluation, setting: Setting) -> Report:
     page = scores_page.scores_page(
         setting.title,
         subject,
-        [*map(_tile, found), *cost.tiles()],
+        [*map(_tile, found), *(counting.tiles() if counting else []), *cost.tiles()],
         [
             scores_page.section("Scores", scores.html(), scores_page.notes(*notes)),
             _plots(evaluation),
@@ -114,7 +119,9 @@ def table(results: Sequence[MixtureResult], measures: Sequence[Measure]) -> Tabl
             Column("", f"{m.name}{unit}"),
             Column(f"{m.column}_improvement", f"{m.improvement}{unit}"),
         ]
+    counted = any(result.voices_found is not None for result in results)
     columns += [Column("permutation", "permutation"), *(Column(key, "") for key in COUNTS)]
+    columns += [Column("voices_found", "voices found")] if counted else []
     columns += [Column("wall_seconds", "wall time in s"), Column("cpu_seconds", "")]
     rows = []
     for result in results:
@@ -126,6 +133,7 @@ def table(results: Sequence[MixtureResult], measures: Sequence[Measure]) -> Tabl
             row += [estimate, cell(score.mixture, m.digits), estimate, cell(score.improvement, m.digits, sign=True)]
         row += [text(" ".join(str(stem + 1) for stem in scored.order))]
         row += [text(getattr(scored, key)) for key in COUNTS]
+        row += [text(result.voices_found)] if counted else []
         rows.append([*row, cell(result.wall_seconds, 2), cell(result.cpu_seconds, 2)])
     return Table(columns, rows)
 

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from unbraid.corpora import Mixture, read_mixture
 from unbraid.corpora.noise import AddedNoise, noisy
+from unbraid.dsp.metrics import as_many
 from unbraid.evaluation.measures import Measure
 from unbraid.evaluation.run import Evaluation, TimedResult, Worst, timed
+from unbraid.evaluation.speech.counting import level_of_others
 from unbraid.evaluation.speech.scoring import Scored, score_mixture
 from unbraid.hub.spec import ModelSpec
+from unbraid.tasks.results import Run
 
 Array = NDArray[np.float32]
 
@@ -25,8 +28,8 @@ class SeparatesArrays(Protocol):
 
     spec: ModelSpec
 
-    def __call__(self, audio: Array, sample_rate: int) -> dict[str, Array]:
-        """An array (C, T) as its stems, each (C, T)."""
+    def run_array(self, audio: Array, sample_rate: int) -> Run[dict[str, Array]]:
+        """An array (C, T) as its stems, each (C, n), block by block."""
         ...
 
 
@@ -35,6 +38,8 @@ class MixtureResult(TimedResult):
     """The scores of one mixture."""
 
     scored: Scored
+    voices_found: int | None = None  # by a model that counts them
+    others_db: float | None = None  # where one voice speaks: the level of the other outputs, relative to the loudest
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,12 @@ def separate_and_score(
     audio, references = read_mixture(mixture, spec.sample_rate)  # (T,), (S, T)
     if noise:
         audio = noisy(audio, mixture.name, spec.sample_rate, noise)
-    stems, wall, cpu = timed(lambda: separator(audio[None], spec.sample_rate))
-    estimates = np.concatenate([stems[stem] for stem in spec.stems])  # (S, T); a residual is no estimate
+    run = separator.run_array(audio[None], spec.sample_rate)
+    blocks, wall, cpu = timed(lambda: list(run))
+    stems = [np.concatenate([block[stem] for block in blocks], axis=-1) for stem in spec.stems]
+    estimates = np.concatenate(stems)  # (E, T); a residual is no estimate
     scored = score_mixture(estimates, references, audio, measures)
-    result = MixtureResult(mixture.name, audio.size / spec.sample_rate, wall, cpu, scored)
-    return MixtureCase(result, audio, references, estimates[list(scored.order)])
+    others_db = level_of_others(estimates) if len(references) == 1 < len(estimates) else None
+    found = run.diagnostics.voices_found
+    result = MixtureResult(mixture.name, audio.size / spec.sample_rate, wall, cpu, scored, found, others_db)
+    return MixtureCase(result, audio, references, as_many(estimates, len(references))[list(scored.order)])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unbraid.dsp.metrics import Array, best_order, si_sdr
+from unbraid.dsp.metrics import Array, as_many, best_order, si_sdr
 from unbraid.evaluation.measures import Measure
 
 SILENCE_RMS = 1e-5  # -100 dBFS, means removed: of an estimate or a mixture
@@ -44,7 +44,8 @@ class Scored:
 
 
 def score_mixture(estimates: Array, references: Array, mixture: Array, measures: Sequence[Measure]) -> Scored:
-    """Score estimates (S, T) of references (S, T) in a mixture (T,)."""
+    """Score estimates (E, T) of references (S, T) in a mixture (T,); missing estimates count as silence."""
+    estimates = as_many(estimates, len(references))
     order = best_order(si_sdr(estimates[:, None], references[None]))
     pairs = list(zip(estimates[order], references, strict=True))
     mute = is_silent(mixture)
@@ -55,7 +56,7 @@ def score_mixture(estimates: Array, references: Array, mixture: Array, measures:
         {measure.key: _score(measure, heard, mixture, len(pairs)) for measure in measures},
         tuple(order),
         sum(silent),
-        sum(is_silent(e) for e in estimates),
+        sum(is_silent(e) for e, _ in pairs),
         sum(alone),
     )
 

@@ -29,6 +29,7 @@ class RunFacts:
     model: str
     elapsed_seconds: float
     gain_db: float = 0.0  # of the written stems, all alike
+    voices_found: int | None = None  # by counting
 
 
 def report_page(gathered: Gathered, run: RunFacts) -> str:
@@ -62,6 +63,7 @@ def _facts(gathered: Gathered, run: RunFacts) -> str:
     speed = gathered.seconds / max(run.elapsed_seconds, 1e-9)
     rows = {
         "Model": run.model,
+        **({} if run.voices_found is None else {"Voices found": str(run.voices_found)}),
         "Length": clock(round(gathered.seconds, 1)),
         "Separated in": f"{run.elapsed_seconds:.1f} s ({speed:.1f} × real time)",
         "Gain": f"{_number(run.gain_db)} dB, so that no stem clips" if run.gain_db else "0 dB: as in the mixture",

@@ -22,6 +22,7 @@ class Options:
     remove: tuple[str, ...] = ()  # return one stem, the sum of all but these: ("vocals",) leaves no-vocals
     window_seconds: float | None = None  # speech; the model's own by default
     overlap_seconds: float | None = None
+    speakers: int | None = None  # speech: the number of voices; None: the model's own, or what it finds by counting
     strength: float = 1.0  # models of one voice: the share of the noise that is removed, 0 to 1
     force: bool = False  # run a raw SepFormer however long the file is
 
@@ -43,9 +44,17 @@ def has_residual(spec: ModelSpec, options: Options) -> bool:
     return not options.raw and (options.residual or len(spec.stems) == 1)
 
 
-def all_stems(spec: ModelSpec, options: Options) -> tuple[str, ...]:
-    """Names of all stems, before any is removed."""
-    return (*spec.stems, "residual") if has_residual(spec, options) else spec.stems
+def all_stems(spec: ModelSpec, options: Options, outputs: int | None = None) -> tuple[str, ...]:
+    """Names of all stems before any is removed, of so many outputs (all if not given), the residual included."""
+    stems = spec.stems[: options.speakers]
+    if not has_residual(spec, options):
+        return stems[:outputs]
+    return (*(stems if outputs is None else stems[: outputs - 1]), "residual")
+
+
+def selects_voices(spec: ModelSpec, options: Options) -> bool:
+    """Whether a run gives only some of the outputs: the voices that it finds, or as many as were asked for."""
+    return spec.silent_outputs and not options.raw
 
 
 def check_options(spec: ModelSpec, options: Options) -> None:
@@ -67,6 +76,7 @@ def check_options(spec: ModelSpec, options: Options) -> None:
         raise UsageError(f"The strength is from 0 (nothing is taken away) to 1 (all of it), got {options.strength:g}.")
     if options.strength < 1 and (options.raw or len(spec.stems) > 1):
         raise UsageError("A strength goes with models of one voice, and not with raw; leave it out.")
+    check_speakers(spec, options)
     if options.raw and options.residual:
         raise UsageError("Raw returns just what the network gives: it has no residual.")
     _check_removed(spec, options)
@@ -86,6 +96,27 @@ def check_options(spec: ModelSpec, options: Options) -> None:
             raise UsageError(
                 f"Windows of {seconds:g} s are too short; they must hold a kernel of the network, {least:g} s."
             )
+
+
+def check_speakers(spec: ModelSpec, options: Options) -> None:
+    """Refuse a number of speakers that the model does not separate.
+
+    Raises:
+        UsageError: it does not.
+    """
+    speakers, most = options.speakers, len(spec.stems)
+    if speakers is None:
+        return
+    if spec.family == "unet":
+        raise UsageError(f"{spec.name} separates songs, and a number of speakers is for speech; leave it out.")
+    if selects_voices(spec, options):
+        if not 1 <= speakers <= most:
+            hint = "without a number it counts them"
+            raise UsageError(f"{spec.name} separates 1 to {most} speakers, not {speakers}; {hint}.")
+    elif speakers != most:
+        always = "with raw" if spec.silent_outputs else "of every recording"
+        voices = "1 voice" if most == 1 else f"{most} voices"
+        raise UsageError(f"{spec.name} gives {voices} {always}, not {speakers}; leave the number of speakers out.")
 
 
 def _check_music(spec: ModelSpec, options: Options) -> None:

@@ -11,7 +11,7 @@ contract).
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -20,6 +20,7 @@ import numpy as np
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared
+from unbraid.errors import AudioError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import FAMILIES
@@ -28,6 +29,7 @@ from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import EnhancerExecutor
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
+from unbraid.tasks.separation.counted import WORK, counted_voices
 from unbraid.tasks.separation.fronts import (
     SpectrogramFront,
     WaveformFront,
@@ -37,7 +39,14 @@ from unbraid.tasks.separation.fronts import (
     raw_speech,
     speech_stems,
 )
-from unbraid.tasks.separation.options import Options, all_stems, check_options, has_residual, windows_of
+from unbraid.tasks.separation.options import (
+    Options,
+    all_stems,
+    check_options,
+    has_residual,
+    selects_voices,
+    windows_of,
+)
 from unbraid.tasks.separation.stream import Feed, Progress, Track, Waiting, with_rumble
 
 
@@ -80,6 +89,8 @@ class Separator(LoadedModel):
             model, lambda spec: check_options(spec, options), device=device, precision=precision, threads=threads
         )
         super().__init__(spec, executor)
+        if not selects_voices(spec, options):  # it is the number that the model gives anyway
+            options = dataclasses.replace(options, speakers=None)
         self.options = options
         is_wave = spec.family == "audio_transformer"
         self._executor = EnhancerExecutor(executor, spec.geometry.least_samples) if is_wave else executor
@@ -94,8 +105,13 @@ class Separator(LoadedModel):
         """Whether a run adds a `residual` stem: on request, and always where there is one source."""
         return has_residual(self.spec, self.options)
 
+    @property
+    def counts_voices(self) -> bool:
+        """Whether a run counts the voices, and returns as many stems: the first of `stems`, in this order."""
+        return selects_voices(self.spec, self.options) and self.options.speakers is None
+
     def stems(self) -> tuple[str, ...]:
-        """Names of the stems a run returns."""
+        """Names of the stems a run returns, of a model that counts voices as many as there can be."""
         stems = all_stems(self.spec, self.options)
         removed = [stem for stem in stems if stem in self.options.remove]
         return ("-".join(("no", *removed)),) if removed else stems
@@ -118,9 +134,8 @@ class Separator(LoadedModel):
         Raises:
             AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
         """
-        track = Track.of(as_audio(audio), checked_rate(sample_rate))
-        pieces = list(self._stream(track, progress, Diagnostics(self.spec.name)))
-        return dict(zip(self.stems(), np.concatenate(pieces, axis=-1), strict=True))
+        pieces = list(self.run_array(audio, sample_rate, progress))
+        return {stem: np.concatenate([piece[stem] for piece in pieces], axis=-1) for stem in pieces[0]}
 
     def blocks(
         self,
@@ -137,9 +152,11 @@ class Separator(LoadedModel):
         `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
         that is not silent. Warnings about the file are in the run's `diagnostics.notices` afterwards.
         `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
+        A model that counts voices reads the file twice, and gives the first block once it has counted them; their
+        number is in `diagnostics.voices_found`.
 
         Raises:
-            AudioError: the file cannot be read.
+            AudioError: the file cannot be read, or the disk for temporary files is full.
         """
         return self.run(source, Excerpt(start, duration, track, reading), progress)
 
@@ -148,30 +165,56 @@ class Separator(LoadedModel):
     ) -> Run[dict[str, FloatArray]]:
         """Separate an excerpt of a file, as `blocks` does."""
         diagnostics = Diagnostics(self.spec.name)
+        return Run.over_file(source, excerpt, lambda track: self._named(track, progress, diagnostics), diagnostics)
 
-        def results(track: Track) -> Iterator[dict[str, FloatArray]]:
-            blocks = self._stream(track, progress, diagnostics)
-            return (dict(zip(self.stems(), stems, strict=True)) for stems in blocks)
+    def run_array(
+        self, audio: ArrayLike, sample_rate: int, progress: Progress | None = None
+    ) -> Run[dict[str, FloatArray]]:
+        """Separate an array (C, T) block by block."""
+        track, diagnostics = Track.of(as_audio(audio), checked_rate(sample_rate)), Diagnostics(self.spec.name)
+        return Run(self._named(track, progress, diagnostics), diagnostics)
 
-        return Run.over_file(source, excerpt, results, diagnostics)
+    def _named(
+        self, track: Track, progress: Progress | None, diagnostics: Diagnostics
+    ) -> Generator[dict[str, FloatArray], None, None]:
+        """Stems by their names, of which there are fewer than `stems` where fewer voices were found."""
+        for stems in self._stream(track, progress, diagnostics):
+            yield dict(zip(self.stems() if self.options.remove else self._outputs(stems), stems, strict=True))
+
+    def _outputs(self, stems: FloatArray) -> tuple[str, ...]:
+        """Names of stems (S, C, n) before any is removed."""
+        return all_stems(self.spec, self.options, len(stems))
 
     def _stream(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
         """Stems (S, C, n) of a track, or the sum of all that are not removed."""
         blocks = self._parts(track, progress, diagnostics)
         if not self.options.remove:
             return blocks
-        kept = [i for i, stem in enumerate(all_stems(self.spec, self.options)) if stem not in self.options.remove]
-        return (block[kept].sum(0, keepdims=True) for block in blocks)
+        return (block[self._kept(block)].sum(0, keepdims=True) for block in blocks)
+
+    def _kept(self, stems: FloatArray) -> list[int]:
+        """The stems that are not removed.
+
+        Raises:
+            AudioError: there are none.
+        """
+        names = self._outputs(stems)
+        kept = [i for i, stem in enumerate(names) if stem not in self.options.remove]
+        if not kept:
+            raise AudioError(f"Without {', '.join(names)} nothing is left of the voices found; remove fewer stems.")
+        return kept
 
     def _parts(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
         """All stems (S, C, n) of a track, residual included."""
-        rate, passes = self.spec.sample_rate, 1 + self.options.wiener
+        rate, passes, work = self.spec.sample_rate, 1 + self.options.wiener, None
+        if selects_voices(self.spec, self.options):
+            passes, work = len(WORK), WORK
         network = functools.partial(self._network, track, diagnostics)
         if self.options.raw:
             feed = Feed(track, rate, passes, "model", progress)
             return (stems for _, stems in feed.run(network))
         drop, rumble = self.options.high_band == "drop" and track.sample_rate > rate, Waiting()
-        feed = Feed(track, rate, passes, "narrow" if drop else "input", progress, rumble)
+        feed = Feed(track, rate, passes, "narrow" if drop else "input", progress, rumble, work)
         stems = self._summing(feed.run(network), track.sample_rate)
         strength = self.options.strength
         return with_rumble(stems, rumble, track.sample_rate, residual=self.has_residual, strength=strength)
@@ -197,6 +240,8 @@ class Separator(LoadedModel):
         if self.options.raw:
             known = None if track.frames is None else track.frames / track.sample_rate
             return raw_speech(speech, open_blocks(), self.spec.sample_rate, known, force=self.options.force)
+        if selects_voices(self.spec, self.options):
+            return counted_voices(speech, open_blocks, self.spec, self.options.speakers, diagnostics)
         return speech_stems(speech, open_blocks(), diagnostics.agreement_db)
 
     def _speech(self) -> WaveformFront:

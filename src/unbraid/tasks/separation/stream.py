@@ -86,6 +86,7 @@ class Feed:
     reference: Literal["input", "narrow", "model"] = "input"
     progress: Progress | None = None
     rumble: Waiting | None = None
+    work: tuple[int, ...] | None = None  # how long each pass takes, relative to the others; None: all alike
 
     @property
     def output_rate(self) -> int:
@@ -94,7 +95,7 @@ class Feed:
 
     def run(self, network: Network) -> Iterator[tuple[FloatArray, FloatArray]]:
         """References (C, n) and stems (S, C, n) of a network that opens as many passes as there are."""
-        waiting, progress = Waiting(), PassProgress(self.progress, self.passes, self.track)
+        waiting, progress = Waiting(), PassProgress(self.progress, self.passes, self.track, self.work)
         passes = (self._pass(progress, waiting if n == self.passes else None) for n in range(1, self.passes + 1))
         return waiting.pair(resampled(network(lambda: next(passes)), self.model_rate, self.output_rate))
 
@@ -138,20 +139,23 @@ class Feed:
 class PassProgress:
     """Progress over all passes through a track."""
 
-    def __init__(self, progress: Progress | None, passes: int, track: Track):
-        self._progress, self._passes, self._rate = progress, passes, track.sample_rate
+    def __init__(self, progress: Progress | None, passes: int, track: Track, work: tuple[int, ...] | None = None):
+        self._progress, self._rate = progress, track.sample_rate
+        self._work = work or (1,) * passes  # of each pass
+        self._pass = 0
         self._total = None if track.frames is None else track.frames / track.sample_rate
-        self._before = 0.0  # seconds in earlier passes
+        self._before = 0.0  # seconds in earlier passes, times their work
 
     def reported(self, blocks: Blocks) -> Blocks:
         """The blocks of the next pass; progress is reported when a block has been used."""
-        done = 0
+        done, work = 0, self._work[self._pass]
+        self._pass += 1
         for block in blocks:
             done += block.shape[1]
             yield block
             if self._progress:
-                self._progress((self._before + done / self._rate) / self._passes, self._total)
-        self._before += done / self._rate
+                self._progress((self._before + work * done / self._rate) / sum(self._work), self._total)
+        self._before += work * done / self._rate
 
 
 def with_rumble(stems: Blocks, rumble: Waiting, sample_rate: int, *, residual: bool, strength: float) -> Blocks:

@@ -43,6 +43,10 @@ class Mixing(Table):
         if self.voice_shares and self.one_voice_probability:
             raise ValueError("voice_shares says how many voices speak; leave one_voice_probability out.")
 
+    def has_fewer(self, sources: int) -> bool:
+        """Whether some mixtures have fewer voices than there are sources."""
+        return sources > 1 and (self.one_voice_probability > 0 or sum(self.voice_shares[: sources - 1]) > 0)
+
     def crop_samples(self, sample_rate: int) -> int:
         """The length of a mixture."""
         return max(1, round(self.crop_seconds * sample_rate))

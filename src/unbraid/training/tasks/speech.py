@@ -152,9 +152,10 @@ class Speech(Task):
         return {"voices": improvement(estimates, sources, mixture)}
 
     def record(self) -> dict[str, Any]:
-        """The sample rate, and whether the outputs have a level of their own."""
+        """The sample rate, and whether outputs have a level of their own and are silent where fewer voices speak."""
         level = "fitted" if self.loss.kind == "si_sdr" else "own"  # does the loss give the outputs a level?
-        return {"sample_rate": self.data.sample_rate, "level": level}
+        learns_silence = level == "own" and self.data.dynamic and self.mixing.has_fewer(self.model.sources)
+        return {"sample_rate": self.data.sample_rate, "level": level, "silent_outputs": learns_silence}
 
     def describe(self, batch: Batch) -> dict[str, str]:
         """The batch, and the encoder's frames and chunks."""

@@ -1,0 +1,79 @@
+"""The plan of a track: its input, the signal of its stems, and their places."""
+
+import contextlib
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from unbraid.audio import Excerpt, OutputFormat
+from unbraid.cli.files.journal import complete
+from unbraid.cli.files.record import Provenance, holds, voices_recorded
+from unbraid.errors import AudioError
+
+
+@dataclass(frozen=True)
+class Signal:
+    """The output signal of the separator, and the rate at which it is written."""
+
+    sample_rate: int  # Hz
+    channels: int
+    written_rate: int  # Hz; another than sample_rate only where it was asked for
+    frames: int | None = None  # in the excerpt, if the header tells
+    start_seconds: float = 0.0  # of silence at its start, for a track that starts later than its file
+
+
+@dataclass(frozen=True)
+class TrackPlan:
+    """Everything needed to write one track."""
+
+    source: Path
+    excerpt: Excerpt
+    signal: Signal
+    outputs: dict[str, Path]  # stem: file
+    fmt: OutputFormat
+    receipt: Path
+    making: Provenance
+    name: str = ""  # of the input, for people
+    replace: bool = False  # any existing file
+    replace_ours: bool = False  # files of the record
+    root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
+    tags: dict[str, str] = field(default_factory=dict)
+    page: Path | None = None  # of --report
+    voices: tuple[str, ...] = ()  # of a model that counts: all names, of which the first ones are found and written
+
+    def found(self, voices: int | None) -> Self:
+        """The plan for so many voices; None where they were not counted.
+
+        Raises:
+            AudioError: none of the stems that were asked for is among them.
+        """
+        dropped = () if voices is None else self.voices[voices:]
+        outputs = {stem: path for stem, path in self.outputs.items() if stem not in dropped}
+        if not outputs:
+            there, missing = ", ".join(self.voices[:voices]), ", ".join(self.outputs)
+            hint = "leave --stems out, or force a number with --speakers"
+            raise AudioError(f"{self.name} has only {there} by counting, and no {missing}; {hint}.")
+        return dataclasses.replace(self, outputs=outputs)
+
+    def as_recorded(self) -> Self:
+        """The plan for as many voices as an earlier run of the same provenance has found."""
+        return self.found(voices_recorded(self.receipt, self.making)) if self.voices else self
+
+    @property
+    def files(self) -> list[tuple[Path, Provenance]]:
+        """All files but the record, with their provenance; that of the page includes the stems that it shows."""
+        stems = [(path, self.making) for path in self.outputs.values()]
+        if self.page is None:
+            return stems
+        options = {**self.making.options, "report": list(self.outputs)}
+        return [*stems, (self.page, dataclasses.replace(self.making, options=options))]
+
+    def is_done(self) -> bool:
+        """Whether all files exist just as they would be written now."""
+        return all(holds(self.receipt, making, [path]) for path, making in self.files)
+
+    def complete_record(self) -> None:
+        """Complete the record of a track that is done, where a kill came just before that."""
+        with contextlib.suppress(AudioError, OSError):  # an incomplete record says the same
+            complete(self.receipt, self.root or self.receipt.parent)

@@ -1,0 +1,181 @@
+"""`unbraid separate` with a model that counts voices: what it prints, writes, records and takes up again."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from unbraid import audio
+from unbraid.hub.defaults import DEFAULTS
+from unbraid.tasks.separation.options import Options
+from unbraid.tasks.separation.separator import Separator
+from voice_fakes import RATE, counting, voices
+
+ONE = voices((1, 0, 3), seconds=3)
+TWO = voices((2, 0, 2), (0, 1, 3), seconds=3)
+ALL = voices((1, 0, 3), (0, 1, 3), (2, 2, 3), seconds=3)
+
+
+@pytest.fixture(autouse=True)
+def model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default model counts voices."""
+
+    def opened(model: str, *, options: Options, **_: object) -> Separator:
+        return counting(options)
+
+    monkeypatch.setattr(sys.modules["unbraid.cli.separation"], "Separator", opened)
+    monkeypatch.setattr(sys.modules["unbraid.cli.request"], "read_spec", lambda _: SimpleNamespace(silent_outputs=True))
+
+
+@pytest.fixture
+def talk(here: Path) -> Callable[..., np.ndarray]:
+    """Write a recording of voices (3, C, T)."""
+
+    def make(name: str, spoken: np.ndarray = TWO) -> np.ndarray:
+        soundfile.write(here / name, spoken.sum(0).T, RATE, subtype="FLOAT")
+        return spoken.sum(0)
+
+    return make
+
+
+def outputs(tree: list[str]) -> list[str]:
+    return [name for name in tree if "/" in name and not name.endswith(".json")]
+
+
+def test_it_says_how_many_voices_it_found_and_writes_as_many(unbraid_command, talk, tree, here) -> None:
+    mixture = talk("talk.wav")
+    outcome = unbraid_command("separate", "talk.wav")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outputs(tree()) == ["talk/voice1.wav", "talk/voice2.wav"]
+    assert "talk.wav -> talk/voice1.wav talk/voice2.wav (3.0 s in " in outcome.out
+    assert "\n  2 voices found; --speakers N forces another number\n" in outcome.out
+    stems = [audio.read(f"talk/voice{i}.wav")[0] for i in (1, 2)]
+    np.testing.assert_allclose(sum(stems), mixture, atol=1e-6)
+    record = json.loads((here / "talk" / ".unbraid.json").read_text())["files"]
+    assert {name: made["voices_found"] for name, made in record.items()} == {"voice1.wav": 2, "voice2.wav": 2}
+    assert "speakers" not in record["voice1.wav"]["making"]["options"]
+
+
+def test_several_inputs_have_their_own_numbers(unbraid_command, talk, tree) -> None:
+    for name, spoken in (("one.wav", ONE), ("two.wav", TWO), ("all.wav", ALL)):
+        talk(name, spoken)
+    outcome = unbraid_command("separate", "one.wav", "two.wav", "all.wav", "--json")
+    files = json.loads(outcome.out)["files"]
+    assert [file["voices_found"] for file in files] == [1, 2, 3]
+    assert [len(file["outputs"]) for file in files] == [1, 2, 3]
+    assert len(outputs(tree())) == 6
+
+
+@pytest.mark.parametrize("speakers", [1, 2, 3])
+def test_a_number_is_forced(unbraid_command, talk, tree, speakers: int) -> None:
+    talk("talk.wav")
+    outcome = unbraid_command("separate", "talk.wav", "--speakers", speakers, "--json")
+    assert outcome.code == 0
+    assert outputs(tree()) == [f"talk/voice{i + 1}.wav" for i in range(speakers)]
+    assert json.loads(outcome.out)["files"][0]["voices_found"] is None
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("0", "error: tiny-voices separates 1 to 3 speakers, not 0; without a number it counts them."),
+        ("4", "error: tiny-voices separates 1 to 3 speakers, not 4; without a number it counts them."),
+        ("two", "Invalid value for '--speakers'"),
+    ],
+)
+def test_other_numbers_are_refused(unbraid_command, talk, tree, number: str, message: str) -> None:
+    talk("talk.wav")
+    outcome = unbraid_command("separate", "talk.wav", "--speakers", number)
+    assert outcome.code == 2
+    assert message in " ".join(outcome.err.split())
+    assert tree() == ["talk.wav"]
+
+
+def test_a_track_that_is_done_is_skipped(unbraid_command, talk, here) -> None:
+    def statuses(*words: object) -> list[str]:
+        outcome = unbraid_command("separate", "a.wav", "b.wav", "--resume", "--json", *words)
+        return [file["status"] for file in json.loads(outcome.out)["files"]]
+
+    talk("a.wav", ONE)
+    talk("b.wav", TWO)
+    assert statuses() == ["done", "done"]
+    assert statuses() == ["skipped", "skipped"]
+    assert statuses("--residual") == ["done", "done"]
+    assert statuses("--residual") == ["skipped", "skipped"]
+    assert statuses("--stems", "voice1") == ["done", "done"]
+    (here / "b" / "voice2.wav").unlink()
+    assert statuses("--stems", "voice1") == ["skipped", "skipped"]
+    assert statuses() == ["skipped", "done"]
+    assert statuses("--speakers", "3") == ["done", "done"]
+    assert statuses("--speakers", "3") == ["skipped", "skipped"]
+    talk("a.wav", TWO)
+    assert statuses("--speakers", "3") == ["done", "skipped"]
+
+
+def test_a_stem_that_was_not_found_fails_its_track_alone(unbraid_command, talk, tree) -> None:
+    talk("one.wav", ONE)
+    talk("two.wav", TWO)
+    outcome = unbraid_command("separate", "one.wav", "two.wav", "--stems", "voice2")
+    assert outcome.code == 1
+    assert outcome.errors == [
+        "error: one.wav has only voice1 by counting, and no voice2; leave --stems out, or force a number with "
+        "--speakers."
+    ]
+    assert outputs(tree()) == ["two/voice2.wav"]
+    again = unbraid_command("separate", "one.wav", "two.wav", "--stems", "voice2,voice1", "--overwrite")
+    assert again.code == 0
+    assert outputs(tree()) == ["one/voice1.wav", "two/voice1.wav", "two/voice2.wav"]
+
+
+@pytest.mark.parametrize("form", ["flac", "mp3"])
+def test_the_page_shows_the_voices_found(unbraid_command, talk, here, form: str) -> None:
+    talk("talk.wav")
+    words = ("separate", "talk.wav", "--report", "--format", form)
+    assert unbraid_command(*words).code == 0
+    page = (here / "talk" / "report.html").read_text()
+    assert "Voices found" in page
+    assert 'data-stem="voice2"' in page
+    assert 'data-stem="voice3"' not in page
+    assert "was done already" in unbraid_command(*words, "--resume").out
+
+
+def test_standard_input_and_output(unbraid_command, talk, here) -> None:
+    mixture = talk("talk.wav")
+    piped = (here / "talk.wav").read_bytes()
+    outcome = unbraid_command("separate", "-", "-o", "-", "--speakers", "1", stdin=piped)
+    assert outcome.code == 0
+    (here / "out.wav").write_bytes(outcome.bytes)
+    np.testing.assert_allclose(audio.read("out.wav")[0], mixture, atol=1e-6)
+    outcome = unbraid_command("separate", "-", "-o", "-", "--stems", "voice2", stdin=piped)
+    assert "2 voices found" in outcome.err
+    outcome = unbraid_command("separate", "-", "-o", "-", "--stems", "voice3", stdin=piped)
+    assert (outcome.code, outcome.bytes) == (1, b"")
+    assert "stdin has only voice1, voice2 by counting, and no voice3" in outcome.err
+
+
+def test_raw_keeps_all_outputs(unbraid_command, talk, tree) -> None:
+    talk("talk.wav")
+    outcome = unbraid_command("separate", "talk.wav", "--raw")
+    assert outcome.code == 0
+    assert "found" not in outcome.out
+    assert outputs(tree()) == ["talk/voice1.wav", "talk/voice2.wav", "talk/voice3.wav"]
+
+
+def test_nothing_is_left_in_the_temporary_folder(unbraid_command, talk, tmp_path) -> None:
+    talk("talk.wav")
+    unbraid_command("separate", "talk.wav")
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_model_of_another_number_is_found_where_the_default_does_not_count(monkeypatch) -> None:
+    from unbraid.cli.request import choose_model
+
+    assert choose_model(None, 3) == choose_model(None, None) == DEFAULTS["separation"]
+    monkeypatch.undo()
+    assert choose_model(None, 3) == "speech-3"
+    assert choose_model("speech-2", 3) == "speech-2"  # which refuses the number
