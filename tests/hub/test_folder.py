@@ -208,7 +208,7 @@ def test_a_spec_that_vouches_for_no_weights(model: Path) -> None:
 def test_a_spec_with_an_unknown_key_or_of_another_format(model: Path) -> None:
     spec = json.loads((model / "spec.json").read_text())
     (model / "spec.json").write_text(json.dumps(spec | {"sources": 2}))
-    assert refusal(model, SpecError).startswith("FOLDER/spec.json: unknown key 'sources'; allowed are name, ")
+    assert refusal(model, SpecError).startswith("FOLDER/spec.json does not know 'sources'; did you mean ")
     (model / "spec.json").write_text(json.dumps(spec | {"format": 2}))
     assert refusal(model, SpecError) == "FOLDER/spec.json: format 2 is not 1; install a newer unbraid."
 

@@ -182,7 +182,7 @@ def test_a_dry_run_says_what_a_batch_is(file: Path) -> None:
         (("model.dropout=1",), "[model]: dropout must be below 1, got 1.0."),
         (("model.kernels=[]",), "[model]: kernels and strides are needed where one side is a waveform; one of each, or "
          "more."),
-        (("model.target=text",), "[model] target must be one of waveform, spectrogram, got 'text'."),
+        (("model.target=text",), "[model]: target must be one of waveform, spectrogram, got 'text'."),
         (("loss.snr_weight=-1",), "[loss]: snr_weight must be at least 0, got -1.0."),
         (("model.target=spectrogram",), "The recipe clean.toml: a step must be as long on both sides of the network, "
          "not 8 and 80 samples."),

@@ -289,7 +289,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, songs_recipe_file: 
         ("mixing.spread_db=1", "[mixing] spread_db is for the family sepformer or conv_tasnet or band_split or "
          "audio_to_audio, not for unet, which "
          "knows crop_seconds, "),
-        ("loss.kind=si_sdr", "[loss] kind must be one of l1, got 'si_sdr'."),
+        ("loss.kind=si_sdr", "[loss]: kind must be one of l1, got 'si_sdr'."),
         ("loss.stft_weight=1", "[loss] stft_weight is for the family sepformer or conv_tasnet or band_split or "
          "audio_to_audio, not for unet, which "
          "knows kind, relative, emphasis_db."),
@@ -300,7 +300,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, songs_recipe_file: 
          "number of [model] filters), and bins at most 129; got 32 and 66."),
         ("model.bins=32", "The recipe songs.toml: [model] bins is 32, but [spectral] bins is 64; make them agree."),
         ("spectral.exponent=0", "[spectral]: exponent must be at least 0.01, got 0.0."),
-        ("spectral.extension=none", "[spectral] extension must be one of zeros, average, got 'none'."),
+        ("spectral.extension=none", "[spectral]: extension must be one of zeros, average, got 'none'."),
         ("trainer.hold_norm=1.5", "[trainer]: hold_norm must be at most 1, got 1.5."),
     ],
 )  # fmt: skip

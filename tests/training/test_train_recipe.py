@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from train_helpers import RECIPE, recipe_of, refused
 
 from unbraid.errors import UsageError
+from unbraid.files.strict import LARGEST
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.training import read_recipe
@@ -52,21 +52,21 @@ def test_a_family_brings_its_own_sizes(tmp_path: Path) -> None:
         ("optimizer.rates=1", "[optimizer] does not know 'rates'; did you mean rate?"),
         ("optimiser.rate=1", "The recipe tiny.toml does not know 'optimiser'; did you mean optimizer?"),
         ("optimizer.zz=1", "[optimizer] does not know 'zz'; it knows rate, kind, weight_decay, clip."),
-        ("optimizer.rate=fast", "[optimizer] rate must be a number, got 'fast'."),
+        ("optimizer.rate=fast", "[optimizer]: rate must be a finite number, got 'fast'."),
         ("optimizer.rate=-1", "[optimizer]: rate must be at least 0, got -1.0."),
-        ("optimizer={}", "[optimizer] lacks rate; write rate = … there."),
-        ("optimizer=1", "[optimizer] must be a table of values, got 1."),
-        ("trainer.batch=2.5", "[trainer] batch must be a whole number, got 2.5."),
+        ("optimizer={}", "[optimizer] lacks rate."),
+        ("optimizer=1", "[optimizer] must be a set of named values, got 1."),
+        ("trainer.batch=2.5", "[trainer]: batch must be a whole number, got 2.5."),
         ("trainer.batch=0", "[trainer]: batch must be at least 1, got 0."),
         ("trainer.ema=1.5", "[trainer]: ema must be below 1, got 1.5."),
-        ("trainer.compile=1", "[trainer] compile must be true or false, got 1."),
-        ("trainer.precision=16", "[trainer] precision must be one of 32, bf16, got 16."),
-        ("data.folder=3", "[data] folder must be a text, got 3."),
-        ("mixing.speed=1.0", "[mixing] speed must be a list of 2, got 1.0."),
-        ("mixing.speed=[1]", "[mixing] speed must be a list of 2, got [1]."),
+        ("trainer.compile=1", "[trainer]: compile must be true or false, got 1."),
+        ("trainer.precision=16", "[trainer]: precision must be one of 32, bf16, got 16."),
+        ("data.folder=3", "[data]: folder must be a text, got 3."),
+        ("mixing.speed=1.0", "[mixing]: speed must be a list of 2, got 1.0."),
+        ("mixing.speed=[1]", "[mixing]: speed must be a list of 2, got [1]."),
         (
             "model.family=rnn",
-            "[model] family must be one of sepformer, conv_tasnet, band_split, unet, text_to_text, audio_to_text, "
+            "[model]: family must be one of sepformer, conv_tasnet, band_split, unet, text_to_text, audio_to_text, "
             "audio_to_audio, text_to_spectrogram, got 'rnn'.",
         ),
         ("model.features=9", "[model]: features must be even (positions are pairs of sin and cos), got 9."),
@@ -74,10 +74,10 @@ def test_a_family_brings_its_own_sizes(tmp_path: Path) -> None:
         ("schedule.hold_epochs=3", "[schedule] does not know 'hold_epochs'; it knows warmup_steps, floor."),
         ("name=3", "name must be a text, got 3."),
         ("name=../x", "name must be letters, digits, '.', '-' and '_', got '../x'."),
-        ("optimizer.rate=inf", "[optimizer] rate must be a finite number, got inf."),
-        ("loss.threshold_db=nan", "[loss] threshold_db must be a finite number, got nan."),
+        ("optimizer.rate=inf", "[optimizer]: rate must be a finite number, got inf."),
+        ("loss.threshold_db=nan", "[loss]: threshold_db must be a finite number, got nan."),
         ("schedule.warmup_steps=-4", "[schedule]: warmup_steps must be at least 0, got -4."),
-        ("data.mode=mid", "[data] mode must be one of min, max, got 'mid'."),
+        ("data.mode=mid", "[data]: mode must be one of min, max, got 'mid'."),
         (
             "mixing.crop_seconds=0.001",
             "The recipe tiny.toml: [mixing] crop_seconds is 8 samples, but [model] kernel_samples is 16; "
@@ -109,6 +109,6 @@ def test_numbers_arrive_as_they_are(rate: float, decay: int) -> None:
     try:
         values = fill(Optimizer, table, "[optimizer]")
     except UsageError:
-        assert rate < 0 or decay < 0 or not np.isfinite(rate)
+        assert rate < 0 or decay < 0 or not rate <= LARGEST
     else:
         assert (values.rate, values.weight_decay, values.clip) == (rate, decay, 5.0)

@@ -17,7 +17,7 @@ from unbraid.dsp.framing import Windows as Windows
 from unbraid.errors import SpecError, quoted
 from unbraid.files.bounded import read_json, readable
 from unbraid.files.ranges import Range, check_range
-from unbraid.hub.schema import build
+from unbraid.files.strict import build
 from unbraid.hub.vocabulary import Vocabulary
 from unbraid.models.config import Config, Task
 from unbraid.models.family import FAMILIES, families_with, family_of, has_sizes
@@ -166,11 +166,13 @@ def parse_spec(data: Any, where: str) -> ModelSpec:
     """Build a ModelSpec from the parsed JSON, naming the place of anything that does not fit (SpecError)."""
     if isinstance(data, dict) and data.get("format") != FORMAT:
         raise SpecError(f"{where}: format {quoted(data.get('format'))} is not {FORMAT}; install a newer unbraid.")
-    if not isinstance(data, dict):
-        raise SpecError(f"{where}: expected an object with the fields of ModelSpec, found {quoted(data)}.")
-    if (family := data.get("family")) not in tuple(FAMILIES):
+    family: Any = data.get("family") if isinstance(data, dict) else None
+    if isinstance(data, dict) and family not in tuple(FAMILIES):
         raise SpecError(f"{where}: family {quoted(family)} is not one of {', '.join(FAMILIES)}.")
-    spec: ModelSpec = build(ModelSpec, data, where, {"geometry": lambda item: _config_type(item, family)})
+    try:
+        spec: ModelSpec = build(ModelSpec, data, where, {"geometry": lambda item: _config_type(item, family)})
+    except ValueError as error:
+        raise SpecError(str(error)) from None
     return spec
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from unbraid.errors import UsageError
+from unbraid.files.strict import unknown_name
 from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
-from unbraid.training.recipe_reader import check_name, choose, fill, read_tables
+from unbraid.training.recipe_reader import choose, fill, read_tables
 from unbraid.training.tables import NonNegative, PartialShare, Positive, Share, Table, Whole
 from unbraid.training.tasks.audio_to_audio import AudioModel, AudioToAudio
 from unbraid.training.tasks.audio_to_text import AudioToText
@@ -156,8 +157,9 @@ def read_recipe(path: Path, overrides: Iterable[str] = ()) -> Recipe:
     tables = read_tables(path, overrides)
     where = f"The recipe {path.name}"
     sections = {name: None for family in FAMILIES.values() for name in _sections(family)}
-    for key in tables:
-        check_name(key, (*TABLES, *sections, "description"), where)
+    known = (*TABLES, *sections, "description")
+    if unknown := [key for key in tables if key not in known]:
+        raise UsageError(f"{where} {unknown_name(unknown[0], known)}")
     if missing := [name for name in TABLES if name not in tables]:
         raise UsageError(f"{where} lacks {', '.join(missing)}.")
     for key in ("name", "description"):

@@ -4,11 +4,7 @@ A recipe holds values, never code: each table fills one dataclass, and an unknow
 nearest valid name. `key=value` words from the command line change the tables before they are read.
 """
 
-import dataclasses
-import difflib
-import math
 import tomllib
-import types
 import typing
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,9 +12,9 @@ from typing import Any, TypeVar
 
 from unbraid.errors import UsageError, quoted
 from unbraid.files.bounded import read_bytes, readable
+from unbraid.files.strict import build
 
 T = TypeVar("T")
-_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
 def read_tables(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
@@ -40,20 +36,14 @@ def fill(kind: type[T], table: object, name: str) -> T:
     Raises:
         UsageError: a key that is unknown or missing, or a value that does not fit.
     """
-    if not isinstance(table, dict):
-        raise UsageError(f"{name} must be a table of values, got {quoted(table)}.")
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    hints = typing.get_type_hints(kind)
-    for key in table:
-        check_name(key, fields, name)
-    required = (f for f in fields.values() if f.default is f.default_factory is dataclasses.MISSING)
-    if missing := [field.name for field in required if field.name not in table]:
-        raise UsageError(f"{name} lacks {', '.join(missing)}; write {missing[0]} = … there.")
-    values = {key: _fit(hints[key], value, f"{name} {key}") for key, value in table.items()}
+    if isinstance(table, dict):
+        hints = typing.get_type_hints(kind)
+        table = {key: _as_meant(hints.get(key), value) for key, value in table.items()}
     try:
-        return kind(**values)
+        filled: T = build(kind, table, name)
     except ValueError as error:
-        raise UsageError(f"{name}: {error}") from None
+        raise UsageError(str(error)) from None
+    return filled
 
 
 def choose(kinds: dict[str, type[T]], table: object, key: str, name: str) -> T:
@@ -65,17 +55,15 @@ def choose(kinds: dict[str, type[T]], table: object, key: str, name: str) -> T:
     if not isinstance(table, dict) or key not in table:
         raise UsageError(f"{name} lacks {key}; it is one of {', '.join(kinds)}.")
     if table[key] not in kinds:
-        raise UsageError(f"{name} {key} must be one of {', '.join(kinds)}, got {quoted(table[key])}.")
+        raise UsageError(f"{name}: {key} must be one of {', '.join(kinds)}, got {quoted(table[key])}.")
     return fill(kinds[table[key]], {k: v for k, v in table.items() if k != key}, name)
 
 
-def check_name(key: str, known: Iterable[str], name: str) -> None:
-    """Refuse a key that is not known, naming the nearest one that is."""
-    if key in (names := list(known)):
-        return
-    near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(names)}."
-    raise UsageError(f"{name} does not know {quoted(key)}; {hint}")
+def _as_meant(hint: Any, value: Any) -> Any:
+    """A value as it was meant on the command line: 32 as a name, a text as a list of one."""
+    if typing.get_origin(hint) is typing.Literal and str(value) in typing.get_args(hint):
+        return str(value)
+    return [value] if hint == tuple[str, ...] and isinstance(value, str) else value
 
 
 def _parse(text: str) -> dict[str, Any]:
@@ -101,30 +89,3 @@ def _override(tables: dict[str, Any], word: str) -> None:
         if not isinstance(table, dict):
             raise UsageError(f"{word!r}: {section} is a value, not a table of values.")
     table[key] = value
-
-
-def _fit(hint: Any, value: Any, name: str) -> Any:
-    """The value as the annotated type has it."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        (hint,) = (argument for argument in arguments if argument is not types.NoneType)  # TOML has no null
-        return _fit(hint, value, name)
-    if origin is typing.Literal:
-        if str(value) not in arguments:
-            raise UsageError(f"{name} must be one of {', '.join(arguments)}, got {quoted(value)}.")
-        return str(value)
-    if origin is tuple:
-        many = arguments[1:] == (...,)
-        if many and arguments[0] is str and isinstance(value, str):
-            value = [value]  # from the command line, a list of one
-        if not isinstance(value, list | tuple) or not (many or len(value) == len(arguments)):
-            raise UsageError(f"{name} must be a list{'' if many else f' of {len(arguments)}'}, got {quoted(value)}.")
-        kinds = arguments[:1] * len(value) if many else arguments
-        return tuple(_fit(kind, item, name) for kind, item in zip(kinds, value, strict=True))
-    if hint is float and type(value) is int:
-        return float(value)
-    if type(value) is float and hint is float and not math.isfinite(value):
-        raise UsageError(f"{name} must be a finite number, got {value}.")
-    if type(value) is not hint:
-        raise UsageError(f"{name} must be {_WORDS[hint]}, got {quoted(value)}.")
-    return value
