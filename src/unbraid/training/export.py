@@ -5,6 +5,7 @@ with "stems" and "spectral" for music, "vocabularies" for text.
 """
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,15 @@ import torch
 
 from unbraid.errors import ModelError, UsageError, quoted, shortened
 from unbraid.files.atomic import appearing
+from unbraid.files.strict import build
 from unbraid.files.workdir import sweep
 from unbraid.hub.folder import WEIGHTS, write_model_folder
 from unbraid.hub.spec import Mel, ModelSpec, Spectral, Vocabularies, Windows
 from unbraid.models.audio_transformer.config import (
     AudioTransformerConfig,
-    PretrainedSide,
     Side,
     SpectrogramSide,
     TextSide,
-    WaveSide,
 )
 from unbraid.models.audio_transformer.padding import size_of
 from unbraid.models.config import Config
@@ -30,7 +30,6 @@ from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import FAMILIES, families_with, family_of, has_sizes, signature
 from unbraid.models.tensors import read_weights
 from unbraid.models.unet.config import UNetConfig
-from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import open_executor
 from unbraid.runtime.eager import load_module
 from unbraid.tasks.decoding.state import DecoderState, batch
@@ -200,20 +199,23 @@ def _both_ways(spec: ModelSpec, geometry: AudioTransformerConfig, folder: Path) 
 
 def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
     """What a checkpoint says about its network; earlier releases do not name the family."""
-    sizes = _with_tuples(saved["config"])
+    sizes = saved["config"]
     family = saved.get("family") or next(iter(families_with(sizes)), "")
     if not family and has_sizes(ConvTasNetConfig, sizes):
         raise ModelError(
             "This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio or band-split Transformers can be "
             "exported."
         )
+    if family not in ("", *FAMILIES):
+        raise ModelError(f"The checkpoint's family {quoted(family)} is not one of {', '.join(FAMILIES)}.")
     try:
-        if family == "audio_transformer":
-            sizes |= {side: _side(sizes[side]) for side in ("source", "target")}
-        config: Config = FAMILIES[family or "unet"].config_type()(**sizes)
-        parts: dict[str, Any] = {part: PARTS[part](**_with_tuples(_part(saved, part))) for part in config.needs}
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise ModelError(f"The checkpoint's sizes do not describe a network: {shortened(str(error))}") from None
+        told = json.loads(json.dumps({key: saved.get(key) for key in ("config", *PARTS)}))  # with lists for tuples
+        config: Config = build(FAMILIES[family or "unet"].config_type(), told["config"], "config")
+        if missing := [part for part in config.needs if part in NEEDED and told[part] is None]:
+            raise ModelError(NEEDED[missing[0]])
+        parts: dict[str, Any] = {part: build(PARTS[part], told[part] or {}, part) for part in config.needs}
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"The checkpoint's sizes do not describe a network: {error}") from None
     kind, rate = ("stem", 44100) if "spectral" in parts else ("voice", 8000)
     stems = [f"{kind}{i + 1}" for i in range(config.outputs)] if config.task != "enhancement" else ["speech"]
     return ModelSpec(
@@ -227,30 +229,6 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
         provenance="",
         **parts,
     )
-
-
-def _part(saved: dict[str, Any], part: str) -> Any:
-    """The values of one of PARTS in a checkpoint; its defaults where they are enough."""
-    values = saved.get(part)
-    if values is None and part in NEEDED:
-        raise ModelError(NEEDED[part])
-    return values or {}
-
-
-def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """Values with tuples for lists, which not all checkpoints keep apart."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-
-
-def _side(values: dict[str, Any]) -> Side:
-    """One side of an audio Transformer, as a checkpoint has it."""
-    kinds = {"text": TextSide, "spectrogram": SpectrogramSide, "waveform": WaveSide, "wav2vec2": PretrainedSide}
-    kind = values.get("kind", "text")
-    if kind not in kinds:
-        raise ValueError(f"a side is one of {', '.join(kinds)}, not {kind!r}.")
-    sizes = _with_tuples(values)
-    side: Side = PretrainedSide(Wav2Vec2Config(**sizes["encoder"])) if kind == "wav2vec2" else kinds[kind](**sizes)
-    return side
 
 
 def _pick(
