@@ -25,12 +25,13 @@ LARGEST_GAIN_DB = 200.0
 _STEP = 1000  # drawn places are whole milliseconds
 
 
-def listed(path: Path, sources: int) -> list[Mixture]:
-    """The mixtures of a CSV; the recordings lie beside it.
+def listed(path: Path, sources: int, root: Path | None = None) -> list[Mixture]:
+    """The mixtures of a CSV; the recordings lie under `root`, or beside it.
 
     Raises:
         UsageError: a row has an invalid number.
     """
+    root = path.parent if root is None else root
     places = [(f"path_{j}", f"start_{j}", f"gain_db_{j}") for j in range(1, sources + 1)]
     found = []
     for number, row in enumerate(read_rows(path, ("id", "seconds", *sum(places, ()))), 2):
@@ -38,7 +39,7 @@ def listed(path: Path, sources: int) -> list[Mixture]:
             seconds = _within(row["seconds"], 0, LONGEST_FILE)
             clips = [
                 Clip(
-                    path.parent / row[file],
+                    root / row[file],
                     _within(row[start], 0, LONGEST_FILE),
                     seconds,
                     _rms(_within(row[gain], -LARGEST_GAIN_DB, LARGEST_GAIN_DB)),
