@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engine_fakes import noise
-from reference_scores import sdr, si_sdr_improvement
-from unbraid.dsp.metrics import as_many, best_permutation, si_sdr
+from reference_scores import sdr
+from unbraid.dsp.metrics import as_many, best_permutation, si_sdr, si_sdr_improvement
 
 
 def db(ratio: float) -> float:

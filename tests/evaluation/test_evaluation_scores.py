@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_scores import si_sdr_improvement
+from unbraid.dsp.metrics import si_sdr_improvement
 from unbraid.errors import RuntimeUnavailable, UsageError
 from unbraid.evaluation.bss import TAPS, bss_sdr
 from unbraid.evaluation.measures import choose_measures, measures_at

@@ -19,6 +19,17 @@ def si_sdr(estimate: Array, reference: Array) -> Array:
     return ratio_db(np.sum(target**2, -1), noise)
 
 
+def si_sdr_improvement(estimates: Array, references: Array, mixture: Array) -> float:
+    """Mean SI-SDR of estimates (E, T) assigned best to references (S, T), minus the mixture's (T,).
+
+    Surplus estimates count for nothing, missing ones as silence.
+    """
+    pairwise = si_sdr(as_many(estimates, len(references))[:, None], references[None])  # (estimates, references)
+    order = best_order(pairwise)
+    after = np.mean([pairwise[i, j] for j, i in enumerate(order)])
+    return float(after - np.mean(si_sdr(np.broadcast_to(mixture, references.shape), references)))
+
+
 def best_permutation(references: Array, estimates: Array) -> list[int]:
     """The order of estimates (S, C, T) that best follows references (S, C, T), by plain correlation.
 
