@@ -51,7 +51,7 @@ def test_what_goes_wrong_is_told_once_and_ends_in_failure(unbraid_command, monke
 def test_nonsense_is_refused(unbraid_command):
     outcome = unbraid_command("data", "render", "--midi", "a", "--soundfont", "x.sf2", "--seconds", 0)
     assert outcome.code == 2
-    assert outcome.errors == ["error: seconds must be from 1 to 600, got 0.0."]
+    assert outcome.errors == ["error: seconds must be at least 1, got 0.0."]
     outcome = unbraid_command("data", "render", "--midi", "a", "--soundfont", "x.sf2")
     assert outcome.errors == ["error: There is no folder a. Name a folder that is there."]
 

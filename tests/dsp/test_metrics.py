@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from engine_fakes import noise
-from unbraid.dsp.metrics import as_many, best_permutation, sdr, si_sdr, si_sdr_improvement
+from reference_scores import sdr
+from unbraid.dsp.metrics import as_many, best_permutation, si_sdr, si_sdr_improvement
 
 
 def db(ratio: float) -> float:

@@ -12,11 +12,11 @@ import pytest
 import soundfile
 
 from engine_fakes import bands, music_fake, music_spec
+from reference_scores import sdr
 from unbraid import audio
 from unbraid.audio import Reader
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.songs import Song
-from unbraid.dsp.metrics import sdr
 from unbraid.dsp.overlap import regrouped
 from unbraid.evaluation.music.report import mean_improvement, report, stem_gains, table
 from unbraid.evaluation.music.run import MusicEvaluation, SongResult, StemCase, separate_and_score_song

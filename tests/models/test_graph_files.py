@@ -28,9 +28,9 @@ from unbraid.models.unet.config import UNetConfig
 
 onnx = pytest.importorskip("onnx")
 
+from graph_files import unused  # noqa: E402
 from unbraid.models.onnx.__main__ import PUBLISHED, main  # noqa: E402
 from unbraid.models.onnx.build import build_graph  # noqa: E402
-from unbraid.models.onnx.builder import unused  # noqa: E402
 
 SHIPPED = [
     (geometry, dtype)

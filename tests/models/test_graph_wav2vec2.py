@@ -18,8 +18,8 @@ from unbraid.runtime import Engine, open_executor
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from graph_files import unused
 from unbraid.models.onnx.build import build_graph
-from unbraid.models.onnx.builder import unused
 
 SYMBOLS = ("<padding>", "<begin>", "<end>", "<unknown>", " ", "a", "b")
 SMALL = Wav2Vec2Config(

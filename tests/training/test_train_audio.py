@@ -13,8 +13,10 @@ from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio.run import spectral_distance as scored_distance
 from unbraid.hub.spec import Mel
+from unbraid.models.audio_transformer.config import SpectrogramSide, WaveSide
 from unbraid.training import export_run, rehearse, train
-from unbraid.training.data.pairs import Form, Pair
+from unbraid.training.data.pairs import Pair, pair_of
+from unbraid.training.data.utterances import Hearing
 from unbraid.training.tasks.audio_to_audio import AudioLoss, level_loss, spectral_distance, wave_loss
 
 RECIPE = (
@@ -64,9 +66,10 @@ def file(tmp_path: Path, voices: Path) -> Path:
 @given(st.integers(1, 200), st.integers(1, 50))
 def test_pairs_are_of_whole_steps_and_end_in_silence(samples: int, steps: int) -> None:
     mel = Mel(12, 4, 3)
-    form = Form("waveform", "spectrogram", 4 * steps, 8000, mel)
+    source = Hearing(8000, WaveSide((4 * steps,), (4 * steps,)))
+    target = Hearing(8000, SpectrogramSide(3, (steps,)), mel)
     mixture = np.ones(samples, np.float32)
-    pair = form.pair(mixture, mixture / 2)
+    pair = pair_of(mixture, mixture / 2, source, target)
     whole = -(-samples // (4 * steps)) * 4 * steps
     assert (len(pair.source), len(pair.target), len(pair.heard)) == (whole, whole // 4, whole // 4)
     assert not pair.source[samples:].any()
@@ -176,7 +179,7 @@ def test_a_dry_run_says_what_a_batch_is(file: Path) -> None:
     ("changes", "message"),
     [
         (("model.heads=3",), "[model]: features (8) must be a multiple of heads (3)."),
-        (("model.dropout=1",), "[model]: dropout must be at least 0 and below 1, got 1.0."),
+        (("model.dropout=1",), "[model]: dropout must be below 1, got 1.0."),
         (("model.kernels=[]",), "[model]: kernels and strides are needed where one side is a waveform; one of each, or "
          "more."),
         (("model.target=text",), "[model]: target must be one of waveform, spectrogram, got 'text'."),

@@ -136,10 +136,10 @@ def test_a_dry_run_says_what_a_batch_is(recipe_file: Path) -> None:
     ("change", "message"),
     [
         ("model.kernels=[4,4]", "[model]: kernels are a waveform's; take them out."),
-        ("model.dropout=1", "[model]: dropout must be at least 0 and below 1, got 1.0."),
+        ("model.dropout=1", "[model]: dropout must be below 1, got 1.0."),
         ("data.dev_every=1", "[data]: dev_every must be at least 2, got 1."),
         ("data.window_seconds=0", "[data]: window_seconds must be above 0, got 0.0."),
-        ("loss.smoothing=1", "[loss]: smoothing must be at least 0 and below 1, got 1.0."),
+        ("loss.smoothing=1", "[loss]: smoothing must be below 1, got 1.0."),
         ("loss.ctc_weight=-1", "[loss]: ctc_weight must be at least 0, got -1.0."),
     ],
 )

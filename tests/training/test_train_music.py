@@ -15,6 +15,7 @@ import unbraid
 from unbraid.dsp.stft import stft
 from unbraid.errors import UsageError
 from unbraid.hub.spec import Spectral
+from unbraid.models.unet.config import UNetConfig
 from unbraid.training import Standing, export_run, look, train
 from unbraid.training.data import SongCrops
 from unbraid.training.system import System
@@ -122,14 +123,14 @@ def test_separation_is_masks_of_what_the_network_says() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x[:, None] * self.shares
 
-    song = noise(2, 5003)
-    stems = separate(Fixed(1, 0), song, SMALL)
+    song, two = noise(2, 5003), UNetConfig(stems=2)
+    stems = separate(Fixed(1, 0), song, SMALL, two)
     assert stems.shape == (2, 2, 5003)
     torch.testing.assert_close(stems[0], song, atol=1e-4, rtol=0)
     assert stems[1].abs().max() < 1e-4
-    torch.testing.assert_close(separate(Fixed(1, 3), song, SMALL)[1], 0.75 * song, atol=1e-4, rtol=0)
+    torch.testing.assert_close(separate(Fixed(1, 3), song, SMALL, two)[1], 0.75 * song, atol=1e-4, rtol=0)
     squared = dataclasses.replace(SMALL, exponent=2.0)
-    torch.testing.assert_close(separate(Fixed(1, 3), song, squared)[1], 0.9 * song, atol=1e-4, rtol=0)
+    torch.testing.assert_close(separate(Fixed(1, 3), song, squared, two)[1], 0.9 * song, atol=1e-4, rtol=0)
 
 
 def test_a_run_learns_and_leaves_what_an_export_needs(tmp_path: Path, songs_recipe_file: Path) -> None:
@@ -179,7 +180,7 @@ def test_the_best_weights_separate_as_they_did_on_dev(
     model = recipe.task.network().eval()
     model.load_state_dict(load(out / "best.pt")["model"])
     item = recipe.task.dev_data()[0]
-    stems = separate(model, item.sum(0), SMALL, side=recipe.task.model.side)
+    stems = separate(model, item.sum(0), SMALL, recipe.task.model)
     theirs = unbraid.Separator(tmp_path / "model")(item.sum(0).numpy(), 8000)
     for k, name in enumerate(spec.stems):
         np.testing.assert_allclose(theirs[name], stems[k], atol=1e-4)

@@ -105,8 +105,8 @@ def test_a_dry_run_says_what_a_batch_is(words_recipe_file: Path) -> None:
     ("change", "message"),
     [
         ("model.heads=3", "[model]: features (16) must be a multiple of heads (3)."),
-        ("model.dropout=1", "[model]: dropout must be at least 0 and below 1, got 1.0."),
-        ("loss.smoothing=1", "[loss]: smoothing must be at least 0 and below 1, got 1.0."),
+        ("model.dropout=1", "[model]: dropout must be below 1, got 1.0."),
+        ("loss.smoothing=1", "[loss]: smoothing must be below 1, got 1.0."),
         ("data.epoch_words=0", "[data]: epoch_words must be at least 1, got 0."),
         ("mixing.crop_seconds=1", "[mixing] is for the family sepformer or conv_tasnet or band_split or unet or "
          "audio_to_audio, not for text_to_text; take it out."),

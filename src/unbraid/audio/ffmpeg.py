@@ -19,7 +19,7 @@ from unbraid.audio import demuxers, findings
 from unbraid.audio.damage import Damage
 from unbraid.audio.facts import look_at
 from unbraid.audio.frames import FrameDecoder, Packet
-from unbraid.audio.info import BLOCK_FRAMES, Audio, Notice, damaged, drop
+from unbraid.audio.info import BLOCK_FRAMES, Audio, Decoder, Notice, damaged, drop
 from unbraid.audio.options import ReadOptions
 from unbraid.audio.packets import measure_loss
 from unbraid.audio.parts import WHOLE, Part
@@ -38,11 +38,8 @@ _FIRST_PACKETS = 8  # always decoded: FFmpeg cuts the encoder's delay there
 Stamped: TypeAlias = "av.Packet[av.AudioStream] | av.AudioFrame"
 
 
-class FfmpegDecoder:
-    """One audio track open in FFmpeg; see info.Decoder."""
-
-    readable: int | None = None
-    obstacle: AudioError | None = None
+class FfmpegDecoder(Decoder):
+    """One audio track open in FFmpeg."""
 
     def __init__(
         self,

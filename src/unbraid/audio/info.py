@@ -48,10 +48,10 @@ class Decoder(Protocol):
     """A track being decoded, from its start to its end, once."""
 
     info: AudioInfo
-    readable: int | None  # frames known to be there, fewer than info.frames in a file that was cut off; None: unknown
+    readable: int | None = None  # frames known to be there; fewer than info.frames in a file that was cut off
     notices: list[Notice]  # so far
-    obstacle: AudioError | None  # why nothing can be read after the readable frames; None: it was cut off
-    is_cut: bool  # whether the file stops before its own end, although nothing states how much is missing
+    obstacle: AudioError | None = None  # why nothing can be read after the readable frames; None: it was cut off
+    is_cut: bool = False  # whether the file stops before its own end, although nothing states how much is missing
 
     def skip(self, frames: int) -> int:
         """Skip frames; fewer only at the end of the track."""

@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from unbraid.audio.info import Audio, AudioInfo, Decoder, Notice, changed, damaged
-from unbraid.errors import AudioError
 
 
-class JoinedDecoder:
-    """Several decoders, one after the other; see info.Decoder.
+class JoinedDecoder(Decoder):
+    """Several decoders, one after the other.
 
     `infos` describes the recordings, if they were opened before; so they need not be again, only to be passed over.
     """
@@ -22,10 +21,7 @@ class JoinedDecoder:
         self._now, self._decoder = 0, openers[0]()
         self._done = 0  # frames of the recordings before this one
         self._position = 0
-        self.readable: int | None = None
-        self.obstacle: AudioError | None = None
         self.notices: list[Notice] = []
-        self.is_cut = False
         self.infos = infos or self._look()
         self.info = _together(self.infos)
 

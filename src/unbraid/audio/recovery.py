@@ -9,8 +9,8 @@ from collections.abc import Callable
 from unbraid.audio.info import Audio, Damaged, Decoder, Notice, Unreadable
 
 
-class RecoveringDecoder:
-    """Two decoders of one track; see info.Decoder."""
+class RecoveringDecoder(Decoder):
+    """Two decoders of one track."""
 
     def __init__(self, first: Decoder, other: Callable[[], Decoder], *, skips_damage: bool) -> None:
         self._decoder, self._skips_damage = first, skips_damage

@@ -17,12 +17,11 @@ import soundfile
 
 from unbraid.audio import mpeg_frames, ogg
 from unbraid.audio.headerless import Headerless
-from unbraid.audio.info import Audio, AudioInfo, Notice, Unreadable, damaged, drop, no_such_track
+from unbraid.audio.info import Audio, AudioInfo, Decoder, Notice, Unreadable, damaged, drop, no_such_track
 from unbraid.audio.parts import WHOLE, Part
 from unbraid.audio.signals import directly, undisturbed
 from unbraid.audio.tags import canonical
 from unbraid.audio.view import opened
-from unbraid.errors import AudioError
 from unbraid.files.printable import is_utf8
 
 _LOSSY = ("ULAW", "ALAW", "ADPCM", "GSM", "G72", "NMS", "VOX", "VORBIS", "OPUS", "MPEG")
@@ -54,10 +53,8 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
             super().close()
 
 
-class SndfileDecoder:
-    """A file open in libsndfile; see info.Decoder."""
-
-    obstacle: AudioError | None = None
+class SndfileDecoder(Decoder):
+    """A file open in libsndfile."""
 
     def __init__(
         self,

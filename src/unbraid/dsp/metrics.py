@@ -19,12 +19,6 @@ def si_sdr(estimate: Array, reference: Array) -> Array:
     return ratio_db(np.sum(target**2, -1), noise)
 
 
-def sdr(estimate: Array, reference: Array) -> Array:
-    """Plain SDR, 10 log10(Σ s² / Σ (s − ŝ)²), over channels and samples together (uSDR): (…, C, T) twice -> (…)."""
-    s, e = np.asarray(reference, np.float64), np.asarray(estimate, np.float64)
-    return ratio_db(np.sum(s * s, (-2, -1)), np.sum((s - e) ** 2, (-2, -1)))
-
-
 def si_sdr_improvement(estimates: Array, references: Array, mixture: Array) -> float:
     """Mean SI-SDR of estimates (E, T) assigned best to references (S, T), minus the mixture's (T,).
 

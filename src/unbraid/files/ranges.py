@@ -4,6 +4,7 @@ Sizes come from files; without ranges, memory and time would have no limit.
 """
 
 import dataclasses
+import math
 import typing
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,10 +16,12 @@ MOST_ENTRIES = 64  # of a tuple of sizes
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers that a field, or each entry of a tuple, may have."""
+    """The numbers that a field, or each entry of a tuple, may have; infinity is never one."""
 
     least: float
     most: float
+    above: bool = False  # the least number itself is none of them
+    below: bool = False  # nor is the most
 
 
 Count = Annotated[int, Range(1, 64)]  # stems, channels, levels
@@ -27,17 +30,19 @@ Size = Annotated[int, Range(1, 65_536)]  # features, filters, kernels, frames, b
 
 
 def check_ranges(values: Any) -> None:
-    """Compare each number of a dataclass with the range that its field declares.
+    """Compare each number of a dataclass with the range that its field declares; a pair is a low end and a high end.
 
     Raises:
-        ValueError: one lies outside, or is not a number.
+        ValueError: one lies outside, or is not a number, or a pair is the wrong way round.
     """
-    for name, bounds, is_whole in _ranges(type(values)):
+    for name, bounds, is_whole, is_span in _ranges(type(values)):
         value = getattr(values, name)
         if isinstance(value, tuple) and len(value) > MOST_ENTRIES:
             raise ValueError(f"{name} must have at most {MOST_ENTRIES} entries, got {len(value)}.")
         for number in (value or (0,)) if isinstance(value, tuple) else (value,):
             check_range(name, number, bounds, is_whole)
+        if is_span and value[0] > value[1]:
+            raise ValueError(f"{name} must be a low end and a high end, got {value[0]}, {value[1]}.")
 
 
 def check_range(name: str, number: Any, bounds: Range, is_whole: bool = True) -> None:
@@ -48,21 +53,28 @@ def check_range(name: str, number: Any, bounds: Range, is_whole: bool = True) ->
     """
     if not isinstance(number, int if is_whole else int | float) or isinstance(number, bool):
         raise ValueError(f"{name} must be a {'whole ' * is_whole}number, got {quoted(number)}.")
-    if not number >= bounds.least:
-        raise ValueError(f"{name} must be at least {bounds.least}, got {quoted(number)}.")
-    if number > bounds.most:
-        raise ValueError(f"{name} must be at most {bounds.most}, got {quoted(number)}.")
+    if not abs(number) < math.inf:
+        raise ValueError(f"{name} must be a finite number, got {quoted(number)}.")
+    if number < bounds.least or (bounds.above and number == bounds.least):
+        raise ValueError(
+            f"{name} must be {'above' if bounds.above else 'at least'} {bounds.least}, got {quoted(number)}."
+        )
+    if number > bounds.most or (bounds.below and number == bounds.most):
+        raise ValueError(
+            f"{name} must be {'below' if bounds.below else 'at most'} {bounds.most}, got {quoted(number)}."
+        )
 
 
-def _ranges(kind: Any) -> tuple[tuple[str, Range, bool], ...]:
-    """Name, range and whether only whole numbers will do, for each field that declares a range."""
+def _ranges(kind: Any) -> tuple[tuple[str, Range, bool, bool], ...]:
+    """Name, range, whether it holds whole numbers and whether it is a pair, for each field that declares a range."""
     hints = typing.get_type_hints(kind, include_extras=True)
     found = []
     for field in dataclasses.fields(kind):
-        hint = hints[field.name]
+        hint, is_span = hints[field.name], False
         if typing.get_origin(hint) is tuple:
-            hint = typing.get_args(hint)[0]
+            hint, *others = typing.get_args(hint)
+            is_span = others == [hint]
         if typing.get_origin(hint) is Annotated:
             plain, *notes = typing.get_args(hint)
-            found += [(field.name, note, plain is int) for note in notes if isinstance(note, Range)]
+            found += [(field.name, note, plain is int, is_span) for note in notes if isinstance(note, Range)]
     return tuple(found)

@@ -126,20 +126,12 @@ class ModelSpec:
         if not geometry.channels:
             if audio != (0, 0, 0):
                 raise SpecError(f"{self.name}: text has no sample rate, no channels and no stems; write 0, 0 and [].")
-        elif geometry.writes != "stems":
-            if self.sample_rate < 1 or audio[1:] != (geometry.channels, geometry.outputs):
-                raise SpecError(
-                    f"{self.name}: its network takes a sample rate above 0 Hz, 1 channel and {geometry.outputs} stems, "
-                    f"not {self.sample_rate} Hz, {self.channels} and {len(self.stems)}."
-                )
-        elif geometry.outputs != len(self.stems):
+        elif self.sample_rate < 1 or audio[1:] != (geometry.channels, geometry.outputs):
             raise SpecError(
-                f"{self.name}: the network has {geometry.outputs} outputs, but {len(self.stems)} stems are named."
+                f"{self.name}: its network takes a sample rate above 0 Hz, {geometry.channels} "
+                f"channel{'s' * (geometry.channels > 1)} and {geometry.outputs} stems, not {self.sample_rate} Hz, "
+                f"{self.channels} and {len(self.stems)}."
             )
-        elif self.sample_rate < 1:
-            raise SpecError(f"{self.name}: the sample rate must be above 0 Hz, got {self.sample_rate}.")
-        elif self.channels != geometry.channels:
-            raise SpecError(f"{self.name}: its network takes {geometry.channels} channels, not {self.channels}.")
 
     @property
     def task(self) -> Task:

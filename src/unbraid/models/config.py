@@ -69,9 +69,9 @@ class Config:
         return 1
 
     @property
-    def example_shape(self) -> tuple[int, ...]:
-        """Shape of an input to compare engines with: of waveforms (2, T), T a prime number."""
-        return (2, 6007)
+    def example_sizes(self) -> dict[str, int]:
+        """Sizes of the axes that vary, to compare engines with: of T samples, a prime number."""
+        return {"B": 2, "T": 6007}
 
     def check(self, spectral: Spectral | None, mel: Mel | None, symbols: tuple[int, int]) -> None:
         """Compare with the other parts of a spec; `symbols` are the sizes of its vocabularies, 0 where there is none.

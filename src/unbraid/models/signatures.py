@@ -64,6 +64,12 @@ def _has_axes(shape: tuple[int, ...], axes: Axes, sizes: dict[str, int]) -> bool
     return True
 
 
+def axis_size(axis: str | int, sizes: dict[str, int]) -> int:
+    """The size of an axis, given the sizes that vary."""
+    symbol, times, plus = _terms(axis) if isinstance(axis, str) else ("", 1, axis)
+    return sizes.get(symbol, 0) * times + plus
+
+
 def _terms(axis: str) -> tuple[str, int, int]:
     """The axis "N * 4" is N times 4 plus 0, "n + 1" n times 1 plus 1."""
     symbol, _, rest = axis.partition(" ")

@@ -25,16 +25,23 @@ def load_module(geometry: Config, tensors: dict[str, np.ndarray]) -> torch.nn.Mo
     return module.eval()
 
 
-class EagerExecutor:
+def open_module(spec: ModelSpec, folder: Path, threads: int | None = None, graph: str = "model") -> "EagerExecutor":
     """The torch module of a model folder, on CUDA when torch has it, else on the CPU."""
+    if threads:
+        torch.set_num_threads(threads)
+    module = load_module(spec.geometry, read_weights(folder / "model.safetensors"))
+    return EagerExecutor(module, spec.geometry, torch.device("cuda" if torch.cuda.is_available() else "cpu"), graph)
 
-    def __init__(self, spec: ModelSpec, folder: Path, threads: int | None = None, graph: str = "model"):
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.reason = "torch was asked for"
-        if threads:
-            torch.set_num_threads(threads)
-        self._module = load_module(spec.geometry, read_weights(folder / "model.safetensors")).to(self.device)
-        self._outputs = module_of(spec.geometry, "network").outputs
+
+class EagerExecutor:
+    """A torch module of these sizes on a device."""
+
+    reason = "torch was asked for"
+
+    def __init__(self, module: torch.nn.Module, geometry: Config, device: torch.device, graph: str = "model"):
+        self.device = str(device)
+        self._module = module.to(device)
+        self._outputs = module_of(geometry, "network").outputs
         self._graph = graph
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -42,7 +49,7 @@ class EagerExecutor:
         tensors = {name: torch.from_numpy(value).to(self.device) for name, value in inputs.items()}
         with torch.inference_mode():
             found = self._outputs(self._module, self._graph, tensors)
-            return {name: value.cpu().numpy() for name, value in found.items()}
+            return {name: value.float().cpu().numpy() for name, value in found.items()}
 
     def close(self) -> None:
         """Free the module."""

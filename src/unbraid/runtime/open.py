@@ -63,9 +63,9 @@ def _torch(spec: ModelSpec, folder: Path, threads: int | None, graph: str) -> Ex
     """The torch modules."""
     if gone := current_folder_gone():  # PyTorch would abort
         raise RuntimeUnavailable(gone)
-    from unbraid.runtime.eager import EagerExecutor
+    from unbraid.runtime.eager import open_module
 
-    return EagerExecutor(spec, folder, threads, graph)
+    return open_module(spec, folder, threads, graph)
 
 
 def _ort(spec: ModelSpec, folder: Path, graph: str, engine: Engine) -> Executor:

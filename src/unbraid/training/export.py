@@ -5,6 +5,7 @@ with "stems" and "spectral" for music, "vocabularies" for text.
 """
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +14,24 @@ import torch
 
 from unbraid.errors import ModelError, UsageError, quoted, shortened
 from unbraid.files.atomic import appearing
+from unbraid.files.strict import build
 from unbraid.files.workdir import sweep
-from unbraid.hub.folder import WEIGHTS, write_model_folder
+from unbraid.hub.folder import write_model_folder
 from unbraid.hub.spec import Mel, ModelSpec, Spectral, Vocabularies, Windows
-from unbraid.models.audio_transformer.config import (
-    AudioTransformerConfig,
-    PretrainedSide,
-    Side,
-    SpectrogramSide,
-    TextSide,
-    WaveSide,
-)
-from unbraid.models.audio_transformer.padding import size_of
 from unbraid.models.config import Config
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import FAMILIES, families_with, family_of, has_sizes, signature
-from unbraid.models.tensors import read_weights
+from unbraid.models.signatures import axis_size
 from unbraid.models.unet.config import UNetConfig
-from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import Engine, open_executor
-from unbraid.runtime.eager import load_module
-from unbraid.tasks.decoding.state import DecoderState, batch
 
-Array = np.ndarray
-Pairs = list[tuple[Array, Array]]
 PARTS = {"spectral": Spectral, "windows": Windows, "vocabularies": Vocabularies, "mel": Mel}  # of a spec
 NEEDED = {  # parts without defaults
     "vocabularies": "The checkpoint has no vocabularies, without which its network's symbols mean nothing.",
     "mel": "The checkpoint does not say which spectrogram its network knows (the key 'mel').",
 }
 PARITY = 1e-4  # of the output's peak
+LEAST_SYMBOLS = 5  # of a vocabulary
 LARGEST_VARIANCE = 3e4  # half of what float16 holds
 
 
@@ -134,86 +123,56 @@ def _check_saved(saved: dict[str, Any], path: Path) -> None:
 def check_parity(spec: ModelSpec, folder: Path) -> float:
     """Run both engines on the same stored weights; returns the largest difference, relative to the peak.
 
-    The length is one that nothing else depends on: a prime number of samples or symbols, an odd number of segments.
-
     Raises:
         ModelError: they differ by more than 1e-4 of the peak.
     """
-    geometry = spec.geometry
-    if not isinstance(geometry, AudioTransformerConfig):
-        pairs = _both_engines(spec, _noise(geometry), folder)
-    elif geometry.is_aligned:
-        pairs = _both_engines(spec, batch(_items(geometry.source), geometry.source), folder)
-    else:
-        pairs = _both_ways(spec, geometry, folder)
-    difference = max(float(np.abs(ours - theirs).max() / (np.abs(theirs).max() + 1e-12)) for ours, theirs in pairs)
+    difference = max(_difference(spec, folder, graph) for graph in spec.geometry.graphs)
     if not difference <= PARITY:
         raise ModelError(f"{spec.name}: ONNX Runtime and torch differ by {difference:.1e} of the peak; not exported.")
     return difference
 
 
-def _noise(geometry: Config) -> dict[str, Array]:
-    """An input for a network of one graph."""
-    (name,) = signature(geometry).inputs
-    noise = np.random.default_rng(0).standard_normal(geometry.example_shape).astype(np.float32) * 0.1
-    return {name: np.abs(noise) if name == "magnitude" else noise}
-
-
-def _items(side: Side) -> list[Array]:
-    """Sources of 13 and of 29 steps."""
-    random = np.random.default_rng(0)
-    if isinstance(side, TextSide):
-        return [random.integers(1, side.symbols, steps) for steps in (13, 29)]
-    width = (side.bins,) if isinstance(side, SpectrogramSide) else ()
-    return [random.uniform(-1, 1, (size_of(side, steps), *width)).astype(np.float32) for steps in (13, 29)]
-
-
-def _both_engines(spec: ModelSpec, inputs: dict[str, Array], folder: Path, graph: str = "model") -> Pairs:
-    """The outputs of ONNX Runtime and torch for the same input, in one pass."""
+def _difference(spec: ModelSpec, folder: Path, graph: str) -> float:
+    """The largest difference of one graph's outputs, relative to the peak of each."""
+    inputs = example_inputs(spec.geometry, graph)
     ours, theirs = (open_executor(spec, folder, graph, Engine(device)).run(inputs) for device in ("cpu", "torch"))
-    return [(ours[name], theirs[name]) for name in theirs]
+    return max(float(np.abs(ours[k] - theirs[k]).max() / (np.abs(theirs[k]).max() + 1e-12)) for k in theirs)
 
 
-def _both_ways(spec: ModelSpec, geometry: AudioTransformerConfig, folder: Path) -> Pairs:
-    """The predictions for a random target: by ONNX Runtime step by step, by torch all at once."""
-    random, items, side = np.random.default_rng(1), _items(geometry.source), geometry.target
-    encoder, decoder = (open_executor(spec, folder, graph, Engine("cpu")) for graph in ("encoder", "decoder"))
-    steps, read = DecoderState(encoder, decoder, geometry, items), batch(items, geometry.source)
-    if isinstance(side, TextSide):
-        target = random.integers(1, side.symbols, (2, 31))  # (B, M)
-        ours = [np.stack([steps.logits(symbols) for symbols in target.T], 1)]  # (B, M, V)
-    else:
-        assert isinstance(side, SpectrogramSide)
-        target = random.uniform(-1, 1, (2, 31, side.stride * side.bins)).astype(np.float32)  # (B, M, r·F)
-        each = [steps.frames(target[:, step]) for step in range(31)]
-        ours = [np.stack(part, 1) for part in zip(*each, strict=True)]  # (B, M, r·F), (B, M)
-    source, lengths = (torch.from_numpy(value) for value in read.values())
-    module = load_module(geometry, read_weights(folder / WEIGHTS))
-    with torch.inference_mode():
-        follows = module(source, lengths, torch.from_numpy(target))
-    theirs = [part.numpy() for part in ((follows,) if isinstance(side, TextSide) else follows)]
-    pairs = list(zip(ours, theirs, strict=True)) + _both_engines(spec, read, folder, "encoder")
-    if isinstance(side, SpectrogramSide):
-        pairs += _both_engines(spec, {"log_mel": target.reshape(2, -1, side.bins)}, folder, "post")
-    return pairs
+def example_inputs(geometry: Config, graph: str) -> dict[str, np.ndarray]:
+    """Random inputs of one of a network's graphs: an item of full length and perhaps a shorter one."""
+    random, expected, sizes = np.random.default_rng(0), signature(geometry, graph), geometry.example_sizes
+    inputs = dict[str, np.ndarray]()
+    for name, axes in expected.inputs.items():
+        shape = [axis_size(axis, sizes) for axis in axes]
+        if name == "lengths":
+            inputs[name] = np.array([sizes["N"], sizes["N"] // 2])
+        elif name in expected.integers:
+            inputs[name] = random.integers(1, LEAST_SYMBOLS, shape)
+        else:
+            inputs[name] = random.uniform(0 if name == "magnitude" else -1, 1, shape).astype(np.float32)
+    return inputs
 
 
 def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
     """What a checkpoint says about its network; earlier releases do not name the family."""
-    sizes = _with_tuples(saved["config"])
+    sizes = saved["config"]
     family = saved.get("family") or next(iter(families_with(sizes)), "")
     if not family and has_sizes(ConvTasNetConfig, sizes):
         raise ModelError(
             "This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio or band-split Transformers can be "
             "exported."
         )
+    if family not in ("", *FAMILIES):
+        raise ModelError(f"The checkpoint's family {quoted(family)} is not one of {', '.join(FAMILIES)}.")
     try:
-        if family == "audio_transformer":
-            sizes |= {side: _side(sizes[side]) for side in ("source", "target")}
-        config: Config = FAMILIES[family or "unet"].config_type()(**sizes)
-        parts: dict[str, Any] = {part: PARTS[part](**_with_tuples(_part(saved, part))) for part in config.needs}
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise ModelError(f"The checkpoint's sizes do not describe a network: {shortened(str(error))}") from None
+        told = json.loads(json.dumps({key: saved.get(key) for key in ("config", *PARTS)}))  # with lists for tuples
+        config: Config = build(FAMILIES[family or "unet"].config_type(), told["config"], "config")
+        if missing := [part for part in config.needs if part in NEEDED and told[part] is None]:
+            raise ModelError(NEEDED[missing[0]])
+        parts: dict[str, Any] = {part: build(PARTS[part], told[part] or {}, part) for part in config.needs}
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"The checkpoint's sizes do not describe a network: {error}") from None
     kind, rate = ("stem", 44100) if "spectral" in parts else ("voice", 8000)
     stems = [f"{kind}{i + 1}" for i in range(config.outputs)] if config.task != "enhancement" else ["speech"]
     return ModelSpec(
@@ -227,30 +186,6 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
         provenance="",
         **parts,
     )
-
-
-def _part(saved: dict[str, Any], part: str) -> Any:
-    """The values of one of PARTS in a checkpoint; its defaults where they are enough."""
-    values = saved.get(part)
-    if values is None and part in NEEDED:
-        raise ModelError(NEEDED[part])
-    return values or {}
-
-
-def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """Values with tuples for lists, which not all checkpoints keep apart."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-
-
-def _side(values: dict[str, Any]) -> Side:
-    """One side of an audio Transformer, as a checkpoint has it."""
-    kinds = {"text": TextSide, "spectrogram": SpectrogramSide, "waveform": WaveSide, "wav2vec2": PretrainedSide}
-    kind = values.get("kind", "text")
-    if kind not in kinds:
-        raise ValueError(f"a side is one of {', '.join(kinds)}, not {kind!r}.")
-    sizes = _with_tuples(values)
-    side: Side = PretrainedSide(Wav2Vec2Config(**sizes["encoder"])) if kind == "wav2vec2" else kinds[kind](**sizes)
-    return side
 
 
 def _pick(

@@ -18,7 +18,7 @@ from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.training.recipe_reader import choose, fill, read_tables
-from unbraid.training.tables import NonNegative, Positive, Share, Table, Whole
+from unbraid.training.tables import NonNegative, PartialShare, Positive, Share, Table, Whole
 from unbraid.training.tasks.audio_to_audio import AudioModel, AudioToAudio
 from unbraid.training.tasks.audio_to_text import AudioToText
 from unbraid.training.tasks.listener import AudioTextModel
@@ -78,15 +78,10 @@ class TrainerOptions(Table):
     devices: Positive = 1  # of each node
     nodes: Positive = 1
     compile: bool = False
-    ema: NonNegative = 0.0  # decay of the averaged weights, which are scored and exported; 0: no average
+    ema: PartialShare = 0.0  # decay of the averaged weights, which are scored and exported; 0: no average
     seed: Whole = 0
     hold_norm: Share = 1.0  # share of the run after which batch norms keep their statistics; 0: at all times, 1: never
     init: str = ""  # a best.pt or a model with the initial weights; its sources or stems may differ
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.ema >= 1:
-            raise ValueError(f"ema must be below 1, got {self.ema}.")
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,9 @@ def test_broken_files_are_passed_over_and_told(stocked, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seconds": 0.5}, "seconds must be from 1 to 600, got 0.5."),
-        ({"sung": 2.0}, "sung must be from 0 to 1, got 2.0."),
-        ({"seed": -1}, "seed must be 0 or more, got -1."),
+        ({"seconds": 0.5}, "seconds must be at least 1, got 0.5."),
+        ({"sung": 2.0}, "sung must be at most 1, got 2.0."),
+        ({"seed": -1}, "seed must be at least 0, got -1."),
         ({"format": "mp3"}, "format must be flac or wav, got 'mp3'."),
     ],
 )

@@ -1,6 +1,7 @@
 """Singing, kits and effects: what comes out has the pitch, the level and the place that were asked for."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,16 @@ from unbraid.corpora.rendering import effects, kits, singing
 from unbraid.corpora.rendering.kits import kind_of, play_kit, read_kit
 from unbraid.corpora.rendering.melody import Tone
 from unbraid.corpora.rendering.midi import Note
-from unbraid.corpora.rendering.singing import Style, analysed, sing
+from unbraid.corpora.rendering.plan import SingerPlan
+from unbraid.corpora.rendering.singing import analysed, sing
 from unbraid.corpora.rendering.synth import RATE
 from unbraid.errors import RuntimeUnavailable, UnbraidError
+
+SINGER = SingerPlan(
+    sung=True, files=(), start=0.0, melody_channels=(), formants=1.0, stretch=1.5, portamento_seconds=0.06,
+    vibrato_hz=5.5, vibrato_cents=40.0, harmony_semitones=None, pan=0.0, width=0.0, hall_seconds=1.0, hall_db=-20.0,
+    level_db=0.0, tilt_db=0.0, drive=0.0,
+)  # fmt: skip
 
 
 def pitch_of(sound: np.ndarray, rate: int) -> float:
@@ -30,7 +38,7 @@ def test_a_vowel_sings_the_melody():
     voice = analysed(vowel(), 16000)
     assert voice.pitch_hz == pytest.approx(120, rel=0.02)
     melody = [Tone(0.2, 1.0, 52.0), Tone(1.0, 1.8, 55.0)]
-    sound = sing(voice, melody, 2.5, Style(vibrato_cents=0, stretch=2.0), np.random.default_rng(0))
+    sound = sing(voice, melody, 2.5, replace(SINGER, vibrato_cents=0, stretch=2.0), np.random.default_rng(0))
     assert sound.shape == (40000,)
     for start, pitch in ((0.4, 52.0), (1.3, 55.0)):
         piece = sound[round(16000 * start) : round(16000 * (start + 0.4))]
@@ -49,19 +57,19 @@ def test_formants_move():
 @needs_world
 def test_silence_does_not_sing():
     voice = analysed(np.zeros(16000, np.float32), 16000)
-    assert not sing(voice, [Tone(0.0, 1.0, 60.0)], 1.0, Style(), np.random.default_rng(0)).any()
+    assert not sing(voice, [Tone(0.0, 1.0, 60.0)], 1.0, SINGER, np.random.default_rng(0)).any()
 
 
 @needs_world
 def test_digital_silence_in_a_voice_is_no_trouble():
     speech = np.concatenate((np.zeros(4000, np.float32), vowel(), np.zeros(8000, np.float32), vowel()))
     voice = analysed(speech, 16000)
-    sound = sing(voice, [Tone(0.0, 3.0, 52.0)], 3.0, Style(), np.random.default_rng(0))
+    sound = sing(voice, [Tone(0.0, 3.0, 52.0)], 3.0, SINGER, np.random.default_rng(0))
     assert np.isfinite(sound).all() and sound.any()
 
 
 def test_vibrato_comes_after_a_while():
-    style = Style(vibrato_cents=50, portamento_seconds=0.05)
+    style = replace(SINGER, vibrato_cents=50, portamento_seconds=0.05)
     f0 = singing.contour([Tone(0.0, 2.0, 69.0)], 400, style, np.random.default_rng(0))
     cents = 1200 * np.log2(f0 / 440)
     assert np.ptp(cents[:40]) < 45  # drift alone

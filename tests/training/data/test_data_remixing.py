@@ -196,16 +196,16 @@ def test_the_generator_decides_it_all_and_inputs_stay() -> None:
 @pytest.mark.parametrize(
     ("values", "error"),
     [
-        ({"remix_probability": 1.5}, "remix_probability must be from 0 to 1, got 1.5."),
-        ({"leave_out_probability": -0.1}, "leave_out_probability must be from 0 to 1, got -0.1."),
+        ({"remix_probability": 1.5}, "remix_probability must be at most 1, got 1.5."),
+        ({"leave_out_probability": -0.1}, "leave_out_probability must be at least 0, got -0.1."),
         ({"speed": (1.05, 0.95)}, "speed must be a low end and a high end, got 1.05, 0.95."),
-        ({"vocals_speed": (0.1, 1.0)}, "vocals_speed must lie between 0.5 and 2.0, got 0.1, 1.0."),
-        ({"tempo": (1.0, 3.0)}, "tempo must lie between 0.5 and 2.0, got 1.0, 3.0."),
-        ({"pitch_semitones": (-13.0, 0.0)}, "pitch_semitones must lie between -12.0 and 12.0, got -13.0, 0.0."),
-        ({"tilt_db_per_octave": (0.0, 7.0)}, "tilt_db_per_octave must lie between -6.0 and 6.0, got 0.0, 7.0."),
-        ({"level_db": (-30.0, float("nan"))}, "level_db must be a low end and a high end, got -30.0, nan."),
-        ({"gain_db": (-200.0, 0.0)}, "gain_db must lie between -100.0 and 100.0, got -200.0, 0.0."),
-        ({"crop_seconds": 0.0}, "crop_seconds must be more than 0, got 0.0."),
+        ({"vocals_speed": (0.1, 1.0)}, "vocals_speed must be at least 0.5, got 0.1."),
+        ({"tempo": (1.0, 3.0)}, "tempo must be at most 2, got 3.0."),
+        ({"pitch_semitones": (-13.0, 0.0)}, "pitch_semitones must be at least -12, got -13.0."),
+        ({"tilt_db_per_octave": (0.0, 7.0)}, "tilt_db_per_octave must be at most 6, got 7.0."),
+        ({"level_db": (-30.0, float("nan"))}, "level_db must be a finite number, got nan."),
+        ({"gain_db": (-200.0, 0.0)}, "gain_db must be at least -100, got -200.0."),
+        ({"crop_seconds": 0.0}, "crop_seconds must be above 0, got 0.0."),
     ],
 )
 def test_refusals(values: dict, error: str) -> None:

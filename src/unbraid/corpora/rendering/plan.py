@@ -1,27 +1,27 @@
 """The plan of a song: all random choices as plain values, stored in song.json. The plan determines the song."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 from unbraid.corpora.rendering.synth import Room
+from unbraid.files.ranges import Range, check_ranges
 
 
 @dataclass(frozen=True)
 class Rendering:
     """The settings of a rendering."""
 
-    seconds: float = 30.0
-    seed: int = 0
-    sung: float = 0.6  # the share of songs that a voice sings, by WORLD; a quarter get a recording as it is
+    seconds: Annotated[float, Range(1, 600)] = 30.0
+    seed: Annotated[int, Range(0, math.inf)] = 0
+    sung: Annotated[float, Range(0, 1)] = (
+        0.6  # the share of songs that a voice sings, by WORLD; a quarter get a recording as it is
+    )
     format: str = "flac"  # or wav; 16 bit
 
     def __post_init__(self) -> None:
-        if not 1 <= self.seconds <= 600:
-            raise ValueError(f"seconds must be from 1 to 600, got {self.seconds}.")
-        if not 0 <= self.sung <= 1:
-            raise ValueError(f"sung must be from 0 to 1, got {self.sung}.")
-        if self.seed < 0:
-            raise ValueError(f"seed must be 0 or more, got {self.seed}.")
+        check_ranges(self)
         if self.format not in ("flac", "wav"):
             raise ValueError(f"format must be flac or wav, got {self.format!r}.")
 

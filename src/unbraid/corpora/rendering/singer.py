@@ -1,6 +1,5 @@
 """The vocals of a song: a voice that sings its melody, or an unprocessed recording, with reverb."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from unbraid.corpora.rendering.effects import Array, in_hall, placed
 from unbraid.corpora.rendering.melody import made_up, one_line, together
 from unbraid.corpora.rendering.midi import Note
 from unbraid.corpora.rendering.plan import Plan, SingerPlan
-from unbraid.corpora.rendering.singing import Style, analysed, analysis_rate, sing
+from unbraid.corpora.rendering.singing import analysed, analysis_rate, sing
 from unbraid.corpora.rendering.synth import RATE
 from unbraid.dsp.downmix import downmixed
 
@@ -47,18 +46,10 @@ def _sung(singer: SingerPlan, plan: Plan, notes: list[Note], random: np.random.G
     lines = [one_line([note for note in notes if note.channel == channel]) for channel in singer.melody_channels]
     melody = [tone._replace(pitch=tone.pitch + plan.transpose) for tone in together(lines)]
     melody = melody or made_up(plan.seconds, random)
-    style = Style(
-        formants=singer.formants,
-        stretch=singer.stretch,
-        portamento_seconds=singer.portamento_seconds,
-        vibrato_hz=singer.vibrato_hz,
-        vibrato_cents=singer.vibrato_cents,
-        first_frame=singer.start,
-    )
-    sound = sing(voice, melody, plan.seconds, style, random)
+    sound = sing(voice, melody, plan.seconds, singer, random)
     if singer.harmony_semitones is not None:
         detune = 100 * singer.harmony_semitones + random.uniform(5, 15)
-        second = sing(voice, melody, plan.seconds, replace(style, detune_cents=detune), random)
+        second = sing(voice, melody, plan.seconds, singer, random, detune)
         late = round(_SECOND_VOICE_SECONDS * rate)
         sound[late:] += 10 ** (_SECOND_VOICE_DB / 20) * second[: len(second) - late]
     stereo = audio.resample(sound[None], rate, RATE)  # (1, T)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from unbraid.corpora.rendering.effects import Array
 from unbraid.corpora.rendering.melody import Tone, into_range, phrases
+from unbraid.corpora.rendering.plan import SingerPlan
 from unbraid.errors import lacking
 
 Frames = npt.NDArray[np.float64]
@@ -43,19 +44,6 @@ class Voice:
         """The median pitch in Hz; 0 without voiced frames."""
         voiced = self.f0[self.f0 > 0]
         return float(np.median(voiced)) if voiced.size else 0.0
-
-
-@dataclass(frozen=True)
-class Style:
-    """The style of singing."""
-
-    formants: float = 1.0
-    stretch: float = 1.5
-    portamento_seconds: float = 0.06
-    vibrato_hz: float = 5.5
-    vibrato_cents: float = 40.0
-    detune_cents: float = 0.0
-    first_frame: float = 0.0  # where in the voice to begin, as a share of it
 
 
 def world() -> ModuleType:
@@ -87,51 +75,58 @@ def analysed(speech: Array, sample_rate: int) -> Voice:
     return Voice(sample_rate, f0[kept], envelope[kept], aperiodicity[kept])
 
 
-def sing(voice: Voice, melody: Sequence[Tone], seconds: float, style: Style, random: np.random.Generator) -> Array:
+def sing(
+    voice: Voice,
+    melody: Sequence[Tone],
+    seconds: float,
+    singer: SingerPlan,
+    random: np.random.Generator,
+    detune_cents: float = 0.0,
+) -> Array:
     """The melody (T,) at the voice's rate, sung in its range; silent without a melody or a voice."""
     count = round(seconds / FRAME_SECONDS)
     spoken = len(voice.f0)
     f0 = np.zeros(count)
     source = np.zeros(count, np.int64)
     sung = np.zeros(count, bool)
-    order = _stretched(voice.f0, style.stretch)
+    order = _stretched(voice.f0, singer.stretch)
     line = into_range(melody, 1.4 * voice.pitch_hz) if voice.pitch_hz else []
-    position = round(style.first_frame * len(order))
+    position = round(singer.start * len(order))
     for phrase in phrases(line):
         first, last = round(phrase[0].start / FRAME_SECONDS), min(count, round(phrase[-1].end / FRAME_SECONDS))
         if last - first < 10:
             continue
         source[first:last] = order[(position + np.arange(last - first)) % len(order)]
-        f0[first:last] = contour(phrase, last - first, style, random)
+        f0[first:last] = contour(phrase, last - first, singer, random) * 2 ** (detune_cents / 1200)
         sung[first:last] = True
         position += last - first
     samples = round(seconds * voice.sample_rate)
     if not spoken or not sung.any():
         return np.zeros(samples, np.float32)
     f0 *= voice.f0[source] > 0
-    envelope = _moved(voice.envelope, style.formants)[source] * _faded(sung)[:, None]
+    envelope = _moved(voice.envelope, singer.formants)[source] * _faded(sung)[:, None]
     sound = world().synthesize(
         f0, np.maximum(envelope, _SMALLEST_POWER), voice.aperiodicity[source], voice.sample_rate, 1000 * FRAME_SECONDS
     )
     return np.pad(sound[:samples], (0, max(0, samples - len(sound)))).astype(np.float32)
 
 
-def contour(phrase: Sequence[Tone], count: int, style: Style, random: np.random.Generator) -> Frames:
+def contour(phrase: Sequence[Tone], count: int, singer: SingerPlan, random: np.random.Generator) -> Frames:
     """f0 in Hz (count,) of a phrase, from its start on."""
     time = phrase[0].start + FRAME_SECONDS * np.arange(count)
     starts = np.array([tone.start for tone in phrase])
     playing = np.searchsorted(starts, time, side="right") - 1
     pitch = np.array([tone.pitch for tone in phrase], np.float64)[playing.clip(0)]
-    glide = max(1, round(style.portamento_seconds / FRAME_SECONDS))
+    glide = max(1, round(singer.portamento_seconds / FRAME_SECONDS))
     window = np.hanning(glide + 2)
     padded = np.pad(pitch, (len(window) // 2, len(window) - 1 - len(window) // 2), mode="edge")
     pitch = np.convolve(padded, window / window.sum(), "valid")
     held = time - starts[playing.clip(0)]
-    depth = style.vibrato_cents * np.clip((held - _VIBRATO_AFTER) / 0.3, 0, 1)
-    vibrato = depth * np.sin(2 * np.pi * style.vibrato_hz * held)
+    depth = singer.vibrato_cents * np.clip((held - _VIBRATO_AFTER) / 0.3, 0, 1)
+    vibrato = depth * np.sin(2 * np.pi * singer.vibrato_hz * held)
     knots = np.arange(0, count + _DRIFT_FRAMES, _DRIFT_FRAMES)
     drift = np.interp(np.arange(count), knots, random.normal(0, _DRIFT_CENTS, len(knots)))
-    return np.asarray(440 * 2 ** ((pitch - 69 + (vibrato + drift + style.detune_cents) / 100) / 12), np.float64)
+    return np.asarray(440 * 2 ** ((pitch - 69 + (vibrato + drift) / 100) / 12), np.float64)
 
 
 def _spoken(envelope: Frames) -> npt.NDArray[np.int64]:

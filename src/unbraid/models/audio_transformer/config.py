@@ -213,6 +213,13 @@ class AudioTransformerConfig(Config):
         return int(self.source.kind == self.target.kind == "waveform")
 
     @property
+    def example_sizes(self) -> dict[str, int]:
+        """29 steps, or so many samples, and three steps that are written."""
+        side = self.source
+        samples = 28 * side.stride + side.encoder.receptive_field if isinstance(side, PretrainedSide) else 0
+        return {"B": 2, "N": 29, "n": 3, "T": samples}
+
+    @property
     def least_samples(self) -> int:
         """One step of the source."""
         return self.source.stride if isinstance(self.source, WaveSide) else 1

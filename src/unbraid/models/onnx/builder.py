@@ -137,9 +137,3 @@ class Graph:
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=10, producer_name="unbraid")
         return bytes(model.SerializeToString(deterministic=True))
-
-
-def unused(graph: bytes, tensors: Tensors) -> list[str]:
-    """Names of the tensors that no initializer of the graph points at."""
-    used = {proto.name for proto in onnx.load_from_string(graph).graph.initializer}
-    return sorted(tensors.keys() - used)

@@ -55,10 +55,10 @@ class UNetConfig(Config):
         return self.stems
 
     @property
-    def example_shape(self) -> tuple[int, ...]:
-        """Three segments of the least length: (1, inputs, N, F)."""
+    def example_sizes(self) -> dict[str, int]:
+        """Three segments of the least length."""
         multiple = 2 ** len(self.filters)
-        return (1, self.inputs, 3 * multiple, self.bins or 5 * multiple)
+        return {"B": 1, "N": 3 * multiple, "F": self.bins or 5 * multiple}
 
     def check(self, spectral: Spectral | None, mel: Mel | None, symbols: tuple[int, int]) -> None:
         """Compare with the spectrogram.

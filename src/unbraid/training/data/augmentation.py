@@ -19,8 +19,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from unbraid.audio import resample
 from unbraid.corpora.levels import Array, scaled_to, with_noise
-from unbraid.training.data.checks import FASTEST, SLOWEST, check_probabilities, check_ranges, check_within
-from unbraid.training.tables import NonNegative, Positive, Table, Whole
+from unbraid.training.tables import NonNegative, Positive, Share, Span, SpeedSpan, Table, Whole
 
 _CURVE_POINTS = 8  # of a gain over frequency
 _NOISE_SLOPE_DB = 20.0  # how much the gain over frequency of a noise wanders
@@ -34,31 +33,24 @@ _HOLD = 2  # frames that a gate stays open
 class Perturbing(Table):
     """The strength of augmentation; the table `perturbing`."""
 
-    speed: tuple[float, float] = (0.85, 1.18)  # factors
+    speed: SpeedSpan = (0.85, 1.18)  # factors
     equalise_db: NonNegative = 6.0  # standard deviation of the gain over frequency
-    noise_probability: float = 0.7
-    snr_db: tuple[float, float] = (5.0, 40.0)
-    gate_probability: float = 0.3
-    gate_db: tuple[float, float] = (-36.0, -12.0)  # the gate's threshold, relative to the RMS of the loudest moment
-    level_db: tuple[float, float] = (-40.0, -12.0)  # RMS, over full scale
+    noise_probability: Share = 0.7
+    snr_db: Span = (5.0, 40.0)
+    gate_probability: Share = 0.3
+    gate_db: Span = (-36.0, -12.0)  # the gate's threshold, relative to the RMS of the loudest moment
+    level_db: Span = (-40.0, -12.0)  # RMS, over full scale
     lead_seconds: NonNegative = 0.4  # most silence before and after
-    abrupt_probability: float = 0.0  # of beginnings, and of ends, without any
-    joined_probability: float = 0.5  # of texts that are joined of pieces
+    abrupt_probability: Share = 0.0  # of beginnings, and of ends, without any
+    joined_probability: Share = 0.5  # of texts that are joined of pieces
     joined_words: Positive = 8  # in them, at most
-    pause_seconds: tuple[float, float] = (0.0, 0.4)  # between pieces
-    silence_probability: float = 0.02  # nothing but noise, and no text
+    pause_seconds: Span = (0.0, 0.4)  # between pieces
+    silence_probability: Share = 0.02  # nothing but noise, and no text
     band_masks: Whole = 2
-    band_share: float = 0.15  # of the bands, at most, in each mask
+    band_share: Share = 0.15  # of the bands, at most, in each mask
     time_masks: Whole = 2
     time_seconds: NonNegative = 0.12  # at most, each
     full_after: Whole = 0  # items; before, all is milder and texts are shorter, or CTC takes long to find its way
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        shares = ("noise", "abrupt", "gate", "joined", "silence")
-        check_probabilities(self, *(f"{share}_probability" for share in shares), "band_share")
-        check_ranges(self, "speed", "snr_db", "gate_db", "level_db", "pause_seconds")
-        check_within(self, SLOWEST, FASTEST, "speed")
 
 
 def milder(values: Perturbing, share: float) -> Perturbing:

@@ -13,45 +13,35 @@ import numpy as np
 import soxr
 
 from unbraid.corpora.levels import REFERENCE_RMS, Array, cropped, looped, scaled_to, with_noise
-from unbraid.training.data.checks import FASTEST, SLOWEST, check_probabilities, check_ranges, check_within
 from unbraid.training.data.rooms import draw_room, in_room
+from unbraid.training.tables import Above, NonNegative, Share, Span, SpeedSpan, Table
 
 PAUSE_RMS = 1e-3  # a crop below this (-60 dBFS) is a pause: a silent target, not one brought to a level
 
 
 @dataclass(frozen=True)
-class Mixing:
+class Mixing(Table):
     """The distribution of mixtures; a pair holds the limits of a uniform distribution."""
 
-    crop_seconds: float = 4.0
-    speed: tuple[float, float] = (0.95, 1.05)  # the pitch goes along
-    level_db: tuple[float, float] = (-12.0, 6.0)  # of the voices of a mixture, over an RMS of 0.05
-    spread_db: float = 2.5  # each voice is up to so much louder or softer than that
-    latest_start: float = 0.0  # voices begin late by up to this share of the crop
-    one_voice_probability: float = 0.0  # the other targets are silent
+    crop_seconds: Above = 4.0
+    speed: SpeedSpan = (0.95, 1.05)  # the pitch goes along
+    level_db: Span = (-12.0, 6.0)  # of the voices of a mixture, over an RMS of 0.05
+    spread_db: NonNegative = 2.5  # each voice is up to so much louder or softer than that
+    latest_start: Share = 0.0  # voices begin late by up to this share of the crop
+    one_voice_probability: Share = 0.0  # the other targets are silent
     voice_shares: tuple[float, ...] = ()  # of mixtures in which 1, 2, … voices speak; instead of the above
-    noise_probability: float = 0.0
-    noise_snr_db: tuple[float, float] = (0.0, 15.0)  # power of all voices together over that of the noise
-    room_probability: float = 0.0
-    reverberation_seconds: tuple[float, float] = (0.2, 0.5)  # T60 of rooms
+    noise_probability: Share = 0.0
+    noise_snr_db: Span = (0.0, 15.0)  # power of all voices together over that of the noise
+    room_probability: Share = 0.0
+    reverberation_seconds: tuple[Above, Above] = (0.2, 0.5)  # T60 of rooms
     reverberant_targets: bool = False  # targets are the voices as heard in the room, not their direct paths
 
     def __post_init__(self) -> None:
-        check_probabilities(self, "one_voice_probability", "noise_probability", "room_probability", "latest_start")
-        check_ranges(self, "speed", "level_db", "noise_snr_db", "reverberation_seconds")
-        check_within(self, SLOWEST, FASTEST, "speed")
+        super().__post_init__()
         if self.voice_shares and (min(self.voice_shares) < 0 or not 0 < sum(self.voice_shares) < np.inf):
             raise ValueError(f"voice_shares must be 0 or more each, and not all 0, got {list(self.voice_shares)}.")
         if self.voice_shares and self.one_voice_probability:
             raise ValueError("voice_shares says how many voices speak; leave one_voice_probability out.")
-        for name, value in (
-            ("crop_seconds", self.crop_seconds),
-            ("reverberation_seconds", self.reverberation_seconds[0]),
-        ):
-            if not 0 < value < np.inf:
-                raise ValueError(f"{name} must be more than 0, got {value}.")
-        if not 0 <= self.spread_db < np.inf:
-            raise ValueError(f"spread_db must be 0 or more, got {self.spread_db}.")
 
     def has_fewer(self, sources: int) -> bool:
         """Whether some mixtures have fewer voices than there are sources."""

@@ -4,18 +4,14 @@ Either side is a waveform (T,) or a log-mel spectrogram (N, F) of it (see `dsp.m
 steps: waveforms end in zeros.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from unbraid.corpora.levels import Array
-from unbraid.dsp.mel import mel_levels
-from unbraid.hub.spec import Mel
-
-Kind = Literal["waveform", "spectrogram"]
+from unbraid.training.data.utterances import Hearing
 
 
 class Pair(NamedTuple):
@@ -26,21 +22,8 @@ class Pair(NamedTuple):
     heard: Tensor  # the mixture in the form of the target, the baseline
 
 
-@dataclass(frozen=True)
-class Form:
-    """The conversion of mixtures to pairs."""
-
-    source: Kind
-    target: Kind
-    step_samples: int
-    sample_rate: int
-    mel: Mel
-
-    def pair(self, mixture: Array, voice: Array) -> Pair:
-        """Of a mixture (T,) and the voice (T,) in it."""
-        missing = -len(mixture) % self.step_samples
-        mixture, voice = np.pad(mixture, (0, missing)), np.pad(voice, (0, missing))
-        return Pair(self._as(self.source, mixture), self._as(self.target, voice), self._as(self.target, mixture))
-
-    def _as(self, kind: Kind, audio: Array) -> Tensor:
-        return torch.from_numpy(audio if kind == "waveform" else mel_levels(audio, self.mel, self.sample_rate))
+def pair_of(mixture: Array, voice: Array, source: Hearing, target: Hearing) -> Pair:
+    """The pair of a mixture (T,) and the voice (T,) in it; a step is as long on both sides."""
+    missing = -len(mixture) % source.step_samples
+    mixture, voice = np.pad(mixture, (0, missing)), np.pad(voice, (0, missing))
+    return Pair(*map(torch.from_numpy, (source(mixture), target(voice), target(mixture))))

@@ -8,51 +8,42 @@ Stems of different songs together after Uhlich et al. (ICASSP 2017), pitch and t
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from unbraid.corpora.levels import Array
-from unbraid.training.data.checks import FASTEST, SLOWEST, check_probabilities, check_ranges, check_within
+from unbraid.files.ranges import Range
 from unbraid.training.data.mixing import change_speed
 from unbraid.training.data.stretch import stretched
+from unbraid.training.tables import Above, Share, SpeedSpan, Table
 
 PAUSE_RMS = 3e-3  # a crop below this (-50 dBFS) is nearly silent
 SILENT_PEAK = 1e-4  # a mixture below this (-80 dBFS) is not scaled
 SPARE_SECONDS = 0.1  # read behind a crop: there a stretched piece fades
-OCTAVE = 12.0  # semitones
-MOST_TILT, MOST_DB = 6.0, 100.0  # per octave; of levels
 TILTED_OCTAVES = (-5.0, 4.5)  # around 1 kHz: beyond 31 Hz and 22.6 kHz a tilt is level
+
+Level = Annotated[float, Range(-100, 100)]  # dB
+Tilt = Annotated[float, Range(-6, 6)]  # dB per octave
+Semitones = Annotated[float, Range(-12, 12)]
 
 
 @dataclass(frozen=True)
-class Remixing:
+class Remixing(Table):
     """The distribution of training crops; a pair holds the limits of a uniform distribution."""
 
-    crop_seconds: float = 3.0
-    remix_probability: float = 0.5  # stems of different songs at about equal power; else those of one song
-    gain_db: tuple[float, float] = (-6.0, 6.0)  # of each stem
-    tilt_db_per_octave: tuple[float, float] = (-1.0, 1.0)  # of each stem, around 1 kHz
-    swap_probability: float = 0.5  # a stem's left and right channel
-    leave_out_probability: float = 0.1  # of each stem; never of all that sound
-    level_db: tuple[float, float] = (-30.0, 0.0)  # peak of the mixture, over full scale; half are in the upper quarter
-    speed: tuple[float, float] = (0.88, 1.14)  # with the pitch; the same for all stems of an unmixed song
-    vocals_speed: tuple[float, float] = (0.8, 1.25)  # of vocals that are with another song
-    stretch_probability: float = 0.2  # in place of a speed, pitch and tempo change on their own
-    pitch_semitones: tuple[float, float] = (-2.0, 2.0)
-    tempo: tuple[float, float] = (0.88, 1.14)
-
-    def __post_init__(self) -> None:
-        check_probabilities(
-            self, "remix_probability", "swap_probability", "leave_out_probability", "stretch_probability"
-        )
-        speeds = ("speed", "vocals_speed", "tempo")
-        check_ranges(self, "gain_db", "tilt_db_per_octave", "level_db", "pitch_semitones", *speeds)
-        check_within(self, SLOWEST, FASTEST, *speeds)
-        check_within(self, -OCTAVE, OCTAVE, "pitch_semitones")
-        check_within(self, -MOST_DB, MOST_DB, "gain_db", "level_db")
-        check_within(self, -MOST_TILT, MOST_TILT, "tilt_db_per_octave")
-        if not 0 < self.crop_seconds < math.inf:
-            raise ValueError(f"crop_seconds must be more than 0, got {self.crop_seconds}.")
+    crop_seconds: Above = 3.0
+    remix_probability: Share = 0.5  # stems of different songs at about equal power; else those of one song
+    gain_db: tuple[Level, Level] = (-6.0, 6.0)  # of each stem
+    tilt_db_per_octave: tuple[Tilt, Tilt] = (-1.0, 1.0)  # of each stem, around 1 kHz
+    swap_probability: Share = 0.5  # a stem's left and right channel
+    leave_out_probability: Share = 0.1  # of each stem; never of all that sound
+    level_db: tuple[Level, Level] = (-30.0, 0.0)  # peak of the mixture, over full scale; half are in the upper quarter
+    speed: SpeedSpan = (0.88, 1.14)  # with the pitch; the same for all stems of an unmixed song
+    vocals_speed: SpeedSpan = (0.8, 1.25)  # of vocals that are with another song
+    stretch_probability: Share = 0.2  # in place of a speed, pitch and tempo change on their own
+    pitch_semitones: tuple[Semitones, Semitones] = (-2.0, 2.0)
+    tempo: SpeedSpan = (0.88, 1.14)
 
     def crop_samples(self, sample_rate: int) -> int:
         """The length of a crop."""

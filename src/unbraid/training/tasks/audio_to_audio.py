@@ -32,18 +32,17 @@ from unbraid.models.audio_transformer.config import (
     Side,
     SpectrogramSide,
     WaveSide,
-    samples_in_step,
 )
-from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.training import losses
 from unbraid.training.data import FixedMixtures, Mixing
 from unbraid.training.data.dataset import Item
-from unbraid.training.data.pairs import Form, Pair
-from unbraid.training.tables import NonNegative, Table
+from unbraid.training.data.pairs import Pair, pair_of
+from unbraid.training.data.utterances import Hearing
+from unbraid.training.tables import NonNegative, PartialShare, Table
 from unbraid.training.tasks.speech import SILENT_POWER, Data, Speech, can_improve
-from unbraid.training.tasks.task import Score, Task
-from unbraid.training.tasks.transformer import TransformerModel
+from unbraid.training.tasks.task import Score
+from unbraid.training.tasks.transformer import TransformerModel, TransformerTask
 
 DECIBELS = 40  # of a level of 1
 SILENT_LEVEL = -1.0
@@ -58,7 +57,7 @@ class AudioModel(TransformerModel):
     target: Literal["waveform", "spectrogram"]
     features: int = 128
     hidden: int = 512
-    dropout: float = 0.0
+    dropout: PartialShare = 0.0
     kernels: tuple[int, ...] = ()  # of a waveform's convolutions
     strides: tuple[int, ...] = ()
     filters: int = 128
@@ -122,11 +121,12 @@ class AudioLoss(Table):
 
 
 @dataclass(frozen=True)
-class AudioToAudio(Task):
+class AudioToAudio(TransformerTask):
     """The task (see task.py): a waveform or spectrogram -> a waveform or spectrogram."""
 
     item: ClassVar[str] = "mixture"
     dev_batch: ClassVar[int] = 1
+    epoch: ClassVar[str] = "epoch_mixtures"
     fixed: ClassVar[tuple[str, ...]] = (*Speech.fixed, "mel.")
     parts: ClassVar[tuple[str, ...]] = ("sound",)
 
@@ -137,7 +137,7 @@ class AudioToAudio(Task):
     loss: AudioLoss = field(default_factory=AudioLoss)
 
     def __post_init__(self) -> None:
-        source, target = (self._step_samples(side) for side in (self.geometry.source, self.geometry.target))
+        source, target = (hearing.step_samples for hearing in self.hearings)
         if source != target:
             raise ValueError(f"a step must be as long on both sides of the network, not {source} and {target} samples.")
 
@@ -156,19 +156,13 @@ class AudioToAudio(Task):
         return self.model.geometry
 
     @property
-    def epoch_items(self) -> int:
-        """`data.epoch_mixtures`."""
-        return self.data.epoch_mixtures
-
-    @property
-    def form(self) -> Form:
-        """The conversion of mixtures to the network's source and target."""
-        step, mel = self._step_samples(self.geometry.source), self.mel.of(self.model.bins)
-        return Form(self.model.source, self.model.target, step, self.data.sample_rate, mel)
-
-    def network(self) -> AudioTransformer:
-        """A new audio Transformer without a decoder."""
-        return AudioTransformer(self.geometry, self.model.dropout)
+    def hearings(self) -> tuple[Hearing, Hearing]:
+        """The conversions of audio to the network's source and target."""
+        source, target = (
+            Hearing(self.data.sample_rate, side, self._mel if isinstance(side, SpectrogramSide) else None)
+            for side in (self.geometry.source, self.geometry.target)
+        )
+        return source, target
 
     def training_data(self, seed: int, together: int) -> Dataset[Item]:
         """Mixtures of one voice, drawn anew at every position, or those of the folder."""
@@ -192,7 +186,8 @@ class AudioToAudio(Task):
 
     def collate(self, items: list[Item]) -> Pair:
         """Pairs of noisy and clean audio, or of audio and its spectrogram, all of the same length."""
-        return Pair(*default_collate([self.form.pair(heard.numpy(), voices[0].numpy()) for heard, voices in items]))
+        pairs = [pair_of(heard.numpy(), voices[0].numpy(), *self.hearings) for heard, voices in items]
+        return Pair(*default_collate(pairs))
 
     def losses(self, model: nn.Module, batch: Pair) -> dict[str, Tensor]:
         """The loss of waveforms, or the distance of levels."""
@@ -223,11 +218,11 @@ class AudioToAudio(Task):
     def record(self) -> dict[str, Any]:
         """The sample rate, and the spectrogram if there is one."""
         values: dict[str, Any] = {"sample_rate": self.data.sample_rate, "level": "own"}
-        return values if self._is_wave_to_wave else values | {"mel": dataclasses.asdict(self.form.mel)}
+        return values if self._is_wave_to_wave else values | {"mel": dataclasses.asdict(self._mel)}
 
     def describe(self, batch: Pair) -> dict[str, str]:
         """The batch, and the encoder's steps."""
-        step = self.form.step_samples
+        step = self.hearings[0].step_samples
         steps = int(self._lengths(batch.source)[0])
         mixtures = f"{len(batch.source)} × {steps * step} samples at {self.data.sample_rate} Hz"
         return {"mixtures": mixtures, "encoder": f"{steps} steps of {step} samples"}
@@ -241,8 +236,9 @@ class AudioToAudio(Task):
     def _is_wave_to_wave(self) -> bool:
         return self.model.source == self.model.target == "waveform"
 
-    def _step_samples(self, side: Side) -> int:
-        return samples_in_step(side, self.mel.of(self.model.bins))
+    @property
+    def _mel(self) -> Mel:
+        return self.mel.of(self.model.bins)
 
     def _lengths(self, source: Tensor) -> Tensor:
         """The steps (B,) of sources (B, T) or (B, N, F): they are all of one length."""
@@ -251,7 +247,7 @@ class AudioToAudio(Task):
         return torch.full((len(source),), source.shape[1] // side.stride, device=source.device)
 
     def _levels(self, audio: Tensor) -> Tensor:
-        return torch.from_numpy(mel_levels(audio.cpu().numpy(), self.form.mel, self.data.sample_rate))
+        return torch.from_numpy(mel_levels(audio.cpu().numpy(), self._mel, self.data.sample_rate))
 
 
 def wave_loss(values: AudioLoss, made: Tensor, batch: Pair) -> Tensor:

@@ -42,7 +42,7 @@ from unbraid.training.data.utterances import (
     heard_batch,
 )
 from unbraid.training.pretrained import pretrained_trunk
-from unbraid.training.tables import NonNegative, Positive, Table, Whole
+from unbraid.training.tables import Above, NonNegative, Positive, Table, Whole
 from unbraid.training.tasks.listener import AudioTextModel
 from unbraid.training.tasks.task import Score, Task
 from unbraid.training.tasks.text import TextLoss, accuracies, text_loss, write
@@ -63,15 +63,13 @@ class AudioTextData(Table):
     repeats: Positive = 1  # of an utterance of `folder` for each of one in `extra`
     sample_rate: Positive = 8000
     epoch_utterances: Positive = 2000
-    window_seconds: float = 8.0  # of the model's windows; about the longest training utterance
+    window_seconds: Above = 8.0  # of the model's windows; about the longest training utterance
     units: str = "auto"  # that texts are written in: characters, words, bpe-500 (see data/tokenizer.py)
     workers: Whole = 0  # processes that prepare batches; 0: the training process itself
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_units(self.units)
-        if not self.window_seconds > 0:
-            raise ValueError(f"window_seconds must be above 0, got {self.window_seconds}.")
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,7 @@ class AudioToText(Task):
     score: ClassVar[Score] = Score("dev_accuracy", "words right", "%")
     item: ClassVar[str] = "utterances"
     dev_batch: ClassVar[int] = 16
+    epoch: ClassVar[str] = "epoch_utterances"
     fixed: ClassVar[tuple[str, ...]] = (
         "data.sample_rate", "data.epoch_utterances", "data.repeats", "data.extra", "data.units", "mel.",
     )  # fmt: skip
@@ -107,11 +106,6 @@ class AudioToText(Task):
     def parts(self) -> tuple[str, ...]:
         """The decoder and, if there is one, CTC."""
         return ("decoder", "ctc") if self.model.ctc else ("decoder",)
-
-    @property
-    def epoch_items(self) -> int:
-        """`data.epoch_utterances`."""
-        return self.data.epoch_utterances
 
     @property
     def source(self) -> str:

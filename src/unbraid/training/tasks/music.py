@@ -24,6 +24,7 @@ from unbraid.files.ranges import Range
 from unbraid.hub.spec import Spectral
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.unet.network import UNets
+from unbraid.runtime.eager import EagerExecutor
 from unbraid.tasks.separation import fronts
 from unbraid.training.data.remixing import Remixing
 from unbraid.training.data.songs import SongCrops, SongPieces
@@ -77,6 +78,7 @@ class Music(Task):
     score: ClassVar[Score] = Score("dev_usdri", "uSDRi", "dB")
     item: ClassVar[str] = "song"
     dev_batch: ClassVar[int] = 1
+    epoch: ClassVar[str] = "epoch_crops"
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.stems", "data.epoch_crops", "spectral.")
 
     model: UNetConfig
@@ -105,11 +107,6 @@ class Music(Task):
     def parts(self) -> tuple[str, ...]:
         """The stems."""
         return self.data.stems
-
-    @property
-    def epoch_items(self) -> int:
-        """`data.epoch_crops`."""
-        return self.data.epoch_crops
 
     @property
     def source(self) -> str:
@@ -156,7 +153,7 @@ class Music(Task):
         """Improvement of uSDR in dB for each song and stem."""
         gains: dict[str, list[Tensor]] = {}
         for stems in batch:  # (S, 2, T)
-            estimates = separate(model, stems.sum(0), self.spectral, side=self.model.side)
+            estimates = separate(model, stems.sum(0), self.spectral, self.model)
             for part, gain in zip(self.parts, improvements(estimates, stems), strict=True):
                 if not torch.isnan(gain):
                     gains.setdefault(part, []).append(gain)
@@ -236,27 +233,9 @@ def emphasis(db_per_octave: float, bins: int, device: torch.device) -> Tensor:
     return rising / rising.mean()
 
 
-class _Engine:
-    """The network in training as the program's engines are (see runtime/base.py): magnitude in, magnitudes out."""
-
-    reason = "it is in training"
-
-    def __init__(self, model: nn.Module, device: torch.device):
-        self._model, self._device, self.device = model, device, str(device)
-
-    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        (value,) = inputs.values()
-        seen = torch.from_numpy(value).to(self._device).contiguous(memory_format=torch.channels_last)
-        with torch.no_grad():
-            return {"magnitudes": self._model.forward(seen).float().cpu().numpy()}
-
-    def close(self) -> None:
-        pass
-
-
-def separate(model: nn.Module, mixture: Tensor, spectral: Spectral, *, side: bool = False) -> Tensor:
+def separate(model: nn.Module, mixture: Tensor, spectral: Spectral, geometry: UNetConfig) -> Tensor:
     """Stems (S, C, T) of a song (C, T), as the program separates it: soft masks, their mean above the last bin."""
-    music = fronts.SpectrogramFront(_Engine(model, mixture.device), spectral, side=side)
+    music = fronts.SpectrogramFront(EagerExecutor(model, geometry, mixture.device), spectral, side=geometry.side)
     song: FloatArray = mixture.float().cpu().numpy()[None]  # (1, C, T)
     blocks = list(fronts.music_stems(music, lambda: iter([song])))
     stems = np.concatenate(blocks, axis=-1)[:, 0, :, : mixture.shape[-1]]

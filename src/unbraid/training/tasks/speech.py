@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from unbraid.corpora import Clip, Mixture, Wanted, find_mixtures, find_noises, find_speakers
 from unbraid.corpora.noise import AddedNoise
 from unbraid.errors import UsageError
+from unbraid.files.ranges import Range
 from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import module_of
@@ -47,17 +48,14 @@ class Data(Table):
     condition: str = "clean"
     mode: Literal["min", "max"] = "min"
     dynamic: bool = True  # mixtures are drawn anew, never twice the same; else those of the folder
-    speakers: float = 1.0  # share of the training speakers to use, spread evenly over the list
+    speakers: Annotated[float, Range(0, 1, above=True)] = (
+        1.0  # share of the training speakers to use, spread evenly over the list
+    )
     epoch_mixtures: Positive = 20000
     dev_mixtures: Whole = 0  # the number of mixtures to use; 0: all
     dev_voices: tuple[int, ...] = ()  # numbers of voices in the dev mixtures; empty: as many as the network has outputs
     workers: Whole = 0  # processes that read and mix; 0: the training process itself
     noise: str = ""  # folder of noises for dynamic mixing; empty: the data folder's own
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.speakers <= 1:
-            raise ValueError(f"speakers must be above 0 and at most 1, got {self.speakers}.")
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,7 @@ class Speech(Task):
     score: ClassVar[Score] = Score("dev_si_sdri", "SI-SDRi", "dB")
     item: ClassVar[str] = "mixture"
     dev_batch: ClassVar[int] = 1
+    epoch: ClassVar[str] = "epoch_mixtures"
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.dynamic", "data.epoch_mixtures")
     parts: ClassVar[tuple[str, ...]] = ("voices",)
     per_source: ClassVar[Mapping[str, int]] = PER_SOURCE
@@ -94,11 +93,6 @@ class Speech(Task):
             )
         if (most := max((*self.data.dev_voices, len(self.mixing.voice_shares)))) > self.model.sources:
             raise ValueError(f"{most} voices are asked for, but [model] sources is {self.model.sources}.")
-
-    @property
-    def epoch_items(self) -> int:
-        """`data.epoch_mixtures`."""
-        return self.data.epoch_mixtures
 
     @property
     def wanted(self) -> Wanted:

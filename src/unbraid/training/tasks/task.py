@@ -33,6 +33,7 @@ class Task(Protocol):
 
     item: ClassVar[str]  # the name of a dev item, in messages
     dev_batch: ClassVar[int]  # dev items in a batch; 1 where their lengths differ
+    epoch: ClassVar[str]  # the key of [data] that states the training items in an epoch
     fixed: ClassVar[tuple[str, ...]]  # prefixes of values that may not change when a run is resumed
     per_source: ClassVar[Mapping[str, int]] = {}  # see `warm_start.voices_taken`
 
@@ -59,6 +60,8 @@ class Task(Protocol):
     @property
     def epoch_items(self) -> int:
         """Training items in an epoch."""
+        items: int = getattr(self.data, self.epoch)
+        return items
 
     @property
     def workers(self) -> int:

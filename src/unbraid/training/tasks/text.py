@@ -9,7 +9,7 @@ The dev score is 100 % minus the phoneme error rate of greedy decoding, to the c
 vocabularies are those of the training split, and are stored with the weights.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,17 +20,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.corpora.pronunciations import Entry, find_pronunciations
-from unbraid.errors import ModelError
 from unbraid.evaluation.text.scoring import closest
 from unbraid.hub.vocabulary import BEGIN, END, PADDING, SPECIAL, Vocabulary
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.training.data.length_buckets import Bunched
 from unbraid.training.data.text import TextBatch, TextPair, bunched, text_batch
-from unbraid.training.tables import Positive, Table, Whole
+from unbraid.training.tables import PartialShare, Positive, Table, Whole
 from unbraid.training.tasks.greedy import Follows, decode
-from unbraid.training.tasks.task import Score, Task
-from unbraid.training.tasks.transformer import TransformerModel
+from unbraid.training.tasks.task import Score
+from unbraid.training.tasks.transformer import TransformerModel, TransformerTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,21 +64,17 @@ class TextData(Table):
 class TextLoss(Table):
     """The loss: cross-entropy."""
 
-    smoothing: float = 0.1  # ε, the share of the probability that is spread over all symbols
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.smoothing < 1:
-            raise ValueError(f"smoothing must be at least 0 and below 1, got {self.smoothing}.")
+    smoothing: PartialShare = 0.1  # ε, the share of the probability that is spread over all symbols
 
 
 @dataclass(frozen=True)
-class Text(Task):
+class Text(TransformerTask):
     """The task (see task.py): words as letters -> phonemes."""
 
     score: ClassVar[Score] = Score("dev_accuracy", "phonemes right", "%")
     item: ClassVar[str] = "words"
     dev_batch: ClassVar[int] = 256
+    epoch: ClassVar[str] = "epoch_words"
     fixed: ClassVar[tuple[str, ...]] = ("data.epoch_words",)
     parts: ClassVar[tuple[str, ...]] = ("phonemes",)
 
@@ -93,11 +88,6 @@ class Text(Task):
         return self.model.between(*map(len, self.vocabularies))
 
     @property
-    def epoch_items(self) -> int:
-        """`data.epoch_words`."""
-        return self.data.epoch_words
-
-    @property
     def source(self) -> str:
         """The name of the dictionary, and its split."""
         return f"{Path(self.data.dictionary).name} ({self.data.train})"
@@ -107,10 +97,6 @@ class Text(Task):
         """Letters and phonemes."""
         phonemes = (pronunciation for entry in self._entries for pronunciation in entry.pronunciations)
         return Vocabulary.of(entry.word for entry in self._entries), Vocabulary.of(phonemes)
-
-    def network(self) -> AudioTransformer:
-        """A new audio Transformer from text to text."""
-        return AudioTransformer(self.geometry, self.model.dropout)
 
     def training_data(self, seed: int, together: int) -> Bunched:
         """Words with one of their pronunciations each, grouped by length."""
@@ -137,12 +123,6 @@ class Text(Task):
         assert isinstance(model, AudioTransformer)
         written = write(model, batch.source, batch.lengths, most_symbols(batch.source.shape[1]))
         return {"phonemes": accuracies(written, batch.answers).to(batch.source.device)}
-
-    def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
-        """Take over weights of a model with the same symbols."""
-        if saved.get("vocabularies") != self.record()["vocabularies"]:
-            raise ModelError(f"trainer.init: {path} has other symbols than the data; leave trainer.init out.")
-        super().start(model, saved, path)
 
     def record(self) -> dict[str, Any]:
         """The vocabularies."""

@@ -14,7 +14,6 @@ warping (see dsp/warping.py).
 """
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 
 from unbraid.corpora.transcripts import Utterance, find_utterances
 from unbraid.dsp.warping import warped_distance
-from unbraid.errors import ModelError, UsageError
+from unbraid.errors import UsageError
 from unbraid.hub.spec import Mel
 from unbraid.hub.vocabulary import SPECIAL, Vocabulary
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide
@@ -35,10 +34,10 @@ from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import most_seconds, phonemes_of, sentences_of, vocabulary_of
 from unbraid.training.data.length_buckets import Bunched
 from unbraid.training.data.spoken import Form, Script, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
-from unbraid.training.tables import NonNegative, Positive, Table, Whole
+from unbraid.training.tables import Above, NonNegative, PartialShare, Positive, Table, Whole
 from unbraid.training.tasks.greedy import Follows, decode
-from unbraid.training.tasks.task import Score, Task
-from unbraid.training.tasks.transformer import TransformerModel
+from unbraid.training.tasks.task import Score
+from unbraid.training.tasks.transformer import TransformerModel, TransformerTask
 
 DECIBELS = 40  # of a level of 1
 
@@ -51,7 +50,7 @@ class SpeakModel(TransformerModel):
     features: int = 128
     hidden: int = 384
     decoder_layers: int = 3
-    dropout: float = 0.0  # too little is learnt, not too much
+    dropout: PartialShare = 0.0  # too little is learnt, not too much
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,21 +84,17 @@ class SpeakLoss(Table):
     stop_weight: NonNegative = 0.1
     stop_positive: NonNegative = 5.0  # the weight of the last step
     looking_weight: NonNegative = 1.0
-    looking_width: float = 0.2  # g
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.looking_width > 0:
-            raise ValueError(f"looking_width must be above 0, got {self.looking_width}.")
+    looking_width: Above = 0.2  # g
 
 
 @dataclass(frozen=True)
-class TextToSpectrogram(Task):
+class TextToSpectrogram(TransformerTask):
     """The task (see task.py): text -> speech, as a spectrogram."""
 
     score: ClassVar[Score] = Score("dev_distance", "distance of levels", "dB")
     item: ClassVar[str] = "utterances"
     dev_batch: ClassVar[int] = 32
+    epoch: ClassVar[str] = "epoch_utterances"
     fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.epoch_utterances", "data.phonemizer", "mel.")
     parts: ClassVar[tuple[str, ...]] = ("frames",)
 
@@ -117,19 +112,10 @@ class TextToSpectrogram(Task):
         """The sizes of [model] between the phonemes and the mel bands."""
         return self.model.between(len(self.vocabulary), self.mel.bins)
 
-    @property
-    def epoch_items(self) -> int:
-        """`data.epoch_utterances`."""
-        return self.data.epoch_utterances
-
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """All phonemes, and pauses."""
         return self._scripts[0]
-
-    def network(self) -> AudioTransformer:
-        """A new audio Transformer from text to spectrogram."""
-        return AudioTransformer(self.geometry, self.model.dropout)
 
     def training_data(self, seed: int, together: int) -> Bunched:
         """Texts with their spectrograms, grouped by length."""
@@ -172,12 +158,6 @@ class TextToSpectrogram(Task):
             for ours, theirs in zip(spoken, right, strict=True)
         ]
         return {"frames": torch.tensor(found, device=batch.source.device)}
-
-    def start(self, model: nn.Module, saved: Mapping[str, Any], path: str) -> None:
-        """Take over weights of a model with the same phonemes."""
-        if saved.get("vocabularies") != self.record()["vocabularies"]:
-            raise ModelError(f"trainer.init: {path} has other symbols than the phonemizer; leave trainer.init out.")
-        super().start(model, saved, path)
 
     def record(self) -> dict[str, Any]:
         """The vocabulary, the sample rate and the spectrogram."""
