@@ -21,7 +21,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 FINDINGS = HERE / "findings"
-BATCH = 400  # cases for one process
+BATCH = 2000  # cases for one process
 HANG_SECONDS = 60.0  # of processor time without an answer
 sys.path[:0] = [str(HERE)]
 
@@ -78,6 +78,7 @@ class Worker:
                     return
                 yield kind, int(number), what
         code = self._process.wait()
+        self.stop()
         yield "died", -1, f"exit {code}"
 
     def stop(self) -> None:

@@ -247,6 +247,7 @@ def read_texts(place: Path, data: bytes) -> None:
     names = ("manifest.csv", "cmudict.dict", "vocab.json", "config.json", "preprocessor_config.json", "songs/train.csv")
     for name in (*names, "tokenizer_config.json", ".unbraid.json"):
         (place / name).write_bytes(data)
+    (place / "pytorch_model.bin").touch()
     attempts: list[Callable[[], object]] = [
         lambda: manifest.find_speakers(place, "train"),
         lambda: transcripts.find_utterances(place),
@@ -255,7 +256,7 @@ def read_texts(place: Path, data: bytes) -> None:
         lambda: pronunciations.find_pronunciations(place, "train"),
         lambda: spleeter_config.read_config(place / "config.json"),
         lambda: ctc_vocabulary.read_symbols(place, 7, None),
-        lambda: wav2vec2.geometry_of(wav2vec2.read_settings(place), 7, True),
+        lambda: wav2vec2.open_folder(place, with_head=True).geometry(7),
         lambda: claims(place / ".unbraid.json"),
     ]
     if "torch" in sys.modules or _here("lightning"):
