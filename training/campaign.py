@@ -18,6 +18,7 @@ import csv
 import dataclasses
 import datetime
 import fcntl
+import io
 import json
 import os
 import sys
@@ -228,7 +229,9 @@ def last_loss(run: Run) -> float:
 def append_line(path: Path, values: tuple[object, ...]) -> None:
     """One more line of a CSV, and its head where it is new."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ",".join(COLUMNS) + "\n"
-    write_atomically(f"{text}{','.join(map(str, values))}\n".encode(), path)
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(values)
+    write_atomically((text + line.getvalue()).encode(), path)
 
 
 def append_row(path: Path, values: tuple[object, ...]) -> None:
