@@ -24,7 +24,7 @@ from unbraid.dsp.metrics import best_permutation, si_sdr
 from unbraid.dsp.stft import stft
 
 HERE = Path(__file__).parent
-RECORDINGS = (("voices.flac", "speech-2"), ("song.flac", "music-4"))
+RECORDINGS = (("voices.flac", "speech"), ("song.flac", "music-4"))
 FRAME, HOP = 1024, 256
 HIGHEST_KHZ = 8  # of the picture: where voices and most of a song are
 

@@ -14,7 +14,7 @@ from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.options import Options
 
 WEIGHTS = {
-    "speech-2": {"voice1": 0.75, "voice2": 0.25},
+    "speech": {"voice1": 0.75, "voice2": 0.25},
     "speechbrain/three": {"voice1": 0.5, "voice2": 0.25, "voice3": 0.25},
     "music-4": {"vocals": 0.5, "drums": 0.25, "bass": 0.125, "other": 0.125},
     "music-2": {"vocals": 0.75, "accompaniment": 0.25},

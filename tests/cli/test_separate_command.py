@@ -8,6 +8,7 @@ import pytest
 from cli_fakes import WEIGHTS, FakeSeparator
 
 from unbraid import __version__, audio
+from unbraid.hub.defaults import DEFAULTS
 
 
 def test_a_recording_becomes_a_folder_with_a_file_per_stem(unbraid_command, tone, tree):
@@ -15,13 +16,13 @@ def test_a_recording_becomes_a_folder_with_a_file_per_stem(unbraid_command, tone
     outcome = unbraid_command("separate", "interview.wav")
     assert outcome.code == 0
     assert tree() == ["interview.wav", "interview/.unbraid.json", "interview/voice1.wav", "interview/voice2.wav"]
-    for stem, weight in WEIGHTS["speech-2"].items():
+    for stem, weight in WEIGHTS["speech"].items():
         samples, rate = audio.read(f"interview/{stem}.wav")
         assert rate == 8000
         assert samples.shape == mixture.shape
         assert np.abs(samples - weight * mixture).max() <= 0.5 / 32768
     assert "interview.wav -> interview/voice1.wav interview/voice2.wav (0.5 s in " in outcome.out
-    assert "speech-2 on cpu (no GPU provider is installed)" in outcome.out
+    assert "speech on cpu (no GPU provider is installed)" in outcome.out
     assert outcome.err == ""
 
 
@@ -161,7 +162,7 @@ def test_a_name_of_dots_stays_below_the_output(unbraid_command, tone, tree):
         ("{track}-{stem}.{ext}", [".song-unbraid.json", "song-voice1.wav", "song-voice2.wav"]),
         (
             "{name}/{model}_{stem}.wav",
-            ["song.wav/.speech-2_unbraid.json", "song.wav/speech-2_voice1.wav", "song.wav/speech-2_voice2.wav"],
+            ["song.wav/.speech_unbraid.json", "song.wav/speech_voice1.wav", "song.wav/speech_voice2.wav"],
         ),
     ],
 )
@@ -185,7 +186,8 @@ def test_speakers_choose_among_the_models_at_hand(unbraid_command, tone, monkeyp
     tone("talk.wav")
     voices = ("voice1", "voice2", "voice3")
     three = hub.ListedModel("speechbrain/three", "cached", "sepformer", "MIT", 1, voices, 8000, {}, Path("somewhere"))
-    others = [entry for entry in hub.entries() if entry.name != "speech-3"]
+    others = [entry for entry in hub.entries() if entry.name not in ("speech", "speech-3")]
+    monkeypatch.setitem(DEFAULTS, "separation", "speech-2")
     monkeypatch.setattr(hub, "entries", lambda: others)
     refused = unbraid_command("separate", "talk.wav", "--speakers", "3")
     assert refused.code == 1
@@ -205,7 +207,7 @@ def test_json_is_one_object_on_standard_output(unbraid_command, tone):
     report = json.loads(outcome.out)
     done, failed = report["files"]
     assert outcome.code == 1
-    assert (report["version"], report["model"], report["device"]) == (__version__, "speech-2", "cpu")
+    assert (report["version"], report["model"], report["device"]) == (__version__, "speech", "cpu")
     assert (done["input"], done["status"], done["seconds"], done["error"]) == ("a.wav", "done", 0.5, None)
     assert done["outputs"] == {"voice1": "a/voice1.wav", "voice2": "a/voice2.wav"}
     assert done["realtime_factor"] == pytest.approx(0.5 / done["elapsed_seconds"])

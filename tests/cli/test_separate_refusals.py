@@ -12,16 +12,16 @@ from unbraid import audio
 from unbraid.tasks.separation.separator import Separator
 
 REFUSED = [
-    (["--stems", "vocals"], "speech-2 has no stem 'vocals', only voice1, voice2; it is in "),
-    (["--stems", "xyz"], "speech-2 has no stem 'xyz', only voice1, voice2; no model has it."),
+    (["--stems", "vocals"], "speech has no stem 'vocals', only voice1, voice2; it is in "),
+    (["--stems", "xyz"], "speech has no stem 'xyz', only voice1, voice2; no model has it."),
     (["--stems", ","], "--stems names no stem; give names with commas between them, or leave it out for all."),
     (["--format", "xyz"], "There is no output format 'xyz'; choose wav, flac, ogg, opus, mp3 or m4a."),
     (["--subtype", "8"], "There is no subtype '8' in wav; choose 16, 24 or 32f."),
     (["--start", "-1"], "A start of -1 s is not possible; it must be 0 or more."),
     (["--start", "nan"], "A start of nan s is not possible; it must be 0 or more."),
     (["--duration", "0"], "A duration of 0 s is not possible; it must be more than 0."),
-    (["--speakers", "7"], "There is no model for 7 speakers; --speakers takes 2 or 3."),
-    (["--speakers", "0"], "There is no model for 0 speakers; --speakers takes 2 or 3."),
+    (["--speakers", "7"], "There is no model for 7 speakers; --speakers takes 1 to 3."),
+    (["--speakers", "0"], "There is no model for 0 speakers; --speakers takes 1 to 3."),
     (["--template", "{stem}.{foo}"], "The template '{stem}.{foo}' has an unknown field {foo}; its fields are {track}"),
     *(
         (["--template", f"{field}/{{stem}}.{{ext}}"],

@@ -57,7 +57,7 @@ def test_what_the_written_stems_leave_over_can_be_heard(unbraid_command, tone, h
     [
         ("{stem}/{track}.{ext}", "report/song.html"),
         ("{track}-{stem}.{ext}", "song-report.html"),
-        ("{name}/{model}_{stem}.wav", "song.wav/speech-2_report.html"),
+        ("{name}/{model}_{stem}.wav", "song.wav/speech_report.html"),
     ],
 )
 def test_the_template_says_where(unbraid_command, tone, tree, template, page):

@@ -29,7 +29,11 @@ def model(monkeypatch: pytest.MonkeyPatch) -> None:
         return counting(options)
 
     monkeypatch.setattr(sys.modules["unbraid.cli.separation"], "Separator", opened)
-    monkeypatch.setattr(sys.modules["unbraid.cli.request"], "read_spec", lambda _: SimpleNamespace(silent_outputs=True))
+    monkeypatch.setattr(
+        sys.modules["unbraid.cli.request"],
+        "read_spec",
+        lambda _: SimpleNamespace(silent_outputs=True, stems=("voice1", "voice2", "voice3")),
+    )
 
 
 @pytest.fixture
@@ -81,16 +85,17 @@ def test_a_number_is_forced(unbraid_command, talk, tree, speakers: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "message"),
+    ("words", "message"),
     [
-        ("0", "error: tiny-voices separates 1 to 3 speakers, not 0; without a number it counts them."),
-        ("4", "error: tiny-voices separates 1 to 3 speakers, not 4; without a number it counts them."),
-        ("two", "Invalid value for '--speakers'"),
+        (("0",), "error: There is no model for 0 speakers; --speakers takes 1 to 3."),
+        (("4",), "error: There is no model for 4 speakers; --speakers takes 1 to 3."),
+        (("4", "-m", "tiny"), "error: tiny-voices separates 1 to 3 speakers, not 4; without a number it counts them."),
+        (("two",), "Invalid value for '--speakers'"),
     ],
 )
-def test_other_numbers_are_refused(unbraid_command, talk, tree, number: str, message: str) -> None:
+def test_other_numbers_are_refused(unbraid_command, talk, tree, words: tuple[str, ...], message: str) -> None:
     talk("talk.wav")
-    outcome = unbraid_command("separate", "talk.wav", "--speakers", number)
+    outcome = unbraid_command("separate", "talk.wav", "--speakers", *words)
     assert outcome.code == 2
     assert message in " ".join(outcome.err.split())
     assert tree() == ["talk.wav"]
@@ -177,5 +182,7 @@ def test_a_model_of_another_number_is_found_where_the_default_does_not_count(mon
 
     assert choose_model(None, 3) == choose_model(None, None) == DEFAULTS["separation"]
     monkeypatch.undo()
-    assert choose_model(None, 3) == "speech-3"
+    monkeypatch.setitem(DEFAULTS, "separation", "speech-2")
+    assert choose_model(None, 3) == "speech"
+    assert choose_model(None, 2) == "speech-2"
     assert choose_model("speech-2", 3) == "speech-2"  # which refuses the number

@@ -150,7 +150,7 @@ def test_voices_are_pulled_apart_first(unbraid_command, spoken, here: Path, tmp_
     spoken("talk.wav", 1, 2, 3, 4, 5, 6, seconds=0.4)  # two in each second
     outcome = unbraid_command("transcribe", "talk.wav", "--separate", "--device", "cpu", "--threads", 2)
     assert outcome.out.splitlines() == ["voice1: 1 2", "voice2: 3 4", "voice1: 5 6"]
-    assert MADE[1] == {"model": "speech-2", "device": "cpu", "threads": 2}
+    assert MADE[1] == {"model": "speech", "device": "cpu", "threads": 2}
     assert list((tmp_path / "tmp").iterdir()) == []  # voices are not kept
     outcome = unbraid_command("transcribe", "talk.wav", "--separate", "--start", 1, "-f", "vtt")
     assert "\n00:00:01.000 --> 00:00:01.900\n<v voice1>3 4\n" in outcome.out
@@ -163,7 +163,7 @@ def test_voices_that_were_counted_are_told(unbraid_command, spoken, monkeypatch)
     assert outcome.errors == ["talk.wav: 2 voices found"]
     outcome = unbraid_command("transcribe", "talk.wav", "--separate", "--speakers", 3)
     assert outcome.errors == []
-    assert MADE[-1] == {"model": "speech-3", "device": "auto", "threads": None, "speakers": 3}
+    assert MADE[-1] == {"model": "speech", "device": "auto", "threads": None, "speakers": 3}
 
 
 def test_the_options_reach_the_model(unbraid_command, spoken) -> None:
@@ -290,7 +290,7 @@ def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Pat
             2,
             "--speakers says how many voices --separate pulls apart; give both, or neither.",
         ),
-        (["call.wav", "--speakers", 9, "--separate"], 2, "There is no model for 9 speakers; --speakers takes 2 or 3."),
+        (["call.wav", "--speakers", 9, "--separate"], 2, "There is no model for 9 speakers; --speakers takes 1 to 3."),
         (
             ["call.wav", "--json", "-o", "-"],
             2,

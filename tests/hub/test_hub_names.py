@@ -39,7 +39,9 @@ def put(parent: Path, name: str) -> Path:
 
 def test_catalogue_is_complete() -> None:
     published = catalogue().published
-    assert catalogue().packaged == ("speech-2", "speech-3", "music-4", "music-2", "music-5", "g2p", "digits", "denoise")
+    assert catalogue().packaged == (
+        "speech", "speech-2", "speech-3", "music-4", "music-2", "music-5", "g2p", "digits", "denoise"
+    )  # fmt: skip
     assert sum(entry.source == "speechbrain" for entry in published.values()) == 11
     assert [name for name in published if name.startswith("spleeter:")] == [
         f"spleeter:{n}stems{variant}" for variant in ("", "-16kHz") for n in (2, 4, 5)
@@ -95,7 +97,7 @@ def test_absent_published_model_is_not_fetched_but_explained() -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("speach-2", "did you mean speech-2 or speech-3? "),
+        ("speach-2", "did you mean speech-2 or speech-3 or speech? "),
         ("spleeter:4stems-16khz", "did you mean spleeter:4stems-16kHz or "),
         ("sepformer-wsj02mix", "did you mean speechbrain/sepformer-wsj02mix or "),
         ("zzz", ""),

@@ -37,7 +37,7 @@ def seen(powers: np.ndarray, size: int = 1000) -> Activity:
         (talk((1, 0, 10)), [1]),
         (talk((2, 0, 5), (0, 5, 10)), [2, 0]),
         (talk((0, 4, 10), (1, 2, 10), (2, 0, 10)), [2, 1, 0]),
-        (talk((0, 0, 10), (1, 3, 3.5)), [0]),  # a word is none
+        (talk((0, 0, 10), (1, 3, 3.4)), [0]),  # a word is none
         (talk((0, 0, 10), (1, 3, 4)), [0, 1]),
         (talk((0, 0, 1), (1, 1, 1.4), seconds=2), [0, 1]),  # but may be in a short recording
         (np.zeros((3, 50), np.float32), [0]),

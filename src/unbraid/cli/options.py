@@ -27,7 +27,7 @@ ModelArgument = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder. (default: speech-2)"),
+    typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder. (default: speech)"),
 ]
 Output = Annotated[
     str,

@@ -96,14 +96,17 @@ def choose_model(model: str | None, speakers: int | None) -> str:
         ModelNotFound: none for so many speakers is here; the message says which could be pulled.
     """
     default = DEFAULTS["separation"]
-    if model is not None or speakers is None or read_spec(hub.resolve(default)).silent_outputs:
+    if model is not None or speakers is None:
         return model or default
+    spec = read_spec(hub.resolve(default))
+    if speakers in range(1, len(spec.stems) + 1) and (spec.silent_outputs or speakers == len(spec.stems)):
+        return default
     voices = tuple(f"voice{i + 1}" for i in range(speakers))
     fitting = [entry for entry in hub.entries() if speakers > 0 and entry.stems == voices]
     if here := next((entry for entry in fitting if entry.folder), None):
         return here.name
     if not fitting:
-        raise UsageError(f"There is no model for {speakers} speakers; --speakers takes 2 or 3.")
+        raise UsageError(f"There is no model for {speakers} speakers; --speakers takes 1 to 3.")
     names = ", ".join(entry.name for entry in fitting)
     raise ModelNotFound(
         f"No model for {speakers} speakers is on this machine (published: {names}); "

@@ -32,7 +32,9 @@ _Template = Annotated[
 _Separate = Annotated[
     bool, typer.Option("--separate", help="First separate voices that talk at once; each line names its voice.")
 ]
-_Speakers = Annotated[int | None, typer.Option(metavar="N", help="The number of voices, with --separate. (default: 2)")]
+_Speakers = Annotated[
+    int | None, typer.Option(metavar="N", help="The number of voices, with --separate. (default: as many as are found)")
+]
 _Channels = Annotated[
     Literal["mix", "apart"],
     typer.Option(

@@ -3,7 +3,7 @@
 from unbraid.models.config import Task
 
 DEFAULTS: dict[Task, str] = {
-    "separation": "speech-2",
+    "separation": "speech",
     "enhancement": "denoise",
     "transcription": "digits",
     "phonemes": "g2p",

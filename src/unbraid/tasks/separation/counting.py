@@ -18,9 +18,9 @@ import numpy as np
 from unbraid.dsp.arrays import FloatArray
 
 FRAME_SECONDS = 0.1  # half a syllable
-WITHIN_DB = 3.0  # of the loudest output of a frame: leaks lie lower, and of two voices each is the louder one at times
+WITHIN_DB = 6.0  # of the loudest output of a frame: leaks lie lower, and every voice comes this near at times
 FLOOR_DB = 20  # below the speech of the recording: a breath, or noise in a pause, is no voice
-LEAST_SECONDS = 1.0  # of activity: less is a word that went astray
+LEAST_SECONDS = 0.5  # of activity: less is a word that went astray
 LEAST_SHARE = 0.05  # of the time in which anyone speaks: in a long recording, more goes astray
 MOST_SHARE = 0.2  # of that time, which is enough: in a short recording, nobody speaks for long
 _QUIETEST_DB, _LOUDEST_DB = -150, 50  # the levels that are told apart, in whole dB
