@@ -72,8 +72,8 @@ class Bench(Sides):
     def default_model(self, rounds: int) -> Job:
         """What someone who has just installed us waits for."""
         file = write_voices(self.scratch / "five.wav", 5, 16000)
-        (ours,) = in_turn([lambda: self.separate(file, "speech-2")], rounds)
-        return Job("a 5 s file with the default model (speech-2), whole command", ours, [], "≤ 1.5 s wall")
+        (ours,) = in_turn([lambda: self.separate(file, "speech")], rounds)
+        return Job("a 5 s file with the default model (speech), whole command", ours, [], "≤ 1.5 s wall")
 
     def separate(self, file: Path, model: str) -> Measure:
         """`unbraid separate`, over what an earlier round left."""
