@@ -163,6 +163,17 @@ def test_standard_input_and_output(unbraid_command, talk, here) -> None:
     assert "stdin has only voice1, voice2 by counting, and no voice3" in outcome.err
 
 
+def test_a_voice_of_an_earlier_run_is_told_of(unbraid_command, talk, tree) -> None:
+    talk("talk.wav", ALL)
+    assert unbraid_command("separate", "talk.wav").code == 0
+    talk("talk.wav", TWO)
+    outcome = unbraid_command("separate", "talk.wav", "--overwrite")
+    assert outcome.errors == [
+        "warning: talk.wav: talk/voice3.wav is left from an earlier run that found more voices; delete it."
+    ]
+    assert outputs(tree()) == ["talk/voice1.wav", "talk/voice2.wav", "talk/voice3.wav"]
+
+
 def test_raw_keeps_all_outputs(unbraid_command, talk, tree) -> None:
     talk("talk.wav")
     outcome = unbraid_command("separate", "talk.wav", "--raw")

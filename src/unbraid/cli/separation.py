@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -83,7 +83,7 @@ def _separate(
     return StemsResult(
         label,
         "done",
-        notices=result.diagnostics.notices,
+        notices=(*result.diagnostics.notices, *_left_behind(track, result.outputs)),
         seconds=result.seconds,
         elapsed_seconds=time.monotonic() - started,
         start_seconds=track.signal.start_seconds,
@@ -93,6 +93,12 @@ def _separate(
         report=track.page,
         voices_found=result.diagnostics.voices_found if track.voices else None,
     )
+
+
+def _left_behind(track: TrackPlan, written: Mapping[str, Path]) -> list[str]:
+    """Warnings about voices of an earlier run that has found more of them."""
+    left = [path for stem, path in track.outputs.items() if written and stem not in written and path.exists()]
+    return [f"{path} is left from an earlier run that found more voices; delete it." for path in left]
 
 
 def plan(
