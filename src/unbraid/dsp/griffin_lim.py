@@ -38,9 +38,8 @@ def griffin_lim(
         return np.zeros(0, np.float32)
     before = (size - hop) // 2  # of the first frame's samples, before the first sample
     magnitudes = linear_magnitudes(levels, mel, sample_rate) * np.float32(hann(size).sum() / 2)  # (N, bins)
-    weight = overlap_added(
-        np.broadcast_to((hann(size) ** 2).astype(np.float64), (frames, size)), hop
-    )  # of each sample: how much it was windowed
+    squared = (hann(size) ** 2).astype(np.float64)
+    weight = overlap_added(np.broadcast_to(squared, (frames, size)), hop)  # of each sample: the windows' power there
     if start is None:
         phases = np.random.default_rng(0).uniform(-np.pi, np.pi, magnitudes.shape)
         wave = _joined(magnitudes * np.exp(1j * phases), weight, hop)

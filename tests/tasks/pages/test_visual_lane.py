@@ -1,4 +1,4 @@
-"""Pictures in flat memory: where a sound is in time and frequency, however it comes in and however long it is."""
+"""Pictures in constant memory: where a sound is in time and frequency, however it comes in and however long it is."""
 
 import io
 

@@ -54,9 +54,7 @@ class Activity:
         self._frames = 0  # until now
         self._spoken = np.zeros(levels, int)  # frames that are not silent
         self._energy = np.zeros(levels)  # of the loudest output in them
-        self._active = np.zeros(
-            (outputs, levels), int
-        )  # frames in which an output is as loud as the loudest, or nearly
+        self._active = np.zeros((outputs, levels), int)  # frames in which an output is nearly as loud as the loudest
         self._begins = np.full((outputs, levels), np.inf)  # the first of them
         self._power = np.zeros(outputs)  # over all frames
 
