@@ -12,6 +12,7 @@ from unbraid.hub.spec import ModelSpec, Spectral, Vocabularies, Windows
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.config import Config
 from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
@@ -31,6 +32,7 @@ BANDS = BandSplitConfig(
     band_features=3,
     band_hidden=7,
 )
+LIVE = CausalLSTMConfig(sources=2, frame_samples=32, features=12, hidden=10, kernel_frames=2, taps=3, level_frames=8)
 MUSIC = UNetConfig(stems=2, filters=(2, 3, 4, 5, 6, 7))
 TEXT = AudioTransformerConfig(TextSide(9), TextSide(11), 24, 3, 40, encoder_layers=2, decoder_layers=3)
 SPECTRAL = Spectral(frame_samples=256, hop_samples=64, frames=64, bins=64)
@@ -102,6 +104,13 @@ def bands_spec(geometry: BandSplitConfig = BANDS, windows: Windows = Windows(0.1
     """A band-split speech model of any sources and windows, with a level of its own."""
     stems = tuple(f"voice{i + 1}" for i in range(geometry.sources))
     spec = ModelSpec("tiny-bands", "band_split", 8000, 1, stems, geometry, "MIT", "a test", windows=windows)
+    return dataclasses.replace(spec, level="own")
+
+
+def live_spec(geometry: CausalLSTMConfig = LIVE, sample_rate: int = 8000) -> ModelSpec:
+    """A causal speech model of any sources, with a level of its own."""
+    stems = ("speech",) if geometry.sources == 1 else tuple(f"voice{i + 1}" for i in range(geometry.sources))
+    spec = ModelSpec("tiny-live", "causal_lstm", sample_rate, 1, stems, geometry, "MIT", "a test")
     return dataclasses.replace(spec, level="own")
 
 

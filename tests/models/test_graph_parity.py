@@ -8,10 +8,12 @@ import pytest
 
 from engine_fakes import (
     BANDS,
+    LIVE,
     MUSIC,
     SPEECH,
     TEXT,
     bands_spec,
+    live_spec,
     music_spec,
     peak_error,
     snr,
@@ -50,6 +52,11 @@ BANDED = {
     "five taps, wide kernels": dataclasses.replace(BANDS, taps=5, kernel_frames=7, kernel_bands=1),
     "one band, one head": dataclasses.replace(BANDS, bands=1, heads=1, kernel_bands=3),
     "one bin a band": dataclasses.replace(BANDS, frame_samples=8, bands=4, blocks=1),
+}
+CAUSAL = {
+    "two sources": LIVE,
+    "one source, nothing before": dataclasses.replace(LIVE, sources=1, taps=1, kernel_frames=1),
+    "more of everything": dataclasses.replace(LIVE, sources=3, blocks=3, taps=5, kernel_frames=3, level_frames=21),
 }
 MUSICS = {
     "two stems": MUSIC,
@@ -97,6 +104,21 @@ def test_sepformer(tmp_path: Path, kind: str) -> None:
     for batch, samples in ((1, 16), (1, 17), (3, 1009), (2, 2003), (5, 641)):  # none a multiple of anything
         is_shortest = kind == "odd widths" and samples == 16
         assert_equal(ours, theirs, mixture(batch, samples), TWO_FRAMES if is_shortest else TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", CAUSAL)
+def test_causal_lstm(tmp_path: Path, kind: str) -> None:
+    geometry = CAUSAL[kind]
+    ours, theirs = engines(tmp_path / "model", live_spec(geometry))
+    random = np.random.default_rng(0)
+    for batch, hops in ((1, 1), (2, 2), (3, 31)):
+        inputs = {
+            "mixture": random.normal(0, 0.1, (batch, hops * geometry.hop_samples)).astype(np.float32),
+            "state": random.uniform(0, 0.5, (batch, geometry.state_size)).astype(np.float32),  # powers are not below 0
+        }
+        found, expected = ours.run(inputs), theirs.run(inputs)
+        for name, value in expected.items():
+            assert peak_error(value, found[name]) <= TOLERANCE
 
 
 @pytest.mark.parametrize("remainder", range(10))

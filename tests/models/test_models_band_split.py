@@ -7,7 +7,8 @@ import torch
 
 from engine_fakes import BANDS as SMALL
 from unbraid.models.band_split.config import BandSplitConfig
-from unbraid.models.band_split.network import BandSplit, SpectralTransform
+from unbraid.models.band_split.network import BandSplit
+from unbraid.models.layers.spectrum import SpectralTransform
 
 
 def stirred(geometry: BandSplitConfig, seed: int = 0) -> BandSplit:

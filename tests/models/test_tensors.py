@@ -13,6 +13,7 @@ from side_fakes import EVERY
 from unbraid.errors import ModelError
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.config import Config
 from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
@@ -25,6 +26,7 @@ from unbraid.models.unet.config import UNetConfig
     [
         (SepFormerConfig(), 413, 25_679_361),
         (BandSplitConfig(), 258, 2_773_088),
+        (CausalLSTMConfig(), 32, 835_616),
         (UNetConfig(), 2 * 70, 2 * (9_826_759 - 4 * 512)),
         (UNetConfig(bins=1024), 2 * (70 + 11 * 7), 2 * (9_826_759 - 4 * 512 + 447_300)),
         (UNetConfig(stems=5), 5 * 70, 5 * (9_826_759 - 4 * 512)),

@@ -64,6 +64,11 @@ class Config:
         return self.sources
 
     @property
+    def latency_samples(self) -> int | None:
+        """How much later than its input the output of a causal network can come; None for networks that look ahead."""
+        return None
+
+    @property
     def least_samples(self) -> int:
         """The shortest waveform that it takes."""
         return 1

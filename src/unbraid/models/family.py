@@ -48,6 +48,7 @@ class Family:
 FAMILIES = {
     "sepformer": Family("unbraid.models.sepformer", "SepFormerConfig", "waveform", int8=True),
     "band_split": Family("unbraid.models.band_split", "BandSplitConfig", "waveform"),
+    "causal_lstm": Family("unbraid.models.causal_lstm", "CausalLSTMConfig", "waveform"),
     "unet": Family("unbraid.models.unet", "UNetConfig", "spectrogram"),
     "audio_transformer": Family("unbraid.models.audio_transformer", "AudioTransformerConfig", "waveform"),
     "wav2vec2": Family("unbraid.models.wav2vec2", "Wav2Vec2Config"),

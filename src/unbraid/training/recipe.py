@@ -14,6 +14,7 @@ from typing import Any, Literal, get_type_hints
 from unbraid.errors import UsageError
 from unbraid.files.strict import unknown_name
 from unbraid.models.band_split.config import BandSplitConfig
+from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
@@ -22,6 +23,7 @@ from unbraid.training.tables import NonNegative, PartialShare, Positive, Share, 
 from unbraid.training.tasks.audio_to_audio import AudioModel, AudioToAudio
 from unbraid.training.tasks.audio_to_text import AudioToText
 from unbraid.training.tasks.listener import AudioTextModel
+from unbraid.training.tasks.live import Live
 from unbraid.training.tasks.music import Music
 from unbraid.training.tasks.speech import Speech
 from unbraid.training.tasks.task import Task
@@ -97,6 +99,7 @@ FAMILIES = {
     "sepformer": Trainable(SepFormerConfig, Speech),
     "conv_tasnet": Trainable(ConvTasNetConfig, Speech),
     "band_split": Trainable(BandSplitConfig, Speech),
+    "causal_lstm": Trainable(CausalLSTMConfig, Live),
     "unet": Trainable(UNetConfig, Music),
     "text_to_text": Trainable(TextModel, Text),
     "audio_to_text": Trainable(AudioTextModel, AudioToText),

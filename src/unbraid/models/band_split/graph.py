@@ -7,12 +7,11 @@ one product. The transform is inside: its basis is computed from cosines.
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.band_split.layout import FLOOR, QUIETEST, signature
 from unbraid.models.onnx.builder import FLOAT, Graph, Tensors
 from unbraid.models.onnx.layers import layer_norm, linear
+from unbraid.models.onnx.spectrum import bases, filter_parts, filtered, frames_of, overlapped, silu
 
 NORM_EPS = 1e-5
 
@@ -38,8 +37,8 @@ def build(geometry: BandSplitConfig, tensors: Tensors, location: str, part: str 
     net = Network(graph, g, batch, last)
     level = _level(net, halves, samples)  # (B, 1, 1)
     halves = graph.op("Div", halves, level)
-    frames = graph.op("Concat", graph.slice(halves, 0, last, 1), graph.slice(halves, 1, 2**62, 1), axis=2)
-    analysis, synthesis = _bases(net, halves)
+    frames = frames_of(graph, halves, last)
+    analysis, synthesis = bases(graph, halves, g.frame_samples)
     spectrum = graph.op("MatMul", frames, analysis)  # (B, N, 2F)
     x = graph.reshape(_by_band(net, "inlet", _compressed(net, spectrum)), [-1, g.features])  # (B·N·K, D)
     for i in range(g.blocks):
@@ -63,26 +62,6 @@ def _level(net: Network, halves: str, samples: str) -> str:
     count, samples = (graph.op("Cast", n, to=FLOAT) for n in (count, samples))
     power = graph.op("Mul", power, graph.op("Div", count, samples))
     return graph.op("Sqrt", graph.op("Add", power, graph.constant(QUIETEST)))
-
-
-def _bases(net: Network, halves: str) -> tuple[str, str]:
-    """Frames times the first (frame, 2F) are spectra, and spectra times the second (2F, frame) are frames.
-
-    Counted from the width of the halves (B, N + 1, hop), so that no node has constants alone, which `graph_check`
-    refuses.
-    """
-    graph, size = net.graph, net.geometry.frame_samples
-    bins = np.arange(size // 2)
-    end = graph.op("Mul", graph.size(halves, 2), graph.constant([2]))
-    samples = graph.unsqueeze(graph.steps(end), 1)  # (frame, 1)
-    turns = graph.op("Mod", graph.op("Mul", samples, graph.constant(bins)), graph.constant([size]))
-    angle = graph.op("Mul", graph.op("Cast", turns, to=FLOAT), graph.constant(2 * math.pi / size))  # (frame, F)
-    parts = graph.op("Concat", graph.op("Cos", angle), graph.op("Neg", graph.op("Sin", angle)), axis=1)
-    half_turns = graph.op("Mul", graph.op("Cast", samples, to=FLOAT), graph.constant(math.pi / size))
-    analysis = graph.op("Mul", parts, graph.op("Sin", half_turns))  # the root of a Hann window
-    weight = np.where(bins == 0, 1 / size, 2 / size)
-    both = graph.constant(np.concatenate((weight, weight))[:, None])
-    return analysis, graph.op("Mul", graph.transpose(analysis, 1, 0), both)
 
 
 def _compressed(net: Network, spectrum: str) -> str:
@@ -129,20 +108,16 @@ def _gated_convolution(net: Network, name: str, x: str) -> str:
     kernel = graph.weight(f"{name}.conv.weight"), graph.weight(f"{name}.conv.bias")
     gate = graph.op("Conv", graph.transpose(gate, 0, 3, 1, 2), *kernel, group=g.hidden, pads=receptive_field * 2)
     gate = graph.reshape(graph.transpose(gate, 0, 2, 3, 1), [-1, g.hidden])
-    return linear(graph, f"{name}.out", graph.op("Mul", _silu(graph, gate), linear(graph, f"{name}.value", h)))
+    return linear(graph, f"{name}.out", graph.op("Mul", silu(graph, gate), linear(graph, f"{name}.value", h)))
 
 
 def _band_mixing(net: Network, name: str, x: str) -> str:
     graph, g = net.graph, net.geometry
-    h = _silu(graph, linear(graph, f"{name}.squeeze", layer_norm(graph, f"{name}.norm", x, NORM_EPS)))
+    h = silu(graph, linear(graph, f"{name}.squeeze", layer_norm(graph, f"{name}.norm", x, NORM_EPS)))
     frame = graph.reshape(h, [-1, g.bands * g.band_features])  # (B·N, K·squeezed)
     gate, value = (linear(graph, f"{name}.{part}", frame) for part in ("gate", "value"))
-    mixed = linear(graph, f"{name}.back", graph.op("Mul", _silu(graph, gate), value))
+    mixed = linear(graph, f"{name}.back", graph.op("Mul", silu(graph, gate), value))
     return linear(graph, f"{name}.out", graph.reshape(mixed, [-1, g.band_features]))
-
-
-def _silu(graph: Graph, x: str) -> str:
-    return graph.op("Mul", x, graph.op("Sigmoid", x))
 
 
 def _filtered(net: Network, filters: str, spectrum: str) -> str:
@@ -152,25 +127,14 @@ def _filtered(net: Network, filters: str, spectrum: str) -> str:
         graph.reshape(filters, [0, 0, g.bands, g.sources, g.filter_size, g.band_bins]), 0, 3, 4, 1, 2, 5
     )
     filters = graph.reshape(filters, [0, 0, 0, 0, bins])  # (B, S, outputs, N, F)
-    gate = graph.op("Sigmoid", graph.squeeze(graph.slice(filters, 0, 1, 2), 2))
-    real, imaginary = (graph.slice(filters, 1 + i * g.taps, 1 + (i + 1) * g.taps, 2) for i in range(2))
+    parts = filter_parts(graph, filters, g.taps)
     padded = graph.op("Pad", spectrum, graph.constant([0, g.taps // 2, 0] * 2))
     near = [graph.slice(padded, i, graph.op("Add", net.frames, graph.constant([i])), 1) for i in range(g.taps)]
-    stacked = graph.op("Concat", *(graph.unsqueeze(n, 1, 2) for n in near), axis=2)
-    x, y = (graph.slice(stacked, i * bins, (i + 1) * bins, 4) for i in range(2))  # (B, 1, taps, N, F)
-    parts = (
-        graph.op("Sub", graph.op("Mul", real, x), graph.op("Mul", imaginary, y)),
-        graph.op("Add", graph.op("Mul", real, y), graph.op("Mul", imaginary, x)),
-    )
-    sums = (graph.op("ReduceSum", part, graph.constant([2]), keepdims=0) for part in parts)
-    return graph.op("Concat", *(graph.op("Mul", part, gate) for part in sums), axis=3)
+    return filtered(graph, parts, near, bins)
 
 
 def _overlapped(net: Network, frames: str, samples: str) -> str:
     """Frames (B, S, N, frame) that overlap by half, added up: (B, S, T)."""
     graph, hop = net.graph, net.geometry.hop_samples
-    first, second = (graph.slice(frames, i * hop, (i + 1) * hop, 3) for i in range(2))
-    first = graph.op("Pad", first, graph.constant([0, 0, 0, 0, 0, 0, 1, 0]))
-    second = graph.op("Pad", second, graph.constant([0, 0, 1, 0, 0, 0, 0, 0]))
-    joined = graph.reshape(graph.op("Add", first, second), [0, 0, -1])  # (B, S, (N + 1)·hop)
+    joined = graph.reshape(overlapped(graph, frames, hop), [0, 0, -1])  # (B, S, (N + 1)·hop)
     return graph.slice(joined, hop, graph.op("Add", samples, graph.constant([hop])), 2)

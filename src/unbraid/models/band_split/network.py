@@ -20,41 +20,7 @@ from torch import Tensor, nn
 
 from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.band_split.layout import FLOOR, QUIETEST
-
-
-class SpectralTransform(nn.Module):
-    """Spectra of frames that overlap by half, under the root of a Hann window, and back: exact but for the last bin.
-
-    Spectra are (…, N, 2F): the real parts of F bins from 0 Hz, then their imaginary parts.
-    """
-
-    analysis_basis: Tensor
-    synthesis_basis: Tensor
-
-    def __init__(self, frame_samples: int):
-        super().__init__()
-        self.hop = frame_samples // 2
-        window = torch.hann_window(frame_samples, dtype=torch.float64).sqrt()
-        bins, samples = torch.arange(self.hop)[:, None], torch.arange(frame_samples)
-        angle = 2 * math.pi / frame_samples * (bins * samples % frame_samples).double()  # (F, frame)
-        basis = torch.cat((angle.cos(), -angle.sin())) * window  # (2F, frame)
-        weight = torch.full((self.hop, 1), 2 / frame_samples, dtype=torch.float64)
-        weight[0] = 1 / frame_samples
-        self.register_buffer("analysis_basis", basis.float().T.contiguous(), persistent=False)
-        self.register_buffer("synthesis_basis", (basis * weight.repeat(2, 1)).float(), persistent=False)
-
-    def forward(self, audio: Tensor) -> Tensor:
-        """(B, T) -> (B, N, 2F), N = ⌈T / hop⌉ + 1."""
-        samples = audio.shape[-1]
-        padded = F.pad(audio, (self.hop, self.hop + -samples % self.hop))
-        halves = padded.view(len(audio), -1, self.hop)  # (B, N + 1, hop)
-        return torch.cat((halves[:, :-1], halves[:, 1:]), -1) @ self.analysis_basis
-
-    def inverse(self, spectra: Tensor, samples: int) -> Tensor:
-        """(…, N, 2F) -> (…, T)."""
-        first, second = (spectra @ self.synthesis_basis).chunk(2, -1)  # (…, N, hop) twice
-        halves = F.pad(first, (0, 0, 0, 1)) + F.pad(second, (0, 0, 1, 0))
-        return halves.flatten(-2)[..., self.hop : self.hop + samples]
+from unbraid.models.layers.spectrum import SpectralTransform
 
 
 class BandLinear(nn.Module):

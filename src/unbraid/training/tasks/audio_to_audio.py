@@ -89,6 +89,13 @@ class AudioData(Data):
     noise_dev: str = "dev"  # split of the noises
     dev_snr_db: tuple[float, float] = (0.0, 10.0)  # drawn anew for each mixture, from its name
 
+    def dev_noise(self) -> AddedNoise:
+        """The noise of dev mixtures, the same in every run."""
+        noises = find_noises(
+            Path(self.noise or self.folder), self.noise_dev, Wanted(sources=1, sample_rate=self.sample_rate)
+        )
+        return AddedNoise(tuple(noises), *self.dev_snr_db)
+
 
 @dataclass(frozen=True)
 class MelFrames:
@@ -170,16 +177,13 @@ class AudioToAudio(TransformerTask):
 
     def dev_data(self) -> FixedMixtures:
         """The mixtures of the dev split, with the same noise in every run."""
-        data = self.data
         if self.mixing.noise_probability:
-            folder = Path(data.noise or data.folder)
-            noises = find_noises(folder, data.noise_dev, Wanted(sources=1, sample_rate=data.sample_rate))
-            return self._voices.dev_data(AddedNoise(tuple(noises), *data.dev_snr_db))
+            return self._voices.dev_data(self.data.dev_noise())
         clean = self._voices.dev_data()
         makes_voices = (self.model.source, self.model.target) == ("spectrogram", "waveform")
         if not makes_voices and not any(mixture.mixture or mixture.noise for mixture in clean.recordings):
             raise UsageError(
-                f"The voices of {data.folder} have no noise that could be taken away; set "
+                f"The voices of {self.data.folder} have no noise that could be taken away; set "
                 "mixing.noise_probability=1 and data.noise=FOLDER."
             )
         return clean
