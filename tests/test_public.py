@@ -12,6 +12,7 @@ PUBLIC = [
     "Cancelled",
     "ChecksumError",
     "DownloadError",
+    "LiveSeparator",
     "ModelError",
     "ModelNotFound",
     "Options",

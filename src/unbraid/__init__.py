@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from unbraid.tasks.api import enhance, phonemize, separate, synthesize, transcribe
+    from unbraid.tasks.live import LiveSeparator
     from unbraid.tasks.separation.options import Options
     from unbraid.tasks.separation.separator import Separator
     from unbraid.tasks.synthesis.phonemizer import Phonemizer
@@ -48,6 +49,7 @@ __all__ = [
     "Cancelled",
     "ChecksumError",
     "DownloadError",
+    "LiveSeparator",
     "ModelError",
     "ModelNotFound",
     "Options",
@@ -70,6 +72,7 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(("enhance", "phonemize", "separate", "synthesize", "transcribe"), "unbraid.tasks.api"),
+    "LiveSeparator": "unbraid.tasks.live",
     "Options": "unbraid.tasks.separation.options",
     "ReadOptions": "unbraid.audio.options",
     "Phonemizer": "unbraid.tasks.synthesis.phonemizer",

@@ -132,10 +132,11 @@ def _cells(entry: "ListedModel") -> tuple[str, ...]:
     gains = {what: value for what, value in entry.scores.items() if "improvement" in what}
     shown = [f"{value:g} {what}" for what, value in (gains or entry.scores).items()]
     more = len(shown) - _MANY_SCORES
+    late = f", {1000 * entry.latency_seconds:.0f} ms late" if entry.latency_seconds is not None else ""
     return (
         entry.name,
         _WHERE[entry.where],
-        ", ".join(entry.stems) or entry.writes,
+        (", ".join(entry.stems) or entry.writes) + late,
         f"{entry.sample_rate / 1000:g} kHz" if entry.sample_rate else "",
         f"{entry.bytes / 1e6:.1f} MB",
         entry.licence,

@@ -9,3 +9,4 @@ DEFAULTS: dict[Task, str] = {
     "phonemes": "g2p",
     "acoustic model": "speak",  # which no release has yet; users train it
 }
+LIVE = "denoise-live"  # the causal one

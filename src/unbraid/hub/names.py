@@ -42,6 +42,7 @@ class ListedModel:
     scores: dict[str, float]
     folder: Path | None = None  # None: not on this machine
     writes: str = "text"  # stems, text, spectrogram or waveform
+    latency_seconds: float | None = None  # of a causal model
 
 
 def resolve(name: str | os.PathLike[str]) -> Path:
@@ -275,4 +276,5 @@ def _entry(
     about: ModelSpec | Published, where: Place, size: int, folder: Path | None = None, writes: str = "text"
 ) -> ListedModel:
     facts = (about.name, where, about.family, about.licence, size, about.stems, about.sample_rate, about.scores)
-    return ListedModel(*facts, folder=folder, writes=writes)
+    latency = about.latency_seconds if isinstance(about, ModelSpec) else None
+    return ListedModel(*facts, folder=folder, writes=writes, latency_seconds=latency)

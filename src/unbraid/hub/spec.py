@@ -138,6 +138,12 @@ class ModelSpec:
         """What the model is for."""
         return self.geometry.task
 
+    @property
+    def latency_seconds(self) -> float | None:
+        """How much later than its input the output of a causal model can come; None for models that look ahead."""
+        samples = self.geometry.latency_samples
+        return None if samples is None else samples / self.sample_rate
+
     def to_json(self) -> str:
         """The text of spec.json."""
         return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"

@@ -85,6 +85,8 @@ def check_options(spec: ModelSpec, options: Options) -> None:
     elif options.wiener or exponent is not None:
         what = "The Wiener filter is" if options.wiener else "Exponents of masks are"
         raise UsageError(f"{what} for music models; {spec.name} is a {spec.family}.")
+    if spec.latency_seconds is not None and (options.window_seconds, options.overlap_seconds) != (None, None):
+        raise UsageError(f"{spec.name} is causal and has no windows; leave their length and overlap out.")
     if spec.windows:
         seconds, overlap = windows_of(spec, options)
         if not 0 <= overlap <= seconds / 2:

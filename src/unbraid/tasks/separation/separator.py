@@ -23,12 +23,14 @@ from unbraid.dsp.mixture_consistency import shared
 from unbraid.errors import AudioError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
+from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.family import FAMILIES
 from unbraid.runtime import Engine, Executor
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import EnhancerExecutor
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
+from unbraid.tasks.separation.causal import causal_stems
 from unbraid.tasks.separation.counted import WORK, counted_voices
 from unbraid.tasks.separation.fronts import (
     SpectrogramFront,
@@ -225,6 +227,8 @@ class Separator(LoadedModel):
             stems = music_stems(music, lambda: (as_pairs(block) for block in open_blocks()))
             channels = self.output_channels(track.channels)
             return (from_pairs(block, channels) for block in stems)
+        if isinstance(geometry, CausalLSTMConfig):
+            return causal_stems(self._executor, geometry, open_blocks())
         speech = self._speech()
         if self.options.raw:
             known = None if track.frames is None else track.frames / track.sample_rate
