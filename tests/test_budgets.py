@@ -29,6 +29,7 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/evaluate.py: evaluate",
         "cli/data.py: render",
         "cli/attention.py: attention",
+        "cli/live.py: live",
     ),
     "as above",
 ) | {"tasks/attention.py: attention_maps": "the excerpt of a file is start, duration and track, as everywhere"}

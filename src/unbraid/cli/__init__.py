@@ -13,6 +13,7 @@ from unbraid.cli.enhance import enhance
 from unbraid.cli.evaluate import evaluate
 from unbraid.cli.export import export
 from unbraid.cli.group import Commands
+from unbraid.cli.live import live
 from unbraid.cli.models import models
 from unbraid.cli.phonemize import phonemize
 from unbraid.cli.separate import separate
@@ -48,7 +49,7 @@ def _unbraid(
     """Separate recordings without a deep-learning framework: voices of speech, stems of music."""
 
 
-for command in (separate, enhance, transcribe, phonemize, synthesize, train, export, evaluate, attention, doctor):
+for command in (separate, enhance, live, transcribe, phonemize, synthesize, train, export, evaluate, attention, doctor):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
