@@ -39,7 +39,7 @@ PUBLISHED = {
 }
 SPLEETER = {"spleeter-2stems": 2, "spleeter-4stems": 4, "spleeter-5stems": 5}
 MUSIC = {"music-2": 2, "music-4": 4, "music-5": 5}
-LIVE = ("denoise-live",)
+LIVE = ("denoise-live", "speech-live")
 DIGITS = ("digits", "digits-wave")
 SOUNDS = ("denoise", "denoise-spectrogram", "denoise-to-spectrogram", "vocoder", "vocoder-16k")
 VOICES = sorted(PUBLISHED.keys() | {"speech", "speech-2", "speech-3", "conv-tasnet-2"})
@@ -257,3 +257,15 @@ def test_two_steps(name: str, corpus: Path, tmp_path: Path) -> None:
     line = two_steps(file, changes, tmp_path / "run")
     assert -60 < float(line["train_loss"]) < 60
     assert -60 < float(line["dev_si_sdri"]) < 60
+
+
+def test_a_live_model_for_two_voices_may_start_from_one_for_one() -> None:
+    """The first source's filters are taken; those of the second are its own."""
+    one, two = (read_recipe(FOLDER / f"{name}.toml").task for name in LIVE)
+    first, second = one.network(), two.network()
+    kept = second.state_dict()["outlet.bias"].chunk(2)[1].clone()
+    two.start(second, {"model": first.state_dict()}, "best.pt")
+    for name, tensor in first.state_dict().items():
+        torch.testing.assert_close(second.state_dict()[name][: len(tensor)], tensor)
+    torch.testing.assert_close(second.state_dict()["outlet.bias"].chunk(2)[1], kept)
+    assert two.record() == {"sample_rate": 8000, "level": "own", "silent_outputs": False}

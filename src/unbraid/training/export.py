@@ -188,7 +188,8 @@ def example_inputs(geometry: Config, graph: str) -> dict[str, np.ndarray]:
         elif name in expected.integers:
             inputs[name] = random.integers(1, LEAST_SYMBOLS, shape)
         else:
-            inputs[name] = random.uniform(0 if name == "magnitude" else -1, 1, shape).astype(np.float32)
+            least = 0 if name in ("magnitude", "state") else -1  # a state holds powers, too
+            inputs[name] = random.uniform(least, 1, shape).astype(np.float32)
     return inputs
 
 

@@ -2,8 +2,9 @@
 mixtures have noise, too, where training has it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from unbraid.corpora.noise import AddedNoise
 from unbraid.models.causal_lstm.config import CausalLSTMConfig
@@ -17,6 +18,7 @@ class Live(Speech):
     """The task (see task.py): mixture (B, T) -> voices (B, S, T), trained on whole crops."""
 
     fixed: ClassVar[tuple[str, ...]] = (*Speech.fixed, "data.noise_dev", "data.dev_snr_db")
+    per_source: ClassVar[Mapping[str, int]] = {"outlet.": 0}
 
     model: CausalLSTMConfig
     data: AudioData
@@ -25,3 +27,7 @@ class Live(Speech):
     def dev_data(self, noise: AddedNoise | None = None) -> FixedMixtures:
         """The mixtures of the dev split, with the same noise in every run."""
         return super().dev_data(noise or (self.data.dev_noise() if self.mixing.noise_probability else None))
+
+    def record(self) -> dict[str, Any]:
+        """As of speech separation, but nobody counts the voices of a stream, which takes the whole recording."""
+        return super().record() | {"silent_outputs": False}
