@@ -36,8 +36,9 @@ def expected(model: Path, x: np.ndarray, rate: int = 8000) -> np.ndarray:
     return stems.reshape(-1, x.shape[1])
 
 
-@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (16000, 2)])
-def test_a_wav_pipe_gives_a_wav_as_long(unbraid_command, model, rate, channels):
+@pytest.mark.parametrize(("rate", "channels", "at_once"), [(8000, 1, 1 << 16), (16000, 2, 1 << 16), (8000, 2, 37)])
+def test_a_wav_pipe_gives_a_wav_as_long(unbraid_command, model, monkeypatch, rate, channels, at_once):
+    monkeypatch.setattr("unbraid.cli.live_streams.PIPE_BYTES", at_once)  # a recorder gives few bytes at a time
     x = np.round(noise(channels, 5000) * 3000) / 32768
     outcome = unbraid_command("live", "-", "-m", model, stdin=wav(x, rate))
     assert (outcome.code, outcome.err) == (0, "")

@@ -58,7 +58,8 @@ class LiveRequest:
         if self.stem is not None:
             at = live.stems.index(self.stem)
             stems = stems[at : at + 1]
-        return stems.reshape(-1, stems.shape[-1])
+        sources, channels, samples = stems.shape
+        return stems.reshape(sources * channels, samples)
 
     def outputs(self, live: LiveSeparator) -> int:
         """The channels of `chosen`."""

@@ -26,6 +26,12 @@ def model_card(spec: ModelSpec) -> str:
 def _purpose(spec: ModelSpec) -> tuple[str, str]:
     """What a model does, and a command that shows it."""
     reads, writes = spec.geometry.reads, spec.geometry.writes
+    if spec.latency_seconds is not None:
+        return (
+            f"{', '.join(spec.stems)} from a mixture as it is heard, {1000 * spec.latency_seconds:g} ms late, "
+            f"at {spec.sample_rate} Hz.",
+            f"live -m {spec.name}",
+        )
     if writes == "stems":
         return (
             f"{', '.join(spec.stems)} from a mixture, at {spec.sample_rate} Hz.",
