@@ -119,7 +119,7 @@ class FakeStream:
     def write(self, block: np.ndarray) -> bool:
         assert block.flags.c_contiguous
         self.played.append(block)
-        return False
+        return len(self.played) == 1
 
     def close(self, ignore_errors: bool) -> None:
         self.closed = True
@@ -155,7 +155,7 @@ def test_microphone_to_speakers_until_ctrl_c(unbraid_command, model, devices):
     assert outcome.code == 0
     assert outcome.errors == [
         "tiny-live is live, 33 ms late, the devices' share included; Ctrl-C stops it.",
-        "warning: 1 blocks were lost, as this computer was too busy.",
+        "warning: the sound broke off once, as this computer was too busy.",
     ]
     (stream,) = streams
     assert stream.closed

@@ -152,7 +152,7 @@ def test_nothing_grows() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"sample_rate": 3000}, "Live audio has 4000 to 384000 Hz, not 3000; resample it."),
+        ({"sample_rate": 3000}, "Live audio has 4000 to 192000 Hz, not 3000; resample it."),
         ({"channels": 0}, "Live audio has 1 to 32 channels, not 0."),
     ],
 )

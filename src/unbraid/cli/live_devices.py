@@ -25,21 +25,23 @@ def run_devices(request: LiveRequest) -> None:
     rate = request.rate or default_rate(sound, request.devices)
     with request.open(rate, request.channels, delayed=True) as live, open_stream(sound, request, live) as stream:
         if not request.quiet:
-            late = 1000 * (live.latency_seconds + sum(stream.latency))
-            notice(f"{live.spec.name} is live, {late:.0f} ms late, the devices' share included; Ctrl-C stops it.")
-        losses = 0
+            delay = 1000 * (live.latency_seconds + sum(stream.latency))
+            notice(f"{live.spec.name} is live, {delay:.0f} ms late, the devices' share included; Ctrl-C stops it.")
+        losses, blocks = 0, 0
         try:
             with until_interrupted():
                 while True:
                     block, lost = stream.read(stream.blocksize)
-                    losses += bool(lost)
                     made = request.chosen(live, pushed(live, block.T))
-                    losses += bool(stream.write(np.ascontiguousarray(made.T)))
+                    late = stream.write(np.ascontiguousarray(made.T))
+                    losses += bool(lost) + bool(late and blocks)  # the first one is always late
+                    blocks += 1
         except sound.PortAudioError as error:
             raise AudioError(f"The microphone or the speakers are gone ({_told(error)}); plug them in again.") from None
         tell_repaired(live.repaired_samples)
         if losses:
-            notice(f"warning: {losses} blocks were lost, as this computer was too busy.")
+            times = "once" if losses == 1 else f"{losses} times"
+            notice(f"warning: the sound broke off {times}, as this computer was too busy.")
 
 
 def load_sounddevice() -> Any:

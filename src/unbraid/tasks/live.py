@@ -26,7 +26,7 @@ from unbraid.runtime import Engine, Executor
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.separation.causal import CausalStream
 
-LEAST_RATE, MOST_RATE = 4000, 384_000  # Hz
+LEAST_RATE, MOST_RATE = 4000, 192_000  # Hz
 MOST_CHANNELS = 32
 
 
