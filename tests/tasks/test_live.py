@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine_fakes import LIVE, live_spec, noise, speech_spec, write_model
+from engine_fakes import LIVE, live_spec, noise, snr, speech_spec, write_model
+from unbraid.audio import read
 from unbraid.errors import AudioError, UsageError
 from unbraid.tasks.live import LiveSeparator
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 HOP = LIVE.hop_samples
 RATES = [8000, 16000, 44100, 48000, 7999, 4000]
 
@@ -196,3 +198,15 @@ def test_one_source_has_a_residual_and_a_strength(tmp_path: Path) -> None:
         stems = separator(x, 8000)
     assert list(stems) == ["speech", "residual"]
     np.testing.assert_allclose(stems["speech"], x, atol=1e-6)
+
+
+def test_the_model_in_the_package_leaves_a_voice_and_takes_hiss() -> None:
+    voice, rate = read(EXAMPLES / "voices_ref1.flac")
+    hiss = 0.01 * noise(1, 4 * 8000, seed=3) / noise(1, 4 * 8000, seed=3).std()
+    with LiveSeparator(sample_rate=rate, delayed=False) as live:
+        assert live.spec.latency_seconds == 0.032
+        assert live.stems == ("speech",)
+        assert snr(voice, through(live, voice, [480])[0]) > 12
+    with LiveSeparator(delayed=False) as live:
+        left = through(live, hiss, [128])[0, :, 16000:]
+    assert np.std(left) < 0.1 * np.std(hiss)
