@@ -40,7 +40,8 @@ def put(parent: Path, name: str) -> Path:
 def test_catalogue_is_complete() -> None:
     published = catalogue().published
     assert catalogue().packaged == (
-        "speech", "speech-2", "speech-3", "music-4", "music-2", "music-5", "g2p", "digits", "denoise", "denoise-live"
+        "speech", "speech-2", "speech-3", "music-4", "music-2", "music-5", "g2p", "digits", "denoise", "denoise-live",
+        "speech-live"
     )  # fmt: skip
     assert sum(entry.source == "speechbrain" for entry in published.values()) == 11
     assert [name for name in published if name.startswith("spleeter:")] == [
