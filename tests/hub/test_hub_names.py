@@ -40,7 +40,7 @@ def put(parent: Path, name: str) -> Path:
 def test_catalogue_is_complete() -> None:
     published = catalogue().published
     assert catalogue().packaged == (
-        "speech", "speech-2", "speech-3", "music-4", "music-2", "music-5", "g2p", "digits", "denoise", "denoise-live",
+        "speech", "speech-2", "music-4", "music-2", "music-5", "g2p", "digits", "denoise", "denoise-live",
         "speech-live"
     )  # fmt: skip
     assert sum(entry.source == "speechbrain" for entry in published.values()) == 11
@@ -95,10 +95,16 @@ def test_absent_published_model_is_not_fetched_but_explained() -> None:
     assert str(error.value) == message
 
 
+def test_a_name_of_an_earlier_release_stands_for_the_model_in_its_place() -> None:
+    assert hub.resolve("speech-3") == hub.resolve("speech")
+    with pytest.raises(UsageError, match="knows already"):
+        check_import_name("speech-3")
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("speach-2", "did you mean speech-2 or speech-3 or speech? "),
+        ("speach-2", "did you mean speech-2 or speech or speech-live? "),
         ("spleeter:4stems-16khz", "did you mean spleeter:4stems-16kHz or "),
         ("sepformer-wsj02mix", "did you mean speechbrain/sepformer-wsj02mix or "),
         ("zzz", ""),

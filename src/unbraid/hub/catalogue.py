@@ -45,6 +45,7 @@ class Catalogue:
 
     packaged: tuple[str, ...] = ()
     published: dict[str, Published] = field(default_factory=dict)
+    replaced: dict[str, str] = field(default_factory=dict)  # models of earlier releases, and those in their place
 
     def names(self) -> list[str]:
         """All of them, packaged first."""
@@ -56,7 +57,7 @@ def catalogue() -> Catalogue:
     """The catalogue that ships with the package."""
     data = json.loads((ASSETS / "catalogue.json").read_text(encoding="utf-8"))
     entries = [Published(**{**entry, "stems": tuple(entry["stems"])}) for entry in data["published"]]
-    return Catalogue(tuple(data["packaged"]), {entry.name: entry for entry in entries})
+    return Catalogue(tuple(data["packaged"]), {entry.name: entry for entry in entries}, data["replaced"])
 
 
 def folder_name(name: str) -> str:
@@ -70,7 +71,7 @@ def check_import_name(name: str) -> None:
     Raises:
         UsageError: the name is a published or packaged one, has the form of one, or does not suit every file system.
     """
-    if name.lower() in (known.lower() for known in catalogue().names()):
+    if name.lower() in (known.lower() for known in (*catalogue().names(), *catalogue().replaced)):
         raise UsageError(f"{name!r} is the name of a model that unbraid knows already; choose another name.")
     if "/" in name or ":" in name:
         raise UsageError(

@@ -48,6 +48,8 @@ class ListedModel:
 def resolve(name: str | os.PathLike[str]) -> Path:
     """The folder of a model: packaged, then pulled or imported, then a folder at that path.
 
+    A model of an earlier release that was replaced stands for the one in its place.
+
     Raises:
         UsageError: this is neither a name nor a path.
         ModelNotFound: there is none; the message says how to get a published one, or which names are similar.
@@ -56,6 +58,7 @@ def resolve(name: str | os.PathLike[str]) -> Path:
         raise UsageError(f"A model is a name that `unbraid models` lists, or the path of a folder, not {name!r}.")
     if not isinstance(name, str):
         return _model_folder(Path(name))
+    name = catalogue().replaced.get(name, name)
     if folder := _present(name):
         return folder
     if name in catalogue().published:
