@@ -43,7 +43,7 @@ def test_catalogue_is_complete() -> None:
     published = catalogue().published
     assert catalogue().packaged == (
         "speech", "speech-2", "music-4", "music-2", "music-5", "g2p", "digits", "denoise", "denoise-live",
-        "speech-live"
+        "speech-live", "voice",
     )  # fmt: skip
     assert sum(entry.source == "speechbrain" for entry in published.values()) == 12
     assert [name for name in published if name.startswith("spleeter:")] == [

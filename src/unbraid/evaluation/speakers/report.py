@@ -33,7 +33,7 @@ def report(evaluation: SpeakerEvaluation, setting: Setting) -> Report:
     if len(trials.across) < len(trials.same):
         notes.append(
             f"{len(trials.same) - len(trials.across)} of {len(trials.same)} trials of the same speaker are pieces of "
-            "one recording, which are easier"
+            "one recording; the second line leaves these out"
         )
     values = {
         **setting.as_json(evaluation.failures),

@@ -6,8 +6,8 @@ and the direction of class k, the right class is told by the angle θ + m, which
     loss = cross entropy of  s cos(θ_k + m [k is right])
 
 Dev score: every pair of dev pieces is a trial, of the same speaker or not; the share of trials that are decided right
-at the threshold where both errors are equally frequent. Most dev speakers have one recording, so that pieces of the
-same speaker are pieces of the same recording: the score compares networks, and is better than one across recordings.
+at the threshold where both errors are equally frequent. Of a speaker with one recording, these are pieces of the same
+recording: the score compares networks, and is better than one across recordings.
 """
 
 import dataclasses
