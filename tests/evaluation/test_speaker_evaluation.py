@@ -84,6 +84,16 @@ def test_pieces_are_the_same_in_every_run_and_from_all_recordings(corpus: Path) 
         np.testing.assert_array_equal(one.audio, two.audio)
 
 
+def test_of_a_long_recording_the_beginning_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from unbraid.evaluation.speakers import trials
+
+    soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 60 * RATE), RATE)
+    read, seen = trials.read_clip, []
+    monkeypatch.setattr(trials, "read_clip", lambda clip, rate: seen.append(clip) or read(clip, rate))
+    assert len(drawn_pieces(Speaker("anna", (Clip(tmp_path / "long.wav"),)), RATE)) == 10
+    assert [clip.seconds for clip in seen] == [40]
+
+
 def test_silence_and_scraps_are_no_pieces(tmp_path: Path) -> None:
     sound = np.random.default_rng(0).normal(0, 0.1, 30 * RATE)
     sound[4 * RATE :] = 0

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.corpora import Clip, read_clip
+from unbraid.corpora.mixtures import read_head
 from unbraid.errors import AudioError
 from unbraid.evaluation.run import Evaluation, TimedResult, timed
 from unbraid.evaluation.speakers.scoring import Verification, verification
@@ -103,7 +104,10 @@ def drawn_pieces(speaker: Speaker, sample_rate: int) -> list[Piece]:
 
 
 def _cut(clip: Clip, sample_rate: int, random: np.random.Generator) -> list[Piece]:
-    """A recording in pieces of random lengths, silent ones left out."""
+    """The beginning of a recording in pieces of random lengths, silent ones left out."""
+    longest = MOST_PIECES * PIECE_SECONDS[1]
+    if read_head(clip, sample_rate).samples > longest * sample_rate:
+        clip = clip.part(0, longest)
     audio, start = read_clip(clip, sample_rate), 0
     pieces: list[Piece] = []
     peak = np.abs(audio).max(initial=0)
