@@ -20,6 +20,7 @@ PUBLIC = [
     "ReadOptions",
     "RuntimeUnavailable",
     "Separator",
+    "SpeakerEmbedder",
     "SpecError",
     "Synthesizer",
     "Transcriber",

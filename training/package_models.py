@@ -1,7 +1,7 @@
 """Put trained checkpoints into the package as its default models, float16, with licence, provenance and scores.
 
     python training/package_models.py runs/speech-2 runs/speech-3 runs/music-2 runs/music-4 runs/music-5
-    python training/package_models.py runs/g2p runs/digits runs/denoise
+    python training/package_models.py runs/g2p runs/digits runs/denoise runs/voice
     python training/package_models.py training/campaigns/speech
 
 A run's folder is called like its model and holds `best.pt` and `log.csv`, a campaign's `checkpoint.pt` and `curve.csv`.
@@ -55,6 +55,7 @@ WORDS = (
     "without stress; for English words one by one, not for what a sentence does to them. See docs/training.md."
 )
 NOISY = SPEECH.replace("on mixtures of", "on speech of").replace("and noises", "under noises")
+CROPS = SPEECH.replace("on mixtures of", "on recordings of").replace("and noises", "under noises")
 DIGITS = (
     "Trained by the unbraid authors on the Free Spoken Digit Dataset (six speakers, CC BY-SA 4.0) and on strings of "
     "digits that `unbraid data speak --digits` had espeak-ng and flite say in some 290 voices; before, its encoder "
@@ -67,6 +68,7 @@ KINDS = {
     "music": (MUSIC, LICENCE),
     "g2p": (WORDS, "MIT"),
     "denoise": (NOISY, LICENCE),
+    "voice": (CROPS, LICENCE),
     "digits": (DIGITS, LICENCE),
 }
 

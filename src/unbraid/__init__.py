@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from unbraid.tasks.api import enhance, phonemize, separate, synthesize, transcribe
+    from unbraid.tasks.conversation.embedder import SpeakerEmbedder
     from unbraid.tasks.live import LiveSeparator
     from unbraid.tasks.separation.options import Options
     from unbraid.tasks.separation.separator import Separator
@@ -57,6 +58,7 @@ __all__ = [
     "ReadOptions",
     "RuntimeUnavailable",
     "Separator",
+    "SpeakerEmbedder",
     "SpecError",
     "Synthesizer",
     "Transcriber",
@@ -77,6 +79,7 @@ _HOMES = {
     "ReadOptions": "unbraid.audio.options",
     "Phonemizer": "unbraid.tasks.synthesis.phonemizer",
     "Separator": "unbraid.tasks.separation.separator",
+    "SpeakerEmbedder": "unbraid.tasks.conversation.embedder",
     "Synthesizer": "unbraid.tasks.synthesis.synthesizer",
     "Transcriber": "unbraid.tasks.transcription.transcriber",
 }

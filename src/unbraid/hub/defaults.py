@@ -8,5 +8,6 @@ DEFAULTS: dict[Task, str] = {
     "transcription": "digits",
     "phonemes": "g2p",
     "acoustic model": "speak",  # which no release has yet; users train it
+    "speaker embedding": "voice",
 }
 LIVE = "denoise-live"  # the causal one
