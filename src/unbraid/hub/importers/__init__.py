@@ -1,21 +1,21 @@
 """Published checkpoints, read without torch or TensorFlow.
 
 The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`) and SepFormers
-(`speechbrain`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`), Spleeter's (`spleeter`), and the Wav2Vec2 and
-HuBERT folders of transformers (`wav2vec2`).
+(`speechbrain`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`) and their copies for pyannote.audio
+(`pyannote`), Spleeter's (`spleeter`), and the Wav2Vec2 and HuBERT folders of transformers (`wav2vec2`).
 """
 
 from pathlib import Path
 
 from unbraid.errors import ModelError, ModelNotFound
-from unbraid.hub.importers import campplus, speechbrain, speechbrain_ecapa, spleeter, wav2vec2, wespeaker
+from unbraid.hub.importers import campplus, pyannote, speechbrain, speechbrain_ecapa, spleeter, wav2vec2, wespeaker
 from unbraid.hub.importers.checkpoint import Checkpoint
 
 __all__ = ["Checkpoint", "read_checkpoint"]
 
 LAYOUTS = (
     f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}) or ECAPA-TDNN ({', '.join(speechbrain_ecapa.FILES)}), a "
-    f"CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's ({', '.join(wespeaker.FILES)}), a "
+    f"CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's ({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a "
     f"Spleeter model ({spleeter.LAYOUT}) or a Wav2Vec2 or HuBERT with a CTC head ({wav2vec2.FILES})"
 )
 
@@ -29,7 +29,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     """
     if not folder.is_dir():
         raise ModelNotFound(f"{folder} is not a folder; expected one that holds {LAYOUTS}.")
-    for layout in (speechbrain_ecapa, speechbrain, campplus, wespeaker, spleeter, wav2vec2):
+    for layout in (speechbrain_ecapa, speechbrain, campplus, wespeaker, pyannote, spleeter, wav2vec2):
         if layout.is_checkpoint(folder):
             checkpoint: Checkpoint = layout.read_checkpoint(folder, name)
             return checkpoint

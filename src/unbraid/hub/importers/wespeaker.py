@@ -52,27 +52,51 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     if (kind := settings.get("model")) not in MODELS:
         raise settings.misfit("model", kind, " or ".join(MODELS))
     settings.within(settings.get("model_args")).require(NETWORK_RULES)
+    data = settings.within(settings.get("dataset_args"))
+    data.require(SOUND_RULES)
+    rate, official = data.positive("resample_rate", SAMPLE_RATE), name.startswith("Wespeaker/")
     path = folder / WEIGHTS
-    found = {k: v for k, v in read_state_dict(path).items() if not IGNORED.fullmatch(k)}
-    config, where = _config(found, path), str(path)
-    names = published_names(config)
-    compare_shapes(shapes_of(found), published_shapes(config), where)
-    tensors = {ours: as_weight(found[theirs], theirs, where) for theirs, ours in names.items()}
-    sample_rate, mel = _sound(settings, config.bins)
-    official = name.startswith("Wespeaker/")
+    tensors, config = renamed(read_state_dict(path), path)
     spec = ModelSpec(
         name=name,
         family="speaker_resnet",
-        sample_rate=sample_rate,
+        sample_rate=rate,
         channels=1,
         stems=(),
         geometry=config,
         licence="CC BY 4.0" if official else "as stated by its publisher",
         provenance=f"A {kind} trained with WeSpeaker, imported from {name if official else folder.name}.",
         windows=WINDOWS,
-        mel=mel,
+        mel=mel_of(data.within(data.get("fbank_args")), rate, config.bins),
     )
-    return Checkpoint(dict(sorted(tensors.items())), spec)
+    return Checkpoint(tensors, spec)
+
+
+def renamed(published: dict[str, np.ndarray], path: Path) -> tuple[dict[str, np.ndarray], SpeakerResnetConfig]:
+    """The tensors of a published ResNet, from the file at PATH, under our names, and its sizes.
+
+    Raises:
+        ModelError: one is missing, extra, misshapen or not finite.
+    """
+    found = {name: tensor for name, tensor in published.items() if not IGNORED.fullmatch(name)}
+    config, where = _config(found, path), str(path)
+    compare_shapes(shapes_of(found), published_shapes(config), where)
+    tensors = {ours: as_weight(found[theirs], theirs, where) for theirs, ours in published_names(config).items()}
+    return dict(sorted(tensors.items())), config
+
+
+def mel_of(sound: Settings, sample_rate: int, bins: int) -> Mel:
+    """The spectrogram that a section of settings describes, in milliseconds.
+
+    Raises:
+        ModelError: it has another number of bands than the network reads, or its frames make no spectrogram.
+    """
+    sound.require({"num_mel_bins": (bins, bins)})
+    frame, hop = sound.positive("frame_length", FRAME_MS), sound.positive("frame_shift", HOP_MS)
+    try:
+        return Mel(sample_rate * frame // 1000, sample_rate * hop // 1000, bins)
+    except ValueError as error:
+        raise ModelError(f"{sound.path}: its frames make no spectrogram: {error}") from None
 
 
 def published_names(config: SpeakerResnetConfig) -> dict[str, str]:
@@ -89,19 +113,6 @@ def _published(name: str) -> str:
     """The published name of one of our tensors."""
     module, _, kind = name.rpartition(".")
     return f"{'seg_1' if module == 'embedding' else published_module(module)}.{kind}"
-
-
-def _sound(settings: Settings, bins: int) -> tuple[int, Mel]:
-    """The sample rate and the spectrogram."""
-    data = settings.within(settings.get("dataset_args"))
-    data.require(SOUND_RULES)
-    rate, sound = data.positive("resample_rate", SAMPLE_RATE), data.within(data.get("fbank_args"))
-    sound.require({"num_mel_bins": (bins, bins)})
-    frame, hop = sound.positive("frame_length", FRAME_MS), sound.positive("frame_shift", HOP_MS)
-    try:
-        return rate, Mel(rate * frame // 1000, rate * hop // 1000, bins)
-    except ValueError as error:
-        raise ModelError(f"{settings.path}: its frames make no spectrogram: {error}") from None
 
 
 def _config(found: dict[str, np.ndarray], path: Path) -> SpeakerResnetConfig:
