@@ -33,7 +33,7 @@ from unbraid.tasks.separation.stream import Track, resampled
 
 LEAST_SECONDS = 0.4  # of speech; less tells too little
 SILENT_RMS = 1e-4  # of a window: -80 dBFS
-BATCH = 16  # windows that the network sees at once
+BATCH = 4  # windows that the network sees at once; more take memory, not less time
 T = TypeVar("T")
 
 
