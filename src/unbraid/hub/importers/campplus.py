@@ -17,7 +17,7 @@ import numpy as np
 
 from unbraid.errors import ModelError
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of, size_of
-from unbraid.hub.importers.residual import published_module
+from unbraid.hub.importers.residual import BLOCKS, blocks_of_stages, published_module
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import Mel, ModelSpec, Windows
 from unbraid.models.campplus.config import CampplusConfig
@@ -132,13 +132,7 @@ def _config(found: dict[str, np.ndarray], path: Path) -> CampplusConfig:
     def size(name: str, axis: int) -> int:
         return size_of(found, name, axis, path, "a CAM++")
 
-    def count(pattern: str) -> tuple[int, ...]:
-        """How many parts each of the numbered parts has."""
-        places = {match.groups() for name in found if (match := re.match(pattern, name))}
-        stages = sorted({int(stage) for stage, _ in places})
-        return tuple(sum(int(stage) == k for stage, _ in places) for k in stages)
-
-    front = count(r"head\.layer(\d+)\.(\d+)\.")
+    front = blocks_of_stages(found, rf"head\.{BLOCKS}")
     planes = size("head.conv1.weight", 0)
     layer = "xvector.block1.tdnnd1"
     try:
@@ -148,7 +142,7 @@ def _config(found: dict[str, np.ndarray], path: Path) -> CampplusConfig:
             front_blocks=front,
             width=size("xvector.tdnn.linear.weight", 0),
             kernel=size("xvector.tdnn.linear.weight", 2),
-            layers=count(r"xvector\.block(\d+)\.tdnnd(\d+)\."),
+            layers=blocks_of_stages(found, r"xvector\.block(\d+)\.tdnnd(\d+)\."),
             growth=size(f"{layer}.cam_layer.linear_local.weight", 0),
             bottleneck=size(f"{layer}.linear1.weight", 0),
             block_kernel=size(f"{layer}.cam_layer.linear_local.weight", 2),

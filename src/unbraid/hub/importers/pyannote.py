@@ -31,7 +31,7 @@ RULES: Rules = {  # setting: (the peer's default, what our network has)
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether the folder looks like one of these; transformers' have a config.json."""
-    return (folder / SETTINGS).exists() and (folder / WEIGHTS).exists()
+    return (folder / SETTINGS).exists() and (folder / WEIGHTS).exists() and not (folder / "config.json").exists()
 
 
 def read_checkpoint(folder: Path, name: str) -> Checkpoint:

@@ -14,7 +14,7 @@ import numpy as np
 from unbraid.errors import ModelError
 from unbraid.files.plain_yaml import read_yaml
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of, size_of
-from unbraid.hub.importers.residual import published_module
+from unbraid.hub.importers.residual import blocks_of_stages, published_module
 from unbraid.hub.importers.settings import Rules, Settings, read_settings
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import Mel, ModelSpec, Windows
@@ -122,13 +122,11 @@ def _config(found: dict[str, np.ndarray], path: Path) -> SpeakerResnetConfig:
         return size_of(found, name, axis, path, "a ResNet of WeSpeaker's")
 
     planes = size("conv1.weight", 0)
-    places = {match.groups() for name in found if (match := re.match(r"layer(\d+)\.(\d+)\.", name))}
-    stages = sorted({int(stage) for stage, _ in places})
     try:
         return SpeakerResnetConfig(
             bins=size("seg_1.weight", 1) // (2 * planes),
             planes=planes,
-            blocks=tuple(sum(int(stage) == k for stage, _ in places) for k in stages),
+            blocks=blocks_of_stages(found),
             features=size("seg_1.weight", 0),
         )
     except ValueError as error:
