@@ -137,6 +137,20 @@ def test_unknown_name_is_answered_with_similar_ones(name: str, hint: str, tmp_pa
     assert text.endswith("`unbraid models` lists them all.")
 
 
+@pytest.mark.parametrize("file", ["avg_model.pt", "campplus_voxceleb.bin", "embedding_model.ckpt"])
+def test_checkpoints_of_speaker_embeddings_are_known_as_such(file: str, tmp_path: Path) -> None:
+    (tmp_path / file).touch()
+    with pytest.raises(ModelNotFound, match="is a published checkpoint; `unbraid models import"):
+        hub.resolve(tmp_path)
+
+
+def test_published_models_say_what_they_give(cache: Path) -> None:
+    gives = {entry.name: entry.writes for entry in hub.entries()}
+    assert (gives[PINNED], gives[SPLEETER]) == ("stems", "stems")
+    assert gives["facebook/wav2vec2-base-960h"] == "text"
+    assert gives["funasr/campplus"] == gives["speechbrain/spkrec-ecapa-voxceleb"] == "embedding"
+
+
 def test_folders_that_are_not_models_are_explained(tmp_path: Path) -> None:
     (tmp_path / "model.index").touch()
     (tmp_path / "empty").mkdir()
