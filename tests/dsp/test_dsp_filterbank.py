@@ -1,9 +1,12 @@
-"""Log-mel spectrograms for embeddings: filters in front of the microphone are gone, and SpeechBrain's levels are dB."""
+"""Log-mel spectrograms for embeddings: filters in front of the microphone are gone, and toolkits' levels are theirs."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
-from unbraid.dsp.filterbank import FILTERBANKS, centred_levels, speechbrain_levels
+from unbraid.dsp.filterbank import FILTERBANKS, centred_levels, hamming_levels, povey_levels, speechbrain_levels
 from unbraid.dsp.framing import Mel
 
 MEL = Mel(400, 160, 24)
@@ -55,3 +58,29 @@ def test_a_tone_lies_in_the_band_of_its_frequency() -> None:
     mel = 2595 * np.log10(1 + np.array([1000, 8000]) / 700)
     assert levels.argmax() == round(mel[0] / mel[1] * 25) - 1
     assert speechbrain_levels(2 * tone, MEL, RATE)[50].max() - levels.max() == pytest.approx(6.02, abs=0.01)
+
+
+@pytest.mark.parametrize(("filterbank", "golden"), [("3d-speaker", "3d_speaker"), ("wespeaker", "wespeaker")])
+def test_levels_are_those_of_kaldi(filterbank: str, golden: str, goldens: Path) -> None:
+    """Of kaldi-native-fbank, which computes in float32; the input rises from -70 dB."""
+    io = safetensors.numpy.load_file(goldens / golden / "io.safetensors")
+    found = FILTERBANKS[filterbank](io["audio"], Mel(400, 160, 16), RATE)
+    np.testing.assert_allclose(found, io["levels"], atol=1e-4)
+
+
+def test_kaldis_frames_are_whole_and_have_no_mean() -> None:
+    assert povey_levels(hiss(400), MEL, RATE).shape == (1, 24)
+    assert povey_levels(hiss(719), MEL, RATE).shape == (2, 24)
+    assert povey_levels(hiss(720), MEL, RATE).shape == (3, 24)
+    np.testing.assert_allclose(hamming_levels(hiss() + 0.5, MEL, RATE), hamming_levels(hiss(), MEL, RATE), atol=1e-3)
+
+
+def test_kaldis_levels_are_logarithms_of_powers_with_a_floor() -> None:
+    """Half the amplitude is 2 ln 2 less; 16-bit samples are 30 ln 2 more, but for the window."""
+    sound = hiss()
+    np.testing.assert_allclose(
+        povey_levels(sound, MEL, RATE) - povey_levels(sound / 2, MEL, RATE), 2 * np.log(2), atol=1e-5
+    )
+    more = hamming_levels(sound, MEL, RATE) - povey_levels(sound, MEL, RATE)
+    assert np.median(more) == pytest.approx(30 * np.log(2), abs=0.2)
+    np.testing.assert_allclose(povey_levels(0 * sound, MEL, RATE), -23 * np.log(2), rtol=1e-6)

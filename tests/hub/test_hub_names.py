@@ -20,15 +20,23 @@ from unbraid.hub import names as hub
 from unbraid.hub.catalogue import catalogue, check_import_name, folder_name, nearest
 from unbraid.hub.folder import open_model_folder
 from unbraid.hub.importers import speechbrain_ecapa
-from unbraid.hub.publishers import COMMIT
+from unbraid.hub.publishers import COMMIT, HUB_FILES
+from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
+from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 LARGE = Wav2Vec2Config(
     features=1024, heads=16, hidden=4096, layers=24, filter_bias=True, filter_norm="layer", pre_norm=True
 )
+
+SPEAKERS = {  # family of speaker embeddings: source, sizes of the published model, files whose hashes are known
+    "ecapa": ("speechbrain", EcapaConfig(), speechbrain_ecapa.FILES),
+    "campplus": ("3d-speaker", CampplusConfig(), ("campplus_cn_common.bin",)),
+    "speaker_resnet": ("wespeaker", SpeakerResnetConfig(), ("avg_model.pt",)),
+}
 
 
 def put(parent: Path, name: str) -> Path:
@@ -62,11 +70,12 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert (entry.family, entry.sample_rate, entry.stems, entry.revision) == ("wav2vec2", 16000, (), None)
         geometry = Wav2Vec2Config() if "base" in entry.name else LARGE
         assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(geometry).values()))
-    elif entry.family == "ecapa":
-        assert (entry.source, entry.sample_rate, entry.stems) == ("speechbrain", 16000, ())
-        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(EcapaConfig()).values()))
+    elif entry.family in SPEAKERS:
+        source, geometry, pinned = SPEAKERS[entry.family]
+        assert (entry.source, entry.sample_rate, entry.stems) == (source, 16000, ())
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(geometry).values()))
         assert COMMIT.fullmatch(entry.revision or "")
-        assert entry.sha256.keys() == set(speechbrain_ecapa.FILES)
+        assert entry.sha256.keys() == set(pinned) <= set(HUB_FILES[source, entry.family])
     else:
         assert entry.sample_rate == (16000 if "16k" in entry.name else 8000)
         assert entry.stems == ("speech",) or entry.stems == tuple(f"voice{i + 1}" for i in range(len(entry.stems)))
@@ -126,6 +135,20 @@ def test_unknown_name_is_answered_with_similar_ones(name: str, hint: str, tmp_pa
     text = str(error.value)
     assert text.startswith(f"No model or folder is called {name!r}; {hint}")
     assert text.endswith("`unbraid models` lists them all.")
+
+
+@pytest.mark.parametrize("file", ["avg_model.pt", "campplus_voxceleb.bin", "embedding_model.ckpt"])
+def test_checkpoints_of_speaker_embeddings_are_known_as_such(file: str, tmp_path: Path) -> None:
+    (tmp_path / file).touch()
+    with pytest.raises(ModelNotFound, match="is a published checkpoint; `unbraid models import"):
+        hub.resolve(tmp_path)
+
+
+def test_published_models_say_what_they_give(cache: Path) -> None:
+    gives = {entry.name: entry.writes for entry in hub.entries()}
+    assert (gives[PINNED], gives[SPLEETER]) == ("stems", "stems")
+    assert gives["facebook/wav2vec2-base-960h"] == "text"
+    assert gives["funasr/campplus"] == gives["speechbrain/spkrec-ecapa-voxceleb"] == "embedding"
 
 
 def test_folders_that_are_not_models_are_explained(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """SpeakerEmbedder: any rate, channels and length come to one vector of length 1; silence and scraps are refused."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,12 @@ import soundfile
 
 from engine_fakes import noise, speech_spec, text_spec, write_model
 from unbraid import SpeakerEmbedder
+from unbraid.dsp.filterbank import centred_levels
 from unbraid.errors import AudioError, UsageError
-from voice_fakes import Bands, voice_spec
+from unbraid.models.campplus.config import CampplusConfig
+from unbraid.models.speaker_config import SpeakerConfig
+from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
+from voice_fakes import VOICE, Bands, speaker_spec, voice_spec
 
 RATE = 8000
 
@@ -54,7 +59,7 @@ def test_long_audio_is_cut_into_full_windows_in_batches() -> None:
     embedder(network)(speech(30.1), RATE)
     assert {shape[1:] for shape in network.shapes} == {(63, 10)}
     assert sum(shape[0] for shape in network.shapes) == 1 + -(-(30.1 - 1) // 0.75)
-    assert max(shape[0] for shape in network.shapes) == 16
+    assert max(shape[0] for shape in network.shapes) == 4
 
 
 def test_a_file_is_as_its_array_block_by_block(tmp_path: Path) -> None:
@@ -114,6 +119,31 @@ def test_silence_and_damage_are_refused(tmp_path: Path) -> None:
         embedder().embed([broken])
     with pytest.raises(AudioError, match=r"Piece 0 must be samples \(T,\), got shape \(1, 8000\)"):
         embedder().embed([speech(1)])
+
+
+@pytest.mark.parametrize(
+    ("config", "frames"),
+    [
+        (dataclasses.replace(VOICE, filterbank="speechbrain"), 63),
+        (CampplusConfig(bins=16, features=16), 61),
+        (SpeakerResnetConfig(bins=16, features=16), 61),
+    ],
+    ids=["speechbrain", "3d-speaker", "wespeaker"],
+)
+def test_the_config_says_which_spectrogram_the_network_reads(config: SpeakerConfig, frames: int) -> None:
+    """Kaldi's has whole frames only: 61 of 256 samples, 128 apart, in a second."""
+    network, spec = Bands(), speaker_spec(config)
+    with SpeakerEmbedder.over(network, spec) as embedder:
+        sound = speech(1)[0]
+        found = embedder.embed([sound])
+    assert network.shapes == [(1, frames, config.bins)]
+    deviations = centred_levels(sound, spec.mel, RATE, config.filterbank).std(0)
+    np.testing.assert_allclose(found[0], deviations / np.linalg.norm(deviations), atol=1e-5)
+
+
+def test_the_shortest_piece_fills_the_frames_that_the_network_needs() -> None:
+    spec = speaker_spec(dataclasses.replace(SpeakerResnetConfig(bins=32), blocks=(1,) * 6))
+    assert SpeakerEmbedder.over(Bands(), spec).least_samples == 256 + 32 * 128
 
 
 def test_other_models_are_refused(tmp_path: Path) -> None:

@@ -68,7 +68,10 @@ def pull(
 @models.command("import")
 def import_(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A SpeechBrain, Spleeter, Wav2Vec2 or HuBERT checkpoint.")
+        Path,
+        typer.Argument(
+            metavar="DIR", help="A SpeechBrain, 3D-Speaker, WeSpeaker, Spleeter, Wav2Vec2 or HuBERT checkpoint."
+        ),
     ],
     to: Annotated[str, typer.Option("--to", metavar="NAME", help="The name of the model.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a model of that name.")] = False,

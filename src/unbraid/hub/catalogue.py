@@ -26,7 +26,7 @@ class Published:
     """A model that others publish; its files become a model folder on this machine when it is pulled."""
 
     name: str
-    source: Literal["speechbrain", "spleeter", "transformers"]
+    source: Literal["speechbrain", "spleeter", "transformers", "wespeaker", "3d-speaker"]
     family: str
     sample_rate: int  # Hz
     stems: tuple[str, ...]

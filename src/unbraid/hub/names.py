@@ -17,6 +17,7 @@ from unbraid.hub import cache as store
 from unbraid.hub.catalogue import ASSETS, Published, catalogue, check_import_name, folder_name, nearest
 from unbraid.hub.download import Progress, disk_errors
 from unbraid.hub.spec import ModelSpec, read_spec
+from unbraid.models.family import FAMILIES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ class ListedModel:
     sample_rate: int  # Hz
     scores: dict[str, float]
     folder: Path | None = None  # None: not on this machine
-    writes: str = "text"  # stems, text, spectrogram or waveform
+    writes: str = "text"  # stems, text, spectrogram, waveform or embedding
     latency_seconds: float | None = None  # of a causal model
 
 
@@ -80,9 +81,9 @@ def entries() -> list[ListedModel]:
             with suppress(SpecError):
                 spec = read_spec(folder)
                 size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-                here[spec.name] = _entry(spec, where, size, folder, spec.geometry.writes)
+                here[spec.name] = _entry(spec, where, size, folder, writes=spec.geometry.writes)
     absent = (entry for name, entry in catalogue().published.items() if name not in here)
-    return [*here.values(), *(_entry(entry, "published", entry.bytes) for entry in absent)]
+    return [*here.values(), *(_entry(entry, "published", entry.bytes, writes=_writes(entry)) for entry in absent)]
 
 
 def damaged() -> dict[Path, str]:
@@ -225,6 +226,12 @@ def _as_published(spec: ModelSpec, entry: Published, provenance: str) -> ModelSp
     return replace(facts, name=entry.name, licence=entry.licence, provenance=provenance)
 
 
+def _is_checkpoint(folder: Path) -> bool:
+    from unbraid.hub.importers import is_checkpoint
+
+    return is_checkpoint(folder)
+
+
 def _read_checkpoint(folder: Path, name: str) -> "Checkpoint":
     from unbraid.hub.importers import read_checkpoint
 
@@ -263,7 +270,7 @@ def _model_folder(path: Path) -> Path:
         raise ModelNotFound(f"{path} does not exist; give a model folder, or a name that `unbraid models` lists.")
     if not path.is_dir():
         raise ModelNotFound(f"{path} is not a folder; give a model folder, or a name that `unbraid models` lists.")
-    if any((path / file).exists() for file in ("hyperparams.yaml", "config.json")) or any(path.glob("*.index")):
+    if _is_checkpoint(path):
         raise ModelNotFound(f"{path} is a published checkpoint; `unbraid models import {path} --to NAME` converts it.")
     raise ModelNotFound(f"{path} is not a model folder: it has no spec.json.")
 
@@ -275,8 +282,13 @@ def _unknown(name: str) -> ModelNotFound:
     return ModelNotFound(f"No model or folder is called {name!r}; {hint}`unbraid models` lists them all.")
 
 
+def _writes(entry: Published) -> str:
+    """What a published model writes: the same for all sizes of its family."""
+    return FAMILIES[entry.family].config_type()().writes
+
+
 def _entry(
-    about: ModelSpec | Published, where: Place, size: int, folder: Path | None = None, writes: str = "text"
+    about: ModelSpec | Published, where: Place, size: int, folder: Path | None = None, *, writes: str
 ) -> ListedModel:
     facts = (about.name, where, about.family, about.licence, size, about.stems, about.sample_rate, about.scores)
     latency = about.latency_seconds if isinstance(about, ModelSpec) else None

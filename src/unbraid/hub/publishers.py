@@ -1,10 +1,10 @@
 """Publishers of models: the files of a model are downloaded into a folder in the publisher's layout.
 
-SpeechBrain's models and those for transformers are on the Hugging Face hub. They are fetched at the commit that the
-catalogue pins; without one, the commit of `main` is asked for once, fetched and recorded. `huggingface_hub` finds the
-user's token, endpoint (HF_ENDPOINT) and cache (HF_HOME). Files are fetched by `download`, because the hub's own
-downloader cannot resume after the program was stopped. Spleeter's models are archives of a GitHub release, whose
-`checksum.json` must agree with the hash in our catalogue.
+All but Spleeter's models are on the Hugging Face hub. They are fetched at the commit that the catalogue pins; without
+one, the commit of `main` is asked for once, fetched and recorded. `huggingface_hub` finds the user's token, endpoint
+(HF_ENDPOINT) and cache (HF_HOME). Files are fetched by `download`, because the hub's own downloader cannot resume after
+the program was stopped. Spleeter's models are archives of a GitHub release, whose `checksum.json` must agree with the
+hash in our catalogue.
 """
 
 import re
@@ -31,6 +31,13 @@ SPEECHBRAIN_ECAPA_FILES = ("hyperparams.yaml", "embedding_model.ckpt")
 TRANSFORMERS_FILES = ("config.json", "preprocessor_config.json", "vocab.json")
 TRANSFORMERS_TRUNK_FILES = TRANSFORMERS_FILES[:2]  # without a head there are no symbols
 TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # one of them is enough
+HUB_FILES = {  # source and family: the files to fetch
+    ("speechbrain", "sepformer"): SPEECHBRAIN_FILES,
+    ("speechbrain", "ecapa"): SPEECHBRAIN_ECAPA_FILES,
+    ("3d-speaker", "campplus"): ("campplus_cn_common.bin",),
+    ("wespeaker", "speaker_resnet"): ("config.yaml", "avg_model.pt"),
+    ("transformers", "wav2vec2"): TRANSFORMERS_FILES,
+}
 SPLEETER_FILES = ("checkpoint", "model.index", "model.data-00000-of-00001")
 SPLEETER_RELEASE = "https://github.com/deezer/spleeter/releases/download/v1.4.0"
 
@@ -66,9 +73,7 @@ def fetch_published(entry: Published, staging: Path, progress: Progress | None) 
     """
     if entry.source == "spleeter":
         return _fetch_spleeter(entry, staging, progress)
-    ours = SPEECHBRAIN_ECAPA_FILES if entry.family == "ecapa" else SPEECHBRAIN_FILES
-    files = ours if entry.source == "speechbrain" else TRANSFORMERS_FILES
-    return _fetch_from_hub(entry, staging, progress, files)
+    return _fetch_from_hub(entry, staging, progress, HUB_FILES[entry.source, entry.family])
 
 
 def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) -> Fetched:

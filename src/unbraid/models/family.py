@@ -53,6 +53,8 @@ FAMILIES = {
     "audio_transformer": Family("unbraid.models.audio_transformer", "AudioTransformerConfig", "waveform"),
     "wav2vec2": Family("unbraid.models.wav2vec2", "Wav2Vec2Config"),
     "ecapa": Family("unbraid.models.ecapa", "EcapaConfig"),
+    "campplus": Family("unbraid.models.campplus", "CampplusConfig"),
+    "speaker_resnet": Family("unbraid.models.speaker_resnet", "SpeakerResnetConfig"),
 }
 
 

@@ -53,3 +53,14 @@ def conv(name: str, outputs: int, inputs: int, kernel: int) -> Shapes:
 def batch_norm(name: str, size: int) -> Shapes:
     """A batch norm with its running mean and variance."""
     return affine(name, size) | {f"{name}.running_mean": (size,), f"{name}.running_var": (size,)}
+
+
+def conv_norm(name: str, outputs: int, inputs: int, *kernel: int) -> Shapes:
+    """A convolution without bias over one axis or more, and its batch norm."""
+    return {f"{name}.conv.weight": (outputs, inputs, *kernel)} | batch_norm(f"{name}.norm", outputs)
+
+
+def residual(name: str, outputs: int, inputs: int, shortcut: bool) -> Shapes:
+    """A residual block of two convolutions over two axes, and a third one beside them (see models/layers/residual)."""
+    shapes = conv_norm(f"{name}.inlet", outputs, inputs, 3, 3) | conv_norm(f"{name}.outlet", outputs, outputs, 3, 3)
+    return shapes | (conv_norm(f"{name}.shortcut", outputs, inputs, 1, 1) if shortcut else {})

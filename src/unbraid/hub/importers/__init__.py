@@ -1,21 +1,30 @@
 """Published checkpoints, read without torch or TensorFlow.
 
 The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`) and SepFormers
-(`speechbrain`), Spleeter's (`spleeter`), and the Wav2Vec2 and HuBERT folders of transformers (`wav2vec2`).
+(`speechbrain`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`) and their copies for pyannote.audio
+(`pyannote`), Spleeter's (`spleeter`), and the Wav2Vec2 and HuBERT folders of transformers (`wav2vec2`).
 """
 
 from pathlib import Path
 
 from unbraid.errors import ModelError, ModelNotFound
-from unbraid.hub.importers import speechbrain, speechbrain_ecapa, spleeter, wav2vec2
+from unbraid.hub.importers import campplus, pyannote, speechbrain, speechbrain_ecapa, spleeter, wav2vec2, wespeaker
 from unbraid.hub.importers.checkpoint import Checkpoint
 
-__all__ = ["Checkpoint", "read_checkpoint"]
+__all__ = ["Checkpoint", "is_checkpoint", "read_checkpoint"]
+
+ORDER = (speechbrain_ecapa, speechbrain, campplus, wespeaker, pyannote, spleeter, wav2vec2)
 
 LAYOUTS = (
     f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}) or ECAPA-TDNN ({', '.join(speechbrain_ecapa.FILES)}), a "
+    f"CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's ({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a "
     f"Spleeter model ({spleeter.LAYOUT}) or a Wav2Vec2 or HuBERT with a CTC head ({wav2vec2.FILES})"
 )
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder looks like a published checkpoint, whole or not."""
+    return any(layout.is_checkpoint(folder) for layout in ORDER)
 
 
 def read_checkpoint(folder: Path, name: str) -> Checkpoint:
@@ -27,7 +36,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     """
     if not folder.is_dir():
         raise ModelNotFound(f"{folder} is not a folder; expected one that holds {LAYOUTS}.")
-    for layout in (speechbrain_ecapa, speechbrain, spleeter, wav2vec2):
+    for layout in ORDER:
         if layout.is_checkpoint(folder):
             checkpoint: Checkpoint = layout.read_checkpoint(folder, name)
             return checkpoint

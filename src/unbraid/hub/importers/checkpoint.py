@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +24,18 @@ class Checkpoint:
 def shapes_of(tensors: Mapping[str, np.ndarray]) -> Shapes:
     """Name and shape of each tensor."""
     return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def size_of(tensors: Mapping[str, np.ndarray], name: str, axis: int, path: Path, network: str) -> int:
+    """The size of an axis of a tensor that the sizes of a network are read from.
+
+    Raises:
+        ModelError: there is no such tensor, or it has no such axis, or nothing in it.
+    """
+    shape: tuple[int, ...] = tensors[name].shape if name in tensors else ()
+    if len(shape) <= axis or not shape[axis]:
+        raise ModelError(f"{path}: tensor {name!r} is missing or has no size; is this {network}?")
+    return shape[axis]
 
 
 def as_weight(tensor: np.ndarray, name: str, where: str) -> np.ndarray:

@@ -95,14 +95,15 @@ class PlainPickle:
             self._fill(self._of(dict), items)
         elif name in ("GLOBAL", "STACK_GLOBAL", "INST"):
             self._stack.append(self._named(name, argument))
-        elif name == "REDUCE":
+        elif name in ("REDUCE", "NEWOBJ"):
             function, arguments = self._take(2)
             self._stack.append(self._called(function, arguments))
         elif name in ("PERSID", "BINPERSID"):
             self._stack.append(self._load(self._pop() if name == "BINPERSID" else argument))
-        elif name == "BUILD":  # attributes of an OrderedDict, such as a module's versions
+        elif name == "BUILD":  # attributes, such as a module's versions, which an OrderedDict has
             self._pop()
-            self._of(dict)
+            if not isinstance(self._top(), Inert):
+                self._of(dict)
         else:
             raise Refused(f"use {name}")
 
@@ -157,3 +158,7 @@ class PlainPickle:
 
 class Name(str):
     """The dotted name of something outside the pickle."""
+
+
+class Inert:
+    """Stands for an object of a class that does not matter here; its attributes are left out."""

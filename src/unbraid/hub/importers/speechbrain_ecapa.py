@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.errors import ModelError
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of, size_of
 from unbraid.hub.importers.hyperyaml import read_settings
 from unbraid.hub.importers.settings import Rules, Settings
 from unbraid.hub.importers.torch_pickle import read_state_dict
@@ -138,10 +138,7 @@ def _config(settings: Settings, found: dict[str, np.ndarray], folder: Path) -> E
         raise network.misfit("dilations", list(dilations), "1, one for each block, and 1")
 
     def size(name: str, axis: int) -> int:
-        shape: tuple[int, ...] = found[name].shape if name in found else ()
-        if len(shape) <= axis or not shape[axis]:
-            raise ModelError(f"{folder / WEIGHTS}: tensor {name!r} is missing or has no size; is this an ECAPA-TDNN?")
-        return shape[axis]
+        return size_of(found, name, axis, folder / WEIGHTS, "an ECAPA-TDNN")
 
     try:
         return EcapaConfig(

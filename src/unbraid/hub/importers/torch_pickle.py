@@ -17,7 +17,7 @@ import numpy as np
 
 from unbraid.errors import ModelError, quoted, shortened
 from unbraid.files.bounded import check_regular
-from unbraid.hub.importers.plain_pickle import PlainPickle, Refused
+from unbraid.hub.importers.plain_pickle import Inert, PlainPickle, Refused
 
 STORAGES = {
     "FloatStorage": "<f4",
@@ -38,8 +38,11 @@ MOST_REPEATED = 2  # times the file: of all tensors together, which may share st
 MOST_EXTRA_BYTES = 16 << 20  # and so much more in a small file
 
 
-def read_state_dict(path: Path) -> dict[str, np.ndarray]:
+def read_state_dict(path: Path, within: str = "", inert: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
     """Read {name: tensor} from a file of `torch.save`; the arrays are read-only views of their storages.
+
+    In a checkpoint of Lightning, the state dict lies beside other values: `within` is its key. `inert` are dotted names
+    of classes whose objects may be among those values; they are left out, and no code of theirs is run.
 
     Raises:
         ModelError: the file is missing, damaged, in torch's old format, or holds anything but plain tensors.
@@ -50,13 +53,15 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
             if (start := file.read(2)) != b"PK":
                 raise ModelError(_not_a_zip(path, start))
         with _Zip(path) as members, zipfile.ZipFile(members) as archive:
-            state = _read_archive(archive, path)
+            state = _read_archive(archive, path, inert)
     except ModelError:
         raise
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
     except Exception as error:  # hostile input: whatever a damaged zip or pickle trips over is one failure here
         raise ModelError(f"{path} is truncated or damaged ({shortened(str(error))}); fetch it again.") from None
+    if within and isinstance(state, dict) and within in state:
+        state = state[within]
     return _check_state(state, path)
 
 
@@ -91,7 +96,7 @@ def _check_state(state: Any, path: Path) -> dict[str, np.ndarray]:
     return dict(state)
 
 
-def _read_archive(archive: zipfile.ZipFile, path: Path) -> Any:
+def _read_archive(archive: zipfile.ZipFile, path: Path, inert: tuple[str, ...]) -> Any:
     names = archive.namelist()
     pickles = [name for name in names if name.split("/")[1:] == ["data.pkl"]]
     if len(pickles) != 1:
@@ -105,7 +110,7 @@ def _read_archive(archive: zipfile.ZipFile, path: Path) -> Any:
     if archive.getinfo(pickles[0]).file_size > MOST_PICKLE_BYTES:
         raise ModelError(f"{path} has a data.pkl of more than {MOST_PICKLE_BYTES} bytes; no state dict needs so many.")
     program = members.read("data.pkl")
-    tensors = _Tensors(members, path.stat().st_size)
+    tensors = _Tensors(members, path.stat().st_size, inert)
     try:
         return PlainPickle(tensors.call, tensors.storage).read(program)
     except Refused as error:
@@ -138,18 +143,20 @@ class _Members:
 class _Tensors:
     """The functions and storages that the pickle of a state dict may use."""
 
-    def __init__(self, members: _Members, file_bytes: int):
-        self._members = members
+    def __init__(self, members: _Members, file_bytes: int, inert: tuple[str, ...]):
+        self._members, self._inert = members, inert
         self._left = MOST_REPEATED * file_bytes + MOST_EXTRA_BYTES
         self._storages: dict[str, np.ndarray] = {}
         self._kinds = {f"torch.{name}": dtype for name, dtype in STORAGES.items()}
 
     def call(self, name: str, arguments: tuple[Any, ...] | None) -> Any:
         """The result of an allowed function; without arguments, only check that it is allowed (else KeyError)."""
-        if name not in (ORDERED, TENSOR, *self._kinds):
+        if name not in (ORDERED, TENSOR, *self._kinds, *self._inert):
             raise KeyError(name)
         if arguments is None:
             return None
+        if name in self._inert:
+            return Inert()
         if name == ORDERED and not arguments:
             return {}
         if name != TENSOR or len(arguments) < 4:

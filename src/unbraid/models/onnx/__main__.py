@@ -3,12 +3,14 @@
 import sys
 from pathlib import Path
 
+from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.family import FAMILIES, family_of
 from unbraid.models.graph_files import graph_name, packed
 from unbraid.models.onnx.build import build_graph
 from unbraid.models.sepformer.config import SepFormerConfig
+from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
@@ -22,6 +24,9 @@ PUBLISHED: tuple[Config, ...] = (
         features=1024, heads=16, hidden=4096, layers=24, filter_bias=True, filter_norm="layer", pre_norm=True
     ),
     EcapaConfig(),
+    CampplusConfig(),
+    CampplusConfig(features=512),
+    SpeakerResnetConfig(),
 )
 
 

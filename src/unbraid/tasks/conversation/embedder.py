@@ -26,14 +26,14 @@ from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import AudioError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.ecapa.config import EcapaConfig
+from unbraid.models.speaker_config import SpeakerConfig
 from unbraid.runtime import Engine, Executor
 from unbraid.tasks.loading import Loaded, LoadedModel, check_task, load
 from unbraid.tasks.separation.stream import Track, resampled
 
 LEAST_SECONDS = 0.4  # of speech; less tells too little
 SILENT_RMS = 1e-4  # of a window: -80 dBFS
-BATCH = 16  # windows that the network sees at once
+BATCH = 4  # windows that the network sees at once; more take memory, not less time
 T = TypeVar("T")
 
 
@@ -58,10 +58,13 @@ class SpeakerEmbedder(LoadedModel):
         spec, (self._executor,) = load(model, lambda spec: check_task(spec, "speaker embedding"), engine)
         super().__init__(spec, self._executor)
         config = spec.geometry
-        assert isinstance(config, EcapaConfig) and spec.windows is not None and spec.mel is not None
+        assert isinstance(config, SpeakerConfig) and spec.windows is not None and spec.mel is not None
         self._mel, self._filterbank = spec.mel, config.filterbank
         self.features = config.features  # D
-        rate, least_network = spec.sample_rate, config.least_frames * spec.mel.hop_samples
+        rate, least_network = (
+            spec.sample_rate,
+            spec.mel.frame_samples + (config.least_frames - 1) * spec.mel.hop_samples,
+        )
         self.least_samples = max(math.ceil(LEAST_SECONDS * rate), least_network)  # at the model's rate
         self._window = max(self.least_samples, round(spec.windows.seconds * rate))
         self._overlap = min(round(spec.windows.overlap_seconds * rate), self._window - 1)

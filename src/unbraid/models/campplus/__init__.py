@@ -1,0 +1,1 @@
+"""CAM++: log-mel spectrograms of speech to embeddings of the speaker."""

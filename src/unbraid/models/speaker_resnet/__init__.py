@@ -1,0 +1,1 @@
+"""ResNets of speakers (r-vectors): log-mel spectrograms of speech to embeddings of the speaker."""
