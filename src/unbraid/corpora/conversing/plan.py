@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from unbraid.corpora.rttm import Segment
+from unbraid.corpora.rttm import Segment, overlap_share
 from unbraid.files.ranges import Range, check_range, check_ranges
 
 if TYPE_CHECKING:
@@ -88,9 +88,7 @@ class ConversationPlan:
     @property
     def overlap(self) -> float:
         """The share of the time of speech in which several people speak."""
-        spans = [span for turn in self.turns for span in turn.spans]
-        speech = sum(end - start for start, end in merged(sorted(spans)))
-        return several_ms(spans) / speech if speech else 0.0
+        return overlap_share(self.segments)
 
     def as_json(self, how: Conversing) -> str:
         """The plan as the text of conversation.json."""
@@ -128,13 +126,3 @@ def merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             found.append((start, end))
     return found
-
-
-def several_ms(spans: list[tuple[int, int]]) -> int:
-    """How long two or more spans cover the same time."""
-    edges = sorted([(start, 1) for start, _ in spans] + [(end, -1) for _, end in spans])
-    depth, since, total = 0, 0, 0
-    for time, step in edges:
-        total += (time - since) * (depth > 1)
-        depth, since = depth + step, time
-    return total
