@@ -28,6 +28,7 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/synthesize.py: synthesize",
         "cli/evaluate.py: evaluate",
         "cli/data.py: render",
+        "cli/converse.py: converse",
         "cli/attention.py: attention",
     ),
     "as above",

@@ -61,7 +61,7 @@ def score_segments(reference: Iterable[Segment], found: Iterable[Segment], secon
         annotation = Annotation()
         for number, segment in enumerate(segments):
             annotation[Span(segment.start, segment.end), number] = segment.speaker
-        return annotation
+        return annotation.support()  # segments of one person that overlap count once
 
     sides, everything = 2 * COLLAR_SECONDS, Timeline([Span(0, seconds)])  # its collar is both sides together
     pair = annotated(reference), annotated(found)
