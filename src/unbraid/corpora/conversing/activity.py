@@ -74,7 +74,7 @@ def pieces(activity: Activity, longest_ms: int) -> list[tuple[Span, ...]]:
 def _is_speech(powers: Powers) -> NDArray[np.bool_]:
     levels = 10 * np.log10(np.maximum(powers, _QUIETEST))  # (N,)
     quiet, loud = np.percentile(levels, (10, 95))
-    return levels > max(loud - _BELOW_SPEECH_DB, min(quiet + _ABOVE_NOISE_DB, loud - _LEAST_BELOW_DB))
+    return np.asarray(levels > max(loud - _BELOW_SPEECH_DB, min(quiet + _ABOVE_NOISE_DB, loud - _LEAST_BELOW_DB)))
 
 
 def _spans(active: NDArray[np.bool_]) -> Iterator[Span]:
