@@ -18,7 +18,7 @@ from unbraid.corpora.conversing.plan import ConversationPlan
 from unbraid.corpora.conversing.write import in_steps
 from unbraid.corpora.rttm import Segment, overlap_share, speaking_seconds
 from unbraid.errors import UsageError
-from unbraid.evaluation.conversation.tracks import speaks_between
+from unbraid.evaluation.conversation.tracks import SpeakingTimes
 
 SHORT = Conversing(people=(3, 3), minutes=(1.0, 1.0), seed=7)
 
@@ -68,7 +68,7 @@ def test_a_mixture_is_the_sum_of_its_references(corpus: Path, tmp_path: Path) ->
     voices = [audio.read(found.reference(name))[0][0] for name in found.speakers]
     assert np.array_equal(np.sum(voices, 0, np.float64), mixture[0])
     assert (mixture.shape, rate, found.seconds) == ((1, 60 * RATE), RATE, 60.0)
-    speaks = speaks_between(found.segments, found.speakers, 0, 60 * RATE, RATE)
+    speaks = SpeakingTimes(found.segments, found.speakers, RATE).between(0, 60 * RATE)
     for voice, here in zip(voices, speaks, strict=True):
         assert np.square(voice[~here]).sum() < 1e-3 * np.square(voice).sum()
         level = 10 * np.log10(np.mean(np.square(voice[here], dtype=np.float64)) / 0.05**2)

@@ -82,7 +82,6 @@ class EvaluationRequest:
                 )
         if self.voices not in (None, 1) and len(spec.stems) == 1:
             raise UsageError(f"{spec.name} is a model of one voice; leave --voices out.")
-
         if self.conversations:
             self._check_conversations(spec)
 

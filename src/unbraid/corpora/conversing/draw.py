@@ -11,8 +11,9 @@ import zlib
 
 import numpy as np
 
-from unbraid.corpora.conversing.material import Material, Utterance
-from unbraid.corpora.conversing.plan import ConversationPlan, Conversing, Person, Turn, merged
+from unbraid.corpora.conversing.activity import Span
+from unbraid.corpora.conversing.material import Material
+from unbraid.corpora.conversing.plan import ConversationPlan, Conversing, Person, Turn, Utterance, merged
 from unbraid.errors import UsageError
 
 _CANDIDATES = 4  # speakers from which each person is drawn; the more material, the likelier
@@ -90,7 +91,7 @@ def draw_turns(utterances: list[list[Utterance]], ms: int, overlap: float, rando
             topic_ends = timeline.end + int(random.integers(*_TOPIC_MS))
         person = greeting.pop() if greeting else _next(talkative, turns[-1].person, random)
         pause = _pause(random)
-        utterance = stocks[person].take(ms - timeline.end - pause)
+        utterance = stocks[person].take(ms - timeline.end - max(pause, _BREATH_MS))
         if utterance is None:
             return turns
         earliest = timeline.earliest(person, 3 if len(stocks) > 2 and random.random() < _THREE else 2)
@@ -127,7 +128,7 @@ class _Timeline:
     def __init__(self, people: int) -> None:
         self._ends = [-_BREATH_MS] * people  # of each person's last turn
         self._last_start = 0
-        self._recent: list[tuple[int, int]] = []  # stretches of speech, which later turns may overlap
+        self._recent: list[Span] = []  # stretches of speech, which later turns may overlap
         self._speech = self._overlapped = 0
 
     @property

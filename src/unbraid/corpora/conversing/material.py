@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unbraid.corpora import manifest
-from unbraid.corpora.conversing.activity import Span, activity_of, pieces
-from unbraid.corpora.conversing.plan import Conversing
+from unbraid.corpora.conversing.activity import activity_of, pieces
+from unbraid.corpora.conversing.plan import Conversing, Utterance
 from unbraid.corpora.layouts import Wanted, find_noises, find_speakers
 from unbraid.corpora.mixtures import Clip, opened
 from unbraid.corpora.set_aside import SetAside
@@ -21,33 +21,6 @@ from unbraid.errors import AudioError, UsageError
 from unbraid.files.normalization import normalized
 
 LEAST_SPEECH_MS = 300  # of an utterance
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """A piece of a recording, from its first speech to its last."""
-
-    path: Path
-    recording: str  # the path in the corpus
-    start_ms: int  # in the recording
-    spans: tuple[Span, ...]  # of speech, from the start of the utterance
-    rms: float  # of its speech
-    text: str = ""
-
-    @property
-    def ms(self) -> int:
-        """Its length."""
-        return self.spans[-1][1]
-
-    @property
-    def speech_ms(self) -> int:
-        """How long there is speech in it."""
-        return sum(end - start for start, end in self.spans)
-
-    @property
-    def clip(self) -> Clip:
-        """The audio."""
-        return Clip(self.path, self.start_ms / 1000, self.ms / 1000)
 
 
 @dataclass

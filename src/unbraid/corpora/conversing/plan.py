@@ -4,13 +4,13 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
+from unbraid.corpora.conversing.activity import Span
+from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.rttm import Segment, overlap_share
 from unbraid.files.ranges import Range, check_range, check_ranges
-
-if TYPE_CHECKING:
-    from unbraid.corpora.conversing.material import Utterance
 
 MOST_PEOPLE = 6
 
@@ -36,6 +36,33 @@ class Conversing:
 
 
 @dataclass(frozen=True)
+class Utterance:
+    """A piece of a recording, from its first speech to its last."""
+
+    path: Path
+    recording: str  # the path in the corpus
+    start_ms: int  # in the recording
+    spans: tuple[Span, ...]  # of speech, from the start of the utterance
+    rms: float  # of its speech
+    text: str = ""
+
+    @property
+    def ms(self) -> int:
+        """Its length."""
+        return self.spans[-1][1]
+
+    @property
+    def speech_ms(self) -> int:
+        """How long there is speech in it."""
+        return sum(end - start for start, end in self.spans)
+
+    @property
+    def clip(self) -> Clip:
+        """The audio."""
+        return Clip(self.path, self.start_ms / 1000, self.ms / 1000)
+
+
+@dataclass(frozen=True)
 class Person:
     """Somebody in a conversation."""
 
@@ -49,7 +76,7 @@ class Turn:
     """An utterance of a person at a time."""
 
     person: int
-    utterance: "Utterance"
+    utterance: Utterance
     start_ms: int
     level_db: float
 
@@ -59,7 +86,7 @@ class Turn:
         return self.start_ms + self.utterance.ms
 
     @property
-    def spans(self) -> tuple[tuple[int, int], ...]:
+    def spans(self) -> tuple[Span, ...]:
         """Its stretches of speech in the conversation, in ms."""
         return tuple((self.start_ms + start, self.start_ms + end) for start, end in self.utterance.spans)
 
@@ -117,9 +144,9 @@ class ConversationPlan:
         return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
 
-def merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def merged(spans: list[Span]) -> list[Span]:
     """Spans, sorted, as their union."""
-    found: list[tuple[int, int]] = []
+    found: list[Span] = []
     for start, end in spans:
         if found and start <= found[-1][1]:
             found[-1] = (found[-1][0], max(end, found[-1][1]))

@@ -24,7 +24,7 @@ from unbraid.evaluation.conversation.segments import (
     has_diarization_metrics,
     score_segments,
 )
-from unbraid.evaluation.conversation.tracks import STEP_SECONDS, TrackScores, TrackStatistics, speaks_between
+from unbraid.evaluation.conversation.tracks import STEP_SECONDS, SpeakingTimes, TrackScores, TrackStatistics
 from unbraid.evaluation.run import TimedResult
 from unbraid.tasks.results import Run
 from unbraid.tasks.separation.counting import Levels
@@ -52,11 +52,6 @@ class ConversationResult(TimedResult):
     overlap_found: float
     segments_by_level: bool  # the model does not say who speaks when; its tracks' levels do
 
-    @property
-    def swaps_per_hour(self) -> float:
-        """Changes of track, of all people, in an hour."""
-        return self.tracks.swaps / self.seconds * 3600
-
 
 def separate_and_score(separator: Separates, conversation: Conversation) -> ConversationResult:
     """Separate one conversation and score it.
@@ -70,18 +65,17 @@ def separate_and_score(separator: Separates, conversation: Conversation) -> Conv
         readers = [opened.enter_context(Reader(conversation.reference(name))) for name in conversation.speakers]
         rate = readers[0].info.sample_rate
         levels, references = Levels(rate), zip(*(reader.blocks(STEP_SECONDS * rate) for reader in readers), strict=True)
-        names: tuple[str, ...] = ()
+        speaking, names = SpeakingTimes(conversation.segments, conversation.speakers, rate), tuple[str, ...]()
         for tracks, voices in zip(in_steps(watch.over(run), STEP_SECONDS * rate), references, strict=False):
             names, voices = tuple(tracks), np.concatenate(voices)  # (R, n)
             sound = np.stack([track.mean(0) for track in tracks.values()])  # (E, n)
+            start, end = statistics.samples, statistics.samples + voices.shape[-1]
             if sound.shape[-1] != voices.shape[-1]:
-                raise AudioError(f"The tracks of {conversation.name} have another length than its references.")
-            start = statistics.samples
-            end = start + voices.shape[-1]
-            statistics.add(
-                voices, sound, speaks_between(conversation.segments, conversation.speakers, start, end, rate)
-            )
+                break
+            statistics.add(voices, sound, speaking.between(start, end))
             powers.append(levels.add(sound[:, None]))
+    if statistics.samples != round(conversation.seconds * rate):
+        raise AudioError(f"The tracks of {conversation.name} have another length than its references.")
     told = run.diagnostics.conversation
     segments = list(told.segments) if told else active_segments(np.concatenate(powers, axis=-1), names)
     people, seconds = len(conversation.speakers), statistics.samples / rate

@@ -8,6 +8,7 @@ index.
 import importlib.util
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def score_segments(reference: Iterable[Segment], found: Iterable[Segment], secon
     try:
         from pyannote.core import Annotation, Timeline
         from pyannote.core import Segment as Span
-        from pyannote.metrics.diarization import DiarizationErrorRate, JaccardErrorRate
+        from pyannote.metrics import diarization
     except ImportError:
         raise RuntimeUnavailable(MISSING) from None
 
@@ -63,10 +64,11 @@ def score_segments(reference: Iterable[Segment], found: Iterable[Segment], secon
             annotation[Span(segment.start, segment.end), number] = segment.speaker
         return annotation.support()  # segments of one person that overlap count once
 
+    metrics: Any = diarization  # not all of it has types
     sides, everything = 2 * COLLAR_SECONDS, Timeline([Span(0, seconds)])  # its collar is both sides together
     pair = annotated(reference), annotated(found)
-    parts = DiarizationErrorRate(collar=sides, skip_overlap=False)(*pair, uem=everything, detailed=True)
-    jer = JaccardErrorRate(collar=sides, skip_overlap=False)(*pair, uem=everything)
+    parts = metrics.DiarizationErrorRate(collar=sides, skip_overlap=False)(*pair, uem=everything, detailed=True)
+    jer = metrics.JaccardErrorRate(collar=sides, skip_overlap=False)(*pair, uem=everything)
     return SegmentScores(
         float(parts["diarization error rate"]),
         float(jer),

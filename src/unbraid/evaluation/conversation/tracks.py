@@ -103,7 +103,7 @@ class TrackStatistics:
         n = self.samples
         s, e, both = s_energy - s_total**2 / n, energy - total**2 / n, cross - s_total * total / n
         target = both**2 / np.where(s > 0, s, 1.0)
-        return ratio_db(target, np.where(e > 0, np.maximum(e - target, 0), s))
+        return np.asarray(ratio_db(target, np.where(e > 0, np.maximum(e - target, 0), s)), np.float64)
 
     def _swaps(self, cross: Matrix) -> int:
         """How often people change their track, from one step that tells it to the next."""
@@ -113,13 +113,20 @@ class TrackStatistics:
         return sum(int(np.count_nonzero(np.diff(track[telling[:, i], i]))) for i in range(track.shape[1]))
 
 
-def speaks_between(
-    segments: Sequence[Segment], speakers: Sequence[str], start: int, end: int, sample_rate: int
-) -> NDArray[np.bool_]:
-    """Whether each person speaks (R, n) at the samples from START to END."""
-    speaks = np.zeros((len(speakers), end - start), bool)
-    for segment in segments:
-        first, last = (round(time * sample_rate) for time in (segment.start, segment.end))
-        if first < end and last > start:
-            speaks[speakers.index(segment.speaker), max(0, first - start) : last - start] = True
-    return speaks
+class SpeakingTimes:
+    """When each of several people speaks, in samples."""
+
+    def __init__(self, segments: Sequence[Segment], speakers: Sequence[str], sample_rate: int) -> None:
+        self._people = len(speakers)
+        self._who = np.array([speakers.index(segment.speaker) for segment in segments], int)
+        times = [(segment.start, segment.end) for segment in segments]
+        self._times = np.rint(np.array(times).reshape(-1, 2) * sample_rate).astype(int)  # (segments, 2)
+
+    def between(self, start: int, end: int) -> NDArray[np.bool_]:
+        """Whether each person speaks (R, n) at the samples from START to END."""
+        speaks = np.zeros((self._people, end - start), bool)
+        (here,) = np.nonzero((self._times[:, 0] < end) & (self._times[:, 1] > start))
+        for i in here:
+            first, last = self._times[i] - start
+            speaks[self._who[i], max(0, first) : last] = True
+        return speaks
