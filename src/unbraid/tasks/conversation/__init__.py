@@ -1,1 +1,1 @@
-"""Conversations: who speaks when, and a track for each person."""
+"""Conversations: who speaks."""
