@@ -99,6 +99,10 @@ class Feed:
         passes = (self._pass(progress, waiting if n == self.passes else None) for n in range(1, self.passes + 1))
         return waiting.pair(resampled(network(lambda: next(passes)), self.model_rate, self.output_rate))
 
+    def low(self) -> Blocks:
+        """Blocks (C, n) at the model's rate, in one pass, without rumble where that is to be removed."""
+        return self._pass(PassProgress(self.progress, 1, self.track), None)
+
     def _pass(self, progress: "PassProgress", waiting: Waiting | None) -> Blocks:
         """Blocks (C, n) at the model's rate, none of them empty; the references of the last pass wait."""
         down = Resampler(self.track.sample_rate, self.model_rate, self.track.channels)
