@@ -144,6 +144,7 @@ class ModelSpec:
 
 
 def is_file_name(name: str) -> bool:
+    """Whether a file can have this name on every system: short, printable, and without separators."""
     return bool(_FILE.fullmatch(name)) and name.isprintable() and name.strip(" .") == name
 
 

@@ -12,12 +12,13 @@ The thresholds were chosen on dev conversations with the model `voice` (docs/con
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.dsp.arrays import FloatArray
-from unbraid.tasks.conversation.clustering import Labels, cluster
+from unbraid.tasks.conversation.clustering import Labels, Limits, cluster
 from unbraid.tasks.conversation.pieces import Piece
 
 MOST_PEOPLE = 20
@@ -26,7 +27,7 @@ ALIKE = 0.55  # clusters that are more alike are one person
 AT_ONCE = 0.1  # likeness that two pieces lose by being heard at the same time
 AT_ONCE_FRAMES = 5  # in which both must be active for that
 LEAST_FRAMES = 30.0  # of speech of a person, weighted; less is a voice that was separated badly
-LEAST_SHARE = 0.2  # of all, which is enough in a short recording
+LEAST_SHARE = 0.1  # of all, which is enough in a short recording
 CHANGE = 6.0  # cost of a change of person without a pause; in frames times cosine
 PAUSE_FRAMES = 10  # after which a change costs nothing
 NEAR_FRAMES = 3  # between a short piece and its neighbour on the same output
@@ -44,7 +45,7 @@ class Voices:
     @property
     def known(self) -> NDArray[np.bool_]:
         """The pieces (P,) that have an embedding."""
-        return self.embeddings.any(1)
+        return np.asarray(self.embeddings.any(1))
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,15 @@ def find_people(voices: Voices, bounds: tuple[int, int]) -> People:
     if len(anchors) < bounds[0] or not len(anchors):
         anchors = np.flatnonzero(known)
     if not len(anchors):
-        return People(np.zeros(len(frames), np.int64), np.zeros((len(frames), 1)), np.zeros((1, 1)))
-    anchors = anchors[np.argsort([voices.pieces[i].start for i in anchors], kind="stable")]
+        return People(
+            np.zeros(len(frames), np.int64), np.zeros((len(frames), 1), np.float32), np.zeros((1, 1), np.float32)
+        )
+    anchors = anchors[np.argsort([voices.pieces[i].start for i in anchors.tolist()], kind="stable")]
     chosen, weights = voices.embeddings[anchors], voices.weights[anchors]
-    penalties = _penalties([voices.pieces[i] for i in anchors])
-    labels = cluster(chosen, weights, penalties, ALIKE, bounds)
-    centres = _centres(chosen, weights, labels, _kept(labels, weights, bounds[0]))
+    penalties = _penalties([voices.pieces[i] for i in anchors.tolist()])
+    least = min(LEAST_FRAMES, LEAST_SHARE * float(weights.sum()))
+    labels = cluster(chosen, weights, penalties, Limits(ALIKE, *bounds, least))
+    centres = _centres(chosen, weights, labels, _kept(labels, weights, bounds, least))
     nearest = (chosen @ centres.T).argmax(1)
     if len(set(nearest)) == len(centres):
         centres = _centres(chosen, weights, nearest, list(range(len(centres))))
@@ -90,11 +94,11 @@ def _penalties(pieces: Sequence[Piece]) -> dict[tuple[int, int], float]:
     return found
 
 
-def _kept(labels: Labels, weights: FloatArray, fewest: int) -> list[int]:
-    """The clusters with enough speech, at least one, and at least as many as were asked for."""
+def _kept(labels: Labels, weights: FloatArray, bounds: tuple[int, int], least: float) -> list[int]:
+    """The clusters with enough speech, at least one, and as many as were asked for."""
     totals = np.bincount(labels, weights)
-    enough = int((totals >= min(LEAST_FRAMES, LEAST_SHARE * totals.sum())).sum())
-    return sorted(int(i) for i in np.argsort(-totals, kind="stable")[: max(1, fewest, enough)])
+    enough = int(np.clip((totals >= least).sum(), *bounds))
+    return sorted(int(i) for i in np.argsort(-totals, kind="stable")[: max(1, enough)])
 
 
 def _centres(embeddings: FloatArray, weights: FloatArray, labels: Labels, kept: Sequence[int]) -> FloatArray:
@@ -113,16 +117,17 @@ def _paths(voices: Voices, likeness: FloatArray) -> Labels:
         if not items:
             continue
         gains = likeness[items] - SPREAD * _taken(pieces, items, persons, likeness.shape[1])  # (Q, K)
-        frames = np.array([pieces[i].frames for i in items])
-        pauses = np.array([pieces[b].start - pieces[a].end for a, b in zip(items[:-1], items[1:], strict=True)])
-        persons[items] = _viterbi(gains * frames[:, None], CHANGE * np.clip(1 - pauses / PAUSE_FRAMES, 0, 1))
+        frames = np.array([pieces[i].frames for i in items], np.float32)
+        pauses = np.array([pieces[b].start - pieces[a].end for a, b in pairwise(items)])
+        changes = (CHANGE * np.clip(1 - pauses / PAUSE_FRAMES, 0, 1)).astype(np.float32)
+        persons[items] = _viterbi(gains * frames[:, None], changes)
     return persons
 
 
 def _taken(pieces: Sequence[Piece], items: Sequence[int], persons: Labels, count: int) -> FloatArray:
     """The share (Q, K) of each piece in which a person speaks on another output that has been assigned."""
     taken = np.zeros((len(items), count), np.float32)
-    others = sorted((pieces[i].start, i) for i in np.flatnonzero(persons >= 0))
+    others = sorted((pieces[i].start, i) for i in np.flatnonzero(persons >= 0).tolist())
     starts = np.array([start for start, _ in others])
     for row, item in enumerate(items):
         piece = pieces[item]
@@ -151,15 +156,15 @@ def _viterbi(gains: FloatArray, changes: FloatArray) -> Labels:
 def _with_short_ones(pieces: Sequence[Piece], persons: Labels, known: NDArray[np.bool_]) -> Labels:
     """The persons (P,), those of pieces without an embedding included."""
     out, sure = persons.copy(), np.flatnonzero(known)
-    starts = np.array([pieces[i].start for i in sure])
-    order = sure[np.argsort(starts, kind="stable")]
+    starts = np.array([pieces[i].start for i in sure.tolist()])
+    order = sure[np.argsort(starts, kind="stable")].tolist()
     starts = np.sort(starts)
-    for i in np.flatnonzero(~known):
+    for i in np.flatnonzero(~known).tolist():
         piece = pieces[i]
         around = slice(
             max(0, int(np.searchsorted(starts, piece.start)) - 8), int(np.searchsorted(starts, piece.end)) + 8
         )
-        near = sorted((_distance(piece, pieces[j]), int(j)) for j in order[around])
+        near = sorted((_distance(piece, pieces[j]), j) for j in order[around])
         own = [(gap, j) for gap, j in near if pieces[j].output == piece.output and gap <= NEAR_FRAMES]
         out[i] = persons[(own or near)[0][1]]
     return out

@@ -31,7 +31,7 @@ class Timeline:
         return np.asarray(now * (1 - place) + then * place, np.float32)
 
     def claim(self, first: int, samples: int, cell_samples: float) -> FloatArray:
-        """The share (samples,) of the recording that somebody has: 1 where anybody is active, between 0 and 1 nearby."""
+        """The share (samples,) of the recording that somebody has: 1 where anybody is active, less nearby."""
         here, there, place = self._between(first, samples, cell_samples)
         owned = (self.owners != NOBODY).any(0)
         return np.asarray(owned[here] * (1 - place) + owned[there] * place, np.float32)

@@ -73,6 +73,16 @@ def follows_people(spec: ModelSpec, options: Options) -> bool:
     return spec.silent_outputs and not options.raw
 
 
+def check_follows_people(spec: ModelSpec, options: Options) -> None:
+    """Refuse a model that does not follow people.
+
+    Raises:
+        UsageError: naming it.
+    """
+    if not follows_people(spec, options):
+        raise UsageError(f"{spec.name} does not tell people apart; choose a model that does, such as speech.")
+
+
 def people_bounds(options: Options) -> tuple[int, int]:
     """The fewest and most people."""
     if options.speakers is None:

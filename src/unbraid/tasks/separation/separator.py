@@ -11,7 +11,7 @@ contract).
 
 import dataclasses
 import functools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +20,7 @@ import numpy as np
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared
-from unbraid.errors import AudioError, UsageError
+from unbraid.errors import AudioError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import FAMILIES
@@ -45,6 +45,7 @@ from unbraid.tasks.separation.fronts import (
 from unbraid.tasks.separation.options import (
     Options,
     all_stems,
+    check_follows_people,
     check_options,
     follows_people,
     has_residual,
@@ -137,8 +138,7 @@ class Separator(LoadedModel):
         Raises:
             AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
         """
-        pieces = list(self.run_array(audio, sample_rate, progress))
-        return {stem: np.concatenate([piece[stem] for piece in pieces], axis=-1) for stem in pieces[0]}
+        return joined(list(self.run_array(audio, sample_rate, progress)))
 
     def blocks(
         self,
@@ -170,29 +170,34 @@ class Separator(LoadedModel):
         diagnostics = Diagnostics(self.spec.name)
         return Run.over_file(source, excerpt, lambda track: self._named(track, progress, diagnostics), diagnostics)
 
-    def converse(
-        self, source: Source | Track, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
-    ) -> Conversation:
+    def converse(self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None) -> Conversation:
         """Who speaks when in an excerpt of a file, without tracks, in constant memory.
 
         Raises:
             AudioError: the file cannot be read, or the disk for temporary files is full.
             UsageError: the model does not follow people.
         """
-        if not self.follows_people:
-            raise UsageError(f"{self.spec.name} does not tell people apart; choose a model with silent_outputs.")
+        (conversation,) = self.listen(source, excerpt, progress)
+        return conversation
+
+    def listen(
+        self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
+    ) -> Run[Conversation]:
+        """A run whose only result is that of `converse`.
+
+        Raises:
+            AudioError: the file cannot be read, or the disk for temporary files is full.
+            UsageError: the model does not follow people.
+        """
+        check_follows_people(self.spec, self.options)
         diagnostics = Diagnostics(self.spec.name)
 
         def listened(track: Track) -> Iterator[Conversation]:
-            feed, followed = Feed(track, self.spec.sample_rate, rumble=Waiting()), self._followed(diagnostics)
+            feed = Feed(track, self.spec.sample_rate, progress=progress, rumble=Waiting())
             with spooled_stems() as spool:
-                yield followed.listen(feed.low(), spool)[1]
+                yield self._followed(diagnostics).listen(feed.low(), spool)[1]
 
-        if isinstance(source, Track):
-            (conversation,) = listened(source)
-        else:
-            (conversation,) = Run.over_file(source, excerpt, listened, diagnostics)
-        return conversation
+        return Run.over_file(source, excerpt, listened, diagnostics)
 
     def run_array(
         self, audio: ArrayLike, sample_rate: int, progress: Progress | None = None
@@ -285,6 +290,11 @@ class Separator(LoadedModel):
         return WaveformFront(
             self._executor, self.spec.geometry.least_samples, window, overlap, self.spec.level == "fitted"
         )
+
+
+def joined(blocks: Sequence[dict[str, FloatArray]]) -> dict[str, FloatArray]:
+    """Whole stems (C, T) of their blocks (C, n)."""
+    return {stem: np.concatenate([block[stem] for block in blocks], axis=-1) for stem in blocks[0]}
 
 
 def _with_residual(whole: FloatArray, stems: FloatArray, strength: float) -> FloatArray:
