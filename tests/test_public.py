@@ -11,6 +11,7 @@ PUBLIC = [
     "AudioError",
     "Cancelled",
     "ChecksumError",
+    "Conversation",
     "DownloadError",
     "ModelError",
     "ModelNotFound",
@@ -29,6 +30,7 @@ PUBLIC = [
     "enhance",
     "phonemize",
     "separate",
+    "separate_speakers",
     "synthesize",
     "transcribe",
 ]

@@ -62,3 +62,11 @@ def shared(
             mixture, stems, before = mixture[..., start:], stems[..., start:], ready - start
     if mixture.shape[-1] > before:
         yield share(mixture, stems, cell_samples, to_silent=to_silent)[..., before:]
+
+
+def with_residual(whole: FloatArray, stems: FloatArray, strength: float) -> FloatArray:
+    """Stems (S, C, n) and their residual to the whole (C, n), of which a single stem keeps a share below strength 1."""
+    rest = whole - stems.sum(0)
+    if strength < 1:
+        stems, rest = stems + (1 - strength) * rest, strength * rest
+    return np.concatenate((stems, rest[None])).astype(np.float32, copy=False)

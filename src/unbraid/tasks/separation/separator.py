@@ -19,7 +19,7 @@ import numpy as np
 
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
-from unbraid.dsp.mixture_consistency import shared
+from unbraid.dsp.mixture_consistency import shared, with_residual
 from unbraid.errors import AudioError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
@@ -265,7 +265,7 @@ class Separator(LoadedModel):
     def _summing(self, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int) -> Blocks:
         """Stems (S, C, n), residual included, that add up to their reference (C, n)."""
         if self.has_residual:
-            return (_with_residual(whole, stems, self.options.strength) for whole, stems in pairs)
+            return (with_residual(whole, stems, self.options.strength) for whole, stems in pairs)
         if self.spec.spectral and not self.options.wiener and sample_rate == self.spec.sample_rate:
             return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
         return shared(pairs, cell_samples=max(1, sample_rate // 100))
@@ -295,11 +295,3 @@ class Separator(LoadedModel):
 def joined(blocks: Sequence[dict[str, FloatArray]]) -> dict[str, FloatArray]:
     """Whole stems (C, T) of their blocks (C, n)."""
     return {stem: np.concatenate([block[stem] for block in blocks], axis=-1) for stem in blocks[0]}
-
-
-def _with_residual(whole: FloatArray, stems: FloatArray, strength: float) -> FloatArray:
-    """Stems (S, C, n) and their residual to the whole (C, n), of which a single stem keeps a share below strength 1."""
-    rest = whole - stems.sum(0)
-    if strength < 1:
-        stems, rest = stems + (1 - strength) * rest, strength * rest
-    return np.concatenate((stems, rest[None])).astype(np.float32, copy=False)
