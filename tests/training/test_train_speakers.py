@@ -43,6 +43,8 @@ folder = "corpus"
 noise = "corpus"
 epoch_crops = 12
 dev_seconds = 0.5
+[mel]
+hop_samples = 160
 [cropping]
 seconds = [0.3, 0.5]
 [disturbing]

@@ -127,8 +127,8 @@ class SpeakerPieces(Dataset[Labelled]):
     def __init__(self, speakers: Mapping[str, Sequence[Clip]], levels: Levels, seconds: float):
         shelf, aside, samples = Shelf(levels.sample_rate), Aside(), round(seconds * levels.sample_rate)
         pieces = [self._pieces(shelf, aside, clips, samples) for clips in speakers.values()]
-        self.labels = [who for who, own in enumerate(pieces) for _ in own]
-        if len(set(self.labels)) < 2 or len(self.labels) == len(set(self.labels)):
+        self._labels = [who for who, own in enumerate(pieces) for _ in own]
+        if len(set(self._labels)) < 2 or len(self._labels) == len(set(self._labels)):
             raise UsageError(
                 f"Two pieces of {seconds:g} s of one dev speaker are needed, and one of another, to score by; "
                 f"set data.dev_seconds lower, or add recordings.{aside.told()}"
@@ -143,12 +143,12 @@ class SpeakerPieces(Dataset[Labelled]):
         return len(self._audio)
 
     def __getitem__(self, position: int) -> Labelled:
-        return Labelled(torch.from_numpy(self._levels(self._audio[position])), torch.tensor(self.labels[position]))
+        return Labelled(torch.from_numpy(self._levels(self._audio[position])), torch.tensor(self._labels[position]))
 
     def _next(self, position: int) -> int:
         """The first piece of the next speaker."""
-        own = self.labels[position]
-        return next((k for k in range(position, len(self.labels)) if self.labels[k] != own), 0)
+        own = self._labels[position]
+        return next((k for k in range(position, len(self._labels)) if self._labels[k] != own), 0)
 
     @staticmethod
     def _pieces(shelf: Shelf, aside: Aside, clips: Sequence[Clip], samples: int) -> list[Array]:

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.corpora import Clip, Wanted, find_noises, find_speakers
-from unbraid.dsp.framing import Mel, Windows
+from unbraid.dsp.framing import Windows
 from unbraid.errors import UsageError
 from unbraid.evaluation.speakers.scoring import verification
 from unbraid.models.ecapa.config import EcapaConfig
@@ -31,6 +31,7 @@ from unbraid.models.ecapa.network import Ecapa
 from unbraid.training.data.disturbing import Disturbing
 from unbraid.training.data.voices import Cropping, Labelled, Levels, SpeakerCrops, SpeakerPieces
 from unbraid.training.tables import Above, NonNegative, Positive, Table, Whole
+from unbraid.training.tasks.audio_to_audio import MelFrames
 from unbraid.training.tasks.task import Score, Task
 
 HEAD = "classes"  # the name of the weights that only training needs
@@ -54,14 +55,6 @@ class VoiceData(Table):
 
 
 @dataclass(frozen=True)
-class VoiceMel(Table):
-    """How frames are cut; `[model] bins` is how many bands there are."""
-
-    frame_samples: Positive = 256
-    hop_samples: Positive = 160
-
-
-@dataclass(frozen=True)
 class Margin(Table):
     """The loss."""
 
@@ -78,8 +71,10 @@ class Classifier(Ecapa):
         nn.init.xavier_normal_(self.classes)
 
     def cosines(self, levels: Tensor) -> Tensor:
-        """Levels (B, N, F) -> cosines of the angles between embeddings and classes (B, K)."""
-        return F.normalize(self(levels)) @ F.normalize(self.classes).T
+        """Levels (B, N, F) -> cosines of the angles between embeddings and classes (B, K), in float32."""
+        embeddings = self(levels)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return F.normalize(embeddings.float()) @ F.normalize(self.classes).T
 
 
 @dataclass(frozen=True)
@@ -97,7 +92,7 @@ class SpeakerEmbedding(Task):
     data: VoiceData
     cropping: Cropping = field(default_factory=Cropping)
     disturbing: Disturbing = field(default_factory=Disturbing)
-    mel: VoiceMel = field(default_factory=VoiceMel)
+    mel: MelFrames = field(default_factory=MelFrames)
     loss: Margin = field(default_factory=Margin)
 
     def __post_init__(self) -> None:
@@ -129,10 +124,8 @@ class SpeakerEmbedding(Task):
     def losses(self, model: nn.Module, batch: Labelled) -> dict[str, Tensor]:
         """The cross entropy with its margin."""
         assert isinstance(model, Classifier)
-        cosines = model.cosines(batch.levels)
-        with torch.autocast(cosines.device.type, enabled=False):
-            logits = with_margin(cosines.float(), batch.label, self.loss.margin) * self.loss.scale
-            return {"speakers": F.cross_entropy(logits, batch.label)}
+        cosines = with_margin(model.cosines(batch.levels), batch.label, self.loss.margin)
+        return {"speakers": F.cross_entropy(self.loss.scale * cosines, batch.label)}
 
     def scores(self, model: nn.Module, batch: Labelled) -> dict[str, Tensor]:
         """The score (1,) of all pairs of pieces."""
@@ -177,7 +170,7 @@ class SpeakerEmbedding(Task):
     def _levels(self) -> Levels:
         """The conversion of audio to the network's input."""
         filterbank = self.model.filterbank
-        mel = Mel(self.mel.frame_samples, self.mel.hop_samples, self.model.bins, normalized=filterbank == "levels")
+        mel = dataclasses.replace(self.mel.of(self.model.bins), normalized=filterbank == "levels")
         return Levels(self.data.sample_rate, mel, filterbank)
 
     @cached_property
