@@ -19,6 +19,7 @@ PUBLIC = [
     "ReadOptions",
     "RuntimeUnavailable",
     "Separator",
+    "SpeakerEmbedder",
     "SpecError",
     "Synthesizer",
     "Transcriber",

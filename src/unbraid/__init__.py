@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from unbraid.tasks.api import enhance, phonemize, separate, synthesize, transcribe
+    from unbraid.tasks.conversation.embedder import SpeakerEmbedder
     from unbraid.tasks.separation.options import Options
     from unbraid.tasks.separation.separator import Separator
     from unbraid.tasks.synthesis.phonemizer import Phonemizer
@@ -55,6 +56,7 @@ __all__ = [
     "ReadOptions",
     "RuntimeUnavailable",
     "Separator",
+    "SpeakerEmbedder",
     "SpecError",
     "Synthesizer",
     "Transcriber",
@@ -74,6 +76,7 @@ _HOMES = {
     "ReadOptions": "unbraid.audio.options",
     "Phonemizer": "unbraid.tasks.synthesis.phonemizer",
     "Separator": "unbraid.tasks.separation.separator",
+    "SpeakerEmbedder": "unbraid.tasks.conversation.embedder",
     "Synthesizer": "unbraid.tasks.synthesis.synthesizer",
     "Transcriber": "unbraid.tasks.transcription.transcriber",
 }
