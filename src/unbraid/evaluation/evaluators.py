@@ -6,17 +6,24 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from unbraid.corpora.conversations import find_conversations
 from unbraid.corpora.pronunciations import find_pronunciations
 from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio import report as sounds
 from unbraid.evaluation.audio.run import STOI, SoundResult, is_vocoder, score_spectrogram, score_vocoder
+from unbraid.evaluation.conversation import report as conversations
+from unbraid.evaluation.conversation import segments
+from unbraid.evaluation.conversation.run import ConversationResult
+from unbraid.evaluation.conversation.run import separate_and_score as separate_and_score_conversation
 from unbraid.evaluation.measures import check_metrics, choose_measures
 from unbraid.evaluation.music import report as songs
 from unbraid.evaluation.music.run import MusicEvaluation, separate_and_score_song
 from unbraid.evaluation.report import Report, Setting
 from unbraid.evaluation.request import EvaluationRequest
 from unbraid.evaluation.run import Evaluation, Running, peak_memory_bytes
+from unbraid.evaluation.speakers import report as voices
+from unbraid.evaluation.speakers.trials import Speaker, SpeakerEvaluation, embed_speaker
 from unbraid.evaluation.speech import report as speech
 from unbraid.evaluation.speech.run import SpeechEvaluation, separate_and_score
 from unbraid.evaluation.text import pronunciation_report as words
@@ -28,6 +35,7 @@ from unbraid.evaluation.text.transcription import Transcribes, TranscriptResult,
 from unbraid.hub.spec import ModelSpec
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import AudioToAudio
+from unbraid.tasks.conversation.embedder import SpeakerEmbedder
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
@@ -53,12 +61,15 @@ def evaluator_of(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[
         RuntimeUnavailable: a metric that was asked for needs a package that is not installed.
     """
     request.check(spec)
+    if request.conversations:
+        return _conversations(spec, request, metrics)
     by_task = {
         "transcription": _transcripts,
         "phonemes": _words,
         "acoustic model": _synthesis,
         "vocoder": _sounds,
         "audio to audio": _sounds,
+        "speaker embedding": _speakers,
     }
     return by_task.get(spec.task, _music if spec.spectral else _speech)(spec, request, metrics)
 
@@ -70,7 +81,7 @@ def _speech(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] 
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
-        options = Options(speakers=len(spec.stems) if spec.silent_outputs else None)  # all outputs, counted or not
+        options = Options(tracks=False)  # all outputs, whoever speaks on them
         threads = request.threads
         with Separator(model, device=device, precision=precision, threads=threads, options=options) as separator:
             mixtures, noise = request.mixtures(spec), request.added_noise(spec)
@@ -78,6 +89,24 @@ def _speech(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] 
             yield Running(separator.device, len(mixtures), outcomes)
 
     return Evaluator("mixtures", running, _reported(partial(speech.report, evaluation), spec, request), skipped)
+
+
+def _conversations(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
+    """Conversations, of which each person gets a track."""
+    _refuse_metrics(metrics, "Conversations have measures of their own")
+    evaluation, found = Evaluation[ConversationResult](), find_conversations(request.dataset, request.split)
+    found = found[: request.limit]
+
+    @contextmanager
+    def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
+        with Separator(model, device=device, precision=precision, threads=request.threads) as separator:
+            outcomes = evaluation.run(found, partial(separate_and_score_conversation, separator))
+            yield Running(separator.device, len(found), outcomes)
+
+    skipped = [] if segments.has_diarization_metrics() else [f"{segments.MISSING} They are left out."]
+    return Evaluator(
+        "conversations", running, _reported(partial(conversations.report, evaluation), spec, request), skipped
+    )
 
 
 def _music(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
@@ -186,6 +215,21 @@ def _sounds(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] 
 
     report = _reported(partial(sounds.report, evaluation), spec, request)
     return Evaluator("recordings", running, report, [told for told in skipped if told.startswith("STOI")])
+
+
+def _speakers(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
+    """Pairs of pieces of speech."""
+    _refuse_metrics(metrics, "Speaker embeddings are scored by EER and minDCF")
+    evaluation = SpeakerEvaluation()
+
+    @contextmanager
+    def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
+        _refuse_int8(precision, f"for SepFormers, and {spec.name} is none")
+        speakers = [Speaker(name, tuple(clips)) for name, clips in request.voices_of(spec).items()]
+        with SpeakerEmbedder(model, device=device, threads=request.threads) as embedder:
+            yield Running(embedder.device, len(speakers), evaluation.run(speakers, partial(embed_speaker, embedder)))
+
+    return Evaluator("speakers", running, _reported(partial(voices.report, evaluation), spec, request))
 
 
 def _reported(

@@ -35,8 +35,6 @@ class EcapaConfig(Config):
         for name in ("kernel", "block_kernel"):
             if getattr(self, name) % 2 == 0:
                 raise ValueError(f"{name} must be odd, so that frames stay where they are, got {getattr(self, name)}.")
-        if not self.dilations:
-            raise ValueError("dilations must be some, one for each block.")
         if self.width % self.scale:
             raise ValueError(f"width ({self.width}) must be a multiple of scale ({self.scale}).")
 

@@ -99,12 +99,12 @@ class SpeakerEmbedder(LoadedModel):
             AudioError: a piece is of another shape, shorter than `least_samples`, silent, or holds NaN or infinity.
         """
         sums = np.zeros((len(pieces), self.features), np.float32)
-        cut = [(k, window) for k, piece in enumerate(pieces) for window in self._windows(_piece(piece, k))]
+        cut = [(k, window) for k, piece in enumerate(pieces) for window in self._windows(piece, k)]
         for batch in _of_equal_length(cut):
             weighted = self._weighted([window for _, window in batch])
             np.add.at(sums, [k for k, _ in batch], weighted)
         if silent := [k for k in range(len(pieces)) if not sums[k].any()]:
-            raise AudioError(f"Piece {silent[0]} of {len(pieces)} is silent, so nobody can be told; leave it out.")
+            raise AudioError(f"Piece {silent[0]} is silent, so nobody can be told; leave it out.")
         return _unit(sums)
 
     def _of_track(self, track: Track, name: str) -> FloatArray:
@@ -131,13 +131,16 @@ class SpeakerEmbedder(LoadedModel):
     def _is_enough(self, window: FloatArray) -> bool:
         return window.shape[-1] >= self.least_samples
 
-    def _windows(self, piece: FloatArray) -> Iterator[FloatArray]:
+    def _windows(self, piece: FloatArray, number: int) -> Iterator[FloatArray]:
         """The windows (n,) of a piece (T,)."""
-        if len(piece) < self.least_samples:
+        found = numbers_of(piece, f"Piece {number}")
+        if found.ndim != 1:
+            raise AudioError(f"Piece {number} must be samples (T,), got shape {found.shape}.")
+        if len(found) < self.least_samples:
             raise AudioError(
-                f"A piece of {len(piece)} samples is too short; {self.spec.name} needs {self.least_samples} or more."
+                f"Piece {number} has {len(found)} samples; {self.spec.name} needs {self.least_samples} or more."
             )
-        return (window[0] for window, _ in windows(iter([piece[None]]), self._window, self._overlap))
+        return (window[0] for window, _ in windows(iter([as_audio(found[None])]), self._window, self._overlap))
 
     def _weighted(self, batch: list[FloatArray]) -> FloatArray:
         """The embeddings (B, D) of windows (n,) of one length, as long as their RMS; zeros for silent ones."""
@@ -146,14 +149,6 @@ class SpeakerEmbedder(LoadedModel):
         levels = centred_levels(audio, self._mel, self.spec.sample_rate, self._filterbank)  # (B, N, F)
         found = self._executor.run({"levels": np.ascontiguousarray(levels)})["embedding"]  # (B, D)
         return _unit(found) * np.where(rms > SILENT_RMS, rms, 0)
-
-
-def _piece(piece: FloatArray, number: int) -> FloatArray:
-    """A piece (T,), checked."""
-    found = numbers_of(piece, f"Piece {number}")
-    if found.ndim != 1:
-        raise AudioError(f"Piece {number} must be samples (T,), got shape {found.shape}.")
-    return as_audio(found[None])[0]
 
 
 def _of_equal_length(cut: Iterable[tuple[int, FloatArray]]) -> Iterator[list[tuple[int, FloatArray]]]:

@@ -116,7 +116,7 @@ def _filled(intervals: Iterable[Interval], seconds: float) -> list[Interval]:
     """Intervals that do not overlap, with empty ones between, from 0 to the end."""
     found, reached = list[Interval](), 0.0
     for start, end, text in intervals:
-        start, end = max(start, 0.0), min(end, seconds)
+        start, end = max(round(start, 6), 0.0), min(round(end, 6), seconds)
         if start > reached:
             found.append(Interval(reached, start, ""))
         if end > start:
