@@ -58,7 +58,7 @@ def test_it_says_how_many_voices_it_found_and_writes_as_many(unbraid_command, ta
     assert (outcome.code, outcome.err) == (0, "")
     assert outputs(tree()) == ["talk/speaker1.wav", "talk/speaker2.wav", "talk/speakers.rttm"]
     assert "talk.wav -> talk/speaker1.wav talk/speaker2.wav (3.0 s in " in outcome.out
-    assert "\n  2 people found: speaker1 0:02, speaker2 0:03\n  0:01 of it at the same time\n" in outcome.out
+    assert "\n  2 people found: speaker1 0:02, speaker2 0:02\n  0:01 of it at the same time\n" in outcome.out
     assert "\n  who speaks when: talk/speakers.rttm\n" in outcome.out
     stems = [audio.read(f"talk/speaker{i}.wav")[0] for i in (1, 2)]
     np.testing.assert_allclose(sum(stems), mixture, atol=1e-6)
@@ -134,8 +134,8 @@ def test_a_stem_that_was_not_found_fails_its_track_alone(unbraid_command, talk, 
     outcome = unbraid_command("separate", "one.wav", "two.wav", "--stems", "speaker2")
     assert outcome.code == 1
     assert outcome.errors == [
-        "error: speaker2 was not found in one.wav, only speaker1; leave --stems and --only out for all, or say how many "
-        "people speak with --speakers."
+        "error: speaker2 was not found in one.wav, only speaker1; leave --stems or --only out for all people, or say "
+        "how many there are with --speakers."
     ]
     assert outputs(tree()) == ["two/speaker2.wav", "two/speakers.rttm"]
     again = unbraid_command("separate", "one.wav", "two.wav", "--stems", "speaker2,speaker1", "--overwrite")
@@ -207,3 +207,53 @@ def test_a_model_of_another_number_is_found_where_the_default_does_not_count(mon
     assert choose_model(None, 3) == "speech"
     assert choose_model(None, 2) == "speech-2"
     assert choose_model("speech-2", 3) == "speech-2"  # which refuses the number
+
+
+def test_enrolled_people_have_their_names(unbraid_command, talk, tree, here) -> None:
+    talk("talk.wav")
+    talk("anna.wav", voices((2, 0, 2), seconds=2))
+    talk("bob.wav", voices((1, 0, 2), seconds=2))
+    words = ("separate", "talk.wav", "--enrol", "anna=anna.wav", "--enrol", "bob=bob.wav")
+    outcome = unbraid_command(*words)
+    assert outcome.code == 0
+    assert outputs(tree()) == ["talk/anna.wav", "talk/speaker2.wav", "talk/speakers.rttm"]
+    assert "2 people found: anna 0:02, speaker2 0:02" in outcome.out
+    assert "\n  bob does not speak in it\n" in outcome.out
+    assert json.loads(unbraid_command(*words, "--resume", "--json").out)["files"][0]["status"] == "skipped"
+    talk("anna.wav", voices((0, 0, 2), seconds=2))  # another voice in the file
+    (file,) = json.loads(unbraid_command(*words, "--resume", "--json").out)["files"]
+    assert (file["status"], list(file["outputs"]), file["absent"]) == ("done", ["speaker1", "anna"], ["bob"])
+
+
+def test_one_person_out_of_many(unbraid_command, talk, tree) -> None:
+    mixture = talk("talk.wav")
+    talk("anna.wav", voices((0, 0, 2), seconds=2))
+    assert unbraid_command("separate", "talk.wav", "--only", "anna.wav").code == 0
+    assert outputs(tree()) == ["talk/anna.wav", "talk/speakers.rttm"]
+    talk("bob.wav", voices((1, 0, 2), seconds=2))
+    outcome = unbraid_command("separate", "talk.wav", "--only", "bob.wav", "-o", "out")
+    assert outcome.code == 1
+    assert "bob was not found in talk.wav, only speaker1, speaker2" in outcome.err
+    assert mixture.size and not any(name.startswith("out/") for name in tree())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--enrol", "anna"), "--enrol takes a name and a file, such as anna=anna.wav, not 'anna'."),
+        (("--enrol", "anna=no.wav"), "no.wav, to enrol anna, is not a file; give a recording of the person alone."),
+        (("--enrol", "anna=silent.wav"), "silent.wav is silent, so nobody can be enrolled; give a recording of one "),
+        (("--enrol", "anna=short.wav"), "short.wav holds 0.5 s of speech; to enrol a person takes 1.5 s or more"),
+        (("--only", "both.wav"), "both.wav holds the voices of several people; give a recording of one person alone."),
+        (("--only", "both.wav", "--stems", "a"), "--only writes the track of one person, --stems the stems it names"),
+    ],
+)
+def test_what_cannot_be_enrolled_is_refused(unbraid_command, talk, here, words: tuple[str, ...], message: str) -> None:
+    talk("talk.wav")
+    talk("silent.wav", voices(seconds=2))
+    talk("short.wav", voices((0, 0, 0.5), seconds=0.5))
+    talk("both.wav", voices((0, 0, 3), (2, 3.5, 6), seconds=6))
+    outcome = unbraid_command("separate", "talk.wav", *words)
+    assert outcome.code == 2
+    assert message in " ".join(outcome.err.split())
+    assert not (here / "talk").exists()

@@ -55,7 +55,7 @@ class TrackPlan:
         outputs = {stem: path for stem, path in self.outputs.items() if stem in speakers or stem not in self.voices}
         if not outputs:
             there, missing = ", ".join(speakers), ", ".join(self.outputs)
-            hint = "leave --stems and --only out for all, or say how many people speak with --speakers"
+            hint = "leave --stems or --only out for all people, or say how many there are with --speakers"
             raise AudioError(f"{missing} was not found in {self.name}, only {there}; {hint}.")
         return dataclasses.replace(self, outputs=outputs)
 
