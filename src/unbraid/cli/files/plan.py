@@ -52,7 +52,8 @@ class TrackPlan:
         """
         if not self.voices or speakers is None:
             return self
-        outputs = {stem: path for stem, path in self.outputs.items() if stem in speakers or stem not in self.voices}
+        others = [stem for stem in self.outputs if stem not in self.voices]
+        outputs = {stem: self.outputs[stem] for stem in (*speakers, *others) if stem in self.outputs}
         if not outputs:
             there, missing = ", ".join(speakers), ", ".join(self.outputs)
             hint = "leave --stems or --only out for all people, or say how many there are with --speakers"

@@ -105,7 +105,7 @@ def _merged(
         weights[i], weights[j] = weights[i] + weights[j], -1  # j is gone
         labels[labels == j] = i
         closeness[j] = -np.inf
-        for k in np.flatnonzero((nearest == i) | (nearest == j) | (row > closeness)):
+        for k in np.flatnonzero((nearest == i) | (nearest == j) | (row > closeness)).tolist():
             nearest[k], closeness[k] = alike[k].argmax(), alike[k].max()
         nearest[i], closeness[i] = row.argmax(), row.max()
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)

@@ -52,8 +52,7 @@ from unbraid.tasks.separation.options import (
     people_bounds,
     windows_of,
 )
-from unbraid.tasks.separation.spool import spooled_stems
-from unbraid.tasks.separation.stream import Feed, Progress, Track, Waiting, with_rumble
+from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Track, Waiting, with_rumble
 from unbraid.tasks.separation.tracks import WORK, Followed
 
 
@@ -191,13 +190,8 @@ class Separator(LoadedModel):
         """
         check_follows_people(self.spec, self.options)
         diagnostics = Diagnostics(self.spec.name)
-
-        def listened(track: Track) -> Iterator[Conversation]:
-            feed = Feed(track, self.spec.sample_rate, progress=progress, rumble=Waiting())
-            with spooled_stems() as spool:
-                yield self._followed(diagnostics).listen(feed.low(), spool)[1]
-
-        return Run.over_file(source, excerpt, listened, diagnostics)
+        followed = self._followed(diagnostics)
+        return Run.over_file(source, excerpt, lambda track: followed.conversation(track, progress), diagnostics)
 
     def run_array(
         self, audio: ArrayLike, sample_rate: int, progress: Progress | None = None
@@ -226,49 +220,28 @@ class Separator(LoadedModel):
 
     def _parts(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
         """All stems (S, C, n) of a track, residual included."""
-        if follows_people(self.spec, self.options):
-            return self._tracks(track, progress, self._followed(diagnostics))
-        rate, passes = self.spec.sample_rate, 1 + self.options.wiener
-        network = functools.partial(self._network, track, diagnostics)
-        if self.options.raw:
-            feed = Feed(track, rate, passes, "model", progress)
+        rate, options, residual = self.spec.sample_rate, self.options, self.has_residual
+        network: Network = functools.partial(self._network, track, diagnostics)
+        if options.raw:
+            feed = Feed(track, rate, reference="model", progress=progress)
             return (stems for _, stems in feed.run(network))
-        feed, rumble = self._feed(track, passes, progress)
-        stems = self._summing(feed.run(network), track.sample_rate)
-        strength = self.options.strength
-        return with_rumble(stems, rumble, track.sample_rate, residual=self.has_residual, strength=strength)
-
-    def _tracks(self, track: Track, progress: Progress | None, followed: Followed) -> Blocks:
-        """A track (K, C, n) for each person, and the residual where that is wanted."""
-        feed, rumble = self._feed(track, len(WORK), progress, WORK)
-        if not self.options.tracks:
-            stems = self._summing(feed.run(followed.outputs), track.sample_rate)
-            return with_rumble(stems, rumble, track.sample_rate, residual=self.has_residual, strength=1.0)
-        stems = followed.with_residual(feed.run(followed.tracks), track.sample_rate)
-        stems = with_rumble(stems, rumble, track.sample_rate, residual=True, strength=1.0)
-        return stems if self.has_residual else (block[:-1] for block in stems)
-
-    def _feed(
-        self, track: Track, passes: int, progress: Progress | None, work: tuple[int, ...] | None = None
-    ) -> tuple[Feed, Waiting]:
-        """The feed of a track without its rumble, and that rumble."""
-        rate, rumble = self.spec.sample_rate, Waiting()
-        drop = self.options.high_band == "drop" and track.sample_rate > rate
-        return Feed(track, rate, passes, "narrow" if drop else "input", progress, rumble, work), rumble
+        rumble, followed = Waiting(), None
+        reference: Reference = "narrow" if options.high_band == "drop" and track.sample_rate > rate else "input"
+        feed = Feed(track, rate, 1 + options.wiener, reference, progress, rumble)
+        if follows_people(self.spec, options):
+            followed, feed = self._followed(diagnostics), dataclasses.replace(feed, passes=len(WORK), work=WORK)
+            if options.tracks:
+                return followed.separated(feed, rumble, residual=residual)
+        stems = _summing(self.spec, options, feed.run(followed.outputs if followed else network), track.sample_rate)
+        return with_rumble(stems, rumble, track.sample_rate, residual=residual, strength=options.strength)
 
     def _followed(self, diagnostics: Diagnostics) -> Followed:
         """The network, ready to follow people."""
         assert self._embedder is not None
         wanted = Wanted(*people_bounds(self.options), self._enrolled)
-        return Followed(self._speech(), self.spec.sample_rate, self._embedder, wanted, diagnostics)
-
-    def _summing(self, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int) -> Blocks:
-        """Stems (S, C, n), residual included, that add up to their reference (C, n)."""
-        if self.has_residual:
-            return (with_residual(whole, stems, self.options.strength) for whole, stems in pairs)
-        if self.spec.spectral and not self.options.wiener and sample_rate == self.spec.sample_rate:
-            return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
-        return shared(pairs, cell_samples=max(1, sample_rate // 100))
+        return Followed(
+            _speech(self.spec, self.options, self._executor), self.spec.sample_rate, self._embedder, wanted, diagnostics
+        )
 
     def _network(self, track: Track, diagnostics: Diagnostics, open_blocks: Callable[[], Blocks]) -> Blocks:
         """The network's stems at the model's rate; a U-Net with a Wiener filter opens the blocks once for each pass."""
@@ -279,17 +252,28 @@ class Separator(LoadedModel):
             stems = music_stems(music, lambda: (as_pairs(block) for block in open_blocks()))
             channels = self.output_channels(track.channels)
             return (from_pairs(block, channels) for block in stems)
-        speech = self._speech()
+        speech = _speech(self.spec, self.options, self._executor)
         if self.options.raw:
             known = None if track.frames is None else track.frames / track.sample_rate
             return raw_speech(speech, open_blocks(), self.spec.sample_rate, known, force=self.options.force)
         return speech_stems(speech, open_blocks(), diagnostics.agreement_db)
 
-    def _speech(self) -> WaveformFront:
-        window, overlap = (round(seconds * self.spec.sample_rate) for seconds in windows_of(self.spec, self.options))
-        return WaveformFront(
-            self._executor, self.spec.geometry.least_samples, window, overlap, self.spec.level == "fitted"
-        )
+
+def _speech(spec: ModelSpec, options: Options, executor: Executor) -> WaveformFront:
+    """The front end of a network on waveforms."""
+    window, overlap = (round(seconds * spec.sample_rate) for seconds in windows_of(spec, options))
+    return WaveformFront(executor, spec.geometry.least_samples, window, overlap, spec.level == "fitted")
+
+
+def _summing(
+    spec: ModelSpec, options: Options, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int
+) -> Blocks:
+    """Stems (S, C, n), residual included, that add up to their reference (C, n)."""
+    if has_residual(spec, options):
+        return (with_residual(whole, stems, options.strength) for whole, stems in pairs)
+    if spec.spectral and not options.wiener and sample_rate == spec.sample_rate:
+        return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
+    return shared(pairs, cell_samples=max(1, sample_rate // 100))
 
 
 def joined(blocks: Sequence[dict[str, FloatArray]]) -> dict[str, FloatArray]:

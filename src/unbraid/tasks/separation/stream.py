@@ -24,6 +24,8 @@ BLOCK_SECONDS = 1.0
 Progress = Callable[[float, float | None], None]  # seconds done, total seconds (None: unknown)
 Network = Callable[[Callable[[], Blocks]], Blocks]  # opens blocks (C, n), once for each pass; gives stems (S, C, n)
 
+Reference = Literal["input", "narrow", "model"]
+
 
 @dataclass(frozen=True)
 class Track:
@@ -83,7 +85,7 @@ class Feed:
     track: Track
     model_rate: int
     passes: int = 1
-    reference: Literal["input", "narrow", "model"] = "input"
+    reference: Reference = "input"
     progress: Progress | None = None
     rumble: Waiting | None = None
     work: tuple[int, ...] | None = None  # how long each pass takes, relative to the others; None: all alike

@@ -21,7 +21,7 @@ from unbraid.tasks.conversation.tracking import Embedder, Tracker, Wanted
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.fronts import WaveformFront, speech_stems
 from unbraid.tasks.separation.spool import Spool, spooled_stems
-from unbraid.tasks.separation.stream import Waiting
+from unbraid.tasks.separation.stream import Feed, Progress, Track, Waiting, with_rumble
 
 WORK = (19, 1)  # how long the two passes take, relative to each other
 
@@ -36,6 +36,19 @@ class Followed:
     wanted: Wanted
     diagnostics: Diagnostics  # gets the conversation before the first tracks come
     timeline: Timeline | None = None  # known from then on
+
+    def conversation(self, track: Track, progress: Progress | None) -> Iterator[Conversation]:
+        """Who speaks when in a track, in one pass; an iterator over this one result."""
+        feed = Feed(track, self.sample_rate, progress=progress, rumble=Waiting())
+        with spooled_stems() as spool:
+            yield self.listen(feed.low(), spool)[1]
+
+    def separated(self, feed: Feed, rumble: Waiting, *, residual: bool) -> Blocks:
+        """The tracks (K, C, n) of people in a feed, and the residual, where it is wanted, with the rumble."""
+        rate = feed.track.sample_rate
+        stems = self.with_residual(feed.run(self.tracks), rate)
+        stems = with_rumble(stems, rumble, rate, residual=True, strength=1.0)
+        return stems if residual else (block[:-1] for block in stems)
 
     def tracks(self, open_blocks: Callable[[], Blocks]) -> Blocks:
         """What the network has of each person: (K, C, n) at the model's rate.
