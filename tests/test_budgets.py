@@ -25,6 +25,7 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/separate.py: separate",
         "cli/enhance.py: enhance",
         "cli/transcribe.py: transcribe",
+        "cli/diarize.py: diarize",
         "cli/synthesize.py: synthesize",
         "cli/evaluate.py: evaluate",
         "cli/data.py: render",

@@ -11,6 +11,7 @@ PUBLIC = [
     "AudioError",
     "Cancelled",
     "ChecksumError",
+    "Conversation",
     "DownloadError",
     "ModelError",
     "ModelNotFound",
@@ -19,6 +20,7 @@ PUBLIC = [
     "ReadOptions",
     "RuntimeUnavailable",
     "Separator",
+    "SpeakerEmbedder",
     "SpecError",
     "Synthesizer",
     "Transcriber",
@@ -28,6 +30,7 @@ PUBLIC = [
     "enhance",
     "phonemize",
     "separate",
+    "separate_speakers",
     "synthesize",
     "transcribe",
 ]

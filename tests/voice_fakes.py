@@ -1,6 +1,7 @@
-"""A network with three outputs that are silent where nobody speaks, and recordings of voices that it takes apart."""
+"""A network with three outputs that are silent where nobody speaks, embeddings, and recordings that it takes apart."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -43,6 +44,25 @@ def counting_spec(windows: Windows = Windows(1.0, 0.25), rate: int = RATE) -> Mo
     return dataclasses.replace(speech_spec(3, rate, windows), name="tiny-voices", level="own", silent_outputs=True)
 
 
+class ByBand:
+    """Embeddings by the power in each of twelve bands: people speak in different ones."""
+
+    spec, least_samples, closed = counting_spec(), 2000, False
+
+    def embed(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
+        """Pieces (T,) -> (P, 12), of length 1."""
+        rows = []
+        for piece in pieces:
+            assert piece.ndim == 1 and len(piece) >= self.least_samples
+            power = np.square(np.abs(np.fft.rfft(piece)))
+            rows.append(np.sqrt([band.sum() for band in np.array_split(power, 12)]))
+        found = np.stack(rows)
+        return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+    def close(self) -> None:
+        self.closed = True
+
+
 def counting(options: Options = Options(), fake: Fake | None = None) -> Separator:
     """A separator that counts voices."""
-    return Separator.over(fake or speech_fake(by_band), counting_spec(), options)
+    return Separator.over(fake or speech_fake(by_band), counting_spec(), options, ByBand())

@@ -19,7 +19,9 @@ from unbraid.hub import cache as store
 from unbraid.hub import names as hub
 from unbraid.hub.catalogue import catalogue, check_import_name, folder_name, nearest
 from unbraid.hub.folder import open_model_folder
+from unbraid.hub.importers import speechbrain_ecapa
 from unbraid.hub.publishers import COMMIT
+from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
@@ -42,7 +44,7 @@ def test_catalogue_is_complete() -> None:
     assert catalogue().packaged == (
         "speech", "speech-2", "speech-3", "music-4", "music-2", "music-5", "g2p", "digits", "denoise"
     )  # fmt: skip
-    assert sum(entry.source == "speechbrain" for entry in published.values()) == 11
+    assert sum(entry.source == "speechbrain" for entry in published.values()) == 12
     assert [name for name in published if name.startswith("spleeter:")] == [
         f"spleeter:{n}stems{variant}" for variant in ("", "-16kHz") for n in (2, 4, 5)
     ]
@@ -59,6 +61,11 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert (entry.family, entry.sample_rate, entry.stems, entry.revision) == ("wav2vec2", 16000, (), None)
         geometry = Wav2Vec2Config() if "base" in entry.name else LARGE
         assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(geometry).values()))
+    elif entry.family == "ecapa":
+        assert (entry.source, entry.sample_rate, entry.stems) == ("speechbrain", 16000, ())
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(EcapaConfig()).values()))
+        assert COMMIT.fullmatch(entry.revision or "")
+        assert entry.sha256.keys() == set(speechbrain_ecapa.FILES)
     else:
         assert entry.sample_rate == (16000 if "16k" in entry.name else 8000)
         assert entry.stems == ("speech",) or entry.stems == tuple(f"voice{i + 1}" for i in range(len(entry.stems)))

@@ -54,6 +54,20 @@ def test_what_comes_is_what_the_importer_reads(speech: Publisher, monkeypatch: p
     assert (spec.name, spec.stems, spec.licence) == (SPEECH, ("speech",), "Apache-2.0")
 
 
+def test_an_ecapa_tdnn_is_two_files(speech: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "_read_checkpoint", REAL_IMPORTER)
+    known, name = catalogue.catalogue(), "speechbrain/spkrec-ecapa-voxceleb"
+    entry = dataclasses.replace(known.published[name], revision=None, sha256={})
+    changed = dataclasses.replace(known, published=known.published | {name: entry})
+    monkeypatch.setattr(hub, "catalogue", lambda: changed)
+    for file in (Path(__file__).parents[1] / "goldens" / "speechbrain_ecapa").iterdir():
+        speech.files[f"/{name}/{file.name}"] = file.read_bytes()
+    spec = read_spec(hub.pull(name))
+    assert (spec.name, spec.task, spec.licence) == (name, "speaker embedding", "Apache-2.0")
+    asked = {path.rpartition("/")[2] for _, path, _, _ in speech.requests if "/resolve/" in path}
+    assert asked == {"hyperparams.yaml", "embedding_model.ckpt"}
+
+
 def test_large_file_of_the_hub_is_resumed_across_calls(speech: Publisher, cache: Path) -> None:
     speech.faults["/cdn/masknet.ckpt"] = [Fault(drop_after=100_000)]
     speech.always["/cdn/masknet.ckpt"] = Fault(status=503)

@@ -64,7 +64,7 @@ def test_what_is_not_json_is_told(tmp_path: Path, content: bytes) -> None:
 
 REQUIRED = ["name", "family", "sample_rate", "channels", "stems", "geometry", "licence", "provenance"]
 KEYS = f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, level, silent_outputs, scores, files, format"
-FAMILIES = "sepformer, band_split, unet, audio_transformer, wav2vec2"
+FAMILIES = "sepformer, band_split, unet, audio_transformer, wav2vec2, ecapa"
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"format": 2}, "spec.json: format 2 is not 1; install a newer unbraid."),
     ({"format": None}, "spec.json: format None is not 1; install a newer unbraid."),

@@ -63,7 +63,9 @@ def parameters(sizes: Config) -> int:
 
 
 def test_every_recipe_is_known_here() -> None:
-    assert set(NAMES) == {*VOICES, *SPLEETER, *MUSIC, *DIGITS, *SOUNDS, "g2p", "speak", "transcribe-wav2vec2"}
+    assert set(NAMES) == {
+        *VOICES, *SPLEETER, *MUSIC, *DIGITS, *SOUNDS, "g2p", "speak", "transcribe-wav2vec2", "voice",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -210,6 +212,21 @@ def test_two_steps_of_sounds(name: str, voices: Path, tmp_path: Path) -> None:
 def test_our_sounds_fit_their_budget(name: str) -> None:
     sizes = read_recipe(FOLDER / f"{name}.toml").task.geometry
     assert parameters(sizes) <= 1_300_000
+
+
+def test_two_steps_of_speakers(voices: Path, tmp_path: Path) -> None:
+    file = FOLDER / "voice.toml"
+    whole = read_recipe(file)
+    changes = [f"data.folder={voices}", f"data.noise={voices}", f"data.epoch_crops={2 * whole.step_items}"]
+    changes += ["data.dev_seconds=0.5", "cropping.seconds=[0.3,0.3]", "disturbing.rooms=1", "model.width=8"]
+    changes += ["model.merged=8", "trainer.epochs=1", "trainer.parts=1", "trainer.accelerator=cpu"]
+    line = two_steps(file, changes, tmp_path / "run")
+    assert 0 < float(line["train_loss"]) < 60
+    assert 0 <= float(line["dev_accuracy"]) <= 100
+
+
+def test_our_embeddings_fit_their_budget() -> None:
+    assert parameters(read_recipe(FOLDER / "voice.toml").task.model) <= 1_000_000
 
 
 @pytest.mark.parametrize("name", [*SPLEETER, *MUSIC])

@@ -115,7 +115,8 @@ def evaluate(
 ) -> None:
     """Score a model on a dataset. Speech: SI-SDRi, SDRi, PESQ, STOI. Music: uSDR, BSS Eval 4. Text: PER, WER.
 
-    And the time and memory it takes. Writes a report with plots and sounds, a table of all items, and a summary.
+    Speaker embeddings: EER. And the time and memory it takes. Writes a report with plots and sounds, a table of all
+    items, and a summary.
     """
     with guarded(as_json=as_json), warnings_told():
         from unbraid.evaluation.evaluators import evaluator_of

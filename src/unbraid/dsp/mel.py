@@ -79,7 +79,7 @@ def from_db(decibels: FloatArray) -> FloatArray:
 def mel_filters(mel: Mel, sample_rate: int) -> FloatArray:
     """The weights of magnitudes in bands, (F, frame // 2 + 1): triangles from band to band, each summing to 1."""
     bin_hz = sample_rate / mel.frame_samples
-    corners = _hz(np.linspace(0, _mel(sample_rate / 2), mel.bins + 2))
+    corners = hz_of_mel(np.linspace(0, mel_of_hz(sample_rate / 2), mel.bins + 2))
     left, centre, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]  # (F, 1)
     bins = bin_hz * np.arange(mel.frame_samples // 2 + 1)
     rising = 1 - (centre - bins) / np.maximum(centre - left, bin_hz)
@@ -90,9 +90,11 @@ def mel_filters(mel: Mel, sample_rate: int) -> FloatArray:
     return filters
 
 
-def _mel(hz: float) -> float:
+def mel_of_hz(hz: float) -> float:
+    """Hz in mel."""
     return float(2595 * np.log10(1 + hz / 700))
 
 
-def _hz(mel: np.ndarray) -> np.ndarray:
+def hz_of_mel(mel: np.ndarray) -> np.ndarray:
+    """Mel in Hz."""
     return 700 * (10 ** (mel / 2595) - 1)

@@ -22,6 +22,8 @@ from unbraid.evaluation.music.run import MusicEvaluation, separate_and_score_son
 from unbraid.evaluation.report import Report, Setting
 from unbraid.evaluation.request import EvaluationRequest
 from unbraid.evaluation.run import Evaluation, Running, peak_memory_bytes
+from unbraid.evaluation.speakers import report as voices
+from unbraid.evaluation.speakers.trials import Speaker, SpeakerEvaluation, embed_speaker
 from unbraid.evaluation.speech import report as speech
 from unbraid.evaluation.speech.run import SpeechEvaluation, separate_and_score
 from unbraid.evaluation.text import pronunciation_report as words
@@ -33,6 +35,7 @@ from unbraid.evaluation.text.transcription import Transcribes, TranscriptResult,
 from unbraid.hub.spec import ModelSpec
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import AudioToAudio
+from unbraid.tasks.conversation.embedder import SpeakerEmbedder
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
@@ -66,6 +69,7 @@ def evaluator_of(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[
         "acoustic model": _synthesis,
         "vocoder": _sounds,
         "audio to audio": _sounds,
+        "speaker embedding": _speakers,
     }
     return by_task.get(spec.task, _music if spec.spectral else _speech)(spec, request, metrics)
 
@@ -77,7 +81,7 @@ def _speech(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] 
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
-        options = Options(speakers=len(spec.stems) if spec.silent_outputs else None)  # all outputs, counted or not
+        options = Options(tracks=False)  # all outputs, whoever speaks on them
         threads = request.threads
         with Separator(model, device=device, precision=precision, threads=threads, options=options) as separator:
             mixtures, noise = request.mixtures(spec), request.added_noise(spec)
@@ -211,6 +215,21 @@ def _sounds(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] 
 
     report = _reported(partial(sounds.report, evaluation), spec, request)
     return Evaluator("recordings", running, report, [told for told in skipped if told.startswith("STOI")])
+
+
+def _speakers(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
+    """Pairs of pieces of speech."""
+    _refuse_metrics(metrics, "Speaker embeddings are scored by EER and minDCF")
+    evaluation = SpeakerEvaluation()
+
+    @contextmanager
+    def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
+        _refuse_int8(precision, f"for SepFormers, and {spec.name} is none")
+        speakers = [Speaker(name, tuple(clips)) for name, clips in request.voices_of(spec).items()]
+        with SpeakerEmbedder(model, device=device, threads=request.threads) as embedder:
+            yield Running(embedder.device, len(speakers), evaluation.run(speakers, partial(embed_speaker, embedder)))
+
+    return Evaluator("speakers", running, _reported(partial(voices.report, evaluation), spec, request))
 
 
 def _reported(

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.corpora import Mixture, Wanted, find_mixtures, find_noises
+from unbraid.corpora import Clip, Mixture, Wanted, find_mixtures, find_noises, find_speakers
 from unbraid.corpora.noise import AddedNoise
 from unbraid.corpora.song_layouts import find_songs
 from unbraid.corpora.songs import Song
@@ -111,6 +111,17 @@ class EvaluationRequest:
         """
         return find_songs(self.dataset, self.split, self.layout)[: self.limit]
 
+    def voices_of(self, spec: ModelSpec) -> dict[str, list[Clip]]:
+        """The recordings of each speaker, for a model that tells speakers apart.
+
+        Raises:
+            UsageError: there are fewer than two.
+        """
+        found = find_speakers(self.dataset, self.split, Wanted(self.layout, 1, spec.sample_rate))
+        if len(some := dict(list(found.items())[: self.limit])) < 2:
+            raise UsageError(f"Speakers are told apart, and {self.dataset} has {len(some)} in its split {self.split}.")
+        return some
+
     def wanted(self, spec: ModelSpec) -> Wanted:
         """The kind of mixtures for a model."""
         voices = self.voices or max(1, len(spec.stems))
@@ -177,7 +188,12 @@ class EvaluationRequest:
 
 def _kind(spec: ModelSpec) -> str:
     """The kind of a model, in a word."""
-    kinds = {"transcription": "transcription", "phonemes": "text", "acoustic model": "speaking"}
+    kinds = {
+        "transcription": "transcription",
+        "phonemes": "text",
+        "acoustic model": "speaking",
+        "speaker embedding": "speaker",
+    }
     return kinds.get(spec.task, "music" if spec.spectral else "speech")
 
 

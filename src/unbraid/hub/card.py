@@ -36,6 +36,11 @@ def _purpose(spec: ModelSpec) -> tuple[str, str]:
     if spec.task == "transcription":
         heard = "the text of audio" if "decoder" in spec.geometry.graphs else "what is said,"
         return f"Writes {heard} at {spec.sample_rate} Hz.", f"transcribe speech.wav -m {spec.name}"
+    if spec.task == "speaker embedding":
+        return (
+            f"Tells speakers apart by embeddings of speech at {spec.sample_rate} Hz.",
+            f"evaluate {spec.name} DATASET",
+        )
     what = f"Makes a {writes} of a {reads}, at {spec.sample_rate} Hz."
     if spec.task == "enhancement":
         return what, f"enhance noisy.wav -m {spec.name}"

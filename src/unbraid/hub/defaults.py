@@ -8,4 +8,5 @@ DEFAULTS: dict[Task, str] = {
     "transcription": "digits",
     "phonemes": "g2p",
     "acoustic model": "speak",  # which no release has yet; users train it
+    "speaker embedding": "voice",
 }

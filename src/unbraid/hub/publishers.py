@@ -27,6 +27,7 @@ _HASH_LETTERS = 64
 _SPARE_BYTES = 100_000_000  # what else than weights may come with a model
 COMMIT = re.compile("[0-9a-f]{40}")
 SPEECHBRAIN_FILES = ("hyperparams.yaml", "encoder.ckpt", "decoder.ckpt", "masknet.ckpt")
+SPEECHBRAIN_ECAPA_FILES = ("hyperparams.yaml", "embedding_model.ckpt")
 TRANSFORMERS_FILES = ("config.json", "preprocessor_config.json", "vocab.json")
 TRANSFORMERS_TRUNK_FILES = TRANSFORMERS_FILES[:2]  # without a head there are no symbols
 TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # one of them is enough
@@ -65,7 +66,8 @@ def fetch_published(entry: Published, staging: Path, progress: Progress | None) 
     """
     if entry.source == "spleeter":
         return _fetch_spleeter(entry, staging, progress)
-    files = SPEECHBRAIN_FILES if entry.source == "speechbrain" else TRANSFORMERS_FILES
+    ours = SPEECHBRAIN_ECAPA_FILES if entry.family == "ecapa" else SPEECHBRAIN_FILES
+    files = ours if entry.source == "speechbrain" else TRANSFORMERS_FILES
     return _fetch_from_hub(entry, staging, progress, files)
 
 

@@ -6,7 +6,16 @@ from typing import Literal
 from unbraid.dsp.framing import Mel, Spectral
 from unbraid.errors import quoted
 
-Task = Literal["separation", "enhancement", "transcription", "phonemes", "acoustic model", "vocoder", "audio to audio"]
+Task = Literal[
+    "separation",
+    "enhancement",
+    "transcription",
+    "phonemes",
+    "acoustic model",
+    "vocoder",
+    "audio to audio",
+    "speaker embedding",
+]
 MOST_STRIDE = 1 << 20  # samples or frames in a step
 
 
@@ -30,7 +39,7 @@ class Config:
 
     @property
     def writes(self) -> str:
-        """Stems, text, a spectrogram or a waveform."""
+        """Stems, text, a spectrogram, a waveform or an embedding."""
         return "stems"
 
     @property

@@ -51,6 +51,7 @@ FAMILIES = {
     "unet": Family("unbraid.models.unet", "UNetConfig", "spectrogram"),
     "audio_transformer": Family("unbraid.models.audio_transformer", "AudioTransformerConfig", "waveform"),
     "wav2vec2": Family("unbraid.models.wav2vec2", "Wav2Vec2Config"),
+    "ecapa": Family("unbraid.models.ecapa", "EcapaConfig"),
 }
 
 

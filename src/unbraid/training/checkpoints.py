@@ -75,7 +75,7 @@ def described(recipe: Recipe, tensors: dict[str, torch.Tensor]) -> dict[str, Any
     """Weights as best.pt holds them, with all that `unbraid export` needs to know of them."""
     task = recipe.task
     sizes = {"family": family_of(task.geometry), "config": dataclasses.asdict(task.geometry)}
-    return sizes | {"model": tensors, "recipe": recipe.name} | task.record()
+    return sizes | {"model": task.exported(tensors), "recipe": recipe.name} | task.record()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from unbraid.errors import UsageError
 from unbraid.files.strict import unknown_name
 from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
+from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.training.recipe_reader import choose, fill, read_tables
@@ -23,6 +24,7 @@ from unbraid.training.tasks.audio_to_audio import AudioModel, AudioToAudio
 from unbraid.training.tasks.audio_to_text import AudioToText
 from unbraid.training.tasks.listener import AudioTextModel
 from unbraid.training.tasks.music import Music
+from unbraid.training.tasks.speaker_embedding import SpeakerEmbedding
 from unbraid.training.tasks.speech import Speech
 from unbraid.training.tasks.task import Task
 from unbraid.training.tasks.text import Text, TextModel
@@ -102,6 +104,7 @@ FAMILIES = {
     "audio_to_text": Trainable(AudioTextModel, AudioToText),
     "audio_to_audio": Trainable(AudioModel, AudioToAudio),
     "text_to_spectrogram": Trainable(SpeakModel, TextToSpectrogram),
+    "ecapa": Trainable(EcapaConfig, SpeakerEmbedding),
 }
 SCHEDULES: dict[str, type[Schedule]] = {"plateau": Plateau, "cosine": Cosine, "constant": Constant}
 TABLES = ("name", "model", "data", "optimizer", "schedule", "trainer")  # that every recipe has

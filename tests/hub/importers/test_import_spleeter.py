@@ -229,9 +229,10 @@ def test_masked_stems_are_those_of_the_peer_on_the_larger_fixtures(parity: Path,
 
 def test_folders_without_weights_are_refused(tmp_path: Path) -> None:
     wanted = (
-        "a SpeechBrain SepFormer (hyperparams.yaml, encoder.ckpt, masknet.ckpt, decoder.ckpt), a Spleeter model "
-        "(checkpoint, model.index and model.data-00000-of-00001) or a Wav2Vec2 or HuBERT with a CTC head (config.json, "
-        "preprocessor_config.json, vocab.json and model.safetensors or pytorch_model.bin)"
+        "a SpeechBrain SepFormer (hyperparams.yaml, encoder.ckpt, masknet.ckpt, decoder.ckpt) or ECAPA-TDNN "
+        "(hyperparams.yaml, embedding_model.ckpt), a Spleeter model (checkpoint, model.index and "
+        "model.data-00000-of-00001) or a Wav2Vec2 or HuBERT with a CTC head (config.json, preprocessor_config.json, "
+        "vocab.json and model.safetensors or pytorch_model.bin)"
     )
     told = f"FOLDER is empty (Spleeter itself would run random weights there); expected {wanted}."
     assert refusal(tmp_path) == told

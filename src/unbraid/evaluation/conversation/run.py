@@ -26,8 +26,8 @@ from unbraid.evaluation.conversation.segments import (
 )
 from unbraid.evaluation.conversation.tracks import STEP_SECONDS, SpeakingTimes, TrackScores, TrackStatistics
 from unbraid.evaluation.run import TimedResult
+from unbraid.tasks.conversation.activity import Levels
 from unbraid.tasks.results import Run
-from unbraid.tasks.separation.counting import Levels
 
 RESIDUAL = "residual"
 
@@ -60,7 +60,7 @@ def separate_and_score(separator: Separates, conversation: Conversation) -> Conv
         AudioError: a file cannot be read, or the tracks end too soon.
     """
     run, watch = separator.blocks(conversation.mixture), Stopwatch()
-    statistics, powers = TrackStatistics(), list[FloatArray]()
+    statistics = TrackStatistics()
     with ExitStack() as opened:
         readers = [opened.enter_context(Reader(conversation.reference(name))) for name in conversation.speakers]
         rate = readers[0].info.sample_rate
@@ -73,11 +73,11 @@ def separate_and_score(separator: Separates, conversation: Conversation) -> Conv
             if sound.shape[-1] != voices.shape[-1]:
                 break
             statistics.add(voices, sound, speaking.between(start, end))
-            powers.append(levels.add(sound[:, None]))
+            levels.add(sound[:, None])
     if statistics.samples != round(conversation.seconds * rate):
         raise AudioError(f"The tracks of {conversation.name} have another length than its references.")
     told = run.diagnostics.conversation
-    segments = list(told.segments) if told else active_segments(np.concatenate(powers, axis=-1), names)
+    segments = list(told.segments) if told else active_segments(levels.finish(), names)
     people, seconds = len(conversation.speakers), statistics.samples / rate
     by = score_segments(conversation.segments, segments, seconds) if has_diarization_metrics() else None
     return ConversationResult(

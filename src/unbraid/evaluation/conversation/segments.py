@@ -15,13 +15,11 @@ import numpy as np
 from unbraid.corpora.rttm import Segment
 from unbraid.dsp.arrays import FloatArray
 from unbraid.errors import RuntimeUnavailable
+from unbraid.tasks.conversation.activity import FRAME_SECONDS, Activity, active
 
 COLLAR_SECONDS = 0.25  # on both sides of a boundary
 MISSING = "DER and JER need the package pyannote.metrics; get it with `pip install pyannote.metrics`."
 
-FRAME_SECONDS = 0.1
-WITHIN_DB = 10.0  # of the loudest track of a frame: softer is what a network leaves of another voice
-FLOOR_DB = 25.0  # below the speech of the recording: softer is a pause
 PAUSE_SECONDS, LEAST_SECONDS = 0.5, 0.2  # a longer pause splits a segment; a shorter segment is none
 
 
@@ -77,27 +75,18 @@ def score_segments(reference: Iterable[Segment], found: Iterable[Segment], secon
 
 
 def active_segments(powers: FloatArray, names: Sequence[str]) -> list[Segment]:
-    """Who speaks when, from the power of each track in frames of 0.1 s (E, N), of models that do not say it.
-
-    A track is active where it is nearly as loud as the loudest one, and not much softer than the recording's speech,
-    whose level is that above which half of the energy lies.
-    """
-    top = powers.max(0, initial=0.0)  # (N,)
-    if not top.any():
-        return []
-    ranked = np.sort(top)[::-1]
-    speech = ranked[np.searchsorted(np.cumsum(ranked), ranked.sum() / 2)]
-    loud = top >= speech * 10 ** (-FLOOR_DB / 10)
-    found = []
-    for name, power in zip(names, powers, strict=True):
-        active = loud & (power >= top * 10 ** (-WITHIN_DB / 10))
-        found += [Segment(start, end, name) for start, end in _stretches(active)]
+    """Who speaks when, from the power of each track in frames of 0.1 s (E, N), of models that do not say it."""
+    found = [
+        Segment(start, end, name)
+        for name, frames in zip(names, active(powers), strict=True)
+        for start, end in _stretches(frames)
+    ]
     return sorted(found, key=lambda segment: (segment.start, segment.end, segment.speaker))
 
 
-def _stretches(active: np.ndarray) -> list[tuple[float, float]]:
+def _stretches(frames: Activity) -> list[tuple[float, float]]:
     """Runs of active frames in seconds, joined over short pauses, without very short ones."""
-    edges = np.flatnonzero(np.diff(np.concatenate(((False,), active, (False,))))).reshape(-1, 2)
+    edges = np.flatnonzero(np.diff(np.concatenate(((False,), frames, (False,))))).reshape(-1, 2)
     joined: list[list[int]] = []
     for start, end in edges.tolist():
         if joined and start - joined[-1][1] <= round(PAUSE_SECONDS / FRAME_SECONDS):

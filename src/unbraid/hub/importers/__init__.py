@@ -1,20 +1,20 @@
 """Published checkpoints, read without torch or TensorFlow.
 
-The layout is found by content: SpeechBrain's SepFormer folders (`speechbrain`), Spleeter's (`spleeter`), and the
-Wav2Vec2 and HuBERT folders of transformers (`wav2vec2`).
+The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`) and SepFormers
+(`speechbrain`), Spleeter's (`spleeter`), and the Wav2Vec2 and HuBERT folders of transformers (`wav2vec2`).
 """
 
 from pathlib import Path
 
 from unbraid.errors import ModelError, ModelNotFound
-from unbraid.hub.importers import speechbrain, spleeter, wav2vec2
+from unbraid.hub.importers import speechbrain, speechbrain_ecapa, spleeter, wav2vec2
 from unbraid.hub.importers.checkpoint import Checkpoint
 
 __all__ = ["Checkpoint", "read_checkpoint"]
 
 LAYOUTS = (
-    f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}), a Spleeter model ({spleeter.LAYOUT}) or a Wav2Vec2 or "
-    f"HuBERT with a CTC head ({wav2vec2.FILES})"
+    f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}) or ECAPA-TDNN ({', '.join(speechbrain_ecapa.FILES)}), a "
+    f"Spleeter model ({spleeter.LAYOUT}) or a Wav2Vec2 or HuBERT with a CTC head ({wav2vec2.FILES})"
 )
 
 
@@ -27,7 +27,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     """
     if not folder.is_dir():
         raise ModelNotFound(f"{folder} is not a folder; expected one that holds {LAYOUTS}.")
-    for layout in (speechbrain, spleeter, wav2vec2):
+    for layout in (speechbrain_ecapa, speechbrain, spleeter, wav2vec2):
         if layout.is_checkpoint(folder):
             checkpoint: Checkpoint = layout.read_checkpoint(folder, name)
             return checkpoint

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from unbraid.models.config import Config
+from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.family import FAMILIES, family_of
 from unbraid.models.graph_files import graph_name, packed
 from unbraid.models.onnx.build import build_graph
@@ -20,6 +21,7 @@ PUBLISHED: tuple[Config, ...] = (
     Wav2Vec2Config(
         features=1024, heads=16, hidden=4096, layers=24, filter_bias=True, filter_norm="layer", pre_norm=True
     ),
+    EcapaConfig(),
 )
 
 

@@ -118,6 +118,10 @@ class Task(Protocol):
         """
         model.load_state_dict(voices_taken(model.state_dict(), saved["model"], self.per_source, path))
 
+    def exported(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The weights for best.pt; a task leaves out those that only its loss needs."""
+        return dict(tensors)
+
     def record(self) -> dict[str, Any]:
         """The entries of best.pt besides weights and sizes: sample rate, stems, vocabularies, …"""
 

@@ -1,0 +1,1 @@
+"""ECAPA-TDNN: log-mel spectrograms of speech to embeddings of the speaker."""
