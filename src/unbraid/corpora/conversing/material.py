@@ -7,7 +7,7 @@ where it is quiet into utterances without a text. Speakers are read when they ar
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from unbraid.corpora import manifest
@@ -80,11 +80,13 @@ def find_material(
         raise UsageError(
             f"{folder} has {len(found)} speakers in its split {split}; a conversation of {most} people needs as many."
         )
-    noises, told = (), None
-    if noise:
-        noises = tuple(find_noises(noise, noise_split or split, wanted))
-        told = f"{noise.resolve().name}, split {noise_split or split}"
-    return Material(folder, split, found, _texts(folder), noises, told, round(1000 * how.longest_turn))
+    material = Material(folder, split, found, _texts(folder), longest_turn_ms=round(1000 * how.longest_turn))
+    if noise is None:
+        return material
+    noises = tuple(find_noises(noise, noise_split or split, wanted))
+    if not noises:
+        raise UsageError(f"{noise} has no noises in its split {noise_split or split}; choose another by --noise-split.")
+    return replace(material, noises=noises, noise_name=f"{noise.resolve().name}, split {noise_split or split}")
 
 
 def _texts(folder: Path) -> dict[str, str]:
