@@ -13,6 +13,7 @@ REMEDIES = {
     "FluidSynth": ("FluidSynth and a SoundFont", "apt install fluidsynth timgm6mb-soundfont"),
     "museval": ("museval", "pip install museval"),
     "pesq": ("pesq", "pip install pesq"),
+    "pyannote": ("pyannote.metrics", "pip install pyannote.metrics"),
 }
 
 

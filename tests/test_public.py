@@ -11,6 +11,7 @@ PUBLIC = [
     "AudioError",
     "Cancelled",
     "ChecksumError",
+    "Conversation",
     "DownloadError",
     "LiveSeparator",
     "ModelError",
@@ -30,6 +31,7 @@ PUBLIC = [
     "enhance",
     "phonemize",
     "separate",
+    "separate_speakers",
     "synthesize",
     "transcribe",
 ]

@@ -1,55 +1,68 @@
-"""Small models of speaker embeddings, for tests."""
+"""A network with three outputs that are silent where nobody speaks, embeddings, and recordings that it takes apart."""
+
+import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
-from unbraid.hub.spec import Mel, ModelSpec, Windows
-from unbraid.models.ecapa.config import EcapaConfig
-from unbraid.models.family import family_of
-from unbraid.models.speaker_config import SpeakerConfig
+from engine_fakes import Fake, even_and_odd, speech_fake, speech_spec
+from unbraid.hub.spec import ModelSpec, Windows
+from unbraid.tasks.separation.options import Options
+from unbraid.tasks.separation.separator import Separator
 
-VOICE = EcapaConfig(bins=10, width=12, scale=3, squeezed=5, merged=18, attention=4, features=10, filterbank="levels")
-MEL = Mel(256, 128, 10, normalized=True)
-
-
-def voice_spec(config: EcapaConfig = VOICE, windows: Windows = Windows(1.0, 0.25)) -> ModelSpec:
-    """A model that embeds windows of a second at 8 kHz."""
-    return ModelSpec("tiny-voice", "ecapa", 8000, 1, (), config, "MIT", "a test", windows=windows, mel=MEL)
+RATE = 8000  # Hz
+Turn = tuple[int, float, float]  # voice 0, 1 or 2, from and to in seconds
 
 
-def speaker_spec(config: SpeakerConfig) -> ModelSpec:
-    """A model of any network that embeds windows of a second at 8 kHz."""
-    mel, windows = Mel(256, 128, config.bins), Windows(1.0, 0.25)
-    return ModelSpec("tiny", family_of(config), 8000, 1, (), config, "MIT", "a test", windows=windows, mel=mel)
+def by_band(mixture: np.ndarray) -> np.ndarray:
+    """(B, T) -> (B, 3, T): what lies below 1 kHz, below 2 kHz, and above; bands in which there is little are silent."""
+    spectra = np.fft.rfft(mixture)[:, None]
+    hertz = np.fft.rfftfreq(mixture.shape[-1], 1 / RATE)
+    bands = np.stack([hertz < 1000, (hertz >= 1000) & (hertz < 2000), hertz >= 2000])
+    voices = np.fft.irfft(spectra * bands, mixture.shape[-1])
+    loud = np.square(voices).mean(-1, keepdims=True)
+    return voices * (loud > 1e-3 * loud.max(1, keepdims=True))
 
 
-def stirred(network):
-    """A torch module whose weights are seeded and whose batch norms have learnt something."""
-    import torch
-
-    torch.manual_seed(0)
-    for parameter in network.parameters():
-        parameter.data.normal_(0, 0.3)
-    for name, buffer in network.named_buffers():
-        if name.endswith("running_mean"):
-            buffer.normal_()
-        elif name.endswith("running_var"):
-            buffer.uniform_(0.5, 2)
-    return network.eval()
+def by_turns(mixture: np.ndarray) -> np.ndarray:
+    """(B, T) -> (B, 3, T): two voices of which one lives in the even samples and the other one in the odd ones."""
+    return np.concatenate((even_and_odd(mixture), np.zeros_like(mixture)[:, None]), axis=1)
 
 
-class Bands:
-    """An executor whose embedding is the spread of each band over time, as the network's input shows it."""
+def voices(*turns: Turn, seconds: float, channels: int = 1) -> np.ndarray:
+    """Voices (3, C, T): tones of 500, 1500 and 2500 Hz, each at the times of its turns, of different loudness."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    out = np.zeros((3, channels, time.size), np.float32)
+    for voice, begin, end in turns:
+        here = (time >= begin) & (time < end)
+        out[voice] += (0.1 + 0.01 * voice) * here * np.sin(2 * np.pi * (500 + 1000 * voice) * time)
+    return out
 
-    device, reason = "fake", "a test asked for it"
 
-    def __init__(self) -> None:
-        self.shapes: list[tuple[int, ...]] = []
+def counting_spec(windows: Windows = Windows(1.0, 0.25), rate: int = RATE) -> ModelSpec:
+    """A model of three voices whose outputs may be silent."""
+    return dataclasses.replace(speech_spec(3, rate, windows), name="tiny-voices", level="own", silent_outputs=True)
 
-    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        levels = inputs["levels"]
-        assert levels.dtype == np.float32 and levels.flags.c_contiguous
-        self.shapes.append(levels.shape)
-        return {"embedding": levels.std(1)}
+
+class ByBand:
+    """Embeddings by the power in each of twelve bands: people speak in different ones."""
+
+    spec, least_samples, closed = counting_spec(), 2000, False
+
+    def embed(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
+        """Pieces (T,) -> (P, 12), of length 1."""
+        rows = []
+        for piece in pieces:
+            assert piece.ndim == 1 and len(piece) >= self.least_samples
+            power = np.square(np.abs(np.fft.rfft(piece)))
+            rows.append(np.sqrt([band.sum() for band in np.array_split(power, 12)]))
+        found = np.stack(rows)
+        return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
 
     def close(self) -> None:
-        pass
+        self.closed = True
+
+
+def counting(options: Options = Options(), fake: Fake | None = None) -> Separator:
+    """A separator that counts voices."""
+    return Separator.over(fake or speech_fake(by_band), counting_spec(), options, ByBand())

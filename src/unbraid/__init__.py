@@ -2,9 +2,10 @@
 
     import unbraid
 
-    stems = unbraid.separate("mix.wav")                     # {"voice1": (C, T) float32, …}
+    stems = unbraid.separate("mix.wav")                     # {"speaker1": (C, T) float32, …}
     separator = unbraid.Separator("music-4")                # a name, or a model folder
     stems = separator(audio, sample_rate)                   # arrays (C, T) in and out
+    conversation = unbraid.separate_speakers("meeting.m4a")  # .tracks {"speaker1": (C, T), …}, .segments
     voice = unbraid.enhance("noisy.wav")                    # (C, T) without the noise
     unbraid.transcribe("call.wav").text                     # "3 1 4"; .words has times
     unbraid.phonemize("cat")                                # "K AE T"
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
         UnbraidError,
         UsageError,
     )
-    from unbraid.tasks.api import enhance, phonemize, separate, synthesize, transcribe
+    from unbraid.tasks.api import enhance, phonemize, separate, separate_speakers, synthesize, transcribe
+    from unbraid.tasks.conversation.conversation import Conversation
     from unbraid.tasks.conversation.embedder import SpeakerEmbedder
     from unbraid.tasks.live import LiveSeparator
     from unbraid.tasks.separation.options import Options
@@ -49,6 +51,7 @@ __all__ = [
     "AudioError",
     "Cancelled",
     "ChecksumError",
+    "Conversation",
     "DownloadError",
     "LiveSeparator",
     "ModelError",
@@ -68,12 +71,16 @@ __all__ = [
     "enhance",
     "phonemize",
     "separate",
+    "separate_speakers",
     "synthesize",
     "transcribe",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("enhance", "phonemize", "separate", "synthesize", "transcribe"), "unbraid.tasks.api"),
+    **dict.fromkeys(
+        ("enhance", "phonemize", "separate", "separate_speakers", "synthesize", "transcribe"), "unbraid.tasks.api"
+    ),
+    "Conversation": "unbraid.tasks.conversation.conversation",
     "LiveSeparator": "unbraid.tasks.live",
     "Options": "unbraid.tasks.separation.options",
     "ReadOptions": "unbraid.audio.options",

@@ -28,7 +28,7 @@ class FakeSeparator:
 
     made = 0  # how many there have been
     pause_seconds = 0.0  # per block
-    counts_voices = False
+    follows_people = False
 
     def __init__(self, model: str, *, device: str, precision: str, threads: int | None, options: Options) -> None:
         if model not in WEIGHTS:

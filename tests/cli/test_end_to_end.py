@@ -52,9 +52,9 @@ def test_options_that_do_not_fit_the_model_are_refused(unbraid_command, tone, sp
 
 def test_the_default_model_needs_no_name(unbraid_command, tone, tree):
     try:
-        hub.resolve("speech")
+        hub.resolve("speech"), hub.resolve("voice")
     except ModelNotFound:
         pytest.skip("the packaged models are not built yet")
     tone("a.wav")
     assert unbraid_command("separate", "a.wav").code == 0
-    assert tree() == ["a.wav", "a/.unbraid.json", "a/voice1.wav"]  # a tone is one voice at most
+    assert tree() == ["a.wav", "a/.unbraid.json", "a/speaker1.wav", "a/speakers.rttm"]  # a tone is one voice at most

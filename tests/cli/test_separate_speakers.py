@@ -1,4 +1,4 @@
-"""`unbraid separate` with a model that counts voices: what it prints, writes, records and takes up again."""
+"""`unbraid separate` with a model that follows people: what it prints, writes, records and takes up again."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from unbraid import audio
+from unbraid.corpora.rttm import read_rttm
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
@@ -55,14 +56,18 @@ def test_it_says_how_many_voices_it_found_and_writes_as_many(unbraid_command, ta
     mixture = talk("talk.wav")
     outcome = unbraid_command("separate", "talk.wav")
     assert (outcome.code, outcome.err) == (0, "")
-    assert outputs(tree()) == ["talk/voice1.wav", "talk/voice2.wav"]
-    assert "talk.wav -> talk/voice1.wav talk/voice2.wav (3.0 s in " in outcome.out
-    assert "\n  2 voices found; --speakers N forces another number\n" in outcome.out
-    stems = [audio.read(f"talk/voice{i}.wav")[0] for i in (1, 2)]
+    assert outputs(tree()) == ["talk/speaker1.wav", "talk/speaker2.wav", "talk/speakers.rttm"]
+    assert "talk.wav -> talk/speaker1.wav talk/speaker2.wav (3.0 s in " in outcome.out
+    assert "\n  2 people found: speaker1 0:02, speaker2 0:02\n  0:01 of it at the same time\n" in outcome.out
+    assert "\n  who speaks when: talk/speakers.rttm\n" in outcome.out
+    stems = [audio.read(f"talk/speaker{i}.wav")[0] for i in (1, 2)]
     np.testing.assert_allclose(sum(stems), mixture, atol=1e-6)
     record = json.loads((here / "talk" / ".unbraid.json").read_text())["files"]
-    assert {name: made["voices_found"] for name, made in record.items()} == {"voice1.wav": 2, "voice2.wav": 2}
-    assert "speakers" not in record["voice1.wav"]["making"]["options"]
+    assert record.keys() == {"speaker1.wav", "speaker2.wav", "speakers.rttm"}
+    assert all(made["speakers"] == ["speaker1", "speaker2"] for made in record.values())
+    turns = read_rttm(here / "talk" / "speakers.rttm")["talk"]
+    assert [(turn.speaker, turn.start) for turn in turns] == [("speaker1", 0.0), ("speaker2", 0.9)]
+    assert "speakers" not in record["speaker1.wav"]["making"]["options"]
 
 
 def test_several_inputs_have_their_own_numbers(unbraid_command, talk, tree) -> None:
@@ -72,7 +77,7 @@ def test_several_inputs_have_their_own_numbers(unbraid_command, talk, tree) -> N
     files = json.loads(outcome.out)["files"]
     assert [file["voices_found"] for file in files] == [1, 2, 3]
     assert [len(file["outputs"]) for file in files] == [1, 2, 3]
-    assert len(outputs(tree())) == 6
+    assert len(outputs(tree())) == 6 + 3
 
 
 @pytest.mark.parametrize("speakers", [1, 2, 3])
@@ -80,17 +85,18 @@ def test_a_number_is_forced(unbraid_command, talk, tree, speakers: int) -> None:
     talk("talk.wav")
     outcome = unbraid_command("separate", "talk.wav", "--speakers", speakers, "--json")
     assert outcome.code == 0
-    assert outputs(tree()) == [f"talk/voice{i + 1}.wav" for i in range(speakers)]
-    assert json.loads(outcome.out)["files"][0]["voices_found"] is None
+    assert outputs(tree())[:-1] == [f"talk/speaker{i + 1}.wav" for i in range(speakers)]
+    assert json.loads(outcome.out)["files"][0]["voices_found"] == speakers
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("0",), "error: There is no model for 0 speakers; --speakers takes 1 to 3."),
-        (("4",), "error: There is no model for 4 speakers; --speakers takes 1 to 3."),
-        (("4", "-m", "tiny"), "error: tiny-voices separates 1 to 3 speakers, not 4; without a number it counts them."),
-        (("two",), "Invalid value for '--speakers'"),
+        (("0",), "error: --speakers counts from 1, and the fewest come first, such as 2-6, not '0'."),
+        (("5-2",), "error: --speakers counts from 1, and the fewest come first, such as 2-6, not '5-2'."),
+        (("2-x",), "error: --speakers takes a number, or the fewest and most, such as 2-6, not '2-x'."),
+        (("two",), "error: --speakers takes a number, or the fewest and most, such as 2-6, not 'two'."),
+        (("21",), "error: tiny-voices tells 1 to 20 speakers apart, not 21; give a number, or the fewest and most, "),
     ],
 )
 def test_other_numbers_are_refused(unbraid_command, talk, tree, words: tuple[str, ...], message: str) -> None:
@@ -112,9 +118,9 @@ def test_a_track_that_is_done_is_skipped(unbraid_command, talk, here) -> None:
     assert statuses() == ["skipped", "skipped"]
     assert statuses("--residual") == ["done", "done"]
     assert statuses("--residual") == ["skipped", "skipped"]
-    assert statuses("--stems", "voice1") == ["done", "done"]
-    (here / "b" / "voice2.wav").unlink()
-    assert statuses("--stems", "voice1") == ["skipped", "skipped"]
+    assert statuses("--stems", "speaker1") == ["done", "done"]
+    (here / "b" / "speaker2.wav").unlink()
+    assert statuses("--stems", "speaker1") == ["skipped", "skipped"]
     assert statuses() == ["skipped", "done"]
     assert statuses("--speakers", "3") == ["done", "done"]
     assert statuses("--speakers", "3") == ["skipped", "skipped"]
@@ -125,16 +131,20 @@ def test_a_track_that_is_done_is_skipped(unbraid_command, talk, here) -> None:
 def test_a_stem_that_was_not_found_fails_its_track_alone(unbraid_command, talk, tree) -> None:
     talk("one.wav", ONE)
     talk("two.wav", TWO)
-    outcome = unbraid_command("separate", "one.wav", "two.wav", "--stems", "voice2")
+    outcome = unbraid_command("separate", "one.wav", "two.wav", "--stems", "speaker2")
     assert outcome.code == 1
     assert outcome.errors == [
-        "error: one.wav has only voice1 by counting, and no voice2; leave --stems out, or force a number with "
-        "--speakers."
+        "error: speaker2 was not found in one.wav, only speaker1; leave --stems or --only out for all people, or say "
+        "how many there are with --speakers."
     ]
-    assert outputs(tree()) == ["two/voice2.wav"]
-    again = unbraid_command("separate", "one.wav", "two.wav", "--stems", "voice2,voice1", "--overwrite")
+    assert outputs(tree()) == ["two/speaker2.wav", "two/speakers.rttm"]
+    again = unbraid_command("separate", "one.wav", "two.wav", "--stems", "speaker2,speaker1", "--overwrite")
     assert again.code == 0
-    assert outputs(tree()) == ["one/voice1.wav", "two/voice1.wav", "two/voice2.wav"]
+    assert [name for name in outputs(tree()) if name.endswith("wav")] == [
+        "one/speaker1.wav",
+        "two/speaker1.wav",
+        "two/speaker2.wav",
+    ]
 
 
 @pytest.mark.parametrize("form", ["flac", "mp3"])
@@ -144,8 +154,8 @@ def test_the_page_shows_the_voices_found(unbraid_command, talk, here, form: str)
     assert unbraid_command(*words).code == 0
     page = (here / "talk" / "report.html").read_text()
     assert "Voices found" in page
-    assert 'data-stem="voice2"' in page
-    assert 'data-stem="voice3"' not in page
+    assert 'data-stem="speaker2"' in page
+    assert 'data-stem="speaker3"' not in page
     assert "was done already" in unbraid_command(*words, "--resume").out
 
 
@@ -156,11 +166,11 @@ def test_standard_input_and_output(unbraid_command, talk, here) -> None:
     assert outcome.code == 0
     (here / "out.wav").write_bytes(outcome.bytes)
     np.testing.assert_allclose(audio.read("out.wav")[0], mixture, atol=1e-6)
-    outcome = unbraid_command("separate", "-", "-o", "-", "--stems", "voice2", stdin=piped)
-    assert "2 voices found" in outcome.err
-    outcome = unbraid_command("separate", "-", "-o", "-", "--stems", "voice3", stdin=piped)
+    outcome = unbraid_command("separate", "-", "-o", "-", "--stems", "speaker2", stdin=piped)
+    assert "2 people found" in outcome.err
+    outcome = unbraid_command("separate", "-", "-o", "-", "--stems", "speaker3", stdin=piped)
     assert (outcome.code, outcome.bytes) == (1, b"")
-    assert "stdin has only voice1, voice2 by counting, and no voice3" in outcome.err
+    assert "speaker3 was not found in stdin, only speaker1, speaker2" in outcome.err
 
 
 def test_a_voice_of_an_earlier_run_is_told_of(unbraid_command, talk, tree) -> None:
@@ -169,9 +179,9 @@ def test_a_voice_of_an_earlier_run_is_told_of(unbraid_command, talk, tree) -> No
     talk("talk.wav", TWO)
     outcome = unbraid_command("separate", "talk.wav", "--overwrite")
     assert outcome.errors == [
-        "warning: talk.wav: talk/voice3.wav is left from an earlier run that found more voices; delete it."
+        "warning: talk.wav: talk/speaker3.wav is left from an earlier run that found more people; delete it."
     ]
-    assert outputs(tree()) == ["talk/voice1.wav", "talk/voice2.wav", "talk/voice3.wav"]
+    assert outputs(tree())[:-1] == ["talk/speaker1.wav", "talk/speaker2.wav", "talk/speaker3.wav"]
 
 
 def test_raw_keeps_all_outputs(unbraid_command, talk, tree) -> None:
@@ -197,3 +207,53 @@ def test_a_model_of_another_number_is_found_where_the_default_does_not_count(mon
     assert choose_model(None, 3) == "speech"
     assert choose_model(None, 2) == "speech-2"
     assert choose_model("speech-2", 3) == "speech-2"  # which refuses the number
+
+
+def test_enrolled_people_have_their_names(unbraid_command, talk, tree, here) -> None:
+    talk("talk.wav")
+    talk("anna.wav", voices((2, 0, 2), seconds=2))
+    talk("bob.wav", voices((1, 0, 2), seconds=2))
+    words = ("separate", "talk.wav", "--enrol", "anna=anna.wav", "--enrol", "bob=bob.wav")
+    outcome = unbraid_command(*words)
+    assert outcome.code == 0
+    assert outputs(tree()) == ["talk/anna.wav", "talk/speaker2.wav", "talk/speakers.rttm"]
+    assert "2 people found: anna 0:02, speaker2 0:02" in outcome.out
+    assert "\n  bob does not speak in it\n" in outcome.out
+    assert json.loads(unbraid_command(*words, "--resume", "--json").out)["files"][0]["status"] == "skipped"
+    talk("anna.wav", voices((0, 0, 2), seconds=2))  # another voice in the file
+    (file,) = json.loads(unbraid_command(*words, "--resume", "--json").out)["files"]
+    assert (file["status"], list(file["outputs"]), file["absent"]) == ("done", ["speaker1", "anna"], ["bob"])
+
+
+def test_one_person_out_of_many(unbraid_command, talk, tree) -> None:
+    mixture = talk("talk.wav")
+    talk("anna.wav", voices((0, 0, 2), seconds=2))
+    assert unbraid_command("separate", "talk.wav", "--only", "anna.wav").code == 0
+    assert outputs(tree()) == ["talk/anna.wav", "talk/speakers.rttm"]
+    talk("bob.wav", voices((1, 0, 2), seconds=2))
+    outcome = unbraid_command("separate", "talk.wav", "--only", "bob.wav", "-o", "out")
+    assert outcome.code == 1
+    assert "bob was not found in talk.wav, only speaker1, speaker2" in outcome.err
+    assert mixture.size and not any(name.startswith("out/") for name in tree())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--enrol", "anna"), "--enrol takes a name and a file, such as anna=anna.wav, not 'anna'."),
+        (("--enrol", "anna=no.wav"), "no.wav, to enrol anna, is not a file; give a recording of the person alone."),
+        (("--enrol", "anna=silent.wav"), "silent.wav is silent, so nobody can be enrolled; give a recording of one "),
+        (("--enrol", "anna=short.wav"), "short.wav holds 0.5 s of speech; to enrol a person takes 1.5 s or more"),
+        (("--only", "both.wav"), "both.wav holds the voices of several people; give a recording of one person alone."),
+        (("--only", "both.wav", "--stems", "a"), "--only writes the track of one person, --stems the stems it names"),
+    ],
+)
+def test_what_cannot_be_enrolled_is_refused(unbraid_command, talk, here, words: tuple[str, ...], message: str) -> None:
+    talk("talk.wav")
+    talk("silent.wav", voices(seconds=2))
+    talk("short.wav", voices((0, 0, 0.5), seconds=0.5))
+    talk("both.wav", voices((0, 0, 3), (2, 3.5, 6), seconds=6))
+    outcome = unbraid_command("separate", "talk.wav", *words)
+    assert outcome.code == 2
+    assert message in " ".join(outcome.err.split())
+    assert not (here / "talk").exists()

@@ -40,7 +40,7 @@ def leaking(mixture: np.ndarray) -> np.ndarray:
 
 
 def evaluated(folder: Path, sources: list[np.ndarray], fake: Fake | None = None) -> SpeechEvaluation:
-    separator = counting(Options(speakers=3), fake)
+    separator = counting(Options(tracks=False), fake)
     evaluation = SpeechEvaluation(MEASURES)
     mixtures = [mixture(folder, each, f"m{i}") for i, each in enumerate(sources)]
     outcomes = evaluation.run(mixtures, lambda mixture: separate_and_score(separator, mixture, MEASURES))

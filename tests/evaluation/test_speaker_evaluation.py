@@ -10,6 +10,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedding_fakes import Bands, voice_spec
 from unbraid.corpora import Clip
 from unbraid.errors import AudioError, UsageError
 from unbraid.evaluation.evaluators import evaluator_of
@@ -18,7 +19,6 @@ from unbraid.evaluation.speakers.report import report
 from unbraid.evaluation.speakers.scoring import verification
 from unbraid.evaluation.speakers.trials import Speaker, SpeakerEvaluation, drawn_pieces, embed_speaker
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
-from voice_fakes import Bands, voice_spec
 
 RATE = 8000
 

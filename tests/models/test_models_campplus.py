@@ -9,7 +9,7 @@ import pytest
 from engine_fakes import peak_error, write_model
 from unbraid.models.campplus.config import CampplusConfig
 from unbraid.runtime import Engine, open_executor
-from voice_fakes import speaker_spec, stirred
+from embedding_fakes import speaker_spec, stirred
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embedding_fakes import VOICE, voice_spec
 from engine_fakes import peak_error, write_model
 from unbraid.errors import SpecError
 from unbraid.hub.spec import Mel
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.runtime import Engine, open_executor
-from voice_fakes import VOICE, voice_spec
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")

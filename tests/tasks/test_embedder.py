@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from embedding_fakes import VOICE, Bands, speaker_spec, voice_spec
 from engine_fakes import noise, speech_spec, text_spec, write_model
 from unbraid import SpeakerEmbedder
 from unbraid.dsp.filterbank import centred_levels
@@ -14,7 +15,6 @@ from unbraid.errors import AudioError, UsageError
 from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.speaker_config import SpeakerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
-from voice_fakes import VOICE, Bands, speaker_spec, voice_spec
 
 RATE = 8000
 

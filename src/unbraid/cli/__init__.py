@@ -8,6 +8,7 @@ from unbraid import __version__
 from unbraid.cli.attention import attention
 from unbraid.cli.console import guarded, say, stdout_watched
 from unbraid.cli.data import data
+from unbraid.cli.diarize import diarize
 from unbraid.cli.doctor import doctor
 from unbraid.cli.enhance import enhance
 from unbraid.cli.evaluate import evaluate
@@ -49,7 +50,20 @@ def _unbraid(
     """Separate recordings without a deep-learning framework: voices of speech, stems of music."""
 
 
-for command in (separate, enhance, live, transcribe, phonemize, synthesize, train, export, evaluate, attention, doctor):
+for command in (
+    separate,
+    diarize,
+    enhance,
+    live,
+    transcribe,
+    phonemize,
+    synthesize,
+    train,
+    export,
+    evaluate,
+    attention,
+    doctor,
+):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")

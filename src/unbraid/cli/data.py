@@ -1,4 +1,4 @@
-"""`unbraid data`: make songs for training."""
+"""`unbraid data`: make songs for training, and conversations for scoring."""
 
 from collections import Counter
 from pathlib import Path
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from unbraid.cli.console import FAILED, guarded, notice, report_error, say
+from unbraid.cli.converse import converse
 from unbraid.cli.options import panel
 from unbraid.cli.progress import Meter, clock
 
 if TYPE_CHECKING:
     from unbraid.corpora.rendering import Outcome
 
-data = typer.Typer(rich_markup_mode="rich", no_args_is_help=True, help="Make data for training.")
+data = typer.Typer(rich_markup_mode="rich", no_args_is_help=True, help="Make data for training and scoring.")
 _material, _output = map(panel, ("Material", "Output"))
 
 _Midi = Annotated[list[Path], _material(metavar="FOLDER", help="MIDI files; can be given again.")]
@@ -32,7 +33,10 @@ _Format = Annotated[Literal["flac", "wav"], _output("--format", help="Format of 
 
 @data.callback()
 def _data() -> None:
-    """Make data for training."""
+    """Make data for training and scoring."""
+
+
+data.command()(converse)
 
 
 @data.command()

@@ -25,7 +25,8 @@ _Dataset = Annotated[
     Path,
     typer.Argument(
         metavar="DATASET",
-        help="A folder of speech or of songs, in any of the layouts; of recordings with texts; or with a cmudict.dict.",
+        help="A folder of speech or of songs, in any of the layouts; of conversations; of recordings with texts; or "
+        "with a cmudict.dict.",
     ),
 ]
 _Split = Annotated[str, _data(metavar="NAME", help="train, dev, test, or the layout's own name.")]
@@ -49,7 +50,10 @@ _Mode = Annotated[
     _data(help="Mixtures of speech as long as their shortest voice, or as their longest. (default: min)"),
 ]
 _Voices = Annotated[int | None, _data(metavar="N", help="Mixtures of so many voices. (default: the model's outputs)")]
-_Limit = Annotated[int | None, _data(metavar="N", help="Only the first N mixtures or songs.")]
+_Conversations = Annotated[
+    bool, _data("--conversations", help="Conversations, as of `unbraid data converse`: a track for each person.")
+]
+_Limit = Annotated[int | None, _data(metavar="N", help="Only the first N mixtures, songs or conversations.")]
 _Speakers = Annotated[
     str | None, _data(metavar="A,B", help="For recordings with texts: only these speakers, or folders of them.")
 ]
@@ -89,6 +93,7 @@ def evaluate(
     condition: _Condition = None,
     mode: _Mode = None,
     voices: _Voices = None,
+    conversations: _Conversations = False,
     limit: _Limit = None,
     speakers: _Speakers = None,
     recogniser: _Recogniser = None,
@@ -123,7 +128,7 @@ def evaluate(
         iterations = int(wiener) if wiener_iterations is None else wiener_iterations
         request = EvaluationRequest(
             dataset, split, layout, condition, mode, limit, noise, snr, noise_split, threads, iterations,
-            tuple(_names(speakers) or ()), snr_to, recogniser, vocoder, voices,
+            tuple(_names(speakers) or ()), snr_to, recogniser, vocoder, voices, conversations,
         )  # fmt: skip
         spec = read_spec(hub.resolve(model))
         evaluator = evaluator_of(spec, request, _names(metrics and metrics.lower()))

@@ -87,7 +87,15 @@ Overwrite = Annotated[bool, _output("--overwrite", help="Replace outputs that ex
 Resume = Annotated[bool, _output("--resume", help="Skip tracks that are done: same input, model, options and stems.")]
 
 Speakers = Annotated[
-    int | None, _separation(metavar="N", help="The number of voices. (default: the model's; some count them)")
+    str | None,
+    _separation(metavar="N|N-M", help="How many people speak, or the fewest and most: 2-6. (default: those found)"),
+]
+Enrol = Annotated[
+    list[str] | None,
+    _separation(metavar="NAME=FILE", help="The person whose voice is in FILE is called NAME. Give it for each person."),
+]
+Only = Annotated[
+    str | None, _separation(metavar="FILE", help="Only the person whose voice is in FILE, named after it.")
 ]
 Wiener = Annotated[bool, _separation("--wiener", help="Refine music stems by a multichannel Wiener filter.")]
 WienerIterations = Annotated[

@@ -13,7 +13,9 @@ import typer
 
 from unbraid import __version__
 from unbraid.cli.console import FAILED, INTERRUPTED, exit_code, explain, guarded, json_text, report_error, say
+from unbraid.cli.progress import clock
 from unbraid.errors import Cancelled
+from unbraid.tasks.conversation.conversation import Conversation
 
 Status = Literal["done", "skipped", "failed"]
 
@@ -57,12 +59,15 @@ class StemsResult(Result):
     report: Path | None = None  # the page of --report
     gain_db: float | None = None
     window_agreement_db: float | None = None  # of neighbouring windows of speech, the median
-    voices_found: int | None = None  # by a model that counts them
+    conversation: Conversation | None = None  # of a model that follows people
+    turns: Path | None = None  # the RTTM file
 
     def as_json(self) -> dict[str, Any]:
         """The object of this input in --json."""
         elapsed = self.elapsed_seconds
-        return super().as_json() | {"realtime_factor": self.seconds / elapsed if self.seconds and elapsed else None}
+        values = {key: value for key, value in vars(self).items() if key != "conversation"}
+        factor = self.seconds / elapsed if self.seconds and elapsed else None
+        return values | people_of(self.conversation) | {"realtime_factor": factor}
 
     def lines(self) -> list[str]:
         """The lines about this input in the summary."""
@@ -73,9 +78,8 @@ class StemsResult(Result):
         if self.status == "skipped":
             return [f"{self.input} was done already: {where}", *page]
         lines = [self.speed(where)]
-        if self.voices_found is not None:
-            voices = "1 voice" if self.voices_found == 1 else f"{self.voices_found} voices"
-            lines.append(f"  {voices} found; --speakers N forces another number")
+        if self.conversation is not None:
+            lines += lines_about(self.conversation)
         if self.gain_db:
             amount = f"{-self.gain_db:.1f} dB" if self.gain_db < -0.05 else "less than 0.1 dB"
             lines.append(f"  stems turned down by {amount} so that none clips")
@@ -83,7 +87,36 @@ class StemsResult(Result):
             lines.append(
                 f"  neighbouring windows agree to {self.window_agreement_db:.0f} dB (median) where they overlap"
             )
-        return [*lines, *page]
+        turns = [f"  who speaks when: {shlex.quote(str(self.turns))}"] if self.turns else []
+        return [*lines, *turns, *page]
+
+
+def people_of(conversation: Conversation | None) -> dict[str, Any]:
+    """What --json says about the people of a recording."""
+    if conversation is None:
+        return {"voices_found": None}
+    return {
+        "voices_found": len(conversation.speakers),
+        "speaking_seconds": {name: round(seconds, 3) for name, seconds in conversation.speaking_seconds.items()},
+        "overlap_seconds": round(conversation.overlap_seconds, 3),
+        "uncertain_segments": len(conversation.uncertain),
+        "muted_seconds": conversation.muted_seconds,
+        "absent": list(conversation.absent),
+    }
+
+
+def lines_about(conversation: Conversation) -> list[str]:
+    """The lines about the people of a recording."""
+    count = len(conversation.speakers)
+    spoken = ", ".join(f"{name} {clock(round(seconds))}" for name, seconds in conversation.speaking_seconds.items())
+    lines = [f"  {'1 person' if count == 1 else f'{count} people'} found: {spoken}"]
+    if overlap := round(conversation.overlap_seconds):
+        lines.append(f"  {clock(overlap)} of it at the same time")
+    if unsure := len(conversation.uncertain):
+        lines.append(f"  in {unsure} of {len(conversation.segments)} segments another person is nearly as likely")
+    if conversation.muted_seconds:
+        lines.append(f"  copies of a voice on another output were muted: {clock(round(conversation.muted_seconds))}")
+    return [*lines, *(f"  {name} does not speak in it" for name in conversation.absent)]
 
 
 @dataclass(frozen=True)
@@ -112,6 +145,26 @@ class TextResult(Result):
     def remarks(self) -> list[str]:
         """Remarks on this input that are no warnings."""
         return [f"{self.input}: {self.notice}"] if self.notice else []
+
+
+@dataclass(frozen=True)
+class TurnsResult(Result):
+    """The outcome of finding who speaks when in one input."""
+
+    output: Path | None = None  # None: printed, or in the JSON
+    conversation: Conversation | None = None
+    turns: dict[str, Any] | None = None  # the conversation, where it is in the JSON
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of this input in --json."""
+        values = {key: value for key, value in vars(self).items() if key not in ("conversation", "turns")}
+        return values | (self.turns or {})
+
+    def lines(self) -> list[str]:
+        """The lines about this input in the summary."""
+        if self.output is None or self.conversation is None:
+            return []
+        return [self.speed(shlex.quote(str(self.output))), *lines_about(self.conversation)]
 
 
 AnyResult = TypeVar("AnyResult", bound=Result)

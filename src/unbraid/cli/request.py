@@ -9,9 +9,10 @@ from typing import Any
 
 from unbraid.audio import Excerpt, ReadOptions, TrackChoice
 from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
-from unbraid.errors import ModelNotFound, UsageError
+from unbraid.errors import ModelNotFound, UsageError, quoted
 from unbraid.hub import names as hub
 from unbraid.hub.defaults import DEFAULTS
+from unbraid.hub.folder import sha256
 from unbraid.hub.spec import read_spec
 from unbraid.runtime.executor import Engine
 from unbraid.tasks.separation.options import Options, check_stem
@@ -64,7 +65,12 @@ class SeparationRequest(Request):
     def making_options(self) -> dict[str, Any]:
         """The options that determine the content of the stems' files, as JSON values."""
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "force"}
-        options = {name: value for name, value in options.items() if (name, value) != ("speakers", None)}
+        unset = {"speakers": None, "enrol": (), "tracks": True}
+        options = {name: value for name, value in options.items() if name not in unset or value != unset[name]}
+        if isinstance(self.options.speakers, tuple):
+            options["speakers"] = list(self.options.speakers)
+        if self.options.enrol:
+            options["enrol"] = {name: sha256(Path(file)) for name, file in self.options.enrol}
         coding, excerpt = dataclasses.asdict(self.coding), dataclasses.asdict(self.excerpt)
         reading = excerpt.pop("reading")
         excerpt |= {name: value for name, value in reading.items() if value}  # as records without them have it
@@ -86,8 +92,41 @@ def excerpt_of(
     return Excerpt(*times, track_choice(track), ReadOptions(input_format, strict, skip_damage))
 
 
-def choose_model(model: str | None, speakers: int | None) -> str:
-    """The model's name: as given, or the default, or where that cannot keep so many speakers, one that gives as many.
+def speakers_of(text: str | None) -> int | tuple[int, int] | None:
+    """The number of speakers, or the fewest and most, of "3" or "2-6".
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text is None:
+        return None
+    numbers = text.split("-")
+    if len(numbers) > 2 or not all(number.isascii() and number.isdigit() and len(number) < 5 for number in numbers):
+        raise UsageError(f"--speakers takes a number, or the fewest and most, such as 2-6, not {quoted(text)}.")
+    fewest, most = int(numbers[0]), int(numbers[-1])
+    if not 1 <= fewest <= most:
+        raise UsageError(f"--speakers counts from 1, and the fewest come first, such as 2-6, not {quoted(text)}.")
+    return fewest if len(numbers) == 1 else (fewest, most)
+
+
+def enrolled(people: Sequence[str], only: str | None) -> tuple[tuple[str, str], ...]:
+    """The names and files of --enrol NAME=FILE and --only FILE, who is called as the file is.
+
+    Raises:
+        UsageError: one of them is no name and file, or the file does not exist.
+    """
+    pairs = [person.partition("=") for person in people]
+    if wrong := [whole for whole, (name, _, file) in zip(people, pairs, strict=True) if not (name and file)]:
+        raise UsageError(f"--enrol takes a name and a file, such as anna=anna.wav, not {quoted(wrong[0])}.")
+    found = [(name, file) for name, _, file in pairs] + ([] if only is None else [(Path(only).stem, only)])
+    for name, file in found:
+        if not Path(file).is_file():
+            raise UsageError(f"{file}, to enrol {name}, is not a file; give a recording of the person alone.")
+    return tuple(found)
+
+
+def choose_model(model: str | None, speakers: int | tuple[int, int] | None) -> str:
+    """The model's name: as given, or the default, or where that does not count speakers, one that gives as many.
 
     Of several the first on this machine.
 
@@ -99,8 +138,10 @@ def choose_model(model: str | None, speakers: int | None) -> str:
     if model is not None or speakers is None:
         return model or default
     spec = read_spec(hub.resolve(default))
-    if speakers in range(1, len(spec.stems) + 1) and (spec.silent_outputs or speakers == len(spec.stems)):
+    if spec.silent_outputs or speakers == len(spec.stems):
         return default
+    if isinstance(speakers, tuple):
+        raise UsageError(f"{default} always gives {len(spec.stems)} voices; give one number of speakers, or a model.")
     voices = tuple(f"voice{i + 1}" for i in range(speakers))
     fitting = [entry for entry in hub.entries() if speakers > 0 and entry.stems == voices]
     if here := next((entry for entry in fitting if entry.folder), None):
@@ -122,6 +163,17 @@ def split_stems(text: str | None, option: str = "--stems", absent: str = "for al
     if not names:
         raise UsageError(f"{option} names no stem; give names with commas between them, or leave it out {absent}.")
     return names
+
+
+def only_stems(wanted: tuple[str, ...] | None, only: str | None) -> tuple[str, ...] | None:
+    """The stems to write, with --only just that person's.
+
+    Raises:
+        UsageError: --stems names others.
+    """
+    if wanted is not None and only is not None:
+        raise UsageError("--only writes the track of one person, --stems the stems it names; give one of them.")
+    return wanted if only is None else (Path(only).stem,)
 
 
 def select_stems(wanted: Sequence[str] | None, available: Sequence[str], model: str) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ def separate(
     strict: opt.Strict = False,
     skip_damage: opt.SkipDamage = False,
     speakers: opt.Speakers = None,
+    enrol: opt.Enrol = None,
+    only: opt.Only = None,
     wiener: opt.Wiener = False,
     wiener_iterations: opt.WienerIterations = None,
     mask_exponent: opt.MaskExponent = None,
@@ -42,9 +44,10 @@ def separate(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Separate recordings: the voices of people who talk at once, or the stems of a song.
+    """Separate recordings: a track for each person who speaks, or the stems of a song.
 
-    Each input becomes a folder with a file per stem: interview.m4a gives interview/voice1.wav and interview/voice2.wav.
+    Each input becomes a folder with a file per stem: meeting.m4a gives meeting/speaker1.wav, meeting/speaker2.wav, and
+    meeting/speakers.rttm, which says who speaks when.
     """
     tell = notice if output == "-" else say
     result = Report(StemsResult)
@@ -54,13 +57,14 @@ def separate(
         from unbraid.tasks.separation.options import Options
 
         req.check_json_alone(as_json=as_json, output=output)
+        people, number = req.enrolled(enrol or (), only), req.speakers_of(speakers)
         wanted, removed = req.split_stems(stems), req.split_stems(remove, "--remove", "to remove none") or ()
         request = req.SeparationRequest(
             inputs=tuple(inputs),
-            model=req.choose_model(model, speakers),
+            model=req.choose_model(model, number),
             root=None if output == "-" else Path(output),
             template=template,
-            stems=wanted,
+            stems=req.only_stems(wanted, only),
             coding=req.Coding(format.removeprefix(".").lower(), subtype, bitrate, resample),
             excerpt=req.excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             engine=Engine(device, precision, threads),
@@ -71,7 +75,8 @@ def separate(
                 high_band=high_band,
                 mask_exponent=mask_exponent,
                 remove=removed,
-                speakers=speakers,
+                speakers=number,
+                enrol=people,
                 force=force,
             ),
             recursive=recursive,

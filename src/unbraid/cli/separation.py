@@ -22,6 +22,7 @@ from unbraid.cli.request import SeparationRequest, check_stdout, select_stems
 from unbraid.cli.run import find_inputs, process
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept
+from unbraid.tasks.separation.options import possible_names
 from unbraid.tasks.separation.separator import Separator
 
 Plans = dict[Item, TrackPlan]
@@ -91,14 +92,15 @@ def _separate(
         gain_db=result.gain_db,
         window_agreement_db=median(agreement_db) if agreement_db else None,
         report=track.page,
-        voices_found=result.diagnostics.voices_found if track.voices else None,
+        conversation=result.diagnostics.conversation if track.voices else None,
+        turns=track.turns,
     )
 
 
 def _left_behind(track: TrackPlan, written: Mapping[str, Path]) -> list[str]:
-    """Warnings about voices of an earlier run that has found more of them."""
+    """Warnings about tracks of an earlier run that has found more people."""
     left = [path for stem, path in track.outputs.items() if written and stem not in written and path.exists()]
-    return [f"{path} is left from an earlier run that found more voices; delete it." for path in left]
+    return [f"{path} is left from an earlier run that found more people; delete it." for path in left]
 
 
 def plan(
@@ -114,7 +116,7 @@ def plan(
     if request.root is None:
         files = {item: [*map(Path, stems), Path()] for item in items}
     else:
-        files, failed = placed(request.root, items, lambda item: _files(layout, item, stems, request))
+        files, failed = placed(request.root, items, lambda item: _files(layout, item, stems, request, separator))
         refuse_collisions({item: paths[:-1] for item, paths in files.items()})
         for *paths, receipt in files.values():
             _refuse_existing(paths, receipt, request)
@@ -122,7 +124,9 @@ def plan(
     for item, (*paths, receipt) in files.items():
         try:
             track = _plan_track(request, sources.path(item), dict(zip(stems, paths, strict=False)), receipt, separator)
-            plans[item] = replace(track, name=item.name, page=paths[-1] if request.report else None)
+            page = paths.pop() if request.report else None
+            turns = paths.pop() if separator.follows_people and request.root is not None else None
+            plans[item] = replace(track, name=item.name, page=page, turns=turns)
         except UsageError:
             raise
         except Exception as error:
@@ -130,16 +134,19 @@ def plan(
     return plans, failed
 
 
-def _files(layout: OutputLayout, item: Item, stems: Sequence[str], request: SeparationRequest) -> list[Path]:
-    """The files of an input: its stems, the page of --report, and the record."""
-    page = [_page(layout, item)] if request.report else []
-    return [*(layout.stem_path(item, stem) for stem in stems), *page, layout.receipt_path(item)]
+def _files(
+    layout: OutputLayout, item: Item, stems: Sequence[str], request: SeparationRequest, separator: Separator
+) -> list[Path]:
+    """The files of an input: its stems, who speaks when, the page of --report, and the record."""
+    turns = [_beside(layout, item, "speakers", "rttm")] if separator.follows_people else []
+    page = [_beside(layout, item, "report", "html")] if request.report else []
+    return [*(layout.stem_path(item, stem) for stem in stems), *turns, *page, layout.receipt_path(item)]
 
 
-def _page(layout: OutputLayout, item: Item) -> Path:
-    """The path of the page: that of a stem named report, but ending in .html."""
+def _beside(layout: OutputLayout, item: Item, name: str, ext: str) -> Path:
+    """The path of a file beside the stems: that of a stem of this name, but with another ending."""
     template = layout.template.rpartition(".")[0] + ".{ext}"
-    return replace(layout, template=template, ext="html").stem_path(item, "report")
+    return replace(layout, template=template, ext=ext).stem_path(item, name)
 
 
 def _plan_track(
@@ -166,7 +173,7 @@ def _plan_track(
         replace_ours=request.resume,
         root=request.root,
         tags=info.tags,
-        voices=spec.stems if separator.counts_voices else (),
+        voices=possible_names(separator.options) if separator.follows_people else (),
     )
 
 

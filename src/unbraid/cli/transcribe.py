@@ -33,7 +33,10 @@ _Separate = Annotated[
     bool, typer.Option("--separate", help="First separate voices that talk at once; each line names its voice.")
 ]
 _Speakers = Annotated[
-    int | None, typer.Option(metavar="N", help="The number of voices, with --separate. (default: as many as are found)")
+    str | None,
+    typer.Option(
+        metavar="N|N-M", help="How many people speak, or the fewest and most, with --separate. (default: those found)"
+    ),
 ]
 _Channels = Annotated[
     Literal["mix", "apart"],
@@ -89,10 +92,11 @@ def transcribe(
     """
     report = Report(TextResult)
     with reported(report, "text", as_json=as_json, quiet=quiet, tell_failures=notice):
-        from unbraid.cli.request import check_json_alone, excerpt_of
+        from unbraid.cli.request import check_json_alone, excerpt_of, speakers_of
         from unbraid.cli.transcription import TranscriptionRequest, run, voices_model
         from unbraid.runtime import Engine
 
+        number = speakers_of(speakers)
         check_json_alone(as_json=as_json, output=output)
         request = TranscriptionRequest(
             inputs=tuple(inputs),
@@ -101,8 +105,8 @@ def transcribe(
             form=format,
             template=template,
             excerpt=excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
-            voices=voices_model(separate=separate, speakers=speakers, channels=channels),
-            speakers=speakers,
+            voices=voices_model(separate=separate, speakers=number, channels=channels),
+            speakers=number,
             channels=channels,
             beams=beams,
             long_model=long_model,

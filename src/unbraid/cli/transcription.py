@@ -5,7 +5,6 @@ Where a recording fails, nothing of its text is kept.
 
 import heapq
 import itertools
-import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,12 +13,13 @@ from pathlib import Path
 
 from unbraid.audio import Audio, OutputFormat, Writer, open_writer, probe
 from unbraid.cli.console import say
-from unbraid.cli.files.inputs import EXTENSIONS, Collected, Item, OutputLayout, placed, refuse_collisions
+from unbraid.cli.files.inputs import Item
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, TextResult
-from unbraid.cli.request import Request, choose_model
+from unbraid.cli.request import choose_model
 from unbraid.cli.run import find_inputs, process, written
+from unbraid.cli.texts import TextRequest, outputs_of, text_format
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept, temporary_folder
 from unbraid.tasks.results import Diagnostics
@@ -35,19 +35,15 @@ _FLOAT = OutputFormat("wav", "32f")
 
 
 @dataclass(frozen=True)
-class TranscriptionRequest(Request):
+class TranscriptionRequest(TextRequest):
     """The options of `unbraid transcribe`."""
 
-    output: str | None = None  # None: standard output
-    form: str | None = None  # None: by the extension of the output
-    template: str = "{track}.{ext}"
     voices: str | None = None  # the model that separates voices first
-    speakers: int | None = None  # the number of voices; None: the model's own, or what it finds by counting
+    speakers: int | tuple[int, int] | None = None  # how many, or the fewest and most; None: as many as are found
     channels: Channels = "mix"
     beams: int | None = None
     long_model: str | None = None
     long_seconds: float = 120.0
-    as_json: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,9 +63,9 @@ def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: boo
         UsageError: the request cannot be met; nothing was done.
         UnbraidError: a model or the device is not there; nothing was done.
     """
-    report.model, form = request.model, text_format(request)
+    report.model, form = request.model, text_format(request, FORMATS, check_text_format)
     collected = find_inputs(request, quiet=quiet)
-    outputs, failed = outputs_of(request, collected, form)
+    outputs, failed = outputs_of(request, collected, FORMATS[form], FORMATS)
     homes = {path.parent for path in outputs.values() if path is not None}
     with swept(*homes), ExitStack() as opened, Sources(quiet=quiet) as sources:
         transcriber, separator = opened.enter_context(_transcriber(request)), None
@@ -130,7 +126,7 @@ def _transcribe(label: str, source: Path, output: Path | None, session: _Session
             hidden.open("w", encoding="utf-8", newline="\n") as file,
         ):
             file.writelines(formatted(lines, form, model))
-    found = None if request.speakers else runs[0].voices_found
+    found = None if isinstance(request.speakers, int) else runs[0].voices_found
     counted = None if found is None else f"{found} voices found" if found > 1 else "1 voice found"
     remarks = [runs[-1].notice, counted, None if first else "no words were heard in it"]
     return TextResult(
@@ -184,19 +180,7 @@ def _voices(blocks: Iterable[dict[str, Audio]], rate: int) -> Iterator[dict[str,
         yield files
 
 
-def text_format(request: TranscriptionRequest) -> str:
-    """The format of the texts: as requested, or by the extension of the output.
-
-    Raises:
-        UsageError: there is no such format.
-    """
-    if request.form is not None:
-        return check_text_format(request.form)
-    extension = Path(request.output or "").suffix.lower().lstrip(".")
-    return check_text_format(extension) if extension in FORMATS.values() else "text"
-
-
-def voices_model(*, separate: bool, speakers: int | None, channels: Channels = "mix") -> str | None:
+def voices_model(*, separate: bool, speakers: int | tuple[int, int] | None, channels: Channels = "mix") -> str | None:
     """The model that separates voices before they are transcribed, if that was requested.
 
     Raises:
@@ -208,41 +192,3 @@ def voices_model(*, separate: bool, speakers: int | None, channels: Channels = "
     if separate and channels == "apart":
         raise UsageError("--separate pulls voices apart that share a channel, --channels apart hears each; give one.")
     return choose_model(None, speakers) if separate else None
-
-
-def outputs_of(
-    request: TranscriptionRequest, collected: Collected, form: str
-) -> tuple[dict[Item, Path | None], dict[Item, str]]:
-    """The place of the text of each input, and the errors of inputs whose text cannot have such a name or place.
-
-    Raises:
-        UsageError: two go to one place, to a file that is there or is called like audio; or none can have its place.
-    """
-    items = collected.items
-    if request.output is None:
-        if len(items) + len(collected.refused) > 1 and not request.as_json:
-            raise UsageError("The texts of several recordings go to a folder: name it with -o DIR, or use --json.")
-        return dict.fromkeys(items), {}
-    if not request.output:
-        raise UsageError("The name of the output is empty; name a file or a folder with -o, or leave it out.")
-    alone = len(request.inputs) == 1
-    paths, failed = placed(Path(request.output), items, lambda item: [_path(request, item, form, alone=alone)])
-    refuse_collisions(paths)
-    for (path,) in paths.values():
-        if request.form is None and path.suffix.lower().lstrip(".") in EXTENSIONS:
-            raise UsageError(
-                f"{path} ends like audio; a text ends in .{', .'.join(FORMATS.values())}, or say --format too."
-            )
-        if not request.overwrite and os.path.lexists(path):
-            raise UsageError(f"{path} exists already; use --overwrite to replace it.")
-    return {item: path for item, (path,) in paths.items()}, failed
-
-
-def _path(request: TranscriptionRequest, item: Item, form: str, *, alone: bool) -> Path:
-    """The named file where there is one recording, else a file below the folder; a template makes it a folder."""
-    assert request.output is not None
-    folder = request.output.endswith(("/", os.sep)) or os.path.isdir(request.output)
-    folder = folder or request.template != TranscriptionRequest.template
-    if alone and not folder and (item.path is None or item.path == Path(request.inputs[0])):
-        return Path(request.output)
-    return OutputLayout(Path(request.output), request.template, FORMATS[form], request.model).stem_path(item, "text")

@@ -33,6 +33,24 @@ class Segment:
         return self.end - self.start
 
 
+def speaking_seconds(segments: Iterable[Segment]) -> tuple[float, float]:
+    """How long anybody speaks, and how long several people speak at once; no two segments of a person overlap."""
+    edges = sorted((time, step) for s in segments for time, step in ((s.start, 1), (s.end, -1)))
+    anybody = several = before = 0.0
+    speaking = 0
+    for time, step in edges:
+        anybody += (time - before) * (speaking > 0)
+        several += (time - before) * (speaking > 1)
+        speaking, before = speaking + step, time
+    return anybody, several
+
+
+def overlap_share(segments: Iterable[Segment]) -> float:
+    """The share of the time of speech in which several people speak at once; 0 without speech."""
+    anybody, several = speaking_seconds(segments)
+    return several / anybody if anybody else 0.0
+
+
 def to_rttm(segments: Iterable[Segment], recording: str) -> str:
     """The text of an RTTM file, in order of time.
 

@@ -1,7 +1,7 @@
 """Mixture consistency: the remainder of a mixture is shared among its stems in proportion to their local power.
 
 Power is measured in cells of 10 ms, smoothed over three and interpolated, per channel. A stem that is silent around a
-sample gets nothing there; where all are silent, all get the same.
+sample gets nothing there; where all are silent, all get the same, or none gets anything (`to_silent=False`).
 """
 
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ from unbraid.dsp.arrays import FloatArray
 CONTEXT = 3  # cells on either side that a sample's share depends on, rounded up
 
 
-def share(mixture: FloatArray, stems: FloatArray, cell_samples: int) -> FloatArray:
+def share(mixture: FloatArray, stems: FloatArray, cell_samples: int, *, to_silent: bool = True) -> FloatArray:
     """Stems (S, C, T) that add up to the mixture (C, T)."""
-    shares = _shares(stems, cell_samples)  # (S, C, T)
+    shares = _shares(stems, cell_samples, 1.0 / len(stems) if to_silent else 0.0)  # (S, C, T)
     shares *= mixture - stems.sum(0)
     shares += stems
     return shares
 
 
-def _shares(stems: FloatArray, cell_samples: int) -> FloatArray:
-    """Weights (S, C, T) that add up to one over S."""
+def _shares(stems: FloatArray, cell_samples: int, of_silent: float) -> FloatArray:
+    """Weights (S, C, T) that add up to one over S; those of each stem where all are silent."""
     count, channels, samples = stems.shape
     cells = -(-samples // cell_samples)
     padded = np.zeros((count, channels, cells * cell_samples), np.float32)
@@ -31,7 +31,7 @@ def _shares(stems: FloatArray, cell_samples: int) -> FloatArray:
     edged = np.pad(power, ((0, 0), (0, 0), (1, 1)), mode="edge")
     smooth = edged[..., :-2] + edged[..., 1:-1] + edged[..., 2:]  # (S, C, cells)
     total = smooth.sum(0)
-    weights = np.where(total > 0, smooth / np.where(total > 0, total, 1.0), 1.0 / count).astype(np.float32)
+    weights = np.where(total > 0, smooth / np.where(total > 0, total, 1.0), of_silent).astype(np.float32)
     return _interpolate(weights, cell_samples)[..., :samples]
 
 
@@ -45,7 +45,9 @@ def _interpolate(cells: FloatArray, cell_samples: int) -> FloatArray:
     return lines.reshape(*cells.shape[:-1], -1)
 
 
-def shared(pairs: Iterator[tuple[FloatArray, FloatArray]], cell_samples: int) -> Iterator[FloatArray]:
+def shared(
+    pairs: Iterator[tuple[FloatArray, FloatArray]], cell_samples: int, *, to_silent: bool = True
+) -> Iterator[FloatArray]:
     """A stream of (mixture (C, n), stems (S, C, n)) -> the same stems, shared out; equal to `share` of the whole."""
     margin = CONTEXT * cell_samples
     mixture = stems = np.zeros(0, np.float32)
@@ -55,8 +57,16 @@ def shared(pairs: Iterator[tuple[FloatArray, FloatArray]], cell_samples: int) ->
         stems = np.concatenate((stems, parts), axis=-1) if stems.size else parts
         ready = (mixture.shape[-1] - margin) // cell_samples * cell_samples
         if ready > before:
-            yield share(mixture, stems, cell_samples)[..., before:ready]
+            yield share(mixture, stems, cell_samples, to_silent=to_silent)[..., before:ready]
             start = max(0, ready - margin)
             mixture, stems, before = mixture[..., start:], stems[..., start:], ready - start
     if mixture.shape[-1] > before:
-        yield share(mixture, stems, cell_samples)[..., before:]
+        yield share(mixture, stems, cell_samples, to_silent=to_silent)[..., before:]
+
+
+def with_residual(whole: FloatArray, stems: FloatArray, strength: float) -> FloatArray:
+    """Stems (S, C, n) and their residual to the whole (C, n), of which a single stem keeps a share below strength 1."""
+    rest = whole - stems.sum(0)
+    if strength < 1:
+        stems, rest = stems + (1 - strength) * rest, strength * rest
+    return np.concatenate((stems, rest[None])).astype(np.float32, copy=False)

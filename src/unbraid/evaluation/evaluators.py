@@ -6,11 +6,16 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from unbraid.corpora.conversations import find_conversations
 from unbraid.corpora.pronunciations import find_pronunciations
 from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
 from unbraid.evaluation.audio import report as sounds
 from unbraid.evaluation.audio.run import STOI, SoundResult, is_vocoder, score_spectrogram, score_vocoder
+from unbraid.evaluation.conversation import report as conversations
+from unbraid.evaluation.conversation import segments
+from unbraid.evaluation.conversation.run import ConversationResult
+from unbraid.evaluation.conversation.run import separate_and_score as separate_and_score_conversation
 from unbraid.evaluation.measures import check_metrics, choose_measures
 from unbraid.evaluation.music import report as songs
 from unbraid.evaluation.music.run import MusicEvaluation, separate_and_score_song
@@ -56,6 +61,8 @@ def evaluator_of(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[
         RuntimeUnavailable: a metric that was asked for needs a package that is not installed.
     """
     request.check(spec)
+    if request.conversations:
+        return _conversations(spec, request, metrics)
     by_task = {
         "transcription": _transcripts,
         "phonemes": _words,
@@ -74,7 +81,7 @@ def _speech(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] 
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
-        options = Options(speakers=len(spec.stems) if spec.silent_outputs else None)  # all outputs, counted or not
+        options = Options(tracks=False)  # all outputs, whoever speaks on them
         threads = request.threads
         with Separator(model, device=device, precision=precision, threads=threads, options=options) as separator:
             mixtures, noise = request.mixtures(spec), request.added_noise(spec)
@@ -82,6 +89,24 @@ def _speech(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] 
             yield Running(separator.device, len(mixtures), outcomes)
 
     return Evaluator("mixtures", running, _reported(partial(speech.report, evaluation), spec, request), skipped)
+
+
+def _conversations(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
+    """Conversations, of which each person gets a track."""
+    _refuse_metrics(metrics, "Conversations have measures of their own")
+    evaluation, found = Evaluation[ConversationResult](), find_conversations(request.dataset, request.split)
+    found = found[: request.limit]
+
+    @contextmanager
+    def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
+        with Separator(model, device=device, precision=precision, threads=request.threads) as separator:
+            outcomes = evaluation.run(found, partial(separate_and_score_conversation, separator))
+            yield Running(separator.device, len(found), outcomes)
+
+    skipped = [] if segments.has_diarization_metrics() else [f"{segments.MISSING} They are left out."]
+    return Evaluator(
+        "conversations", running, _reported(partial(conversations.report, evaluation), spec, request), skipped
+    )
 
 
 def _music(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:

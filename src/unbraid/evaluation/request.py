@@ -33,6 +33,7 @@ class EvaluationRequest:
     recogniser: str | None = None  # that transcribes synthesised speech
     vocoder: str | None = None  # for speech synthesis; None: Griffin-Lim
     voices: int | None = None  # of the mixtures; None: as many as the model has outputs
+    conversations: bool = False  # recordings of minutes, with who speaks when (`corpora/conversations.py`)
 
     def __post_init__(self) -> None:
         if (self.noise is None) != (self.snr_db is None):
@@ -66,6 +67,7 @@ class EvaluationRequest:
                 "--mode": self.mode is not None,
                 "--noise and --snr": self.noise is not None,
                 "--voices": self.voices is not None,
+                "--conversations": self.conversations,
             },
             ("music",): {"--wiener": self.wiener > 0},
             ("transcription", "speaking"): {"--speakers": bool(self.speakers)},
@@ -80,6 +82,26 @@ class EvaluationRequest:
                 )
         if self.voices not in (None, 1) and len(spec.stems) == 1:
             raise UsageError(f"{spec.name} is a model of one voice; leave --voices out.")
+        if self.conversations:
+            self._check_conversations(spec)
+
+    def _check_conversations(self, spec: ModelSpec) -> None:
+        """Refuse conversations for other models than those that separate voices, and options of short mixtures.
+
+        Raises:
+            UsageError: one was given.
+        """
+        if len(spec.stems) < 2:
+            raise UsageError(f"{spec.name} does not separate voices; leave --conversations out.")
+        options = {
+            "--condition": self.condition is not None,
+            "--mode": self.mode is not None,
+            "--noise and --snr": self.noise is not None,
+            "--voices": self.voices is not None,
+            "--layout": self.layout != "auto",
+        }
+        if given := [name for name, is_given in options.items() if is_given]:
+            raise UsageError(f"Conversations are scored as they are; leave {', '.join(given)} out.")
 
     def songs(self) -> list[Song]:
         """The songs for any music model.
@@ -152,6 +174,7 @@ class EvaluationRequest:
     def title(self, spec: ModelSpec) -> str:
         """A name for the folder of an evaluation: model, dataset, split, and options other than the defaults."""
         parts = [spec.name.replace("/", "-"), name_of(self.dataset), self.split]
+        parts += ["conversations"] if self.conversations else []
         parts += [f"voices-{self.voices}"] if self.voices else []
         parts += [self.condition] if self.condition else []
         parts += [self.mode] if self.mode not in (None, "min") else []

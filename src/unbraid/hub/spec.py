@@ -110,10 +110,10 @@ class ModelSpec:
             if len(score) > (most := TEXT_LENGTHS["name"]):
                 raise SpecError(f"{self.name}: a score's name has at most {most} characters, not {quoted(score)}.")
         for stem in self.stems:
-            if not _is_file_name(stem):
+            if not is_file_name(stem):
                 raise SpecError(f"{self.name}: {quoted(stem)} cannot name a stem, since files are named after it.")
         for name, digest in self.files.items():
-            if not _is_file_name(name):
+            if not is_file_name(name):
                 raise SpecError(f"{self.name}: files names {quoted(name)}, which is not a file in the model folder.")
             if len(digest) > 64:
                 raise SpecError(
@@ -149,7 +149,8 @@ class ModelSpec:
         return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
 
 
-def _is_file_name(name: str) -> bool:
+def is_file_name(name: str) -> bool:
+    """Whether a file can have this name on every system: short, printable, and without separators."""
     return bool(_FILE.fullmatch(name)) and name.isprintable() and name.strip(" .") == name
 
 

@@ -1,12 +1,25 @@
-"""One call for each task: separate, enhance, transcribe, phonemize, synthesize."""
+"""One call for each task: separate, separate_speakers, enhance, transcribe, phonemize, synthesize."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from unbraid.audio import ArrayLike, Excerpt, Reader, ReadOptions, Source, TrackChoice, check_rate_given, is_array
+from unbraid.audio import (
+    ArrayLike,
+    Excerpt,
+    Reader,
+    ReadOptions,
+    Source,
+    TrackChoice,
+    as_audio,
+    check_rate_given,
+    is_array,
+)
 from unbraid.dsp.arrays import FloatArray
 from unbraid.hub.defaults import DEFAULTS
-from unbraid.tasks.separation.options import Options, check_stem
-from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.conversation.conversation import Conversation
+from unbraid.tasks.separation.options import Options, check_follows_people, check_stem
+from unbraid.tasks.separation.separator import Separator, joined
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.transcription.channels import Channels
@@ -21,7 +34,7 @@ def separate(
     sample_rate: int | None = None,
     track: TrackChoice = 0,
     reading: ReadOptions = ReadOptions(),
-    speakers: int | None = None,
+    speakers: int | tuple[int, int] | None = None,
     device: str = "auto",
 ) -> dict[str, FloatArray]:
     """Separate a recording into stems: {stem: float32 (C, T)} at its own sample rate, channels and length.
@@ -29,7 +42,8 @@ def separate(
     `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz: of NumPy, a tensor on
     the CPU, or lists of numbers; integers are scaled by their type. `track` is the number of an audio track of the
     file, from 0, or "auto" for the first that is not silent; `reading` holds options for irregular or damaged files.
-    A model that counts voices returns those it finds, or as many as `speakers` says.
+    A model that follows people returns a track for each whom it finds: speaker1, speaker2, …; `speakers` is their
+    number, or the fewest and most (see `separate_speakers`).
     For many recordings make one `Separator`; for long ones use its `blocks`.
 
     Raises:
@@ -40,6 +54,47 @@ def separate(
     check_rate_given("separate", recording, sample_rate)
     with Separator(model, device=device, options=Options(speakers=speakers)) as separator:
         return _stems(separator, recording, sample_rate, Excerpt(track=track, reading=reading))
+
+
+def separate_speakers(
+    recording: Source | ArrayLike,
+    model: str | Path = DEFAULTS["separation"],
+    *,
+    sample_rate: int | None = None,
+    track: TrackChoice = 0,
+    reading: ReadOptions = ReadOptions(),
+    speakers: int | tuple[int, int] | None = None,
+    enrol: Mapping[str, str | Path] | None = None,
+    device: str = "auto",
+) -> Conversation:
+    """Separate a conversation into a track for each person, and tell who speaks when.
+
+    Where somebody is active, the tracks add up to the recording; the rest, such as music between turns, is `residual`.
+    `speakers` is the number of people, or the fewest and most. `enrol` gives people whose voices are in files their
+    names; others are speaker1, speaker2, … in the order in which they begin to speak. For `recording`, `track` and
+    `reading` see `separate`. All tracks are in memory; for long recordings use `Separator.blocks`, whose run has the
+    segments in `diagnostics.conversation`, or `Separator.converse` for the segments alone.
+
+    Raises:
+        AudioError: the recording cannot be read or separated as it is.
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: the model does not follow people, a file holds no voice of one person, or an array came without its
+            sample rate, or a file with one.
+    """
+    check_rate_given("separate_speakers", recording, sample_rate)
+    people = tuple((name, str(file)) for name, file in (enrol or {}).items())
+    with Separator(model, device=device, options=Options(speakers=speakers, enrol=people, residual=True)) as separator:
+        check_follows_people(separator.spec, separator.options)
+        if is_array(recording):
+            audio, rate = as_audio(recording), sample_rate or 0
+        else:
+            with Reader(recording, Excerpt(track=track, reading=reading)) as reader:
+                audio, rate = reader.read(), reader.info.sample_rate
+        run = separator.run_array(audio, rate)
+        tracks = joined(list(run))
+    conversation = run.diagnostics.conversation
+    assert conversation is not None
+    return replace(conversation, residual=tracks.pop("residual"), tracks=tracks, sample_rate=rate)
 
 
 def enhance(

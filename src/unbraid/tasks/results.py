@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Self, TypeVar
 
 from unbraid.audio import Excerpt, Reader, Source
+from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.separation.stream import Track
 
 Result = TypeVar("Result")
@@ -18,6 +19,7 @@ class Diagnostics:
     notice: str | None = None  # anything unusual about how they were made
     notices: tuple[str, ...] = ()  # warnings about the file, as `Reader.notices`
     voices_found: int | None = None  # by counting; None for a model that always gives as many, and with raw
+    conversation: Conversation | None = None  # who speaks when, of a model that counts voices; from the first result on
     agreement_db: list[float] = field(default_factory=list)  # of neighbouring windows: SNR of one against the other
 
     def note(self, text: str) -> None:

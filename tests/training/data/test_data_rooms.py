@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("pyroomacoustics")
 
+from unbraid.corpora.rooms import draw_room, heard, responses
 from unbraid.errors import RuntimeUnavailable
 from unbraid.training.data.mixing import Mixing, mix
-from unbraid.training.data.rooms import draw_room, heard, responses
 
 RATE = 8000
 ROOM = Mixing(
@@ -134,5 +134,5 @@ def test_without_pyroomacoustics(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RuntimeUnavailable) as caught:
         mix([noise(400)], ROOM, RATE, generator())
     assert str(caught.value) == (
-        "Simulated rooms need pyroomacoustics: `pip install pyroomacoustics`, or set room_probability to 0."
+        "Simulated rooms need pyroomacoustics: `pip install pyroomacoustics`, or do without rooms."
     )

@@ -33,10 +33,12 @@ from unbraid.audio import (
 from unbraid.cli.files.journal import Arrival, Destination, arrive
 from unbraid.cli.files.plan import TrackPlan
 from unbraid.cli.files.record import StemRecord
+from unbraid.corpora.rttm import to_rttm
 from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, sweep, working_folder
 from unbraid.hub.folder import sha256
+from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.pages import RunFacts, gather, report_page
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.separator import Separator
@@ -78,7 +80,7 @@ def write_track(
     ):
         _check_room(work, track, 1 if track.voices else len(track.outputs))
         run = _Begun.of(blocks)
-        track = track.found(blocks.diagnostics.voices_found)
+        track = track.found(_speakers(blocks.diagnostics))
         _check_room(work, track, len(track.outputs))
         fresh, kept = _Hidden(work / "track", home, track), _Hidden(work / "float", home, track)
         with disk_errors(home):
@@ -100,7 +102,7 @@ def write_stream(
     (stem,) = track.outputs
     with contextlib.closing(separator.run(track.source, track.excerpt, progress)) as blocks:
         run = _Begun.of(blocks)
-        track.found(run.diagnostics.voices_found)
+        track.found(_speakers(run.diagnostics))
         with StreamWriter(stream, track.signal.sample_rate, track.signal.channels, tags=track.tags) as writer:
             for block in run.blocks:
                 writer.write(block[stem])
@@ -127,7 +129,7 @@ class _Hidden:
     def __init__(self, folder: Path, home: Path, track: TrackPlan) -> None:
         self.folder, self.home = folder, home
         self.files = [folder / os.path.relpath(path, home) for path, _ in track.files]
-        self.stems = dict(zip(track.outputs, self.files, strict=False))  # the page comes last
+        self.stems = dict(zip(track.outputs, self.files, strict=False))  # turns and page come last
 
     def unhidden(self, message: str) -> str:
         """A message with the final paths instead of the hidden ones."""
@@ -142,6 +144,8 @@ def _write_stems(
     elapsed, gain = time.monotonic() - run.started, 1.0 / max(peak, 1.0)
     gain_db = 20 * math.log10(gain) if track.fmt.clips else 0.0
     written = WriteResult(seconds, gain_db, run.diagnostics, track.outputs)
+    if track.turns is not None and run.diagnostics.conversation is not None:
+        _write_turns(fresh.files[len(track.outputs)], track, run.diagnostics.conversation)
     encoded = list(fresh.stems.items()) if track.fmt.clips else []
     parts = len(encoded) + (track.page is not None)
     if track.page is not None:
@@ -152,6 +156,17 @@ def _write_stems(
         _encode(kept.stems[stem], path, track, gain, _part(encoding, index, parts, seconds))
         kept.stems[stem].unlink()
     return written
+
+
+def _speakers(diagnostics: Diagnostics) -> list[str] | None:
+    """Whom a run has found, if it looked for people."""
+    return None if diagnostics.conversation is None else list(diagnostics.conversation.speakers)
+
+
+def _write_turns(path: Path, track: TrackPlan, conversation: Conversation) -> None:
+    """Write who speaks when; of times and people, all, whichever stems are written."""
+    with disk_errors(path.parent):
+        path.write_text(to_rttm(conversation.segments, Path(track.name).stem), encoding="utf-8")
 
 
 def _write_page(
@@ -204,7 +219,7 @@ def _encode(source: Path, destination: Path, track: TrackPlan, gain: float, repo
 
 def _settle(fresh: _Hidden, home: Path, track: TrackPlan, written: WriteResult) -> None:
     """Move the files to their places, and add them to the record of the track."""
-    found = written.diagnostics.voices_found if track.voices else None
+    found = _speakers(written.diagnostics) if track.voices else None
     arrivals = [
         Arrival(hidden, path, StemRecord(sha256(hidden), written.gain_db, track.name, __version__, making, found))
         for hidden, (path, making) in zip(fresh.files, track.files, strict=True)

@@ -2,13 +2,14 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from unbraid.audio import Excerpt, OutputFormat
 from unbraid.cli.files.journal import complete
-from unbraid.cli.files.record import Provenance, holds, voices_recorded
+from unbraid.cli.files.record import Provenance, holds, speakers_recorded
 from unbraid.errors import AudioError
 
 
@@ -40,34 +41,37 @@ class TrackPlan:
     root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
     tags: dict[str, str] = field(default_factory=dict)
     page: Path | None = None  # of --report
-    voices: tuple[str, ...] = ()  # of a model that counts: all names, of which the first ones are found and written
+    turns: Path | None = None  # the RTTM file of a model that follows people
+    voices: tuple[str, ...] = ()  # of such a model: all names, of which some are found and written
 
-    def found(self, voices: int | None) -> Self:
-        """The plan for so many voices; None where they were not counted.
+    def found(self, speakers: Sequence[str] | None) -> Self:
+        """The plan for these people; None where a model does not look for them.
 
         Raises:
             AudioError: none of the stems that were asked for is among them.
         """
-        dropped = () if voices is None else self.voices[voices:]
-        outputs = {stem: path for stem, path in self.outputs.items() if stem not in dropped}
+        if not self.voices or speakers is None:
+            return self
+        others = [stem for stem in self.outputs if stem not in self.voices]
+        outputs = {stem: self.outputs[stem] for stem in (*speakers, *others) if stem in self.outputs}
         if not outputs:
-            there, missing = ", ".join(self.voices[:voices]), ", ".join(self.outputs)
-            hint = "leave --stems out, or force a number with --speakers"
-            raise AudioError(f"{self.name} has only {there} by counting, and no {missing}; {hint}.")
+            there, missing = ", ".join(speakers), ", ".join(self.outputs)
+            hint = "leave --stems or --only out for all people, or say how many there are with --speakers"
+            raise AudioError(f"{missing} was not found in {self.name}, only {there}; {hint}.")
         return dataclasses.replace(self, outputs=outputs)
 
     def as_recorded(self) -> Self:
-        """The plan for as many voices as an earlier run of the same provenance has found."""
-        return self.found(voices_recorded(self.receipt, self.making)) if self.voices else self
+        """The plan for the people whom an earlier run of the same provenance has found."""
+        return self.found(speakers_recorded(self.receipt, self.making)) if self.voices else self
 
     @property
     def files(self) -> list[tuple[Path, Provenance]]:
         """All files but the record, with their provenance; that of the page includes the stems that it shows."""
-        stems = [(path, self.making) for path in self.outputs.values()]
+        files = [(path, self.making) for path in (*self.outputs.values(), self.turns) if path is not None]
         if self.page is None:
-            return stems
+            return files
         options = {**self.making.options, "report": list(self.outputs)}
-        return [*stems, (self.page, dataclasses.replace(self.making, options=options))]
+        return [*files, (self.page, dataclasses.replace(self.making, options=options))]
 
     def is_done(self) -> bool:
         """Whether all files exist just as they would be written now."""

@@ -48,7 +48,7 @@ class StemRecord:
     input: str  # its name, for people
     version: str  # of unbraid, for people
     making: Provenance
-    voices_found: int | None = None  # by a model that counts them
+    speakers: list[str] | None = None  # whom the run has found, of a model that follows people
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Receipt:
         if not self.moving:
             del data["moving"]
         for made in (*data["files"].values(), *data.get("moving", {}).values()):
-            if made["voices_found"] is None:
-                del made["voices_found"]
+            if made["speakers"] is None:
+                del made["speakers"]
         return json.dumps(data, indent=2) + "\n"
 
 
@@ -99,10 +99,10 @@ def holds(path: Path, making: Provenance, outputs: Iterable[Path]) -> bool:
     return all(made is not None and _hash_if_there(output) == made.sha256 for output, made in recorded.items())
 
 
-def voices_recorded(path: Path, making: Provenance) -> int | None:
-    """How many voices a run with this provenance has found, by the record at PATH; None where that says nothing."""
+def speakers_recorded(path: Path, making: Provenance) -> list[str] | None:
+    """Whom a run with this provenance has found, by the record at PATH; None where that says nothing."""
     made = (made for made in read_receipt(path).files.values() if made.making == making)
-    return next((stem.voices_found for stem in made), None)
+    return next((stem.speakers for stem in made), None)
 
 
 def name_in(receipt: Path, output: Path) -> str:

@@ -1,1 +1,1 @@
-"""Conversations: who speaks."""
+"""Conversations: who speaks when, and a track for each person."""

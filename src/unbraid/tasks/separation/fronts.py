@@ -19,6 +19,7 @@ from unbraid.dsp.wiener import Spatial, Sums, estimate
 from unbraid.errors import UsageError
 from unbraid.hub.spec import Spectral
 from unbraid.runtime.executor import Executor
+from unbraid.tasks.conversation.pieces import Seam
 
 RAW_LIMIT_SECONDS = 300.0
 RAW_BYTES_PER_8000 = 27_000_000  # samples, of a published SepFormer: measured up to a minute
@@ -48,12 +49,15 @@ class WaveformFront:
     fits_level: bool = True  # scale outputs to the mixture: the network's own level means nothing
 
 
-def speech_stems(speech: WaveformFront, blocks: Blocks, agreement_db: list[float]) -> Blocks:
+def speech_stems(
+    speech: WaveformFront, blocks: Blocks, agreement_db: list[float], seams: list[Seam] | None = None
+) -> Blocks:
     """Voices (S, C, n) of blocks (C, n), speakers in order across windows, levels fitted where the network has none.
 
-    How well neighbouring windows agree where they overlap, the SNR of one against the other, goes to `agreement_db`.
+    How well neighbouring windows agree where they overlap, the SNR of one against the other, goes to `agreement_db`,
+    and that of each output, with the place, to `seams`.
     """
-    joiner = Joiner(speech.overlap_samples)
+    joiner, done = Joiner(speech.overlap_samples), 0
     for window, new in windows(blocks, speech.window_samples, speech.overlap_samples):
         voices = run_sepformer(speech, window)  # (S, C, T)
         voices = align_channels(fit_level(voices, window) if speech.fits_level else voices)
@@ -63,7 +67,11 @@ def speech_stems(speech: WaveformFront, blocks: Blocks, agreement_db: list[float
             voices = voices[order]
             if before.any() or again.any():  # silence says nothing about agreement
                 agreement_db.append(_snr(before, again[order]))
+            if seams is not None:
+                each = tuple(map(_snr, before, again[order]))
+                seams.append(Seam(done - before.shape[-1] // 2, each))
         yield joiner.add(voices, new)
+        done += new
     if (rest := joiner.finish()) is not None:
         yield rest
 

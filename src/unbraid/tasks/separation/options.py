@@ -1,13 +1,16 @@
 """Options of a separation model, and checks that they apply to it."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from unbraid.errors import UsageError
+from unbraid.errors import UsageError, quoted
 from unbraid.hub.names import models_with_stem
-from unbraid.hub.spec import ModelSpec
+from unbraid.hub.spec import ModelSpec, is_file_name
+from unbraid.tasks.conversation.conversation import Conversation
+from unbraid.tasks.conversation.people import MOST_PEOPLE
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,11 @@ class Options:
     remove: tuple[str, ...] = ()  # return one stem, the sum of all but these: ("vocals",) leaves no-vocals
     window_seconds: float | None = None  # speech; the model's own by default
     overlap_seconds: float | None = None
-    speakers: int | None = None  # speech: the number of voices; None: the model's own, or what it finds by counting
+    speakers: int | tuple[int, int] | None = (
+        None  # speech: how many people, or (fewest, most); None: as many as there are
+    )
+    enrol: tuple[tuple[str, str], ...] = ()  # (name, file): a person whose voice is in the file has this name
+    tracks: bool = True  # of models that follow people: a track for each; False: the network's outputs
     strength: float = 1.0  # models of one voice: the share of the noise that is removed, 0 to 1
     force: bool = False  # run a raw SepFormer however long the file is
 
@@ -44,17 +51,43 @@ def has_residual(spec: ModelSpec, options: Options) -> bool:
     return not options.raw and (options.residual or len(spec.stems) == 1)
 
 
-def all_stems(spec: ModelSpec, options: Options, outputs: int | None = None) -> tuple[str, ...]:
-    """Names of all stems before any is removed, of so many outputs (all if not given), the residual included."""
-    stems = spec.stems[: options.speakers]
-    if not has_residual(spec, options):
-        return stems[:outputs]
-    return (*(stems if outputs is None else stems[: outputs - 1]), "residual")
+def all_stems(spec: ModelSpec, options: Options, found: Conversation | None = None) -> tuple[str, ...]:
+    """Names of all stems before any is removed, the residual included.
+
+    Of a model that follows people, those who were found, or as long as that is not known, all who might be.
+    """
+    stems = spec.stems
+    if follows_people(spec, options) and options.tracks:
+        stems = possible_names(options) if found is None else found.speakers
+    return (*stems, "residual") if has_residual(spec, options) else stems
 
 
-def selects_voices(spec: ModelSpec, options: Options) -> bool:
-    """Whether a run gives only some of the outputs: the voices that it finds, or as many as were asked for."""
+def possible_names(options: Options) -> tuple[str, ...]:
+    """The names that people may get."""
+    numbered = (f"speaker{k + 1}" for k in range(people_bounds(options)[1]))
+    return (*(name for name, _ in options.enrol), *numbered)
+
+
+def follows_people(spec: ModelSpec, options: Options) -> bool:
+    """Whether a run follows people from one window of the network to the next, and over pauses."""
     return spec.silent_outputs and not options.raw
+
+
+def check_follows_people(spec: ModelSpec, options: Options) -> None:
+    """Refuse a model that does not follow people.
+
+    Raises:
+        UsageError: naming it.
+    """
+    if not follows_people(spec, options):
+        raise UsageError(f"{spec.name} does not tell people apart; choose a model that does, such as speech.")
+
+
+def people_bounds(options: Options) -> tuple[int, int]:
+    """The fewest and most people."""
+    if options.speakers is None:
+        return 1, MOST_PEOPLE
+    return options.speakers if isinstance(options.speakers, tuple) else (options.speakers, options.speakers)
 
 
 def check_options(spec: ModelSpec, options: Options) -> None:
@@ -106,19 +139,40 @@ def check_speakers(spec: ModelSpec, options: Options) -> None:
     Raises:
         UsageError: it does not.
     """
-    speakers, most = options.speakers, len(spec.stems)
+    speakers, outputs = options.speakers, len(spec.stems)
+    if options.enrol and not follows_people(spec, options):
+        raise UsageError(f"{spec.name} does not tell people apart, so nobody can be enrolled; leave that out.")
+    _check_names(options)
     if speakers is None:
         return
     if spec.family == "unet":
         raise UsageError(f"{spec.name} separates songs, and a number of speakers is for speech; leave it out.")
-    if selects_voices(spec, options):
-        if not 1 <= speakers <= most:
-            hint = "without a number it counts them"
-            raise UsageError(f"{spec.name} separates 1 to {most} speakers, not {speakers}; {hint}.")
-    elif speakers != most:
+    if follows_people(spec, options):
+        fewest, most = people_bounds(options)
+        if not 1 <= fewest <= most <= MOST_PEOPLE:
+            asked = f"{fewest}-{most}" if isinstance(speakers, tuple) else f"{speakers}"
+            raise UsageError(
+                f"{spec.name} tells 1 to {MOST_PEOPLE} speakers apart, not {asked}; give a number, or the fewest and "
+                "most, such as 2-6."
+            )
+    elif speakers not in (outputs, (outputs, outputs)):
         always = "with raw" if spec.silent_outputs else "of every recording"
-        voices = "1 voice" if most == 1 else f"{most} voices"
+        voices = "1 voice" if outputs == 1 else f"{outputs} voices"
         raise UsageError(f"{spec.name} gives {voices} {always}, not {speakers}; leave the number of speakers out.")
+
+
+def _check_names(options: Options) -> None:
+    """Refuse names of people that others have, or that cannot name a file."""
+    names = [name for name, _ in options.enrol]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"Two people are enrolled as {quoted(name)}; give each a name of their own.")
+        if name == "residual" or re.fullmatch(r"speaker\d+", name):
+            raise UsageError(f"{quoted(name)} is the name of another track; give the person another name.")
+        if not is_file_name(name):
+            raise UsageError(
+                f"{quoted(name)} cannot name a person, since a file is named after them; give another name."
+            )
 
 
 def _check_music(spec: ModelSpec, options: Options) -> None:

@@ -11,7 +11,7 @@ contract).
 
 import dataclasses
 import functools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
-from unbraid.dsp.mixture_consistency import shared
+from unbraid.dsp.mixture_consistency import shared, with_residual
 from unbraid.errors import AudioError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
@@ -28,10 +28,13 @@ from unbraid.models.family import FAMILIES
 from unbraid.runtime import Engine, Executor
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import EnhancerExecutor
+from unbraid.tasks.conversation.conversation import Conversation
+from unbraid.tasks.conversation.embedder import SpeakerEmbedder
+from unbraid.tasks.conversation.enrolment import voice_in
+from unbraid.tasks.conversation.tracking import Embedder, Wanted
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.causal import causal_stems
-from unbraid.tasks.separation.counted import WORK, counted_voices
 from unbraid.tasks.separation.fronts import (
     SpectrogramFront,
     WaveformFront,
@@ -44,12 +47,15 @@ from unbraid.tasks.separation.fronts import (
 from unbraid.tasks.separation.options import (
     Options,
     all_stems,
+    check_follows_people,
     check_options,
+    follows_people,
     has_residual,
-    selects_voices,
+    people_bounds,
     windows_of,
 )
-from unbraid.tasks.separation.stream import Feed, Progress, Track, Waiting, with_rumble
+from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Track, Waiting, with_rumble
+from unbraid.tasks.separation.tracks import WORK, Followed
 
 
 class Separator(LoadedModel):
@@ -65,11 +71,13 @@ class Separator(LoadedModel):
         wiener: bool | int = False,
         raw: bool = False,
         options: Options = Options(),
+        embedder: Embedder | None = None,
     ):
         """Load a model by name or folder.
 
         `wiener` and `raw` are short for the same fields of `options`. See `runtime.open_executor` for
-        `device` and `threads`.
+        `device` and `threads`. Models that follow people through a recording do so with the `embedder`, which is closed
+        with the model; if none is given, with the default `SpeakerEmbedder`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
@@ -80,16 +88,22 @@ class Separator(LoadedModel):
         engine = Engine(device, precision, threads)
         spec, (executor,) = load(model, lambda spec: check_options(spec, options), engine)
         super().__init__(spec, executor)
-        if not selects_voices(spec, options):  # it is the number that the model gives anyway
-            options = dataclasses.replace(options, speakers=None)
-        self.options = options
+        self.options, self._embedder, self._enrolled = options, embedder, dict[str, FloatArray]()
+        if follows_people(spec, options):
+            self._embedder = embedder or SpeakerEmbedder(device=device, threads=threads)
+            self._networks.append(self._embedder)
+            self._enrolled = {name: voice_in(file, self._embedder) for name, file in options.enrol}
+        elif options.speakers is not None:  # it is the number that the model gives anyway
+            self.options = dataclasses.replace(options, speakers=None)
         is_wave = spec.family == "audio_transformer"
         self._executor = EnhancerExecutor(executor, spec.geometry.least_samples) if is_wave else executor
 
     @classmethod
-    def over(cls, executor: Executor, spec: ModelSpec, options: Options = Options()) -> Self:
+    def over(
+        cls, executor: Executor, spec: ModelSpec, options: Options = Options(), embedder: Embedder | None = None
+    ) -> Self:
         """A separator over an executor of one's own: another engine, or a fake in a test."""
-        return cls(Loaded(spec, (executor,)), options=options)
+        return cls(Loaded(spec, (executor,)), options=options, embedder=embedder)
 
     @property
     def has_residual(self) -> bool:
@@ -97,12 +111,12 @@ class Separator(LoadedModel):
         return has_residual(self.spec, self.options)
 
     @property
-    def counts_voices(self) -> bool:
-        """Whether a run counts the voices, and returns as many stems: the first of `stems`, in this order."""
-        return selects_voices(self.spec, self.options) and self.options.speakers is None
+    def follows_people(self) -> bool:
+        """Whether a run gives a track for each person that it finds; their names are some of `stems`, in this order."""
+        return follows_people(self.spec, self.options) and self.options.tracks
 
     def stems(self) -> tuple[str, ...]:
-        """Names of the stems a run returns, of a model that counts voices as many as there can be."""
+        """Names of the stems a run returns, of a model that follows people as many as there can be."""
         stems = all_stems(self.spec, self.options)
         removed = [stem for stem in stems if stem in self.options.remove]
         return ("-".join(("no", *removed)),) if removed else stems
@@ -125,8 +139,7 @@ class Separator(LoadedModel):
         Raises:
             AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
         """
-        pieces = list(self.run_array(audio, sample_rate, progress))
-        return {stem: np.concatenate([piece[stem] for piece in pieces], axis=-1) for stem in pieces[0]}
+        return joined(list(self.run_array(audio, sample_rate, progress)))
 
     def blocks(
         self,
@@ -143,8 +156,8 @@ class Separator(LoadedModel):
         `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
         that is not silent. Warnings about the file are in the run's `diagnostics.notices` afterwards.
         `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
-        A model that counts voices reads the file twice, and gives the first block once it has counted them; their
-        number is in `diagnostics.voices_found`.
+        A model that follows people reads the file twice, and gives the first block once it has found them; who speaks
+        when is in `diagnostics.conversation` from then on.
 
         Raises:
             AudioError: the file cannot be read, or the disk for temporary files is full.
@@ -158,6 +171,30 @@ class Separator(LoadedModel):
         diagnostics = Diagnostics(self.spec.name)
         return Run.over_file(source, excerpt, lambda track: self._named(track, progress, diagnostics), diagnostics)
 
+    def converse(self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None) -> Conversation:
+        """Who speaks when in an excerpt of a file, without tracks, in constant memory.
+
+        Raises:
+            AudioError: the file cannot be read, or the disk for temporary files is full.
+            UsageError: the model does not follow people.
+        """
+        (conversation,) = self.listen(source, excerpt, progress)
+        return conversation
+
+    def listen(
+        self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
+    ) -> Run[Conversation]:
+        """A run whose only result is that of `converse`.
+
+        Raises:
+            AudioError: the file cannot be read, or the disk for temporary files is full.
+            UsageError: the model does not follow people.
+        """
+        check_follows_people(self.spec, self.options)
+        diagnostics = Diagnostics(self.spec.name)
+        followed = self._followed(diagnostics)
+        return Run.over_file(source, excerpt, lambda track: followed.conversation(track, progress), diagnostics)
+
     def run_array(
         self, audio: ArrayLike, sample_rate: int, progress: Progress | None = None
     ) -> Run[dict[str, FloatArray]]:
@@ -168,55 +205,45 @@ class Separator(LoadedModel):
     def _named(
         self, track: Track, progress: Progress | None, diagnostics: Diagnostics
     ) -> Generator[dict[str, FloatArray], None, None]:
-        """Stems by their names, of which there are fewer than `stems` where fewer voices were found."""
-        for stems in self._stream(track, progress, diagnostics):
-            yield dict(zip(self.stems() if self.options.remove else self._outputs(stems), stems, strict=True))
-
-    def _outputs(self, stems: FloatArray) -> tuple[str, ...]:
-        """Names of stems (S, C, n) before any is removed."""
-        return all_stems(self.spec, self.options, len(stems))
-
-    def _stream(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
-        """Stems (S, C, n) of a track, or the sum of all that are not removed."""
-        blocks = self._parts(track, progress, diagnostics)
-        if not self.options.remove:
-            return blocks
-        return (block[self._kept(block)].sum(0, keepdims=True) for block in blocks)
-
-    def _kept(self, stems: FloatArray) -> list[int]:
-        """The stems that are not removed.
+        """Stems by their names, or the sum of all that are not removed.
 
         Raises:
-            AudioError: there are none.
+            AudioError: nothing is left of those that were found.
         """
-        names = self._outputs(stems)
-        kept = [i for i, stem in enumerate(names) if stem not in self.options.remove]
-        if not kept:
-            raise AudioError(f"Without {', '.join(names)} nothing is left of the voices found; remove fewer stems.")
-        return kept
+        for stems in self._parts(track, progress, diagnostics):
+            names = all_stems(self.spec, self.options, diagnostics.conversation)
+            if not self.options.remove:
+                yield dict(zip(names, stems, strict=True))
+                continue
+            kept = [i for i, stem in enumerate(names) if stem not in self.options.remove]
+            if not kept:
+                raise AudioError(f"Without {', '.join(names)} nothing is left of the voices found; remove fewer stems.")
+            yield {self.stems()[0]: stems[kept].sum(0)}
 
     def _parts(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
         """All stems (S, C, n) of a track, residual included."""
-        rate, passes, work = self.spec.sample_rate, 1 + self.options.wiener, None
-        if selects_voices(self.spec, self.options):
-            passes, work = len(WORK), WORK
-        network = functools.partial(self._network, track, diagnostics)
-        if self.options.raw:
-            feed = Feed(track, rate, passes, "model", progress)
+        rate, options, residual = self.spec.sample_rate, self.options, self.has_residual
+        network: Network = functools.partial(self._network, track, diagnostics)
+        if options.raw:
+            feed = Feed(track, rate, reference="model", progress=progress)
             return (stems for _, stems in feed.run(network))
-        drop, rumble = self.options.high_band == "drop" and track.sample_rate > rate, Waiting()
-        feed = Feed(track, rate, passes, "narrow" if drop else "input", progress, rumble, work)
-        stems = self._summing(feed.run(network), track.sample_rate)
-        strength = self.options.strength
-        return with_rumble(stems, rumble, track.sample_rate, residual=self.has_residual, strength=strength)
+        rumble, followed = Waiting(), None
+        reference: Reference = "narrow" if options.high_band == "drop" and track.sample_rate > rate else "input"
+        feed = Feed(track, rate, 1 + options.wiener, reference, progress, rumble)
+        if follows_people(self.spec, options):
+            followed, feed = self._followed(diagnostics), dataclasses.replace(feed, passes=len(WORK), work=WORK)
+            if options.tracks:
+                return followed.separated(feed, rumble, residual=residual)
+        stems = _summing(self.spec, options, feed.run(followed.outputs if followed else network), track.sample_rate)
+        return with_rumble(stems, rumble, track.sample_rate, residual=residual, strength=options.strength)
 
-    def _summing(self, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int) -> Blocks:
-        """Stems (S, C, n), residual included, that add up to their reference (C, n)."""
-        if self.has_residual:
-            return (_with_residual(whole, stems, self.options.strength) for whole, stems in pairs)
-        if self.spec.spectral and not self.options.wiener and sample_rate == self.spec.sample_rate:
-            return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
-        return shared(pairs, cell_samples=max(1, sample_rate // 100))
+    def _followed(self, diagnostics: Diagnostics) -> Followed:
+        """The network, ready to follow people."""
+        assert self._embedder is not None
+        wanted = Wanted(*people_bounds(self.options), self._enrolled)
+        return Followed(
+            _speech(self.spec, self.options, self._executor), self.spec.sample_rate, self._embedder, wanted, diagnostics
+        )
 
     def _network(self, track: Track, diagnostics: Diagnostics, open_blocks: Callable[[], Blocks]) -> Blocks:
         """The network's stems at the model's rate; a U-Net with a Wiener filter opens the blocks once for each pass."""
@@ -229,24 +256,30 @@ class Separator(LoadedModel):
             return (from_pairs(block, channels) for block in stems)
         if isinstance(geometry, CausalLSTMConfig):
             return causal_stems(self._executor, geometry, open_blocks())
-        speech = self._speech()
+        speech = _speech(self.spec, self.options, self._executor)
         if self.options.raw:
             known = None if track.frames is None else track.frames / track.sample_rate
             return raw_speech(speech, open_blocks(), self.spec.sample_rate, known, force=self.options.force)
-        if selects_voices(self.spec, self.options):
-            return counted_voices(speech, open_blocks, self.spec, self.options.speakers, diagnostics)
         return speech_stems(speech, open_blocks(), diagnostics.agreement_db)
 
-    def _speech(self) -> WaveformFront:
-        window, overlap = (round(seconds * self.spec.sample_rate) for seconds in windows_of(self.spec, self.options))
-        return WaveformFront(
-            self._executor, self.spec.geometry.least_samples, window, overlap, self.spec.level == "fitted"
-        )
+
+def _speech(spec: ModelSpec, options: Options, executor: Executor) -> WaveformFront:
+    """The front end of a network on waveforms."""
+    window, overlap = (round(seconds * spec.sample_rate) for seconds in windows_of(spec, options))
+    return WaveformFront(executor, spec.geometry.least_samples, window, overlap, spec.level == "fitted")
 
 
-def _with_residual(whole: FloatArray, stems: FloatArray, strength: float) -> FloatArray:
-    """Stems (S, C, n) and their residual to the whole (C, n), of which a single stem keeps a share below strength 1."""
-    rest = whole - stems.sum(0)
-    if strength < 1:
-        stems, rest = stems + (1 - strength) * rest, strength * rest
-    return np.concatenate((stems, rest[None])).astype(np.float32, copy=False)
+def _summing(
+    spec: ModelSpec, options: Options, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int
+) -> Blocks:
+    """Stems (S, C, n), residual included, that add up to their reference (C, n)."""
+    if has_residual(spec, options):
+        return (with_residual(whole, stems, options.strength) for whole, stems in pairs)
+    if spec.spectral and not options.wiener and sample_rate == spec.sample_rate:
+        return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
+    return shared(pairs, cell_samples=max(1, sample_rate // 100))
+
+
+def joined(blocks: Sequence[dict[str, FloatArray]]) -> dict[str, FloatArray]:
+    """Whole stems (C, T) of their blocks (C, n)."""
+    return {stem: np.concatenate([block[stem] for block in blocks], axis=-1) for stem in blocks[0]}

@@ -71,12 +71,25 @@ class Spool:
         Raises:
             AudioError: so many were never written.
         """
+        stems = self._at(self._read, samples)
+        self._read += stems.nbytes
+        return stems
+
+    def part(self, first: int, samples: int) -> FloatArray:
+        """The stems (S, C, samples) from a sample on; `read` goes on where it was.
+
+        Raises:
+            AudioError: so many were never written.
+        """
+        return self._at(4 * math.prod(self._shape) * first, samples)
+
+    def _at(self, place: int, samples: int) -> FloatArray:
+        """The stems (S, C, samples) from a byte on."""
         outputs, channels = self._shape
         stems = np.empty((samples, outputs, channels), np.float32)
-        if self._read + stems.nbytes > self._written:
+        if place + stems.nbytes > self._written:
             raise AudioError("The recording has grown while it was read. Separate it again once it is complete.")
-        self._file.seek(self._read)
-        self._read += stems.nbytes
+        self._file.seek(place)
         rest = stems.reshape(-1).view(np.uint8).data
         while rest and (count := self._file.readinto(rest)):
             rest = rest[count:]

@@ -24,6 +24,8 @@ BLOCK_SECONDS = 1.0
 Progress = Callable[[float, float | None], None]  # seconds done, total seconds (None: unknown)
 Network = Callable[[Callable[[], Blocks]], Blocks]  # opens blocks (C, n), once for each pass; gives stems (S, C, n)
 
+Reference = Literal["input", "narrow", "model"]
+
 
 @dataclass(frozen=True)
 class Track:
@@ -83,7 +85,7 @@ class Feed:
     track: Track
     model_rate: int
     passes: int = 1
-    reference: Literal["input", "narrow", "model"] = "input"
+    reference: Reference = "input"
     progress: Progress | None = None
     rumble: Waiting | None = None
     work: tuple[int, ...] | None = None  # how long each pass takes, relative to the others; None: all alike
@@ -98,6 +100,10 @@ class Feed:
         waiting, progress = Waiting(), PassProgress(self.progress, self.passes, self.track, self.work)
         passes = (self._pass(progress, waiting if n == self.passes else None) for n in range(1, self.passes + 1))
         return waiting.pair(resampled(network(lambda: next(passes)), self.model_rate, self.output_rate))
+
+    def low(self) -> Blocks:
+        """Blocks (C, n) at the model's rate, in one pass, without rumble where that is to be removed."""
+        return self._pass(PassProgress(self.progress, 1, self.track), None)
 
     def _pass(self, progress: "PassProgress", waiting: Waiting | None) -> Blocks:
         """Blocks (C, n) at the model's rate, none of them empty; the references of the last pass wait."""

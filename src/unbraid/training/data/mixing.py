@@ -13,7 +13,7 @@ import numpy as np
 import soxr
 
 from unbraid.corpora.levels import REFERENCE_RMS, Array, cropped, looped, scaled_to, with_noise
-from unbraid.training.data.rooms import draw_room, in_room
+from unbraid.corpora.rooms import draw_room, in_room
 from unbraid.training.tables import Above, NonNegative, Share, Span, SpeedSpan, Table
 
 PAUSE_RMS = 1e-3  # a crop below this (-60 dBFS) is a pause: a silent target, not one brought to a level

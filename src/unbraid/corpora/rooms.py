@@ -95,7 +95,7 @@ def _impulse_responses(room: Room, sample_rate: int, order: int) -> list[Array]:
         import pyroomacoustics
     except ImportError:
         raise RuntimeUnavailable(
-            "Simulated rooms need pyroomacoustics: `pip install pyroomacoustics`, or set room_probability to 0."
+            "Simulated rooms need pyroomacoustics: `pip install pyroomacoustics`, or do without rooms."
         ) from None
     walls = pyroomacoustics.Material(room.absorption)
     box = pyroomacoustics.ShoeBox(room.size, fs=sample_rate, materials=walls, max_order=order)

@@ -1,0 +1,97 @@
+"""A run of `unbraid diarize`: the request, the place of each text, and one recording after another."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unbraid.audio import probe
+from unbraid.cli.console import say
+from unbraid.cli.files.inputs import Item
+from unbraid.cli.pipes import Sources
+from unbraid.cli.progress import Meter
+from unbraid.cli.report import Report, TurnsResult
+from unbraid.cli.run import find_inputs, process, written
+from unbraid.cli.texts import TextRequest, outputs_of, text_format
+from unbraid.errors import UsageError, quoted
+from unbraid.files.workdir import swept
+from unbraid.tasks.conversation.formats import FORMATS, to_json
+from unbraid.tasks.conversation.formats import written as formatted
+from unbraid.tasks.separation.options import Options, check_follows_people
+from unbraid.tasks.separation.separator import Separator
+
+
+def check_format(name: str) -> str:
+    """The format of a name or file extension.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    known = name.lower().removeprefix(".")
+    by_extension = {extension.lower(): form for form, extension in FORMATS.items()}
+    if (form := by_extension.get(known, known)) in FORMATS:
+        return form
+    raise UsageError(f"Who speaks when is written as {', '.join(FORMATS)}, not as {quoted(name)}; choose one of them.")
+
+
+@dataclass(frozen=True)
+class DiarizationRequest(TextRequest):
+    """The options of `unbraid diarize`."""
+
+    options: Options = field(default_factory=Options)
+
+
+def run(request: DiarizationRequest, report: Report[TurnsResult], *, quiet: bool = False) -> None:
+    """Find who speaks when in all inputs of a request, filling the report recording by recording.
+
+    Raises:
+        UsageError: the request cannot be met; nothing was done.
+        UnbraidError: a model or the device is not there; nothing was done.
+    """
+    report.model, form = request.model, text_format(request, FORMATS, check_format)
+    collected = find_inputs(request, quiet=quiet)
+    outputs, failed = outputs_of(request, collected, FORMATS[form], FORMATS)
+    homes = {path.parent for path in outputs.values() if path is not None}
+    engine = request.engine
+    with (
+        swept(*homes),
+        Separator(request.model, device=engine.device, threads=engine.threads, options=request.options) as separator,
+        Sources(quiet=quiet) as sources,
+    ):
+        check_follows_people(separator.spec, separator.options)
+        report.device, report.device_reason = separator.device, separator.device_reason
+
+        def work(item: Item, title: str) -> TurnsResult:
+            with Meter(title, quiet=quiet) as meter:
+                return _diarize(item, sources.path(item), outputs[item], (request, form, separator), meter)
+
+        process(collected, failed, work, report, sources, quiet=quiet)
+
+
+def _diarize(
+    item: Item, source: Path, output: Path | None, session: tuple[DiarizationRequest, str, Separator], meter: Meter
+) -> TurnsResult:
+    """Find who speaks when in one recording; the text goes to its file, to the terminal, or into the result."""
+    (request, form, separator), started = session, time.monotonic()
+    info = probe(source, request.excerpt)
+    listening = separator.listen(source, request.excerpt, meter)
+    (conversation,) = listening
+    later = max(0.0, info.start_seconds - request.excerpt.start)
+    text = formatted(conversation, form, Path(item.name).stem)
+    if output is not None:
+        with written(output, replace=request.overwrite) as hidden:
+            hidden.write_text(text, encoding="utf-8", newline="\n")
+    elif not request.as_json:
+        meter.stop()
+        say(*text.rstrip("\n").split("\n"))
+    return TurnsResult(
+        item.label,
+        "done",
+        notices=listening.diagnostics.notices,
+        seconds=conversation.seconds,
+        elapsed_seconds=time.monotonic() - started,
+        start_seconds=later,
+        output=output,
+        conversation=conversation,
+        turns=json.loads(to_json(conversation, Path(item.name).stem)) if request.as_json and output is None else None,
+    )

@@ -1,0 +1,77 @@
+"""`unbraid diarize`: from the options to a request, and who speaks when in each recording."""
+
+from typing import Annotated
+
+import typer
+
+from unbraid.cli import options as opt
+from unbraid.cli.console import notice
+from unbraid.cli.report import Report, TurnsResult, reported
+
+_Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE|DIR|-", help="Where texts go; of several inputs, a folder. (default: shown)"
+    ),
+]
+_Format = Annotated[
+    str | None,
+    typer.Option("--format", "-f", help="rttm, json, labels or textgrid. (default: as -o FILE is called, else rttm)"),
+]
+_Template = Annotated[
+    str,
+    typer.Option(
+        help="Names below the output folder, of {track}, {ext}, {name}, {model} and {parent}.", rich_help_panel="Output"
+    ),
+]
+
+
+def diarize(
+    inputs: opt.Inputs,
+    model: opt.Model = None,
+    output: _Output = None,
+    format: _Format = None,
+    speakers: opt.Speakers = None,
+    enrol: opt.Enrol = None,
+    template: _Template = "{track}.{ext}",
+    overwrite: opt.Overwrite = False,
+    recursive: opt.Recursive = False,
+    start: opt.Start = 0.0,
+    duration: opt.Duration = None,
+    track: opt.AudioTrack = "0",
+    input_format: opt.InputFormat = None,
+    strict: opt.Strict = False,
+    skip_damage: opt.SkipDamage = False,
+    device: opt.Device = "auto",
+    threads: opt.Threads = None,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Tell who speaks when: as RTTM, JSON, labels for Audacity, or a TextGrid for Praat.
+
+    Voices are separated as `unbraid separate` does, but no audio is written.
+    """
+    report = Report(TurnsResult)
+    with reported(report, "recording", as_json=as_json, quiet=quiet, tell_failures=notice):
+        from unbraid.cli import request as req
+        from unbraid.cli.diarization import DiarizationRequest, run
+        from unbraid.hub.defaults import DEFAULTS
+        from unbraid.runtime import Engine
+        from unbraid.tasks.separation.options import Options
+
+        req.check_json_alone(as_json=as_json, output=output)
+        people, number = req.enrolled(enrol or (), None), req.speakers_of(speakers)
+        request = DiarizationRequest(
+            inputs=tuple(inputs),
+            model=model or DEFAULTS["separation"],
+            output=None if output in (None, "-") else output,
+            form=format,
+            template=template,
+            excerpt=req.excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
+            options=Options(speakers=number, enrol=people),
+            engine=Engine(device, threads=threads),
+            recursive=recursive,
+            overwrite=overwrite,
+            as_json=as_json,
+        )
+        run(request, report, quiet=quiet or as_json)

@@ -1,0 +1,1 @@
+"""Evaluating separations of conversations: a track for each person, and who speaks when."""

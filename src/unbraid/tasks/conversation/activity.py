@@ -1,0 +1,60 @@
+"""Where each output of a separation network is active, by its level in frames of 0.1 s.
+
+What a network leaves of one voice on another output is soft while that voice speaks, and gone when it pauses. So an
+output is active in a frame only where it is nearly as loud as the loudest one of that frame, and where the frame is not
+much softer than the speech of the recording. The thresholds were chosen on dev mixtures (docs/training.md).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unbraid.dsp.arrays import FloatArray
+
+Activity = NDArray[np.bool_]  # (S, N)
+
+FRAME_SECONDS = 0.1  # half a syllable
+WITHIN_DB = 6.0  # of the loudest output of a frame: leaks lie lower, and every voice comes this near at times
+FLOOR_DB = 20.0  # below the speech of the recording: a breath, or noise in a pause, is no voice
+
+
+class Levels:
+    """The power of each output in frames, from blocks of any size."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._frame_samples = frame_samples(sample_rate)
+        self._rest = np.zeros((0, 0), np.float32)  # (S, n), the power of samples in the frame that is not complete
+        self._frames: list[FloatArray] = []  # (S, N) each: 12 bytes for 0.1 s of three outputs
+
+    def add(self, stems: FloatArray) -> None:
+        """Add stems (S, C, n)."""
+        power = np.square(stems).mean(1)  # (S, n)
+        power = np.concatenate((self._rest, power), axis=-1) if self._rest.size else power
+        frames = power.shape[-1] // self._frame_samples
+        whole, self._rest = np.split(power, [frames * self._frame_samples], axis=-1)
+        self._frames.append(whole.reshape(len(power), frames, self._frame_samples).mean(-1))
+
+    def finish(self) -> FloatArray:
+        """All frames (S, N); the last one may be shorter than the others."""
+        last = [self._rest.mean(-1, keepdims=True)] if self._rest.size else []
+        return np.concatenate([*self._frames, *last], axis=-1)
+
+
+def frame_samples(sample_rate: int) -> int:
+    """The length of a frame in samples."""
+    return max(1, round(FRAME_SECONDS * sample_rate))
+
+
+def active(powers: FloatArray) -> Activity:
+    """The frames (S, N) in which each output is active, of their powers (S, N)."""
+    top = powers.max(0, initial=0)  # (N,)
+    speech = _speech_power(top)
+    return (powers >= top * 10 ** (-WITHIN_DB / 10)) & (top > 0) & (top >= speech * 10 ** (-FLOOR_DB / 10))
+
+
+def _speech_power(top: FloatArray) -> float:
+    """The level of the speech: half of the energy is in frames as loud or louder, however long the pauses are."""
+    if not top.size:
+        return 0.0
+    falling = np.sort(top)[::-1].astype(np.float64)
+    energy = np.cumsum(falling)
+    return float(falling[np.searchsorted(energy, energy[-1] / 2)])

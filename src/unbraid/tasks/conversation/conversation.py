@@ -1,0 +1,46 @@
+"""The result of listening to a conversation: who speaks when, and a track for each person."""
+
+from dataclasses import dataclass, field
+
+from unbraid.corpora.rttm import Segment
+from unbraid.dsp.arrays import FloatArray
+
+UNCERTAIN = 0.6  # segments below this confidence are marked: another person is nearly as likely
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Who speaks when in a recording; of `separate_speakers` with the tracks.
+
+    Segments of different people overlap where they speak at the same time. Each has a confidence from 0 to 1 that it
+    is this person and no other of the recording.
+    """
+
+    speakers: tuple[str, ...]  # in the order in which they begin to speak
+    segments: tuple[Segment, ...]  # in order of time
+    seconds: float  # of the recording
+    absent: tuple[str, ...] = ()  # enrolled people who do not speak in it
+    muted_seconds: float = 0.0  # of outputs that were active with a copy of another output's voice
+    tracks: dict[str, FloatArray] = field(default_factory=dict)  # speaker: (C, T); empty where no audio was asked for
+    residual: FloatArray | None = None  # (C, T), with the tracks: what nobody speaks
+    sample_rate: int | None = None  # of the tracks, Hz
+
+    @property
+    def overlap_seconds(self) -> float:
+        """How long several people speak at once."""
+        edges = sorted((time, step) for s in self.segments for time, step in ((s.start, 1), (s.end, -1)))
+        total, speaking, before = 0.0, 0, 0.0
+        for time, step in edges:
+            total += (time - before) * (speaking > 1)
+            speaking, before = speaking + step, time
+        return total
+
+    @property
+    def speaking_seconds(self) -> dict[str, float]:
+        """How long each person speaks."""
+        return {name: sum(s.seconds for s in self.segments if s.speaker == name) for name in self.speakers}
+
+    @property
+    def uncertain(self) -> tuple[Segment, ...]:
+        """Segments that may well be another person's."""
+        return tuple(s for s in self.segments if s.confidence is not None and s.confidence < UNCERTAIN)

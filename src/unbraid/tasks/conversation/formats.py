@@ -1,0 +1,154 @@
+r"""Who speaks when, as text: RTTM, JSON, Audacity labels, and TextGrid of Praat.
+
+    rttm       SPEAKER meeting 1 1.250 1.750 <NA> <NA> anna 0.930 <NA>
+    json       {"seconds": 60.0, "speakers": [...], "segments": [{"start": 1.25, "end": 3.0, "speaker": "anna", ...}]}
+    labels     1.250000\t3.000000\tanna                     (File, Import, Labels)
+    textgrid   a tier of intervals for each speaker, and one for their words where these are known
+
+Formats: NIST, "The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan", appendix A (RTTM); the manual
+of Audacity, "Importing and Exporting Labels"; the manual of Praat, "TextGrid file formats" (long text format).
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from unbraid.corpora.rttm import Segment, to_rttm
+from unbraid.errors import UsageError
+from unbraid.files.printable import printable
+from unbraid.tasks.conversation.conversation import UNCERTAIN, Conversation
+from unbraid.tasks.transcription.transcript import Word
+
+Format = Literal["rttm", "json", "labels", "textgrid"]
+FORMATS = {"rttm": "rttm", "json": "json", "labels": "txt", "textgrid": "TextGrid"}  # and their file extensions
+
+
+class Interval(NamedTuple):
+    """A part of a tier of a TextGrid, in seconds; its text is empty where there is nothing."""
+
+    start: float
+    end: float
+    text: str
+
+
+def written(conversation: Conversation, fmt: str, recording: str) -> str:
+    """A conversation as the text of a file.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    match fmt:
+        case "rttm":
+            return to_rttm(conversation.segments, recording)
+        case "json":
+            return to_json(conversation, recording)
+        case "labels":
+            return to_labels(conversation.segments)
+        case "textgrid":
+            return to_textgrid(conversation)
+    raise UsageError(f"There is no format {fmt!r} of who speaks when; choose {', '.join(FORMATS)}.")
+
+
+def to_json(conversation: Conversation, recording: str) -> str:
+    """JSON with the speakers, how long each speaks, and all segments; those that are uncertain are marked."""
+    values = {
+        "recording": recording,
+        "seconds": round(conversation.seconds, 3),
+        "overlap_seconds": round(conversation.overlap_seconds, 3),
+        "speakers": [
+            {"name": name, "seconds": round(seconds, 3)} for name, seconds in conversation.speaking_seconds.items()
+        ],
+        "absent": list(conversation.absent),
+        "segments": [_as_data(segment) for segment in conversation.segments],
+    }
+    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+
+
+def to_labels(segments: Iterable[Segment]) -> str:
+    """A label track of Audacity: a line for each segment, in order of time."""
+    return "".join(f"{s.start:.6f}\t{s.end:.6f}\t{printable(s.speaker)}\n" for s in sorted(segments, key=_place))
+
+
+def to_textgrid(conversation: Conversation, words: Mapping[str, Sequence[Word]] | None = None) -> str:
+    """A TextGrid, with a tier "NAME" for each speaker, and "NAME words" for each of whom words are given."""
+    tiers: dict[str, list[Interval]] = {}
+    for name in conversation.speakers:
+        spoken = [Interval(s.start, s.end, name) for s in conversation.segments if s.speaker == name]
+        tiers[name] = _filled(_joined(spoken), conversation.seconds)
+        if words and name in words:
+            said = sorted(Interval(word.start, word.end, word.text) for word in words[name])
+            tiers[f"{name} words"] = _filled(_in_turn(said), conversation.seconds)
+    return "\n".join(_lines(tiers, conversation.seconds)) + "\n"
+
+
+def _as_data(segment: Segment) -> dict[str, object]:
+    confidence = segment.confidence
+    values = {"start": round(segment.start, 3), "end": round(segment.end, 3), "speaker": segment.speaker}
+    known = {} if confidence is None else {"confidence": round(confidence, 3), "uncertain": confidence < UNCERTAIN}
+    return values | known
+
+
+def _place(segment: Segment) -> tuple[float, float, str]:
+    return segment.start, segment.end, segment.speaker
+
+
+def _joined(intervals: Iterable[Interval]) -> list[Interval]:
+    """Intervals of one text as their union, in order of time."""
+    found: list[Interval] = []
+    for interval in sorted(intervals):
+        if found and interval.start <= found[-1].end:
+            found[-1] = found[-1]._replace(end=max(found[-1].end, interval.end))
+        else:
+            found.append(interval)
+    return found
+
+
+def _in_turn(intervals: Iterable[Interval]) -> Iterator[Interval]:
+    """Intervals in order of time, each cut where the one before ends; a tier cannot hold two at once."""
+    reached = 0.0
+    for interval in intervals:
+        if (start := max(reached, interval.start)) < interval.end:
+            yield interval._replace(start=start)
+            reached = interval.end
+
+
+def _filled(intervals: Iterable[Interval], seconds: float) -> list[Interval]:
+    """Intervals that do not overlap, with empty ones between, from 0 to the end."""
+    found, reached = list[Interval](), 0.0
+    for start, end, text in intervals:
+        start, end = max(round(start, 6), 0.0), min(round(end, 6), seconds)
+        if start > reached:
+            found.append(Interval(reached, start, ""))
+        if end > start:
+            found.append(Interval(start, end, text))
+            reached = end
+    if reached < seconds or not found:
+        found.append(Interval(reached, seconds, ""))
+    return found
+
+
+def _lines(tiers: Mapping[str, Sequence[Interval]], seconds: float) -> Iterator[str]:
+    """The lines of a TextGrid in the long format."""
+    yield from ('File type = "ooTextFile"', 'Object class = "TextGrid"', "")
+    yield from ("xmin = 0 ", f"xmax = {_number(seconds)} ", "tiers? <exists> ", f"size = {len(tiers)} ", "item []: ")
+    for number, (name, intervals) in enumerate(tiers.items(), 1):
+        yield f"    item [{number}]:"
+        yield '        class = "IntervalTier" '
+        yield f"        name = {_text(name)} "
+        yield "        xmin = 0 "
+        yield f"        xmax = {_number(seconds)} "
+        yield f"        intervals: size = {len(intervals)} "
+        for place, interval in enumerate(intervals, 1):
+            yield f"        intervals [{place}]:"
+            yield f"            xmin = {_number(interval.start)} "
+            yield f"            xmax = {_number(interval.end)} "
+            yield f"            text = {_text(interval.text)} "
+
+
+def _number(seconds: float) -> str:
+    return f"{seconds:.6f}".rstrip("0").rstrip(".")
+
+
+def _text(text: str) -> str:
+    """A text in quotes; quotes in it are doubled."""
+    return '"' + printable(text).replace('"', '""') + '"'
