@@ -57,7 +57,7 @@ def test_two_voices_are_scored_among_three_outputs(tmp_path: Path) -> None:
     evaluation = evaluated(tmp_path, [SPOKEN, SPOKEN[::-1]])
     first, second = evaluation.results
     assert first.scored.scores["si-sdr"].estimate > 20
-    assert (first.scored.order, second.scored.order) == ((1, 0), (0, 1))
+    assert (first.scored.order, second.scored.order) == ((0, 1), (1, 0))
     assert (first.voices_found, first.others_db, first.scored.silent_estimates) == (2, None, 0)
     found = reported(tmp_path, evaluation, 2)
     assert "counted right: 100 % of mixtures of 2 voices (found 2 voices in 2)" in found.lines

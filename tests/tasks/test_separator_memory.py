@@ -23,6 +23,7 @@ from voice_fakes import by_turns, counting_spec
 
 MINUTE = 60
 BLOCK_SECONDS = 10
+KEPT_BYTES = 10_000_000  # of an hour: levels, pieces and embeddings, and the likeness of a thousand pieces at once
 SONG = Spectral(frame_samples=256, hop_samples=128, frames=128, bins=64)
 
 
@@ -82,7 +83,8 @@ def peak_bytes(separates: Separator, rate: int, minutes: int) -> int:
 def test_an_hour_takes_no_more_than_three_minutes(kind: str, rate: int, model_rate: int) -> None:
     short = peak_bytes(engine(kind, model_rate), rate, 3)
     long = peak_bytes(engine(kind, model_rate), rate, 60)
-    assert long <= 1.1 * short
+    kept = KEPT_BYTES if kind == "counting" else 0
+    assert long <= 1.1 * short + kept
 
 
 def test_a_block_is_a_matter_of_seconds() -> None:

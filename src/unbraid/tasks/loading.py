@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from unbraid.errors import UsageError
 from unbraid.hub.folder import open_model_folder
@@ -102,6 +102,13 @@ def transformer_sizes(spec: ModelSpec, *writes: str, is_aligned: bool = False) -
     raise UsageError(f"{spec.name} does not write {what} step {how} step; choose an audio Transformer that does.")
 
 
+class Closing(Protocol):
+    """Anything that is freed with a model."""
+
+    def close(self) -> None:
+        """Free it."""
+
+
 class LoadedModel:
     """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
@@ -112,7 +119,8 @@ class LoadedModel:
     def __init__(self, spec: ModelSpec, *networks: "Executor | LoadedModel"):
         """Take over the networks, which are closed with the model; the first tells the device."""
         first = networks[0]
-        self.spec, self._networks = spec, list(networks)
+        self.spec = spec
+        self._networks: list[Closing] = list(networks)
         self.device = first.device
         self.device_reason = first.device_reason if isinstance(first, LoadedModel) else first.reason
 

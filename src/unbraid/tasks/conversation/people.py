@@ -23,12 +23,12 @@ from unbraid.tasks.conversation.pieces import Piece
 
 MOST_PEOPLE = 20
 ANCHOR_FRAMES = 10  # of pieces that people are found by
-ALIKE = 0.55  # clusters that are more alike are one person
+ALIKE = 0.25  # clusters that are more alike are one person
 AT_ONCE = 0.1  # likeness that two pieces lose by being heard at the same time
 AT_ONCE_FRAMES = 5  # in which both must be active for that
-LEAST_FRAMES = 30.0  # of speech of a person, weighted; less is a voice that was separated badly
+LEAST_FRAMES = 60.0  # of speech of a person, weighted; less is a voice that was separated badly
 LEAST_SHARE = 0.1  # of all, which is enough in a short recording
-CHANGE = 6.0  # cost of a change of person without a pause; in frames times cosine
+CHANGE = 12.0  # cost of a change of person without a pause; in frames times cosine
 PAUSE_FRAMES = 10  # after which a change costs nothing
 NEAR_FRAMES = 3  # between a short piece and its neighbour on the same output
 SPREAD = 0.2  # likeness that a piece loses for a person who speaks on another output at that time

@@ -12,8 +12,8 @@ from unbraid.tasks.conversation.pieces import Piece, stretches
 
 EDGE_FRAMES = 1  # of soft speech at either end of a piece
 PAUSE_FRAMES = 6  # 0.6 s: a longer pause ends a segment
-STEEPNESS = 12.0  # of confidence over the margin
-EVEN_MARGIN = 0.05  # for a confidence of one half
+STEEPNESS = 4.0  # of confidence over the margin; both fitted to pieces of dev conversations that were assigned right
+EVEN_MARGIN = 0.1  # for a confidence of one half
 UNKNOWN = 0.5  # confidence of a piece that is too short to be told
 
 

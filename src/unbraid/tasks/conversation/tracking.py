@@ -29,7 +29,7 @@ from unbraid.tasks.conversation.timeline import Timeline, timeline_of
 
 COPY = 0.8  # correlation of two outputs above which the softer one is a copy
 AT_ONCE = 16  # pieces that are embedded together
-MATCH = 0.45  # likeness of an enrolled person and a person of the recording, at least
+MATCH = 0.35  # likeness of an enrolled person and a person of the recording, at least
 
 
 class Embedder(Protocol):
