@@ -66,8 +66,8 @@ def separate_and_score(separator: Separates, conversation: Conversation) -> Conv
         rate = readers[0].info.sample_rate
         levels, references = Levels(rate), zip(*(reader.blocks(STEP_SECONDS * rate) for reader in readers), strict=True)
         speaking, names = SpeakingTimes(conversation.segments, conversation.speakers, rate), tuple[str, ...]()
-        for tracks, voices in zip(in_steps(watch.over(run), STEP_SECONDS * rate), references, strict=False):
-            names, voices = tuple(tracks), np.concatenate(voices)  # (R, n)
+        for tracks, blocks in zip(in_steps(watch.over(run), STEP_SECONDS * rate), references, strict=False):
+            names, voices = tuple(tracks), np.concatenate(blocks)  # (R, n)
             sound = np.stack([track.mean(0) for track in tracks.values()])  # (E, n)
             start, end = statistics.samples, statistics.samples + voices.shape[-1]
             if sound.shape[-1] != voices.shape[-1]:

@@ -184,12 +184,7 @@ class Separator(LoadedModel):
     def listen(
         self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
     ) -> Run[Conversation]:
-        """A run whose only result is that of `converse`.
-
-        Raises:
-            AudioError: the file cannot be read, or the disk for temporary files is full.
-            UsageError: the model does not follow people.
-        """
+        """A run whose only result is that of `converse`; it raises the same errors."""
         check_follows_people(self.spec, self.options)
         diagnostics = Diagnostics(self.spec.name)
         followed = self._followed(diagnostics)

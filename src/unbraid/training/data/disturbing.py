@@ -12,8 +12,8 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 from unbraid.corpora.levels import Array, looped, with_noise
+from unbraid.corpora.rooms import Response, draw_room, heard, responses
 from unbraid.training.data.augmentation import Perturbing, equalised, gated
-from unbraid.training.data.rooms import Response, draw_room, heard, responses
 from unbraid.training.tables import Above, NonNegative, Positive, Share, Span, Table, Whole
 
 
