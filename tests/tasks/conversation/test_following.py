@@ -90,11 +90,11 @@ def test_a_copy_of_a_voice_is_muted_and_counted() -> None:
     def doubled(mixture: np.ndarray) -> np.ndarray:
         return np.stack((0.6 * mixture, 0.4 * mixture, np.zeros_like(mixture)), axis=1)
 
-    people = spoken((0, 0, 3), seconds=4)
+    people = spoken((0, 0, 7), seconds=8)
     run = follows(doubled).run_array(people[0], RATE)
     (name,) = next(run)
     told = run.diagnostics.conversation
-    assert name == "speaker1" and told is not None and told.muted_seconds == pytest.approx(3, abs=0.2)
+    assert name == "speaker1" and told is not None and told.muted_seconds == pytest.approx(7, abs=0.2)
 
 
 def test_the_networks_outputs_are_there_on_request() -> None:

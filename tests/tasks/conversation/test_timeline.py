@@ -30,3 +30,10 @@ def test_gates_fade_and_never_exceed_the_claim(cell: float) -> None:
 
 def test_a_muted_piece_is_nobodys() -> None:
     assert (timeline_of(PIECES, [0, 1, NOBODY], 2, 50, 2).owners[1] == NOBODY).all()
+
+
+def test_a_short_gap_between_two_pieces_of_a_person_is_theirs() -> None:
+    pieces = [Piece(0, 0, 10), Piece(0, 25, 40), Piece(0, 80, 90), Piece(1, 0, 10), Piece(1, 25, 40)]
+    owners = timeline_of(pieces, [0, 0, 0, 1, 2], 2, 100, 3).owners
+    assert (owners[0, :43] == 0).all() and (owners[0, 43:77] == NOBODY).all()
+    assert (owners[1, 13:22] == NOBODY).all()

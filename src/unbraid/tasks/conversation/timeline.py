@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.tasks.conversation.pieces import Piece
 
 NOBODY = -1
+BRIDGE_FRAMES = 20  # between two pieces of a person on one output that belong to them: there, others are louder
 MARGIN_FRAMES = 3  # before and after a piece that belong to it: soft beginnings and ends, and pauses between words
 
 
@@ -47,7 +49,10 @@ class Timeline:
 
 
 def timeline_of(pieces: Sequence[Piece], persons: Sequence[int], outputs: int, frames: int, people: int) -> Timeline:
-    """The timeline of pieces and their persons; a margin belongs to the nearer piece of an output."""
+    """The timeline of pieces and their persons; a margin belongs to the nearer piece of an output.
+
+    So does a gap of up to two seconds between two pieces of one person.
+    """
     owners = np.full((outputs, frames), NOBODY, np.int8)
     distance = np.full((outputs, frames), MARGIN_FRAMES + 1)
     for piece, person in zip(pieces, persons, strict=True):
@@ -59,4 +64,22 @@ def timeline_of(pieces: Sequence[Piece], persons: Sequence[int], outputs: int, f
         nearer = away < distance[piece.output, first:last]
         owners[piece.output, first:last][nearer] = person
         distance[piece.output, first:last][nearer] = away[nearer]
+    for row in owners:
+        _bridge(row)
     return Timeline(owners, people)
+
+
+def whole_outputs(pieces: Sequence[Piece], persons: Sequence[int], outputs: int, frames: int, people: int) -> Timeline:
+    """The timeline where each output is one person's from the beginning to the end, or nobody's."""
+    owners = np.full((outputs, frames), NOBODY, np.int8)
+    for piece, person in zip(pieces, persons, strict=True):
+        owners[piece.output] = person
+    return Timeline(owners, people)
+
+
+def _bridge(owners: NDArray[np.int8]) -> None:
+    """Give short gaps in the owners (N,) of an output to the person who has it before and after."""
+    owned = np.flatnonzero(owners != NOBODY)
+    for start, end in pairwise(owned):
+        if 1 < end - start <= BRIDGE_FRAMES and owners[start] == owners[end]:
+            owners[start:end] = owners[start]

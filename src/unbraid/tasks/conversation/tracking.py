@@ -22,10 +22,11 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.hub.spec import ModelSpec
 from unbraid.tasks.conversation.activity import Levels, active, frame_samples
 from unbraid.tasks.conversation.conversation import Conversation
+from unbraid.tasks.conversation.one_window import people_of, voices_of
 from unbraid.tasks.conversation.people import MOST_PEOPLE, People, Voices, find_people
 from unbraid.tasks.conversation.pieces import Piece, Seam, cut
 from unbraid.tasks.conversation.segments import segments_of
-from unbraid.tasks.conversation.timeline import Timeline, timeline_of
+from unbraid.tasks.conversation.timeline import Timeline, timeline_of, whole_outputs
 
 COPY = 0.8  # correlation of two outputs above which the softer one is a copy
 AT_ONCE = 16  # pieces that are embedded together
@@ -83,15 +84,19 @@ class Tracker:
         """The timeline, and who speaks when, of all stems, which are read again where somebody is active."""
         cell, powers = frame_samples(self._rate), self._levels.finish()
         outputs, frames = powers.shape
-        pieces = cut(active(powers), powers, self.seams, cell)
+        speaking, bounds = active(powers), (wanted.fewest, wanted.most)
+        voices = [] if self.seams else voices_of(speaking, powers, bounds)  # of a recording of one window
+        pieces = cut(speaking, powers, self.seams, cell)
+        pieces = [piece for piece in pieces if self.seams or piece.output in voices]
         audio = Audio(stored, self._rate, cell, self._samples)
         embeddings, is_copy = _embedded(pieces, audio, embedder)
+        is_copy = [copy and bool(self.seams) for copy in is_copy]
         heard = np.array([i for i in range(len(pieces)) if not is_copy[i]], np.int64)
         kept = [pieces[i] for i in heard]
         share = powers / np.maximum(powers.sum(0), 1e-30)  # (S, N): how far each output stands out
         weights = np.array([share[p.output, p.start : p.end].sum() for p in kept], np.float32)
-        bounds = (wanted.fewest, wanted.most)
-        people = _by_first_word(kept, find_people(Voices(kept, embeddings[heard], weights), bounds))
+        found = Voices(kept, embeddings[heard], weights)
+        people = _by_first_word(kept, find_people(found, bounds) if self.seams else people_of(found, voices))
         count = max(len(people.centres), wanted.fewest)
         matches = _matches(people.centres, wanted.enrolled) if kept else {}
         names = tuple(matches.get(k, f"speaker{k + 1}") for k in range(count))
@@ -103,7 +108,8 @@ class Tracker:
             absent=tuple(name for name in wanted.enrolled if name not in names),
             muted_seconds=round(sum(pieces[i].frames for i in np.flatnonzero(is_copy)) * cell / self._rate, 3),
         )
-        return timeline_of(kept, people.persons.tolist(), outputs, frames, count), conversation
+        plan = timeline_of if self.seams else whole_outputs
+        return plan(kept, people.persons.tolist(), outputs, frames, count), conversation
 
 
 @dataclass(frozen=True)

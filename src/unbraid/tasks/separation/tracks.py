@@ -44,11 +44,14 @@ class Followed:
             yield self.listen(feed.low(), spool)[1]
 
     def separated(self, feed: Feed, rumble: Waiting, *, residual: bool) -> Blocks:
-        """The tracks (K, C, n) of people in a feed, and the residual, where it is wanted, with the rumble."""
+        """The tracks (K, C, n) of people in a feed, and the residual, where it is wanted.
+
+        DC offset and rumble are put back into the residual, or else into the tracks.
+        """
         rate = feed.track.sample_rate
         stems = self.with_residual(feed.run(self.tracks), rate)
-        stems = with_rumble(stems, rumble, rate, residual=True, strength=1.0)
-        return stems if residual else (block[:-1] for block in stems)
+        wanted = stems if residual else (block[:-1] for block in stems)
+        return with_rumble(wanted, rumble, rate, residual=residual, strength=1.0)
 
     def tracks(self, open_blocks: Callable[[], Blocks]) -> Blocks:
         """What the network has of each person: (K, C, n) at the model's rate.
