@@ -290,7 +290,11 @@ def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Pat
             2,
             "--speakers says how many voices --separate pulls apart; give both, or neither.",
         ),
-        (["call.wav", "--speakers", 0, "--separate"], 2, "--speakers counts from 1, and the fewest come first, such as 2-6, not "),
+        (
+            ["call.wav", "--speakers", 0, "--separate"],
+            2,
+            "--speakers counts from 1, and the fewest come first, such as 2-6, not ",
+        ),
         (
             ["call.wav", "--json", "-o", "-"],
             2,

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embedding_fakes import speaker_spec, stirred
 from engine_fakes import peak_error, write_model
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
 from unbraid.runtime import Engine, open_executor
-from embedding_fakes import speaker_spec, stirred
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")

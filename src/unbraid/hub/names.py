@@ -6,9 +6,11 @@ byte of its download was verified (see `download`).
 
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from unbraid.errors import DownloadError, ModelError, ModelNotFound, SpecError, UsageError
@@ -162,7 +164,7 @@ def import_model(source: Path, name: str, *, overwrite: bool = False) -> Path:
     if (source / "spec.json").exists():
         raise ModelError(f"{source} is a model folder already; use it by its path, there is nothing to import.")
     checkpoint = _read_checkpoint(source, name)
-    _install(destination, checkpoint.spec, checkpoint.tensors)
+    _install(destination, checkpoint.spec, checkpoint.tensors, checkpoint.files)
     return destination
 
 
@@ -195,7 +197,7 @@ def _pull(entry: Published, staging: Path, destination: Path, progress: Progress
     try:
         checkpoint = _read_checkpoint(fetched.folder, entry.name)
         spec = _as_published(checkpoint.spec, entry, fetched.provenance)
-        _install(destination, spec, checkpoint.tensors)
+        _install(destination, spec, checkpoint.tensors, checkpoint.files)
     except DownloadError:  # the disk refuses
         raise
     except ModelError:
@@ -238,14 +240,19 @@ def _read_checkpoint(folder: Path, name: str) -> "Checkpoint":
     return read_checkpoint(folder, name)
 
 
-def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]") -> None:
+def _install(
+    destination: Path,
+    spec: ModelSpec,
+    tensors: "dict[str, np.ndarray]",
+    files: Mapping[str, bytes] = MappingProxyType({}),
+) -> None:
     """Put a model into its place in the cache, in place of an older one, whose int8 copies go unless they fit."""
     from unbraid.hub.folder import write_model_folder
 
     with disk_errors(destination.parent):
         store.tidy(destination.parent)
         with appearing(destination) as fresh:
-            write_model_folder(fresh, spec, tensors)
+            write_model_folder(fresh, spec, tensors, files=files)
             if store.weights_of(fresh) != store.weights_of(destination):
                 store.forget_copies(destination, store.model_folders(PACKAGED))
 

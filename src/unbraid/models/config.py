@@ -46,7 +46,7 @@ class Config:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The optional parts that its spec has: spectral, windows, vocabularies, mel, in this order."""
+        """The optional parts that its spec has: spectral, windows, vocabularies, mel, tokens, in this order."""
         return ("windows",)
 
     @property

@@ -205,7 +205,7 @@ class AudioTransformerConfig(Config):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Windows of audio that it reads, vocabularies of its texts, and the kind of its spectrograms."""
+        """Windows of audio that it reads, vocabularies or tokens of its texts, and the kind of its spectrograms."""
         sides = (self.source, self.target)
         there = {
             "windows": not isinstance(self.source, TextSide),
@@ -224,8 +224,8 @@ class AudioTransformerConfig(Config):
 
     @property
     def optional_graphs(self) -> tuple[str, ...]:
-        """Attention weights."""
-        return (ATTENTION,)
+        """Attention weights; with prompts, windows are too long for all, and the decoder has those of the source."""
+        return () if self.takes_prompts else (ATTENTION,)
 
     @property
     def channels(self) -> int:
