@@ -141,6 +141,10 @@ def _geometry(spec: ModelSpec, device: str) -> AudioTransformerConfig:
         raise UsageError(
             f"{spec.name} is a {spec.family}, whose attention cannot be shown; of the models here, {others} can."
         )
+    if spec.tokens:
+        raise UsageError(
+            f"{spec.name} reads windows of 30 s, whose attention is too large to show; choose another model."
+        )
     if f"{ATTENTION}.onnx" not in spec.files and device != "torch":
         raise UsageError(
             f"The folder of {spec.name} is of an older unbraid and has no {ATTENTION}.onnx; export its checkpoint "
