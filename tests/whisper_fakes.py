@@ -74,6 +74,7 @@ class Decoder:
         past, tokens = inputs["self_keys_0"], inputs["symbols"]
         new = np.broadcast_to(tokens[:, None, :, None], (len(tokens), HEADS, tokens.shape[1], WIDTH))
         kept = np.concatenate((past, new.astype(np.float32)), axis=2)
+        assert kept.shape[2] <= WRITTEN  # there are no more positions
         log_mel = self._encoder.seen[int(inputs["cross_keys_0"].flat[0])]
         logits = np.stack([self._logits(row.astype(int).tolist(), log_mel) for row in kept[:, 0, :, 0]])
         alignment = np.zeros((1, len(inputs["heads_0"]), tokens.size, STEPS), np.float32)

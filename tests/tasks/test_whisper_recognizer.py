@@ -2,11 +2,16 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from unbraid.audio import Excerpt
 from unbraid.errors import ModelError, UsageError
+from unbraid.hub.names import import_model
+from unbraid.tasks.attention import attention_maps
+from unbraid.tasks.pages.attention_page import attention_page
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.whisper.options import WhisperOptions
 from unbraid.tasks.transcription.whisper.recognizer import WhisperRecognizer, alignment_heads
@@ -26,6 +31,7 @@ from whisper_fakes import (
     time,
     tones,
 )
+from whisper_folders import write_whisper
 
 SAID = [(0, 0.1), (1, 0.5), (2, 0.9), (3, 1.3), (0, 1.75), (1, 2.3), (2, 2.85), (3, 3.3), (1, 3.7)]
 NAMES = [word.decode().strip() for word in WORDS]
@@ -114,6 +120,15 @@ def test_a_window_is_given_the_prompt_and_the_text_before_it() -> None:
     seen.clear()
     list(recognizer(script, dataclasses.replace(GREEDY, follow=False)).words(iter([audio])))
     assert seen == [[]]
+
+
+def test_a_long_prompt_leaves_room_for_a_text() -> None:
+    def script(log_mel: np.ndarray, before: list[int]) -> Sequence[int]:
+        return [time(0.1), *range(100)]
+
+    for options in (GREEDY, dataclasses.replace(GREEDY, temperatures=(0.5,), samples=2)):
+        long = dataclasses.replace(options, prompt="two " * 100)
+        assert list(recognizer(script, long).words(iter([tones((0, 0.1), seconds=1.0)]))) != []
 
 
 def test_a_loop_is_left_out_and_said() -> None:
@@ -260,3 +275,32 @@ def test_special_numbers_are_checked() -> None:
     for changes in ({"end": 10**7}, {"no_timestamps": SYMBOLS}, {"translate": None}, {"languages": {"<x>": 3}}):
         with pytest.raises(ValueError, match=r"end must|no_timestamps|both tasks|letters|token is a number"):
             dataclasses.replace(TOKENS, **changes)  # type: ignore[arg-type]
+
+
+# --- a folder ---
+
+
+def test_a_published_folder_is_imported_and_transcribes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weights are random, and so are its words; they are text, and lie within the recording."""
+    pytest.importorskip("onnx")
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path / "cache"))
+    folder = import_model(write_whisper(tmp_path / "published"), "tiny")
+    audio = np.random.default_rng(4).normal(0, 0.1, (1, 3 * RATE)).astype(np.float32)
+    audio *= np.repeat([0.1, 1.0], RATE // 10).tolist() * 15
+    options = WhisperOptions(word_times=True, beams=2, temperatures=(0.0, 0.5), samples=2, least_log_prob=-1000.0)
+    with Transcriber(folder, threads=1, whisper=options) as transcriber:
+        found = transcriber(audio, RATE)
+        assert found == transcriber(audio, RATE)
+    assert found.words
+    for word in found.words:
+        assert 0 <= word.start <= word.end <= 3.02
+        word.text.encode()
+    seen = attention_maps("tiny", audio, sample_rate=RATE, target="the end", excerpt=Excerpt(0.5, 0.6))
+    assert [(one.kind, one.layer, one.heads.shape[0]) for one in seen.maps] == [("cross", 1, 3), ("cross", 2, 3)]
+    assert seen.target is not None and seen.target.labels == ("␣the", "␣", "e", "n", "d", "<end>")
+    assert seen.maps[0].heads.shape[1:] == (len(seen.target.labels), 30)
+    assert (attention_page(seen, "a.wav")).startswith("<!doctype html>")
+    with pytest.raises(UsageError, match="it knows de, en, ja"):
+        Transcriber("tiny", whisper=WhisperOptions(language="fr"))
+    with pytest.raises(UsageError, match="digits is no Whisper"):
+        Transcriber("digits", whisper=options)

@@ -8,7 +8,6 @@ from unbraid.files.ranges import Range, check_ranges
 from unbraid.hub.tokens import Tokens
 
 Job = Literal["transcribe", "translate"]
-Temperatures = tuple[Annotated[float, Range(0, 10)], ...]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from unbraid.tasks.transcription.whisper.window import WindowDecoder
 from unbraid.tasks.transcription.whisper.words import spread_words, timed_words
 
 FORGET_TEMPERATURE = 0.5  # a text found above it does not lead the next window: it may be wrong
+SURE_LANGUAGE = 0.5  # probability
 SHORTEST_SECONDS = 0.1  # of a window
 SAME_PHRASES = 3  # phrases of the same words, one after the other, of which the further ones are a loop
 
@@ -121,7 +122,8 @@ class _Run:
         if self.language is None:
             self.language, probability = next(iter(decoder.languages(self.memory).items()))
             if decoder.tokens.languages:
-                self._note(f"the language is {self.language} ({probability:.0%}); --language sets another")
+                sure = "is" if probability >= SURE_LANGUAGE else "may be"
+                self._note(f"the language {sure} {self.language} ({probability:.0%}); --language sets another")
         found = decoder.decode(self.memory, self.language, self._context(), options, self._windows)
         if not found.is_speech(options):
             return [], seconds

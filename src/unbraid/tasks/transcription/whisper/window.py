@@ -23,7 +23,6 @@ class WindowText:
     text: Text
     temperature: float  # at which it was found
     no_speech: float  # probability
-    memory: Caches  # of the window
 
     def is_speech(self, options: WhisperOptions) -> bool:
         """Whether somebody speaks: an unlikely text where the model sees no speech is none."""
@@ -87,7 +86,7 @@ class WindowDecoder:
         found: list[WindowText] = []
         for temperature in options.temperatures:
             text = best_text(start, self._rules, options, temperature, seed)
-            found.append(WindowText(text, temperature, no_speech, memory))
+            found.append(WindowText(text, temperature, no_speech))
             if not self._is_rejected(found[-1], options):
                 return found[-1]
         sound = [one for one in found if self.compression(one.text.tokens) <= options.most_compression]
@@ -104,7 +103,8 @@ class WindowDecoder:
         about = self.about(language, options.task)
         if about:
             logits = state.logits(np.array([about]))
-        most = self._geometry.target_steps // 2 - len(about)
+        room = self._geometry.target_steps - len(prompt) - 1 - len(about)
+        most = min(self._geometry.target_steps // 2 - len(about), room)
         return Start(state, logits, most, tokens.end), no_speech
 
     def _is_rejected(self, found: WindowText, options: WhisperOptions) -> bool:
