@@ -34,7 +34,7 @@ def said() -> list[tuple[Path, str]]:
     shared = Path(os.environ.get("UNBRAID_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "speech16k"
     if not shared.is_dir():
         pytest.skip(f"no recordings: {shared} is absent (set UNBRAID_SHARED)")
-    rows = csv.DictReader((shared / "transcripts.csv").open(encoding="utf-8"))
+    rows = csv.DictReader((shared / "transcripts.csv").read_text("utf-8").splitlines())
     return [(shared / row["path"], row["text"]) for row in rows if row["source"] == SOURCE][:COUNT]
 
 

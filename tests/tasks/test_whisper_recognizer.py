@@ -11,6 +11,7 @@ from unbraid.audio import Excerpt
 from unbraid.errors import ModelError, UsageError
 from unbraid.hub.names import import_model
 from unbraid.tasks.attention import attention_maps
+from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.pages.attention_page import attention_page
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.whisper.options import WhisperOptions
@@ -304,3 +305,9 @@ def test_a_published_folder_is_imported_and_transcribes(tmp_path: Path, monkeypa
         Transcriber("tiny", whisper=WhisperOptions(language="fr"))
     with pytest.raises(UsageError, match="digits is no Whisper"):
         Transcriber("digits", whisper=options)
+
+
+def test_a_generator_leaves_it_to_the_transcriber() -> None:
+    encoder, decoder = recognizer()._networks
+    with pytest.raises(UsageError, match="tiny-whisper writes after prompts, which a `Transcriber` gives it"):
+        Generator.over(encoder, decoder, SPEC)  # type: ignore[arg-type]
