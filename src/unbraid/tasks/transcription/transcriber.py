@@ -7,7 +7,8 @@
 Channels are mixed with regard to their phases (`dsp/downmix.py`), or transcribed apart with `channels="apart"`, as for
 a call with one party on each channel. DC offset and rumble are removed, and the audio is resampled to the model's rate.
 A network attends to a whole window at once, so longer audio is cut into overlapping windows, which are stitched
-together where they agree (`stitching.py`). Silent windows are skipped.
+together where they agree (`stitching.py`); those of a Whisper begin where its last phrase ended (`whisper/`). Silent
+windows are skipped.
 
 A network that reads waveforms is slow on long audio. Above `long_seconds` a second model takes its place, one that
 reads spectrograms, and the notice of the run says so: the one that is named, or one on this machine that writes with
@@ -44,7 +45,7 @@ from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
 from unbraid.tasks.transcription.decoder_recognizer import CachedEncoder, DecoderRecognizer
 from unbraid.tasks.transcription.recognizer import Note, Recognizer, find_reader
 from unbraid.tasks.transcription.transcript import Transcript, Word
-from unbraid.tasks.transcription.whisper.options import WhisperOptions, check_options
+from unbraid.tasks.transcription.whisper.options import WhisperOptions
 from unbraid.tasks.transcription.whisper.recognizer import WhisperRecognizer
 
 LONG_SECONDS = 120.0
@@ -67,11 +68,11 @@ class Transcriber(LoadedModel):
     ):
         """Load a model by name or folder.
 
-        `beams`: the width of the beam search; by default 1 without a decoder, else 4, or 5 for a Whisper, which
-        `whisper` sets language and task of. `long_model` replaces a model
-        that reads waveforms where audio is longer than `long_seconds`, or of unknown length; it is loaded when it is
-        needed. By default it is one on this machine with the same target vocabulary, if there is any. See
-        `runtime.open_executor` for `device` and `threads`.
+        `beams`: the width of the beam search; by default 1 without a decoder, else 4, of a Whisper 5. `long_model`
+        replaces a model that reads waveforms where audio is longer than `long_seconds`, or of unknown length; it is
+        loaded when it is needed. By default it is one on this machine with the same target vocabulary, if there is any.
+        `whisper` holds the language, task and limits of a Whisper. See `runtime.open_executor` for `device` and
+        `threads`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
@@ -187,9 +188,8 @@ class Transcriber(LoadedModel):
         recognizer = self._chosen(track, diagnostics)
         if channels == "mix":
             return self._words(recognizer, track, progress, diagnostics)
-        return merged(
-            [list(self._recognized(recognizer, part, diagnostics.note)) for part in channels_of(track, progress)]
-        )
+        parts = channels_of(track, progress)
+        return merged([list(self._recognized(recognizer, part, diagnostics.note)) for part in parts])
 
     def _words(
         self, recognizer: Recognizer, track: Track, progress: Progress | None, diagnostics: Diagnostics
@@ -223,10 +223,7 @@ def open_recognizer(
     folder = find_model(model, lambda spec: check_task(spec, "transcription"), engine)
     spec = folder.spec
     if spec.tokens:
-        options = whisper or WhisperOptions()
-        check_options(options, spec.tokens, spec.name)
-        encoder, decoder = folder.open(*spec.geometry.graphs)
-        return WhisperRecognizer.open((encoder, decoder), spec, folder.path, options)
+        return WhisperRecognizer.open(folder, whisper or WhisperOptions())
     if whisper:
         raise UsageError(
             f"{spec.name} is no Whisper: it has no language, task, prompt or kind of times to choose; leave these out."

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -16,6 +15,7 @@ from unbraid.hub.spec import ModelSpec
 from unbraid.hub.tokens import ByteTokenizer, Tokens, read_tokenizer
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, as_audio_transformer
 from unbraid.runtime import Executor
+from unbraid.tasks.loading import ModelFolder
 from unbraid.tasks.transcription.recognizer import Note, Recognizer, ignored, is_silent
 from unbraid.tasks.transcription.transcript import Word
 from unbraid.tasks.transcription.whisper.loops import without_loop
@@ -58,14 +58,20 @@ class WhisperRecognizer(Recognizer):
         self._decoder = WindowDecoder(networks, geometry, spec.tokens, tokenizer)
 
     @classmethod
-    def open(cls, networks: tuple[Executor, Executor], spec: ModelSpec, folder: Path, options: WhisperOptions) -> Self:
-        """A recogniser of a model folder whose networks are open.
+    def open(cls, folder: ModelFolder, options: WhisperOptions) -> Self:
+        """The recogniser of a model folder.
 
         Raises:
             UsageError, ModelError: as the class, or the folder's tokens are damaged.
+            RuntimeUnavailable: the device is not there.
         """
+        spec, geometry = folder.spec, as_audio_transformer(folder.spec.geometry)
         assert spec.tokens
-        return cls(networks, spec, read_tokenizer(folder, spec.tokens), options)
+        tokenizer = read_tokenizer(folder.path, spec.tokens)
+        check_options(options, spec.tokens, spec.name)
+        alignment_heads(spec.tokens, geometry, spec.name)  # errors before the networks are opened
+        encoder, decoder = folder.open(*geometry.graphs)
+        return cls((encoder, decoder), spec, tokenizer, options)
 
     def words(self, blocks: Blocks, beams: int | None = None, note: Note = ignored) -> Iterator[Word]:
         """The words of blocks (1, n) at the model's rate, by beam search: 5 beams by default."""
