@@ -92,7 +92,8 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"windows": {"seconds": None}}, "spec.json: windows: seconds must be a finite number, got None."),
     ({"windows": 12}, "spec.json: windows must be a set of named values, got 12."),
     ({"windows": None},
-     "tiny-speech: of spectral, windows, vocabularies, mel, tokens its network needs windows and no other; found none."),
+     "tiny-speech: of spectral, windows, vocabularies, mel, tokens its network needs windows and no other; "
+     "found none."),
     ({"spectral": {}},
      "tiny-speech: of spectral, windows, vocabularies, mel, tokens its network needs windows and no other; "
      "found spectral, windows."),

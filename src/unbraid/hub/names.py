@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from unbraid.errors import DownloadError, ModelError, ModelNotFound, SpecError, UsageError
@@ -216,7 +215,7 @@ def _made_of_twin(entry: Published, destination: Path) -> bool:
         with suppress(ModelError):  # a damaged one is no source; then the archive is
             spec = open_model_folder(folder)
             tensors = read_weights(folder / "model.safetensors")
-            _install(destination, _as_published(spec, entry, spec.provenance), tensors)
+            _install(destination, _as_published(spec, entry, spec.provenance), tensors, {})
             return True
     return False
 
@@ -240,12 +239,7 @@ def _read_checkpoint(folder: Path, name: str) -> "Checkpoint":
     return read_checkpoint(folder, name)
 
 
-def _install(
-    destination: Path,
-    spec: ModelSpec,
-    tensors: "dict[str, np.ndarray]",
-    files: Mapping[str, bytes] = MappingProxyType({}),
-) -> None:
+def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]", files: Mapping[str, bytes]) -> None:
     """Put a model into its place in the cache, in place of an older one, whose int8 copies go unless they fit."""
     from unbraid.hub.folder import write_model_folder
 
@@ -291,6 +285,8 @@ def _unknown(name: str) -> ModelNotFound:
 
 def _writes(entry: Published) -> str:
     """What a published model writes: the same for all sizes of its family."""
+    if entry.family == "audio_transformer":  # its sides have no default; those that others publish are Whispers
+        return "text"
     return FAMILIES[entry.family].config_type()().writes
 
 
