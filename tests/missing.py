@@ -11,6 +11,7 @@ REMEDIES = {
     "ffmpeg": ("the ffmpeg program", "apt install ffmpeg"),
     "flite": ("flite", "apt install flite"),
     "FluidSynth": ("FluidSynth and a SoundFont", "apt install fluidsynth timgm6mb-soundfont"),
+    "Whisper base": ("the real Whisper base", "set UNBRAID_WHISPER_BASE to its published folder"),
     "museval": ("museval", "pip install museval"),
     "pesq": ("pesq", "pip install pesq"),
     "pyannote": ("pyannote.metrics", "pip install pyannote.metrics"),

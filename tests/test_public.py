@@ -27,6 +27,7 @@ PUBLIC = [
     "Transcriber",
     "UnbraidError",
     "UsageError",
+    "WhisperOptions",
     "__version__",
     "enhance",
     "phonemize",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from unbraid.tasks.synthesis.phonemizer import Phonemizer
     from unbraid.tasks.synthesis.synthesizer import Synthesizer
     from unbraid.tasks.transcription.transcriber import Transcriber
+    from unbraid.tasks.transcription.whisper.options import WhisperOptions
 
 __version__ = "0.1.0"
 
@@ -67,6 +68,7 @@ __all__ = [
     "Transcriber",
     "UnbraidError",
     "UsageError",
+    "WhisperOptions",
     "__version__",
     "enhance",
     "phonemize",
@@ -89,6 +91,7 @@ _HOMES = {
     "SpeakerEmbedder": "unbraid.tasks.conversation.embedder",
     "Synthesizer": "unbraid.tasks.synthesis.synthesizer",
     "Transcriber": "unbraid.tasks.transcription.transcriber",
+    "WhisperOptions": "unbraid.tasks.transcription.whisper.options",
 }
 
 

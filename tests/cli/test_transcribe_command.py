@@ -17,6 +17,7 @@ from unbraid.errors import ModelNotFound
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.transcription.transcriber import Transcriber
+from unbraid.tasks.transcription.whisper.options import WhisperOptions
 
 TRANSCRIBING = sys.modules["unbraid.cli.transcription"]
 MADE: list[dict] = []  # with what transcribers were made
@@ -177,9 +178,16 @@ def test_the_options_reach_the_model(unbraid_command, spoken) -> None:
     assert MADE == [
         {
             "model": "published/base", "device": "auto", "threads": 1,
-            "beams": 3, "long_model": "mel", "long_seconds": 0.5,
+            "beams": 3, "long_model": "mel", "long_seconds": 0.5, "whisper": None,
         }
     ]  # fmt: skip
+
+
+def test_the_options_of_a_whisper_reach_it(unbraid_command, spoken) -> None:
+    spoken("call.wav", 3, 1)
+    words = ["--language", "de", "--task", "translate", "--word-times", "--prompt", "Anna"]
+    unbraid_command("transcribe", "call.wav", "-m", "published/base", *words)
+    assert MADE[-1]["whisper"] == WhisperOptions("de", "translate", word_times=True, prompt="Anna")
 
 
 def test_json_names_the_model_that_heard_it(unbraid_command, spoken) -> None:

@@ -54,9 +54,11 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         if noted.refuse:
             raise ModelError("tensor 'x' is missing.")
         family = "unet" if "model.index" in noted.files else "sepformer"
-        return SimpleNamespace(spec=a_spec(name, family), tensors={"x": np.zeros(1, np.float32)})
+        return SimpleNamespace(spec=a_spec(name, family), tensors={"x": np.zeros(1, np.float32)}, files={})
 
-    def write_model_folder(destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray]) -> None:
+    def write_model_folder(
+        destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], *, files: dict[str, bytes]
+    ) -> None:
         with store.appearing(destination) as fresh:
             (fresh / "spec.json").write_text(spec.to_json(), encoding="utf-8")
 

@@ -21,9 +21,11 @@ from unbraid.hub.catalogue import catalogue, check_import_name, folder_name, nea
 from unbraid.hub.folder import open_model_folder
 from unbraid.hub.importers import speechbrain_ecapa
 from unbraid.hub.publishers import COMMIT, HUB_FILES
+from unbraid.models.audio_transformer.whisper import PUBLISHED as WHISPERS
 from unbraid.models.campplus.config import CampplusConfig
+from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
-from unbraid.models.family import tensor_shapes
+from unbraid.models.family import family_of, tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
@@ -67,8 +69,11 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert list(entry.sha256) == [f"{entry.archive}.tar.gz"] and len(entry.stems) == int(entry.archive[0])
         assert entry.bins == (1536 if entry.name.endswith("-16kHz") else 1024)
     elif entry.source == "transformers":
-        assert (entry.family, entry.sample_rate, entry.stems, entry.revision) == ("wav2vec2", 16000, (), None)
-        geometry = Wav2Vec2Config() if "base" in entry.name else LARGE
+        assert (entry.sample_rate, entry.stems, entry.revision) == (16000, (), None)
+        geometry: Config = Wav2Vec2Config() if "base" in entry.name else LARGE
+        if whisper := WHISPERS.get(entry.name.partition("/")[2].removeprefix("whisper-")):
+            geometry = whisper
+        assert entry.family == family_of(geometry)
         assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(geometry).values()))
     elif entry.family in SPEAKERS:
         source, geometry, pinned = SPEAKERS[entry.family]

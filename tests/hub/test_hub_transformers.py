@@ -14,6 +14,7 @@ from unbraid.hub import names as hub
 from unbraid.hub.folder import open_model_folder
 from unbraid.hub.spec import read_spec
 from unbraid.runtime import Engine, open_executor
+from whisper_folders import write_whisper
 
 REAL_IMPORTER = hub._read_checkpoint
 BASE, HUBERT = "facebook/wav2vec2-base-960h", "facebook/hubert-large-ls960-ft"
@@ -106,3 +107,16 @@ def test_a_published_folder_is_no_model_folder_yet(goldens: Path) -> None:
     assert (
         str(error.value) == f"{path} is a published checkpoint; `unbraid models import {path} --to NAME` converts it."
     )
+
+
+def test_a_whisper_comes_with_its_tokenizer(
+    speech: Publisher, converter: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_whisper(tmp_path / "published")
+    publish(speech, "openai/whisper-tiny", {file.name: file.read_bytes() for file in folder.iterdir()})
+    hub.pull("openai/whisper-tiny")
+    assert converter.files.keys() == {file.name for file in folder.iterdir()}
+    monkeypatch.setattr(hub, "_read_checkpoint", REAL_IMPORTER)
+    hub.remove("openai/whisper-tiny")
+    spec = read_spec(hub.pull("openai/whisper-tiny"))
+    assert (spec.name, spec.licence, spec.task) == ("openai/whisper-tiny", "MIT", "transcription")

@@ -63,7 +63,9 @@ def test_what_is_not_json_is_told(tmp_path: Path, content: bytes) -> None:
 
 
 REQUIRED = ["name", "family", "sample_rate", "channels", "stems", "geometry", "licence", "provenance"]
-KEYS = f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, level, silent_outputs, scores, files, format"
+KEYS = (
+    f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, tokens, level, silent_outputs, scores, files, format"
+)
 FAMILIES = "sepformer, band_split, causal_lstm, unet, audio_transformer, wav2vec2, ecapa, campplus, speaker_resnet"
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"format": 2}, "spec.json: format 2 is not 1; install a newer unbraid."),
@@ -90,9 +92,10 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"windows": {"seconds": None}}, "spec.json: windows: seconds must be a finite number, got None."),
     ({"windows": 12}, "spec.json: windows must be a set of named values, got 12."),
     ({"windows": None},
-     "tiny-speech: of spectral, windows, vocabularies, mel its network needs windows and no other; found none."),
+     "tiny-speech: of spectral, windows, vocabularies, mel, tokens its network needs windows and no other; "
+     "found none."),
     ({"spectral": {}},
-     "tiny-speech: of spectral, windows, vocabularies, mel its network needs windows and no other; "
+     "tiny-speech: of spectral, windows, vocabularies, mel, tokens its network needs windows and no other; "
      "found spectral, windows."),
     ({"geometry": 5}, "spec.json: geometry must be a set of named values, got 5."),
     ({"geometry": None}, "spec.json: geometry must be a set of named values, got None."),
@@ -137,7 +140,7 @@ TEXT_CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"sample_rate": 8000}, "tiny-text: text has no sample rate, no channels and no stems; write 0, 0 and []."),
     ({"stems": ["a"]}, "tiny-text: text has no sample rate, no channels and no stems; write 0, 0 and []."),
     ({"windows": {}},
-     "tiny-text: of spectral, windows, vocabularies, mel its network needs vocabularies and no other; "
+     "tiny-text: of spectral, windows, vocabularies, mel, tokens its network needs vocabularies and no other; "
      "found windows, vocabularies."),
     ({"vocabularies": {"source": ["a"]}}, "spec.json: vocabularies lacks target."),
     ({"vocabularies": {"source": ["a"], "target": ["b"]}},
@@ -173,13 +176,13 @@ LISTEN, ALTER, DENOISE = (
 )  # fmt: skip
 SIDES: list[tuple[ModelSpec, dict[str, Any], str]] = [
     (LISTEN, {"mel": None},
-     "tiny-sides: of spectral, windows, vocabularies, mel its network needs windows, vocabularies, mel and "
+     "tiny-sides: of spectral, windows, vocabularies, mel, tokens its network needs windows, vocabularies, mel and "
      "no other; found windows, vocabularies."),
     (LISTEN, {"windows": None},
-     "tiny-sides: of spectral, windows, vocabularies, mel its network needs windows, vocabularies, mel and "
+     "tiny-sides: of spectral, windows, vocabularies, mel, tokens its network needs windows, vocabularies, mel and "
      "no other; found vocabularies, mel."),
     (ALTER, {"mel": MEL},
-     "tiny-sides: of spectral, windows, vocabularies, mel its network needs windows and no other; "
+     "tiny-sides: of spectral, windows, vocabularies, mel, tokens its network needs windows and no other; "
      "found windows, mel."),
     (LISTEN, {"mel": Mel(20, 4, 7)}, "tiny-sides: its network has 6 mel bands, its spectrogram 7."),
     (DENOISE, {"mel": dataclasses.replace(DENOISE.mel, normalized=True)},

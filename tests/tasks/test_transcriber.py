@@ -168,7 +168,7 @@ def test_the_model_for_long_audio_is_opened_when_it_is_needed(monkeypatch: pytes
         assert transcriber(say(1), RATE).text == "1"
         assert [model for model, _ in opened] == ["base"]
         assert transcriber(say(*LONG), RATE).model == transcriber(say(*LONG), RATE).model == "mel"
-    assert opened == [(model, {"engine": Engine("cpu", threads=1)}) for model in ("base", "mel")]
+    assert opened == [(model, {"engine": Engine("cpu", threads=1), "whisper": None}) for model in ("base", "mel")]
     with Transcriber("base", long_model="other") as transcriber, pytest.raises(UsageError) as caught:
         transcriber(np.tile(say(*LONG), 5), RATE)
     assert str(caught.value) == (

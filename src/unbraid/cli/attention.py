@@ -47,7 +47,7 @@ def attention(
 
         excerpt = excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage)
         seen = attention_maps(model, source, target=target, excerpt=excerpt, device=device)
-        is_sound = not seen.maps[0].rows.labels
+        is_sound = not seen.maps[0].columns.labels
         page = attention_page(seen, Path(source).name if is_sound else source)
         with written(output, replace=overwrite) as hidden:
             hidden.write_text(printable_page(page), encoding="utf-8")

@@ -70,7 +70,8 @@ def import_(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="DIR", help="A SpeechBrain, 3D-Speaker, WeSpeaker, Spleeter, Wav2Vec2 or HuBERT checkpoint."
+            metavar="DIR",
+            help="A SpeechBrain, 3D-Speaker, WeSpeaker, Spleeter, Whisper, Wav2Vec2 or HuBERT checkpoint.",
         ),
     ],
     to: Annotated[str, typer.Option("--to", metavar="NAME", help="The name of the model.")],

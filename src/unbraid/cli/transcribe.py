@@ -46,7 +46,24 @@ _Channels = Annotated[
 ]
 _Beams = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Beams of the search; 1 is greedy. (default: 1, with a decoder 4)"),
+    typer.Option(
+        metavar="N", min=1, help="Beams of the search; 1 is greedy. (default: 1; 4 with a decoder, 5 for Whisper)"
+    ),
+]
+_Language = Annotated[
+    str | None,
+    opt.panel("Whisper")(metavar="CODE", help="The language: en, de, ja, … (default: found in the recording)"),
+]
+_Task = Annotated[Literal["transcribe", "translate"], opt.panel("Whisper")(help="Transcribe, or translate to English.")]
+_WordTimes = Annotated[
+    bool,
+    opt.panel("Whisper")("--word-times", help="Time each word by attention; else words share their phrase's time."),
+]
+_Prompt = Annotated[
+    str, opt.panel("Whisper")(metavar="TEXT", help="Names and words to expect, as if they had been said before.")
+]
+_Vad = Annotated[
+    bool, opt.panel("Whisper")("--vad/--no-vad", help="Skip steady sound, which is no speech.", show_default=False)
 ]
 _LongModel = Annotated[
     str | None,
@@ -70,6 +87,11 @@ def transcribe(
     beams: _Beams = None,
     long_model: _LongModel = None,
     long_seconds: _LongSeconds = 120.0,
+    language: _Language = None,
+    task: _Task = "transcribe",
+    word_times: _WordTimes = False,
+    prompt: _Prompt = "",
+    vad: _Vad = True,
     template: _Template = "{track}.{ext}",
     overwrite: opt.Overwrite = False,
     recursive: opt.Recursive = False,
@@ -88,12 +110,12 @@ def transcribe(
 
     One transcript is printed; several go to the folder -o. The built-in model knows spoken digits only.
 
-    For English, download a model: `unbraid models pull facebook/wav2vec2-base-960h`.
+    For speech in any language, download a Whisper: `unbraid models pull openai/whisper-base`.
     """
     report = Report(TextResult)
     with reported(report, "text", as_json=as_json, quiet=quiet, tell_failures=notice):
         from unbraid.cli.request import check_json_alone, excerpt_of, speakers_of
-        from unbraid.cli.transcription import TranscriptionRequest, run, voices_model
+        from unbraid.cli.transcription import TranscriptionRequest, run, voices_model, whisper_options
         from unbraid.runtime import Engine
 
         number = speakers_of(speakers)
@@ -111,6 +133,7 @@ def transcribe(
             beams=beams,
             long_model=long_model,
             long_seconds=long_seconds,
+            whisper=whisper_options(language, task, word_times=word_times, prompt=prompt, vad=vad),
             engine=Engine(device, threads=threads),
             recursive=recursive,
             overwrite=overwrite,

@@ -30,6 +30,7 @@ from unbraid.tasks.transcription.channels import Channels
 from unbraid.tasks.transcription.subtitles import FORMATS, Line, as_data, check_text_format, lines_of
 from unbraid.tasks.transcription.subtitles import written as formatted
 from unbraid.tasks.transcription.transcriber import Transcriber
+from unbraid.tasks.transcription.whisper.options import Job, WhisperOptions
 
 _FLOAT = OutputFormat("wav", "32f")
 
@@ -44,6 +45,7 @@ class TranscriptionRequest(TextRequest):
     beams: int | None = None
     long_model: str | None = None
     long_seconds: float = 120.0
+    whisper: WhisperOptions | None = None  # what was said about a Whisper
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def _transcriber(request: TranscriptionRequest) -> Transcriber:
         beams=request.beams,
         long_model=request.long_model,
         long_seconds=request.long_seconds,
+        whisper=request.whisper,
     )
 
 
@@ -178,6 +181,14 @@ def _voices(blocks: Iterable[dict[str, Audio]], rate: int) -> Iterator[dict[str,
                         writers[stem] = opened.enter_context(open_writer(files[stem], rate, block.shape[0], _FLOAT))
                     writers[stem].write(block)
         yield files
+
+
+def whisper_options(
+    language: str | None, task: Job, *, word_times: bool, prompt: str, vad: bool
+) -> WhisperOptions | None:
+    """The options for a Whisper; None where nothing was asked for, as of every other model."""
+    options = WhisperOptions(language=language, task=task, word_times=word_times, prompt=prompt, vad=vad)
+    return None if options == WhisperOptions() else options
 
 
 def voices_model(*, separate: bool, speakers: int | tuple[int, int] | None, channels: Channels = "mix") -> str | None:

@@ -43,13 +43,15 @@ class Mel:
     """The log-mel spectrogram that an audio Transformer reads or writes (see `dsp.mel`).
 
     Raises:
-        ValueError: a size below 1, or a hop that does not lie in the middle of a frame.
+        ValueError: a size below 1, a hop that does not lie in the middle of a frame, or normalized levels in a form
+            that has none.
     """
 
     frame_samples: Annotated[int, Range(-65_536, 65_536)] = 256
     hop_samples: Annotated[int, Range(-65_536, 65_536)] = 80
     bins: Annotated[int, Range(-4096, 4096)] = 64  # F, mel bands from 0 Hz to half the sample rate
     normalized: bool = False  # levels count from the loudest of a recording, and not from full scale
+    form: Literal["level", "whisper"] = "level"  # whisper: see `dsp.whisper_mel`
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -63,6 +65,8 @@ class Mel:
                 f"frame_samples must be hop_samples and an even number more, got {self.frame_samples} "
                 f"for {self.hop_samples}."
             )
+        if self.normalized and self.form == "whisper":
+            raise ValueError("levels in the form of whisper are normalized already; leave normalized out.")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ import dataclasses
 import hashlib
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import safetensors
@@ -17,6 +19,7 @@ from unbraid.hub.card import model_card
 from unbraid.hub.graph_check import MOST_GRAPH_BYTES
 from unbraid.hub.graphs import find_graph
 from unbraid.hub.spec import ModelSpec, read_spec
+from unbraid.hub.tokens import FILE as TOKENS
 from unbraid.models.family import WEIGHTS_FILES, tensor_shapes
 from unbraid.models.quantize import quantized_signature
 from unbraid.models.tensor_table import MOST_HEADER_BYTES, tensor_table
@@ -26,9 +29,15 @@ WEIGHTS = "model.safetensors"
 
 
 def write_model_folder(
-    destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], dtype: str = "float32"
+    destination: Path,
+    spec: ModelSpec,
+    tensors: dict[str, np.ndarray],
+    dtype: str = "float32",
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> ModelSpec:
     """Write a model folder from tensors under the torch module's names; returns the spec with the files' hashes.
+
+    `files` are those of the folder besides weights and graphs, such as tokens.
 
     The folder is made beside its place and renamed, so it is there whole or not at all. An existing one is refused.
 
@@ -46,12 +55,12 @@ def write_model_folder(
     if destination.exists():
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
     parts = (*spec.geometry.graphs, *spec.geometry.optional_graphs)
-    graphs = {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in parts}
+    others = dict(files) | {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in parts}
     with appearing(destination) as fresh:
         write_weights(fresh / WEIGHTS, stored)
-        for name, graph in graphs.items():
-            (fresh / name).write_bytes(graph)
-        spec = dataclasses.replace(spec, files={name: sha256(fresh / name) for name in (WEIGHTS, *graphs)})
+        for name, content in others.items():
+            (fresh / name).write_bytes(content)
+        spec = dataclasses.replace(spec, files={name: sha256(fresh / name) for name in (WEIGHTS, *others)})
         write_texts(fresh, spec)
     return spec
 
@@ -87,7 +96,8 @@ def open_model_folder(folder: Path) -> ModelSpec:
 
 def _checked(spec: ModelSpec, folder: Path) -> ModelSpec:
     """The spec, if every file and tensor is what it says."""
-    for name in (WEIGHTS, *(f"{part}.onnx" for part in spec.geometry.graphs)):
+    tokens = (TOKENS,) if spec.tokens else ()
+    for name in (WEIGHTS, *(f"{part}.onnx" for part in spec.geometry.graphs), *tokens):
         if name not in spec.files:
             raise ModelError(f"{folder}: spec.json does not name {name}.")
     for name in spec.files:

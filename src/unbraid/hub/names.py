@@ -6,6 +6,7 @@ byte of its download was verified (see `download`).
 
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,7 +163,7 @@ def import_model(source: Path, name: str, *, overwrite: bool = False) -> Path:
     if (source / "spec.json").exists():
         raise ModelError(f"{source} is a model folder already; use it by its path, there is nothing to import.")
     checkpoint = _read_checkpoint(source, name)
-    _install(destination, checkpoint.spec, checkpoint.tensors)
+    _install(destination, checkpoint.spec, checkpoint.tensors, checkpoint.files)
     return destination
 
 
@@ -195,7 +196,7 @@ def _pull(entry: Published, staging: Path, destination: Path, progress: Progress
     try:
         checkpoint = _read_checkpoint(fetched.folder, entry.name)
         spec = _as_published(checkpoint.spec, entry, fetched.provenance)
-        _install(destination, spec, checkpoint.tensors)
+        _install(destination, spec, checkpoint.tensors, checkpoint.files)
     except DownloadError:  # the disk refuses
         raise
     except ModelError:
@@ -214,7 +215,7 @@ def _made_of_twin(entry: Published, destination: Path) -> bool:
         with suppress(ModelError):  # a damaged one is no source; then the archive is
             spec = open_model_folder(folder)
             tensors = read_weights(folder / "model.safetensors")
-            _install(destination, _as_published(spec, entry, spec.provenance), tensors)
+            _install(destination, _as_published(spec, entry, spec.provenance), tensors, {})
             return True
     return False
 
@@ -238,14 +239,14 @@ def _read_checkpoint(folder: Path, name: str) -> "Checkpoint":
     return read_checkpoint(folder, name)
 
 
-def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]") -> None:
+def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]", files: Mapping[str, bytes]) -> None:
     """Put a model into its place in the cache, in place of an older one, whose int8 copies go unless they fit."""
     from unbraid.hub.folder import write_model_folder
 
     with disk_errors(destination.parent):
         store.tidy(destination.parent)
         with appearing(destination) as fresh:
-            write_model_folder(fresh, spec, tensors)
+            write_model_folder(fresh, spec, tensors, files=files)
             if store.weights_of(fresh) != store.weights_of(destination):
                 store.forget_copies(destination, store.model_folders(PACKAGED))
 
@@ -284,6 +285,8 @@ def _unknown(name: str) -> ModelNotFound:
 
 def _writes(entry: Published) -> str:
     """What a published model writes: the same for all sizes of its family."""
+    if entry.family == "audio_transformer":  # its sides have no default; those that others publish are Whispers
+        return "text"
     return FAMILIES[entry.family].config_type()().writes
 
 

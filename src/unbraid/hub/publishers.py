@@ -29,6 +29,7 @@ COMMIT = re.compile("[0-9a-f]{40}")
 SPEECHBRAIN_FILES = ("hyperparams.yaml", "encoder.ckpt", "decoder.ckpt", "masknet.ckpt")
 SPEECHBRAIN_ECAPA_FILES = ("hyperparams.yaml", "embedding_model.ckpt")
 TRANSFORMERS_FILES = ("config.json", "preprocessor_config.json", "vocab.json")
+WHISPER_FILES = (*TRANSFORMERS_FILES[:2], "generation_config.json", "tokenizer.json")
 TRANSFORMERS_TRUNK_FILES = TRANSFORMERS_FILES[:2]  # without a head there are no symbols
 TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # one of them is enough
 HUB_FILES = {  # source and family: the files to fetch
@@ -37,6 +38,7 @@ HUB_FILES = {  # source and family: the files to fetch
     ("3d-speaker", "campplus"): ("campplus_cn_common.bin",),
     ("wespeaker", "speaker_resnet"): ("config.yaml", "avg_model.pt"),
     ("transformers", "wav2vec2"): TRANSFORMERS_FILES,
+    ("transformers", "audio_transformer"): WHISPER_FILES,
 }
 SPLEETER_FILES = ("checkpoint", "model.index", "model.data-00000-of-00001")
 SPLEETER_RELEASE = "https://github.com/deezer/spleeter/releases/download/v1.4.0"

@@ -18,6 +18,7 @@ from unbraid.errors import SpecError, quoted
 from unbraid.files.bounded import read_json, readable
 from unbraid.files.ranges import Range, check_range
 from unbraid.files.strict import build
+from unbraid.hub.tokens import Tokens
 from unbraid.hub.vocabulary import Vocabulary
 from unbraid.models.config import Config, Task
 from unbraid.models.family import FAMILIES, families_with, family_of, has_sizes
@@ -27,7 +28,7 @@ Level = Literal["fitted", "own"]
 SAMPLE_RATES = Range(1000, 1_000_000)  # Hz
 TEXT_LENGTHS = {"name": 200, "licence": 2000, "provenance": 2000}  # characters, at most
 _FILE = re.compile(r"[^/\\:\0]{1,100}")
-_PARTS = ("spectral", "windows", "vocabularies", "mel")  # optional; `Config.needs` names those of a network
+_PARTS = ("spectral", "windows", "vocabularies", "mel", "tokens")  # optional; `Config.needs` names those of a network
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class ModelSpec:
     windows: Windows | None = None  # SepFormers, band-split Transformers, and Transformers that read audio
     vocabularies: Vocabularies | None = None  # Transformers that read or write text
     mel: Mel | None = None  # audio Transformers that read or write spectrograms
+    tokens: Tokens | None = None  # Transformers that write text after prompts
     level: Level = "fitted"  # of the outputs of a network of voices: to the mixture; or their own, learnt in training
     silent_outputs: bool = False  # where fewer voices speak than there are stems, so that they can be counted
     scores: dict[str, float] = field(default_factory=dict)  # "SI-SDRi dB, test_mix2": 5.1
@@ -80,8 +82,8 @@ class ModelSpec:
                 f"{self.name}: of {', '.join(_PARTS)} its network needs {', '.join(needed)} and no other; "
                 f"found {', '.join(given) or 'none'}."
             )
-        texts = self.vocabularies
-        symbols = (len(texts.source), len(texts.target)) if texts else (0, 0)
+        texts, tokens = self.vocabularies, self.tokens
+        symbols = (len(texts.source), len(texts.target)) if texts else (0, tokens.symbols if tokens else 0)
         try:
             self.geometry.check(self.spectral, self.mel, symbols)
         except ValueError as error:

@@ -1,7 +1,7 @@
 """The base class of all configs: what follows from the sizes of a network; each family adds its sizes as fields."""
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from unbraid.dsp.framing import Mel, Spectral
 from unbraid.errors import quoted
@@ -25,6 +25,8 @@ class Config:
     The fields name the shipped graphs, so their order stays as it is.
     """
 
+    LATER: ClassVar[tuple[str, ...]] = ()  # fields that name a graph only where they differ from their defaults
+
     sources: int = 0  # voices that a network separates: a field of its config
 
     @property
@@ -44,7 +46,7 @@ class Config:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The optional parts that its spec has: spectral, windows, vocabularies, mel, in this order."""
+        """The optional parts that its spec has: spectral, windows, vocabularies, mel, tokens, in this order."""
         return ("windows",)
 
     @property

@@ -6,7 +6,8 @@
 
 There are three kinds (arXiv 1706.03762, section 3.2.3): self-attention of the encoder over the source, masked
 self-attention of the decoder over the target so far, and cross-attention of the decoder to the encoder. A row of the
-decoder stands for its output at that step. The whole network runs once more for this, on a graph that returns the
+decoder stands for its output at that step. A Whisper shows the last kind only: its windows are too long for the others.
+The whole network runs once more for this, on a graph that returns the
 weights.
 """
 
@@ -44,6 +45,7 @@ from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.state import Array, as_item, batch
 from unbraid.tasks.loading import Loaded, ModelFolder, find_model
 from unbraid.tasks.transcription.transcript import SPACE
+from unbraid.tasks.transcription.whisper.cross_attention import cross_attention
 
 Kind = Literal["encoder", "decoder", "cross"]
 MOST_SECONDS = 30.0
@@ -122,6 +124,8 @@ def attention_maps(
     else:
         cut = dataclasses.replace(excerpt, duration=seconds or MOST_SECONDS + 0.1)
         sound, rate, notices = _excerpt(source, cut, sample_rate)
+        if spec.tokens:
+            return _of_whisper(folder, sound, rate, excerpt.start, target, notices)
         item, columns, is_cut = _sound(spec, sound, rate, excerpt.start)
     _check_size(geometry, columns.steps)
     inputs = batch([item], geometry.source)
@@ -141,7 +145,7 @@ def _geometry(spec: ModelSpec, device: str) -> AudioTransformerConfig:
         raise UsageError(
             f"{spec.name} is a {spec.family}, whose attention cannot be shown; of the models here, {others} can."
         )
-    if f"{ATTENTION}.onnx" not in spec.files and device != "torch":
+    if f"{ATTENTION}.onnx" not in spec.files and not spec.tokens and device != "torch":
         raise UsageError(
             f"The folder of {spec.name} is of an older unbraid and has no {ATTENTION}.onnx; export its checkpoint "
             "again (`unbraid export`), or use --device torch where PyTorch is installed."
@@ -208,12 +212,33 @@ def _excerpt(
     return excerpt_of(as_audio(source), rate, cut.start, cut.duration or MOST_SECONDS), rate, ()
 
 
-def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Array, Axis, bool]:
-    """The model's input for an excerpt (C, T), its axis, and whether it is only the first part of the excerpt."""
+def _of_whisper(
+    folder: ModelFolder, audio: Array, rate: int, start: float, target: str | None, notices: tuple[str, ...]
+) -> AttentionMaps:
+    """The cross-attention of a Whisper to an excerpt (C, T), the first window of it."""
+    spec = folder.spec
+    samples, is_cut = _samples(spec, audio, rate)
+    labels, weights = cross_attention(folder, samples, target)
+    hop = max(1, spec.sample_rate // SHOWN_FRAMES)
+    levels = mel_levels(samples, Mel(3 * hop, hop, SHOWN_BINS), spec.sample_rate)
+    step = samples_in_step(as_audio_transformer(spec.geometry).source, spec.mel)
+    columns = Axis(-(-len(samples) // step), levels=levels, seconds=len(samples) / spec.sample_rate, start=start)
+    rows = Axis(len(labels), labels)
+    maps = _maps({"cross_attention": weights[..., : columns.steps]}, columns, rows, rows)
+    return AttentionMaps(spec.name, maps, rows, target is not None, is_cut, notices)
+
+
+def _samples(spec: ModelSpec, audio: Array, rate: int) -> tuple[FloatArray, bool]:
+    """An excerpt (C, T) as samples (T,) at the model's rate, and whether they are only the first part of it."""
     audio = np.concatenate(list(without_rumble(iter([downmixed(audio, rate)]), rate)), axis=-1)  # (1, T)
     most = round(MOST_SECONDS * rate)
+    return resample(audio[:, :most], rate, spec.sample_rate)[0], audio.shape[1] > most
+
+
+def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Array, Axis, bool]:
+    """The model's input for an excerpt (C, T), its axis, and whether it is only the first part of the excerpt."""
     side = as_audio_transformer(spec.geometry).source
-    samples = resample(audio[:, :most], rate, spec.sample_rate)[0]
+    samples, is_cut = _samples(spec, audio, rate)
     samples = np.pad(samples, (0, -len(samples) % samples_in_step(side, spec.mel)))
     hop = max(1, spec.sample_rate // SHOWN_FRAMES)
     mel = spec.mel if isinstance(side, SpectrogramSide) else Mel(3 * hop, hop, SHOWN_BINS)
@@ -223,7 +248,7 @@ def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Arra
     seconds = len(samples) / spec.sample_rate
     item = as_item(0, levels if isinstance(side, SpectrogramSide) else samples, side)  # (N·stride, F) or (N·stride,)
     axis = Axis(steps_in(side, len(item)), levels=levels, seconds=seconds, start=start)
-    return item, axis, audio.shape[1] > most
+    return item, axis, is_cut
 
 
 def _given(spec: ModelSpec, target: str) -> Array:
@@ -265,5 +290,6 @@ def _maps(
     return tuple(
         AttentionMap(kind, layer, heads, own, others)
         for kind, own, others in kinds
+        if f"{kind}_attention" in found
         for layer, heads in enumerate(found[f"{kind}_attention"], 1)
     )

@@ -96,6 +96,8 @@ def transformer_sizes(spec: ModelSpec, *writes: str, is_aligned: bool = False) -
         UsageError: it is another model.
     """
     sizes = spec.geometry
+    if spec.tokens:
+        raise UsageError(f"{spec.name} writes after prompts, which a `Transcriber` gives it; use that.")
     if isinstance(sizes, AudioTransformerConfig) and sizes.is_aligned == is_aligned and sizes.writes in writes:
         return sizes
     what, how = " or ".join(f"{kind}s" for kind in writes), "for" if is_aligned else "by"

@@ -43,7 +43,8 @@ def transcribable(utterances: Sequence[Utterance], known: frozenset[str] | None)
 
 def known_words(recogniser: ModelSpec) -> frozenset[str] | None:
     """The words that a model knows; None: any."""
-    assert recogniser.vocabularies is not None
+    if recogniser.vocabularies is None:  # a Whisper, which writes any word
+        return None
     vocabulary = Vocabulary(recogniser.vocabularies.target)
     if not holds_words(vocabulary):
         return None

@@ -1,7 +1,7 @@
 """The result of an importer: weights under our names, and their spec."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ class Checkpoint:
         str, np.ndarray
     ]  # by name; our names and layouts (`models.family.tensor_shapes`), float32, contiguous
     spec: ModelSpec  # no files yet
+    files: Mapping[str, bytes] = field(default_factory=dict)  # of the model folder, besides weights and graphs
 
 
 def shapes_of(tensors: Mapping[str, np.ndarray]) -> Shapes:

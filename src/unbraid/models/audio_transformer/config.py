@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from unbraid.dsp.framing import Mel, Spectral
 from unbraid.files.ranges import Layers, Range, Size, check_ranges
@@ -10,7 +10,10 @@ from unbraid.models.config import Config, Task, check_stride
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 ATTENTION = "attention"  # the graph of attention weights
-Positions = Literal["sinusoidal", "rotary"]
+Positions = Literal["sinusoidal", "rotary", "learned"]
+Activation = Literal["relu", "gelu"]
+Steps = Annotated[int, Range(0, 65_536)]
+NORM_EPS = 1e-6
 Symbols = Annotated[int, Range(-math.inf, 1 << 20)]  # at least 5, which has a message of its own
 
 
@@ -111,6 +114,8 @@ class AudioTransformerConfig(Config):
             up, or sides that do not go together.
     """
 
+    LATER: ClassVar = ("activation", "norm_eps", "source_steps", "target_steps", "tied")
+
     source: Side  # the input of the encoder
     target: Side  # the output
     features: Size = 192  # D
@@ -118,8 +123,13 @@ class AudioTransformerConfig(Config):
     hidden: Size = 768  # inner width of the feed-forward halves
     encoder_layers: Layers = 3
     decoder_layers: Annotated[int, Range(-math.inf, 1000)] = 3
-    positions: Positions = "sinusoidal"  # added to embeddings, or turned into q and k
+    positions: Positions = "sinusoidal"  # added to embeddings, or turned into q and k; learned ones are added, too
     ctc: bool = False  # the encoder predicts the text as well (connectionist temporal classification)
+    activation: Activation = "relu"  # of feed-forward halves; gelu also follows each convolution over frames
+    norm_eps: Annotated[float, Range(1e-12, 0.1)] = NORM_EPS  # of layer norms
+    source_steps: Steps = 0  # that the encoder reads at most: rows of learned positions; 0: any number
+    target_steps: Steps = 0  # and that the decoder writes
+    tied: bool = False  # embeddings, without their factor, are the output's weights as well
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -142,11 +152,25 @@ class AudioTransformerConfig(Config):
             raise ValueError(f"one convolution writes a waveform, not {len(self.target.strides)}; name one stride.")
         if self.ctc and (text_in or not text_out):
             raise ValueError("ctc is for text that is written from audio.")
+        if self.tied and not text_out:
+            raise ValueError("tied is for text that is written; set it to false.")
+        if [bool(steps) for steps in (self.source_steps, self.target_steps)] != 2 * [self.positions == "learned"]:
+            raise ValueError(
+                f"source_steps and target_steps are above 0 where positions are learned, else 0; got "
+                f"{self.source_steps} and {self.target_steps}."
+            )
+        if self.takes_prompts and (text_in or not text_out):
+            raise ValueError("learned positions are for text that is written from audio; choose other positions.")
 
     @property
     def is_aligned(self) -> bool:
         """Whether target steps correspond to source steps, without a decoder."""
         return not self.decoder_layers
+
+    @property
+    def takes_prompts(self) -> bool:
+        """Whether the decoder takes several symbols at once, numbered by a tokenizer: a prompt, then one at a time."""
+        return self.positions == "learned"
 
     @property
     def alters(self) -> bool:
@@ -181,12 +205,13 @@ class AudioTransformerConfig(Config):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Windows of audio that it reads, vocabularies of its texts, and the kind of its spectrograms."""
+        """Windows of audio that it reads, vocabularies or tokens of its texts, and the kind of its spectrograms."""
         sides = (self.source, self.target)
         there = {
             "windows": not isinstance(self.source, TextSide),
-            "vocabularies": any(isinstance(side, TextSide) for side in sides),
+            "vocabularies": any(isinstance(side, TextSide) for side in sides) and not self.takes_prompts,
             "mel": any(isinstance(side, SpectrogramSide) for side in sides),
+            "tokens": self.takes_prompts,
         }
         return tuple(part for part in there if there[part])
 
@@ -199,8 +224,8 @@ class AudioTransformerConfig(Config):
 
     @property
     def optional_graphs(self) -> tuple[str, ...]:
-        """Attention weights."""
-        return (ATTENTION,)
+        """Attention weights; with prompts, windows are too long for all, and the decoder has those of the source."""
+        return () if self.takes_prompts else (ATTENTION,)
 
     @property
     def channels(self) -> int:
@@ -233,7 +258,8 @@ class AudioTransformerConfig(Config):
         sides = {"source": self.source, "target": self.target}
         for (name, side), found in zip(sides.items(), symbols, strict=True):
             if (rows := side.symbols if isinstance(side, TextSide) else 0) != found:
-                raise ValueError(f"the network's {name} has {rows} symbols, its vocabulary {found}.")
+                kind = "tokenizer" if self.takes_prompts else "vocabulary"
+                raise ValueError(f"the network's {name} has {rows} symbols, its {kind} {found}.")
         for side in sides.values():
             if isinstance(side, SpectrogramSide) and mel and side.bins != mel.bins:
                 raise ValueError(f"its network has {side.bins} mel bands, its spectrogram {mel.bins}.")

@@ -32,6 +32,9 @@ def tensor_shapes(g: AudioTransformerConfig) -> Shapes:
         shapes |= decoder("decoder", g.decoder_layers, g.features, g.hidden)
     if g.ctc and isinstance(g.target, TextSide):
         shapes |= linear("ctc", g.target.symbols, g.features)
+    if g.positions == "learned":
+        shapes["encoder.positions_table"] = (g.source_steps, g.features)
+        shapes["decoder.positions_table"] = (g.target_steps, g.features)
     return shapes
 
 
@@ -40,7 +43,7 @@ def signature(g: AudioTransformerConfig, part: str = "model") -> Signature:
     source: dict[str, Axes] = {source_name(g.source): _side_axes(g.source), "lengths": ["B"]}
     read = ("symbols", "lengths")
     if part == "decoder":
-        return _decoder(g)
+        return _prompted_decoder(g) if g.takes_prompts else _decoder(g)
     if part == "post":
         assert isinstance(g.target, SpectrogramSide)
         return Signature({"log_mel": ["B", "N", g.target.bins]}, {"refined": ["B", "N", g.target.bins]})
@@ -67,6 +70,21 @@ def _decoder(g: AudioTransformerConfig) -> Signature:
     cross = {name: _kept(g, "N") for name in ("cross_keys", "cross_values")}
     new = {f"new_{name}": _kept(g, "n + 1") for name in past}
     return Signature({**written, **past, **cross, "lengths": ["B"]}, {**follows, **new}, ("symbols", "lengths"))
+
+
+def _prompted_decoder(g: AudioTransformerConfig) -> Signature:
+    """See graph/prompted.py."""
+    assert isinstance(g.target, TextSide)
+    layers, width = range(g.decoder_layers), g.features // g.heads
+    inputs: dict[str, Axes] = {"symbols": ["B", "M"], "lengths": ["I"]}
+    outputs: dict[str, Axes] = {"logits": ["B", g.target.symbols], "alignment": ["I", "A", "R", "N"]}
+    inputs |= {f"heads_{i}": [f"A{i}"] for i in layers}
+    integers = tuple(inputs)
+    for name in ("keys", "values"):
+        inputs |= {f"self_{name}_{i}": ["B", g.heads, "n", width] for i in layers}
+        inputs |= {f"cross_{name}_{i}": ["I", g.heads, "N", width] for i in layers}
+        outputs |= {f"new_self_{name}_{i}": ["B", g.heads, "m", width] for i in layers}
+    return Signature(inputs, outputs, integers)
 
 
 def _attention(g: AudioTransformerConfig, source: dict[str, Axes]) -> Signature:
@@ -121,7 +139,8 @@ def _front(g: AudioTransformerConfig) -> Shapes:
 def _back(g: AudioTransformerConfig) -> Shapes:
     side, features = g.target, g.features
     if isinstance(side, TextSide):
-        return {"back.embedding.weight": (side.symbols, features)} | linear("back.symbols", side.symbols, features)
+        table: Shapes = {"back.embedding.weight": (side.symbols, features)}
+        return table if g.tied else table | linear("back.symbols", side.symbols, features)
     if isinstance(side, WaveSide):
         if g.alters:
             return linear("back.mask", side.filters, features) | {

@@ -7,36 +7,49 @@ SepFormer (Subakan et al., arXiv 2010.13154). Each sub-layer is residual, x + f(
     decoder layer   x + MaskedSelfAttention(norm(x)),  then x + CrossAttention(norm(x), memory), then feed-forward
     feed-forward    x + max(0, norm(x) W_in + b_in) W_out + b_out                                  (section 3.3)
 
+GELU (Hendrycks and Gimpel, arXiv 1606.08415) may take the place of max(0, ·).
+
 A decoder generates one step after the other. The cache of its layers, the keys and values of past steps, is passed in
 and returned: whole sequences (teacher forcing) start with an empty cache, single steps with that of all earlier ones.
 Dropout (section 5.4) is applied to the output of each sub-layer and to the embeddings.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unbraid.models.audio_transformer.config import Positions
+from unbraid.models.audio_transformer.config import NORM_EPS, Activation, Positions
 from unbraid.models.layers.attention import KeysValues, MultiHeadAttention, causal_mask
 from unbraid.models.layers.positions import angles, sinusoidal_positions
 
-NORM_EPS = 1e-6
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"relu": F.relu, "gelu": F.gelu}
+
+
+@dataclass(frozen=True)
+class LayerOptions:
+    """Common to all layers of a network."""
+
+    dropout: float = 0.0
+    activation: Activation = "relu"
+    norm_eps: float = NORM_EPS
 
 
 class EncoderLayer(nn.Module):
     """x + attention(norm(x)), then x + feed_forward(norm(x))."""
 
-    def __init__(self, features: int, heads: int, hidden: int, dropout: float = 0.0):
+    def __init__(self, features: int, heads: int, hidden: int, options: LayerOptions = LayerOptions()):
         super().__init__()
-        self.attention_norm = nn.LayerNorm(features, eps=NORM_EPS)
+        self.attention_norm = nn.LayerNorm(features, options.norm_eps)
         self.attention = MultiHeadAttention(features, heads)
-        self.feed_norm = nn.LayerNorm(features, eps=NORM_EPS)
+        self.feed_norm = nn.LayerNorm(features, options.norm_eps)
         self.feed_in = nn.Linear(features, hidden)
         self.feed_out = nn.Linear(hidden, features)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(options.dropout)
+        self.activation = ACTIVATIONS[options.activation]
 
     def forward(
         self, x: Tensor, mask: Tensor | None = None, angle: Tensor | None = None, weights: list[Tensor] | None = None
@@ -46,22 +59,23 @@ class EncoderLayer(nn.Module):
         The attention weights (B, H, N, N) are appended to `weights`, if that is given.
         """
         x = x + self.dropout(self.attention(self.attention_norm(x), mask, angle, weights))  # (B, N, D)
-        return x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
+        return x + self.dropout(self.feed_out(self.activation(self.feed_in(self.feed_norm(x)))))
 
 
 class DecoderLayer(nn.Module):
     """x + masked_attention(norm(x)), then x + cross_attention(norm(x), memory), then x + feed_forward(norm(x))."""
 
-    def __init__(self, features: int, heads: int, hidden: int, dropout: float = 0.0):
+    def __init__(self, features: int, heads: int, hidden: int, options: LayerOptions = LayerOptions()):
         super().__init__()
-        self.self_norm = nn.LayerNorm(features, eps=NORM_EPS)
+        self.self_norm = nn.LayerNorm(features, options.norm_eps)
         self.self_attention = MultiHeadAttention(features, heads)
-        self.cross_norm = nn.LayerNorm(features, eps=NORM_EPS)
+        self.cross_norm = nn.LayerNorm(features, options.norm_eps)
         self.cross_attention = MultiHeadAttention(features, heads)
-        self.feed_norm = nn.LayerNorm(features, eps=NORM_EPS)
+        self.feed_norm = nn.LayerNorm(features, options.norm_eps)
         self.feed_in = nn.Linear(features, hidden)
         self.feed_out = nn.Linear(hidden, features)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(options.dropout)
+        self.activation = ACTIVATIONS[options.activation]
 
     def forward(
         self,
@@ -83,7 +97,7 @@ class DecoderLayer(nn.Module):
         x = x + self.dropout(self.self_attention.attend(q, kept, causal, self_weights))  # (B, M, D)
         q = self.cross_attention.queries(self.cross_norm(x))
         x = x + self.dropout(self.cross_attention.attend(q, memory, mask, cross_weights))
-        out: Tensor = x + self.dropout(self.feed_out(F.relu(self.feed_in(self.feed_norm(x)))))
+        out: Tensor = x + self.dropout(self.feed_out(self.activation(self.feed_in(self.feed_norm(x)))))
         return out, kept
 
 
@@ -99,18 +113,24 @@ class Stack(nn.Module):
         hidden: int,
         layers: int,
         positions: Positions = "sinusoidal",
-        dropout: float = 0.0,
+        options: LayerOptions = LayerOptions(),
+        steps: int = 0,
     ):
+        """`steps` are those for which positions are learned, at most."""
         super().__init__()
         self.features = features
         self.heads = heads
         self.positions = positions
-        self.layers = nn.ModuleList(self.LAYER(features, heads, hidden, dropout) for _ in range(layers))
-        self.norm = nn.LayerNorm(features, eps=NORM_EPS)
-        self.dropout = nn.Dropout(dropout)
+        self.layers = nn.ModuleList(self.LAYER(features, heads, hidden, options) for _ in range(layers))
+        self.norm = nn.LayerNorm(features, options.norm_eps)
+        self.dropout = nn.Dropout(options.dropout)
+        if positions == "learned":
+            self.positions_table = nn.Parameter(torch.zeros(steps, features))
 
     def add_positions(self, x: Tensor, first: int = 0) -> tuple[Tensor, Tensor | None]:
         """Add the positions from step `first` on to x (B, N, D), or return angles (N, D/2H) for rotary ones."""
+        if self.positions == "learned":
+            return self.dropout(x + self.positions_table[first : first + x.shape[1]]), None
         if self.positions == "sinusoidal":
             return self.dropout(x + sinusoidal_positions(x.shape[1], x.shape[2], x, first)), None
         return self.dropout(x), angles(first, x.shape[1], self.features // self.heads, x)

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from unbraid.models.audio_transformer.whisper import PUBLISHED as WHISPERS
 from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
@@ -27,6 +28,7 @@ PUBLISHED: tuple[Config, ...] = (
     CampplusConfig(),
     CampplusConfig(features=512),
     SpeakerResnetConfig(),
+    *WHISPERS.values(),
 )
 
 
@@ -35,7 +37,8 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for geometry in PUBLISHED:
         for dtype in ("float32", "int8") if FAMILIES[family_of(geometry)].int8 else ("float32",):
-            (folder / graph_name(geometry, dtype)).write_bytes(packed(build_graph(geometry, dtype)))
+            for part in geometry.graphs:
+                (folder / graph_name(geometry, dtype, part)).write_bytes(packed(build_graph(geometry, dtype, part)))
 
 
 if __name__ == "__main__":

@@ -49,10 +49,15 @@ def attention_out(graph: Graph, name: str, x: str, y: str) -> str:
     return add(graph, x, product(graph, f"{name}.out_proj", y), f"{name}.out_proj.bias")
 
 
-def feed_forward(graph: Graph, layer: str, x: str) -> str:
+def feed_forward(graph: Graph, layer: str, x: str, activation: str = "relu", eps: float = LAYER_NORM_EPS) -> str:
     """Tokens plus the feed-forward of their norm."""
-    h = linear(graph, f"{layer}.feed_in", layer_norm(graph, f"{layer}.feed_norm", x))
-    return add(graph, x, product(graph, f"{layer}.feed_out", graph.op("Relu", h)), f"{layer}.feed_out.bias")
+    h = layer_norm(graph, f"{layer}.feed_norm", x, eps)
+    if activation == "gelu":
+        h = product(graph, f"{layer}.feed_in", h)
+        h = graph.op("BiasGelu", h, graph.weight(f"{layer}.feed_in.bias"), domain=CONTRIB)
+    else:
+        h = graph.op("Relu", linear(graph, f"{layer}.feed_in", h))
+    return add(graph, x, product(graph, f"{layer}.feed_out", h), f"{layer}.feed_out.bias")
 
 
 def layer_norm(graph: Graph, name: str, x: str, eps: float = LAYER_NORM_EPS) -> str:

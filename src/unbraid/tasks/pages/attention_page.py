@@ -110,12 +110,14 @@ def _base64(values: NDArray[np.uint8]) -> str:
 
 
 def _facts(seen: AttentionMaps) -> str:
-    source = seen.maps[0].rows
+    source = seen.maps[0].columns
     layers = {kind: max(one.layer for one in seen.maps if one.kind == kind) for kind in {m.kind for m in seen.maps}}
     rows = {"Model": seen.model, "Read": _told(source)}
     if seen.target:
         rows["Given as written" if seen.is_given else "Written"] = _told(seen.target)
-    rows["Layers"] = " + ".join(str(layers[kind]) for kind in ("encoder", "decoder") if kind in layers)
+    rows["Layers"] = " + ".join(str(layers[kind]) for kind in ("encoder", "decoder") if kind in layers) or str(
+        layers["cross"]
+    )
     rows["Heads"] = str(len(seen.maps[0].heads))
     return facts(rows)
 

@@ -12,7 +12,7 @@ from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.runtime import Executor
 from unbraid.tasks.decoding.ctc import FloatArray, align, beam_search, greedy
 from unbraid.tasks.decoding.search import log_softmax
-from unbraid.tasks.transcription.recognizer import Recognizer, is_silent
+from unbraid.tasks.transcription.recognizer import Note, Recognizer, ignored, is_silent, vocabulary_of
 from unbraid.tasks.transcription.stitching import blanks, joined_steps, pieces
 from unbraid.tasks.transcription.transcript import SPACE, Word, words_of
 
@@ -26,10 +26,11 @@ class CtcRecognizer(Recognizer):
     def __init__(self, network: Executor, spec: ModelSpec):
         """`network` is the only graph of a model; it is closed with the recogniser."""
         assert isinstance(spec.geometry, Wav2Vec2Config)
-        super().__init__(spec, network, PretrainedSide(spec.geometry))  # it reads as one before an audio Transformer
+        super().__init__(spec, PretrainedSide(spec.geometry), network)  # it reads as one before an audio Transformer
+        self.vocabulary = vocabulary_of(spec)
         self._network = network
 
-    def words(self, blocks: Blocks, beams: int | None = None) -> Iterator[Word]:
+    def words(self, blocks: Blocks, beams: int | None = None, note: Note = ignored) -> Iterator[Word]:
         """The words of blocks (1, n) at the model's rate, greedily, or by prefix beam search with several beams."""
         symbols = self.vocabulary.symbols
         quiet = [number for number, symbol in enumerate(symbols) if number == PADDING or symbol == SPACE]

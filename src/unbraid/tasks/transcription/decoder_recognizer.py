@@ -24,7 +24,7 @@ from unbraid.tasks.decoding.ctc import FloatArray, Span, align, greedy, score
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis
 from unbraid.tasks.decoding.state import Array
-from unbraid.tasks.transcription.recognizer import Recognizer, is_silent
+from unbraid.tasks.transcription.recognizer import Note, Recognizer, ignored, is_silent, vocabulary_of
 from unbraid.tasks.transcription.stitching import joined_words
 from unbraid.tasks.transcription.transcript import Word, words_of
 
@@ -71,11 +71,12 @@ class DecoderRecognizer(Recognizer):
 
     def __init__(self, generator: Generator):
         """`generator` is the recogniser's network; it is closed with it."""
-        super().__init__(generator.spec, generator, as_audio_transformer(generator.spec.geometry).source)
+        super().__init__(generator.spec, as_audio_transformer(generator.spec.geometry).source, generator)
+        self.vocabulary = vocabulary_of(generator.spec)
         self._network = generator
         self._has_ctc = as_audio_transformer(self.spec.geometry).ctc
 
-    def words(self, blocks: Blocks, beams: int | None = None) -> Iterator[Word]:
+    def words(self, blocks: Blocks, beams: int | None = None, note: Note = ignored) -> Iterator[Word]:
         """The words of blocks (1, n) at the model's rate, by beam search: 4 beams by default."""
         return joined_words(self._said(first, window, beams or BEAMS) for first, window in self.windows(blocks))
 

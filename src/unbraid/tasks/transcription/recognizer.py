@@ -1,11 +1,12 @@
 """Speech recognisers: audio at the model's rate in, words out.
 
-There are two: `CtcRecognizer` stitches the steps of overlapping windows and then decodes them, `DecoderRecognizer`
-decodes each window and then stitches words. A network attends to a whole window at once.
+There are three: `CtcRecognizer` stitches the steps of overlapping windows and then decodes them, `DecoderRecognizer`
+decodes each window and then stitches words, and `WhisperRecognizer` moves its windows by the times that it writes. A
+network attends to a whole window at once.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,30 +22,36 @@ from unbraid.runtime import Executor
 from unbraid.tasks.loading import LoadedModel, check_task
 from unbraid.tasks.transcription.transcript import Word
 
+Note = Callable[[str], None]
 SILENCE = 1e-4  # -80 dB: the peak up to which a window is silent
+
+
+def ignored(_: str) -> None:
+    """A note that nobody reads."""
 
 
 class Recognizer(LoadedModel, ABC):
     """A loaded model; use it as often as you like. `close()`, or a `with` statement, frees its memory."""
 
-    def __init__(self, spec: ModelSpec, network: Executor | LoadedModel, source: Side):
-        """Take over a network and its input side.
+    def __init__(self, spec: ModelSpec, source: Side, *networks: Executor | LoadedModel):
+        """Take over networks and the input side of the first.
 
         Raises:
             UsageError: the model is not a speech recogniser.
         """
         check_task(spec, "transcription")
-        super().__init__(spec, network)
-        assert spec.vocabularies is not None
-        self.vocabulary = Vocabulary(spec.vocabularies.target)
+        super().__init__(spec, *networks)
         self.hears_samples = spec.geometry.reads == "waveform"  # or else spectrograms
         self.step_samples = samples_in_step(source, spec.mel)
         self.step_seconds = self.step_samples / spec.sample_rate
         self._source = source
 
     @abstractmethod
-    def words(self, blocks: Blocks, beams: int | None = None) -> Iterator[Word]:
-        """The words of blocks (1, n) at the model's rate, in constant memory; silent windows are skipped."""
+    def words(self, blocks: Blocks, beams: int | None = None, note: Note = ignored) -> Iterator[Word]:
+        """The words of blocks (1, n) at the model's rate, in constant memory; silent windows are skipped.
+
+        `note` is told of anything unusual.
+        """
 
     def steps(self, samples: int) -> int:
         """The number of steps in so many samples."""
@@ -63,6 +70,12 @@ class Recognizer(LoadedModel, ABC):
             begin = end - window.shape[1]
             skipped = -begin % samples  # the last window reaches back, not by whole steps
             yield (begin + skipped) // samples, window[0, skipped:]
+
+
+def vocabulary_of(spec: ModelSpec) -> Vocabulary:
+    """The symbols that a recogniser writes."""
+    assert spec.vocabularies is not None
+    return Vocabulary(spec.vocabularies.target)
 
 
 def is_silent(window: FloatArray) -> bool:

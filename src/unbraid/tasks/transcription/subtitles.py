@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unbraid.errors import UsageError
-from unbraid.tasks.transcription.transcript import Word
+from unbraid.tasks.transcription.transcript import Word, spoken
 
 FORMATS = {"text": "txt", "srt": "srt", "vtt": "vtt", "json": "json"}  # and their file extensions
 MOST_CHARACTERS = 42
@@ -30,7 +30,7 @@ class Line:
     @property
     def text(self) -> str:
         """The words, blanks between them."""
-        return " ".join(word.text for word in self.words)
+        return spoken(self.words)
 
     @property
     def start(self) -> float:

@@ -7,7 +7,8 @@
 Channels are mixed with regard to their phases (`dsp/downmix.py`), or transcribed apart with `channels="apart"`, as for
 a call with one party on each channel. DC offset and rumble are removed, and the audio is resampled to the model's rate.
 A network attends to a whole window at once, so longer audio is cut into overlapping windows, which are stitched
-together where they agree (`stitching.py`). Silent windows are skipped.
+together where they agree (`stitching.py`); those of a Whisper begin where its last phrase ended (`whisper/`). Silent
+windows are skipped.
 
 A network that reads waveforms is slow on long audio. Above `long_seconds` a second model takes its place, one that
 reads spectrograms, and the notice of the run says so: the one that is named, or one on this machine that writes with
@@ -36,14 +37,16 @@ from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.names import resolve
 from unbraid.runtime import Engine
 from unbraid.tasks.decoding.generator import Generator
-from unbraid.tasks.loading import LoadedModel, check_task, load
+from unbraid.tasks.loading import LoadedModel, check_task, find_model
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.stream import PassProgress, Progress, Track, resampled
 from unbraid.tasks.transcription.channels import Channels, channels_of, merged
 from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
 from unbraid.tasks.transcription.decoder_recognizer import CachedEncoder, DecoderRecognizer
-from unbraid.tasks.transcription.recognizer import Recognizer, find_reader
+from unbraid.tasks.transcription.recognizer import Note, Recognizer, find_reader
 from unbraid.tasks.transcription.transcript import Transcript, Word
+from unbraid.tasks.transcription.whisper.options import WhisperOptions
+from unbraid.tasks.transcription.whisper.recognizer import WhisperRecognizer
 
 LONG_SECONDS = 120.0
 UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (channels="apart") transcribes each'
@@ -61,13 +64,15 @@ class Transcriber(LoadedModel):
         beams: int | None = None,
         long_model: str | Path | Recognizer | None = None,
         long_seconds: float = LONG_SECONDS,
+        whisper: WhisperOptions | None = None,
     ):
         """Load a model by name or folder.
 
-        `beams`: the width of the beam search; by default 1 without a decoder, else 4. `long_model` replaces a model
-        that reads waveforms where audio is longer than `long_seconds`, or of unknown length; it is loaded when it is
-        needed. By default it is one on this machine with the same target vocabulary, if there is any. See
-        `runtime.open_executor` for `device` and `threads`.
+        `beams`: the width of the beam search; by default 1 without a decoder, else 4, of a Whisper 5. `long_model`
+        replaces a model that reads waveforms where audio is longer than `long_seconds`, or of unknown length; it is
+        loaded when it is needed. By default it is one on this machine with the same target vocabulary, if there is any.
+        `whisper` holds the language, task and limits of a Whisper. See `runtime.open_executor` for `device` and
+        `threads`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
@@ -78,7 +83,7 @@ class Transcriber(LoadedModel):
         if not isinstance(long_model, Recognizer | None):
             resolve(long_model)  # reports a wrong name now, not after two minutes of audio
 
-        self._open = functools.partial(open_recognizer, engine=Engine(device, threads=threads))
+        self._open = functools.partial(open_recognizer, engine=Engine(device, threads=threads), whisper=whisper)
         self._recognizer = self._open(model)
         super().__init__(self._recognizer.spec, self._recognizer)
         self._find_long = long_model is None and not isinstance(model, Recognizer)
@@ -183,7 +188,8 @@ class Transcriber(LoadedModel):
         recognizer = self._chosen(track, diagnostics)
         if channels == "mix":
             return self._words(recognizer, track, progress, diagnostics)
-        return merged([list(self._recognized(recognizer, part)) for part in channels_of(track, progress)])
+        parts = channels_of(track, progress)
+        return merged([list(self._recognized(recognizer, part, diagnostics.note)) for part in parts])
 
     def _words(
         self, recognizer: Recognizer, track: Track, progress: Progress | None, diagnostics: Diagnostics
@@ -191,30 +197,41 @@ class Transcriber(LoadedModel):
         """The words of all channels mixed."""
         downmix, once = Downmix(track.sample_rate), PassProgress(progress, 1, track)
         mixed = dataclasses.replace(track, channels=1, blocks=lambda: downmix.blocks(once.reported(track.blocks())))
-        yield from self._recognized(recognizer, mixed)
+        yield from self._recognized(recognizer, mixed, diagnostics.note)
         if downmix.is_unlike:
             diagnostics.note(UNLIKE)
 
-    def _recognized(self, recognizer: Recognizer, track: Track) -> Iterator[Word]:
+    def _recognized(self, recognizer: Recognizer, track: Track, note: Note) -> Iterator[Word]:
         """The words of a track of one channel."""
         clean = without_rumble(track.blocks(), track.sample_rate)
-        return recognizer.words(resampled(clean, track.sample_rate, recognizer.spec.sample_rate), self._beams)
+        audio = resampled(clean, track.sample_rate, recognizer.spec.sample_rate)
+        return recognizer.words(audio, self._beams, note)
 
 
-def open_recognizer(model: str | Path | Recognizer, engine: Engine = Engine()) -> Recognizer:
+def open_recognizer(
+    model: str | Path | Recognizer, engine: Engine = Engine(), whisper: WhisperOptions | None = None
+) -> Recognizer:
     """Load a model by name or folder; one that is loaded already is taken as it is.
 
     Raises:
         ModelError: there is no such model, or its folder is damaged.
         RuntimeUnavailable: the device is not there.
-        UsageError: the model is not a speech recogniser.
+        UsageError: the model is not a speech recogniser, or `whisper` does not suit it.
     """
     if isinstance(model, Recognizer):
         return model
-    spec, (network, *decoder) = load(model, lambda spec: check_task(spec, "transcription"), engine)
-    if not decoder:
+    folder = find_model(model, lambda spec: check_task(spec, "transcription"), engine)
+    spec = folder.spec
+    if spec.tokens:
+        return WhisperRecognizer.open(folder, whisper or WhisperOptions())
+    if whisper:
+        raise UsageError(
+            f"{spec.name} is no Whisper: it has no language, task, prompt or kind of times to choose; leave these out."
+        )
+    network, *others = folder.open(*spec.geometry.graphs)
+    if not others:
         return CtcRecognizer(network, spec)
-    return DecoderRecognizer(Generator.over(CachedEncoder(network), decoder[0], spec))
+    return DecoderRecognizer(Generator.over(CachedEncoder(network), others[0], spec))
 
 
 def _check(beams: int | None, long_seconds: float) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from statistics import fmean
@@ -26,6 +26,7 @@ class Word:
     end: float
     confidence: float  # 0 … 1: the geometric mean of its symbols' probabilities
     voice: str | None = None  # where channels are transcribed apart: "channel 1"
+    joined: bool = field(default=False, repr=False)  # to the word before it, without a blank
 
     def after(self, seconds: float) -> Self:
         """The same word in a recording that begins so much earlier."""
@@ -49,9 +50,7 @@ class Transcript:
     @property
     def text(self) -> str:
         """The words, blanks between them; of separate channels, a line for each turn: "channel 1: 3 1 4"."""
-        turns = (
-            (voice, " ".join(word.text for word in turn)) for voice, turn in groupby(self.words, attrgetter("voice"))
-        )
+        turns = ((voice, spoken(turn)) for voice, turn in groupby(self.words, attrgetter("voice")))
         return "\n".join(f"{voice}: {said}" if voice else said for voice, said in turns)
 
     @property
@@ -59,6 +58,11 @@ class Transcript:
         """The words of each voice, where channels are transcribed apart."""
         names = sorted({word.voice for word in self.words if word.voice}, key=lambda name: (len(name), name))
         return {name: tuple(word for word in self.words if word.voice == name) for name in names}
+
+
+def spoken(words: Iterable[Word]) -> str:
+    """Words as text, with blanks between them but where they are joined."""
+    return "".join(word.text if word.joined else f" {word.text}" for word in words).strip()
 
 
 def words_of(spans: Iterable[Span], vocabulary: Vocabulary, step_seconds: float, first_step: int = 0) -> list[Word]:

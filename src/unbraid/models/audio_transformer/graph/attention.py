@@ -25,7 +25,7 @@ from unbraid.models.audio_transformer.graph.model import (
 )
 from unbraid.models.audio_transformer.layout import signature
 from unbraid.models.onnx.builder import Graph, Tensors
-from unbraid.models.onnx.layers import attention_out, feed_forward, layer_norm
+from unbraid.models.onnx.layers import attention_out
 
 
 def attention_graph(geometry: AudioTransformerConfig, tensors: Tensors, location: str) -> bytes:
@@ -36,7 +36,7 @@ def attention_graph(geometry: AudioTransformerConfig, tensors: Tensors, location
     outputs = {"encoder_attention": weights}
     if not geometry.is_aligned:
         if isinstance(geometry.target, TextSide):
-            tokens = embedded(graph, "back", graph.reshape("target", [-1]), geometry.features)
+            tokens = embedded(graph, geometry, "back", graph.reshape("target", [-1]))
         else:
             assert isinstance(geometry.target, SpectrogramSide)
             width = geometry.target.stride * geometry.target.bins
@@ -49,34 +49,32 @@ def attention_graph(geometry: AudioTransformerConfig, tensors: Tensors, location
 
 def _encoder(p: Pass, tokens: str) -> tuple[str, str]:
     """The memory (N, D), and the weights (L, H, N, N) of all layers."""
-    x, turn = placed(p, tokens)
+    x, turn = placed(p, tokens, "encoder")
     found = []
     for i in range(p.geometry.encoder_layers):
         layer = f"encoder.layers.{i}"
-        q, keys, values = projected(p, f"{layer}.attention", layer_norm(p.graph, f"{layer}.attention_norm", x), turn)
+        q, keys, values = projected(p, f"{layer}.attention", p.norm(f"{layer}.attention_norm", x), turn)
         found.append(_weights(p, q, keys))
-        x = feed_forward(p.graph, layer, attention_out(p.graph, f"{layer}.attention", x, _mixed(p, found[-1], values)))
-    return layer_norm(p.graph, "encoder.norm", x), p.graph.op("Concat", *found, axis=0)
+        x = p.feed_forward(layer, attention_out(p.graph, f"{layer}.attention", x, _mixed(p, found[-1], values)))
+    return p.norm("encoder.norm", x), p.graph.op("Concat", *found, axis=0)
 
 
 def _decoder(p: Pass, tokens: str, memory: str) -> tuple[str, str]:
     """The weights of all layers: of the target's steps (L, H, M, M), and of the source's (L, H, M, N)."""
-    x, turn = placed(p, tokens)
+    x, turn = placed(p, tokens, "decoder")
     mask = _mask(p)
     own, cross = [], []
     for i in range(p.geometry.decoder_layers):
         layer = f"decoder.layers.{i}"
-        h = layer_norm(p.graph, f"{layer}.self_norm", x)
+        h = p.norm(f"{layer}.self_norm", x)
         q, keys, values = projected(p, f"{layer}.self_attention", h, turn)
         own.append(_weights(p, q, keys, mask))
         x = attention_out(p.graph, f"{layer}.self_attention", x, _mixed(p, own[-1], values))
-        h = layer_norm(p.graph, f"{layer}.cross_norm", x)
+        h = p.norm(f"{layer}.cross_norm", x)
         q = part_of(p, f"{layer}.cross_attention", h, 0)
         keys, values = (as_keys(p, part_of(p, f"{layer}.cross_attention", memory, third)) for third in (1, 2))
         cross.append(_weights(p, q, keys))
-        x = feed_forward(
-            p.graph, layer, attention_out(p.graph, f"{layer}.cross_attention", x, _mixed(p, cross[-1], values))
-        )
+        x = p.feed_forward(layer, attention_out(p.graph, f"{layer}.cross_attention", x, _mixed(p, cross[-1], values)))
     return p.graph.op("Concat", *own, axis=0), p.graph.op("Concat", *cross, axis=0)
 
 

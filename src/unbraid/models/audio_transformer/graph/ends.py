@@ -35,17 +35,16 @@ class Source:
 
 def read(graph: Graph, geometry: AudioTransformerConfig) -> Source:
     """The features of the graph's source."""
-    side, features = geometry.source, geometry.features
-    name = source_name(side)
+    side, name = geometry.source, source_name(geometry.source)
     if isinstance(side, TextSide):
         batch, steps = graph.size(name, 0), graph.size(name, 1)
-        return Source(embedded(graph, "front", graph.reshape(name, [-1]), features), batch, steps)
+        return Source(embedded(graph, geometry, "front", graph.reshape(name, [-1])), batch, steps)
     if isinstance(side, PretrainedSide):
         tokens, shape = backbone_tokens(Backbone(graph, side.encoder, "front.trunk.", "lengths"), name)
         batch, steps = (graph.slice(shape, axis, axis + 1, axis=0) for axis in range(2))
         return Source(linear(graph, "front.project", tokens), batch, steps)
     if isinstance(side, SpectrogramSide):
-        found, x = None, _read_spectrogram(graph, side)  # (B, D, N)
+        found, x = None, _read_spectrogram(graph, side, geometry.activation)  # (B, D, N)
     else:
         found = _analysed(graph, side)
         x = _read_waveform(graph, side, found)  # (B, E, N)
@@ -58,10 +57,10 @@ def read(graph: Graph, geometry: AudioTransformerConfig) -> Source:
     return Source(tokens, graph.size(x, 0), graph.size(x, 2), found)
 
 
-def embedded(graph: Graph, side: str, symbols: str, features: int) -> str:
-    """Symbols (M,) -> their rows of the table, times √D: tokens (M, D)."""
+def embedded(graph: Graph, geometry: AudioTransformerConfig, side: str, symbols: str) -> str:
+    """Symbols (M,) -> their rows of the table, times √D unless it is tied to the output: tokens (M, D)."""
     rows = graph.op("Gather", graph.weight(f"{side}.embedding.weight"), symbols, axis=0)
-    return graph.op("Mul", rows, graph.constant(math.sqrt(features)))
+    return rows if geometry.tied else graph.op("Mul", rows, graph.constant(math.sqrt(geometry.features)))
 
 
 def prenet(graph: Graph, frames: str) -> str:
@@ -110,14 +109,14 @@ def _width(geometry: AudioTransformerConfig) -> int:
     return geometry.source.filters if isinstance(geometry.source, WaveSide) else geometry.features
 
 
-def _read_spectrogram(graph: Graph, side: SpectrogramSide) -> str:
+def _read_spectrogram(graph: Graph, side: SpectrogramSide, activation: str) -> str:
     """Features (B, D, N) of log-mel (B, N·stride, F)."""
     left = side.stride  # frames in a step, from here on
     x = inside(graph, graph.transpose("log_mel", 0, 2, 1), "lengths", left)
     for i, stride in enumerate(side.strides):
         left //= stride
-        x = _conv(graph, f"front.convs.{i}", graph.op("Relu", x) if i else x, stride, 1)
-        x = inside(graph, x, "lengths", left)
+        x = _conv(graph, f"front.convs.{i}", graph.op("Relu", x) if i and activation == "relu" else x, stride, 1)
+        x = inside(graph, graph.op("Gelu", x) if activation == "gelu" else x, "lengths", left)
     return x
 
 

@@ -45,6 +45,14 @@ class Pass:
     end: str  # the index after the last step
     lengths: str  # (B,) int32, of the source
 
+    def norm(self, name: str, x: str) -> str:
+        """Layer norm of tokens."""
+        return layer_norm(self.graph, name, x, self.geometry.norm_eps)
+
+    def feed_forward(self, layer: str, x: str) -> str:
+        """Tokens plus the feed-forward of their norm."""
+        return feed_forward(self.graph, layer, x, self.geometry.activation, self.geometry.norm_eps)
+
 
 def audio_transformer_graph(geometry: AudioTransformerConfig, part: str, tensors: Tensors, location: str) -> bytes:
     """One graph of a geometry (see `Config.graphs`), pointing into a weights file that holds `tensors`."""
@@ -65,13 +73,13 @@ def _encoded(graph: Graph, geometry: AudioTransformerConfig) -> tuple[Pass, Sour
     lengths = graph.op("Cast", "lengths", to=INT32)
     source = read(graph, geometry)
     p = Pass(graph, geometry, source.batch, None, source.steps, lengths)
-    x, turn = placed(p, source.tokens)  # (B·N, D)
+    x, turn = placed(p, source.tokens, "encoder")  # (B·N, D)
     for i in range(geometry.encoder_layers):
         layer = f"encoder.layers.{i}"
-        q, keys, values = projected(p, f"{layer}.attention", layer_norm(graph, f"{layer}.attention_norm", x), turn)
+        q, keys, values = projected(p, f"{layer}.attention", p.norm(f"{layer}.attention_norm", x), turn)
         y = graph.op("MultiHeadAttention", q, keys, values, "", lengths, domain=CONTRIB, num_heads=geometry.heads)
-        x = feed_forward(graph, layer, attention_out(graph, f"{layer}.attention", x, y))
-    return p, source, layer_norm(graph, "encoder.norm", x)
+        x = p.feed_forward(layer, attention_out(graph, f"{layer}.attention", x, y))
+    return p, source, p.norm("encoder.norm", x)
 
 
 def _asked(p: Pass, memory: str) -> dict[str, str]:
@@ -95,12 +103,12 @@ def _decoder_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
     written = "symbols" if isinstance(geometry.target, TextSide) else "frames"
     p = Pass(graph, geometry, graph.size(written, 0), past, end, graph.op("Cast", "lengths", to=INT32))
     text = isinstance(geometry.target, TextSide)
-    tokens = embedded(graph, "back", "symbols", geometry.features) if text else prenet(graph, "frames")
-    x, turn = placed(p, tokens)  # (B, D)
+    tokens = embedded(graph, geometry, "back", "symbols") if text else prenet(graph, "frames")
+    x, turn = placed(p, tokens, "decoder")  # (B, D)
     kept: tuple[list[str], list[str]] = [], []
     for i in range(geometry.decoder_layers):
         layer = f"decoder.layers.{i}"
-        q, *fresh = projected(p, f"{layer}.self_attention", layer_norm(graph, f"{layer}.self_norm", x), turn)
+        q, *fresh = projected(p, f"{layer}.self_attention", p.norm(f"{layer}.self_norm", x), turn)
         both = [
             graph.op("Concat", _layer(graph, name, i), new, axis=2)  # (B, H, n + 1, D/H)
             for name, new in zip(("self_keys", "self_values"), fresh, strict=True)
@@ -109,18 +117,18 @@ def _decoder_graph(graph: Graph, geometry: AudioTransformerConfig) -> bytes:
             all_layers.append(one)
         y = graph.op("MultiHeadAttention", q, *both, domain=CONTRIB, num_heads=geometry.heads)
         x = attention_out(graph, f"{layer}.self_attention", x, y)
-        q = _sequences(p, part_of(p, f"{layer}.cross_attention", layer_norm(graph, f"{layer}.cross_norm", x), 0))
+        q = _sequences(p, part_of(p, f"{layer}.cross_attention", p.norm(f"{layer}.cross_norm", x), 0))
         cross = [_layer(graph, name, i) for name in ("cross_keys", "cross_values")]
         y = graph.op("MultiHeadAttention", q, *cross, "", p.lengths, domain=CONTRIB, num_heads=geometry.heads)
-        x = feed_forward(graph, layer, attention_out(graph, f"{layer}.cross_attention", x, y))
-    return _decoder_model(p, layer_norm(graph, "decoder.norm", x), kept)
+        x = p.feed_forward(layer, attention_out(graph, f"{layer}.cross_attention", x, y))
+    return _decoder_model(p, p.norm("decoder.norm", x), kept)
 
 
 def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> bytes:
     """The finished graph, from the features (B, D) of the decoder's last layer on."""
     g = p.geometry
     if isinstance(g.target, TextSide):
-        follows = {"logits": linear(p.graph, "back.symbols", top)}
+        follows = {"logits": symbol_logits(p, top)}
     else:
         stop = p.graph.squeeze(linear(p.graph, "back.stop", top), 1)
         follows = {"new_frames": linear(p.graph, "back.frames", top), "stop": stop}
@@ -129,9 +137,19 @@ def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> byte
     return p.graph.model(signature(g, "decoder"), {**follows, **new})
 
 
-def placed(p: Pass, x: str) -> tuple[str, tuple[str, str] | None]:
-    """Tokens with their positions added, or the rotation of their queries and keys."""
+def symbol_logits(p: Pass, top: str) -> str:
+    """Logits (B, V) of features (B, D)."""
+    if p.geometry.tied:
+        return p.graph.op("Gemm", top, p.graph.weight("back.embedding.weight"), transB=1)
+    return linear(p.graph, "back.symbols", top)
+
+
+def placed(p: Pass, x: str, stack: str) -> tuple[str, tuple[str, str] | None]:
+    """Tokens with the positions of encoder or decoder added, or the rotation of their queries and keys."""
     g = p.geometry
+    if g.positions == "learned":
+        rows = p.graph.slice(p.graph.weight(f"{stack}.positions_table"), p.first or 0, p.end, axis=0)
+        return p.graph.reshape(p.graph.op("Add", _sequences(p, x), rows), [-1, g.features]), None
     if g.positions == "rotary":
         return x, rotation(p.graph, angles(p.graph, p.first, p.end, g.features // g.heads))
     placed = p.graph.op("Add", _sequences(p, x), positions(p.graph, p.end, g.features, p.first))

@@ -5,6 +5,7 @@ from torch import Tensor
 from unbraid.models.audio_transformer.config import ATTENTION, TextSide, WaveSide, source_name
 from unbraid.models.audio_transformer.network.attention_maps import attention_maps
 from unbraid.models.audio_transformer.network.model import AudioTransformer
+from unbraid.models.audio_transformer.network.prompted import prompted_step
 
 build = AudioTransformer
 
@@ -14,7 +15,7 @@ def outputs(module: AudioTransformer, part: str, inputs: dict[str, Tensor]) -> d
     if part == "post":
         return {"refined": module.back.refine(inputs["log_mel"])}
     if part == "decoder":
-        return _step(module, inputs)
+        return prompted_step(module, inputs) if module.geometry.takes_prompts else _step(module, inputs)
     source, lengths = inputs[source_name(module.geometry.source)], inputs["lengths"]
     if part == ATTENTION:
         maps = attention_maps(module, source, lengths, inputs.get("target"))

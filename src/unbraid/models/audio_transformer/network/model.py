@@ -37,7 +37,7 @@ from unbraid.models.audio_transformer.network.spectrogram_ends import (
 from unbraid.models.audio_transformer.network.text_ends import TextBack, TextFront
 from unbraid.models.audio_transformer.network.wave_ends import WaveBack, WaveFront, WaveMasks
 from unbraid.models.layers.attention import KeysValues, padding_mask
-from unbraid.models.layers.transformer import TransformerDecoder, TransformerEncoder
+from unbraid.models.layers.transformer import LayerOptions, TransformerDecoder, TransformerEncoder
 
 Front = TextFront | SpectrogramFront | WaveFront | PretrainedFront
 Back = TextBack | SpectrogramBack | SpectrogramChange | WaveMasks | WaveBack
@@ -50,10 +50,15 @@ class AudioTransformer(nn.Module):
         super().__init__()
         self.geometry = g = geometry
         self.front = front_of(g, dropout)
-        self.encoder = TransformerEncoder(g.features, g.heads, g.hidden, g.encoder_layers, g.positions, dropout)
+        options = LayerOptions(dropout, g.activation, g.norm_eps)
+        self.encoder = TransformerEncoder(
+            g.features, g.heads, g.hidden, g.encoder_layers, g.positions, options, g.source_steps
+        )
         self.back: Any = back_of(g)
         if not g.is_aligned:
-            self.decoder = TransformerDecoder(g.features, g.heads, g.hidden, g.decoder_layers, g.positions, dropout)
+            self.decoder = TransformerDecoder(
+                g.features, g.heads, g.hidden, g.decoder_layers, g.positions, options, g.target_steps
+            )
         if g.ctc:
             assert isinstance(g.target, TextSide)
             self.ctc = nn.Linear(g.features, g.target.symbols)  # memory (B, N, D) -> logits (B, N, V)
@@ -124,7 +129,7 @@ def front_of(geometry: AudioTransformerConfig, dropout: float = 0.0) -> Front:
     if isinstance(side, PretrainedSide):
         return PretrainedFront(side, features, dropout)
     if isinstance(side, SpectrogramSide):
-        return SpectrogramFront(side, features)
+        return SpectrogramFront(side, features, geometry.activation)
     return WaveFront(side, features, tells_level=not geometry.alters)
 
 
@@ -132,7 +137,7 @@ def back_of(geometry: AudioTransformerConfig) -> Back:
     """The back end of the target."""
     side, features = geometry.target, geometry.features
     if isinstance(side, TextSide):
-        return TextBack(side, features)
+        return TextBack(side, features, tied=geometry.tied)
     if isinstance(side, SpectrogramSide):
         return SpectrogramChange(side, features) if geometry.is_aligned else SpectrogramBack(side, features)
     assert isinstance(side, WaveSide)

@@ -1,8 +1,9 @@
 """Log-mel spectrograms as source and target of an audio Transformer.
 
 The front end has convolutions over frames, as in "Speech-Transformer" (Dong et al., ICASSP 2018): the kernel of each is
-its stride and one frame more on either side, and the product of the strides is the number of frames in a step. The back
-end predicts all frames of a step with a linear layer, in one of two ways:
+its stride and one frame more on either side, and the product of the strides is the number of frames in a step. ReLU
+lies between them, or GELU behind each, as in Whisper (Radford et al., arXiv 2212.04356). The back end predicts all
+frames of a step with a linear layer, in one of two ways:
 
     aligned          from the encoder's features of the same step; if the source is a spectrogram of the same frames,
                      the prediction is added to it, a change in decibels
@@ -19,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unbraid.models.audio_transformer.config import SpectrogramSide
+from unbraid.models.audio_transformer.config import Activation, SpectrogramSide
 from unbraid.models.audio_transformer.layout import POST_KERNEL, POST_LAYERS
 
 PRENET_DROPOUT = 0.5  # in training; without it the decoder copies the last frames and never learns to read
@@ -34,9 +35,10 @@ def inside(x: Tensor, lengths: Tensor) -> Tensor:
 class SpectrogramFront(nn.Module):
     """Log-mel (B, N·stride, F), of which lengths (B,) steps count -> features (B, N, D)."""
 
-    def __init__(self, side: SpectrogramSide, features: int):
+    def __init__(self, side: SpectrogramSide, features: int, activation: Activation = "relu"):
         super().__init__()
         self.side = side
+        self.activation = activation
         widths = (side.bins, *(features for _ in side.strides[1:]))
         self.convs = nn.ModuleList(
             nn.Conv1d(i, features, stride + 2, stride, padding=1)
@@ -49,7 +51,8 @@ class SpectrogramFront(nn.Module):
         x = inside(log_mel.transpose(1, 2), frames)  # (B, F, N·stride)
         for i, (conv, stride) in enumerate(zip(self.convs, self.side.strides, strict=True)):
             frames = frames // stride
-            x = inside(conv(F.relu(x) if i else x), frames)  # (B, D, N·strides to come)
+            x = conv(F.relu(x) if i and self.activation == "relu" else x)
+            x = inside(F.gelu(x) if self.activation == "gelu" else x, frames)  # (B, D, N·strides to come)
         return x.transpose(1, 2)
 
 

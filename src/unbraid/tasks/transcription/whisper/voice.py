@@ -1,0 +1,30 @@
+"""A voice activity gate: steady sound, from hiss to a hum, is no speech, though Whisper may hear words in it.
+
+Syllables raise and lower the level of some band by far more than the statistics of noise do. A window may hold speech
+if in one of eight bands the loud tenths of a second are at least 6 dB above the soft ones; bands far below the loudest
+one do not count. Sounds that change, such as music, pass.
+"""
+
+import numpy as np
+
+from unbraid.dsp.arrays import FloatArray
+
+BANDS = 8
+SMOOTHED_FRAMES = 10  # 0.1 s
+LOUD, SOFT = 95, 10  # percentiles
+LEAST_DB = 6.0
+FAR_DB = 40.0  # below the loudest band
+DB = 40.0  # in a level of 1
+
+
+def may_be_speech(log_mel: FloatArray) -> bool:
+    """Whether the frames (N, F) of `whisper_mel` change as those of speech do; too few to tell may be speech."""
+    frames = len(log_mel) // SMOOTHED_FRAMES
+    if frames < SMOOTHED_FRAMES:
+        return True
+    power = 10 ** (DB / 10 * log_mel[: frames * SMOOTHED_FRAMES].astype(np.float64))
+    bands = np.stack([part.mean(1) for part in np.array_split(power, BANDS, axis=1)])  # (8, N)
+    levels = 10 * np.log10(bands.reshape(BANDS, frames, SMOOTHED_FRAMES).mean(2))  # (8, N / 10)
+    loud, soft = np.percentile(levels, [LOUD, SOFT], axis=1)
+    counts = loud >= loud.max() - FAR_DB
+    return bool((loud - soft)[counts].max() >= LEAST_DB)
