@@ -20,8 +20,9 @@ REFUSED = [
     (["--start", "-1"], "A start of -1 s is not possible; it must be 0 or more."),
     (["--start", "nan"], "A start of nan s is not possible; it must be 0 or more."),
     (["--duration", "0"], "A duration of 0 s is not possible; it must be more than 0."),
-    (["--speakers", "7"], "There is no model for 7 speakers; --speakers takes 1 to 3."),
-    (["--speakers", "0"], "There is no model for 0 speakers; --speakers takes 1 to 3."),
+    (["--speakers", "0"], "--speakers counts from 1, and the fewest come first, such as 2-6, not '0'."),
+    (["--speakers", "5-2"], "--speakers counts from 1, and the fewest come first, such as 2-6, not '5-2'."),
+    (["--speakers", "2-x"], "--speakers takes a number, or the fewest and most, such as 2-6, not '2-x'."),
     (["--template", "{stem}.{foo}"], "The template '{stem}.{foo}' has an unknown field {foo}; its fields are {track}"),
     *(
         (["--template", f"{field}/{{stem}}.{{ext}}"],

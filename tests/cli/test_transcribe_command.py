@@ -301,7 +301,7 @@ def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Pat
         (
             ["call.wav", "--speakers", 0, "--separate"],
             2,
-            "--speakers counts from 1, and the fewest come first, such as 2-6, not ",
+            "--speakers counts from 1, and the fewest come first, such as 2-6, not '0'.",
         ),
         (
             ["call.wav", "--json", "-o", "-"],

@@ -116,7 +116,9 @@ def test_windows_can_be_chosen() -> None:
 # --- removing, and harder masks ---
 
 
-@pytest.mark.parametrize("options", [{}, {"wiener": 1}, {"raw": True}, {"residual": True}, {"high_band": "drop"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"wiener": 1}, {"raw": True}, {"raw": True, "wiener": 2}, {"residual": True}, {"high_band": "drop"}]
+)
 def test_what_is_left_without_a_stem_is_the_sum_of_the_others(options: dict[str, object]) -> None:
     def four(**more: object) -> dict[str, np.ndarray]:
         fake = music_fake(bands(4))

@@ -283,7 +283,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, songs_recipe_file: 
         ("data.dev_seconds=0", "[data]: dev_seconds must be at least 1, got 0.0."),
         ("data.folder=songs", "[data] folder is for the family sepformer or conv_tasnet or band_split or "
          "causal_lstm or audio_to_text or audio_to_audio or "
-         "text_to_spectrogram, not for unet, which knows "
+         "text_to_spectrogram or ecapa, not for unet, which knows "
          "folders, stems, shares, layout, train, dev, sample_rate, epoch_crops, dev_seconds, dev_songs, workers."),
         ("data.foldes=songs", "[data] does not know 'foldes'; did you mean folders?"),
         ("mixing.spread_db=1", "[mixing] spread_db is for the family sepformer or conv_tasnet or band_split or "

@@ -67,7 +67,7 @@ def test_a_family_brings_its_own_sizes(tmp_path: Path) -> None:
         (
             "model.family=rnn",
             "[model]: family must be one of sepformer, conv_tasnet, band_split, causal_lstm, unet, text_to_text, "
-            "audio_to_text, audio_to_audio, text_to_spectrogram, got 'rnn'.",
+            "audio_to_text, audio_to_audio, text_to_spectrogram, ecapa, got 'rnn'.",
         ),
         ("model.features=9", "[model]: features must be even (positions are pairs of sin and cos), got 9."),
         ("schedule={}", "[schedule] lacks kind; it is one of plateau, cosine, constant."),

@@ -220,7 +220,7 @@ class Separator(LoadedModel):
         rate, options, residual = self.spec.sample_rate, self.options, self.has_residual
         network: Network = functools.partial(self._network, track, diagnostics)
         if options.raw:
-            feed = Feed(track, rate, reference="model", progress=progress)
+            feed = Feed(track, rate, 1 + options.wiener, "model", progress)
             return (stems for _, stems in feed.run(network))
         rumble, followed = Waiting(), None
         reference: Reference = "narrow" if options.high_band == "drop" and track.sample_rate > rate else "input"
