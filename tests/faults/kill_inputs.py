@@ -77,7 +77,7 @@ def fake_everything(patch: Any, cache: str) -> None:
 
     def read_checkpoint(folder: Path, name: str) -> SimpleNamespace:
         tensors = {key: value * np.float32(len(folder.name)) for key, value in weights(spec.geometry).items()}
-        return SimpleNamespace(spec=dataclasses.replace(spec, name=name), tensors=tensors)
+        return SimpleNamespace(spec=dataclasses.replace(spec, name=name), tensors=tensors, files={})
 
     def transcriber(model: str, **options: Any) -> Transcriber:
         return Transcriber.over(ears(name=model), beams=options["beams"], long=None, long_seconds=120.0)

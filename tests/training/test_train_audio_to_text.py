@@ -66,7 +66,13 @@ def test_sides_follow_from_the_recipe_and_the_data(recipe_file: Path) -> None:
     assert task.vocabulary.symbols == (*SPECIAL, "1", "2", "3")
     assert (task.geometry.source, task.geometry.target.symbols) == (SpectrogramSide(16, (2, 2)), 7)
     assert task.hearing.step_samples == 320
-    assert task.record()["mel"] == {"frame_samples": 256, "hop_samples": 80, "bins": 16, "normalized": False}
+    assert task.record()["mel"] == {
+        "frame_samples": 256,
+        "hop_samples": 80,
+        "bins": 16,
+        "normalized": False,
+        "form": "level",
+    }
     assert task.record()["windows"] == {"seconds": 8.0, "overlap_seconds": 2.0}
     wave = recipe_of(recipe_file, *WAVE).task
     assert (wave.geometry.source, wave.hearing.step_samples) == (WaveSide((20, 8), (20, 8), 8), 160)

@@ -130,7 +130,7 @@ def test_a_run_and_going_on(file: Path, tmp_path: Path) -> None:
     assert -80 < float(lines[-1]["dev_distance"]) < 0
     train(recipe_of(file, "trainer.epochs=1"), tmp_path / "halves", silent)
     saved = load(tmp_path / "halves" / "best.pt")
-    assert saved["mel"] == {"frame_samples": 256, "hop_samples": 160, "bins": 8, "normalized": False}
+    assert saved["mel"] == {"frame_samples": 256, "hop_samples": 160, "bins": 8, "normalized": False, "form": "level"}
     assert saved["sample_rate"] == 8000
     assert saved["vocabularies"]["target"] == []
     assert {" ", ",", ".", "AA", "ZH"} < set(saved["vocabularies"]["source"])
