@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from unbraid.dsp.stretches import stretches
 from unbraid.tasks.conversation.activity import FLOOR_DB, Levels, active
-from unbraid.tasks.conversation.pieces import LONGEST, Piece, Seam, cut, stretches
+from unbraid.tasks.conversation.pieces import LONGEST, Piece, Seam, cut
 
 
 def test_levels_do_not_depend_on_blocks() -> None:

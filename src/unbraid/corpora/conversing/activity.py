@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.corpora.levels import Array
+from unbraid.dsp.stretches import stretches
 
 FRAME_MS = 10
 PAUSE_MS = 500  # a longer one splits a stretch
@@ -79,16 +80,9 @@ def _is_speech(powers: Powers) -> NDArray[np.bool_]:
 
 def _spans(active: NDArray[np.bool_]) -> Iterator[Span]:
     """Runs of active frames, joined over short pauses, padded, without clicks."""
-    edges = np.flatnonzero(np.diff(np.concatenate(((False,), active, (False,)))))
-    runs = [(int(start) * FRAME_MS, int(end) * FRAME_MS) for start, end in edges.reshape(-1, 2)]
-    joined: list[Span] = []
-    for start, end in runs:
-        if joined and start - joined[-1][1] <= PAUSE_MS:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
     last = len(active) * FRAME_MS
-    for start, end in joined:
+    for first, behind in stretches(active, PAUSE_MS // FRAME_MS + 1):
+        start, end = first * FRAME_MS, behind * FRAME_MS
         if end - start >= SHORTEST_MS:
             yield max(0, start - PAD_MS), min(last, end + PAD_MS)
 

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from unbraid.corpora.rttm import Segment
 from unbraid.dsp.arrays import FloatArray
+from unbraid.dsp.stretches import stretches
 from unbraid.errors import RuntimeUnavailable
-from unbraid.tasks.conversation.activity import FRAME_SECONDS, Activity, active
+from unbraid.tasks.conversation.activity import FRAME_SECONDS, active
 
 COLLAR_SECONDS = 0.25  # on both sides of a boundary
 MISSING = "DER and JER need the package pyannote.metrics; get it with `pip install pyannote.metrics`."
@@ -76,22 +75,11 @@ def score_segments(reference: Iterable[Segment], found: Iterable[Segment], secon
 
 def active_segments(powers: FloatArray, names: Sequence[str]) -> list[Segment]:
     """Who speaks when, from the power of each track in frames of 0.1 s (E, N), of models that do not say it."""
+    pause, least = (round(seconds / FRAME_SECONDS) for seconds in (PAUSE_SECONDS, LEAST_SECONDS))
     found = [
-        Segment(start, end, name)
+        Segment(start * FRAME_SECONDS, end * FRAME_SECONDS, name)
         for name, frames in zip(names, active(powers), strict=True)
-        for start, end in _stretches(frames)
+        for start, end in stretches(frames, pause + 1)
+        if end - start >= least
     ]
     return sorted(found, key=lambda segment: (segment.start, segment.end, segment.speaker))
-
-
-def _stretches(frames: Activity) -> list[tuple[float, float]]:
-    """Runs of active frames in seconds, joined over short pauses, without very short ones."""
-    edges = np.flatnonzero(np.diff(np.concatenate(((False,), frames, (False,))))).reshape(-1, 2)
-    joined: list[list[int]] = []
-    for start, end in edges.tolist():
-        if joined and start - joined[-1][1] <= round(PAUSE_SECONDS / FRAME_SECONDS):
-            joined[-1][1] = end
-        else:
-            joined.append([start, end])
-    least = round(LEAST_SECONDS / FRAME_SECONDS)
-    return [(start * FRAME_SECONDS, end * FRAME_SECONDS) for start, end in joined if end - start >= least]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from unbraid.corpora.rttm import Segment
+from unbraid.corpora.rttm import Segment, speaking_seconds
 from unbraid.dsp.arrays import FloatArray
 
 UNCERTAIN = 0.6  # segments below this confidence are marked: another person is nearly as likely
@@ -28,12 +28,7 @@ class Conversation:
     @property
     def overlap_seconds(self) -> float:
         """How long several people speak at once."""
-        edges = sorted((time, step) for s in self.segments for time, step in ((s.start, 1), (s.end, -1)))
-        total, speaking, before = 0.0, 0, 0.0
-        for time, step in edges:
-            total += (time - before) * (speaking > 1)
-            speaking, before = speaking + step, time
-        return total
+        return speaking_seconds(self.segments)[1]
 
     @property
     def speaking_seconds(self) -> dict[str, float]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unbraid.dsp.arrays import FloatArray
+from unbraid.dsp.stretches import stretches
 from unbraid.tasks.conversation.activity import Activity
 
 PAUSE = 2  # frames without activity that end a piece
@@ -58,16 +59,6 @@ def cut(active: Activity, powers: FloatArray, seams: Sequence[Seam] = (), cell_s
             for first, last in zip([start, *inner], [*inner, end], strict=True):
                 found += [Piece(output, *part) for part in _parts(first, last, powers[output])]
     return found
-
-
-def stretches(active: Activity, pause: int = 1) -> Iterator[tuple[int, int]]:
-    """The stretches (start, end) of frames (N,) that are active; shorter pauses than `pause` are part of them."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], active, [False])).astype(np.int8)))
-    starts, ends = edges[::2], edges[1::2]
-    if len(starts):
-        apart = np.flatnonzero(starts[1:] - ends[:-1] >= pause)
-        for start, end in zip(starts[[0, *(apart + 1)]], ends[[*apart, -1]], strict=True):
-            yield int(start), int(end)
 
 
 def _parts(start: int, end: int, powers: FloatArray) -> Iterator[tuple[int, int]]:

@@ -6,9 +6,10 @@ import numpy as np
 
 from unbraid.corpora.rttm import Segment
 from unbraid.dsp.arrays import FloatArray
+from unbraid.dsp.stretches import stretches
 from unbraid.tasks.conversation.activity import FRAME_SECONDS
 from unbraid.tasks.conversation.people import People
-from unbraid.tasks.conversation.pieces import Piece, stretches
+from unbraid.tasks.conversation.pieces import Piece
 
 EDGE_FRAMES = 1  # of soft speech at either end of a piece
 PAUSE_FRAMES = 6  # 0.6 s: a longer pause ends a segment
