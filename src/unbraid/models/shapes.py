@@ -50,6 +50,10 @@ def conv(name: str, outputs: int, inputs: int, kernel: int) -> Shapes:
     return {f"{name}.weight": (outputs, inputs, kernel), f"{name}.bias": (outputs,)}
 
 
+BATCH_NORM_EPS = 1e-5  # added to the variances of batch norms
+COUNTER = "num_batches_tracked"  # of a batch norm in torch; not in model folders, and of no use
+
+
 def batch_norm(name: str, size: int) -> Shapes:
     """A batch norm with its running mean and variance."""
     return affine(name, size) | {f"{name}.running_mean": (size,), f"{name}.running_var": (size,)}

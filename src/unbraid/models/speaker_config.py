@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from unbraid.dsp.framing import Mel, Spectral
+from unbraid.dsp.framing import Mel, Spectral, Windows
 from unbraid.models.config import Config, Task
 
 Filterbank = Literal["levels", "speechbrain", "3d-speaker", "wespeaker"]  # see dsp/filterbank.py
+WINDOWS = Windows(seconds=4.0, overlap_seconds=1.0)  # of long audio
 TOOLKITS = {"speechbrain": "SpeechBrain", "3d-speaker": "3D-Speaker", "wespeaker": "WeSpeaker"}
 
 

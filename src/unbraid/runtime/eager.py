@@ -8,6 +8,7 @@ from unbraid.errors import RuntimeUnavailable
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.config import Config
 from unbraid.models.family import module_of
+from unbraid.models.shapes import COUNTER
 from unbraid.models.tensors import read_weights
 
 try:
@@ -20,7 +21,7 @@ def load_module(geometry: Config, tensors: dict[str, np.ndarray]) -> torch.nn.Mo
     """The torch module of a geometry with these weights (widened to float32), ready to run."""
     module: torch.nn.Module = module_of(geometry, "network").build(geometry)
     state = {name: torch.from_numpy(value.astype(np.float32)) for name, value in tensors.items()}
-    counters = {name: value for name, value in module.state_dict().items() if name.endswith("num_batches_tracked")}
+    counters = {name: value for name, value in module.state_dict().items() if name.endswith(COUNTER)}
     module.load_state_dict(state | counters)
     return module.eval()
 

@@ -23,6 +23,7 @@ from unbraid.models.audio_transformer.padding import whole_steps
 from unbraid.models.config import Config
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import FAMILIES, families_with, family_of, has_sizes, signature
+from unbraid.models.shapes import COUNTER
 from unbraid.models.signatures import axis_size
 from unbraid.models.tensors import read_weights
 from unbraid.models.unet.config import UNetConfig
@@ -63,7 +64,7 @@ def export_checkpoint(
     if destination.exists():
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
     saved = read_checkpoint(checkpoint)
-    tensors = {key: value.numpy() for key, value in saved["model"].items() if not key.endswith("num_batches_tracked")}
+    tensors = {key: value.numpy() for key, value in saved["model"].items() if not key.endswith(COUNTER)}
     if dtype == "float16":
         tensors = _in_range(tensors)
     spec = _spec(saved, name)

@@ -15,6 +15,7 @@ from unbraid.errors import ModelError
 from unbraid.hub.folder import WEIGHTS
 from unbraid.hub.names import resolve
 from unbraid.hub.spec import read_spec
+from unbraid.models.shapes import COUNTER
 from unbraid.models.tensors import read_weights
 from unbraid.training.export import read_checkpoint
 
@@ -22,7 +23,6 @@ State = dict[str, Tensor]
 REST = ("other", "accompaniment")  # a new one of these may start from an old one of these
 _ACROSS = "_across."  # of a U-Net
 _LISTENS = ("front.", "encoder.")  # of an audio Transformer
-COUNTER = "num_batches_tracked"  # of a batch norm; not in model folders, and of no use
 
 
 def read_first(name: str) -> dict[str, Any]:

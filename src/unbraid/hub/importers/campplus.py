@@ -19,20 +19,18 @@ from unbraid.errors import ModelError
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of, size_of
 from unbraid.hub.importers.residual import BLOCKS, blocks_of_stages, published_module
 from unbraid.hub.importers.torch_pickle import read_state_dict
-from unbraid.hub.spec import Mel, ModelSpec, Windows
+from unbraid.hub.spec import Mel, ModelSpec
 from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.family import tensor_shapes
-from unbraid.models.shapes import Shapes
+from unbraid.models.shapes import BATCH_NORM_EPS, COUNTER, Shapes
+from unbraid.models.speaker_config import WINDOWS
 from unbraid.models.tensors import compare_shapes
 
 FILES = "campplus_….bin or campplus_….pt"
 WEIGHTS = re.compile(r"campplus_\w+\.(bin|pt)")
 SAMPLE_RATE = 16000
 FRAME_SAMPLES, HOP_SAMPLES = 400, 160
-WINDOWS = Windows(seconds=4.0, overlap_seconds=1.0)
-COUNTER = "num_batches_tracked"  # of a batch norm; of no use
 LAST_NORM = "xvector.dense.nonlinear.batchnorm"
-NORM_EPS = 1e-5
 
 MODULES = {  # ours, as a pattern: published; {stage} and {layer} are counted from 1
     r"inlet\.conv": "tdnn.linear",
@@ -120,7 +118,7 @@ def _renamed(weights: dict[str, np.ndarray], config: CampplusConfig) -> dict[str
     """The tensors under our names, the last batch norm within the embedding."""
     tensors = {ours: weights[theirs] for theirs, ours in published_names(config).items()}
     mean, variance = (weights[f"{LAST_NORM}.{part}"].astype(np.float64) for part in ("running_mean", "running_var"))
-    scale = 1 / np.sqrt(variance + NORM_EPS)  # (D,)
+    scale = 1 / np.sqrt(variance + BATCH_NORM_EPS)  # (D,)
     tensors["embedding.weight"] = (tensors["embedding.weight"][..., 0] * scale[:, None]).astype(np.float32)
     tensors["embedding.bias"] = (-mean * scale).astype(np.float32)
     return tensors

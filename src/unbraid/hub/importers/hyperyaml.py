@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from unbraid.errors import ModelError
 from unbraid.files.plain_yaml import LOADER, read_yaml
 from unbraid.hub.importers import settings
 from unbraid.hub.importers.settings import Reference, Settings
@@ -42,3 +43,14 @@ def read_settings(path: Path) -> Settings:
         "is not YAML that can be read as data",
         "is not a YAML mapping of names to settings",
     )
+
+
+def section(settings: Settings, key: str, network: str) -> Settings:
+    """The section of that name in the settings of a kind of network, such as "a SepFormer".
+
+    Raises:
+        ModelError: there is none.
+    """
+    if not isinstance(found := settings.get(key), dict):
+        raise ModelError(f"{settings.path} has no section {key!r}; is it the hyperparams.yaml of {network}?")
+    return settings.within(found)

@@ -8,12 +8,12 @@ Source: pyannote.audio 3.1 (pyannote/audio/models/embedding/wespeaker, pyannote/
 from pathlib import Path
 
 from unbraid.errors import ModelError
-from unbraid.files.plain_yaml import read_yaml
 from unbraid.hub.importers import wespeaker
 from unbraid.hub.importers.checkpoint import Checkpoint
-from unbraid.hub.importers.settings import Rules, read_settings
+from unbraid.hub.importers.settings import Rules, read_yaml
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import ModelSpec
+from unbraid.models.speaker_config import WINDOWS
 
 SETTINGS, WEIGHTS = "config.yaml", "pytorch_model.bin"
 PREFIX = "resnet."  # of the names of tensors
@@ -40,9 +40,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     Raises:
         ModelError: a file is damaged, the network is another one, or a tensor does not fit.
     """
-    settings = read_settings(
-        folder / SETTINGS, read_yaml, "is not YAML", "is not a YAML mapping of names to settings"
-    )  # fmt: skip
+    settings = read_yaml(folder / SETTINGS)
     model, path = settings.within(settings.get("model")), folder / WEIGHTS
     model.require(RULES)
     found = read_state_dict(path, within="state_dict", inert=DESCRIPTION)
@@ -59,7 +57,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         geometry=config,
         licence="as stated by its publisher",
         provenance=f"A ResNet34 trained with WeSpeaker, published for pyannote.audio, imported from {folder.name}.",
-        windows=wespeaker.WINDOWS,
+        windows=WINDOWS,
         mel=wespeaker.mel_of(model, rate, config.bins),
     )
     return Checkpoint(tensors, spec)

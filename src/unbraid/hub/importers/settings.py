@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.errors import ModelError, quoted, shortened
-from unbraid.files import bounded
+from unbraid.files import bounded, plain_yaml
 
 LONGEST_CHAIN = 16  # references to references; a longer chain is a circle
 LARGEST = 1 << 20
@@ -87,6 +87,15 @@ def read_settings(path: Path, read: Callable[[Path], Any], otherwise: str, wrong
     if not isinstance(root, dict):
         raise ModelError(f"{path} {wrong}.")
     return Settings(path, root, root)
+
+
+def read_yaml(path: Path) -> Settings:
+    """The mapping in a YAML file.
+
+    Raises:
+        ModelError: as `read_settings`.
+    """
+    return read_settings(path, plain_yaml.read_yaml, "is not YAML", "is not a YAML mapping of names to settings")
 
 
 def read_json(path: Path, wrong: str = "is not a JSON object of names and values") -> Settings:

@@ -14,7 +14,7 @@ import numpy as np
 
 from unbraid.errors import ModelError, quoted
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of
-from unbraid.hub.importers.hyperyaml import read_settings
+from unbraid.hub.importers.hyperyaml import read_settings, section
 from unbraid.hub.importers.settings import Rules, Settings
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import ModelSpec, Windows
@@ -142,16 +142,16 @@ def published_shapes(geometry: SepFormerConfig) -> dict[str, Shapes]:
 
 def _geometry(settings: Settings, published: dict[str, dict[str, np.ndarray]], folder: Path) -> SepFormerConfig:
     """Sizes from the tensors, or from the settings if no tensor shows them (heads, chunk length, sources)."""
-    modules = _section(settings, "modules")
-    masknet = _section(modules, "masknet")
+    modules = section(settings, "modules", "a SepFormer")
+    masknet = section(modules, "masknet", "a SepFormer")
     masknet.require(MASKNET_RULES)
-    halves = [_section(masknet, key) for key in ("intra_model", "inter_model")]
+    halves = [section(masknet, key, "a SepFormer") for key in ("intra_model", "inter_model")]
     for half in halves:
         half.require(TRANSFORMER_RULES)
     features, kernel = _sizes(published["encoder"], "conv1d.weight", (0, 2), folder / "encoder.ckpt")
     (hidden,) = _sizes(published["masknet"], HIDDEN, (0,), folder / "masknet.ckpt")
     halves[1].require({"nhead": (None, heads := halves[0].positive("nhead"))})
-    _section(modules, "decoder").require(
+    section(modules, "decoder", "a SepFormer").require(
         {"stride": (1, kernel // 2)}
     )  # the peer's encoder always steps by half a kernel
     chunk_frames = masknet.positive("K", 200)
@@ -173,13 +173,6 @@ def _geometry(settings: Settings, published: dict[str, dict[str, np.ndarray]], f
         )
     except ValueError as error:
         raise ModelError(f"{folder}: the sizes describe no network: {error}") from None
-
-
-def _section(settings: Settings, key: str) -> Settings:
-    """The section of that name."""
-    if not isinstance(section := settings.get(key), dict):
-        raise ModelError(f"{settings.path} has no section {key!r}; is it the hyperparams.yaml of a SepFormer?")
-    return settings.within(section)
 
 
 def _sizes(tensors: dict[str, np.ndarray], name: str, axes: tuple[int, ...], path: Path) -> list[int]:

@@ -14,21 +14,20 @@ import numpy as np
 
 from unbraid.errors import ModelError
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of, size_of
-from unbraid.hub.importers.hyperyaml import read_settings
+from unbraid.hub.importers.hyperyaml import read_settings, section
 from unbraid.hub.importers.settings import Rules, Settings
 from unbraid.hub.importers.torch_pickle import read_state_dict
-from unbraid.hub.spec import Mel, ModelSpec, Windows
+from unbraid.hub.spec import Mel, ModelSpec
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.family import tensor_shapes
-from unbraid.models.shapes import Shapes
+from unbraid.models.shapes import COUNTER, Shapes
+from unbraid.models.speaker_config import WINDOWS
 from unbraid.models.tensors import compare_shapes
 
 SETTINGS, WEIGHTS = "hyperparams.yaml", "embedding_model.ckpt"
 FILES = (SETTINGS, WEIGHTS)
 SAMPLE_RATE = 16000  # Hz; of Fbank, where the settings name none
 FRAME_SECONDS, HOP_SECONDS = 0.025, 0.01
-WINDOWS = Windows(seconds=4.0, overlap_seconds=1.0)
-COUNTER = "num_batches_tracked"  # of a batch norm; of no use
 
 MODULES = {  # ours, as a pattern: published
     r"inlet\.(conv|norm)": r"blocks.0.\1.\1",
@@ -124,7 +123,9 @@ def _published(name: str) -> str:
 
 def _config(settings: Settings, found: dict[str, np.ndarray], folder: Path) -> EcapaConfig:
     """Sizes from the tensors, and from the settings those that no tensor shows."""
-    network, sound, norm = (_section(settings, key) for key in ("embedding_model", "compute_features", "mean_var_norm"))
+    network, sound, norm = (
+        section(settings, key, "an ECAPA-TDNN") for key in ("embedding_model", "compute_features", "mean_var_norm")
+    )
     network.require(NETWORK_RULES)
     sound.require(SOUND_RULES)
     norm.require(NORM_RULES)
@@ -155,10 +156,3 @@ def _config(settings: Settings, found: dict[str, np.ndarray], folder: Path) -> E
         )
     except ValueError as error:
         raise ModelError(f"{folder}: the sizes describe no network: {error}") from None
-
-
-def _section(settings: Settings, key: str) -> Settings:
-    """The section of that name."""
-    if not isinstance(section := settings.get(key), dict):
-        raise ModelError(f"{settings.path} has no section {key!r}; is it the hyperparams.yaml of an ECAPA-TDNN?")
-    return settings.within(section)

@@ -12,23 +12,22 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.errors import ModelError
-from unbraid.files.plain_yaml import read_yaml
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of, size_of
 from unbraid.hub.importers.residual import blocks_of_stages, published_module
-from unbraid.hub.importers.settings import Rules, Settings, read_settings
+from unbraid.hub.importers.settings import Rules, Settings, read_yaml
 from unbraid.hub.importers.torch_pickle import read_state_dict
-from unbraid.hub.spec import Mel, ModelSpec, Windows
+from unbraid.hub.spec import Mel, ModelSpec
 from unbraid.models.family import tensor_shapes
-from unbraid.models.shapes import Shapes
+from unbraid.models.shapes import COUNTER, Shapes
+from unbraid.models.speaker_config import WINDOWS
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
 from unbraid.models.tensors import compare_shapes
 
 SETTINGS, WEIGHTS = "config.yaml", "avg_model.pt"
 FILES = (SETTINGS, WEIGHTS)
 SAMPLE_RATE, FRAME_MS, HOP_MS = 16000, 25, 10  # where the settings name none
-WINDOWS = Windows(seconds=4.0, overlap_seconds=1.0)
 MODELS = ("ResNet18", "ResNet34")
-IGNORED = re.compile(r"projection\..*|.*\.num_batches_tracked")  # the classifier, and counters of batch norms
+IGNORED = re.compile(rf"projection\..*|.*\.{COUNTER}")  # the classifier, and counters of batch norms
 NETWORK_RULES: Rules = {"pooling_func": ("TSTP", "TSTP"), "two_emb_layer": (False, False)}
 SOUND_RULES: Rules = {"frontend": ("fbank", "fbank")}
 
@@ -46,9 +45,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     """
     if not (folder / SETTINGS).is_file():
         raise ModelError(f"{folder} has no {SETTINGS}; a WeSpeaker model is {SETTINGS} and {WEIGHTS}.")
-    settings = read_settings(
-        folder / SETTINGS, read_yaml, "is not YAML", "is not a YAML mapping of names to settings"
-    )  # fmt: skip
+    settings = read_yaml(folder / SETTINGS)
     if (kind := settings.get("model")) not in MODELS:
         raise settings.misfit("model", kind, " or ".join(MODELS))
     settings.within(settings.get("model_args")).require(NETWORK_RULES)

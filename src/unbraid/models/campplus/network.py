@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.models.campplus.config import CampplusConfig
-from unbraid.models.layers.residual import NORM_EPS, ConvNorm, Residual
+from unbraid.models.layers.residual import ConvNorm, Residual
+from unbraid.models.shapes import BATCH_NORM_EPS
 
 
 class Front(nn.Module):
@@ -47,7 +48,7 @@ class Inlet(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1):
         super().__init__()
         self.conv = nn.Conv1d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
-        self.norm = nn.BatchNorm1d(outputs, NORM_EPS)
+        self.norm = nn.BatchNorm1d(outputs, BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
         """X (B, C, N) -> (B, C', ⌈N / stride⌉)."""
@@ -60,7 +61,7 @@ class Layer(nn.Module):
     def __init__(self, g: CampplusConfig, channels: int, dilation: int):
         super().__init__()
         self.segment = g.segment
-        self.norm = nn.BatchNorm1d(channels, NORM_EPS)
+        self.norm = nn.BatchNorm1d(channels, BATCH_NORM_EPS)
         self.inlet = Inlet(channels, g.bottleneck, 1)
         margin = dilation * (g.block_kernel // 2)
         self.local = nn.Conv1d(
@@ -85,7 +86,7 @@ class Stage(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(Layer(g, channels + j * g.growth, dilation) for j in range(layers))
         grown = channels + layers * g.growth
-        self.norm = nn.BatchNorm1d(grown, NORM_EPS)
+        self.norm = nn.BatchNorm1d(grown, BATCH_NORM_EPS)
         self.halve = nn.Conv1d(grown, grown // 2, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,7 +107,7 @@ class Campplus(nn.Module):
         channels = (g.width, *(grown // 2 for grown in g.grown))
         sizes = zip(channels[:-1], g.layers, g.dilations, strict=True)
         self.stages = nn.ModuleList(Stage(g, *size) for size in sizes)
-        self.norm = nn.BatchNorm1d(channels[-1], NORM_EPS)
+        self.norm = nn.BatchNorm1d(channels[-1], BATCH_NORM_EPS)
         self.embedding = nn.Linear(2 * channels[-1], g.features)
 
     def forward(self, levels: Tensor) -> Tensor:

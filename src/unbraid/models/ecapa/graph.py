@@ -5,9 +5,10 @@ are the same for all frames, so they are computed once and added.
 """
 
 from unbraid.models.ecapa.config import EcapaConfig
-from unbraid.models.ecapa.layout import NORM_EPS, VARIANCE_EPS, signature
+from unbraid.models.ecapa.layout import VARIANCE_EPS, signature
 from unbraid.models.onnx.builder import Graph, Tensors
 from unbraid.models.onnx.layers import linear
+from unbraid.models.onnx.residual import batch_norm
 
 
 def build(geometry: EcapaConfig, tensors: Tensors, location: str, part: str = "model") -> bytes:
@@ -19,7 +20,7 @@ def build(geometry: EcapaConfig, tensors: Tensors, location: str, part: str = "m
         h = _block(graph, g, f"blocks.{i}", h, dilation)
         found.append(h)
     merged = _layer(graph, "merge", graph.op("Concat", *found, axis=1))  # (B, M, N)
-    pooled = _norm(graph, "pooled_norm", _pooled(graph, g, merged))  # (B, 2 M)
+    pooled = batch_norm(graph, "pooled_norm", _pooled(graph, g, merged))  # (B, 2 M)
     return graph.model(signature(g), {"embedding": linear(graph, "embedding", pooled)})
 
 
@@ -45,7 +46,7 @@ def _pooled(graph: Graph, g: EcapaConfig, x: str) -> str:
     weight = graph.weight("attention.inlet.conv.weight")
     each = graph.op("Conv", x, graph.slice(weight, 0, g.merged, axis=1), graph.weight("attention.inlet.conv.bias"))
     once = graph.op("Conv", around, graph.slice(weight, g.merged, 3 * g.merged, axis=1))
-    h = _norm(graph, "attention.inlet.norm", graph.op("Relu", graph.op("Add", each, once)))
+    h = batch_norm(graph, "attention.inlet.norm", graph.op("Relu", graph.op("Add", each, once)))
     weights = graph.op("Softmax", _conv(graph, "attention.outlet", graph.op("Tanh", h)), axis=2)  # (B, M, N)
     mean = graph.op("ReduceSum", graph.op("Mul", weights, x), graph.constant([2]), keepdims=1)
     return graph.squeeze(graph.op("Concat", mean, _deviation(graph, x, mean, weights), axis=1), 2)
@@ -65,7 +66,7 @@ def _deviation(graph: Graph, x: str, mean: str, weights: str | None = None) -> s
 def _layer(graph: Graph, name: str, x: str, margin: int = 0, dilation: int = 1) -> str:
     """A convolution that reflects its input at both ends, ReLU, batch norm: (B, D, N) -> (B, D', N)."""
     x = _reflected(graph, x, margin) if margin else x
-    return _norm(graph, f"{name}.norm", graph.op("Relu", _conv(graph, f"{name}.conv", x, dilation)))
+    return batch_norm(graph, f"{name}.norm", graph.op("Relu", _conv(graph, f"{name}.conv", x, dilation)))
 
 
 def _reflected(graph: Graph, x: str, margin: int) -> str:
@@ -79,8 +80,3 @@ def _reflected(graph: Graph, x: str, margin: int) -> str:
 def _conv(graph: Graph, name: str, x: str, dilation: int = 1) -> str:
     weights = graph.weight(f"{name}.weight"), graph.weight(f"{name}.bias")
     return graph.op("Conv", x, *weights, dilations=[dilation])
-
-
-def _norm(graph: Graph, name: str, x: str) -> str:
-    statistics = (graph.weight(f"{name}.{part}") for part in ("weight", "bias", "running_mean", "running_var"))
-    return graph.op("BatchNormalization", x, *statistics, epsilon=NORM_EPS)

@@ -5,7 +5,6 @@ from unbraid.models.operators import COMMON
 from unbraid.models.shapes import Shapes, batch_norm, conv, linear
 from unbraid.models.signatures import Signature
 
-NORM_EPS = 1e-5
 VARIANCE_EPS = 1e-12  # the least variance over time
 OPERATORS = COMMON | {
     "BatchNormalization", "Gemm", "Max", "ReduceMean", "ReduceSum", "Relu", "Sigmoid", "Softmax", "Sqrt", "Squeeze",

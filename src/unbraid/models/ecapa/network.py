@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.models.ecapa.config import EcapaConfig
-from unbraid.models.ecapa.layout import NORM_EPS, VARIANCE_EPS
+from unbraid.models.ecapa.layout import VARIANCE_EPS
+from unbraid.models.shapes import BATCH_NORM_EPS
 
 
 class Layer(nn.Module):
@@ -31,7 +32,7 @@ class Layer(nn.Module):
         super().__init__()
         self.margin = dilation * (kernel // 2)
         self.conv = nn.Conv1d(inputs, outputs, kernel, dilation=dilation)
-        self.norm = nn.BatchNorm1d(outputs, NORM_EPS)
+        self.norm = nn.BatchNorm1d(outputs, BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
         """X (B, D, N) -> (B, D', N)."""
@@ -88,7 +89,7 @@ class Ecapa(nn.Module):
         self.blocks = nn.ModuleList(Block(g, dilation) for dilation in g.dilations)
         self.merge = Layer(g.width * len(g.dilations), g.merged)
         self.attention = Attention(g)
-        self.pooled_norm = nn.BatchNorm1d(2 * g.merged, NORM_EPS)
+        self.pooled_norm = nn.BatchNorm1d(2 * g.merged, BATCH_NORM_EPS)
         self.embedding = nn.Linear(2 * g.merged, g.features)
 
     def forward(self, levels: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ The first convolution and the shortcut have the stride; where there is none and 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-NORM_EPS = 1e-5
+from unbraid.models.shapes import BATCH_NORM_EPS
 
 
 class ConvNorm(nn.Module):
@@ -17,7 +17,7 @@ class ConvNorm(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: tuple[int, int] = (1, 1)):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
-        self.norm = nn.BatchNorm2d(outputs, NORM_EPS)
+        self.norm = nn.BatchNorm2d(outputs, BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
         """X (B, C, F, N) -> (B, C', F', N')."""

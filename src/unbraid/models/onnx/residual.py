@@ -1,8 +1,7 @@
 """Residual blocks of convolutions, and batch norm, as ONNX nodes; they equal `models.layers.residual`."""
 
 from unbraid.models.onnx.builder import Graph
-
-NORM_EPS = 1e-5
+from unbraid.models.shapes import BATCH_NORM_EPS
 
 
 def residual(graph: Graph, name: str, x: str, strides: tuple[int, int]) -> str:
@@ -25,4 +24,4 @@ def conv_norm(graph: Graph, name: str, x: str, strides: tuple[int, ...] = (1, 1)
 def batch_norm(graph: Graph, name: str, x: str) -> str:
     """Batch norm by its running mean and variance."""
     statistics = (graph.weight(f"{name}.{part}") for part in ("weight", "bias", "running_mean", "running_var"))
-    return graph.op("BatchNormalization", x, *statistics, epsilon=NORM_EPS)
+    return graph.op("BatchNormalization", x, *statistics, epsilon=BATCH_NORM_EPS)

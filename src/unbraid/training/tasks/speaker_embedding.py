@@ -23,11 +23,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.corpora import Clip, Wanted, find_noises, find_speakers
-from unbraid.dsp.framing import Windows
 from unbraid.errors import UsageError
 from unbraid.evaluation.speakers.scoring import verification
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.ecapa.network import Ecapa
+from unbraid.models.speaker_config import WINDOWS
 from unbraid.training.data.disturbing import Disturbing
 from unbraid.training.data.voices import Cropping, Labelled, Levels, SpeakerCrops, SpeakerPieces
 from unbraid.training.tables import Above, NonNegative, Positive, Table, Whole
@@ -35,7 +35,6 @@ from unbraid.training.tasks.audio_to_audio import MelFrames
 from unbraid.training.tasks.task import Score, Task
 
 HEAD = "classes"  # the name of the weights that only training needs
-WINDOWS = Windows(seconds=4.0, overlap_seconds=1.0)
 DEV_BATCH = 32  # pieces that the network sees at once
 
 
