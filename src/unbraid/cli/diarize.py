@@ -8,32 +8,20 @@ from unbraid.cli import options as opt
 from unbraid.cli.console import notice
 from unbraid.cli.report import Report, TurnsResult, reported
 
-_Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output", "-o", metavar="FILE|DIR|-", help="Where texts go; of several inputs, a folder. (default: shown)"
-    ),
-]
 _Format = Annotated[
     str | None,
     typer.Option("--format", "-f", help="rttm, json, labels or textgrid. (default: as -o FILE is called, else rttm)"),
-]
-_Template = Annotated[
-    str,
-    typer.Option(
-        help="Names below the output folder, of {track}, {ext}, {name}, {model} and {parent}.", rich_help_panel="Output"
-    ),
 ]
 
 
 def diarize(
     inputs: opt.Inputs,
     model: opt.Model = None,
-    output: _Output = None,
+    output: opt.TextOutput = None,
     format: _Format = None,
     speakers: opt.Speakers = None,
     enrol: opt.Enrol = None,
-    template: _Template = "{track}.{ext}",
+    template: opt.TextTemplate = "{track}.{ext}",
     overwrite: opt.Overwrite = False,
     recursive: opt.Recursive = False,
     start: opt.Start = 0.0,

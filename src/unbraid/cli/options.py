@@ -121,3 +121,15 @@ Precision = Annotated[
 ]
 Device = Annotated[str, _machine(help="auto, cpu, cuda, ...")]
 Threads = Annotated[int | None, _machine(metavar="N", help="CPU threads. (default: all)")]
+TextOutput = Annotated[
+    str | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE|DIR|-", help="Where texts go; of several inputs, a folder. (default: shown)"
+    ),
+]
+TextTemplate = Annotated[
+    str,
+    typer.Option(
+        help="Names below the output folder, of {track}, {ext}, {name}, {model} and {parent}.", rich_help_panel="Output"
+    ),
+]

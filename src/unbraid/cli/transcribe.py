@@ -13,21 +13,9 @@ _Model = Annotated[
     str | None,
     typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder. (default: digits)"),
 ]
-_Output = Annotated[
-    str | None,
-    typer.Option(
-        "--output", "-o", metavar="FILE|DIR|-", help="Where texts go; of several inputs, a folder. (default: shown)"
-    ),
-]
 _Format = Annotated[
     str | None,
     typer.Option("--format", "-f", help="text, srt, vtt or json. (default: as -o FILE is called, else text)"),
-]
-_Template = Annotated[
-    str,
-    typer.Option(
-        help="Names below the output folder, of {track}, {ext}, {name}, {model} and {parent}.", rich_help_panel="Output"
-    ),
 ]
 _Separate = Annotated[
     bool, typer.Option("--separate", help="First separate voices that talk at once; each line names its voice.")
@@ -79,7 +67,7 @@ _LongSeconds = Annotated[
 def transcribe(
     inputs: opt.Inputs,
     model: _Model = None,
-    output: _Output = None,
+    output: opt.TextOutput = None,
     format: _Format = None,
     separate: _Separate = False,
     speakers: _Speakers = None,
@@ -92,7 +80,7 @@ def transcribe(
     word_times: _WordTimes = False,
     prompt: _Prompt = "",
     vad: _Vad = True,
-    template: _Template = "{track}.{ext}",
+    template: opt.TextTemplate = "{track}.{ext}",
     overwrite: opt.Overwrite = False,
     recursive: opt.Recursive = False,
     start: opt.Start = 0.0,

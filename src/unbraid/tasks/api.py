@@ -11,7 +11,6 @@ from unbraid.audio import (
     ReadOptions,
     Source,
     TrackChoice,
-    as_audio,
     check_rate_given,
     is_array,
 )
@@ -53,7 +52,7 @@ def separate(
     """
     check_rate_given("separate", recording, sample_rate)
     with Separator(model, device=device, options=Options(speakers=speakers)) as separator:
-        return _stems(separator, recording, sample_rate, Excerpt(track=track, reading=reading))
+        return separator(*_audio(recording, sample_rate, Excerpt(track=track, reading=reading)))
 
 
 def separate_speakers(
@@ -85,11 +84,7 @@ def separate_speakers(
     people = tuple((name, str(file)) for name, file in (enrol or {}).items())
     with Separator(model, device=device, options=Options(speakers=speakers, enrol=people, residual=True)) as separator:
         check_follows_people(separator.spec, separator.options)
-        if is_array(recording):
-            audio, rate = as_audio(recording), sample_rate or 0
-        else:
-            with Reader(recording, Excerpt(track=track, reading=reading)) as reader:
-                audio, rate = reader.read(), reader.info.sample_rate
+        audio, rate = _audio(recording, sample_rate, Excerpt(track=track, reading=reading))
         run = separator.run_array(audio, rate)
         tracks = joined(list(run))
     conversation = run.diagnostics.conversation
@@ -120,7 +115,7 @@ def enhance(
     check_rate_given("enhance", recording, sample_rate)
     with Separator(model, device=device, options=Options(strength=strength)) as separator:
         check_stem("speech", separator.stems(), separator.spec.name)
-        return _stems(separator, recording, sample_rate, Excerpt(track=track, reading=reading))["speech"]
+        return separator(*_audio(recording, sample_rate, Excerpt(track=track, reading=reading)))["speech"]
 
 
 def transcribe(
@@ -185,11 +180,9 @@ def synthesize(
         return synthesizer(text), synthesizer.sample_rate
 
 
-def _stems(
-    separator: Separator, recording: Source | ArrayLike, sample_rate: int | None, excerpt: Excerpt
-) -> dict[str, FloatArray]:
-    """The stems of an array, or of a file that is read whole."""
+def _audio(recording: Source | ArrayLike, sample_rate: int | None, excerpt: Excerpt) -> tuple[ArrayLike, int]:
+    """An array and its sample rate, or those of a file that is read whole."""
     if is_array(recording):
-        return separator(recording, sample_rate or 0)
+        return recording, sample_rate or 0
     with Reader(recording, excerpt) as reader:
-        return separator(reader.read(), reader.info.sample_rate)
+        return reader.read(), reader.info.sample_rate
