@@ -15,15 +15,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unbraid.corpora import Clip, Wanted, find_noises, find_speakers
-from unbraid.errors import UsageError
+from unbraid.corpora import Clip, Wanted, find_speakers
 from unbraid.evaluation.speakers.scoring import verification
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.ecapa.network import Ecapa
@@ -32,6 +30,7 @@ from unbraid.training.data.disturbing import Disturbing
 from unbraid.training.data.voices import Cropping, Labelled, Levels, SpeakerCrops, SpeakerPieces
 from unbraid.training.tables import Above, NonNegative, Positive, Table, Whole
 from unbraid.training.tasks.audio_to_audio import MelFrames
+from unbraid.training.tasks.folders import data_folder, training_noises
 from unbraid.training.tasks.task import Score, Task
 
 HEAD = "classes"  # the name of the weights that only training needs
@@ -117,7 +116,7 @@ class SpeakerEmbedding(Task):
 
     def dev_data(self) -> SpeakerPieces:
         """Pieces of the dev speakers."""
-        speakers = find_speakers(self._folder(), self.data.dev, self._wanted)
+        speakers = find_speakers(data_folder(self.data.folder), self.data.dev, self._wanted)
         return SpeakerPieces(speakers, self._levels, self.data.dev_seconds)
 
     def losses(self, model: nn.Module, batch: Labelled) -> dict[str, Tensor]:
@@ -175,21 +174,12 @@ class SpeakerEmbedding(Task):
     @cached_property
     def _speakers(self) -> dict[str, list[Clip]]:
         """The training speakers."""
-        return find_speakers(self._folder(), self.data.train, self._wanted)
-
-    def _folder(self) -> Path:
-        folder = Path(self.data.folder)
-        if not folder.is_dir():
-            raise UsageError(f"The data folder {folder} is not there; say where it is with data.folder=PATH.")
-        return folder
+        return find_speakers(data_folder(self.data.folder), self.data.train, self._wanted)
 
     def _noises(self) -> list[Clip]:
         if self.disturbing.noise_probability == 0:
             return []
-        place = Path(self.data.noise or self.data.folder)
-        if not place.is_dir():
-            raise UsageError(f"The noise folder {place} is not there; say where it is with data.noise=PATH.")
-        return find_noises(place, "train" if self.data.noise else self.data.train, Wanted(sources=1))
+        return training_noises(self.data.noise, data_folder(self.data.folder), self.data.train, self._wanted)
 
 
 def with_margin(cosines: Tensor, labels: Tensor, margin: float) -> Tensor:

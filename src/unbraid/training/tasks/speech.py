@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from unbraid.corpora import Clip, Mixture, Wanted, find_mixtures, find_noises, find_speakers
+from unbraid.corpora import Clip, Mixture, Wanted, find_mixtures, find_speakers
 from unbraid.corpora.noise import AddedNoise
 from unbraid.errors import UsageError
 from unbraid.files.ranges import Range
@@ -27,6 +27,7 @@ from unbraid.models.sepformer.network import chunk
 from unbraid.training import losses
 from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing
 from unbraid.training.tables import Positive, Table, Whole
+from unbraid.training.tasks.folders import data_folder, training_noises
 from unbraid.training.tasks.task import Score, Task
 
 SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
@@ -108,7 +109,7 @@ class Speech(Task):
 
     def training_data(self, seed: int, together: int) -> Dataset[Any]:
         """Mixtures drawn anew at every position, or crops of those in the folder."""
-        data, folder = self.data, self._folder()
+        data, folder = self.data, data_folder(self.data.folder)
         if not data.dynamic:
             mixtures = find_mixtures(folder, data.train, self.wanted)
             if not mixtures:
@@ -131,7 +132,7 @@ class Speech(Task):
 
     def dev_data(self, noise: AddedNoise | None = None) -> FixedMixtures:
         """The fixed mixtures of the dev split, whole, with noise or as they are."""
-        folder = self._folder()
+        folder = data_folder(self.data.folder)
         mixtures: list[Mixture] = []
         for voices in self.data.dev_voices or (self.model.sources,):
             found = find_mixtures(folder, self.data.dev, dataclasses.replace(self.wanted, sources=voices))
@@ -173,21 +174,10 @@ class Speech(Task):
         if not self.model.graphs:
             raise UsageError("A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.")
 
-    def _folder(self) -> Path:
-        folder = Path(self.data.folder)
-        if not folder.is_dir():
-            raise UsageError(f"The data folder {folder} is not there; say where it is with data.folder=PATH.")
-        return folder
-
     def _noises(self, folder: Path) -> Sequence[Clip]:
         if self.mixing.noise_probability == 0:
             return ()
-        place = Path(self.data.noise) if self.data.noise else folder
-        if not place.is_dir():
-            raise UsageError(f"The noise folder {place} is not there; say where it is with data.noise=PATH.")
-        layout = self.data.layout if place == folder else "auto"
-        split = self.data.train if place == folder else "train"
-        return find_noises(place, split, dataclasses.replace(self.wanted, layout=layout))
+        return training_noises(self.data.noise, folder, self.data.train, self.wanted)
 
 
 def loss_of(values: Loss, estimates: Tensor, sources: Tensor, mixture: Tensor) -> Tensor:
