@@ -117,7 +117,7 @@ class SpeakerEmbedder(LoadedModel):
         blocks = resampled(clean, track.sample_rate, self.spec.sample_rate)
         total, samples = np.zeros(self.features, np.float32), 0
         cut = windows((block for block in blocks if block.shape[-1]), self._window, self._overlap)
-        for batch in _batches(cut):
+        for batch in batches(cut):
             samples += sum(new for _, new in batch)
             for alike in _of_equal_length((0, window[0]) for window, _ in batch if self._is_enough(window)):
                 total += self._weighted([window for _, window in alike]).sum(0)
@@ -160,13 +160,13 @@ def _of_equal_length(cut: Iterable[tuple[int, FloatArray]]) -> Iterator[list[tup
     for number, window in cut:
         lengths.setdefault(len(window), []).append((number, window))
     for alike in lengths.values():
-        yield from _batches(alike)
+        yield from batches(alike)
 
 
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
-    """Items in lists of BATCH; the last one may be shorter."""
+def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """Items in lists of that size; the last one may be shorter."""
     waiting = iter(items)
-    return iter(lambda: list(islice(waiting, BATCH)), [])
+    return iter(lambda: list(islice(waiting, size)), [])
 
 
 def _unit(vectors: FloatArray) -> FloatArray:

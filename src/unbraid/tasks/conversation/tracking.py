@@ -22,6 +22,7 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.hub.spec import ModelSpec
 from unbraid.tasks.conversation.activity import Levels, active, frame_samples
 from unbraid.tasks.conversation.conversation import Conversation
+from unbraid.tasks.conversation.embedder import batches
 from unbraid.tasks.conversation.one_window import people_of, voices_of
 from unbraid.tasks.conversation.people import MOST_PEOPLE, People, Voices, find_people
 from unbraid.tasks.conversation.pieces import Piece, Seam, cut
@@ -85,18 +86,18 @@ class Tracker:
         cell, powers = frame_samples(self._rate), self._levels.finish()
         outputs, frames = powers.shape
         speaking, bounds = active(powers), (wanted.fewest, wanted.most)
-        voices = [] if self.seams else voices_of(speaking, powers, bounds)  # of a recording of one window
-        pieces = cut(speaking, powers, self.seams, cell)
-        pieces = [piece for piece in pieces if self.seams or piece.output in voices]
-        audio = Audio(stored, self._rate, cell, self._samples)
-        embeddings, is_copy = _embedded(pieces, audio, embedder)
-        is_copy = [copy and bool(self.seams) for copy in is_copy]
-        heard = np.array([i for i in range(len(pieces)) if not is_copy[i]], np.int64)
-        kept = [pieces[i] for i in heard]
-        share = powers / np.maximum(powers.sum(0), 1e-30)  # (S, N): how far each output stands out
-        weights = np.array([share[p.output, p.start : p.end].sum() for p in kept], np.float32)
-        found = Voices(kept, embeddings[heard], weights)
-        people = _by_first_word(kept, find_people(found, bounds) if self.seams else people_of(found, voices))
+        pieces, audio = cut(speaking, powers, self.seams, cell), Audio(stored, self._rate, cell, self._samples)
+        muted = 0
+        if self.seams:
+            kept, embeddings, muted = _without_copies(pieces, *_embedded(pieces, audio, embedder))
+            found = Voices(kept, embeddings, _weights(kept, powers))
+            people, plan = find_people(found, bounds), timeline_of
+        else:  # of one window
+            voices = voices_of(speaking, powers, bounds)
+            kept = [piece for piece in pieces if piece.output in voices]
+            found = Voices(kept, _embedded(kept, audio, embedder)[0], _weights(kept, powers))
+            people, plan = people_of(found, voices), whole_outputs
+        people = _by_first_word(kept, people)
         count = max(len(people.centres), wanted.fewest)
         matches = _matches(people.centres, wanted.enrolled) if kept else {}
         names = tuple(matches.get(k, f"speaker{k + 1}") for k in range(count))
@@ -106,9 +107,8 @@ class Tracker:
             tuple(segments_of(kept, people, names, frames, seconds)),
             seconds,
             absent=tuple(name for name in wanted.enrolled if name not in names),
-            muted_seconds=round(sum(pieces[i].frames for i in np.flatnonzero(is_copy)) * cell / self._rate, 3),
+            muted_seconds=round(muted * cell / self._rate, 3),
         )
-        plan = timeline_of if self.seams else whole_outputs
         return plan(kept, people.persons.tolist(), outputs, frames, count), conversation
 
 
@@ -141,7 +141,7 @@ def _embedded(pieces: Sequence[Piece], audio: Audio, embedder: Embedder) -> tupl
             if not is_copy[i] and outputs.shape[-1] >= least:
                 yield i, at_rate(outputs[piece.output], audio.sample_rate, embedder.spec.sample_rate)
 
-    for batch in _batches(voices()):
+    for batch in batches(voices(), AT_ONCE):
         found = embedder.embed([voice for _, voice in batch])
         rows.update({i: row for (i, _), row in zip(batch, found, strict=True)})
     features = next(iter(rows.values())).size if rows else 1
@@ -150,15 +150,19 @@ def _embedded(pieces: Sequence[Piece], audio: Audio, embedder: Embedder) -> tupl
     return embeddings.astype(np.float32, copy=False), is_copy
 
 
-def _batches(items: Iterator[tuple[int, FloatArray]]) -> Iterator[list[tuple[int, FloatArray]]]:
-    batch: list[tuple[int, FloatArray]] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _without_copies(
+    pieces: Sequence[Piece], embeddings: FloatArray, is_copy: Sequence[bool]
+) -> tuple[list[Piece], FloatArray, int]:
+    """The pieces that are no copies, their embeddings (P, D), and the frames of the copies."""
+    heard = [i for i, copy in enumerate(is_copy) if not copy]
+    muted = sum(piece.frames for piece, copy in zip(pieces, is_copy, strict=True) if copy)
+    return [pieces[i] for i in heard], embeddings[heard], muted
+
+
+def _weights(pieces: Sequence[Piece], powers: FloatArray) -> FloatArray:
+    """The frames (P,) of pieces, each weighted by how far its output stands out of all, of powers (S, N)."""
+    share = powers / np.maximum(powers.sum(0), 1e-30)  # (S, N)
+    return np.array([share[p.output, p.start : p.end].sum() for p in pieces], np.float32)
 
 
 def _is_copy(outputs: FloatArray, output: int) -> bool:
