@@ -155,7 +155,9 @@ class SndfileEncoder:
 
     def close(self) -> None:
         """Flush the codec."""
-        self._sound.close()
+        from unbraid.audio.sndfile import close_for_good
+
+        close_for_good(self._sound)
 
     def _encode(self, frames: Audio) -> None:
         if self._bits == 16:  # (n, C)

@@ -51,6 +51,19 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
         if not self._is_closing:
             self._is_closing = True
             super().close()
+            self.__class__ = _Closed
+
+
+class _Closed(soundfile.SoundFile):  # type: ignore[misc]
+    """A file after its end. That of soundfile ends in Python code, and where a signal raises there it is lost."""
+
+    __del__ = staticmethod(int)  # anything in C
+
+
+def close_for_good(sound: soundfile.SoundFile) -> None:
+    """Close a file that nothing is done with afterwards."""
+    sound.close()
+    sound.__class__ = _Closed
 
 
 class SndfileDecoder(Decoder):

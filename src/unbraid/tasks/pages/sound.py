@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -68,7 +69,9 @@ class Sound:
 
     def _close(self) -> None:
         """Close it once: soundfile notes that it has after it has, and a signal between would have it freed twice."""
-        undisturbed(self._file.close)
+        from unbraid.audio.sndfile import close_for_good
+
+        undisturbed(partial(close_for_good, self._file))
 
     def _write(self, block: FloatArray) -> None:
         block = block[:, : self._left]
