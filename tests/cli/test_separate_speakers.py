@@ -257,3 +257,10 @@ def test_what_cannot_be_enrolled_is_refused(unbraid_command, talk, here, words: 
     assert outcome.code == 2
     assert message in " ".join(outcome.err.split())
     assert not (here / "talk").exists()
+
+
+def test_tracks_of_people_who_were_not_found_are_told(unbraid_command, talk) -> None:
+    talk("talk.wav", ONE)
+    outcome = unbraid_command("separate", "talk.wav", "--speakers", "2")
+    assert "\n  1 person found: speaker1 " in outcome.out
+    assert "\n  1 of 2 tracks are silent, as fewer people were found\n" in outcome.out

@@ -107,9 +107,13 @@ def people_of(conversation: Conversation | None) -> dict[str, Any]:
 
 def lines_about(conversation: Conversation) -> list[str]:
     """The lines about the people of a recording."""
-    count = len(conversation.speakers)
-    spoken = ", ".join(f"{name} {clock(round(seconds))}" for name, seconds in conversation.speaking_seconds.items())
+    speaking = {name: seconds for name, seconds in conversation.speaking_seconds.items() if seconds}
+    speaking = speaking or conversation.speaking_seconds
+    count, silent = len(speaking), len(conversation.speakers) - len(speaking)
+    spoken = ", ".join(f"{name} {clock(round(seconds))}" for name, seconds in speaking.items())
     lines = [f"  {'1 person' if count == 1 else f'{count} people'} found: {spoken}"]
+    if silent:
+        lines.append(f"  {silent} of {len(conversation.speakers)} tracks are silent, as fewer people were found")
     if overlap := round(conversation.overlap_seconds):
         lines.append(f"  {clock(overlap)} of it at the same time")
     if unsure := len(conversation.uncertain):
