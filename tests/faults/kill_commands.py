@@ -43,6 +43,7 @@ TRANSCRIBE = ("transcribe", "a.wav", "b.wav", "-m", "digits", "-o", "texts/", "-
 EVALUATE = command("evaluate", "model", "data", "--metrics", "si-sdr", "-o", "scores", "-q", "--overwrite")
 SAY = ("synthesize", "ab", "-o", "said.wav", "-q")
 RENDER = ("data", "render", "--midi", "songs", "--soundfont", "font.sf2", "--seconds", "2", "--songs", "2")
+CONVERSE = ("data", "converse", "talkers", "--split", "dev", "--minutes", "0.2", "-n", "2", "-o", "talks")
 SPEAK = ("data", "speak", "-n", "3", "-o", "spoken")
 MINE = "cache/models/mine"
 EXPORT = ("export", "best.pt", "-o", "exported", "--name", "exported")
@@ -71,6 +72,8 @@ COMMANDS = {
         *ONE, "--stems", "voice2", "--resume", before=(command(*ONE, "--stems", "voice1"),)
     ),
     "separate and count": _resumed(*TWO, "-m", "voices"),
+    "separate people": _resumed("separate", "talk.wav", "a.wav", "-m", "voices", "-o", "out", "-q"),
+    "diarize": _overwritten("diarize", "talk.wav", "a.wav", "-m", "voices", "-o", "who", "-f", "json", "-q"),
     "separate standard input": Command(
         command("separate", "-", "-o", "out", "-q", stdin="a.wav"),
         command("separate", "-", "-o", "out", "-q", "--overwrite", stdin="a.wav"),
@@ -100,6 +103,7 @@ COMMANDS = {
     "int8": Command(_copied_in_int8("model")),
     "export": Command(command(*EXPORT), done="exported exists; choose another place", needs=("torch",)),
     "render": Command(command(*RENDER, "--workers", "1", "-o", "rendered"), needs=("mido",)),
+    "converse": Command(command(*CONVERSE)),
     "speak": Command(command(*SPEAK), done="spoken is there already;"),
     "speak digits": Command(command(*SPEAK, "--digits"), done="spoken is there already;"),
     "doctor": Command(command("doctor")),

@@ -21,14 +21,16 @@ from engine_fakes import speech_spec, weights, write_model  # noqa: E402
 from recognizer_fakes import ears  # noqa: E402
 from side_fakes import WRITERS, side_spec  # noqa: E402
 from speaking_fakes import FakeVocoder, synthesizer  # noqa: E402
+from talkers import write_talkers  # noqa: E402
 from unbraid import audio  # noqa: E402
 from unbraid.hub import names as hub  # noqa: E402
 from unbraid.tasks.transcription.transcriber import Transcriber  # noqa: E402
-from voice_fakes import counting  # noqa: E402
+from voice_fakes import counting, voices  # noqa: E402
 
 for name in (
-    *("cli.separation", "cli.transcription", "cli.checkup", "evaluation.evaluators", "hub.publishers", "tasks.pages"),
-    *("corpora.rendering", "runtime.ort", "tasks.attention", "tasks.synthesis.synthesizer"),
+    *("cli.separation", "cli.diarization", "cli.transcription", "cli.checkup", "corpora.conversing"),
+    *("corpora.rendering", "evaluation.evaluators", "hub.publishers", "runtime.ort"),
+    *("tasks.attention", "tasks.pages", "tasks.synthesis.synthesizer"),
     *("tasks.pages.stems_page", "tasks.pages.attention_page", "tasks.pages.plots"),
 ):
     importlib.import_module(f"unbraid.{name}")  # all is there before a child is made
@@ -51,12 +53,14 @@ def make_inputs(folder: Path) -> None:
         (folder / name).mkdir()
     write_model(folder / "model", speech_spec())
     write_model(folder / "speller", side_spec(WRITERS["text to text"]))
+    audio.write(folder / "talk.wav", voices((0, 0, 1), (1, 1, 2), seconds=2).sum(0), RATE, wav)
+    write_talkers(folder / "talkers")
     _make_programs(folder)
     if importlib.util.find_spec("torch"):
         _make_training(folder)
     for number in range(2):
-        voices = random.normal(0, 0.1, (2, 1600)).astype(np.float32)
-        for place, samples in zip(("mix", "s1", "s2"), (voices.sum(0), *voices), strict=True):
+        noises = random.normal(0, 0.1, (2, 1600)).astype(np.float32)
+        for place, samples in zip(("mix", "s1", "s2"), (noises.sum(0), *noises), strict=True):
             path = folder / "data/2speakers/wav8k/min/tt" / place / f"01a_0.5_02b_-0.5-{number}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
             audio.write(path, samples[None], RATE, wav)
@@ -90,6 +94,7 @@ def fake_everything(patch: Any, cache: str) -> None:
     patch.setattr(tempfile, "tempdir", TEMPORARY)
     patch.setattr("unbraid.tasks.synthesis.synthesizer.Synthesizer", lambda model, **_: synthesizer(FakeVocoder()))
     patch.setattr(sys.modules["unbraid.cli.separation"], "Separator", separator)
+    patch.setattr(sys.modules["unbraid.cli.diarization"], "Separator", separator)
     patch.setattr(sys.modules["unbraid.cli.transcription"], "Transcriber", transcriber)
     patch.setattr(hub, "_read_checkpoint", read_checkpoint)
     patch.setattr("unbraid.hub.publishers.fetch_published", fetch)
