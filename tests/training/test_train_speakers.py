@@ -150,13 +150,13 @@ def test_a_network_learns_to_tell_tones_apart(file: Path) -> None:
     assert isinstance(network, Classifier)
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     losses = []
-    for step in range(25):
+    for step in range(40):
         loss = task.losses(network, task.collate([data[16 * step + k] for k in range(16)]))["speakers"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
-    assert losses[-1] < 0.5 * losses[0]
+    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:5])
 
 
 def test_the_score_is_of_all_pairs(file: Path) -> None:
