@@ -34,7 +34,10 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/live.py: live",
     ),
     "as above",
-) | {"tasks/attention.py: attention_maps": "the excerpt of a file is start, duration and track, as everywhere"}
+) | {
+    "tasks/attention.py: attention_maps": "the excerpt of a file is start, duration and track, as everywhere",
+    "tasks/api.py: separate_speakers": "the recording, how it is read, and what is known of the people",
+}
 EVERY = [pytest.param(path, id=name_of(path)) for path in FILES]
 
 

@@ -264,3 +264,18 @@ def test_tracks_of_people_who_were_not_found_are_told(unbraid_command, talk) -> 
     outcome = unbraid_command("separate", "talk.wav", "--speakers", "2")
     assert "\n  1 person found: speaker1 " in outcome.out
     assert "\n  1 of 2 tracks are silent, as fewer people were found\n" in outcome.out
+
+
+def test_the_model_of_speaker_embeddings_is_an_option(unbraid_command, talk, monkeypatch) -> None:
+    talk("talk.wav", TWO)
+    seen: list[str | None] = []
+
+    def opened(model: str, *, options: Options, **_: object) -> Separator:
+        seen.append(options.embedder)
+        return counting(options)
+
+    monkeypatch.setattr(sys.modules["unbraid.cli.separation"], "Separator", opened)
+    assert unbraid_command("separate", "talk.wav", "--embedder", "campplus").code == 0
+    redone = unbraid_command("separate", "talk.wav", "--resume", "--json")  # another model: not the same result
+    assert json.loads(redone.out)["files"][0]["status"] == "done"
+    assert seen == ["campplus", None]

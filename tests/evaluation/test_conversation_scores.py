@@ -228,3 +228,7 @@ def test_options_of_mixtures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"^Conversations are scored as they are; leave --mode, --voices out"):
         EvaluationRequest(tmp_path, conversations=True, voices=2, mode="max").check(speech_spec())
     assert request.title(speech_spec()).endswith("-test-conversations")
+    by_another = EvaluationRequest(tmp_path, conversations=True, embedder="funasr/campplus")
+    assert by_another.title(speech_spec()).endswith("-test-conversations-campplus")
+    with pytest.raises(UsageError, match=r"^--embedder is for conversations; give --conversations too"):
+        EvaluationRequest(tmp_path, embedder="campplus")

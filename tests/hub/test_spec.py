@@ -64,7 +64,8 @@ def test_what_is_not_json_is_told(tmp_path: Path, content: bytes) -> None:
 
 REQUIRED = ["name", "family", "sample_rate", "channels", "stems", "geometry", "licence", "provenance"]
 KEYS = (
-    f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, tokens, level, silent_outputs, scores, files, format"
+    f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, tokens, level, silent_outputs, same_speaker, "
+    "scores, files, format"
 )
 FAMILIES = "sepformer, band_split, causal_lstm, unet, audio_transformer, wav2vec2, ecapa, campplus, speaker_resnet"
 CHANGES: list[tuple[dict[str, Any], str]] = [
@@ -85,6 +86,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"silent_outputs": "no"}, "spec.json: silent_outputs must be true or false, got 'no'."),
     ({"silent_outputs": True},
      "tiny-speech: silent_outputs is for networks on waveforms with several stems and a level of their own."),
+    ({"same_speaker": 0.3}, "tiny-speech: same_speaker is for speaker embeddings, a cosine between -1 and 1."),
     ({"scores": {"a": "high"}}, "spec.json: scores.a must be a finite number, got 'high'."),
     ({"files": ["model.onnx"]}, "spec.json: files must be a set of named values, got ['model.onnx']."),
     ({"windows": {"seconds": 3, "hop": 1}},

@@ -53,6 +53,10 @@ _Voices = Annotated[int | None, _data(metavar="N", help="Mixtures of so many voi
 _Conversations = Annotated[
     bool, _data("--conversations", help="Conversations, as of `unbraid data converse`: a track for each person.")
 ]
+_Embedder = Annotated[
+    str | None,
+    _data(metavar="NAME", help="For conversations: the model of speaker embeddings. (default: voice)"),
+]
 _Limit = Annotated[int | None, _data(metavar="N", help="Only the first N mixtures, songs or conversations.")]
 _Speakers = Annotated[
     str | None, _data(metavar="A,B", help="For recordings with texts: only these speakers, or folders of them.")
@@ -94,6 +98,7 @@ def evaluate(
     mode: _Mode = None,
     voices: _Voices = None,
     conversations: _Conversations = False,
+    embedder: _Embedder = None,
     limit: _Limit = None,
     speakers: _Speakers = None,
     recogniser: _Recogniser = None,
@@ -128,7 +133,7 @@ def evaluate(
         iterations = int(wiener) if wiener_iterations is None else wiener_iterations
         request = EvaluationRequest(
             dataset, split, layout, condition, mode, limit, noise, snr, noise_split, threads, iterations,
-            tuple(_names(speakers) or ()), snr_to, recogniser, vocoder, voices, conversations,
+            tuple(_names(speakers) or ()), snr_to, recogniser, vocoder, voices, conversations, embedder,
         )  # fmt: skip
         spec = read_spec(hub.resolve(model))
         evaluator = evaluator_of(spec, request, _names(metrics and metrics.lower()))

@@ -97,6 +97,10 @@ Enrol = Annotated[
 Only = Annotated[
     str | None, _separation(metavar="FILE", help="Only the person whose voice is in FILE, named after it.")
 ]
+Embedder = Annotated[
+    str | None,
+    _separation(metavar="NAME", help="The model of speaker embeddings that people are followed by. (default: voice)"),
+]
 Wiener = Annotated[bool, _separation("--wiener", help="Refine music stems by a multichannel Wiener filter.")]
 WienerIterations = Annotated[
     int | None, _separation(metavar="N", min=0, help="Iterations of the Wiener filter. (default: 1 with --wiener)")

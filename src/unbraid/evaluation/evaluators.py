@@ -99,7 +99,8 @@ def _conversations(spec: ModelSpec, request: EvaluationRequest, metrics: Sequenc
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
-        with Separator(model, device=device, precision=precision, threads=request.threads) as separator:
+        options, threads = Options(embedder=request.embedder), request.threads
+        with Separator(model, device=device, precision=precision, threads=threads, options=options) as separator:
             outcomes = evaluation.run(found, partial(separate_and_score_conversation, separator))
             yield Running(separator.device, len(found), outcomes)
 

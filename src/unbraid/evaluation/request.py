@@ -34,6 +34,7 @@ class EvaluationRequest:
     vocoder: str | None = None  # for speech synthesis; None: Griffin-Lim
     voices: int | None = None  # of the mixtures; None: as many as the model has outputs
     conversations: bool = False  # recordings of minutes, with who speaks when (`corpora/conversations.py`)
+    embedder: str | None = None  # that people are followed by in conversations; None: the default
 
     def __post_init__(self) -> None:
         if (self.noise is None) != (self.snr_db is None):
@@ -46,6 +47,8 @@ class EvaluationRequest:
             raise UsageError("--noise-split says which clips of --noise are used; give a folder of noises too.")
         if self.voices is not None and self.voices < 1:
             raise UsageError(f"Mixtures of {self.voices} voices are not possible; give 1 or more, or leave it out.")
+        if self.embedder is not None and not self.conversations:
+            raise UsageError("--embedder is for conversations; give --conversations too, or leave it out.")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"A limit of {self.limit} mixtures is not possible; give 1 or more.")
         if self.snr_db is not None and not math.isfinite(self.snr_db):
@@ -175,6 +178,7 @@ class EvaluationRequest:
         """A name for the folder of an evaluation: model, dataset, split, and options other than the defaults."""
         parts = [spec.name.replace("/", "-"), name_of(self.dataset), self.split]
         parts += ["conversations"] if self.conversations else []
+        parts += [Path(self.embedder).name] if self.embedder else []
         parts += [f"voices-{self.voices}"] if self.voices else []
         parts += [self.condition] if self.condition else []
         parts += [self.mode] if self.mode not in (None, "min") else []

@@ -68,6 +68,7 @@ class ModelSpec:
     tokens: Tokens | None = None  # Transformers that write text after prompts
     level: Level = "fitted"  # of the outputs of a network of voices: to the mixture; or their own, learnt in training
     silent_outputs: bool = False  # where fewer voices speak than there are stems, so that they can be counted
+    same_speaker: float | None = None  # speaker embeddings: the cosine from which on two are of one speaker
     scores: dict[str, float] = field(default_factory=dict)  # "SI-SDRi dB, test_mix2": 5.1
     files: dict[str, str] = field(default_factory=dict)  # name: sha256
     format: int = FORMAT
@@ -93,6 +94,8 @@ class ModelSpec:
             raise SpecError(
                 f"{self.name}: silent_outputs is for networks on waveforms with several stems and a level of their own."
             )
+        if self.same_speaker is not None and not (self.task == "speaker embedding" and -1 < self.same_speaker < 1):
+            raise SpecError(f"{self.name}: same_speaker is for speaker embeddings, a cosine between -1 and 1.")
         if len({*self.stems, "residual"}) <= len(self.stems):
             raise SpecError(f"{self.name}: stems must differ, and none is called 'residual'; got {quoted(self.stems)}.")
         if self.sample_rate:

@@ -64,13 +64,15 @@ def separate_speakers(
     reading: ReadOptions = ReadOptions(),
     speakers: int | tuple[int, int] | None = None,
     enrol: Mapping[str, str | Path] | None = None,
+    embedder: str | Path | None = None,
     device: str = "auto",
 ) -> Conversation:
     """Separate a conversation into a track for each person, and tell who speaks when.
 
     Where somebody is active, the tracks add up to the recording; the rest, such as music between turns, is `residual`.
     `speakers` is the number of people, or the fewest and most. `enrol` gives people whose voices are in files their
-    names; others are speaker1, speaker2, … in the order in which they begin to speak. For `recording`, `track` and
+    names; others are speaker1, speaker2, … in the order in which they begin to speak. `embedder` is the model of
+    speaker embeddings by which they are told apart; `voice` if none is given. For `recording`, `track` and
     `reading` see `separate`. All tracks are in memory; for long recordings use `Separator.blocks`, whose run has the
     segments in `diagnostics.conversation`, or `Separator.converse` for the segments alone.
 
@@ -82,7 +84,9 @@ def separate_speakers(
     """
     check_rate_given("separate_speakers", recording, sample_rate)
     people = tuple((name, str(file)) for name, file in (enrol or {}).items())
-    with Separator(model, device=device, options=Options(speakers=speakers, enrol=people, residual=True)) as separator:
+    by = None if embedder is None else str(embedder)
+    options = Options(speakers=speakers, enrol=people, embedder=by, residual=True)
+    with Separator(model, device=device, options=options) as separator:
         check_follows_people(separator.spec, separator.options)
         audio, rate = _audio(recording, sample_rate, Excerpt(track=track, reading=reading))
         run = separator.run_array(audio, rate)

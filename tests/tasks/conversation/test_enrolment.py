@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from engine_fakes import speech_fake
 from unbraid.errors import UsageError
 from unbraid.tasks.conversation.enrolment import voice_in
 from unbraid.tasks.separation.options import Options
-from voice_fakes import RATE, ByBand, counting, voices
+from unbraid.tasks.separation.separator import Separator
+from voice_fakes import RATE, ByBand, Closer, by_band, counting, counting_spec, voices
 
 
 @pytest.fixture
@@ -32,6 +34,14 @@ def test_a_person_who_is_there_has_their_name(file) -> None:
     told = run.diagnostics.conversation
     assert told is not None and told.absent == ("bob",)
     assert {segment.speaker for segment in told.segments} == {"speaker1", "anna"}
+
+
+def test_how_alike_a_person_must_be_depends_on_the_model(file) -> None:
+    people = voices((0, 0, 3), (2, 2, 5), seconds=6).sum(0)
+    options = Options(enrol=(("anna", file("anna.wav", voices((2, 0, 2), seconds=2))),
+                             ("bob", file("bob.wav", voices((1, 0, 2), seconds=2)))))  # fmt: skip
+    separator = Separator.over(speech_fake(by_band), counting_spec(), options, Closer())
+    assert list(separator(people, RATE)) == ["speaker1", "anna"]
 
 
 @pytest.mark.parametrize(

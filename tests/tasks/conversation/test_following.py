@@ -13,7 +13,7 @@ from unbraid.hub.spec import Windows
 from unbraid.tasks.api import separate_speakers
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator, joined
-from voice_fakes import RATE, ByBand, by_band, counting, counting_spec, voices
+from voice_fakes import RATE, ByBand, Closer, by_band, counting, counting_spec, voices
 
 
 def spoken(*turns: tuple[int, float, float], seconds: float) -> np.ndarray:
@@ -64,6 +64,26 @@ def test_more_people_than_outputs() -> None:
     for segment, start in zip(told.segments, (0, 2.5, 5.4, 8.3, 11.5, 14.3), strict=True):
         assert segment.start == pytest.approx(start, abs=0.21)
         assert segment.confidence is not None and segment.confidence > 0.9
+
+
+def test_another_models_cosines_may_lie_closer_together() -> None:
+    """Its spec says from which one on two pieces are of one speaker, and everything else follows."""
+    turns = ((0, 0, 2.8), (2, 0.5, 2), (2, 4.2, 5.8), (1, 5.5, 7.5), (0, 7.2, 8.8), (2, 7.9, 8.5), (0, 10.5, 12))
+    mixture = voices(*turns, seconds=12).sum(0)
+    found = []
+    for embedder in (ByBand(), Closer()):
+        separator = Separator.over(speech_fake(by_band), counting_spec(Windows(4.0, 1.0)), embedder=embedder)
+        run = separator.run_array(mixture, RATE)
+        blocks = list(run)
+        assert run.diagnostics.conversation is not None
+        told = run.diagnostics.conversation.segments
+        found.append((joined(blocks), [(each.start, each.speaker, each.confidence) for each in told]))
+    (tracks, segments), (others, same) = found
+    assert len(tracks) == 3
+    for name in tracks:
+        np.testing.assert_array_equal(tracks[name], others[name])
+    assert [segment[:2] for segment in segments] == [segment[:2] for segment in same]
+    np.testing.assert_allclose([s[2] for s in segments], [s[2] for s in same], atol=2e-3)
 
 
 def test_what_nobody_claims_is_the_residual() -> None:
@@ -122,5 +142,9 @@ def test_other_models_follow_nobody() -> None:
         fixed.converse("talk.wav")
     with pytest.raises(UsageError, match=r"^music-2 does not tell people apart"):
         separate_speakers(np.zeros((1, 8000), np.float32), "music-2", sample_rate=RATE)
+    with pytest.raises(UsageError, match=r"^tiny-speech does not follow people, so it takes no speaker embeddings"):
+        Separator.over(speech_fake(by_band), speech_spec(3, RATE), Options(embedder="campplus"))
+    with pytest.raises(UsageError, match=r"^The task of music-2 is separation, not speaker embedding"):
+        Separator.over(speech_fake(by_band), counting_spec(), Options(embedder="music-2"))
     with pytest.raises(UsageError, match=r"nobody can be enrolled"):
         Separator.over(speech_fake(by_band), speech_spec(3, RATE), Options(enrol=(("anna", "anna.wav"),)))

@@ -30,6 +30,7 @@ FILES = "campplus_….bin or campplus_….pt"
 WEIGHTS = re.compile(r"campplus_\w+\.(bin|pt)")
 SAMPLE_RATE = 16000
 FRAME_SAMPLES, HOP_SAMPLES = 400, 160
+SAME_SPEAKER = 0.46  # cosine; chosen on dev conversations (docs/conversations.md)
 LAST_NORM = "xvector.dense.nonlinear.batchnorm"
 
 MODULES = {  # ours, as a pattern: published; {stage} and {layer} are counted from 1
@@ -80,6 +81,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         licence="Apache-2.0" if official else "as stated by its publisher",
         provenance=f"A CAM++ trained with 3D-Speaker, imported from {name if official else folder.name}.",
         windows=WINDOWS,
+        same_speaker=SAME_SPEAKER,
         mel=Mel(FRAME_SAMPLES, HOP_SAMPLES, config.bins),
     )
     return Checkpoint(dict(sorted(_renamed(weights, config).items())), spec)

@@ -28,6 +28,7 @@ SETTINGS, WEIGHTS = "hyperparams.yaml", "embedding_model.ckpt"
 FILES = (SETTINGS, WEIGHTS)
 SAMPLE_RATE = 16000  # Hz; of Fbank, where the settings name none
 FRAME_SECONDS, HOP_SECONDS = 0.025, 0.01
+SAME_SPEAKER = 0.25  # cosine; the threshold of SpeechBrain's SpeakerRecognition.verify_batch
 
 MODULES = {  # ours, as a pattern: published
     r"inlet\.(conv|norm)": r"blocks.0.\1.\1",
@@ -95,6 +96,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         licence="Apache-2.0" if official else "as stated by its publisher",
         provenance=f"An ECAPA-TDNN trained with SpeechBrain, imported from {name if official else folder.name}.",
         windows=WINDOWS,
+        same_speaker=SAME_SPEAKER,
         mel=mel,
     )
     return Checkpoint(dict(sorted(tensors.items())), spec)

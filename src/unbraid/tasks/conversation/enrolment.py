@@ -10,7 +10,7 @@ from unbraid.dsp.downmix import Downmix
 from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import UsageError
 from unbraid.tasks.conversation.activity import FRAME_SECONDS, Levels, active, frame_samples
-from unbraid.tasks.conversation.people import Voices, find_people
+from unbraid.tasks.conversation.people import Voices, find_people, scale_of
 from unbraid.tasks.conversation.pieces import cut
 from unbraid.tasks.conversation.tracking import Embedder, at_rate
 from unbraid.tasks.separation.stream import Track, resampled
@@ -44,7 +44,7 @@ def voice_in(path: str | Path, embedder: Embedder) -> FloatArray:
         )
     voices = [at_rate(audio[0, p.start * cell : p.end * cell], rate, rate) for p in pieces]
     weights = np.array([piece.frames for piece in pieces], np.float32)
-    people = find_people(Voices(pieces, embedder.embed(voices), weights), (1, 2))
+    people = find_people(Voices(pieces, embedder.embed(voices), weights, scale_of(embedder.spec)), (1, 2))
     shares = np.bincount(people.persons, weights) / weights.sum()
     if len(shares) > 1 and shares.min() >= SECOND_SHARE:
         raise UsageError(f"{path} holds the voices of several people; give a recording of one person alone.")

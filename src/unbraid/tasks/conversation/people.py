@@ -7,7 +7,9 @@
    on another output at that time costs extra.
 4. Pieces without an embedding go to the person of the nearest piece: on their own output, or else on any.
 
-The thresholds were chosen on dev conversations with the model `voice` (docs/conversations.md).
+The thresholds were chosen on dev conversations with the model `voice` (docs/conversations.md). Another model's cosines
+lie closer together or further apart. From its spec we know from which one on two pieces are of one speaker, and what
+differences of cosines mean follows: those of `voice` times `scale`.
 """
 
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.dsp.arrays import FloatArray
+from unbraid.hub.spec import ModelSpec
 from unbraid.tasks.conversation.clustering import Labels, Limits, cluster
 from unbraid.tasks.conversation.pieces import Piece
 
@@ -41,6 +44,7 @@ class Voices:
     pieces: Sequence[Piece]
     embeddings: FloatArray  # (P, D), of length 1; zeros where a piece is too short
     weights: FloatArray  # (P,): frames, the fewer the more other outputs sound at the same time
+    scale: float = 1.0  # of differences of cosines, see `scale_of`
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -55,6 +59,17 @@ class People:
     persons: Labels  # (P,), from 0
     likeness: FloatArray  # (P, K): of each piece to each person; zeros where a piece is too short
     centres: FloatArray  # (K, D): the embedding of each person, of length 1
+    scale: float = 1.0  # of differences of likeness
+
+
+def scale_of(spec: ModelSpec) -> float:
+    """How much a difference of cosines of a model of speaker embeddings is, compared with one of `voice`."""
+    return 1.0 if spec.same_speaker is None else (1 - spec.same_speaker) / (1 - ALIKE)
+
+
+def as_alike(cosine: float, scale: float) -> float:
+    """The cosine that means what this one means with `voice`."""
+    return 1 - scale * (1 - cosine)
 
 
 def find_people(voices: Voices, bounds: tuple[int, int]) -> People:
@@ -67,21 +82,22 @@ def find_people(voices: Voices, bounds: tuple[int, int]) -> People:
         return People(
             np.zeros(len(frames), np.int64), np.zeros((len(frames), 1), np.float32), np.zeros((1, 1), np.float32)
         )
+    scale = voices.scale
     anchors = anchors[np.argsort([voices.pieces[i].start for i in anchors.tolist()], kind="stable")]
     chosen, weights = voices.embeddings[anchors], voices.weights[anchors]
-    penalties = _penalties([voices.pieces[i] for i in anchors.tolist()])
+    penalties = _penalties([voices.pieces[i] for i in anchors.tolist()], AT_ONCE * scale)
     least = min(LEAST_FRAMES, LEAST_SHARE * float(weights.sum()))
-    labels = cluster(chosen, weights, penalties, Limits(ALIKE, *bounds, least))
+    labels = cluster(chosen, weights, penalties, Limits(as_alike(ALIKE, scale), *bounds, least))
     centres = _centres(chosen, weights, labels, _kept(labels, weights, bounds, least))
     nearest = (chosen @ centres.T).argmax(1)
     if len(set(nearest)) == len(centres):
         centres = _centres(chosen, weights, nearest, list(range(len(centres))))
     likeness = voices.embeddings @ centres.T
     persons = _paths(voices, likeness)
-    return People(_with_short_ones(voices.pieces, persons, known), likeness, centres)
+    return People(_with_short_ones(voices.pieces, persons, known), likeness, centres, scale)
 
 
-def _penalties(pieces: Sequence[Piece]) -> dict[tuple[int, int], float]:
+def _penalties(pieces: Sequence[Piece], penalty: float) -> dict[tuple[int, int], float]:
     """Pairs of pieces in order of time that are active at the same time on two outputs."""
     found: dict[tuple[int, int], float] = {}
     running: list[int] = []
@@ -89,7 +105,7 @@ def _penalties(pieces: Sequence[Piece]) -> dict[tuple[int, int], float]:
         running = [i for i in running if pieces[i].end > piece.start]
         for i in running:
             if pieces[i].output != piece.output and pieces[i].overlap(piece) >= AT_ONCE_FRAMES:
-                found[i, j] = AT_ONCE
+                found[i, j] = penalty
         running.append(j)
     return found
 
@@ -116,10 +132,10 @@ def _paths(voices: Voices, likeness: FloatArray) -> Labels:
         items = by_output[output]
         if not items:
             continue
-        gains = likeness[items] - SPREAD * _taken(pieces, items, persons, likeness.shape[1])  # (Q, K)
+        gains = likeness[items] - SPREAD * voices.scale * _taken(pieces, items, persons, likeness.shape[1])  # (Q, K)
         frames = np.array([pieces[i].frames for i in items], np.float32)
         pauses = np.array([pieces[b].start - pieces[a].end for a, b in pairwise(items)])
-        changes = (CHANGE * np.clip(1 - pauses / PAUSE_FRAMES, 0, 1)).astype(np.float32)
+        changes = (CHANGE * voices.scale * np.clip(1 - pauses / PAUSE_FRAMES, 0, 1)).astype(np.float32)
         persons[items] = _viterbi(gains * frames[:, None], changes)
     return persons
 

@@ -45,6 +45,6 @@ def confidences(people: People) -> FloatArray:
     own = np.take_along_axis(people.likeness, persons[:, None], 1)[:, 0]
     others = people.likeness.copy()
     np.put_along_axis(others, persons[:, None], -np.inf, 1)
-    margin = own - others.max(1)
+    margin = (own - others.max(1)) / people.scale
     sure = 1 / (1 + np.exp(-STEEPNESS * (margin - EVEN_MARGIN)))
     return np.where(people.likeness.any(1), sure, UNKNOWN).astype(np.float32)

@@ -12,7 +12,7 @@ and an embedding for each piece: 3 MB for an hour.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -24,14 +24,14 @@ from unbraid.tasks.conversation.activity import Levels, active, frame_samples
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.embedder import batches
 from unbraid.tasks.conversation.one_window import people_of, voices_of
-from unbraid.tasks.conversation.people import MOST_PEOPLE, People, Voices, find_people
+from unbraid.tasks.conversation.people import MOST_PEOPLE, People, Voices, as_alike, find_people, scale_of
 from unbraid.tasks.conversation.pieces import Piece, Seam, cut
 from unbraid.tasks.conversation.segments import segments_of
 from unbraid.tasks.conversation.timeline import Timeline, timeline_of, whole_outputs
 
 COPY = 0.8  # correlation of two outputs above which the softer one is a copy
 AT_ONCE = 16  # pieces that are embedded together
-MATCH = 0.35  # likeness of an enrolled person and a person of the recording, at least
+MATCH = 0.35  # likeness of an enrolled person and a person of the recording, at least, with `voice`
 
 
 class Embedder(Protocol):
@@ -90,7 +90,7 @@ class Tracker:
         muted = 0
         if self.seams:
             kept, embeddings, muted = _without_copies(pieces, *_embedded(pieces, audio, embedder))
-            found = Voices(kept, embeddings, _weights(kept, powers))
+            found = Voices(kept, embeddings, _weights(kept, powers), scale_of(embedder.spec))
             people, plan = find_people(found, bounds), timeline_of
         else:  # of one window
             voices = voices_of(speaking, powers, bounds)
@@ -99,7 +99,7 @@ class Tracker:
             people, plan = people_of(found, voices), whole_outputs
         people = _by_first_word(kept, people)
         count = max(len(people.centres), wanted.fewest)
-        matches = _matches(people.centres, wanted.enrolled) if kept else {}
+        matches = _matches(people.centres, wanted.enrolled, as_alike(MATCH, scale_of(embedder.spec))) if kept else {}
         names = tuple(matches.get(k, f"speaker{k + 1}") for k in range(count))
         seconds = self._samples / self._rate
         conversation = Conversation(
@@ -189,10 +189,12 @@ def _by_first_word(pieces: Sequence[Piece], people: People) -> People:
         begins[person] = min(begins[person], piece.start)
     order = np.argsort(begins, kind="stable")
     place = np.argsort(order)
-    return People(place[people.persons], people.likeness[:, order], people.centres[order])
+    return replace(
+        people, persons=place[people.persons], likeness=people.likeness[:, order], centres=people.centres[order]
+    )
 
 
-def _matches(centres: FloatArray, enrolled: Mapping[str, FloatArray]) -> dict[int, str]:
+def _matches(centres: FloatArray, enrolled: Mapping[str, FloatArray], least: float) -> dict[int, str]:
     """The name of each person (by number) who is enrolled; the most alike pairs are matched first."""
     pairs = [
         (float(centre @ voice), k, name)
@@ -202,6 +204,6 @@ def _matches(centres: FloatArray, enrolled: Mapping[str, FloatArray]) -> dict[in
     ]
     found: dict[int, str] = {}
     for alike, k, name in sorted(pairs, key=lambda pair: -pair[0]):
-        if alike >= MATCH and k not in found and name not in found.values():
+        if alike >= least and k not in found and name not in found.values():
             found[k] = name
     return found

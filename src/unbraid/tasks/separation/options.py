@@ -29,6 +29,7 @@ class Options:
         None  # speech: how many people, or (fewest, most); None: as many as there are
     )
     enrol: tuple[tuple[str, str], ...] = ()  # (name, file): a person whose voice is in the file has this name
+    embedder: str | None = None  # the model of speaker embeddings that people are followed by; None: the default
     tracks: bool = True  # of models that follow people: a track for each; False: the network's outputs
     strength: float = 1.0  # models of one voice: the share of the noise that is removed, 0 to 1
     force: bool = False  # run a raw SepFormer however long the file is
@@ -142,6 +143,8 @@ def check_speakers(spec: ModelSpec, options: Options) -> None:
     speakers, outputs = options.speakers, len(spec.stems)
     if options.enrol and not follows_people(spec, options):
         raise UsageError(f"{spec.name} does not tell people apart, so nobody can be enrolled; leave that out.")
+    if options.embedder and not follows_people(spec, options):
+        raise UsageError(f"{spec.name} does not follow people, so it takes no speaker embeddings; leave that out.")
     _check_names(options)
     if speakers is None:
         return

@@ -90,7 +90,9 @@ class Separator(LoadedModel):
         super().__init__(spec, executor)
         self.options, self._embedder, self._enrolled = options, embedder, dict[str, FloatArray]()
         if follows_people(spec, options):
-            self._embedder = embedder or SpeakerEmbedder(device=device, threads=threads)
+            self._embedder = embedder or SpeakerEmbedder(
+                options.embedder or DEFAULTS["speaker embedding"], device=device, threads=threads
+            )
             self._networks.append(self._embedder)
             self._enrolled = {name: voice_in(file, self._embedder) for name, file in options.enrol}
         elif options.speakers is not None:  # it is the number that the model gives anyway
