@@ -31,7 +31,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audio.write(folder / "mixture.wav", clicks.sum(0), RATE, fmt)
     for path, samples in zip(names.values(), clicks, strict=True):
         audio.write(path, samples, RATE, fmt)
-    gathered = gather(folder / "mixture.wav", audio.Excerpt(), names, folder)
+    gathered = gather(folder / "mixture.wav", audio.Excerpt(), names)
     html = folder / "report.html"
     html.write_text(report_page(gathered, RunFacts("<script>alert(1)</script>.wav", "music-2", 1.0)), encoding="utf-8")
     return html

@@ -173,7 +173,7 @@ def _write_page(
     page: Path, track: TrackPlan, stems: Mapping[str, Path], facts: RunFacts, how: tuple[float, Callable[[float], None]]
 ) -> None:
     """Write the page about float stems; `how` is the gain of its sound, and a function for progress in seconds."""
-    text = report_page(gather(track.source, track.excerpt, stems, page.parent, *how), facts)
+    text = report_page(gather(track.source, track.excerpt, stems, *how), facts)
     with disk_errors(page.parent):
         page.write_text(printable_page(text), encoding="utf-8")
 

@@ -1,15 +1,19 @@
 """The spectrogram and the level over time of one signal, gathered block by block.
 
 Memory does not grow with length: time goes into a bounded number of columns, and whenever they are full, neighbours are
-joined and each stands for twice as much. Frequencies are in rows of equal ratio, as ears and musicians count them.
+joined and each stands for twice as much. Then spectra are computed less often as well, down to one for each stretch of
+samples: a column is the mean of many, and overlapping ones would show nothing more. Frequencies are in rows of equal
+ratio, as ears and musicians count them.
 """
 
 import math
 
 import numpy as np
 
+from numpy.typing import NDArray
+
 from unbraid.dsp.arrays import FloatArray
-from unbraid.dsp.stft import stft
+from unbraid.dsp.stft import hann
 
 MOST_COLUMNS = 1200
 ROWS = 144
@@ -17,6 +21,7 @@ LOWEST_HZ, HIGHEST_HZ = 40.0, 20000.0
 FRAME_SECONDS = 0.09
 LEAST_BINS = 1.5  # that a row spans: below, where rows are narrower than bins, they overlap and so stay smooth
 SILENCE_DB = -120.0
+OVERLAP = 4  # frames over each sample, at first
 
 
 def decibels(power: FloatArray | float) -> FloatArray:
@@ -75,16 +80,18 @@ class Lane:
 
     def __init__(self, sample_rate: int, channels: int) -> None:
         self._frame: int = 2 ** round(math.log2(max(8.0, FRAME_SECONDS * sample_rate)))
-        self._hop = self._frame // 4
+        self._hop = self._frame // OVERLAP
+        self._window = hann(self._frame)
         self._weights = row_weights(self._frame, sample_rate)
         self._waiting = np.zeros((channels, self._frame // 2), np.float32)  # frame n is centred on sample n · hop
         self._spectrogram, self._level = Columns(ROWS), Columns(1)
+        self._latest = np.zeros((ROWS, 1), np.float32)  # the spectrum that stands until the next one
         self._energy = 0.0
-        self.frames = 0
+        self.frames = self._hops = 0  # samples and hops so far
 
     def add(self, block: FloatArray) -> None:
         """Add a block (C, n)."""
-        self._energy += float(np.square(block, dtype=np.float64).mean(0).sum())
+        self._energy += sum(float(np.vdot(channel, channel)) for channel in block) / len(block)
         self.frames += block.shape[1]
         self._see(np.concatenate((self._waiting, block), axis=1))
 
@@ -116,13 +123,34 @@ class Lane:
     def _see(self, samples: FloatArray) -> None:
         count = (samples.shape[1] - self._frame) // self._hop + 1
         if count > 0:
-            seen = samples[:, : (count - 1) * self._hop + self._frame]
-            power = np.square(np.abs(stft(seen, self._frame, self._hop))).mean(0)  # (N, F)
-            self._spectrogram.add((power @ self._weights / (self._frame / 2) ** 2).T)
+            self._spectrogram.add(self._spectra(samples, count))
             middle = samples[:, self._frame // 2 :][:, : count * self._hop]
             self._level.add(np.square(middle).reshape(len(middle), count, self._hop).mean((0, 2))[None])
             samples = samples[:, count * self._hop :]
+            self._hops += count
         self._waiting = samples
+
+    def _spectra(self, samples: FloatArray, count: int) -> FloatArray:
+        """The power (R, n) at the next hops."""
+        hops = np.arange(self._hops, self._hops + count)
+        computed = hops[hops % hops_apart(hops) == 0]
+        first = (computed - self._hops) * self._hop
+        power = np.zeros((len(first), self._frame // 2 + 1), np.float32)
+        if samples.any():  # the track of a person is silent most of the time
+            frames = np.lib.stride_tricks.sliding_window_view(samples, self._frame, axis=-1)
+            for channel in frames:
+                spectrum = np.fft.rfft(channel[first] * self._window)  # (n, F)
+                power += spectrum.real**2 + spectrum.imag**2
+        new = (power @ self._weights / (len(samples) * (self._frame / 2) ** 2)).T
+        known = np.concatenate((self._latest, new), axis=1)
+        self._latest = known[:, -1:]
+        return np.asarray(known[:, np.searchsorted(computed, hops, "right")], np.float32)
+
+
+def hops_apart(hops: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many hops lie between spectra at these hops: as many as go into a column, but no more than leave no gap."""
+    columns_each = 2 ** np.ceil(np.log2(np.maximum((hops + 1) / MOST_COLUMNS, 1)))
+    return np.minimum(columns_each, OVERLAP).astype(np.int64)
 
 
 def spectrogram(signal: FloatArray, sample_rate: int) -> FloatArray:
