@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unbraid.tasks.pages.lane import MOST_COLUMNS, OVERLAP, ROWS, Columns, Lane, decibels, hops_apart, row_weights, top_hz
+from unbraid.tasks.pages.lane import (
+    MOST_COLUMNS,
+    OVERLAP,
+    ROWS,
+    Columns,
+    Lane,
+    decibels,
+    hops_apart,
+    row_weights,
+    top_hz,
+)
 from unbraid.tasks.pages.picture import LEVELS, colour_map, picture
 
 RATE = 16000

@@ -9,7 +9,6 @@ ratio, as ears and musicians count them.
 import math
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from unbraid.dsp.arrays import FloatArray

@@ -10,6 +10,7 @@ const lanes = [...document.querySelectorAll(".lane[data-stem]")].map(element => 
   solo: element.querySelector("[data-solo]"), mute: element.querySelector("[data-mute]"),
   volume: element.querySelector("[data-volume]"), gain: null, source: null, buffer: null,
 }));
+const moved = []; // called with the position, as often as it is drawn
 let context = null, loading = null, playing = false, offset = 0, startedAt = 0, timer = 0;
 
 const pressed = button => button.getAttribute("aria-pressed") === "true";
@@ -124,6 +125,7 @@ function draw() {
   seekBar.value = now;
   seekBar.setAttribute("aria-valuetext", `${clock(now)} of ${clock(sounding)}`);
   clockText.textContent = `${clock(now)} / ${clock(sounding)}`;
+  for (const tell of moved) tell(now);
   if (playing) timer = requestAnimationFrame(draw);
 }
 
