@@ -199,3 +199,20 @@ def test_a_click_goes_there_also_when_zoomed(talk: chromium.Browser) -> None:
     assert talk.run("document.documentElement.scrollWidth") == 390
     talk.press("-", "-")
     assert talk.run("document.getElementById('zoom').textContent") == "1×"
+
+
+def test_the_cursor_goes_where_nothing_is_heard_and_says_so(talk: chromium.Browser) -> None:
+    html = Path(talk.run("decodeURIComponent(location.pathname)"))
+    short = html.with_name("short.html")
+    short.write_text(
+        html.read_text(encoding="utf-8").replace('data-sounding="120', 'data-sounding="30'), encoding="utf-8"
+    )
+    talk.open(short)
+    talk.run("seek(90), play()")
+    assert talk.run("[offset, playing]") == [90, False]
+    assert "The sound of this page ends at 0:30" in talk.run("message.textContent")
+    talk.run("seek(10), play()")
+    talk.until("playing")
+    talk.run("seek(60)")
+    assert talk.run("[offset, playing, playButton.textContent]") == [60, False, "Play"]
+    assert talk.complaints() == []

@@ -66,8 +66,8 @@ def gather(
     with contextlib.ExitStack() as stack:
         readers = {stem: stack.enter_context(Reader(path)) for stem, path in stems.items()}
         info = next(iter(readers.values())).info
-        rate, channels = info.sample_rate, info.channels
-        lanes = {name: Lane(rate, channels) for name in (MIXTURE, *stems, LEFT_OVER)}
+        rate, channels, frames = info.sample_rate, info.channels, info.frames or 0
+        lanes = {name: Lane(rate, channels, frames) for name in (MIXTURE, *stems, LEFT_OVER)}
         sounds = {name: Sound(rate, channels, gain) for name in (*stems, LEFT_OVER)}
         for whole, parts in _together(_mixture(source, excerpt, rate, channels), list(readers.values())):
             signals = {MIXTURE: whole, **dict(zip(stems, parts, strict=True)), LEFT_OVER: _left_over(whole, parts)}

@@ -1,15 +1,14 @@
 """The spectrogram and the level over time of one signal, gathered block by block.
 
 Memory does not grow with length: time goes into a bounded number of columns, and whenever they are full, neighbours are
-joined and each stands for twice as much. Then spectra are computed less often as well, down to one for each stretch of
-samples: a column is the mean of many, and overlapping ones would show nothing more. Frequencies are in rows of equal
-ratio, as ears and musicians count them.
+joined and each stands for twice as much. Of long signals spectra are computed less often as well, down to one for each
+stretch of samples: a column is the mean of many, and overlapping ones would show nothing more. Frequencies are in rows
+of equal ratio, as ears and musicians count them.
 """
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.stft import hann
@@ -20,7 +19,7 @@ LOWEST_HZ, HIGHEST_HZ = 40.0, 20000.0
 FRAME_SECONDS = 0.09
 LEAST_BINS = 1.5  # that a row spans: below, where rows are narrower than bins, they overlap and so stay smooth
 SILENCE_DB = -120.0
-OVERLAP = 4  # frames over each sample, at first
+OVERLAP = 4  # frames over each sample of a short signal
 
 
 def decibels(power: FloatArray | float) -> FloatArray:
@@ -77,11 +76,14 @@ class Columns:
 class Lane:
     """A signal (C, T) seen in blocks: `spectrogram` and `level` are power (mean over channels) in columns of time."""
 
-    def __init__(self, sample_rate: int, channels: int) -> None:
+    def __init__(self, sample_rate: int, channels: int, frames: int) -> None:
+        """For a signal of about so many samples."""
         self._frame: int = 2 ** round(math.log2(max(8.0, FRAME_SECONDS * sample_rate)))
         self._hop = self._frame // OVERLAP
+        self._apart = hops_apart(frames / self._hop)
         self._window = hann(self._frame)
-        self._weights = row_weights(self._frame, sample_rate)
+        weights = row_weights(self._frame, sample_rate) / (self._frame / 2) ** 2
+        self._weights = np.repeat(weights, 2, axis=0)  # (2 F, R), for the squares of real and imaginary parts
         self._waiting = np.zeros((channels, self._frame // 2), np.float32)  # frame n is centred on sample n · hop
         self._spectrogram, self._level = Columns(ROWS), Columns(1)
         self._latest = np.zeros((ROWS, 1), np.float32)  # the spectrum that stands until the next one
@@ -124,7 +126,8 @@ class Lane:
         if count > 0:
             self._spectrogram.add(self._spectra(samples, count))
             middle = samples[:, self._frame // 2 :][:, : count * self._hop]
-            self._level.add(np.square(middle).reshape(len(middle), count, self._hop).mean((0, 2))[None])
+            hops = middle.reshape(len(middle), count, self._hop)
+            self._level.add(np.einsum("cns,cns->n", hops, hops)[None] / (len(middle) * self._hop))
             samples = samples[:, count * self._hop :]
             self._hops += count
         self._waiting = samples
@@ -132,29 +135,28 @@ class Lane:
     def _spectra(self, samples: FloatArray, count: int) -> FloatArray:
         """The power (R, n) at the next hops."""
         hops = np.arange(self._hops, self._hops + count)
-        computed = hops[hops % hops_apart(hops) == 0]
+        computed = hops[hops % self._apart == 0]
         first = (computed - self._hops) * self._hop
-        power = np.zeros((len(first), self._frame // 2 + 1), np.float32)
+        power = np.zeros((len(first), ROWS), np.float32)
         if samples.any():  # the track of a person is silent most of the time
             frames = np.lib.stride_tricks.sliding_window_view(samples, self._frame, axis=-1)
             for channel in frames:
-                spectrum = np.fft.rfft(channel[first] * self._window)  # (n, F)
-                power += spectrum.real**2 + spectrum.imag**2
-        new = (power @ self._weights / (len(samples) * (self._frame / 2) ** 2)).T
-        known = np.concatenate((self._latest, new), axis=1)
+                parts = np.fft.rfft(channel[first] * self._window).view(np.float32)  # (n, 2 F), real and imaginary
+                power += np.square(parts, out=parts) @ self._weights
+        known = np.concatenate((self._latest, power.T / len(samples)), axis=1)
         self._latest = known[:, -1:]
         return np.asarray(known[:, np.searchsorted(computed, hops, "right")], np.float32)
 
 
-def hops_apart(hops: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many hops lie between spectra at these hops: as many as go into a column, but no more than leave no gap."""
-    columns_each = 2 ** np.ceil(np.log2(np.maximum((hops + 1) / MOST_COLUMNS, 1)))
-    return np.minimum(columns_each, OVERLAP).astype(np.int64)
+def hops_apart(hops: float) -> int:
+    """How many hops lie between spectra of a signal of so many: as many as go into a column, but leaving no gap."""
+    each = max(1.0, hops / MOST_COLUMNS)
+    return min(OVERLAP, 2 ** int(math.log2(each)))
 
 
 def spectrogram(signal: FloatArray, sample_rate: int) -> FloatArray:
     """A whole signal (C, T) as power (R, columns), see `Lane.spectrogram`."""
-    lane = Lane(sample_rate, len(signal))
+    lane = Lane(sample_rate, *signal.shape)
     lane.add(signal)
     lane.finish()
     return lane.spectrogram()

@@ -62,9 +62,10 @@ class Sound:
     def _write(self, block: FloatArray) -> None:
         block = block[:, : self._limit - self._done]
         if block.shape[1]:
-            sound = block + np.resize(self._dither, block.shape[1])
-            packed = np.clip(sound, -1, 1).T.reshape(1, -1)  # (1, n · C)
-            undisturbed(partial(self._encode, np.ascontiguousarray(packed, np.float32)))
+            if np.abs(block).max() < _DITHER:
+                block = np.broadcast_to(np.resize(self._dither, block.shape[1]), block.shape)
+            packed = np.ascontiguousarray(block.T).reshape(1, -1)  # (1, n · C)
+            undisturbed(partial(self._encode, packed))
             self._done += block.shape[1]
 
     def _encode(self, packed: FloatArray) -> None:

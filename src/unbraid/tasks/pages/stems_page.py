@@ -87,7 +87,7 @@ def _left_over(gathered: Gathered) -> str:
 
 
 def _transport(gathered: Gathered) -> str:
-    seconds = _sounding(gathered)
+    seconds = gathered.seconds
     return (
         '<div class="transport" role="group" aria-label="Playback"><button type="button" id="play">Play</button>'
         f'<input type="range" id="seek" min="0" max="{seconds:.6f}" step="any" value="0" aria-label="Position">'

@@ -25,7 +25,7 @@
   }
 
   function mark() {
-    const wanted = total / zoom / Math.max(2, Math.min(6, scroller.clientWidth / 110));
+    const wanted = total / zoom / Math.max(2, Math.min(6, scroller.clientWidth / 75));
     const step = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200].find(step => step >= wanted) ?? 14400;
     const times = [];
     for (let time = 0; time === 0 || time < total - step / 4; time += step) {
