@@ -10,7 +10,9 @@ from unbraid.cli.report import Report, TurnsResult, reported
 
 _Format = Annotated[
     str | None,
-    typer.Option("--format", "-f", help="rttm, json, labels or textgrid. (default: as -o FILE is called, else rttm)"),
+    typer.Option(
+        "--format", "-f", help="rttm, json, labels, textgrid or svg. (default: as -o FILE is called, else rttm)"
+    ),
 ]
 
 
@@ -36,7 +38,7 @@ def diarize(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Tell who speaks when: as RTTM, JSON, labels for Audacity, or a TextGrid for Praat.
+    """Tell who speaks when: as RTTM, JSON, labels for Audacity, a TextGrid for Praat, or a picture (svg).
 
     Voices are separated as `unbraid separate` does, but no audio is written.
     """

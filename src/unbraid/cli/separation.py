@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -72,7 +71,6 @@ def _separate(
     label: str, track: TrackPlan, separator: Separator, request: SeparationRequest, meters: tuple[Meter, Meter]
 ) -> StemsResult:
     """Separate one input, or skip one whose outputs are complete."""
-    started = time.monotonic()
     if request.resume and (known := track.as_recorded()).is_done():
         known.complete_record()
         return StemsResult(label, "skipped", outputs=known.outputs, report=known.page)
@@ -86,7 +84,7 @@ def _separate(
         "done",
         notices=(*result.diagnostics.notices, *_left_behind(track, result.outputs)),
         seconds=result.seconds,
-        elapsed_seconds=time.monotonic() - started,
+        elapsed_seconds=result.elapsed_seconds,
         start_seconds=track.signal.start_seconds,
         outputs=result.outputs,
         gain_db=result.gain_db,

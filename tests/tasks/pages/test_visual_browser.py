@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from unbraid import audio
+from unbraid.corpora.rttm import Segment
+from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.pages import RunFacts, gather, report_page
 
 chromium = pytest.importorskip("browser", reason="Chromium's pipes need fcntl")  # beside this file
@@ -31,7 +33,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audio.write(folder / "mixture.wav", clicks.sum(0), RATE, fmt)
     for path, samples in zip(names.values(), clicks, strict=True):
         audio.write(path, samples, RATE, fmt)
-    gathered = gather(folder / "mixture.wav", audio.Excerpt(), names, folder)
+    gathered = gather(folder / "mixture.wav", audio.Excerpt(), names)
     html = folder / "report.html"
     html.write_text(report_page(gathered, RunFacts("<script>alert(1)</script>.wav", "music-2", 1.0)), encoding="utf-8")
     return html
@@ -134,3 +136,83 @@ def test_at_the_end_it_stops_and_starts_again(opened: chromium.Browser) -> None:
     opened.until("playing && position() < 1")
     opened.run("pause()")
     assert opened.complaints() == []
+
+
+@pytest.fixture(scope="module")
+def talk(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Browser]:
+    """The page of a conversation of two in a browser as wide as a phone."""
+    folder, seconds = page.parent, 120.0
+    noise = np.random.default_rng(0).normal(0, 0.01, (2, 1, round(seconds * 8000))).astype(np.float32)
+    tracks = {"anna": folder / "anna.wav", "ben": folder / "ben.wav"}
+    fmt = audio.OutputFormat("wav", "32f")
+    for path, samples in zip(tracks.values(), noise, strict=True):
+        audio.write(path, samples, 8000, fmt)
+    audio.write(folder / "talk.wav", noise.sum(0), 8000, fmt)
+    segments = (Segment(1, 40, "anna", 0.9), Segment(30, 60, "ben", 0.5), Segment(80, 100, "anna", 0.9))
+    facts = RunFacts("talk.wav", "speech", 1.0, conversation=Conversation(("anna", "ben"), segments, seconds))
+    html = folder / "talk.html"
+    html.write_text(report_page(gather(folder / "talk.wav", audio.Excerpt(), tracks), facts), encoding="utf-8")
+    assert PROGRAM
+    with chromium.Browser(PROGRAM, tmp_path_factory.mktemp("profile"), 390, 800) as browser:
+        browser.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
+        browser.open(html)
+        yield browser
+
+
+def speaking(browser: chromium.Browser) -> list[str]:
+    """Whose names are marked."""
+    found: list[str] = browser.run("[...document.querySelectorAll('.speaking')].map(e => e.dataset.stem)")
+    return found
+
+
+def test_lanes_of_people_fit_a_phone_and_are_heard(talk: chromium.Browser) -> None:
+    assert talk.run("document.documentElement.scrollWidth") == 390
+    assert talk.run("lanes.map(lane => lane.name)") == ["anna", "ben"]
+    talk.run("lanes[0].solo.click()")
+    assert gains(talk) == [1, 0]
+    talk.run("lanes[0].solo.click(), play()")
+    talk.until("playing && position() > 0.1")
+    talk.run("pause()")
+    assert talk.complaints() == []
+
+
+def test_names_light_up_and_keys_go_from_turn_to_turn(talk: chromium.Browser) -> None:
+    talk.run("pause(), seek(0), document.activeElement.blur()")
+    assert speaking(talk) == []
+    found = []
+    for key in ("n", "n", "n", "p"):
+        talk.press(key, key)
+        found.append((talk.run("offset"), speaking(talk)))
+    assert found == [(1, ["anna"]), (30, ["anna", "ben"]), (80, ["anna"]), (30, ["anna", "ben"])]
+
+
+def test_a_click_goes_there_also_when_zoomed(talk: chromium.Browser) -> None:
+    talk.run("pause(), seek(60), document.querySelectorAll('[data-zoom]')[1].click()")
+    assert talk.run("document.getElementById('zoom').textContent") == "2×"
+    left, width, y = talk.run(
+        "(b => [b.left, b.width, b.top + 10])(document.querySelector('.strip').getBoundingClientRect())"
+    )
+    assert left + width / 2 == pytest.approx(195, abs=2)  # the cursor is in the middle
+    for kind in ("mousePressed", "mouseReleased"):
+        talk.call("Input.dispatchMouseEvent", type=kind, x=195 - width / 12, y=y, button="left", clickCount=1)
+    assert talk.run("offset") == pytest.approx(50, abs=0.5)
+    assert talk.run("document.documentElement.scrollWidth") == 390
+    talk.press("-", "-")
+    assert talk.run("document.getElementById('zoom').textContent") == "1×"
+
+
+def test_the_cursor_goes_where_nothing_is_heard_and_says_so(talk: chromium.Browser) -> None:
+    html = Path(talk.run("decodeURIComponent(location.pathname)"))
+    short = html.with_name("short.html")
+    short.write_text(
+        html.read_text(encoding="utf-8").replace('data-sounding="120', 'data-sounding="30'), encoding="utf-8"
+    )
+    talk.open(short)
+    talk.run("seek(90), play()")
+    assert talk.run("[offset, playing]") == [90, False]
+    assert "The sound of this page ends at 0:30" in talk.run("message.textContent")
+    talk.run("seek(10), play()")
+    talk.until("playing")
+    talk.run("seek(60)")
+    assert talk.run("[offset, playing, playButton.textContent]") == [60, False, "Play"]
+    assert talk.complaints() == []

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unbraid.tasks.pages.lane import MOST_COLUMNS, ROWS, Columns, Lane, decibels, row_weights, top_hz
+from unbraid.tasks.pages.lane import (
+    MOST_COLUMNS,
+    OVERLAP,
+    ROWS,
+    Columns,
+    Lane,
+    decibels,
+    hops_apart,
+    row_weights,
+    top_hz,
+)
 from unbraid.tasks.pages.picture import LEVELS, colour_map, picture
 
 RATE = 16000
@@ -16,7 +26,7 @@ RATE = 16000
 
 def seen(signal: np.ndarray, sizes: tuple[int, ...] = (5000,), rate: int = RATE) -> Lane:
     """A signal (C, T) shown in blocks of these sizes, over and over."""
-    lane, at, turn = Lane(rate, len(signal)), 0, 0
+    lane, at, turn = Lane(rate, *signal.shape), 0, 0
     while at < signal.shape[1]:
         size = sizes[turn % len(sizes)]
         lane.add(signal[:, at : at + size])
@@ -104,3 +114,17 @@ def test_brighter_is_louder_and_silence_is_dark():
     assert image.shape == (ROWS, 30, 3)
     assert (image[-1] == table[-1]).all()  # at the bottom
     assert (image[:-1] == table[0]).all()
+
+
+def test_spectra_of_long_signals_are_computed_less_often_and_still_see_every_sample():
+    assert [hops_apart(n * MOST_COLUMNS) for n in (0, 0.5, 1.9, 2, 3.9, 4, 1000)] == [1, 1, 1, 2, 2, 4, 4]
+    assert OVERLAP == 4  # so that frames touch
+
+
+def test_a_click_late_in_a_long_signal_is_in_the_column_of_its_time():
+    click = np.zeros((1, 300 * RATE), np.float32)
+    click[0, round(251.3 * RATE)] = 1
+    lane = seen(click, (65536,))
+    power = lane.spectrogram().sum(0)
+    column_seconds = 300.0 * lane.span / power.size
+    assert abs((power.argmax() + 0.5) * column_seconds - 251.3) <= column_seconds

@@ -1,30 +1,30 @@
-"""What a page plays: a file that libsndfile frees once, wherever a signal comes."""
+"""The sound of a page: whole after a signal that comes while it is encoded."""
 
-import gc
+import io
 import os
 import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
-from sndfile_fakes import CountingLibrary
+from unbraid import audio
 from unbraid.tasks.pages.sound import Sound
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
-def test_a_signal_while_a_sound_is_closed_frees_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = CountingLibrary(after=lambda: os.kill(os.getpid(), signal.SIGINT))
-    monkeypatch.setattr(soundfile, "_snd", library)
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+def test_a_signal_while_a_sound_is_encoded_raises_and_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    previous, encode = signal.signal(signal.SIGINT, signal.default_int_handler), Sound._encode
+
+    def disturbed(sound: Sound, packed: np.ndarray) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        encode(sound, packed)
+
+    sound = Sound(16000, 1, 1.0)
     try:
-        with pytest.raises(KeyboardInterrupt), Sound(tmp_path / "page.mp3", 16000, 1, 1.0) as sound:
-            sound.add(np.zeros((1, 1600), np.float32))
-            sound.finish()
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Sound, "_encode", disturbed)
+            sound.add(np.zeros((1, 16000), np.float32))
     finally:
         signal.signal(signal.SIGINT, previous)
-    del sound
-    gc.collect()
-    assert len(library.freed) == 1
-    assert not list(tmp_path.iterdir())
+    samples, rate = audio.read(io.BytesIO(sound.finish()))
+    assert samples.shape[1] / rate == pytest.approx(1.0, abs=0.1)

@@ -53,6 +53,7 @@ class WriteResult:
     """The result of writing a track."""
 
     seconds: float  # of audio
+    elapsed_seconds: float  # of separating and encoding
     gain_db: float  # 0 unless it would have clipped
     diagnostics: Diagnostics
     outputs: dict[str, Path]  # that were written
@@ -106,7 +107,8 @@ def write_stream(
         with StreamWriter(stream, track.signal.sample_rate, track.signal.channels, tags=track.tags) as writer:
             for block in run.blocks:
                 writer.write(block[stem])
-            return WriteResult(writer.frames / track.signal.sample_rate, 0.0, run.diagnostics, {})
+            elapsed = time.monotonic() - run.started
+            return WriteResult(writer.frames / track.signal.sample_rate, elapsed, 0.0, run.diagnostics, {})
 
 
 @dataclass(frozen=True)
@@ -141,21 +143,25 @@ def _write_stems(
 ) -> WriteResult:
     floats = kept if track.fmt.clips else fresh
     seconds, peak = _separate(run.blocks, track, floats.stems, _FLOAT)
-    elapsed, gain = time.monotonic() - run.started, 1.0 / max(peak, 1.0)
+    gain = 1.0 / max(peak, 1.0)
     gain_db = 20 * math.log10(gain) if track.fmt.clips else 0.0
-    written = WriteResult(seconds, gain_db, run.diagnostics, track.outputs)
+    conversation = run.diagnostics.conversation if track.voices else None
     if track.turns is not None and run.diagnostics.conversation is not None:
         _write_turns(fresh.files[len(track.outputs)], track, run.diagnostics.conversation)
     encoded = list(fresh.stems.items()) if track.fmt.clips else []
     parts = len(encoded) + (track.page is not None)
+    gathered = None
     if track.page is not None:
-        found = run.diagnostics.voices_found if track.voices else None
-        facts = RunFacts(track.name, track.making.model, elapsed, written.gain_db, found)
-        _write_page(fresh.files[-1], track, floats.stems, facts, (gain, _part(encoding, 0, parts, seconds)))
+        gathered = gather(track.source, track.excerpt, floats.stems, gain, _part(encoding, 0, parts, seconds))
     for index, (stem, path) in enumerate(encoded, parts - len(encoded)):
         _encode(kept.stems[stem], path, track, gain, _part(encoding, index, parts, seconds))
         kept.stems[stem].unlink()
-    return written
+    elapsed = time.monotonic() - run.started
+    if gathered is not None:  # last, since it says how long all of it took
+        facts = RunFacts(track.name, track.making.model, elapsed, gain_db, conversation)
+        with disk_errors(fresh.files[-1].parent):
+            fresh.files[-1].write_text(printable_page(report_page(gathered, facts)), encoding="utf-8")
+    return WriteResult(seconds, elapsed, gain_db, run.diagnostics, track.outputs)
 
 
 def _speakers(diagnostics: Diagnostics) -> list[str] | None:
@@ -167,15 +173,6 @@ def _write_turns(path: Path, track: TrackPlan, conversation: Conversation) -> No
     """Write who speaks when; of times and people, all, whichever stems are written."""
     with disk_errors(path.parent):
         path.write_text(to_rttm(conversation.segments, Path(track.name).stem), encoding="utf-8")
-
-
-def _write_page(
-    page: Path, track: TrackPlan, stems: Mapping[str, Path], facts: RunFacts, how: tuple[float, Callable[[float], None]]
-) -> None:
-    """Write the page about float stems; `how` is the gain of its sound, and a function for progress in seconds."""
-    text = report_page(gather(track.source, track.excerpt, stems, page.parent, *how), facts)
-    with disk_errors(page.parent):
-        page.write_text(printable_page(text), encoding="utf-8")
 
 
 def _separate(

@@ -1,9 +1,10 @@
-r"""Who speaks when, as text: RTTM, JSON, Audacity labels, and TextGrid of Praat.
+r"""Who speaks when, as text: RTTM, JSON, Audacity labels, TextGrid of Praat, and a picture.
 
     rttm       SPEAKER meeting 1 1.250 1.750 <NA> <NA> anna 0.930 <NA>
     json       {"seconds": 60.0, "speakers": [...], "segments": [{"start": 1.25, "end": 3.0, "speaker": "anna", ...}]}
     labels     1.250000\t3.000000\tanna                     (File, Import, Labels)
     textgrid   a tier of intervals for each speaker, and one for their words where these are known
+    svg        a picture with a lane for each speaker
 
 Formats: NIST, "The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan", appendix A (RTTM); the manual
 of Audacity, "Importing and Exporting Labels"; the manual of Praat, "TextGrid file formats" (long text format).
@@ -17,10 +18,17 @@ from unbraid.corpora.rttm import Segment, to_rttm
 from unbraid.errors import UsageError
 from unbraid.files.printable import printable
 from unbraid.tasks.conversation.conversation import UNCERTAIN, Conversation
+from unbraid.tasks.pages.turns import to_svg
 from unbraid.tasks.transcription.transcript import Word
 
-Format = Literal["rttm", "json", "labels", "textgrid"]
-FORMATS = {"rttm": "rttm", "json": "json", "labels": "txt", "textgrid": "TextGrid"}  # and their file extensions
+Format = Literal["rttm", "json", "labels", "textgrid", "svg"]
+FORMATS = {
+    "rttm": "rttm",
+    "json": "json",
+    "labels": "txt",
+    "textgrid": "TextGrid",
+    "svg": "svg",
+}  # and their file extensions
 
 
 class Interval(NamedTuple):
@@ -46,6 +54,8 @@ def written(conversation: Conversation, fmt: str, recording: str) -> str:
             return to_labels(conversation.segments)
         case "textgrid":
             return to_textgrid(conversation)
+        case "svg":
+            return to_svg(conversation, recording)
     raise UsageError(f"There is no format {fmt!r} of who speaks when; choose {', '.join(FORMATS)}.")
 
 

@@ -48,7 +48,9 @@ def attention_page(seen: AttentionMaps, name: str) -> str:
             f'<script type="application/json" id="data">{data}</script>',
         )
     )
-    return document(f"{name} – unbraid", f"<main>\n{body}\n</main>", ("report.css", "attention.css"), "attention.js")
+    return document(
+        f"{name} – unbraid", f"<main>\n{body}\n</main>", ("colours.css", "report.css", "attention.css"), "attention.js"
+    )
 
 
 def most_cells(seen: AttentionMaps) -> int:

@@ -11,11 +11,11 @@ from importlib.resources import files
 _POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def document(title: str, body: str, styles: Sequence[str], script: str) -> str:
-    """The whole document, with styles and a script that lie beside this module."""
+def document(title: str, body: str, styles: Sequence[str], *scripts: str) -> str:
+    """The whole document, with styles and scripts that lie beside this module."""
     assets = files("unbraid.tasks.pages")
     style, program = (
-        "".join((assets / asset).read_text(encoding="utf-8") for asset in some) for some in (styles, (script,))
+        "".join((assets / asset).read_text(encoding="utf-8") for asset in some) for some in (styles, scripts)
     )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

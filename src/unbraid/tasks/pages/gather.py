@@ -16,6 +16,7 @@ from unbraid.tasks.separation.stream import resampled
 
 BLOCK_FRAMES = 1 << 16
 AUDIBLE_DB = -60.0  # the residual is on the page only where it is above this, relative to the mixture
+ROUNDING = 1e-5  # -100 dB
 MIXTURE, LEFT_OVER = "mixture", "left over"
 
 
@@ -27,7 +28,7 @@ class Seen:
     level: FloatArray  # (columns,), power
     power: float
     span: float  # of the columns, as a multiple of the length
-    mp3: bytes | None = None  # None: not to be heard
+    sound: bytes | None = None  # None: not to be heard
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,12 @@ def gather(
     source: Path,
     excerpt: Excerpt,
     stems: Mapping[str, Path],
-    work: Path,
     gain: float = 1.0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Gathered:
     """Gather the data of stems (files of one rate and length, best in float) and of the recording they come from.
 
-    `work` is a folder for small temporary files, `gain` is the gain of the sound, and `progress` is called with the
-    seconds that are done.
+    `gain` is the gain of the sound, and `progress` is called with the seconds that are done.
 
     Raises:
         AudioError: a file cannot be read.
@@ -67,14 +66,11 @@ def gather(
     with contextlib.ExitStack() as stack:
         readers = {stem: stack.enter_context(Reader(path)) for stem, path in stems.items()}
         info = next(iter(readers.values())).info
-        rate, channels = info.sample_rate, info.channels
-        lanes = {name: Lane(rate, channels) for name in (MIXTURE, *stems, LEFT_OVER)}
-        sounds = {
-            name: stack.enter_context(Sound(work / f"{index}.mp3", rate, channels, gain))
-            for index, name in enumerate((*stems, LEFT_OVER))
-        }
+        rate, channels, frames = info.sample_rate, info.channels, info.frames or 0
+        lanes = {name: Lane(rate, channels, frames) for name in (MIXTURE, *stems, LEFT_OVER)}
+        sounds = {name: Sound(rate, channels, gain) for name in (*stems, LEFT_OVER)}
         for whole, parts in _together(_mixture(source, excerpt, rate, channels), list(readers.values())):
-            signals = {MIXTURE: whole, **dict(zip(stems, parts, strict=True)), LEFT_OVER: whole - sum(parts)}
+            signals = {MIXTURE: whole, **dict(zip(stems, parts, strict=True)), LEFT_OVER: _left_over(whole, parts)}
             for name, signal in signals.items():
                 lanes[name].add(signal)
             for name, sound in sounds.items():
@@ -88,6 +84,13 @@ def gather(
 def _seen(lane: Lane, sound: Sound | None) -> Seen:
     lane.finish()
     return Seen(lane.spectrogram(), lane.level(), lane.power, lane.span, None if sound is None else sound.finish())
+
+
+def _left_over(whole: FloatArray, parts: list[FloatArray]) -> FloatArray:
+    """The mixture minus the stems (C, n); zero where that is no more than rounding, which is not worth a picture."""
+    left = whole - sum(parts)
+    rounding = np.abs(left).max(initial=0) <= ROUNDING * np.abs(whole).max(initial=0)
+    return np.zeros_like(left) if rounding else np.asarray(left, np.float32)
 
 
 def _mixture(source: Path, excerpt: Excerpt, sample_rate: int, channels: int) -> Blocks:

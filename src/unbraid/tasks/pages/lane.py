@@ -1,7 +1,9 @@
 """The spectrogram and the level over time of one signal, gathered block by block.
 
 Memory does not grow with length: time goes into a bounded number of columns, and whenever they are full, neighbours are
-joined and each stands for twice as much. Frequencies are in rows of equal ratio, as ears and musicians count them.
+joined and each stands for twice as much. Of long signals spectra are computed less often as well, down to one for each
+stretch of samples: a column is the mean of many, and overlapping ones would show nothing more. Frequencies are in rows
+of equal ratio, as ears and musicians count them.
 """
 
 import math
@@ -9,7 +11,7 @@ import math
 import numpy as np
 
 from unbraid.dsp.arrays import FloatArray
-from unbraid.dsp.stft import stft
+from unbraid.dsp.stft import hann
 
 MOST_COLUMNS = 1200
 ROWS = 144
@@ -17,6 +19,7 @@ LOWEST_HZ, HIGHEST_HZ = 40.0, 20000.0
 FRAME_SECONDS = 0.09
 LEAST_BINS = 1.5  # that a row spans: below, where rows are narrower than bins, they overlap and so stay smooth
 SILENCE_DB = -120.0
+OVERLAP = 4  # frames over each sample of a short signal
 
 
 def decibels(power: FloatArray | float) -> FloatArray:
@@ -73,18 +76,23 @@ class Columns:
 class Lane:
     """A signal (C, T) seen in blocks: `spectrogram` and `level` are power (mean over channels) in columns of time."""
 
-    def __init__(self, sample_rate: int, channels: int) -> None:
+    def __init__(self, sample_rate: int, channels: int, frames: int) -> None:
+        """For a signal of about so many samples."""
         self._frame: int = 2 ** round(math.log2(max(8.0, FRAME_SECONDS * sample_rate)))
-        self._hop = self._frame // 4
-        self._weights = row_weights(self._frame, sample_rate)
+        self._hop = self._frame // OVERLAP
+        self._apart = hops_apart(frames / self._hop)
+        self._window = hann(self._frame)
+        weights = row_weights(self._frame, sample_rate) / (self._frame / 2) ** 2
+        self._weights = np.repeat(weights, 2, axis=0)  # (2 F, R), for the squares of real and imaginary parts
         self._waiting = np.zeros((channels, self._frame // 2), np.float32)  # frame n is centred on sample n · hop
         self._spectrogram, self._level = Columns(ROWS), Columns(1)
+        self._latest = np.zeros((ROWS, 1), np.float32)  # the spectrum that stands until the next one
         self._energy = 0.0
-        self.frames = 0
+        self.frames = self._hops = 0  # samples and hops so far
 
     def add(self, block: FloatArray) -> None:
         """Add a block (C, n)."""
-        self._energy += float(np.square(block, dtype=np.float64).mean(0).sum())
+        self._energy += sum(float(np.vdot(channel, channel)) for channel in block) / len(block)
         self.frames += block.shape[1]
         self._see(np.concatenate((self._waiting, block), axis=1))
 
@@ -116,18 +124,39 @@ class Lane:
     def _see(self, samples: FloatArray) -> None:
         count = (samples.shape[1] - self._frame) // self._hop + 1
         if count > 0:
-            seen = samples[:, : (count - 1) * self._hop + self._frame]
-            power = np.square(np.abs(stft(seen, self._frame, self._hop))).mean(0)  # (N, F)
-            self._spectrogram.add((power @ self._weights / (self._frame / 2) ** 2).T)
+            self._spectrogram.add(self._spectra(samples, count))
             middle = samples[:, self._frame // 2 :][:, : count * self._hop]
-            self._level.add(np.square(middle).reshape(len(middle), count, self._hop).mean((0, 2))[None])
+            hops = middle.reshape(len(middle), count, self._hop)
+            self._level.add(np.einsum("cns,cns->n", hops, hops)[None] / (len(middle) * self._hop))
             samples = samples[:, count * self._hop :]
+            self._hops += count
         self._waiting = samples
+
+    def _spectra(self, samples: FloatArray, count: int) -> FloatArray:
+        """The power (R, n) at the next hops."""
+        hops = np.arange(self._hops, self._hops + count)
+        computed = hops[hops % self._apart == 0]
+        first = (computed - self._hops) * self._hop
+        power = np.zeros((len(first), ROWS), np.float32)
+        if samples.any():  # the track of a person is silent most of the time
+            frames = np.lib.stride_tricks.sliding_window_view(samples, self._frame, axis=-1)
+            for channel in frames:
+                parts = np.fft.rfft(channel[first] * self._window).view(np.float32)  # (n, 2 F), real and imaginary
+                power += np.square(parts, out=parts) @ self._weights
+        known = np.concatenate((self._latest, power.T / len(samples)), axis=1)
+        self._latest = known[:, -1:]
+        return np.asarray(known[:, np.searchsorted(computed, hops, "right")], np.float32)
+
+
+def hops_apart(hops: float) -> int:
+    """How many hops lie between spectra of a signal of so many: as many as go into a column, but leaving no gap."""
+    each = max(1.0, hops / MOST_COLUMNS)
+    return min(OVERLAP, 2 ** int(math.log2(each)))
 
 
 def spectrogram(signal: FloatArray, sample_rate: int) -> FloatArray:
     """A whole signal (C, T) as power (R, columns), see `Lane.spectrogram`."""
-    lane = Lane(sample_rate, len(signal))
+    lane = Lane(sample_rate, *signal.shape)
     lane.add(signal)
     lane.finish()
     return lane.spectrogram()

@@ -10,11 +10,12 @@ const lanes = [...document.querySelectorAll(".lane[data-stem]")].map(element => 
   solo: element.querySelector("[data-solo]"), mute: element.querySelector("[data-mute]"),
   volume: element.querySelector("[data-volume]"), gain: null, source: null, buffer: null,
 }));
+const moved = []; // called with the position, as often as it is drawn
 let context = null, loading = null, playing = false, offset = 0, startedAt = 0, timer = 0;
 
 const pressed = button => button.getAttribute("aria-pressed") === "true";
 const press = (button, on) => button.setAttribute("aria-pressed", String(on));
-const clamp = seconds => Math.min(Math.max(seconds, 0), sounding);
+const clamp = seconds => Math.min(Math.max(seconds, 0), total);
 
 function clock(seconds) {
   const whole = Math.floor(seconds), rest = String(whole % 60).padStart(2, "0"), minutes = Math.floor(whole / 60);
@@ -24,7 +25,7 @@ function clock(seconds) {
 
 function position() {
   if (!playing) return offset;
-  return clamp(offset + Math.max(0, context.currentTime - startedAt - (context.outputLatency || 0)));
+  return Math.min(offset + Math.max(0, context.currentTime - startedAt - (context.outputLatency || 0)), sounding);
 }
 
 function load() {
@@ -74,6 +75,10 @@ function startSources() {
 
 async function play() {
   if (playButton.disabled) return;
+  if (offset >= sounding && sounding < total) {
+    message.textContent = `The sound of this page ends at ${clock(sounding)}; the files beside it are whole.`;
+    return;
+  }
   try {
     playButton.disabled = true;
     message.textContent = loading ? "" : "Preparing the sound …";
@@ -102,8 +107,10 @@ function pause() {
 function seek(seconds) {
   if (playing) stopSources();
   offset = clamp(seconds);
+  playing &&= offset < sounding;
   if (playing) startSources();
-  draw();
+  message.textContent = "";
+  show();
 }
 
 function toggle() { playing ? pause() : play(); }
@@ -122,8 +129,9 @@ function draw() {
   }
   page.style.setProperty("--at", `${100 * now / total}%`);
   seekBar.value = now;
-  seekBar.setAttribute("aria-valuetext", `${clock(now)} of ${clock(sounding)}`);
-  clockText.textContent = `${clock(now)} / ${clock(sounding)}`;
+  seekBar.setAttribute("aria-valuetext", `${clock(now)} of ${clock(total)}`);
+  clockText.textContent = `${clock(now)} / ${clock(total)}`;
+  for (const tell of moved) tell(now);
   if (playing) timer = requestAnimationFrame(draw);
 }
 

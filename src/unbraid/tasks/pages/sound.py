@@ -1,11 +1,11 @@
-"""The sound of one signal on a page: a small mp3, which every browser plays, of the first minutes."""
+"""The sound of one signal on a page: a small Opus file of the first minutes.
 
-import contextlib
-import os
+Opus at its lowest complexity takes a fifth of the time of mp3. Browsers know it in Ogg: Chromium, Firefox, and Safari
+from 18.4 on.
+"""
+
+import io
 from functools import partial
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -13,11 +13,12 @@ from unbraid.audio import Resampler
 from unbraid.audio.signals import undisturbed
 from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.downmix import Downmix
-from unbraid.files.printable import is_utf8
 
 LIMIT_SECONDS = 12 * 60.0  # browsers hold it as floats: 12 minutes of a stereo stem are 140 MB
-RATES = (16000, 24000)  # Hz: of mp3 those that every browser knows and that are small
-_COMPRESSION = {1: 0.5, 2: 0.99}  # of LAME's variable bit rate: 38 kbit/s mono, 36 stereo, and little for silence
+RATES = (16000, 24000)  # Hz, of those that Opus has
+_BIT_RATE = {1: 28000, 2: 40000}
+_OPTIONS = {"compression_level": "0", "application": "lowdelay", "frame_duration": "60"}  # what is fast
+_DITHER = 1e-5  # -100 dB: of digital silence the encoder computes with denormal numbers, which is 5 times as slow
 
 
 def page_rate(sample_rate: int) -> int:
@@ -25,29 +26,28 @@ def page_rate(sample_rate: int) -> int:
     return RATES[0] if sample_rate <= RATES[0] else RATES[1]
 
 
-def _target(path: Path) -> str | int:
-    """The file for libsndfile: a name in UTF-8, or else an open file, which it closes."""
-    return str(path) if is_utf8(path) else os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
-
-
 class Sound:
-    """An mp3 that takes blocks (C, n) and stops at the limit; more than two channels are folded onto two."""
+    """An Opus file in memory that takes blocks (C, n) and stops at the limit; more than two channels become two."""
 
-    def __init__(self, path: Path, sample_rate: int, channels: int, gain: float) -> None:
-        import soundfile
+    def __init__(self, sample_rate: int, channels: int, gain: float) -> None:
+        import av
 
-        self._path, self._gain, self._channels = path, np.float32(gain), min(2, channels)
-        self._resampler = Resampler(sample_rate, page_rate(sample_rate), self._channels)
+        self._gain, self._channels, self._rate = np.float32(gain), min(2, channels), page_rate(sample_rate)
+        self._resampler = Resampler(sample_rate, self._rate, self._channels)
         self._folds = Downmix(sample_rate), Downmix(sample_rate)
-        self._left = round(LIMIT_SECONDS * page_rate(sample_rate))
-        self._file = soundfile.SoundFile(
-            _target(path), "w", page_rate(sample_rate), self._channels, "MPEG_LAYER_III", format="MP3",
-            compression_level=_COMPRESSION[self._channels], bitrate_mode="VARIABLE",
-        )  # fmt: skip
+        self._dither = np.random.default_rng(0).normal(0, _DITHER, self._rate).astype(np.float32)
+        self._done, self._limit = 0, round(LIMIT_SECONDS * self._rate)
+        self._file, self._frame = io.BytesIO(), av.AudioFrame
+        self._container = av.open(self._file, "w", format="ogg")
+        layout = "mono" if self._channels == 1 else "stereo"
+        stream = self._container.add_stream("libopus", rate=self._rate, layout=layout, options=_OPTIONS)
+        assert isinstance(stream, av.AudioStream)
+        stream.bit_rate = _BIT_RATE[self._channels]
+        self._stream = stream
 
     def add(self, block: FloatArray) -> None:
         """Add a block."""
-        if self._left > 0:
+        if self._done < self._limit:
             if len(block) > 2:
                 halves = (block[::2], block[1::2])
                 block = np.concatenate([fold.section(half) for fold, half in zip(self._folds, halves, strict=True)])
@@ -56,24 +56,23 @@ class Sound:
     def finish(self) -> bytes:
         """The whole file."""
         self._write(self._resampler.finish())
-        self._close()
-        return self._path.read_bytes()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._close()
-        with contextlib.suppress(OSError):
-            self._path.unlink()
-
-    def _close(self) -> None:
-        """Close it once: soundfile notes that it has after it has, and a signal between would have it freed twice."""
-        from unbraid.audio.sndfile import close_for_good
-
-        undisturbed(partial(close_for_good, self._file))
+        undisturbed(self._close)
+        return self._file.getvalue()
 
     def _write(self, block: FloatArray) -> None:
-        block = block[:, : self._left]
-        self._left -= block.shape[1]
-        self._file.write(np.clip(block, -1, 1).T)
+        block = block[:, : self._limit - self._done]
+        if block.shape[1]:
+            if np.abs(block).max() < _DITHER:
+                block = np.broadcast_to(np.resize(self._dither, block.shape[1]), block.shape)
+            packed = np.ascontiguousarray(block.T).reshape(1, -1)  # (1, n · C)
+            undisturbed(partial(self._encode, packed))
+            self._done += block.shape[1]
+
+    def _encode(self, packed: FloatArray) -> None:
+        frame = self._frame.from_ndarray(packed, format="flt", layout=self._stream.layout.name)
+        frame.sample_rate, frame.pts = self._rate, self._done
+        self._container.mux(self._stream.encode(frame))
+
+    def _close(self) -> None:
+        self._container.mux(self._stream.encode(None))
+        self._container.close()

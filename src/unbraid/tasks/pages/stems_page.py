@@ -1,24 +1,24 @@
 """The page of stems: spectrograms and levels to look at, and a player that keeps the stems in step."""
 
 import base64
-from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 import numpy as np
 
 from unbraid.dsp.arrays import FloatArray
+from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.pages.document import clock, document, facts, footer, image
 from unbraid.tasks.pages.gather import AUDIBLE_DB, LEFT_OVER, MIXTURE, Gathered, Seen
 from unbraid.tasks.pages.lane import LOWEST_HZ, decibels, top_hz
 from unbraid.tasks.pages.picture import picture, scales
 from unbraid.tasks.pages.sound import LIMIT_SECONDS, page_rate
+from unbraid.tasks.pages.times import ticks
+from unbraid.tasks.pages.turns import COLOURS, LEGEND, described, lane, overlap_lane, spoken
 
-COLOURS = 6  # of stems, in report.css
 LEVEL_TOP_DB, LEVEL_RANGE_DB = 0.0, 72.0
 MOST_POINTS = 200  # of a line
-_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
-_MOST_TICKS = 6
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RunFacts:
     model: str
     elapsed_seconds: float
     gain_db: float = 0.0  # of the written stems, all alike
-    voices_found: int | None = None  # by counting
+    conversation: Conversation | None = None  # of a model that follows people
 
 
 def report_page(gathered: Gathered, run: RunFacts) -> str:
@@ -38,21 +38,28 @@ def report_page(gathered: Gathered, run: RunFacts) -> str:
     if gathered.left_over_db > AUDIBLE_DB:
         shown[LEFT_OVER] = gathered.left_over
     top_db = float(decibels(gathered.mixture.spectrogram).max(initial=-120.0))
-    lanes = [_lane(name, seen, index, top_db, gathered) for index, (name, seen) in enumerate(shown.items())]
+    people = run.conversation.speakers if run.conversation is not None else ()
+    turns = [] if run.conversation is None else [_turns(run.conversation, gathered, shown)]
+    lanes = [
+        _picture(name, seen, index, top_db, gathered) if name in people else _lane(name, seen, index, top_db, gathered)
+        for index, (name, seen) in enumerate(shown.items())
+    ]
     body = "\n".join(
         (
             f"<h1>{escape(run.name)}</h1>",
             _facts(gathered, run),
             _transport(gathered),
+            *turns,
             _mixture(gathered, top_db),
             *lanes,
             _levels(gathered, shown),
-            _notes(gathered),
+            _notes(gathered, bool(turns)),
         )
     )
     attributes = f'data-seconds="{gathered.seconds:.6f}" data-sounding="{_sounding(gathered):.6f}"'
     main = f'<main {attributes} data-rate="{page_rate(gathered.sample_rate)}">\n{body}\n</main>'
-    return document(f"{run.name} – unbraid", main, ("report.css",), "report.js")
+    scripts = ("report.js", "turns.js") if turns else ("report.js",)
+    return document(f"{run.name} – unbraid", main, ("colours.css", "report.css"), *scripts)
 
 
 def _sounding(gathered: Gathered) -> float:
@@ -63,7 +70,7 @@ def _facts(gathered: Gathered, run: RunFacts) -> str:
     speed = gathered.seconds / max(run.elapsed_seconds, 1e-9)
     rows = {
         "Model": run.model,
-        **({} if run.voices_found is None else {"Voices found": str(run.voices_found)}),
+        **({} if run.conversation is None else {"People found": str(len(run.conversation.speakers))}),
         "Length": clock(round(gathered.seconds, 1)),
         "Separated in": f"{run.elapsed_seconds:.1f} s ({speed:.1f} × real time)",
         "Gain": f"{_number(run.gain_db)} dB, so that no stem clips" if run.gain_db else "0 dB: as in the mixture",
@@ -80,7 +87,7 @@ def _left_over(gathered: Gathered) -> str:
 
 
 def _transport(gathered: Gathered) -> str:
-    seconds = _sounding(gathered)
+    seconds = gathered.seconds
     return (
         '<div class="transport" role="group" aria-label="Playback"><button type="button" id="play">Play</button>'
         f'<input type="range" id="seek" min="0" max="{seconds:.6f}" step="any" value="0" aria-label="Position">'
@@ -96,19 +103,77 @@ def _mixture(gathered: Gathered, top_db: float) -> str:
     return f'<section class="lane"><header>{heading}</header>{view}{_times(gathered.seconds)}</section>'
 
 
+def _turns(conversation: Conversation, gathered: Gathered, shown: dict[str, Seen]) -> str:
+    """A lane for each person with its sound, all over one axis of time that can be zoomed."""
+    seconds, people = gathered.seconds, []
+    for name in conversation.speakers:
+        bars = lane([s for s in conversation.segments if s.speaker == name], seconds)
+        strip, told = _strip(bars, described(conversation, name), gathered), spoken(conversation, name)
+        if name in shown:
+            index = list(shown).index(name)
+            people.append(_heard(name, shown[name], index, _Lane("h3", told, strip)))
+        else:
+            people.append(f'<section class="lane"><header><h3>{escape(name)}</h3></header>{strip}</section>')
+    together = f"{clock(round(conversation.overlap_seconds))} in all"
+    overlap = _strip(overlap_lane(conversation.segments, seconds), f"Several people speak, {together}", gathered)
+    zoom = "".join(
+        f'<button type="button" data-zoom="{by}" aria-label="Zoom {what}">{sign}</button>'
+        for by, what, sign in ((0.5, "out", "−"), (2, "in", "+"))
+    )
+    return (
+        '<section class="turns"><header class="bar"><h2>Who speaks when</h2>'
+        f'<div class="controls">{zoom}<output id="zoom" aria-live="polite">1×</output></div></header>'
+        '<div class="sideways" tabindex="0" role="region" aria-label="Who speaks when, over time"><div class="wide">\n'
+        + "\n".join(people)
+        + f'\n<section class="lane" style="--ink: var(--dim)"><header><h3>At the same time</h3>'
+        f'<span class="dim">{together}</span></header>{overlap}</section>{_times(seconds)}</div></div>'
+        f'<p class="dim">{LEGEND}</p></section>'
+    )
+
+
+def _strip(bars: str, told: str, gathered: Gathered) -> str:
+    """A lane of bars with the cursor."""
+    return (
+        f'<div class="view strip"><svg role="img" aria-label="{escape(told)}" preserveAspectRatio="none" '
+        f'viewBox="0 0 {gathered.seconds:.3f} 10">{bars}</svg>{_over(gathered)}</div>'
+    )
+
+
+class _Lane(NamedTuple):
+    """The look of a lane: its heading, a few words beside it, and a view."""
+
+    heading: str
+    words: str
+    view: str
+
+
 def _lane(name: str, seen: Seen, index: int, top_db: float, gathered: Gathered) -> str:
+    """The spectrogram of a stem, and its sound."""
+    return _heard(name, seen, index, _Lane("h2", _level(seen), _view(name, seen, top_db, gathered)))
+
+
+def _picture(name: str, seen: Seen, index: int, top_db: float, gathered: Gathered) -> str:
+    """The spectrogram of a stem that is heard elsewhere on the page."""
+    return (
+        f'<section class="lane" style="--ink: var(--c{index % COLOURS})"><header><h2><span class="dot"></span>'
+        f'{escape(name)}</h2><span class="dim">{_level(seen)}</span></header>{_view(name, seen, top_db, gathered)}'
+        "</section>"
+    )
+
+
+def _heard(name: str, seen: Seen, index: int, shown: _Lane) -> str:
+    """A lane with controls and its sound."""
     label = escape(name)
     controls = "".join(
         f'<button type="button" data-{what.lower()} aria-pressed="false" aria-label="{what} {label}">{what}</button>'
         for what in ("Solo", "Mute")
     )
     volume = f'<input type="range" data-volume min="0" max="100" value="100" aria-label="Volume of {label}">'
-    sound = base64.b64encode(seen.mp3 or b"").decode()
+    sound = base64.b64encode(seen.sound or b"").decode()
     return (
-        f'<section class="lane" data-stem="{label}" style="--ink: var(--c{index % COLOURS})">'
-        f'<header><h2><span class="dot"></span>{label}</h2><span class="dim">{_level(seen)}</span>'
-        f'<div class="controls">{controls}{volume}</div></header>'
-        f"{_view(name, seen, top_db, gathered)}\n"
+        f'<section class="lane" data-stem="{label}" style="--ink: var(--c{index % COLOURS})"><header>'
+        f'<{shown.heading}><span class="dot"></span>{label}</{shown.heading}><span class="dim">{shown.words}</span>'
+        f'<div class="controls">{controls}{volume}</div></header>{shown.view}\n'
         f'<script type="text/plain" class="sound">{sound}</script></section>'
     )
 
@@ -164,27 +229,23 @@ def _over(gathered: Gathered) -> str:
     return (veil if gathered.seconds > LIMIT_SECONDS else "") + '<div class="cursor"></div>'
 
 
-def ticks(seconds: float) -> Sequence[float]:
-    """Round times to write under a picture."""
-    step = next((step for step in _STEPS if seconds / step <= _MOST_TICKS), _STEPS[-1])
-    return [step * i for i in range(int(seconds / step) + 1)]
-
-
 def _times(seconds: float) -> str:
     shown = [time for time in ticks(seconds) if time == 0 or time < 0.97 * seconds]
     marks = "".join(f'<span style="left: {100 * time / seconds:.2f}%">{clock(time)}</span>' for time in shown)
     return f'<div class="times" aria-hidden="true">{marks}</div>'
 
 
-def _notes(gathered: Gathered) -> str:
+def _notes(gathered: Gathered, turns: bool) -> str:
     rate = page_rate(gathered.sample_rate) / 1000
     notes = [
         scales(gathered.sample_rate),
         f"“{LEFT_OVER}” is the mixture minus the stems on this page; it is a lane where it is above "
         f"{_number(AUDIBLE_DB)} dB.",
-        f"The sound here is a preview (mp3, {rate:g} kHz); the stems beside this page are whole.",
+        f"The sound here is a preview (Opus, {rate:g} kHz); the stems beside this page are whole.",
         "Keys: space plays and pauses, arrows go 5 seconds back and forth, Home to the start, 1 to 9 solo a stem.",
     ]
+    if turns:
+        notes.append("In the lanes of people: n and p go to the next and the previous turn, + and − zoom.")
     if gathered.seconds > LIMIT_SECONDS:
         notes.insert(0, f"Only the first {LIMIT_SECONDS / 60:.0f} minutes can be heard here; the pictures show all.")
     return footer(notes)
