@@ -53,6 +53,10 @@ class Recognizer(LoadedModel, ABC):
         `note` is told of anything unusual.
         """
 
+    def with_word_times(self) -> "Recognizer":
+        """The same recogniser, over the same networks, with a time of its own for each word where it has a choice."""
+        return self
+
     def steps(self, samples: int) -> int:
         """The number of steps in so many samples."""
         hop = self.spec.mel.hop_samples if self.spec.mel else 1

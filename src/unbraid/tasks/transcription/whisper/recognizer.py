@@ -1,5 +1,6 @@
 """Speech recognition by Whisper: windows that move by the last time written, in constant memory."""
 
+import copy
 import dataclasses
 import itertools
 from collections import deque
@@ -72,6 +73,12 @@ class WhisperRecognizer(Recognizer):
         alignment_heads(spec.tokens, geometry, spec.name)  # errors before the networks are opened
         encoder, decoder = folder.open(*geometry.graphs)
         return cls((encoder, decoder), spec, tokenizer, options)
+
+    def with_word_times(self) -> Recognizer:
+        """The same recogniser, which times words by attention."""
+        timed = copy.copy(self)
+        timed._options = dataclasses.replace(self._options, word_times=True)
+        return timed
 
     def words(self, blocks: Blocks, beams: int | None = None, note: Note = ignored) -> Iterator[Word]:
         """The words of blocks (1, n) at the model's rate, by beam search: 5 beams by default."""
