@@ -149,8 +149,9 @@ class TextResult(Result):
 
     def remarks(self) -> list[str]:
         """Remarks on this input that are no warnings."""
-        people = [] if self.conversation is None else lines_about(self.conversation)
-        return [*([f"{self.input}: {self.notice}"] if self.notice else []), *people]
+        people = self.conversation
+        found = lines_about(people) if people and people.segments else []
+        return [*([f"{self.input}: {self.notice}"] if self.notice else []), *found]
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def words_of_people(
         }
         if only not in (None, *plans):
             there = ", ".join(plans)
-            raise AudioError(f"{only} was not found in the recording, only {there}; leave that out for all people.")
+            raise AudioError(f"{only} was not found, only {there}; leave that choice out for all people.")
         spoken = {name: plan for name, plan in plans.items() if plan and only in (None, name)}
         meter = _Meter(progress, samples / rate, sum(plan[-1].heard_end for plan in spoken.values()) / rate)
 
