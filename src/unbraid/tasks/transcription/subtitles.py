@@ -45,7 +45,7 @@ class Line:
     """A line of a transcript: at least one word."""
 
     words: tuple[Word, ...]
-    voice: str | None = None  # where voices or channels are transcribed apart
+    voice: str | None = None  # where channels or people are transcribed apart
 
     @property
     def text(self) -> str:
