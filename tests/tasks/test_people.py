@@ -130,6 +130,9 @@ def test_what_cannot_be() -> None:
     follows_nobody = Separator.over(speech_fake(by_band), speech_spec(3, RATE))
     with pytest.raises(UsageError, match="does not tell people apart"):
         transcriber(MEETING, RATE, separator=follows_nobody)
+    for options in (Options(tracks=False), Options(remove=("speaker1",))):
+        with pytest.raises(UsageError, match="from a track of each one"):
+            transcriber(MEETING, RATE, separator=counting(options))
 
 
 def test_one_call_with_the_models_of_the_package() -> None:

@@ -19,7 +19,7 @@ from unbraid.corpora.rttm import Segment
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.downmix import Downmix
 from unbraid.dsp.rumble import without_rumble
-from unbraid.errors import AudioError
+from unbraid.errors import AudioError, UsageError
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.options import check_follows_people
 from unbraid.tasks.separation.separator import Separator
@@ -65,9 +65,11 @@ def words_of_people(
 
     Raises:
         AudioError: the disk for temporary files is full, or the person is not found.
-        UsageError: the separator does not follow people.
+        UsageError: the separator does not follow people, or gives no track for each.
     """
     check_follows_people(separator.spec, separator.options)
+    if separator.options.remove or not separator.options.tracks:
+        raise UsageError("People are transcribed from a track of each one; leave the options remove and tracks out.")
     rate, hear = recognizer
     mixed = dataclasses.replace(track, channels=1, blocks=lambda: _clean(track))
     half = None if progress is None else lambda done, total: progress(done / 2, total)
