@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -108,13 +108,13 @@ def _conversations(spec: ModelSpec, request: EvaluationRequest, metrics: Sequenc
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
-        threads, listener = request.threads, nullcontext()
-        if recogniser is not None:
-            listener = Transcriber(recogniser, device=device, threads=threads, long_seconds=math.inf)
-        with (
-            Separator(model, device=device, precision=precision, threads=threads) as separator,
-            listener as transcriber,
-        ):
+        threads = request.threads
+        with ExitStack() as opened:
+            separator = opened.enter_context(Separator(model, device=device, precision=precision, threads=threads))
+            transcriber = None
+            if recogniser is not None:
+                alone = Transcriber(recogniser, device=device, threads=threads, long_seconds=math.inf)
+                transcriber = opened.enter_context(alone)
 
             def scored(conversation: Conversation) -> ConversationResult:
                 result = separate_and_score_conversation(separator, conversation)
