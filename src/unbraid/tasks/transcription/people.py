@@ -3,8 +3,8 @@
     recording -> downmix -> separation -> tracks on disk -> stretches of speech -> recogniser -> words
 
 A recogniser hears a person's stretches one after the other, with a short silence between them. So it reads no more
-audio than there is speech, in windows that are full, knows what the person said before, and has nothing to hear words
-in where the person is silent. The words then return to their times in the recording.
+audio than there is speech, in windows that are full, and has nothing to hear words in where the person is silent. The
+words then return to their times in the recording.
 """
 
 import bisect

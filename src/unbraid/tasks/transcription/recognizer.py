@@ -53,8 +53,8 @@ class Recognizer(LoadedModel, ABC):
         `note` is told of anything unusual.
         """
 
-    def with_word_times(self) -> "Recognizer":
-        """The same recogniser, over the same networks, with a time of its own for each word where it has a choice."""
+    def for_stretches(self) -> "Recognizer":
+        """The same recogniser, over the same networks, for stretches of a recording without what lies between them."""
         return self
 
     def steps(self, samples: int) -> int:

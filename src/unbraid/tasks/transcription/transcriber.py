@@ -220,8 +220,8 @@ class Transcriber(LoadedModel):
             )
         recognizer = self._chosen(track, diagnostics)
         if how.separator:
-            timed = recognizer.with_word_times()
-            ears = timed.spec.sample_rate, lambda blocks, note: timed.words(blocks, self._beams, note)
+            listener = recognizer.for_stretches()
+            ears = listener.spec.sample_rate, lambda blocks, note: listener.words(blocks, self._beams, note)
             return words_of_people(track, how.separator, how.only, ears, how.progress, diagnostics)
         if how.channels == "mix":
             return self._words(recognizer, track, how.progress, diagnostics)

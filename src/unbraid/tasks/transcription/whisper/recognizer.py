@@ -74,11 +74,14 @@ class WhisperRecognizer(Recognizer):
         encoder, decoder = folder.open(*geometry.graphs)
         return cls((encoder, decoder), spec, tokenizer, options)
 
-    def with_word_times(self) -> Recognizer:
-        """The same recogniser, which times words by attention."""
-        timed = copy.copy(self)
-        timed._options = dataclasses.replace(self._options, word_times=True)
-        return timed
+    def for_stretches(self) -> Recognizer:
+        """The same recogniser, which times words by attention, and does not read on from the text of the window before.
+
+        Phrases share one time across a pause, and what somebody said before is easily heard again after it.
+        """
+        other = copy.copy(self)
+        other._options = dataclasses.replace(self._options, word_times=True, follow=False)
+        return other
 
     def words(self, blocks: Blocks, beams: int | None = None, note: Note = ignored) -> Iterator[Word]:
         """The words of blocks (1, n) at the model's rate, by beam search: 5 beams by default."""
