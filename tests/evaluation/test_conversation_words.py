@@ -79,7 +79,8 @@ def test_everybody_alone_has_all_words_and_one_stream_loses_those_at_once(talk, 
     scores = found.values["scores"]["all"]
     assert (scores["cp_wer"], scores["cp_wer_mixed"]) == (0.0, words.mixed.rate)
     assert "cpWER mixed, %" in found.table.csv().splitlines()[0] or "cp_wer_mixed" in found.table.csv().splitlines()[0]
-    assert any(note.startswith("cpWER: best permutation") for note in found.lines)
+    assert f"{100 * words.mixed.rate:.1f} % in one stream" in found.page
+    assert any(note.startswith("words: cpWER over all words") for note in found.lines)
 
 
 def test_meeteval_itself_agrees(talk) -> None:

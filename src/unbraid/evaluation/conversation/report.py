@@ -24,7 +24,9 @@ DEFINITIONS = (
     f"DER, JER: collar {COLLAR_SECONDS:g} s, overlap counted (pyannote.metrics); DER over all speech, JER a mean",
     "swaps: how often a person's speech changes to another track, all people together",
 )
-OF_WORDS = "cpWER: best permutation of speakers, over all words (meeteval); of everybody alone, and mixed in one stream"
+OF_WORDS = (
+    "words: cpWER over all words, best permutation of speakers (meeteval); everybody alone, and mixed: in one stream"
+)
 BY_LEVEL = "segments from the levels of the tracks, since the model does not say who speaks when"
 
 
@@ -179,11 +181,14 @@ def table(results: Sequence[ConversationResult]) -> Table:
 
 def _tiles(all_: Summary) -> list[str]:
     tile = scores_page.tile
+    mixed = f"{cell(100 * all_.cp_wer_mixed, 1).shown} % in one stream"
+    words = [tile("cpWER", cell(100 * all_.cp_wer, 1).shown + " %", mixed)] if all_.has_words else []
     return [
         tile("People counted right", f"{100 * all_.counted_right:.0f} %"),
         tile("Speech alone on its track", cell(100 * all_.alone_share, 1).shown + " %"),
         tile("DER", cell(100 * all_.der, 1).shown + " %", f"collar {COLLAR_SECONDS:g} s, overlap counted"),
         tile("Swaps per hour", cell(all_.swaps_per_hour, 1).shown),
+        *words,
     ]
 
 
