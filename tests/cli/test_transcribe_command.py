@@ -4,7 +4,6 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,10 @@ from unbraid import audio
 from unbraid.errors import ModelNotFound
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.options import Options
+from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.whisper.options import WhisperOptions
+from voice_fakes import counting
 
 TRANSCRIBING = sys.modules["unbraid.cli.transcription"]
 MADE: list[dict] = []  # with what transcribers were made
@@ -31,32 +32,9 @@ def fake_transcriber(model: str, **options: object) -> Transcriber:
     return Transcriber.over(ears(name=model), beams=options["beams"], long=long, long_seconds=options["long_seconds"])
 
 
-class FakeVoices:
-    """Two voices: one in the even seconds, the other one in the odd ones."""
-
-    voices_found: int | None = None
-
-    def __init__(self, model: str, *, device: str, threads: int | None, options: Options) -> None:
-        MADE.append({"model": model, "device": device, "threads": threads})
-        MADE[-1] |= {"speakers": options.speakers} if options.speakers else {}
-        self.closed = False
-
-    def stems(self) -> tuple[str, ...]:
-        return ("voice1", "voice2")
-
-    def output_rate(self, sample_rate: int) -> int:
-        return sample_rate
-
-    def run(self, source: Path, excerpt: audio.Excerpt, progress: object) -> Run[dict[str, np.ndarray]]:
-        return Run(self._blocks(source, excerpt), Diagnostics("voices", voices_found=self.voices_found))
-
-    def _blocks(self, source: Path, excerpt: audio.Excerpt) -> Generator[dict[str, np.ndarray], None, None]:
-        with audio.Reader(source, excerpt) as reader:
-            for second, block in enumerate(reader.blocks(reader.info.sample_rate)):
-                yield {f"voice{i + 1}": block * (second % 2 == i) for i in range(2)}
-
-    def close(self) -> None:
-        pass
+def fake_separator(*, device: str, threads: int | None, options: Options) -> Separator:
+    MADE.append({"device": device, "threads": threads, "speakers": options.speakers})
+    return counting(options)
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +42,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand-ins for every model."""
     MADE.clear()
     monkeypatch.setattr(TRANSCRIBING, "Transcriber", fake_transcriber)
-    monkeypatch.setattr(TRANSCRIBING, "Separator", FakeVoices)
+    monkeypatch.setattr(TRANSCRIBING, "Separator", fake_separator)
 
 
 @pytest.fixture
@@ -105,7 +83,7 @@ def test_standard_input_and_pipes(unbraid_command, spoken, here: Path) -> None:
         ("a.txt", [], "3 1\n"),
         ("a.srt", [], "1\n00:00:00,000 --> 00:00:00,500\n3 1\n\n"),
         ("a.vtt", [], "WEBVTT\n\n00:00:00.000 --> 00:00:00.500\n3 1\n"),
-        ("a.json", [], '{"model": "digits", "lines": [\n{"start": 0.0, "end": 0.5, "voice": null, "text": "3 1", '),
+        ("a.json", [], '{"model": "digits", "lines": [\n{"start": 0.0, "end": 0.5, "speaker": null, "text": "3 1", '),
         ("a.srt", ["-f", "text"], "3 1\n"),
         ("notes", ["--format", "SRT"], "1\n00:00:00,000 --> "),
         ("new/folder/a.out", [], "3 1\n"),
@@ -147,24 +125,66 @@ def test_a_part_has_the_times_of_the_whole(unbraid_command, spoken) -> None:
     assert line["start"] == pytest.approx(1.5, abs=0.05)
 
 
-def test_voices_are_pulled_apart_first(unbraid_command, spoken, here: Path, tmp_path: Path) -> None:
-    spoken("talk.wav", 1, 2, 3, 4, 5, 6, seconds=0.4)  # two in each second
-    outcome = unbraid_command("transcribe", "talk.wav", "--separate", "--device", "cpu", "--threads", 2)
-    assert outcome.out.splitlines() == ["voice1: 1 2", "voice2: 3 4", "voice1: 5 6"]
-    assert MADE[1] == {"model": "speech", "device": "cpu", "threads": 2}
-    assert list((tmp_path / "tmp").iterdir()) == []  # voices are not kept
-    outcome = unbraid_command("transcribe", "talk.wav", "--separate", "--start", 1, "-f", "vtt")
-    assert "\n00:00:01.000 --> 00:00:01.900\n<v voice1>3 4\n" in outcome.out
+@pytest.fixture
+def meeting(here: Path) -> None:
+    """Two people, one on low tones and one on high ones, who talk at the same time from 3.0 to 3.4 s."""
+    turns = [(0.5, (1, 2, 3)), (3.0, (6, 7)), (9.0, (2, 1)), (11.5, (7,))]
+    sound = np.zeros((1, 14 * RATE), np.float32)
+    for start, tones in turns:
+        said = say(*tones, seconds=0.9)
+        sound[:, round(start * RATE) :][:, : said.shape[1]] += said
+    audio.write(here / "meeting.wav", np.repeat(sound, 2, axis=0), RATE, audio.choose_format("wav", subtype="16"))
+    for name, tones in (("anna.wav", (6, 7)), ("carl.wav", (9, 9)), ("quiet.wav", (None,) * 40)):
+        audio.write(here / name, say(*tones, seconds=0.9), RATE, audio.choose_format("wav", subtype="16"))
 
 
-def test_voices_that_were_counted_are_told(unbraid_command, spoken, monkeypatch) -> None:
-    spoken("talk.wav", 1, 2, 3, 4, seconds=0.4)
-    monkeypatch.setattr(FakeVoices, "voices_found", 2)
-    outcome = unbraid_command("transcribe", "talk.wav", "--separate")
-    assert outcome.errors == ["talk.wav: 2 voices found"]
-    outcome = unbraid_command("transcribe", "talk.wav", "--separate", "--speakers", 3)
-    assert outcome.errors == []
-    assert MADE[-1] == {"model": "speech", "device": "auto", "threads": None, "speakers": 3}
+def test_everybody_is_transcribed_alone(unbraid_command, meeting, tmp_path: Path) -> None:
+    outcome = unbraid_command("transcribe", "meeting.wav", "--separate", "--device", "cpu", "--threads", 2)
+    assert outcome.out.splitlines() == ["speaker1: 1 2 3", "speaker2: 6 7", "speaker1: 2 1", "speaker2: 7"]
+    assert "  2 people found: speaker1 0:05, speaker2 0:03" in outcome.errors
+    assert MADE[1] == {"device": "cpu", "threads": 2, "speakers": None}
+    assert list((tmp_path / "tmp").iterdir()) == []  # tracks are not kept
+    outcome = unbraid_command("transcribe", "meeting.wav", "--separate", "--speakers", "1-3", "--json")
+    assert MADE[-1]["speakers"] == (1, 3)
+    (file,) = json.loads(outcome.out)["files"]
+    assert (file["voices_found"], file["seconds"]) == (2, 14.0)
+    first, second = file["lines"][:2]
+    assert (first["speaker"], second["speaker"]) == ("speaker1", "speaker2")
+    assert second["start"] < first["end"]  # they overlap, each with its own times
+    assert [word["speaker"] for word in first["words"]] == ["speaker1"] * 3
+
+
+def test_people_in_every_format(unbraid_command, meeting, here: Path) -> None:
+    texts = {}
+    for name in ("a.txt", "a.srt", "a.vtt", "a.json", "a.TextGrid"):
+        assert unbraid_command("transcribe", "meeting.wav", "--separate", "--start", 2.8, "-o", name).code == 0
+        texts[name] = (here / name).read_text()
+    assert texts["a.txt"].startswith("speaker1: 3\nspeaker2: 6 7\n")
+    assert "00:00:03,000 --> 00:00:04,900\nspeaker2: 6 7\n" in texts["a.srt"]
+    assert "00:00:03.000 --> 00:00:04.900\n<v speaker2>6 7\n" in texts["a.vtt"]
+    assert json.loads(texts["a.json"])["lines"][1]["speaker"] == "speaker2"
+    assert "xmax = 14 " in texts["a.TextGrid"] and 'name = "speaker2 words"' in texts["a.TextGrid"]
+
+
+def test_people_by_their_voices(unbraid_command, meeting) -> None:
+    outcome = unbraid_command("transcribe", "meeting.wav", "--separate", "--enrol", "anna=anna.wav")
+    assert outcome.out.splitlines() == ["speaker1: 1 2 3", "anna: 6 7", "speaker1: 2 1", "anna: 7"]
+    outcome = unbraid_command("transcribe", "meeting.wav", "--separate", "--only", "anna.wav")
+    assert outcome.out.splitlines() == ["anna: 6 7", "anna: 7"]
+    outcome = unbraid_command("transcribe", "meeting.wav", "--separate", "--only", "carl.wav", "-o", "carl.txt")
+    assert (outcome.code, outcome.errors) == (
+        1, ["error: meeting.wav: carl was not found, only speaker1, speaker2; leave that choice out for all people."],
+    )  # fmt: skip
+    assert not Path("carl.txt").exists()
+    outcome = unbraid_command("transcribe", "meeting.wav", "--separate", "--enrol", "anna=quiet.wav")
+    assert (outcome.code, outcome.errors) == (
+        2, ["error: quiet.wav is silent, so nobody can be enrolled; give a recording of one person who speaks."],
+    )  # fmt: skip
+
+
+def test_nobody_speaks(unbraid_command, meeting) -> None:
+    outcome = unbraid_command("transcribe", "quiet.wav", "--separate")
+    assert (outcome.code, outcome.out, outcome.errors) == (0, "", ["quiet.wav: nobody speaks in it"])
 
 
 def test_the_options_reach_the_model(unbraid_command, spoken) -> None:
@@ -281,7 +301,7 @@ def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Pat
     ("words", "code", "message"),
     [
         (["call.wav", "-m", "nothing"], 1, "No model or folder is called 'nothing'."),
-        (["call.wav", "-f", "doc"], 2, "A transcript is written as text, srt, vtt, json, not as 'doc'."),
+        (["call.wav", "-f", "doc"], 2, "A transcript is written as text, srt, vtt, json, textgrid, not as 'doc'."),
         (["none.wav"], 1, "none.wav does not exist. Name an audio file that does."),
         (
             ["call.wav", "other.wav"],
@@ -296,7 +316,7 @@ def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Pat
         (
             ["call.wav", "--speakers", 2],
             2,
-            "--speakers says how many voices --separate pulls apart; give both, or neither.",
+            "--speakers, --enrol and --only tell --separate about the people; add it, or leave them out.",
         ),
         (
             ["call.wav", "--speakers", 0, "--separate"],
@@ -312,7 +332,7 @@ def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Pat
         (
             ["call.wav", "-o", "other.wav"],
             2,
-            "other.wav ends like audio; a text ends in .txt, .srt, .vtt, .json, or say --format too.",
+            "other.wav ends like audio; a text ends in .txt, .srt, .vtt, .json, .TextGrid, or say --format too.",
         ),
         (["call.wav", "--start", -1], 2, "A start of -1 s is not possible; it must be 0 or more."),
         (["call.wav", "--duration", 0], 2, "A duration of 0 s is not possible; it must be more than 0."),

@@ -132,7 +132,7 @@ def test_turns_are_in_the_order_of_time(tmp_path: Path) -> None:
     lines = list(lines_of(words))
     assert "".join(written(lines, "text")) == "channel 1: 1\nchannel 2: 2\nchannel 1: 3\n"
     assert "<v channel 2>2" in "".join(written(lines, "vtt")) and "channel 2: 2" in "".join(written(lines, "srt"))
-    assert [line["voice"] for line in json.loads("".join(written(lines, "json")))["lines"]] == [
+    assert [line["speaker"] for line in json.loads("".join(written(lines, "json")))["lines"]] == [
         "channel 1", "channel 2", "channel 1",
     ]  # fmt: skip
 

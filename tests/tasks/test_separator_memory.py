@@ -7,18 +7,21 @@ samples. Memory is what Python and NumPy have allocated at most.
 import gc
 import tracemalloc
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
 
 from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, speech_fake, speech_spec
+from unbraid.dsp.arrays import Blocks
 from unbraid.hub.spec import ModelSpec, Spectral, Windows
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation import stream
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import Track
+from unbraid.tasks.transcription.people import words_of_people
+from unbraid.tasks.transcription.transcript import Word
 from voice_fakes import by_turns, counting_spec
 
 MINUTE = 60
@@ -56,7 +59,27 @@ def engine(kind: str, rate: int) -> Separator:
     return Separator.over(fake, spec, options, EvenOrOdd(spec))
 
 
-def peak_bytes(separates: Separator, rate: int, minutes: int) -> int:
+Run = Callable[[Separator, Track], int]  # the samples of a track that has run through
+
+
+def separate(separator: Separator, track: Track) -> int:
+    return sum(stems.shape[-1] for stems in separator._parts(track, None, Diagnostics("fake")))
+
+
+def transcribe(separator: Separator, track: Track) -> int:
+    """With a recogniser that hears a word in each second of a person, and nothing without them."""
+
+    def hear(blocks: Blocks, _: object) -> Iterator[Word]:
+        return (Word("word", i, i + 0.5, 1.0) for i, block in enumerate(blocks) if block.any())
+
+    diagnostics = Diagnostics("fake")
+    ears = track.sample_rate // 2, hear
+    words = sum(1 for _ in words_of_people(track, separator, None, ears, None, diagnostics))
+    assert words >= track.frames // track.sample_rate // 2
+    return track.frames
+
+
+def peak_bytes(run: Run, separates: Separator, rate: int, minutes: int) -> int:
     """The most that is allocated while a generated track of so many minutes runs through."""
     channels, seconds = separates.spec.channels, minutes * MINUTE
     block = noise(channels, BLOCK_SECONDS * rate)
@@ -70,7 +93,7 @@ def peak_bytes(separates: Separator, rate: int, minutes: int) -> int:
     tracemalloc.start()
     try:
         track = Track(rate, channels, seconds * rate, blocks)
-        assert sum(stems.shape[-1] for stems in separates._parts(track, None, Diagnostics("fake"))) == seconds * rate
+        assert run(separates, track) == seconds * rate
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -81,10 +104,15 @@ def peak_bytes(separates: Separator, rate: int, minutes: int) -> int:
     [("speech", 2000, 2000), ("music", 1200, 1000), ("wiener", 1000, 1000), ("counting", 2000, 2000)],
 )
 def test_an_hour_takes_no_more_than_three_minutes(kind: str, rate: int, model_rate: int) -> None:
-    short = peak_bytes(engine(kind, model_rate), rate, 3)
-    long = peak_bytes(engine(kind, model_rate), rate, 60)
+    short = peak_bytes(separate, engine(kind, model_rate), rate, 3)
+    long = peak_bytes(separate, engine(kind, model_rate), rate, 60)
     kept = KEPT_BYTES if kind == "counting" else 0
     assert long <= 1.1 * short + kept
+
+
+def test_transcribing_everybody_for_20_minutes_takes_no_more_than_for_three() -> None:
+    short, long = (peak_bytes(transcribe, engine("counting", 2000), 2000, minutes) for minutes in (3, 20))
+    assert long <= 1.1 * short + KEPT_BYTES / 3
 
 
 def test_a_block_is_a_matter_of_seconds() -> None:

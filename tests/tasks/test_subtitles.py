@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbraid.errors import UsageError
-from unbraid.tasks.transcription.subtitles import Line, check_text_format, lines_of, written
+from unbraid.tasks.transcription.subtitles import SENTENCES, Line, check_text_format, lines_of, shortened, written
 from unbraid.tasks.transcription.transcript import Transcript, Word
 
 HELLO = (Word("Hello", 0.5, 0.9, 0.98765), Word("world", 1.0, 1.4996, 0.5))
@@ -65,6 +65,49 @@ def test_no_word_is_lost_and_no_line_too_long(said: list[Word]) -> None:
             assert line.words[-1].end - line.start <= 6
 
 
+@pytest.mark.parametrize(
+    ("said", "sentences"),
+    [
+        ("Hello there. How are you? Fine!", ["Hello there.", "How are you?", "Fine!"]),
+        ('"Stop." "Why?" he asked. Then', ['"Stop."', '"Why?" he asked.', "Then"]),
+        ("Mr. Hale met Dr. A. Smith. They", ["Mr. Hale met Dr. A. Smith.", "They"]),
+        ("no points at all " + "and so on " * 20, ["no points at all " + ("and so on " * 20).strip()]),
+        ("日本です。 はい。", ["日本です。", "はい。"]),
+    ],
+)
+def test_sentences_end_where_the_recogniser_ends_them(said: str, sentences: list[str]) -> None:
+    spoken = [Word(text, i * 0.4, i * 0.4 + 0.3, 1.0) for i, text in enumerate(said.split())]
+    assert [line.text for line in lines_of(spoken, limits=SENTENCES)] == sentences
+
+
+def test_sentences_end_at_pauses_where_there_are_no_points() -> None:
+    said = [*words(20), *(word.after(9.0) for word in words(3))]
+    assert [len(line.words) for line in lines_of(said, limits=SENTENCES)] == [20, 3]
+
+
+def test_long_sentences_become_short_lines_in_order_of_time() -> None:
+    """A sentence of 16 s, and a short one of somebody else during it."""
+    long = Line(tuple(words(40)), "anna")
+    short = Line((Word("Yes.", 5.0, 5.5, 1.0),), "ben")
+    later = Line((Word("Well.", 17.0, 17.5, 1.0),), "anna")
+    lines = list(shortened([long, short, later]))
+    assert [line.start for line in lines] == sorted(line.start for line in lines)
+    assert max(len(line.text) for line in lines) <= 42
+    assert [word for line in lines if line.voice == "anna" for word in line.words] == [*long.words, *later.words]
+    assert [line.voice for line in lines].index("ben") > 1 and lines[-1] == later
+
+
+def test_a_textgrid_has_a_tier_for_each_voice_and_one_for_its_words() -> None:
+    anna, ben = Line(HELLO, "anna"), Line((Word("Yes", 1.2, 1.6, 0.5),), "ben")
+    text = "".join(written([anna, ben], "textgrid", seconds=3.0))
+    names = re.findall(r'name = "(.*)"', text)
+    assert names == ["anna", "anna words", "ben", "ben words"]
+    assert text.count("xmax = 3 ") == 1 + 2 * len(names)  # of the file, of each tier, and of its last interval
+    assert '"Hello world"' in text and '"Yes"' in text
+    assert 'name = "speech"' in "".join(written([Line(HELLO)], "textgrid"))
+    assert "".join(written([], "textgrid", seconds=3.0)).count("item [") == 1  # no tiers: only "item []:"
+
+
 def test_plain_text() -> None:
     assert told("text", Line(HELLO), Line(HELLO[:1], "voice2")) == "Hello world\nvoice2: Hello\n"
     assert told("text") == ""
@@ -104,18 +147,19 @@ def test_json() -> None:
     assert data["model"] == "base"
     first, second = data["lines"]
     assert first == {
-        "start": 0.5, "end": 1.5, "voice": None, "text": "Hello world",
+        "start": 0.5, "end": 1.5, "speaker": None, "text": "Hello world",
         "words": [
             {"word": "Hello", "start": 0.5, "end": 0.9, "confidence": 0.9877},
             {"word": "world", "start": 1.0, "end": 1.5, "confidence": 0.5},
         ],
     }  # fmt: skip
-    assert (second["voice"], second["text"]) == ("voice2", "né")
+    assert (second["speaker"], second["text"], second["words"][0]["speaker"]) == ("voice2", "né", "voice2")
     assert json.loads(told("json")) == {"model": "base", "lines": []}
 
 
 @pytest.mark.parametrize(
-    ("name", "form"), [("text", "text"), (".SRT", "srt"), ("vtt", "vtt"), ("json", "json"), ("txt", "text")]
+    ("name", "form"),
+    [("text", "text"), (".SRT", "srt"), ("vtt", "vtt"), ("json", "json"), ("txt", "text"), ("TextGrid", "textgrid")],
 )
 def test_formats_by_name(name: str, form: str) -> None:
     assert check_text_format(name) == form
@@ -124,7 +168,7 @@ def test_formats_by_name(name: str, form: str) -> None:
 def test_formats_that_are_none() -> None:
     with pytest.raises(UsageError) as caught:
         check_text_format("doc")
-    assert str(caught.value) == "A transcript is written as text, srt, vtt, json, not as 'doc'."
+    assert str(caught.value) == "A transcript is written as text, srt, vtt, json, textgrid, not as 'doc'."
 
 
 def test_a_transcript_is_its_words() -> None:

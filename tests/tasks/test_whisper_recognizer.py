@@ -121,6 +121,9 @@ def test_a_window_is_given_the_prompt_and_the_text_before_it() -> None:
     seen.clear()
     list(recognizer(script, dataclasses.replace(GREEDY, follow=False)).words(iter([audio])))
     assert seen == [[]]
+    seen.clear()
+    list(recognizer(script, GREEDY).for_stretches().words(iter([audio])))  # what was said before a pause is not given
+    assert seen == [[]]
 
 
 def test_a_long_prompt_leaves_room_for_a_text() -> None:
@@ -158,10 +161,11 @@ def test_word_times_follow_the_attention() -> None:
         return [time(0.0), 256, 257, 258, time(0.98)]
 
     audio = tones((0, 0.1), seconds=1.0)
-    options = dataclasses.replace(GREEDY, word_times=True)
-    words = list(recognizer(script, options).words(iter([audio])))
-    assert [word.text for word in words] == ["one", "two", "three"]
-    np.testing.assert_allclose([word.start for word in words], [0, 0.2, 0.4], atol=0.05)
+    timed = recognizer(script, dataclasses.replace(GREEDY, word_times=True))
+    for listener in (timed, recognizer(script, GREEDY).for_stretches()):
+        words = list(listener.words(iter([audio])))
+        assert [word.text for word in words] == ["one", "two", "three"]
+        np.testing.assert_allclose([word.start for word in words], [0, 0.2, 0.4], atol=0.05)
 
 
 @pytest.mark.parametrize(

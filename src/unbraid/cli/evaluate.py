@@ -62,7 +62,11 @@ _Speakers = Annotated[
     str | None, _data(metavar="A,B", help="For recordings with texts: only these speakers, or folders of them.")
 ]
 _Recogniser = Annotated[
-    str | None, _data(metavar="NAME", help="For speech synthesis: the model that transcribes it, or pocketsphinx.")
+    str | None,
+    _data(
+        metavar="NAME",
+        help="The model that transcribes synthesised speech (or pocketsphinx), or conversations, scored by cpWER.",
+    ),
 ]
 _Vocoder = Annotated[
     str | None, _data(metavar="NAME", help="For speech synthesis: the vocoder. (default: Griffin-Lim)")

@@ -90,6 +90,10 @@ Speakers = Annotated[
     str | None,
     _separation(metavar="N|N-M", help="How many people speak, or the fewest and most: 2-6. (default: those found)"),
 ]
+Separate = Annotated[
+    bool,
+    _separation("--separate", help="Transcribe each person alone, where they speak; each line names its person."),
+]
 Enrol = Annotated[
     list[str] | None,
     _separation(metavar="NAME=FILE", help="The person whose voice is in FILE is called NAME. Give it for each person."),

@@ -134,13 +134,14 @@ class TextResult(Result):
     notice: str | None = None  # about how it was transcribed
     output: Path | None = None  # None: printed, or in the JSON
     transcript: list[dict[str, Any]] | None = None  # its lines, where they are in the JSON
+    conversation: Conversation | None = None  # where people were separated
 
     def as_json(self) -> dict[str, Any]:
         """The object of this input in --json."""
-        values = super().as_json()
-        lines = values.pop("transcript")
+        values = {key: value for key, value in vars(self).items() if key not in ("transcript", "conversation")}
+        lines = self.transcript
         text = None if lines is None else "\n".join(line["text"] for line in lines)
-        return values | {"text": text, "lines": lines}
+        return values | {"text": text, "lines": lines} | (people_of(self.conversation) if self.conversation else {})
 
     def lines(self) -> list[str]:
         """The lines about this input in the summary."""
@@ -148,7 +149,9 @@ class TextResult(Result):
 
     def remarks(self) -> list[str]:
         """Remarks on this input that are no warnings."""
-        return [f"{self.input}: {self.notice}"] if self.notice else []
+        people = self.conversation
+        found = lines_about(people) if people and people.segments else []
+        return [*([f"{self.input}: {self.notice}"] if self.notice else []), *found]
 
 
 @dataclass(frozen=True)

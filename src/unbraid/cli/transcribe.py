@@ -1,5 +1,6 @@
 """`unbraid transcribe`: from the options to a request, and the outcome on the terminal."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -15,16 +16,7 @@ _Model = Annotated[
 ]
 _Format = Annotated[
     str | None,
-    typer.Option("--format", "-f", help="text, srt, vtt or json. (default: as -o FILE is called, else text)"),
-]
-_Separate = Annotated[
-    bool, typer.Option("--separate", help="First separate voices that talk at once; each line names its voice.")
-]
-_Speakers = Annotated[
-    str | None,
-    typer.Option(
-        metavar="N|N-M", help="How many people speak, or the fewest and most, with --separate. (default: those found)"
-    ),
+    typer.Option("--format", "-f", help="text, srt, vtt, json or textgrid. (default: as -o FILE is called, else text)"),
 ]
 _Channels = Annotated[
     Literal["mix", "apart"],
@@ -45,7 +37,10 @@ _Language = Annotated[
 _Task = Annotated[Literal["transcribe", "translate"], opt.panel("Whisper")(help="Transcribe, or translate to English.")]
 _WordTimes = Annotated[
     bool,
-    opt.panel("Whisper")("--word-times", help="Time each word by attention; else words share their phrase's time."),
+    opt.panel("Whisper")(
+        "--word-times",
+        help="Time each word by attention (always with --separate); else words share their phrase's time.",
+    ),
 ]
 _Prompt = Annotated[
     str, opt.panel("Whisper")(metavar="TEXT", help="Names and words to expect, as if they had been said before.")
@@ -69,8 +64,10 @@ def transcribe(
     model: _Model = None,
     output: opt.TextOutput = None,
     format: _Format = None,
-    separate: _Separate = False,
-    speakers: _Speakers = None,
+    separate: opt.Separate = False,
+    speakers: opt.Speakers = None,
+    enrol: opt.Enrol = None,
+    only: opt.Only = None,
     channels: _Channels = "mix",
     beams: _Beams = None,
     long_model: _LongModel = None,
@@ -94,29 +91,29 @@ def transcribe(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Transcribe speech: as text, as subtitles, or as JSON with the time of each word.
+    """Transcribe speech: as text, as subtitles, as a TextGrid for Praat, or as JSON with the time of each word.
 
-    One transcript is printed; several go to the folder -o. The built-in model knows spoken digits only.
+    With --separate, who said what. One transcript is printed; several go to the folder -o. The built-in model knows
+    spoken digits only.
 
     For speech in any language, download a Whisper: `unbraid models pull openai/whisper-base`.
     """
     report = Report(TextResult)
     with reported(report, "text", as_json=as_json, quiet=quiet, tell_failures=notice):
-        from unbraid.cli.request import check_json_alone, excerpt_of, speakers_of
-        from unbraid.cli.transcription import TranscriptionRequest, run, voices_model, whisper_options
+        from unbraid.cli import request as req
+        from unbraid.cli.transcription import TranscriptionRequest, people_options, run, whisper_options
         from unbraid.runtime import Engine
 
-        number = speakers_of(speakers)
-        check_json_alone(as_json=as_json, output=output)
+        req.check_json_alone(as_json=as_json, output=output)
         request = TranscriptionRequest(
             inputs=tuple(inputs),
             model=model or DEFAULTS["transcription"],
             output=None if output in (None, "-") else output,
             form=format,
             template=template,
-            excerpt=excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
-            voices=voices_model(separate=separate, speakers=number, channels=channels),
-            speakers=number,
+            excerpt=req.excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
+            people=people_options(speakers, enrol or (), only, separate=separate, channels=channels),
+            only=None if only is None else Path(only).stem,
             channels=channels,
             beams=beams,
             long_model=long_model,

@@ -3,44 +3,50 @@
 Where a recording fails, nothing of its text is kept.
 """
 
-import heapq
 import itertools
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.audio import Audio, OutputFormat, Writer, open_writer, probe
+from unbraid.audio import probe
 from unbraid.cli.console import say
 from unbraid.cli.files.inputs import Item
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, TextResult
-from unbraid.cli.request import choose_model
+from unbraid.cli.request import enrolled, speakers_of
 from unbraid.cli.run import find_inputs, process, written
 from unbraid.cli.texts import TextRequest, outputs_of, text_format
 from unbraid.errors import UsageError
-from unbraid.files.workdir import swept, temporary_folder
+from unbraid.files.workdir import swept
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
-from unbraid.tasks.separation.stream import Progress
 from unbraid.tasks.transcription.channels import Channels
-from unbraid.tasks.transcription.subtitles import FORMATS, Line, as_data, check_text_format, lines_of
+from unbraid.tasks.transcription.subtitles import (
+    FORMATS,
+    SENTENCES,
+    SUBTITLES,
+    Line,
+    as_data,
+    check_text_format,
+    lines_of,
+    shortened,
+)
 from unbraid.tasks.transcription.subtitles import written as formatted
 from unbraid.tasks.transcription.transcriber import Transcriber
+from unbraid.tasks.transcription.transcript import Word
 from unbraid.tasks.transcription.whisper.options import Job, WhisperOptions
-
-_FLOAT = OutputFormat("wav", "32f")
 
 
 @dataclass(frozen=True)
 class TranscriptionRequest(TextRequest):
     """The options of `unbraid transcribe`."""
 
-    voices: str | None = None  # the model that separates voices first
-    speakers: int | tuple[int, int] | None = None  # how many, or the fewest and most; None: as many as are found
+    people: Options | None = None  # of separating them first
+    only: str | None = None  # of them
     channels: Channels = "mix"
     beams: int | None = None
     long_model: str | None = None
@@ -72,10 +78,9 @@ def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: boo
     with swept(*homes), ExitStack() as opened, Sources(quiet=quiet) as sources:
         transcriber, separator = opened.enter_context(_transcriber(request)), None
         report.device, report.device_reason = transcriber.device, transcriber.device_reason
-        if request.voices is not None:
-            engine, options = request.engine, Options(speakers=request.speakers)
-            separator = Separator(request.voices, device=engine.device, threads=engine.threads, options=options)
-            opened.callback(separator.close)
+        if request.people is not None:
+            engine, options = request.engine, request.people
+            separator = opened.enter_context(Separator(device=engine.device, threads=engine.threads, options=options))
         session = _Session(request, form, transcriber, separator)
 
         def work(item: Item, title: str) -> TextResult:
@@ -110,16 +115,23 @@ class _Position:
 
 def _transcribe(label: str, source: Path, output: Path | None, session: _Session, meter: Meter) -> TextResult:
     """Transcribe one recording to its file, to the terminal, or into the result for JSON."""
-    request, form, started, position = session.request, session.form, time.monotonic(), _Position(meter)
+    request, started, position = session.request, time.monotonic(), _Position(meter)
     info = probe(source, request.excerpt)  # errors before anything is written
-    runs: list[Diagnostics] = []  # the last one names the model that reads the texts
-    lines, transcript = _lines(source, session, position, runs), None
+    words = session.transcriber.run(
+        source,
+        request.excerpt,
+        channels=request.channels,
+        separator=session.separator,
+        only=request.only,
+        progress=position,
+    )
+    lines, transcript, found = _lines(words, session), None, words.diagnostics
     first = list(itertools.islice(lines, 1))
-    lines, model = itertools.chain(first, lines), runs[-1].model
+    lines = itertools.chain(first, lines)
     if request.as_json and output is None:
         transcript = [as_data(line) for line in lines]
     elif output is None:
-        text = "".join(formatted(lines, form, model)).rstrip("\n")
+        text = "".join(_text(lines, session, position, found)).rstrip("\n")
         meter.stop()
         if text:
             say(*text.split("\n"))
@@ -128,59 +140,37 @@ def _transcribe(label: str, source: Path, output: Path | None, session: _Session
             written(output, replace=request.overwrite) as hidden,
             hidden.open("w", encoding="utf-8", newline="\n") as file,
         ):
-            file.writelines(formatted(lines, form, model))
-    found = None if isinstance(request.speakers, int) else runs[0].voices_found
-    counted = None if found is None else f"{found} voices found" if found > 1 else "1 voice found"
-    remarks = [runs[-1].notice, counted, None if first else "no words were heard in it"]
+            file.writelines(_text(lines, session, position, found))
+    nobody = found.conversation is not None and not found.conversation.segments
+    remarks = [found.notice, None if first else "nobody speaks in it" if nobody else "no words were heard in it"]
     return TextResult(
         label,
         "done",
-        notices=runs[0].notices,
+        notices=found.notices,
         seconds=position.seconds,
         elapsed_seconds=time.monotonic() - started,
         start_seconds=max(0.0, info.start_seconds - request.excerpt.start),
         output=output,
         transcript=transcript,
-        model=model,
+        model=found.model,
         notice="; ".join(filter(None, remarks)) or None,
+        conversation=found.conversation,
     )
 
 
-def _lines(source: Path, session: _Session, progress: Progress, runs: list[Diagnostics]) -> Iterator[Line]:
-    """The lines of a recording, or of each of its voices, in the order in which they begin.
-
-    The runs are the one that reads the recording, and one for each voice.
-    """
-    excerpt, transcriber, separator = session.request.excerpt, session.transcriber, session.separator
-    if separator is None:
-        words = transcriber.run(source, excerpt, channels=session.request.channels, progress=progress)
-        runs.append(words.diagnostics)
-        yield from lines_of(words)
-        return
-    blocks = separator.run(source, excerpt, progress)
-    runs.append(blocks.diagnostics)
-    rate = separator.output_rate(probe(source, excerpt).sample_rate)
-    with _voices(blocks, rate) as voices:
-        texts = {voice: transcriber.run(file) for voice, file in voices.items()}
-        runs += [words.diagnostics for words in texts.values()]
-        lines = [lines_of((word.after(excerpt.start) for word in words), voice) for voice, words in texts.items()]
-        yield from heapq.merge(*lines, key=lambda line: line.start)
+def _text(lines: Iterator[Line], session: _Session, position: _Position, found: Diagnostics) -> Iterator[str]:
+    """The text of lines; a TextGrid, which says how long the recording is, once all of it is heard."""
+    heard = lines if session.form != "textgrid" else iter(list(lines))
+    seconds = session.request.excerpt.start + position.seconds
+    return formatted(heard, session.form, found.model, seconds)
 
 
-@contextmanager
-def _voices(blocks: Iterable[dict[str, Audio]], rate: int) -> Iterator[dict[str, Path]]:
-    """The voices of a recording as temporary files."""
-    with temporary_folder() as folder:
-        with ExitStack() as opened:
-            writers: dict[str, Writer] = {}
-            files: dict[str, Path] = {}
-            for stems in blocks:
-                for stem, block in stems.items():
-                    if stem not in writers:
-                        files[stem] = folder / f"{stem}.wav"
-                        writers[stem] = opened.enter_context(open_writer(files[stem], rate, block.shape[0], _FLOAT))
-                    writers[stem].write(block)
-        yield files
+def _lines(words: Iterator[Word], session: _Session) -> Iterator[Line]:
+    """The lines of a recording in the order in which they begin; of people their sentences, short in subtitles."""
+    if session.separator is None:
+        return lines_of(words)
+    sentences = lines_of(words, limits=SENTENCES)
+    return shortened(sentences) if session.form in SUBTITLES else sentences
 
 
 def whisper_options(
@@ -191,15 +181,16 @@ def whisper_options(
     return None if options == WhisperOptions() else options
 
 
-def voices_model(*, separate: bool, speakers: int | tuple[int, int] | None, channels: Channels = "mix") -> str | None:
-    """The model that separates voices before they are transcribed, if that was requested.
+def people_options(
+    speakers: str | None, enrol: Sequence[str], only: str | None, *, separate: bool, channels: Channels = "mix"
+) -> Options | None:
+    """The options of the separation into people, if that was requested.
 
     Raises:
-        UsageError: a number of speakers without it, or for which there is no model; or channels are apart already.
-        ModelNotFound: there is no model for so many speakers on this machine.
+        UsageError: options of it without it, or they are wrong; or channels are apart already.
     """
-    if not separate and speakers is not None:
-        raise UsageError("--speakers says how many voices --separate pulls apart; give both, or neither.")
+    if not separate and (speakers is not None or enrol or only is not None):
+        raise UsageError("--speakers, --enrol and --only tell --separate about the people; add it, or leave them out.")
     if separate and channels == "apart":
         raise UsageError("--separate pulls voices apart that share a channel, --channels apart hears each; give one.")
-    return choose_model(None, speakers) if separate else None
+    return Options(speakers=speakers_of(speakers), enrol=enrolled(enrol, only)) if separate else None

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 
-from unbraid.corpora.conversations import find_conversations
+from unbraid.corpora.conversations import Conversation, find_conversations
 from unbraid.corpora.pronunciations import find_pronunciations
 from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
@@ -16,6 +16,8 @@ from unbraid.evaluation.conversation import report as conversations
 from unbraid.evaluation.conversation import segments
 from unbraid.evaluation.conversation.run import ConversationResult
 from unbraid.evaluation.conversation.run import separate_and_score as separate_and_score_conversation
+from unbraid.evaluation.conversation.transcripts import check_meeteval
+from unbraid.evaluation.conversation.transcripts import transcribe_and_score as transcribe_conversation
 from unbraid.evaluation.measures import check_metrics, choose_measures
 from unbraid.evaluation.music import report as songs
 from unbraid.evaluation.music.run import MusicEvaluation, separate_and_score_song
@@ -95,14 +97,34 @@ def _conversations(spec: ModelSpec, request: EvaluationRequest, metrics: Sequenc
     """Conversations, of which each person gets a track."""
     _refuse_metrics(metrics, "Conversations have measures of their own")
     evaluation, found = Evaluation[ConversationResult](), find_conversations(request.dataset, request.split)
-    found = found[: request.limit]
+    found, recogniser = found[: request.limit], request.recogniser
+    if recogniser is not None:
+        check_meeteval()
+        if not any(conversation.texts for conversation in found):
+            raise UsageError(
+                f"{request.dataset} says of no conversation all that is said in it; leave --recogniser out, or draw "
+                "conversations of recordings with texts."
+            )
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
         options, threads = Options(embedder=request.embedder), request.threads
-        with Separator(model, device=device, precision=precision, threads=threads, options=options) as separator:
-            outcomes = evaluation.run(found, partial(separate_and_score_conversation, separator))
-            yield Running(separator.device, len(found), outcomes)
+        with ExitStack() as opened:
+            separator = opened.enter_context(
+                Separator(model, device=device, precision=precision, threads=threads, options=options)
+            )
+            transcriber = None
+            if recogniser is not None:
+                alone = Transcriber(recogniser, device=device, threads=threads, long_seconds=math.inf)
+                transcriber = opened.enter_context(alone)
+
+            def scored(conversation: Conversation) -> ConversationResult:
+                result = separate_and_score_conversation(separator, conversation)
+                if transcriber is None or conversation.texts is None:
+                    return result
+                return replace(result, words=transcribe_conversation(transcriber, separator, conversation))
+
+            yield Running(separator.device, len(found), evaluation.run(found, scored))
 
     skipped = [] if segments.has_diarization_metrics() else [f"{segments.MISSING} They are left out."]
     return Evaluator(

@@ -30,7 +30,7 @@ class EvaluationRequest:
     wiener: int = 0  # iterations, of music models
     speakers: tuple[str, ...] = ()  # of texts: these, or those in folders of such names; none: all
     snr_to_db: float | None = None  # SNRs are drawn from snr_db up to this; None: all are snr_db
-    recogniser: str | None = None  # that transcribes synthesised speech
+    recogniser: str | None = None  # that transcribes synthesised speech, or conversations
     vocoder: str | None = None  # for speech synthesis; None: Griffin-Lim
     voices: int | None = None  # of the mixtures; None: as many as the model has outputs
     conversations: bool = False  # recordings of minutes, with who speaks when (`corpora/conversations.py`)
@@ -74,7 +74,10 @@ class EvaluationRequest:
             },
             ("music",): {"--wiener": self.wiener > 0},
             ("transcription", "speaking"): {"--speakers": bool(self.speakers)},
-            ("speaking",): {"--recogniser": self.recogniser is not None, "--vocoder": self.vocoder is not None},
+            ("speaking",): {
+                "--recogniser": self.recogniser is not None and not self.conversations,
+                "--vocoder": self.vocoder is not None,
+            },
         }
         for kinds, options in of_kinds.items():
             given = [name for name, is_given in options.items() if is_given]

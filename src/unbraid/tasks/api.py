@@ -1,6 +1,7 @@
 """One call for each task: separate, separate_speakers, enhance, transcribe, phonemize, synthesize."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,24 +131,32 @@ def transcribe(
     track: TrackChoice = 0,
     reading: ReadOptions = ReadOptions(),
     channels: Channels = "mix",
+    separate: bool | Options = False,
     device: str = "auto",
 ) -> Transcript:
     """Transcribe speech: `.text`, and `.words` with their times and the model's confidence.
 
     For `recording`, `track` and `reading` see `separate`. `channels="apart"` transcribes each channel alone, as of a
-    call with one party on each: every word then has its `voice`, "channel 1" or "channel 2". For many recordings make
-    one `Transcriber`; for long ones use its `stream`.
+    call with one party on each: every word then has its `voice`, "channel 1" or "channel 2". `separate=True`
+    transcribes the people of a conversation, each alone and only where they speak: `voice` is then the person,
+    "speaker1", and words come sentence by sentence; `Options(speakers=(2, 6), enrol=(("anna", "anna.wav"),))` says more
+    about the people. For many recordings make one `Transcriber`; for long ones use its `stream`.
 
     Raises:
         AudioError: the recording cannot be read.
         ModelError: there is no such model, or its folder is damaged.
-        UsageError: the model writes no text, or an array came without its sample rate, or a file with one.
+        UsageError: the model writes no text; an array came without its sample rate, or a file with one; or people
+            are both separated and on channels of their own.
     """
     check_rate_given("transcribe", recording, sample_rate)
-    with Transcriber(model, device=device) as transcriber:
+    with ExitStack() as opened:
+        transcriber, separator = opened.enter_context(Transcriber(model, device=device)), None
+        if separate:
+            options = separate if isinstance(separate, Options) else Options()
+            separator = opened.enter_context(Separator(device=device, options=options))
         if is_array(recording):
-            return transcriber(recording, sample_rate or 0, channels=channels)
-        run = transcriber.run(recording, Excerpt(track=track, reading=reading), channels=channels)
+            return transcriber(recording, sample_rate or 0, channels=channels, separator=separator)
+        run = transcriber.run(recording, Excerpt(track=track, reading=reading), channels=channels, separator=separator)
         return Transcript.of(run, run.diagnostics)
 
 

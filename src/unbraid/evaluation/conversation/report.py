@@ -9,6 +9,7 @@ import numpy as np
 
 from unbraid.evaluation.conversation.run import ConversationResult
 from unbraid.evaluation.conversation.segments import COLLAR_SECONDS
+from unbraid.evaluation.conversation.transcripts import CpWer
 from unbraid.evaluation.report import Report, Setting, total_cost
 from unbraid.evaluation.run import Evaluation
 from unbraid.evaluation.statistics import many
@@ -22,6 +23,9 @@ DEFINITIONS = (
     "local: the same with the best assignment in each 10 s",
     f"DER, JER: collar {COLLAR_SECONDS:g} s, overlap counted (pyannote.metrics); DER over all speech, JER a mean",
     "swaps: how often a person's speech changes to another track, all people together",
+)
+OF_WORDS = (
+    "words: cpWER over all words, best permutation of speakers (meeteval); everybody alone, and mixed: in one stream"
 )
 BY_LEVEL = "segments from the levels of the tracks, since the model does not say who speaks when"
 
@@ -39,6 +43,8 @@ class Summary:
     jer: float
     swaps_per_hour: float
     missed_people: int  # who have no track
+    cp_wer: float  # of everybody transcribed alone
+    cp_wer_mixed: float  # of the recording as one stream
 
     @property
     def below_local_db(self) -> float:
@@ -56,12 +62,20 @@ class Summary:
             "der": self.der,
             "jer": self.jer,
             "swaps_per_hour": self.swaps_per_hour,
+            "cp_wer": self.cp_wer,
+            "cp_wer_mixed": self.cp_wer_mixed,
         }
         rounded = {key: round(value, 4) if math.isfinite(value) else None for key, value in shares.items()}
         return {"conversations": self.conversations, **rounded, "missed_people": self.missed_people}
 
+    @property
+    def has_words(self) -> bool:
+        """Whether words were scored."""
+        return math.isfinite(self.cp_wer)
+
     def cells(self) -> list[Cell]:
-        """A row below COLUMNS."""
+        """A row below COLUMNS, and below those of WORDS where words were scored."""
+        words = [cell(100 * self.cp_wer, 1), cell(100 * self.cp_wer_mixed, 1)]
         return [
             text(self.conversations),
             cell(100 * self.counted_right, 0),
@@ -72,6 +86,7 @@ class Summary:
             cell(100 * self.der, 1),
             cell(100 * self.jer, 1),
             cell(self.swaps_per_hour, 1),
+            *(words if self.has_words else []),
         ]
 
 
@@ -82,6 +97,7 @@ COLUMNS = [
         "JER, %", "swaps per hour",
     )
 ]  # fmt: skip
+WORDS = [Column(head, head) for head in ("cpWER, %", "cpWER mixed, %")]
 
 
 def summed(results: Sequence[ConversationResult]) -> Summary:
@@ -99,6 +115,8 @@ def summed(results: Sequence[ConversationResult]) -> Summary:
         _mean([s.jer for s in by]),
         sum(result.tracks.swaps for result in results) / hours if hours else math.nan,
         sum(result.tracks.missed for result in results),
+        CpWer.sum_of(result.words.separated for result in results if result.words).rate,
+        CpWer.sum_of(result.words.mixed for result in results if result.words).rate,
     )
 
 
@@ -109,10 +127,13 @@ def report(evaluation: Evaluation[ConversationResult], setting: Setting) -> Repo
     groups = {str(count): summed([r for r in results if r.people == count]) for count in counts}
     groups["all"] = summed(results)
     subject = f"{setting.title}: {many(len(results), 'conversation')}, {cost.length}"
-    notes = [*DEFINITIONS, *([BY_LEVEL] if any(result.segments_by_level for result in results) else [])]
+    notes = [*DEFINITIONS, *([OF_WORDS] if groups["all"].has_words else [])]
+    notes += [*([BY_LEVEL] if any(result.segments_by_level for result in results) else [])]
     if missed := groups["all"].missed_people:
         notes.append(f"{missed} people have no track, and no SI-SDR")
-    scores = Table(COLUMNS, [[text(name), *group.cells()] for name, group in groups.items()])
+    rows = [[text(name), *group.cells()] for name, group in groups.items()]
+    columns = [*COLUMNS, *(WORDS if groups["all"].has_words else [])]
+    scores = Table(columns, [row + [text("")] * (len(columns) - len(row)) for row in rows])
     every = table(results)
     values = {
         **setting.as_json(evaluation.failures),
@@ -141,28 +162,33 @@ def table(results: Sequence[ConversationResult]) -> Table:
         "alone_on_track": "alone on track, %", "si_sdr_db": "SI-SDR, dB", "si_sdr_local_db": "local, dB",
         "der": "DER, %", "jer": "JER, %", "missed": "missed, s", "false_alarm": "false alarm, s",
         "confusion": "confusion, s", "swaps": "swaps", "overlap": "overlap, %", "overlap_found": "overlap found, %",
-        "wall_seconds": "wall time in s", "cpu_seconds": "",
+        "cp_wer": "cpWER, %", "cp_wer_mixed": "cpWER mixed, %", "wall_seconds": "wall time in s", "cpu_seconds": "",
     }  # fmt: skip
     rows = []
     for r in results:
         s = r.segments
+        words = (None, None) if r.words is None else (100 * r.words.separated.rate, 100 * r.words.mixed.rate)
         errors = (None,) * 5 if s is None else (100 * s.der, 100 * s.jer, s.missed, s.false_alarm, s.confusion)
         rows.append([
             text(r.name), cell(r.seconds, 1, exact=3), text(r.people), text(r.found),
             cell(100 * r.tracks.alone_share, 1), cell(_mean(r.tracks.si_sdr_db), 2), cell(_mean(r.tracks.local_db), 2),
             *(cell(value, 1) for value in errors), text(r.tracks.swaps),
-            cell(100 * r.overlap, 1), cell(100 * r.overlap_found, 1), cell(r.wall_seconds, 1), cell(r.cpu_seconds, 1),
+            cell(100 * r.overlap, 1), cell(100 * r.overlap_found, 1),
+            *(cell(value, 1) for value in words), cell(r.wall_seconds, 1), cell(r.cpu_seconds, 1),
         ])  # fmt: skip
     return Table([Column(key, head) for key, head in heads.items()], rows)
 
 
 def _tiles(all_: Summary) -> list[str]:
     tile = scores_page.tile
+    mixed = f"{cell(100 * all_.cp_wer_mixed, 1).shown} % in one stream"
+    words = [tile("cpWER", cell(100 * all_.cp_wer, 1).shown + " %", mixed)] if all_.has_words else []
     return [
         tile("People counted right", f"{100 * all_.counted_right:.0f} %"),
         tile("Speech alone on its track", cell(100 * all_.alone_share, 1).shown + " %"),
         tile("DER", cell(100 * all_.der, 1).shown + " %", f"collar {COLLAR_SECONDS:g} s, overlap counted"),
         tile("Swaps per hour", cell(all_.swaps_per_hour, 1).shown),
+        *words,
     ]
 
 

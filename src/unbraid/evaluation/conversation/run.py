@@ -25,6 +25,7 @@ from unbraid.evaluation.conversation.segments import (
     score_segments,
 )
 from unbraid.evaluation.conversation.tracks import STEP_SECONDS, SpeakingTimes, TrackScores, TrackStatistics
+from unbraid.evaluation.conversation.transcripts import WordScores
 from unbraid.evaluation.run import TimedResult
 from unbraid.tasks.conversation.activity import Levels
 from unbraid.tasks.results import Run
@@ -51,6 +52,7 @@ class ConversationResult(TimedResult):
     overlap: float  # share of the time of speech
     overlap_found: float
     segments_by_level: bool  # the model does not say who speaks when; its tracks' levels do
+    words: WordScores | None = None  # where it was transcribed
 
 
 def separate_and_score(separator: Separates, conversation: Conversation) -> ConversationResult:

@@ -1,11 +1,21 @@
 """cpWER: the word error rate of transcripts of people, with the best permutation of speakers (Watanabe et al., CHiME-6,
 arXiv 2004.09249), by meeteval (von Neumann et al., arXiv 2307.11394).
+
+A conversation is transcribed twice by one recogniser: each person alone, and as it is, in one stream. Words count as
+they sound: in lower case, and without punctuation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Self
 
+from unbraid.corpora.conversations import Conversation
 from unbraid.errors import RuntimeUnavailable
+from unbraid.evaluation.text.transcription import plain_words
+from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.transcription.transcriber import Transcriber
+from unbraid.tasks.transcription.transcript import Transcript
 
 MISSING = "cpWER needs the package meeteval; get it with `pip install meeteval`."
 
@@ -21,6 +31,50 @@ class CpWer:
     def rate(self) -> float:
         """The word error rate; NaN without words."""
         return self.errors / self.words if self.words else float("nan")
+
+    @classmethod
+    def sum_of(cls, each: Iterable[Self]) -> Self:
+        """The errors of several conversations together."""
+        found = list(each)
+        return cls(sum(one.errors for one in found), sum(one.words for one in found))
+
+
+@dataclass(frozen=True)
+class WordScores:
+    """Errors in the words of a conversation, with separation and without."""
+
+    separated: CpWer
+    mixed: CpWer  # all words in one stream
+
+
+def check_meeteval() -> None:
+    """Refuse to score words without the package that does it.
+
+    Raises:
+        RuntimeUnavailable: meeteval is not installed.
+    """
+    if find_spec("meeteval") is None:
+        raise RuntimeUnavailable(MISSING)
+
+
+def transcribe_and_score(transcriber: Transcriber, separator: Separator, conversation: Conversation) -> WordScores:
+    """Transcribe a conversation whose texts are known, from file to words, as a user would, and count the errors.
+
+    Raises:
+        AudioError: the recording cannot be read.
+        RuntimeUnavailable: meeteval is not installed.
+    """
+    assert conversation.texts is not None
+    said = {name: _plain(text) for name, text in conversation.texts.items()}
+    people, mixture = (transcriber.run(conversation.mixture, separator=one) for one in (separator, None))
+    voices = Transcript.of(people, people.diagnostics).voices
+    found = {name: _plain(" ".join(word.text for word in words)) for name, words in voices.items()}
+    one_stream = {"": _plain(Transcript.of(mixture, mixture.diagnostics).text)}
+    return WordScores(cp_word_errors(said, found), cp_word_errors(said, one_stream))
+
+
+def _plain(text: str) -> str:
+    return " ".join(plain_words(text))
 
 
 def cp_word_errors(reference: Mapping[str, str], found: Mapping[str, str]) -> CpWer:

@@ -7,17 +7,18 @@ r"""Who speaks when, as text: RTTM, JSON, Audacity labels, TextGrid of Praat, an
     svg        a picture with a lane for each speaker
 
 Formats: NIST, "The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan", appendix A (RTTM); the manual
-of Audacity, "Importing and Exporting Labels"; the manual of Praat, "TextGrid file formats" (long text format).
+of Audacity, "Importing and Exporting Labels"; for TextGrid see `textgrid.py`.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from unbraid.corpora.rttm import Segment, to_rttm
 from unbraid.errors import UsageError
 from unbraid.files.printable import printable
 from unbraid.tasks.conversation.conversation import UNCERTAIN, Conversation
+from unbraid.tasks.conversation.textgrid import Interval, in_turn, textgrid
 from unbraid.tasks.pages.turns import to_svg
 from unbraid.tasks.transcription.transcript import Word
 
@@ -29,14 +30,6 @@ FORMATS = {
     "textgrid": "TextGrid",
     "svg": "svg",
 }  # and their file extensions
-
-
-class Interval(NamedTuple):
-    """A part of a tier of a TextGrid, in seconds; its text is empty where there is nothing."""
-
-    start: float
-    end: float
-    text: str
 
 
 def written(conversation: Conversation, fmt: str, recording: str) -> str:
@@ -84,11 +77,10 @@ def to_textgrid(conversation: Conversation, words: Mapping[str, Sequence[Word]] 
     tiers: dict[str, list[Interval]] = {}
     for name in conversation.speakers:
         spoken = [Interval(s.start, s.end, name) for s in conversation.segments if s.speaker == name]
-        tiers[name] = _filled(_joined(spoken), conversation.seconds)
+        tiers[name] = _joined(spoken)
         if words and name in words:
-            said = sorted(Interval(word.start, word.end, word.text) for word in words[name])
-            tiers[f"{name} words"] = _filled(_in_turn(said), conversation.seconds)
-    return "\n".join(_lines(tiers, conversation.seconds)) + "\n"
+            tiers[f"{name} words"] = in_turn(Interval(word.start, word.end, word.text) for word in words[name])
+    return textgrid(tiers, conversation.seconds)
 
 
 def _as_data(segment: Segment) -> dict[str, object]:
@@ -111,54 +103,3 @@ def _joined(intervals: Iterable[Interval]) -> list[Interval]:
         else:
             found.append(interval)
     return found
-
-
-def _in_turn(intervals: Iterable[Interval]) -> Iterator[Interval]:
-    """Intervals in order of time, each cut where the one before ends; a tier cannot hold two at once."""
-    reached = 0.0
-    for interval in intervals:
-        if (start := max(reached, interval.start)) < interval.end:
-            yield interval._replace(start=start)
-            reached = interval.end
-
-
-def _filled(intervals: Iterable[Interval], seconds: float) -> list[Interval]:
-    """Intervals that do not overlap, with empty ones between, from 0 to the end."""
-    found, reached = list[Interval](), 0.0
-    for start, end, text in intervals:
-        start, end = max(round(start, 6), 0.0), min(round(end, 6), seconds)
-        if start > reached:
-            found.append(Interval(reached, start, ""))
-        if end > start:
-            found.append(Interval(start, end, text))
-            reached = end
-    if reached < seconds or not found:
-        found.append(Interval(reached, seconds, ""))
-    return found
-
-
-def _lines(tiers: Mapping[str, Sequence[Interval]], seconds: float) -> Iterator[str]:
-    """The lines of a TextGrid in the long format."""
-    yield from ('File type = "ooTextFile"', 'Object class = "TextGrid"', "")
-    yield from ("xmin = 0 ", f"xmax = {_number(seconds)} ", "tiers? <exists> ", f"size = {len(tiers)} ", "item []: ")
-    for number, (name, intervals) in enumerate(tiers.items(), 1):
-        yield f"    item [{number}]:"
-        yield '        class = "IntervalTier" '
-        yield f"        name = {_text(name)} "
-        yield "        xmin = 0 "
-        yield f"        xmax = {_number(seconds)} "
-        yield f"        intervals: size = {len(intervals)} "
-        for place, interval in enumerate(intervals, 1):
-            yield f"        intervals [{place}]:"
-            yield f"            xmin = {_number(interval.start)} "
-            yield f"            xmax = {_number(interval.end)} "
-            yield f"            text = {_text(interval.text)} "
-
-
-def _number(seconds: float) -> str:
-    return f"{seconds:.6f}".rstrip("0").rstrip(".")
-
-
-def _text(text: str) -> str:
-    """A text in quotes; quotes in it are doubled."""
-    return '"' + printable(text).replace('"', '""') + '"'

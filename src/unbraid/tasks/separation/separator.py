@@ -171,7 +171,7 @@ class Separator(LoadedModel):
     ) -> Run[dict[str, FloatArray]]:
         """Separate an excerpt of a file, as `blocks` does."""
         diagnostics = Diagnostics(self.spec.name)
-        return Run.over_file(source, excerpt, lambda track: self._named(track, progress, diagnostics), diagnostics)
+        return Run.over_file(source, excerpt, lambda track: self.separated(track, progress, diagnostics), diagnostics)
 
     def converse(self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None) -> Conversation:
         """Who speaks when in an excerpt of a file, without tracks, in constant memory.
@@ -197,12 +197,12 @@ class Separator(LoadedModel):
     ) -> Run[dict[str, FloatArray]]:
         """Separate an array (C, T) block by block."""
         track, diagnostics = Track.of(as_audio(audio), checked_rate(sample_rate)), Diagnostics(self.spec.name)
-        return Run(self._named(track, progress, diagnostics), diagnostics)
+        return Run(self.separated(track, progress, diagnostics), diagnostics)
 
-    def _named(
+    def separated(
         self, track: Track, progress: Progress | None, diagnostics: Diagnostics
     ) -> Generator[dict[str, FloatArray], None, None]:
-        """Stems by their names, or the sum of all that are not removed.
+        """The stems of a track by their names, or the sum of all that are not removed.
 
         Raises:
             AudioError: nothing is left of those that were found.

@@ -2,14 +2,11 @@
 
 import dataclasses
 import functools
-import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 from unbraid.dsp.arrays import Blocks
 from unbraid.tasks.separation.stream import PassProgress, Progress, Track
-from unbraid.tasks.transcription.subtitles import lines_of
-from unbraid.tasks.transcription.transcript import Word
 
 Channels = Literal["mix", "apart"]
 
@@ -23,10 +20,3 @@ def channels_of(track: Track, progress: Progress | None) -> Iterator[Track]:
 
     for channel in range(track.channels):
         yield dataclasses.replace(track, channels=1, blocks=functools.partial(one, channel))
-
-
-def merged(channels: Sequence[Sequence[Word]]) -> Iterator[Word]:
-    """The words of several channels in the order of their lines' start times, each with its channel as its voice."""
-    lines = [lines_of(words, f"channel {number}") for number, words in enumerate(channels, 1)]
-    for line in heapq.merge(*lines, key=lambda line: line.start):
-        yield from (dataclasses.replace(word, voice=line.voice) for word in line.words)

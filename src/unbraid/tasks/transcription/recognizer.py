@@ -53,6 +53,10 @@ class Recognizer(LoadedModel, ABC):
         `note` is told of anything unusual.
         """
 
+    def for_stretches(self) -> "Recognizer":
+        """The same recogniser, over the same networks, for stretches of a recording without what lies between them."""
+        return self
+
     def steps(self, samples: int) -> int:
         """The number of steps in so many samples."""
         hop = self.spec.mel.hop_samples if self.spec.mel else 1

@@ -18,6 +18,7 @@ the same symbols.
 import dataclasses
 import functools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, get_args
 
@@ -39,17 +40,30 @@ from unbraid.runtime import Engine
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.loading import LoadedModel, check_task, find_model
 from unbraid.tasks.results import Diagnostics, Run
+from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import PassProgress, Progress, Track, resampled
-from unbraid.tasks.transcription.channels import Channels, channels_of, merged
+from unbraid.tasks.transcription.channels import Channels, channels_of
 from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
 from unbraid.tasks.transcription.decoder_recognizer import CachedEncoder, DecoderRecognizer
+from unbraid.tasks.transcription.people import words_of_people
 from unbraid.tasks.transcription.recognizer import Note, Recognizer, find_reader
+from unbraid.tasks.transcription.subtitles import merged
 from unbraid.tasks.transcription.transcript import Transcript, Word
 from unbraid.tasks.transcription.whisper.options import WhisperOptions
 from unbraid.tasks.transcription.whisper.recognizer import WhisperRecognizer
 
 LONG_SECONDS = 120.0
 UNLIKE = 'its channels differ, as in a call, and were mixed; --channels apart (channels="apart") transcribes each'
+
+
+@dataclass(frozen=True)
+class _Hearing:
+    """How a recording is heard: its channels, and its people, all or only one."""
+
+    channels: Channels
+    separator: Separator | None
+    only: str | None
+    progress: Progress | None
 
 
 class Transcriber(LoadedModel):
@@ -104,16 +118,23 @@ class Transcriber(LoadedModel):
         return cls(recognizer, beams=beams, long_model=long, long_seconds=long_seconds)
 
     def __call__(
-        self, audio: ArrayLike, sample_rate: int, *, channels: Channels = "mix", progress: Progress | None = None
+        self,
+        audio: ArrayLike,
+        sample_rate: int,
+        *,
+        channels: Channels = "mix",
+        separator: Separator | None = None,
+        progress: Progress | None = None,
     ) -> Transcript:
         """Transcribe an array (C, T), see `Separator.__call__` and `stream`.
 
         Raises:
             AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
-            UsageError: `channels` is something else.
+            UsageError: `channels` is something else, or the separator does not follow people.
         """
         track, diagnostics = Track.of(as_audio(audio), checked_rate(sample_rate)), Diagnostics(self.spec.name)
-        return Transcript.of(self._transcribed(track, channels, progress, diagnostics), diagnostics)
+        how = _Hearing(channels, separator, None, progress)
+        return Transcript.of(self._transcribed(track, how, diagnostics), diagnostics)
 
     def stream(
         self,
@@ -124,6 +145,7 @@ class Transcriber(LoadedModel):
         track: TrackChoice = 0,
         reading: ReadOptions = ReadOptions(),
         channels: Channels = "mix",
+        separator: Separator | None = None,
         progress: Progress | None = None,
     ) -> Run[Word]:
         """Transcribe a file (or a binary file object) word by word, in constant memory; times are the file's.
@@ -131,14 +153,17 @@ class Transcriber(LoadedModel):
         `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
         that is not silent. The run's `diagnostics` name the model, and afterwards warnings about the file. Channels are
         mixed, or with "apart" transcribed separately: then every word has its channel as its `voice`, and lines come in
-        the order of time.
+        the order of time. With a `separator` that follows people, such as `Separator()`, everybody is transcribed alone
+        where they speak: words have the person as their `voice`, and come sentence by sentence, in the order in which
+        these begin, once the whole file is separated; who speaks when is in `diagnostics.conversation`.
         `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
 
         Raises:
             AudioError: the file cannot be read.
-            UsageError: `channels` is something else.
+            UsageError: `channels` is something else, or the separator does not follow people.
         """
-        return self.run(source, Excerpt(start, duration, track, reading), channels=channels, progress=progress)
+        excerpt = Excerpt(start, duration, track, reading)
+        return self.run(source, excerpt, channels=channels, separator=separator, progress=progress)
 
     def run(
         self,
@@ -146,13 +171,19 @@ class Transcriber(LoadedModel):
         excerpt: Excerpt = Excerpt(),
         *,
         channels: Channels = "mix",
+        separator: Separator | None = None,
+        only: str | None = None,
         progress: Progress | None = None,
     ) -> Run[Word]:
-        """Transcribe an excerpt of a file, as `stream` does."""
-        diagnostics = Diagnostics(self.spec.name)
+        """Transcribe an excerpt of a file, as `stream` does; of people who are separated, `only` the one of this name.
+
+        Raises:
+            AudioError, UsageError: as `stream`; or nobody of this name is found.
+        """
+        diagnostics, how = Diagnostics(self.spec.name), _Hearing(channels, separator, only, progress)
 
         def results(track: Track) -> Iterator[Word]:
-            return (word.after(excerpt.start) for word in self._transcribed(track, channels, progress, diagnostics))
+            return (word.after(excerpt.start) for word in self._transcribed(track, how, diagnostics))
 
         return Run.over_file(source, excerpt, results, diagnostics)
 
@@ -179,17 +210,23 @@ class Transcriber(LoadedModel):
         diagnostics.note(f"audio {known} is read by {diagnostics.model}, as a spectrogram, not by {first.spec.name}")
         return self._long
 
-    def _transcribed(
-        self, track: Track, channels: Channels, progress: Progress | None, diagnostics: Diagnostics
-    ) -> Iterator[Word]:
-        """The words of a track, of its channels mixed or apart."""
-        if channels not in get_args(Channels):
-            raise UsageError(f"channels is one of {', '.join(get_args(Channels))}, not {channels!r}.")
+    def _transcribed(self, track: Track, how: "_Hearing", diagnostics: Diagnostics) -> Iterator[Word]:
+        """The words of a track, of its channels mixed or apart, or of its people."""
+        if how.channels not in get_args(Channels):
+            raise UsageError(f"channels is one of {', '.join(get_args(Channels))}, not {how.channels!r}.")
+        if how.separator and how.channels == "apart":
+            raise UsageError(
+                "A separator pulls voices apart that share a channel, channels='apart' hears each; give one."
+            )
         recognizer = self._chosen(track, diagnostics)
-        if channels == "mix":
-            return self._words(recognizer, track, progress, diagnostics)
-        parts = channels_of(track, progress)
-        return merged([list(self._recognized(recognizer, part, diagnostics.note)) for part in parts])
+        if how.separator:
+            listener = recognizer.for_stretches()
+            ears = listener.spec.sample_rate, lambda blocks, note: listener.words(blocks, self._beams, note)
+            return words_of_people(track, how.separator, how.only, ears, how.progress, diagnostics)
+        if how.channels == "mix":
+            return self._words(recognizer, track, how.progress, diagnostics)
+        parts = enumerate(channels_of(track, how.progress), 1)
+        return merged({f"channel {n}": list(self._recognized(recognizer, part, diagnostics.note)) for n, part in parts})
 
     def _words(
         self, recognizer: Recognizer, track: Track, progress: Progress | None, diagnostics: Diagnostics

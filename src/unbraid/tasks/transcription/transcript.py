@@ -25,7 +25,7 @@ class Word:
     start: float
     end: float
     confidence: float  # 0 … 1: the geometric mean of its symbols' probabilities
-    voice: str | None = None  # where channels are transcribed apart: "channel 1"
+    voice: str | None = None  # where channels or people are transcribed apart: "channel 1", "anna"
     joined: bool = field(default=False, repr=False)  # to the word before it, without a blank
 
     def after(self, seconds: float) -> Self:
@@ -49,13 +49,13 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """The words, blanks between them; of separate channels, a line for each turn: "channel 1: 3 1 4"."""
+        """The words, blanks between them; of separate channels or people, a line for each turn: "channel 1: 3 1 4"."""
         turns = ((voice, spoken(turn)) for voice, turn in groupby(self.words, attrgetter("voice")))
         return "\n".join(f"{voice}: {said}" if voice else said for voice, said in turns)
 
     @property
     def voices(self) -> dict[str, tuple[Word, ...]]:
-        """The words of each voice, where channels are transcribed apart."""
+        """The words of each voice, where channels or people are transcribed apart."""
         names = sorted({word.voice for word in self.words if word.voice}, key=lambda name: (len(name), name))
         return {name: tuple(word for word in self.words if word.voice == name) for name in names}
 

@@ -1,5 +1,6 @@
 """Speech recognition by Whisper: windows that move by the last time written, in constant memory."""
 
+import copy
 import dataclasses
 import itertools
 from collections import deque
@@ -72,6 +73,15 @@ class WhisperRecognizer(Recognizer):
         alignment_heads(spec.tokens, geometry, spec.name)  # errors before the networks are opened
         encoder, decoder = folder.open(*geometry.graphs)
         return cls((encoder, decoder), spec, tokenizer, options)
+
+    def for_stretches(self) -> Recognizer:
+        """The same recogniser, which times words by attention, and does not read on from the text of the window before.
+
+        Phrases share one time across a pause, and what somebody said before is easily heard again after it.
+        """
+        other = copy.copy(self)
+        other._options = dataclasses.replace(self._options, word_times=True, follow=False)
+        return other
 
     def words(self, blocks: Blocks, beams: int | None = None, note: Note = ignored) -> Iterator[Word]:
         """The words of blocks (1, n) at the model's rate, by beam search: 5 beams by default."""
