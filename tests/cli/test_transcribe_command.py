@@ -316,7 +316,7 @@ def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Pat
         (
             ["call.wav", "--speakers", 2],
             2,
-            "--speakers, --enrol and --only tell --separate about the people; add it, or leave them out.",
+            "--speakers, --enrol, --only and --embedder are for --separate; add it, or leave them out.",
         ),
         (
             ["call.wav", "--speakers", 0, "--separate"],

@@ -182,15 +182,23 @@ def whisper_options(
 
 
 def people_options(
-    speakers: str | None, enrol: Sequence[str], only: str | None, *, separate: bool, channels: Channels = "mix"
+    speakers: str | None,
+    enrol: Sequence[str],
+    only: str | None,
+    embedder: str | None = None,
+    *,
+    separate: bool,
+    channels: Channels = "mix",
 ) -> Options | None:
     """The options of the separation into people, if that was requested.
 
     Raises:
         UsageError: options of it without it, or they are wrong; or channels are apart already.
     """
-    if not separate and (speakers is not None or enrol or only is not None):
-        raise UsageError("--speakers, --enrol and --only tell --separate about the people; add it, or leave them out.")
+    if not separate and (speakers is not None or enrol or only is not None or embedder is not None):
+        raise UsageError("--speakers, --enrol, --only and --embedder are for --separate; add it, or leave them out.")
     if separate and channels == "apart":
         raise UsageError("--separate pulls voices apart that share a channel, --channels apart hears each; give one.")
-    return Options(speakers=speakers_of(speakers), enrol=enrolled(enrol, only)) if separate else None
+    if not separate:
+        return None
+    return Options(speakers=speakers_of(speakers), enrol=enrolled(enrol, only), embedder=embedder)

@@ -144,7 +144,7 @@ class Lane:
                 parts = np.fft.rfft(channel[first] * self._window).view(np.float32)  # (n, 2 F), real and imaginary
                 power += np.square(parts, out=parts) @ self._weights
         known = np.concatenate((self._latest, power.T / len(samples)), axis=1)
-        self._latest = known[:, -1:]
+        self._latest = np.asarray(known[:, -1:], np.float32)
         return np.asarray(known[:, np.searchsorted(computed, hops, "right")], np.float32)
 
 
