@@ -110,9 +110,9 @@ def test_an_hour_takes_no_more_than_three_minutes(kind: str, rate: int, model_ra
     assert long <= 1.1 * short + kept
 
 
-def test_transcribing_everybody_for_20_minutes_takes_no_more_than_for_three() -> None:
-    short, long = (peak_bytes(transcribe, engine("counting", 2000), 2000, minutes) for minutes in (3, 20))
-    assert long <= 1.1 * short + KEPT_BYTES / 3
+def test_transcribing_everybody_for_half_an_hour_takes_no_more_than_three_minutes() -> None:
+    short, long = (peak_bytes(transcribe, engine("counting", 2000), 2000, minutes) for minutes in (3, 30))
+    assert long <= 1.1 * short + KEPT_BYTES
 
 
 def test_a_block_is_a_matter_of_seconds() -> None:
