@@ -41,6 +41,7 @@ from unbraid.tasks.loading import LoadedModel, check_task, find_model
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.stream import PassProgress, Progress, Track, resampled
 from unbraid.tasks.transcription.channels import Channels, channels_of, merged
+from unbraid.tasks.transcription.confidence import checked_digits
 from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
 from unbraid.tasks.transcription.decoder_recognizer import CachedEncoder, DecoderRecognizer
 from unbraid.tasks.transcription.recognizer import Note, Recognizer, find_reader
@@ -65,13 +66,15 @@ class Transcriber(LoadedModel):
         long_model: str | Path | Recognizer | None = None,
         long_seconds: float = LONG_SECONDS,
         whisper: WhisperOptions | None = None,
+        force: bool = False,
     ):
         """Load a model by name or folder.
 
         `beams`: the width of the beam search; by default 1 without a decoder, else 4, of a Whisper 5. `long_model`
         replaces a model that reads waveforms where audio is longer than `long_seconds`, or of unknown length; it is
         loaded when it is needed. By default it is one on this machine with the same target vocabulary, if there is any.
-        `whisper` holds the language, task and limits of a Whisper. See `runtime.open_executor` for `device` and
+        `whisper` holds the language, task and limits of a Whisper. With `force`, a recogniser of digits gives those of
+        a recording that does not sound like digits, too. See `runtime.open_executor` for `device` and
         `threads`.
 
         Raises:
@@ -88,7 +91,7 @@ class Transcriber(LoadedModel):
         super().__init__(self._recognizer.spec, self._recognizer)
         self._find_long = long_model is None and not isinstance(model, Recognizer)
         self._long_model = long_model
-        self._beams, self._long_seconds = beams, long_seconds
+        self._beams, self._long_seconds, self._force = beams, long_seconds, force
         self._long: Recognizer | None = None  # once it is needed
 
     @classmethod
@@ -99,9 +102,10 @@ class Transcriber(LoadedModel):
         beams: int | None = None,
         long: Recognizer | None = None,
         long_seconds: float = LONG_SECONDS,
+        force: bool = False,
     ) -> Self:
         """A transcriber over recognizers of one's own."""
-        return cls(recognizer, beams=beams, long_model=long, long_seconds=long_seconds)
+        return cls(recognizer, beams=beams, long_model=long, long_seconds=long_seconds, force=force)
 
     def __call__(
         self, audio: ArrayLike, sample_rate: int, *, channels: Channels = "mix", progress: Progress | None = None
@@ -109,7 +113,8 @@ class Transcriber(LoadedModel):
         """Transcribe an array (C, T), see `Separator.__call__` and `stream`.
 
         Raises:
-            AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
+            AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity; or a recogniser
+                of digits has heard none.
             UsageError: `channels` is something else.
         """
         track, diagnostics = Track.of(as_audio(audio), checked_rate(sample_rate)), Diagnostics(self.spec.name)
@@ -135,7 +140,7 @@ class Transcriber(LoadedModel):
         `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
 
         Raises:
-            AudioError: the file cannot be read.
+            AudioError: the file cannot be read, or a recogniser of digits has heard none.
             UsageError: `channels` is something else.
         """
         return self.run(source, Excerpt(start, duration, track, reading), channels=channels, progress=progress)
@@ -182,14 +187,16 @@ class Transcriber(LoadedModel):
     def _transcribed(
         self, track: Track, channels: Channels, progress: Progress | None, diagnostics: Diagnostics
     ) -> Iterator[Word]:
-        """The words of a track, of its channels mixed or apart."""
+        """The words of a track, of its channels mixed or apart, unless they are digits that nobody said."""
         if channels not in get_args(Channels):
             raise UsageError(f"channels is one of {', '.join(get_args(Channels))}, not {channels!r}.")
         recognizer = self._chosen(track, diagnostics)
         if channels == "mix":
-            return self._words(recognizer, track, progress, diagnostics)
-        parts = channels_of(track, progress)
-        return merged([list(self._recognized(recognizer, part, diagnostics.note)) for part in parts])
+            words = self._words(recognizer, track, progress, diagnostics)
+        else:
+            parts = channels_of(track, progress)
+            words = merged([list(self._recognized(recognizer, part, diagnostics.note)) for part in parts])
+        return words if self._force else checked_digits(words, recognizer.spec)
 
     def _words(
         self, recognizer: Recognizer, track: Track, progress: Progress | None, diagnostics: Diagnostics
