@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import unbraid.cli
 import unbraid.cli.separation
 from unbraid import audio
+from unbraid.tasks.separation.content import Content
 
 RATE = 8000  # Hz
 
@@ -37,7 +38,10 @@ Unbraid = Callable[..., Outcome]
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder, a cache and a temporary folder of our own, and no network behind the separator."""
+    """An empty current folder, a cache and a temporary folder of our own, and no network behind the separator.
+
+    Tones stand for voices here, so nobody listens to them.
+    """
     for name in ("work", "tmp"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -46,6 +50,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("UNBRAID_OFFLINE", "HF_HUB_OFFLINE", "UNBRAID_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys.modules["unbraid.cli.separation"], "Separator", FakeSeparator)
+    monkeypatch.setattr(sys.modules["unbraid.cli.separation"], "content_of_file", lambda *_: Content(None))
     monkeypatch.setattr(FakeSeparator, "made", 0)
     return tmp_path / "work"
 

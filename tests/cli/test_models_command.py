@@ -74,10 +74,13 @@ def healthy(monkeypatch):
 
 def test_doctor_finds_nothing_wrong(unbraid_command, healthy):
     outcome = unbraid_command("doctor")
-    assert outcome.out.endswith("nothing is wrong\n")
+    assert "missing: `unbraid synthesize` has no voice" in outcome.out
+    assert outcome.out.endswith("nothing else is wrong\n")
     assert outcome.code == 0
     found = json.loads(unbraid_command("doctor", "--json").out)
     assert found["problems"] == []
+    assert found["sections"]["defaults"]["separate"] == "speech, music-4, voice"
+    assert found["sections"]["defaults"]["synthesize"] == "speak (not here), g2p"
     assert set(found["sections"]["codecs"]) == {"wav", "flac", "ogg", "opus", "mp3", "m4a"}
     assert {"python", "unbraid", "numpy", "onnxruntime", "libsndfile", "FFmpeg"} <= found["sections"]["versions"].keys()
 

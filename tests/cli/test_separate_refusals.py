@@ -12,7 +12,7 @@ from unbraid import audio
 from unbraid.tasks.separation.separator import Separator
 
 REFUSED = [
-    (["--stems", "vocals"], "speech has no stem 'vocals', only voice1, voice2; it is in "),
+    (["-m", "speech", "--stems", "vocals"], "speech has no stem 'vocals', only voice1, voice2; it is in "),
     (["--stems", "xyz"], "speech has no stem 'xyz', only voice1, voice2; no model has it."),
     (["--stems", ","], "--stems names no stem; give names with commas between them, or leave it out for all."),
     (["--format", "xyz"], "There is no output format 'xyz'; choose wav, flac, ogg, opus, mp3 or m4a."),

@@ -189,7 +189,19 @@ def test_nobody_speaks(unbraid_command, meeting) -> None:
 
 def test_the_options_reach_the_model(unbraid_command, spoken) -> None:
     spoken("call.wav", 3, 1)
-    words = ["-m", "published/base", "--beams", 3, "--long-model", "mel", "--long-seconds", 0.5, "--threads", 1]
+    words = [
+        "-m",
+        "published/base",
+        "--beams",
+        3,
+        "--long-model",
+        "mel",
+        "--long-seconds",
+        0.5,
+        "--threads",
+        1,
+        "--force",
+    ]
     outcome = unbraid_command("transcribe", "call.wav", *words)
     assert (outcome.code, outcome.out) == (0, "3 1\n")
     assert outcome.errors == [
@@ -198,7 +210,7 @@ def test_the_options_reach_the_model(unbraid_command, spoken) -> None:
     assert MADE == [
         {
             "model": "published/base", "device": "auto", "threads": 1,
-            "beams": 3, "long_model": "mel", "long_seconds": 0.5, "whisper": None,
+            "beams": 3, "long_model": "mel", "long_seconds": 0.5, "whisper": None, "force": True,
         }
     ]  # fmt: skip
 

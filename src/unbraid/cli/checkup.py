@@ -21,6 +21,7 @@ from unbraid.files.workdir import temporary_folder
 from unbraid.hub import names as hub
 from unbraid.hub.cache import cache_folder
 from unbraid.hub.catalogue import catalogue
+from unbraid.hub.defaults import DEFAULTS, LIVE, MUSIC
 from unbraid.hub.proxies import certificates, check_proxies
 from unbraid.runtime import builds
 
@@ -45,6 +46,15 @@ _REQUIRED = (
     *("numpy", "soundfile", "soxr", "av", "typer", "rich", "safetensors", "pyyaml"),
     *("huggingface_hub", "httpx2", "filelock", "google-crc32c"),
 )
+COMMANDS = {  # and the models that they use where none is named
+    "separate": (DEFAULTS["separation"], MUSIC, DEFAULTS["speaker embedding"]),
+    "diarize": (DEFAULTS["separation"], DEFAULTS["speaker embedding"]),
+    "enhance": (DEFAULTS["enhancement"],),
+    "live": (LIVE,),
+    "transcribe": (DEFAULTS["transcription"],),
+    "phonemize": (DEFAULTS["phonemes"],),
+    "synthesize": (DEFAULTS["acoustic model"], DEFAULTS["phonemes"]),
+}
 _RATE = 48000  # Hz; every format can hold it
 
 
@@ -54,6 +64,7 @@ class Checkup:
 
     sections: dict[str, Findings] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # that no installation has by itself
 
 
 def check_all() -> Checkup:
@@ -64,6 +75,7 @@ def check_all() -> Checkup:
         "devices": devices,
         "codecs": codecs,
         "models": models,
+        "defaults": lambda problems: defaults(problems, checkup.missing),
         "folders": folders,
         "environment": environment,
     }
@@ -136,6 +148,19 @@ def models(problems: list[str]) -> Findings:
     problems.extend(f"{name} should be inside the package; reinstall unbraid." for name in catalogue().packaged
                     if name not in here)  # fmt: skip
     problems.extend(f"model folder {folder}: {reason}" for folder, reason in hub.damaged().items())
+    return found
+
+
+def defaults(problems: list[str], missing: list[str]) -> Findings:
+    """The model of each command where none is named."""
+    found = {}
+    for command, names in COMMANDS.items():
+        absent = [name for name in names if not any(entry.name == name and entry.folder for entry in hub.entries())]
+        found[command] = ", ".join(f"{name} (not here)" if name in absent else name for name in names)
+        if absent and not set(absent) <= set(catalogue().packaged):  # else `models` has told it
+            missing.append(
+                f"`unbraid {command}` has no voice of its own: train one with `unbraid train`, and name it with -m."
+            )
     return found
 
 

@@ -11,7 +11,7 @@ from unbraid.cli.console import FAILED, guarded, json_text, say
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Print versions, devices, codecs, models, cache and free disk, and any problems."""
+    """Print versions, devices, codecs, models, the default of each command, cache and free disk, and any problems."""
     with guarded(as_json=as_json):
         from unbraid.cli.checkup import check_all
 
@@ -25,7 +25,9 @@ def doctor(
                     say(f"  {what:<18} {value}")
             for problem in checkup.problems:
                 say(f"wrong: {problem}")
+            for missing in checkup.missing:
+                say(f"missing: {missing}")
             if not checkup.problems:
-                say("nothing is wrong")
+                say("nothing else is wrong" if checkup.missing else "nothing is wrong")
         if checkup.problems:
             raise typer.Exit(FAILED)

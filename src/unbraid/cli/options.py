@@ -29,6 +29,14 @@ Model = Annotated[
     str | None,
     typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder. (default: speech)"),
 ]
+ModelForContent = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A name that `unbraid models` lists, or a model folder. (default: speech; for music, music-4)",
+    ),
+]
 Output = Annotated[
     str,
     typer.Option("--output", "-o", metavar="DIR|-", help="The output folder; - writes one stem to standard output."),

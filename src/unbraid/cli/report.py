@@ -55,6 +55,8 @@ class Result:
 class StemsResult(Result):
     """The outcome of separating one input."""
 
+    model: str | None = None
+    sounds_like: str | None = None  # "speech", "music" or "noise", where this chose the model
     outputs: dict[str, Path] = field(default_factory=dict)
     report: Path | None = None  # the page of --report
     gain_db: float | None = None

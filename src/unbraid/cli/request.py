@@ -11,7 +11,7 @@ from unbraid.audio import Excerpt, ReadOptions, TrackChoice
 from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
 from unbraid.errors import ModelNotFound, UsageError, quoted
 from unbraid.hub import names as hub
-from unbraid.hub.defaults import DEFAULTS
+from unbraid.hub.defaults import DEFAULTS, MUSIC, MUSIC_STEMS
 from unbraid.hub.folder import sha256
 from unbraid.hub.spec import read_spec
 from unbraid.runtime.executor import Engine
@@ -35,7 +35,7 @@ class Request:
     """The options that commands over audio files share."""
 
     inputs: tuple[str, ...]
-    model: str
+    model: str  # "" of `separate`: the one for what each input sounds like
     excerpt: Excerpt = field(default_factory=Excerpt)
     engine: Engine = field(default_factory=Engine)
     recursive: bool = False
@@ -153,6 +153,22 @@ def choose_model(model: str | None, speakers: int | tuple[int, int] | None) -> s
         f"No model for {speakers} speakers is on this machine (published: {names}); "
         f"get one with `unbraid models pull {fitting[0].name}`."
     )
+
+
+def implied_model(model: str | None, options: Options, stems: Sequence[str], precision: str) -> str:
+    """The model's name: as given, or one that other options imply; "" where each recording tells.
+
+    People are looked for in speech, and the Wiener filter, masks and the stems of songs are for music.
+
+    Raises:
+        UsageError, ModelNotFound: as `choose_model`.
+    """
+    if model is not None or options.speakers is not None:
+        return choose_model(model, options.speakers)
+    named = {*stems, *options.remove} - {"residual"}
+    if options.wiener or options.mask_exponent is not None or (named and named <= set(MUSIC_STEMS)):
+        return MUSIC
+    return DEFAULTS["separation"] if options.enrol or options.embedder or named or precision == "int8" else ""
 
 
 def split_stems(text: str | None, option: str = "--stems", absent: str = "for all") -> tuple[str, ...] | None:

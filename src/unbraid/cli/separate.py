@@ -9,7 +9,7 @@ from unbraid.cli.report import Report, StemsResult, reported
 
 def separate(
     inputs: opt.Inputs,
-    model: opt.Model = None,
+    model: opt.ModelForContent = None,
     output: opt.Output = ".",
     stems: opt.Stems = None,
     remove: opt.Remove = None,
@@ -48,7 +48,8 @@ def separate(
     """Separate recordings: a track for each person who speaks, or the stems of a song.
 
     Each input becomes a folder with a file per stem: meeting.m4a gives meeting/speaker1.wav, meeting/speaker2.wav, and
-    meeting/speakers.rttm, which says who speaks when.
+    meeting/speakers.rttm, which says who speaks when; song.mp3 gives song/vocals.wav, drums, bass and other. Without
+    --model, a recording that sounds like music is separated with music-4, every other one with speech.
     """
     tell = notice if output == "-" else say
     result = Report(StemsResult)
@@ -60,27 +61,28 @@ def separate(
         req.check_json_alone(as_json=as_json, output=output)
         people, number = req.enrolled(enrol or (), only), req.speakers_of(speakers)
         wanted, removed = req.split_stems(stems), req.split_stems(remove, "--remove", "to remove none") or ()
+        options = Options(
+            wiener=int(wiener) if wiener_iterations is None else wiener_iterations,
+            raw=raw,
+            residual=residual or "residual" in (*(wanted or ()), *removed),
+            high_band=high_band,
+            mask_exponent=mask_exponent,
+            remove=removed,
+            speakers=number,
+            enrol=people,
+            embedder=embedder,
+            force=force,
+        )
         request = req.SeparationRequest(
             inputs=tuple(inputs),
-            model=req.choose_model(model, number),
+            model=req.implied_model(model, options, wanted or (), precision),
             root=None if output == "-" else Path(output),
             template=template,
             stems=req.only_stems(wanted, only),
             coding=req.Coding(format.removeprefix(".").lower(), subtype, bitrate, resample),
             excerpt=req.excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             engine=Engine(device, precision, threads),
-            options=Options(
-                wiener=int(wiener) if wiener_iterations is None else wiener_iterations,
-                raw=raw,
-                residual=residual or "residual" in (*(wanted or ()), *removed),
-                high_band=high_band,
-                mask_exponent=mask_exponent,
-                remove=removed,
-                speakers=number,
-                enrol=people,
-                embedder=embedder,
-                force=force,
-            ),
+            options=options,
             recursive=recursive,
             resume=resume,
             overwrite=overwrite,

@@ -1,15 +1,19 @@
-"""A run of `unbraid separate`: every input is probed and its outputs are placed before any work, then each is done."""
+"""A run of `unbraid separate`: every input is probed and its outputs are placed before any work, then each is done.
+
+Where no model is named, each input is listened to first, and separated with the model for what it sounds like.
+"""
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from statistics import median
 
 from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
-from unbraid.cli.console import explain
+from unbraid.cli.console import explain, notice
 from unbraid.cli.files.inputs import Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.files.outputs import write_stream, write_track
 from unbraid.cli.files.plan import Signal, TrackPlan
@@ -19,13 +23,16 @@ from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, StemsResult
 from unbraid.cli.request import SeparationRequest, check_stdout, select_stems
 from unbraid.cli.run import find_inputs, process
-from unbraid.errors import UsageError
+from unbraid.errors import UnbraidError, UsageError
 from unbraid.files.workdir import swept
+from unbraid.hub.defaults import DEFAULTS
+from unbraid.tasks.separation.content import Content, content_of_file
 from unbraid.tasks.separation.options import possible_names
 from unbraid.tasks.separation.separator import Separator
 
 Plans = dict[Item, TrackPlan]
 Failed = dict[Item, str]
+Separators = dict[Item, Separator]
 
 
 def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool = False) -> None:
@@ -35,45 +42,96 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
         UsageError: the request cannot be met; nothing was done.
         UnbraidError: the model or the device is not there; nothing was done.
     """
-    report.model, coding, engine = request.model, request.coding, request.engine
+    report.model, coding = request.model, request.coding
     choose_format(coding.format, subtype=coding.subtype, bitrate=coding.bitrate)  # refuses before anything is loaded
     OutputLayout(request.root or Path(), request.template, coding.format, request.model)
     collected = find_inputs(request, quiet=quiet)
     roots = () if request.root is None else (request.root,)
-    with (
-        swept(*roots),
-        closing(
-            Separator(
-                request.model,
-                device=engine.device,
-                precision=engine.precision,
-                threads=engine.threads,
-                options=request.options,
-            )
-        ) as separator,
-        Sources(quiet=quiet) as sources,
-    ):
-        report.device, report.device_reason = separator.device, separator.device_reason
-        request = replace(request, options=separator.options)
-        stems = select_stems(request.stems, separator.stems(), separator.spec.name)
+    with swept(*roots), ExitStack() as opened, Sources(quiet=quiet) as sources:
+        separator_for = _opening(request, report, opened)
+        if request.model:
+            separator_for(request.model)  # a wrong name is told before pipes are read
+        heard = {} if request.model else _heard(request, collected.items, sources, quiet=quiet)
+        separators = {item: separator_for(_model(request, heard.get(item))) for item in collected.items}
         if request.root is None:
-            check_stdout(request, stems, len(collected.items) + len(collected.refused))
-        plans, failed = plan(request, collected.items, separator, stems, sources)
+            check_stdout(request, _stems_of_all(request, separators), len(collected.items) + len(collected.refused))
+        plans, failed = plan(request, separators, sources)
 
         def work(item: Item, title: str) -> StemsResult:
+            content = heard.get(item)
+            if content and content.probability and not quiet:
+                notice(f"{item.label}: {content}")
             with Meter(title, quiet=quiet) as meter, Meter(f"{title}, encoding", quiet=quiet, after=meter) as encoding:
-                return _separate(item.label, plans[item], separator, request, (meter, encoding))
+                return _separate(item.label, plans[item], separators[item], request, (meter, encoding), content)
 
         process(collected, failed, work, report, sources, quiet=quiet)
 
 
+def _opening(request: SeparationRequest, report: Report[StemsResult], opened: ExitStack) -> Callable[[str], Separator]:
+    """A function that opens a model of this run, once, and names it in the report."""
+    engine = request.engine
+
+    @cache
+    def separator_for(model: str) -> Separator:
+        if model not in (names := report.model.split(", ")):
+            report.model = ", ".join(filter(None, (*names, model)))
+        separator = Separator(
+            model,
+            device=engine.device,
+            precision=engine.precision,
+            threads=engine.threads,
+            options=request.options,
+        )
+        opened.enter_context(closing(separator))
+        report.device, report.device_reason = separator.device, separator.device_reason
+        return separator
+
+    return separator_for
+
+
+def _heard(request: SeparationRequest, items: Iterable[Item], sources: Sources, *, quiet: bool) -> dict[Item, Content]:
+    """What each input sounds like; one that cannot be opened fails later, with the reason."""
+    heard: dict[Item, Content] = {}
+    for item in items:
+        try:
+            path = sources.path(item)
+        except UnbraidError:
+            continue
+        with Meter(f"listening to {item.name}", quiet=quiet):
+            heard[item] = content_of_file(path, request.excerpt)
+    return heard
+
+
+def _model(request: SeparationRequest, content: Content | None) -> str:
+    """The model for an input."""
+    return request.model or (content.model if content else DEFAULTS["separation"])
+
+
+def _stems_of_all(request: SeparationRequest, separators: Separators) -> tuple[str, ...]:
+    """The stems that a request asks of its first input, the only one where stems go to standard output."""
+    return next((_stems(request, separator) for separator in separators.values()), ())
+
+
+def _stems(request: SeparationRequest, separator: Separator) -> tuple[str, ...]:
+    return select_stems(request.stems, separator.stems(), separator.spec.name)
+
+
 def _separate(
-    label: str, track: TrackPlan, separator: Separator, request: SeparationRequest, meters: tuple[Meter, Meter]
+    label: str,
+    track: TrackPlan,
+    separator: Separator,
+    request: SeparationRequest,
+    meters: tuple[Meter, Meter],
+    content: Content | None,
 ) -> StemsResult:
     """Separate one input, or skip one whose outputs are complete."""
+    model = separator.spec.name
+    sounds_like = content.kind if content else None
     if request.resume and (known := track.as_recorded()).is_done():
         known.complete_record()
-        return StemsResult(label, "skipped", outputs=known.outputs, report=known.page)
+        return StemsResult(
+            label, "skipped", outputs=known.outputs, report=known.page, model=model, sounds_like=sounds_like
+        )
     if request.root is None:
         result = write_stream(separator, track, sys.stdout.buffer, meters[0])
     else:
@@ -86,6 +144,8 @@ def _separate(
         seconds=result.seconds,
         elapsed_seconds=result.elapsed_seconds,
         start_seconds=track.signal.start_seconds,
+        model=model,
+        sounds_like=sounds_like,
         outputs=result.outputs,
         gain_db=result.gain_db,
         window_agreement_db=median(agreement_db) if agreement_db else None,
@@ -101,27 +161,29 @@ def _left_behind(track: TrackPlan, written: Mapping[str, Path]) -> list[str]:
     return [f"{path} is left from an earlier run that found more people; delete it." for path in left]
 
 
-def plan(
-    request: SeparationRequest, items: Sequence[Item], separator: Separator, stems: Sequence[str], sources: Sources
-) -> tuple[Plans, Failed]:
+def plan(request: SeparationRequest, separators: Separators, sources: Sources) -> tuple[Plans, Failed]:
     """The plan of each input, and the errors of those that cannot be read or placed.
 
     Raises:
         UsageError: the request as a whole cannot be met: two stems in one place, outputs that exist already, …
     """
-    layout = OutputLayout(request.root or Path(), request.template, request.coding.format, separator.spec.name)
+    stems = {item: _stems(request, separator) for item, separator in separators.items()}
     failed: Failed = {}
     if request.root is None:
-        files = {item: [*map(Path, stems), Path()] for item in items}
+        files = {item: [*map(Path, stems[item]), Path()] for item in separators}
     else:
-        files, failed = placed(request.root, items, lambda item: _files(layout, item, stems, request, separator))
+        files, failed = placed(
+            request.root, separators, lambda item: _files(item, stems[item], request, separators[item])
+        )
         refuse_collisions({item: paths[:-1] for item, paths in files.items()})
         for *paths, receipt in files.values():
             _refuse_existing(paths, receipt, request)
     plans: Plans = {}
     for item, (*paths, receipt) in files.items():
+        separator = separators[item]
         try:
-            track = _plan_track(request, sources.path(item), dict(zip(stems, paths, strict=False)), receipt, separator)
+            outputs = dict(zip(stems[item], paths, strict=False))
+            track = _plan_track(request, sources.path(item), outputs, receipt, separator)
             page = paths.pop() if request.report else None
             turns = paths.pop() if separator.follows_people and request.root is not None else None
             plans[item] = replace(track, name=item.name, page=page, turns=turns)
@@ -132,10 +194,9 @@ def plan(
     return plans, failed
 
 
-def _files(
-    layout: OutputLayout, item: Item, stems: Sequence[str], request: SeparationRequest, separator: Separator
-) -> list[Path]:
+def _files(item: Item, stems: Sequence[str], request: SeparationRequest, separator: Separator) -> list[Path]:
     """The files of an input: its stems, who speaks when, the page of --report, and the record."""
+    layout = OutputLayout(request.root or Path(), request.template, request.coding.format, separator.spec.name)
     turns = [_beside(layout, item, "speakers", "rttm")] if separator.follows_people else []
     page = [_beside(layout, item, "report", "html")] if request.report else []
     return [*(layout.stem_path(item, stem) for stem in stems), *turns, *page, layout.receipt_path(item)]
@@ -156,7 +217,7 @@ def _plan_track(
     fmt = choose_format(coding.format, info, subtype=coding.subtype, bitrate=coding.bitrate)
     written_rate = nearest_rate(fmt.name, rate) if coding.resample and request.root is not None else rate
     check_format(fmt, written_rate, channels)
-    about = os.stat(source)
+    about, making = os.stat(source), replace(request, options=separator.options).making_options()
     frames = _frames(info, request)
     silence = max(0.0, info.start_seconds - excerpt.start)
     return TrackPlan(
@@ -166,7 +227,7 @@ def _plan_track(
         outputs=outputs,
         fmt=fmt,
         receipt=receipt,
-        making=Provenance(about.st_size, about.st_mtime_ns, spec.name, spec.files, request.making_options()),
+        making=Provenance(about.st_size, about.st_mtime_ns, spec.name, spec.files, making),
         replace=request.overwrite,
         replace_ours=request.resume,
         root=request.root,

@@ -57,7 +57,10 @@ def synthesize(
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Read an English text aloud: words, digits one by one, a pause at commas and between sentences."""
+    """Read an English text aloud: words, digits one by one, a pause at commas and between sentences.
+
+    There is no voice in the package or to be pulled: train one with `unbraid train`, and name its folder with --model.
+    """
     with guarded(as_json=as_json):
         from unbraid.cli.request import check_json_alone
         from unbraid.tasks.synthesis.synthesizer import Synthesizer

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A TOML file of values, such as those in recipes/.")],
+    recipe: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RECIPE", help="A TOML file of values, such as those in recipes/ of unbraid's repository."
+        ),
+    ],
     changes: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="Values to change: optimizer.rate=3e-4 data.folder=/data/x"),

@@ -48,6 +48,9 @@ _Prompt = Annotated[
 _Vad = Annotated[
     bool, opt.panel("Whisper")("--vad/--no-vad", help="Skip steady sound, which is no speech.", show_default=False)
 ]
+_Force = Annotated[
+    bool, typer.Option("--force", help="With the model digits: write digits also where it does not sound like any.")
+]
 _LongModel = Annotated[
     str | None,
     typer.Option(
@@ -78,6 +81,7 @@ def transcribe(
     word_times: _WordTimes = False,
     prompt: _Prompt = "",
     vad: _Vad = True,
+    force: _Force = False,
     template: opt.TextTemplate = "{track}.{ext}",
     overwrite: opt.Overwrite = False,
     recursive: opt.Recursive = False,
@@ -95,7 +99,7 @@ def transcribe(
     """Transcribe speech: as text, as subtitles, as a TextGrid for Praat, or as JSON with the time of each word.
 
     With --separate, who said what. One transcript is printed; several go to the folder -o. The built-in model knows
-    spoken digits only.
+    spoken digits only, and refuses what does not sound like digits.
 
     For speech in any language, download a Whisper: `unbraid models pull openai/whisper-base`.
     """
@@ -120,6 +124,7 @@ def transcribe(
             long_model=long_model,
             long_seconds=long_seconds,
             whisper=whisper_options(language, task, word_times=word_times, prompt=prompt, vad=vad),
+            force=force,
             engine=Engine(device, threads=threads),
             recursive=recursive,
             overwrite=overwrite,

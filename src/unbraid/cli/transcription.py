@@ -52,6 +52,7 @@ class TranscriptionRequest(TextRequest):
     long_model: str | None = None
     long_seconds: float = 120.0
     whisper: WhisperOptions | None = None  # what was said about a Whisper
+    force: bool = False  # also digits that nobody said
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def _transcriber(request: TranscriptionRequest) -> Transcriber:
         long_model=request.long_model,
         long_seconds=request.long_seconds,
         whisper=request.whisper,
+        force=request.force,
     )
 
 

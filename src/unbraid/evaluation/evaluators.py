@@ -179,7 +179,7 @@ def _transcripts(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
         _refuse_int8(precision, f"for speech models, and {spec.name} writes text")
         alone = math.inf  # however long a recording is, no other model takes this one's place
-        with Transcriber(model, device=device, threads=request.threads, long_seconds=alone) as transcriber:
+        with Transcriber(model, device=device, threads=request.threads, long_seconds=alone, force=True) as transcriber:
             outcomes = evaluation.run(utterances, partial(transcribe_and_score, transcriber))
             yield Running(transcriber.device, len(utterances), outcomes)
 
@@ -280,5 +280,5 @@ def _recogniser(
     if recogniser == sphinx.NAME:
         yield sphinx.Sphinx(), sphinx.WORDS
     else:
-        with Transcriber(recogniser, device=device, threads=threads) as transcriber:
+        with Transcriber(recogniser, device=device, threads=threads, force=True) as transcriber:
             yield transcriber, known_words(transcriber.spec)

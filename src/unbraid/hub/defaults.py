@@ -10,4 +10,6 @@ DEFAULTS: dict[Task, str] = {
     "acoustic model": "speak",  # which no release has yet; users train it
     "speaker embedding": "voice",
 }
+MUSIC = "music-4"  # of separation, where a recording sounds like music
+MUSIC_STEMS = ("vocals", "drums", "bass", "other")  # of this one
 LIVE = "denoise-live"  # the causal one

@@ -18,6 +18,7 @@ from unbraid.audio import (
 from unbraid.dsp.arrays import FloatArray
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.tasks.conversation.conversation import Conversation
+from unbraid.tasks.separation.content import content_of
 from unbraid.tasks.separation.options import Options, check_follows_people, check_stem
 from unbraid.tasks.separation.separator import Separator, joined
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
@@ -29,7 +30,7 @@ from unbraid.tasks.transcription.transcript import Transcript
 
 def separate(
     recording: Source | ArrayLike,
-    model: str | Path = DEFAULTS["separation"],
+    model: str | Path | None = None,
     *,
     sample_rate: int | None = None,
     track: TrackChoice = 0,
@@ -39,6 +40,8 @@ def separate(
 ) -> dict[str, FloatArray]:
     """Separate a recording into stems: {stem: float32 (C, T)} at its own sample rate, channels and length.
 
+    Without a `model`, what sounds like music is separated with `music-4`, and everything else with `speech`, as is
+    any recording whose number of `speakers` is given.
     `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz: of NumPy, a tensor on
     the CPU, or lists of numbers; integers are scaled by their type. `track` is the number of an audio track of the
     file, from 0, or "auto" for the first that is not silent; `reading` holds options for irregular or damaged files.
@@ -52,8 +55,13 @@ def separate(
         UsageError: an array came without its sample rate, or a file with one; or the model cannot give so many voices.
     """
     check_rate_given("separate", recording, sample_rate)
-    with Separator(model, device=device, options=Options(speakers=speakers)) as separator:
-        return separator(*_audio(recording, sample_rate, Excerpt(track=track, reading=reading)))
+    options, excerpt = Options(speakers=speakers), Excerpt(track=track, reading=reading)
+    if model is not None or speakers is not None:  # a wrong one is told before anything is read
+        with Separator(model or DEFAULTS["separation"], device=device, options=options) as separator:
+            return separator(*_audio(recording, sample_rate, excerpt))
+    audio, rate = _audio(recording, sample_rate, excerpt)
+    with Separator(content_of(audio, rate).model, device=device, options=options) as separator:
+        return separator(audio, rate)
 
 
 def separate_speakers(
@@ -143,7 +151,8 @@ def transcribe(
     about the people. For many recordings make one `Transcriber`; for long ones use its `stream`.
 
     Raises:
-        AudioError: the recording cannot be read.
+        AudioError: the recording cannot be read, or the model knows digits alone and has heard none; a `Transcriber`
+            with `force=True` gives them anyway.
         ModelError: there is no such model, or its folder is damaged.
         UsageError: the model writes no text; an array came without its sample rate, or a file with one; or people
             are both separated and on channels of their own.

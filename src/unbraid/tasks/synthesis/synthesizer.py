@@ -137,8 +137,9 @@ def _voice(model: str | Path, device: str, threads: int | None) -> AcousticModel
         if model != MODEL:
             raise
         raise ModelNotFound(
-            f"No voice is inside the package, and none on this machine is called {MODEL!r}; train one in ten "
-            "minutes, as docs/synthesis.md tells, and name it (-m FOLDER)."
+            f"No voice is inside the package or published, and none on this machine is called {MODEL!r}. Make speech "
+            "with `unbraid data speak --phrases`, train on it in ten minutes with `unbraid train` and the recipe "
+            "speak.toml of unbraid's repository, and name the new folder with -m."
         ) from None
 
 

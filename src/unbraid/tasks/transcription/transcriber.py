@@ -43,6 +43,7 @@ from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import PassProgress, Progress, Track, resampled
 from unbraid.tasks.transcription.channels import Channels, channels_of
+from unbraid.tasks.transcription.confidence import checked_digits
 from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
 from unbraid.tasks.transcription.decoder_recognizer import CachedEncoder, DecoderRecognizer
 from unbraid.tasks.transcription.people import words_of_people
@@ -79,13 +80,15 @@ class Transcriber(LoadedModel):
         long_model: str | Path | Recognizer | None = None,
         long_seconds: float = LONG_SECONDS,
         whisper: WhisperOptions | None = None,
+        force: bool = False,
     ):
         """Load a model by name or folder.
 
         `beams`: the width of the beam search; by default 1 without a decoder, else 4, of a Whisper 5. `long_model`
         replaces a model that reads waveforms where audio is longer than `long_seconds`, or of unknown length; it is
         loaded when it is needed. By default it is one on this machine with the same target vocabulary, if there is any.
-        `whisper` holds the language, task and limits of a Whisper. See `runtime.open_executor` for `device` and
+        `whisper` holds the language, task and limits of a Whisper. With `force`, a recogniser of digits gives those of
+        a recording that does not sound like digits, too. See `runtime.open_executor` for `device` and
         `threads`.
 
         Raises:
@@ -102,7 +105,7 @@ class Transcriber(LoadedModel):
         super().__init__(self._recognizer.spec, self._recognizer)
         self._find_long = long_model is None and not isinstance(model, Recognizer)
         self._long_model = long_model
-        self._beams, self._long_seconds = beams, long_seconds
+        self._beams, self._long_seconds, self._force = beams, long_seconds, force
         self._long: Recognizer | None = None  # once it is needed
 
     @classmethod
@@ -113,9 +116,10 @@ class Transcriber(LoadedModel):
         beams: int | None = None,
         long: Recognizer | None = None,
         long_seconds: float = LONG_SECONDS,
+        force: bool = False,
     ) -> Self:
         """A transcriber over recognizers of one's own."""
-        return cls(recognizer, beams=beams, long_model=long, long_seconds=long_seconds)
+        return cls(recognizer, beams=beams, long_model=long, long_seconds=long_seconds, force=force)
 
     def __call__(
         self,
@@ -129,7 +133,8 @@ class Transcriber(LoadedModel):
         """Transcribe an array (C, T), see `Separator.__call__` and `stream`.
 
         Raises:
-            AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
+            AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity; or a recogniser
+                of digits has heard none.
             UsageError: `channels` is something else, or the separator does not follow people.
         """
         track, diagnostics = Track.of(as_audio(audio), checked_rate(sample_rate)), Diagnostics(self.spec.name)
@@ -159,7 +164,7 @@ class Transcriber(LoadedModel):
         `progress(done_seconds, total_seconds or None)` is called as the file is read; raise `Cancelled` in it to stop.
 
         Raises:
-            AudioError: the file cannot be read.
+            AudioError: the file cannot be read, or a recogniser of digits has heard none.
             UsageError: `channels` is something else, or the separator does not follow people.
         """
         excerpt = Excerpt(start, duration, track, reading)
@@ -211,7 +216,7 @@ class Transcriber(LoadedModel):
         return self._long
 
     def _transcribed(self, track: Track, how: "_Hearing", diagnostics: Diagnostics) -> Iterator[Word]:
-        """The words of a track, of its channels mixed or apart, or of its people."""
+        """The words of a track, of its channels mixed or apart, or of its people, unless nobody said them."""
         if how.channels not in get_args(Channels):
             raise UsageError(f"channels is one of {', '.join(get_args(Channels))}, not {how.channels!r}.")
         if how.separator and how.channels == "apart":
@@ -222,11 +227,14 @@ class Transcriber(LoadedModel):
         if how.separator:
             listener = recognizer.for_stretches()
             ears = listener.spec.sample_rate, lambda blocks, note: listener.words(blocks, self._beams, note)
-            return words_of_people(track, how.separator, how.only, ears, how.progress, diagnostics)
-        if how.channels == "mix":
-            return self._words(recognizer, track, how.progress, diagnostics)
-        parts = enumerate(channels_of(track, how.progress), 1)
-        return merged({f"channel {n}": list(self._recognized(recognizer, part, diagnostics.note)) for n, part in parts})
+            words = words_of_people(track, how.separator, how.only, ears, how.progress, diagnostics)
+        elif how.channels == "mix":
+            words = self._words(recognizer, track, how.progress, diagnostics)
+        else:
+            parts = enumerate(channels_of(track, how.progress), 1)
+            heard = {f"channel {n}": list(self._recognized(recognizer, part, diagnostics.note)) for n, part in parts}
+            words = merged(heard)
+        return words if self._force else checked_digits(words, recognizer.spec)
 
     def _words(
         self, recognizer: Recognizer, track: Track, progress: Progress | None, diagnostics: Diagnostics
