@@ -17,6 +17,7 @@ from unbraid.cli.group import Commands
 from unbraid.cli.live import live
 from unbraid.cli.models import models
 from unbraid.cli.phonemize import phonemize
+from unbraid.cli.run_model import run
 from unbraid.cli.separate import separate
 from unbraid.cli.synthesize import synthesize
 from unbraid.cli.train import train
@@ -58,6 +59,7 @@ for command in (
     transcribe,
     phonemize,
     synthesize,
+    run,
     train,
     export,
     evaluate,

@@ -26,7 +26,7 @@ _Dataset = Annotated[
     typer.Argument(
         metavar="DATASET",
         help="A folder of speech or of songs, in any of the layouts; of conversations; of recordings with texts; or "
-        "with a cmudict.dict.",
+        "with a cmudict.dict. For audio Transformers also a CSV of your own pairs: source, target, split.",
     ),
 ]
 _Split = Annotated[str, _data(metavar="NAME", help="train, dev, test, or the layout's own name.")]

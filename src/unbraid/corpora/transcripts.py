@@ -10,6 +10,7 @@ from pathlib import Path
 
 from unbraid.corpora.manifest import NAME, read_rows
 from unbraid.corpora.mixtures import Clip
+from unbraid.corpora.pairs import SourceTarget
 from unbraid.errors import UsageError, shortened
 from unbraid.files.normalization import normalized
 
@@ -67,6 +68,11 @@ def find_utterances(
             f"{path} has no recording with a text of these speakers{where}; its splits are {shortened(there)}."
         )
     return found
+
+
+def transcribed(pairs: Sequence[SourceTarget]) -> list[Utterance]:
+    """One's own pairs of a recording (or a spectrogram) and its text, of one speaker each."""
+    return [Utterance(Clip(p.source.path), p.source.written, p.target.text, p.source.written) for p in pairs]
 
 
 def are_spelled(texts: Sequence[str]) -> bool:

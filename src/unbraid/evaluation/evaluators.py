@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from unbraid.corpora.conversations import Conversation, find_conversations
+from unbraid.corpora.pairs import find_pairs, is_pairs
 from unbraid.corpora.pronunciations import find_pronunciations
 from unbraid.corpora.transcripts import find_utterances
 from unbraid.errors import UsageError
@@ -21,6 +22,8 @@ from unbraid.evaluation.conversation.transcripts import transcribe_and_score as 
 from unbraid.evaluation.measures import check_metrics, choose_measures
 from unbraid.evaluation.music import report as songs
 from unbraid.evaluation.music.run import MusicEvaluation, separate_and_score_song
+from unbraid.evaluation.pairs import report as pairs
+from unbraid.evaluation.pairs.run import PairResult, measure_of, score_pair
 from unbraid.evaluation.report import Report, Setting
 from unbraid.evaluation.request import EvaluationRequest
 from unbraid.evaluation.run import Evaluation, Running, peak_memory_bytes
@@ -36,6 +39,7 @@ from unbraid.evaluation.text.synthesis import known_words, synthesise_and_score,
 from unbraid.evaluation.text.transcription import Transcribes, TranscriptResult, transcribe_and_score
 from unbraid.hub.spec import ModelSpec
 from unbraid.runtime.executor import Precision
+from unbraid.tasks.any_to_any import AnyToAny
 from unbraid.tasks.audio_to_audio import AudioToAudio
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
 from unbraid.tasks.separation.options import Options
@@ -63,6 +67,8 @@ def evaluator_of(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[
         RuntimeUnavailable: a metric that was asked for needs a package that is not installed.
     """
     request.check(spec)
+    if is_pairs(request.dataset):
+        return _pairs(spec, request, metrics)
     if request.conversations:
         return _conversations(spec, request, metrics)
     by_task = {
@@ -238,6 +244,21 @@ def _sounds(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] 
 
     report = _reported(partial(sounds.report, evaluation), spec, request)
     return Evaluator("recordings", running, report, [told for told in skipped if told.startswith("STOI")])
+
+
+def _pairs(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:
+    """One's own pairs of text, spectrogram and waveform, for any audio Transformer."""
+    _refuse_metrics(metrics, f"Pairs are scored by {measure_of(spec)}")
+    evaluation = Evaluation[PairResult]()
+
+    @contextmanager
+    def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
+        _refuse_int8(precision, f"for SepFormers, and {spec.name} is none")
+        found = find_pairs(request.dataset, request.split)[: request.limit]
+        with AnyToAny(model, device=device, threads=request.threads) as loaded:
+            yield Running(loaded.device, len(found), evaluation.run(found, partial(score_pair, loaded)))
+
+    return Evaluator("pairs", running, _reported(partial(pairs.report, evaluation), spec, request))
 
 
 def _speakers(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:

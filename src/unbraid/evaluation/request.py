@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unbraid.corpora import Clip, Mixture, Wanted, find_mixtures, find_noises, find_speakers
 from unbraid.corpora.noise import AddedNoise
+from unbraid.corpora.pairs import is_pairs
 from unbraid.corpora.song_layouts import find_songs
 from unbraid.corpora.songs import Song
 from unbraid.errors import UsageError
@@ -54,8 +55,8 @@ class EvaluationRequest:
         if self.snr_db is not None and not math.isfinite(self.snr_db):
             raise UsageError(f"An SNR of {self.snr_db:g} dB is not possible; give a number.")
         for folder in (self.dataset, self.noise):
-            if folder is not None and not folder.is_dir():
-                raise UsageError(f"{folder} is not a folder; name one that holds a dataset.")
+            if folder is not None and not folder.is_dir() and not (folder == self.dataset and is_pairs(folder)):
+                raise UsageError(f"{folder} is not a folder; name one that holds a dataset, or a CSV of pairs.")
 
     def check(self, spec: ModelSpec) -> None:
         """Refuse options for other kinds of models.
@@ -90,6 +91,30 @@ class EvaluationRequest:
             raise UsageError(f"{spec.name} is a model of one voice; leave --voices out.")
         if self.conversations:
             self._check_conversations(spec)
+        if is_pairs(self.dataset):
+            self._check_pairs(spec)
+
+    def _check_pairs(self, spec: ModelSpec) -> None:
+        """Refuse pairs for other models than audio Transformers, and options of other datasets.
+
+        Raises:
+            UsageError: one was given.
+        """
+        if spec.family != "audio_transformer":
+            raise UsageError(f"Pairs are for audio Transformers, and {spec.name} is none; name a folder as dataset.")
+        options = {
+            "--layout": self.layout != "auto",
+            "--condition": self.condition is not None,
+            "--mode": self.mode is not None,
+            "--noise and --snr": self.noise is not None,
+            "--voices": self.voices is not None,
+            "--conversations": self.conversations,
+            "--speakers": bool(self.speakers),
+            "--recogniser": self.recogniser is not None,
+            "--vocoder": self.vocoder is not None,
+        }
+        if given := [name for name, is_given in options.items() if is_given]:
+            raise UsageError(f"Pairs are scored as they are; leave {', '.join(given)} out.")
 
     def _check_conversations(self, spec: ModelSpec) -> None:
         """Refuse conversations for other models than those that separate voices, and options of short mixtures.

@@ -26,10 +26,9 @@ from unbraid.dsp.downmix import downmixed
 from unbraid.dsp.mel import mel_levels
 from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import UsageError
-from unbraid.files.normalization import normalized
 from unbraid.hub.names import entries
 from unbraid.hub.spec import Mel, ModelSpec
-from unbraid.hub.vocabulary import BEGIN, END, SPECIAL, Vocabulary
+from unbraid.hub.vocabulary import BEGIN, END, Vocabulary
 from unbraid.models.audio_transformer.config import (
     ATTENTION,
     AudioTransformerConfig,
@@ -43,6 +42,7 @@ from unbraid.runtime import Engine
 from unbraid.tasks.decoding.acoustic_model import AcousticModel
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.state import Array, as_item, batch
+from unbraid.tasks.decoding.symbols import numbers_of
 from unbraid.tasks.loading import Loaded, ModelFolder, find_model
 from unbraid.tasks.transcription.transcript import SPACE
 from unbraid.tasks.transcription.whisper.cross_attention import cross_attention
@@ -51,7 +51,6 @@ Kind = Literal["encoder", "decoder", "cross"]
 MOST_SECONDS = 30.0
 MOST_WRITTEN = 500  # steps of a target that the model does not end
 MOST_WEIGHTS = 1e8  # 0.4 GB, and as much again in the runtime
-_NAMED = 60  # symbols in an error
 SHOWN_BINS, SHOWN_FRAMES = 64, 100  # of spectrograms of waveforms: bands, and frames a second
 
 
@@ -175,25 +174,10 @@ def _text(spec: ModelSpec, source: Source | ArrayLike) -> tuple[Array, Axis, boo
     assert spec.vocabularies is not None
     if not isinstance(source, str):
         raise UsageError(f"{spec.name} reads text; give it as a string, not as {type(source).__name__}.")
-    numbers = [*_numbers(source, Vocabulary(spec.vocabularies.source), f"{spec.name} cannot read"), END]
+    numbers = [*numbers_of(source, Vocabulary(spec.vocabularies.source), f"{spec.name} cannot read"), END]
     if len(numbers) == 1:
         raise UsageError(f"There is nothing to read; give {spec.name} a text.")
     return np.array(numbers), Axis(len(numbers), _labels(spec.vocabularies.source, numbers)), False
-
-
-def _numbers(text: str, vocabulary: Vocabulary, refused: str) -> list[int]:
-    """The symbols of a text, in either case: characters, or blank-separated words where symbols are longer."""
-    text, ordinary = normalized(text), vocabulary.symbols[len(SPECIAL) :]
-    apart = any(len(symbol) > 1 for symbol in ordinary)
-    found = [
-        next((form for form in (symbol, symbol.lower(), symbol.upper()) if not vocabulary.unknown([form])), symbol)
-        for symbol in (text.split() if apart else text.strip())
-    ]
-    if unknown := vocabulary.unknown(found):
-        known = (" " if apart else "").join(ordinary[:_NAMED]) + ("" if len(ordinary) <= _NAMED else " …")
-        known += ", separated by blanks" if apart else ""
-        raise UsageError(f"{refused} {', '.join(map(repr, unknown[:5]))} in {text!r}; its symbols are {known}.")
-    return vocabulary.encode(found)
 
 
 def _labels(symbols: tuple[str, ...], numbers: list[int]) -> tuple[str, ...]:
@@ -254,7 +238,7 @@ def _sound(spec: ModelSpec, audio: Array, rate: int, start: float) -> tuple[Arra
 def _given(spec: ModelSpec, target: str) -> Array:
     """A given target: begin, text, end."""
     assert spec.vocabularies is not None
-    numbers = _numbers(target, Vocabulary(spec.vocabularies.target), f"{spec.name} cannot write")
+    numbers = numbers_of(target, Vocabulary(spec.vocabularies.target), f"{spec.name} cannot write")
     return np.array([BEGIN, *numbers, END])
 
 

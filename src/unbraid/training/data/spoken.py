@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from unbraid.audio.spectrogram_files import checked_levels, is_spectrogram, open_spectrogram
 from unbraid.corpora.levels import Array
 from unbraid.corpora.mixtures import Clip
 from unbraid.dsp.mel import mel_levels
@@ -70,22 +71,35 @@ class SpokenTexts(UsableItems):
     @property
     def samples(self) -> np.ndarray:
         """The length of each recording, silence included: (items,)."""
-        return np.array([self._shelf.samples(script.clip) for script in self.recordings])
+        return np.array([self._check(script) for script in self.recordings])
 
     def _check(self, script: Script) -> int:
+        path = script.clip.path
+        if is_spectrogram(path):
+            return len(open_spectrogram(path, self._form.mel.bins)) * self._form.mel.hop_samples
         return self._shelf.checked(script.clip)
 
     def _item(self, script: Script) -> SpokenText:
-        (audio,) = self._shelf.piece(script.clip, 0, self._shelf.samples(script.clip))
-        check_sounds(audio, script.clip.path)
-        return SpokenText(torch.tensor([*script.symbols, END]), frames_of(audio, self._form))
+        return SpokenText(torch.tensor([*script.symbols, END]), self._frames(script.clip))
+
+    def _frames(self, clip: Clip) -> Tensor:
+        """The frames (M, r·F) of a recording, or of a spectrogram as it is stored."""
+        if is_spectrogram(clip.path):
+            levels = checked_levels(open_spectrogram(clip.path, self._form.mel.bins), clip.path)
+            return stacked(levels, self._form.stride)
+        (audio,) = self._shelf.piece(clip, 0, self._shelf.samples(clip))
+        return frames_of(check_sounds(audio, clip.path), self._form)
 
 
 def frames_of(audio: Array, form: Form) -> Tensor:
     """A recording (T,) as frames, r at a step: (M, r·F)."""
-    levels = mel_levels(without_silence(audio, form.sample_rate), form.mel, form.sample_rate)
-    padded = np.pad(levels, ((0, -len(levels) % form.stride), (0, 0)), constant_values=SILENT_LEVEL)
-    return torch.from_numpy(padded.reshape(-1, form.stride * form.mel.bins))
+    return stacked(mel_levels(without_silence(audio, form.sample_rate), form.mel, form.sample_rate), form.stride)
+
+
+def stacked(levels: Array, stride: int) -> Tensor:
+    """Levels (N, F), r of them at a step: (M, r·F)."""
+    padded = np.pad(levels, ((0, -len(levels) % stride), (0, 0)), constant_values=SILENT_LEVEL)
+    return torch.from_numpy(padded.reshape(len(padded) // stride, -1))
 
 
 def without_silence(audio: Array, sample_rate: int) -> Array:

@@ -46,6 +46,11 @@ class Hearing:
         """Samples in a step."""
         return samples_in_step(self.side, self.mel)
 
+    @property
+    def stride(self) -> int:
+        """Samples or frames in a step."""
+        return self.step_samples // (self.mel.hop_samples if self.mel else 1)
+
     def __call__(self, audio: Array) -> Array:
         """Audio (T,) as whole steps: samples (N·stride,) or log-mel (N·stride, F)."""
         return whole_steps(mel_levels(audio, self.mel, self.sample_rate) if self.mel else audio, self.side)

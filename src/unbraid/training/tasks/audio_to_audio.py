@@ -24,6 +24,7 @@ from torch.utils.data import Dataset, default_collate
 
 from unbraid.corpora import Wanted, find_noises
 from unbraid.corpora.noise import AddedNoise
+from unbraid.corpora.pairs import find_pairs
 from unbraid.dsp.mel import mel_levels
 from unbraid.errors import UsageError
 from unbraid.hub.spec import Mel
@@ -35,11 +36,12 @@ from unbraid.models.audio_transformer.config import (
 )
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.training import losses
-from unbraid.training.data import FixedMixtures, Mixing
-from unbraid.training.data.dataset import Item
-from unbraid.training.data.pairs import Pair, pair_of
+from unbraid.training.data import Mixing
+from unbraid.training.data.aside import UsableItems
+from unbraid.training.data.pairs import FilePairs, Pair, pair_of
 from unbraid.training.data.utterances import Hearing
 from unbraid.training.tables import NonNegative, PartialShare, Table
+from unbraid.training.tasks.folders import check_given, data_name
 from unbraid.training.tasks.speech import SILENT_POWER, Data, Speech, can_improve
 from unbraid.training.tasks.task import Score
 from unbraid.training.tasks.transformer import TransformerModel, TransformerTask
@@ -86,8 +88,14 @@ class AudioModel(TransformerModel):
 class AudioData(Data):
     """The training and dev data, and the noise of dev mixtures."""
 
+    folder: str = ""
+    pairs: str = ""  # instead of it: a CSV of one's own (see corpora/pairs.py); mixing.crop_seconds are read of each
     noise_dev: str = "dev"  # split of the noises
     dev_snr_db: tuple[float, float] = (0.0, 10.0)  # drawn anew for each mixture, from its name
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_given("folder", self.folder, self.pairs)
 
     def dev_noise(self) -> AddedNoise:
         """The noise of dev mixtures, the same in every run."""
@@ -171,12 +179,22 @@ class AudioToAudio(TransformerTask):
         )
         return source, target
 
-    def training_data(self, seed: int, together: int) -> Dataset[Item]:
-        """Mixtures of one voice, drawn anew at every position, or those of the folder."""
+    @property
+    def source(self) -> str:
+        """The name of the data, and its split."""
+        return data_name(self.data.folder, self.data.pairs, self.data.train)
+
+    def training_data(self, seed: int, together: int) -> Dataset[Any]:
+        """Mixtures of one voice, drawn anew at every position, or those of the folder; or excerpts of pairs."""
+        if self.data.pairs:
+            crop = max(1, self.mixing.crop_samples(self.data.sample_rate) // self.hearings[0].step_samples)
+            return self._own(self.data.train, crop, seed)
         return self._voices.training_data(seed, together)
 
-    def dev_data(self) -> FixedMixtures:
-        """The mixtures of the dev split, with the same noise in every run."""
+    def dev_data(self) -> UsableItems:
+        """The mixtures of the dev split, with the same noise in every run; or its pairs."""
+        if self.data.pairs:
+            return self._own(self.data.dev)
         if self.mixing.noise_probability:
             return self._voices.dev_data(self.data.dev_noise())
         clean = self._voices.dev_data()
@@ -188,8 +206,10 @@ class AudioToAudio(TransformerTask):
             )
         return clean
 
-    def collate(self, items: list[Item]) -> Pair:
+    def collate(self, items: list[Any]) -> Pair:
         """Pairs of noisy and clean audio, or of audio and its spectrogram, all of the same length."""
+        if self.data.pairs:
+            return Pair(*default_collate(items))
         pairs = [pair_of(heard.numpy(), voices[0].numpy(), *self.hearings) for heard, voices in items]
         return Pair(*default_collate(pairs))
 
@@ -230,6 +250,13 @@ class AudioToAudio(TransformerTask):
         steps = int(self._lengths(batch.source)[0])
         mixtures = f"{len(batch.source)} × {steps * step} samples at {self.data.sample_rate} Hz"
         return {"mixtures": mixtures, "encoder": f"{steps} steps of {step} samples"}
+
+    def _own(self, split: str, crop_steps: int | None = None, seed: int = 0) -> FilePairs:
+        """One's own pairs of a split."""
+        found = find_pairs(Path(self.data.pairs), split)
+        if crop_steps is None:
+            found = found[: self.data.dev_mixtures or None]
+        return FilePairs(found, *self.hearings, crop_steps=crop_steps, seed=seed)
 
     @cached_property
     def _voices(self) -> Speech:

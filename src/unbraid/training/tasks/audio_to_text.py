@@ -21,8 +21,11 @@ from typing import Annotated, Any, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
-from unbraid.corpora.transcripts import Utterance, find_utterances
+from unbraid.audio.spectrogram_files import is_spectrogram
+from unbraid.corpora.pairs import find_pairs
+from unbraid.corpora.transcripts import Utterance, find_utterances, transcribed
 from unbraid.errors import UsageError
 from unbraid.files.ranges import Range
 from unbraid.hub.importers.wav2vec2_backbone import Trunk
@@ -31,7 +34,10 @@ from unbraid.hub.vocabulary import PADDING, SPECIAL, Vocabulary
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide
 from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.tasks.decoding import ctc
+from unbraid.training.data.aside import UsableItems
 from unbraid.training.data.augmentation import Perturbing
+from unbraid.training.data.file_texts import FileTexts
+from unbraid.training.data.length_buckets import Bunched
 from unbraid.training.data.tokenizer import Units, check_units, units_of
 from unbraid.training.data.utterances import (
     HeardBatch,
@@ -43,6 +49,7 @@ from unbraid.training.data.utterances import (
 )
 from unbraid.training.pretrained import pretrained_trunk
 from unbraid.training.tables import Above, NonNegative, Positive, Table, Whole
+from unbraid.training.tasks.folders import check_given
 from unbraid.training.tasks.listener import AudioTextModel
 from unbraid.training.tasks.task import Score, Task
 from unbraid.training.tasks.text import TextLoss, accuracies, text_loss, write
@@ -53,7 +60,8 @@ from unbraid.training.warm_start import listening_taken, voices_taken
 class AudioTextData(Table):
     """The training and dev data."""
 
-    folder: str  # with a manifest.csv (see corpora/transcripts.py)
+    folder: str = ""  # with a manifest.csv (see corpora/transcripts.py)
+    pairs: str = ""  # instead of it: a CSV of one's own, with the splits train and dev (see corpora/pairs.py)
     split: str = ""  # of it; "": all
     speakers: tuple[str, ...] = ()  # only these, or those in folders of such names; none: all
     without: tuple[str, ...] = ()  # not these
@@ -69,6 +77,7 @@ class AudioTextData(Table):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_given("folder", self.folder, self.pairs)
         check_units(self.units)
 
 
@@ -110,7 +119,10 @@ class AudioToText(Task):
     @property
     def source(self) -> str:
         """The folders, the speakers left out, and the pretrained encoder."""
-        names = [Path(self.data.folder).name, *([Path(self.data.extra).name] if self.data.extra else ())]
+        names = [
+            Path(self.data.pairs or self.data.folder).name,
+            *([Path(self.data.extra).name] if self.data.extra else ()),
+        ]
         left_out = f", without {', '.join(self.data.without)}" if self.data.without else ""
         before = f", from {self.model.pretrained}" if self.model.pretrained else ""
         return f"{' and '.join(names)}{left_out}{before}"
@@ -135,14 +147,19 @@ class AudioToText(Task):
         """A new audio Transformer, with the weights of a pretrained encoder if one is named."""
         return self.model.network(self.geometry, self._trunk)
 
-    def training_data(self, seed: int, together: int) -> PerturbedUtterances:
-        """Augmented utterances, grouped by length."""
+    def training_data(self, seed: int, together: int) -> Dataset[HeardText]:
+        """Augmented utterances, grouped by length; of spectrograms in files, they are not augmented."""
+        if self._has_spectrograms:
+            texts = self._read_texts(self._own[0])
+            return Bunched(texts, texts.steps, bunch=together, seed=seed)
         utterances = [*self._own[0] * self.data.repeats, *self._extra]
         encode = self.units.encode
         return PerturbedUtterances(utterances, self.hearing, encode, self.perturbing, bunch=together, seed=seed)
 
-    def dev_data(self) -> Utterances:
+    def dev_data(self) -> UsableItems:
         """The dev utterances as they are."""
+        if self._has_spectrograms:
+            return self._read_texts(self._own[1])
         return Utterances(self._own[1], self.hearing, self.units.encode)
 
     def collate(self, items: list[HeardText]) -> HeardBatch:
@@ -200,6 +217,9 @@ class AudioToText(Task):
     def _own(self) -> tuple[list[Utterance], list[Utterance]]:
         """The utterances of the folder: to train on, and to choose."""
         d = self.data
+        if d.pairs:
+            train, dev = (transcribed(find_pairs(Path(d.pairs), split)) for split in ("train", "dev"))
+            return train, dev
         folder = Path(d.folder)
         found = find_utterances(folder, d.split, speakers=d.speakers, without=(*d.without, *d.dev))
         if d.dev:
@@ -209,6 +229,14 @@ class AudioToText(Task):
     @cached_property
     def _extra(self) -> list[Utterance]:
         return find_utterances(Path(self.data.extra), "train") if self.data.extra else []
+
+    @property
+    def _has_spectrograms(self) -> bool:
+        """Whether some sources are stored as spectrograms."""
+        return any(is_spectrogram(utterance.clip.path) for part in self._own for utterance in part)
+
+    def _read_texts(self, utterances: Sequence[Utterance]) -> FileTexts:
+        return FileTexts(utterances, self.hearing, self.units.encode)
 
     @property
     def _trained(self) -> list[Utterance]:

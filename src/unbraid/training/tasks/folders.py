@@ -1,4 +1,4 @@
-"""The folders that a recipe names: of speakers, and of noises."""
+"""The data that a recipe names: folders of speakers and of noises, or one's own pairs."""
 
 import dataclasses
 from pathlib import Path
@@ -31,3 +31,18 @@ def training_noises(name: str, folder: Path, split: str, wanted: Wanted) -> list
     if place == folder:
         return find_noises(place, split, wanted)
     return find_noises(place, "train", dataclasses.replace(wanted, layout="auto"))
+
+
+def check_given(key: str, place: str, pairs: str) -> None:
+    """Refuse a table [data] that names no data.
+
+    Raises:
+        ValueError: neither a folder nor pairs are named.
+    """
+    if not place and not pairs:
+        raise ValueError(f"[data] names no data; set data.{key}, or data.pairs to a CSV of your own.")
+
+
+def data_name(place: str, pairs: str, split: str) -> str:
+    """The name of a folder or of a table of pairs, and its split, for the model card."""
+    return f"{Path(pairs or place).name} ({split})"

@@ -1,4 +1,4 @@
-"""Training from text to text: words to phonemes, by the audio Transformer (see models/audio_transformer).
+"""Training from text to text, such as words to phonemes, by the audio Transformer (see models/audio_transformer).
 
 Training uses teacher forcing, and the loss is the cross-entropy with label smoothing
 (Szegedy et al., arXiv 1512.00567; "Attention Is All You Need", section 5.4):
@@ -13,12 +13,13 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unbraid.corpora.pairs import find_pairs
 from unbraid.corpora.pronunciations import Entry, find_pronunciations
 from unbraid.evaluation.text.scoring import closest
 from unbraid.hub.vocabulary import BEGIN, END, PADDING, SPECIAL, Vocabulary
@@ -26,7 +27,9 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Text
 from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.training.data.length_buckets import Bunched
 from unbraid.training.data.text import TextBatch, TextPair, bunched, text_batch
+from unbraid.training.data.tokenizer import Units, units_of
 from unbraid.training.tables import PartialShare, Positive, Table, Whole
+from unbraid.training.tasks.folders import check_given, data_name
 from unbraid.training.tasks.greedy import Follows, decode
 from unbraid.training.tasks.task import Score
 from unbraid.training.tasks.transformer import TransformerModel, TransformerTask
@@ -52,12 +55,18 @@ class TextModel(TransformerModel):
 class TextData(Table):
     """The training and dev data."""
 
-    dictionary: str  # a file like cmudict.dict, or its folder
+    dictionary: str = ""  # a file like cmudict.dict, or its folder
+    pairs: str = ""  # instead of it: a CSV of one's own (see corpora/pairs.py)
+    units: Literal["auto", "characters", "words"] = "auto"  # of its texts (see data/tokenizer.py)
     train: str = "train"  # splits
     dev: str = "dev"
     epoch_words: Positive = 100_000
     dev_words: Whole = 0  # the number of words to use; 0: all
     workers: Whole = 0  # processes that prepare batches; 0: the training process itself
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_given("dictionary", self.dictionary, self.pairs)
 
 
 @dataclass(frozen=True)
@@ -71,11 +80,10 @@ class TextLoss(Table):
 class Text(TransformerTask):
     """The task (see task.py): words as letters -> phonemes."""
 
-    score: ClassVar[Score] = Score("dev_accuracy", "phonemes right", "%")
     item: ClassVar[str] = "words"
     dev_batch: ClassVar[int] = 256
     epoch: ClassVar[str] = "epoch_words"
-    fixed: ClassVar[tuple[str, ...]] = ("data.epoch_words",)
+    fixed: ClassVar[tuple[str, ...]] = ("data.epoch_words", "data.units")
     parts: ClassVar[tuple[str, ...]] = ("phonemes",)
 
     model: TextModel
@@ -83,31 +91,41 @@ class Text(TransformerTask):
     loss: TextLoss = field(default_factory=TextLoss)
 
     @property
+    def score(self) -> Score:
+        """The share of correct symbols, by edits."""
+        return Score("dev_accuracy", "symbols right" if self.data.pairs else "phonemes right", "%")
+
+    @property
     def geometry(self) -> AudioTransformerConfig:
-        """The sizes of [model] between the vocabularies of the dictionary."""
+        """The sizes of [model] between the vocabularies of the data."""
         return self.model.between(*map(len, self.vocabularies))
 
     @property
     def source(self) -> str:
-        """The name of the dictionary, and its split."""
-        return f"{Path(self.data.dictionary).name} ({self.data.train})"
+        """The name of the dictionary or the pairs, and their split."""
+        return data_name(self.data.dictionary, self.data.pairs, self.data.train)
 
     @cached_property
     def vocabularies(self) -> tuple[Vocabulary, Vocabulary]:
-        """Letters and phonemes."""
+        """Letters and phonemes; of pairs, the units of their sources and targets."""
+        if self.data.pairs:
+            source, target = self._units
+            return source.vocabulary, target.vocabulary
         phonemes = (pronunciation for entry in self._entries for pronunciation in entry.pronunciations)
         return Vocabulary.of(entry.word for entry in self._entries), Vocabulary.of(phonemes)
 
     def training_data(self, seed: int, together: int) -> Bunched:
         """Words with one of their pronunciations each, grouped by length."""
-        pairs = self._pairs(self._entries)
+        pairs = self._own(self.data.train) if self.data.pairs else self._pairs(self._entries)
         each = [TextPair(pair.source, (answer,)) for pair in pairs for answer in pair.answers]
         return bunched(each, bunch=together, seed=seed)
 
     def dev_data(self) -> list[TextPair]:
         """Words with all of their pronunciations."""
-        entries = find_pronunciations(Path(self.data.dictionary), self.data.dev)
-        return self._pairs(entries[: self.data.dev_words or None])
+        most = self.data.dev_words or None
+        if self.data.pairs:
+            return self._own(self.data.dev)[:most]
+        return self._pairs(find_pronunciations(Path(self.data.dictionary), self.data.dev)[:most])
 
     def collate(self, items: list[TextPair]) -> TextBatch:
         """A padded batch."""
@@ -141,6 +159,23 @@ class Text(TransformerTask):
     def _entries(self) -> list[Entry]:
         """The words of the training split."""
         return find_pronunciations(Path(self.data.dictionary), self.data.train)
+
+    @cached_property
+    def _units(self) -> tuple[Units, Units]:
+        """The units of the sources and the targets of one's own pairs, those of the training split."""
+        found = find_pairs(Path(self.data.pairs), self.data.train)
+        sources, targets = (
+            [cell.text for cell in side] for side in zip(*((p.source, p.target) for p in found), strict=True)
+        )
+        return units_of(self.data.units, sources), units_of(self.data.units, targets)
+
+    def _own(self, split: str) -> list[TextPair]:
+        """One's own pairs of a split; a source that is there several times has several answers."""
+        source, target = self._units
+        answers: dict[str, list[str]] = {}
+        for pair in find_pairs(Path(self.data.pairs), split):
+            answers.setdefault(pair.source.text, []).append(pair.target.text)
+        return [TextPair(source.encode(text), tuple(map(target.encode, each))) for text, each in answers.items()]
 
     def _pairs(self, entries: Iterable[Entry]) -> list[TextPair]:
         source, target = self.vocabularies

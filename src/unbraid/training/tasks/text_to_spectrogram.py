@@ -17,12 +17,14 @@ import dataclasses
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unbraid.corpora.mixtures import Clip
+from unbraid.corpora.pairs import find_pairs
 from unbraid.corpora.transcripts import Utterance, find_utterances
 from unbraid.dsp.warping import warped_distance
 from unbraid.errors import UsageError
@@ -34,7 +36,9 @@ from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import most_seconds, phonemes_of, sentences_of, vocabulary_of
 from unbraid.training.data.length_buckets import Bunched
 from unbraid.training.data.spoken import Form, Script, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
+from unbraid.training.data.tokenizer import units_of
 from unbraid.training.tables import Above, NonNegative, PartialShare, Positive, Table, Whole
+from unbraid.training.tasks.folders import check_given, data_name
 from unbraid.training.tasks.greedy import Follows, decode
 from unbraid.training.tasks.task import Score
 from unbraid.training.tasks.transformer import TransformerModel, TransformerTask
@@ -66,7 +70,9 @@ class SpeakModel(TransformerModel):
 class SpeakData(Table):
     """The training and dev data."""
 
-    folder: str  # with a manifest.csv (see corpora/transcripts.py)
+    folder: str = ""  # with a manifest.csv (see corpora/transcripts.py)
+    pairs: str = ""  # instead of it: a CSV of one's own, whose texts are read as they are written (corpora/pairs.py)
+    units: Literal["auto", "characters", "words"] = "auto"  # of these texts (see data/tokenizer.py)
     speakers: tuple[str, ...] = ()  # names of one voice; empty: all recordings
     train: str = "train"  # splits
     dev: str = "dev"
@@ -75,6 +81,10 @@ class SpeakData(Table):
     epoch_utterances: Positive = 1000
     dev_utterances: Whole = 0  # the number of utterances to use; 0: all
     workers: Whole = 0  # processes that prepare batches; 0: the training process itself
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_given("folder", self.folder, self.pairs)
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,9 @@ class TextToSpectrogram(TransformerTask):
     item: ClassVar[str] = "utterances"
     dev_batch: ClassVar[int] = 32
     epoch: ClassVar[str] = "epoch_utterances"
-    fixed: ClassVar[tuple[str, ...]] = ("data.sample_rate", "data.epoch_utterances", "data.phonemizer", "mel.")
+    fixed: ClassVar[tuple[str, ...]] = (
+        "data.sample_rate", "data.epoch_utterances", "data.phonemizer", "data.units", "mel.",
+    )  # fmt: skip
     parts: ClassVar[tuple[str, ...]] = ("frames",)
 
     model: SpeakModel
@@ -108,13 +120,18 @@ class TextToSpectrogram(TransformerTask):
             raise ValueError("[mel] normalized is for models that write text; what is spoken has a level.")
 
     @property
+    def source(self) -> str:
+        """The name of the data, and its split."""
+        return data_name(self.data.folder, self.data.pairs, self.data.train)
+
+    @property
     def geometry(self) -> AudioTransformerConfig:
         """The sizes of [model] between the phonemes and the mel bands."""
         return self.model.between(len(self.vocabulary), self.mel.bins)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """All phonemes, and pauses."""
+        """All phonemes, and pauses; of pairs, the units of their texts."""
         return self._scripts[0]
 
     def training_data(self, seed: int, together: int) -> Bunched:
@@ -184,6 +201,8 @@ class TextToSpectrogram(TransformerTask):
     def _scripts(self) -> tuple[Vocabulary, list[Script], list[Script]]:
         """The vocabulary, and the scripts of the two splits."""
         d = self.data
+        if d.pairs:
+            return self._own
         splits = [find_utterances(Path(d.folder), split, speakers=d.speakers) for split in (d.train, d.dev)]
         sentences = {u: list(sentences_of(u.text, len(u.text))) for split in splits for u in split}
         if silent := [utterance.name for utterance, said in sentences.items() if not said]:
@@ -198,6 +217,17 @@ class TextToSpectrogram(TransformerTask):
 
         train, dev = ([script(utterance) for utterance in split] for split in splits)
         return vocabulary, train, dev
+
+    @property
+    def _own(self) -> tuple[Vocabulary, list[Script], list[Script]]:
+        """The same of one's own pairs, whose symbols are those of the training texts."""
+        splits = [find_pairs(Path(self.data.pairs), split) for split in (self.data.train, self.data.dev)]
+        units = units_of(self.data.units, [pair.source.text for pair in splits[0]])
+        train, dev = (
+            [Script(Clip(pair.target.path), tuple(units.encode(pair.source.text))) for pair in split]
+            for split in splits
+        )
+        return units.vocabulary, train, dev
 
 
 def frames_loss(made: Tensor, right: Tensor, there: Tensor) -> Tensor:
