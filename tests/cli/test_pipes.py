@@ -83,7 +83,9 @@ def test_a_reader_that_goes_away_is_no_reason_to_complain(tone):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_no_half_files(tone, here, number):
     tone("a.wav", seconds=100)
-    with start("separate", "a.wav", "-m", "speech", pause=0.05, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+    with start(
+        "separate", "a.wav", "-m", "speech", pause=0.05, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
         deadline = time.monotonic() + 30
         while not any(here.glob(".unbraid-*/*/*.wav")) and time.monotonic() < deadline:
             time.sleep(0.05)
