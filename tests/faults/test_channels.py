@@ -155,7 +155,9 @@ def test_channels_are_mixed_or_apart() -> None:
 
 def test_the_command_hears_channels_apart(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "call.wav", np.stack((A, B), 1), RATE)
-    result = CliRunner().invoke(app, ["transcribe", str(tmp_path / "call.wav"), "--channels", "apart", "--json"])
+    result = CliRunner().invoke(
+        app, ["transcribe", str(tmp_path / "call.wav"), "--channels", "apart", "--json", "--force"]
+    )
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["files"][0]["status"] == "done"
     result = CliRunner().invoke(app, ["transcribe", str(tmp_path / "call.wav"), "--channels", "apart", "--separate"])

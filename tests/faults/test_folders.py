@@ -33,8 +33,8 @@ def run(speech_folder: Path) -> Run:
     """The command; `separate` and `enhance` with a tiny model."""
 
     def command(name: str, *words: object) -> Result:
-        model = ["-m", str(speech_folder)] if name == "separate" else []
-        return CliRunner().invoke(unbraid.cli.app, [name, *map(str, words), *model])
+        more = {"separate": ["-m", str(speech_folder)], "transcribe": ["--force"]}.get(name, [])
+        return CliRunner().invoke(unbraid.cli.app, [name, *map(str, words), *more])
 
     return command
 

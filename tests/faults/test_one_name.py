@@ -36,8 +36,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def run(speech_folder: Path) -> Run:
     def command(name: str, *words: str) -> Result:
-        model = ["-m", str(speech_folder)] if name == "separate" else []
-        return CliRunner().invoke(unbraid.cli.app, [name, *words, *model])
+        more = {"separate": ["-m", str(speech_folder)], "transcribe": ["--force"]}.get(name, [])
+        return CliRunner().invoke(unbraid.cli.app, [name, *words, *more])
 
     return command
 

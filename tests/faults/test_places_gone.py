@@ -58,7 +58,7 @@ def test_absolute_paths_need_no_current_folder(gone: Path) -> None:
     out = gone.parent / "out"
     assert CliRunner().invoke(unbraid.cli.app, ["enhance", str(gone), "-o", str(out)]).exit_code == 0
     assert (out / "a-speech.wav").is_file()
-    assert CliRunner().invoke(unbraid.cli.app, ["transcribe", str(gone)]).exit_code == 0
+    assert CliRunner().invoke(unbraid.cli.app, ["transcribe", str(gone), "--force"]).exit_code == 0
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_no_temporary_folder_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("tempfile.gettempdir", none)
     monkeypatch.setattr("tempfile._sanitize_params", lambda *_: none())
     (recording(tmp_path / "a.wav")).read_bytes()
-    done = CliRunner().invoke(unbraid.cli.app, ["transcribe", "-"], input=(tmp_path / "a.wav").read_bytes())
+    done = CliRunner().invoke(unbraid.cli.app, ["transcribe", "-", "--force"], input=(tmp_path / "a.wav").read_bytes())
     assert done.exit_code == 1
     assert done.stderr.endswith("There is no temporary folder that can be written to; set TMPDIR to one.\n")
 

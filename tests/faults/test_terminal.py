@@ -57,8 +57,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def run(speech_folder: Path) -> Callable[..., Result]:
     def command(name: str, *words: object) -> Result:
-        model = ["-m", str(speech_folder)] if name == "separate" else []
-        return CliRunner().invoke(unbraid.cli.app, [name, *map(str, words), *model])
+        more = {"separate": ["-m", str(speech_folder)], "transcribe": ["--force"]}.get(name, [])
+        return CliRunner().invoke(unbraid.cli.app, [name, *map(str, words), *more])
 
     return command
 

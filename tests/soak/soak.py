@@ -58,7 +58,7 @@ class Soak:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.rng = folder, np.random.default_rng(seed)
         self.separators = {name: unbraid.Separator(name) for name in ("speech-2", "music-2", "denoise")}
-        self.transcriber = unbraid.Transcriber()
+        self.transcriber = unbraid.Transcriber(force=True)
 
     def close(self) -> None:
         """Let go of the models."""
@@ -105,7 +105,8 @@ class Soak:
         frames = soundfile.info(path).frames
         assert all(stem.shape[1] == frames for stem in unbraid.separate(path).values()), path.name
         assert unbraid.enhance(path).shape[1] == frames, path.name
-        unbraid.transcribe(path)
+        with unbraid.Transcriber(force=True) as transcriber:
+            list(transcriber.stream(path))
 
     def texts(self) -> None:
         """Words as phonemes."""

@@ -55,7 +55,8 @@ def _loudness(power: FloatArray) -> list[float]:
     """The share of frames (N,) below half the mean power, its spread, and how far quiet frames are below loud ones."""
     decibels = 10 * np.log10(np.maximum(power / power.max(), 1e-6))
     low, middle, high = np.percentile(decibels, (10, 50, 90))
-    return [float(np.mean(power < power.mean() / 2)), decibels.std() / 10, (high - middle) / 10, (middle - low) / 10]
+    spreads = (decibels.std(), high - middle, middle - low)
+    return [float(np.mean(power < power.mean() / 2)), *(float(spread) / 10 for spread in spreads)]
 
 
 def _modulations(power: FloatArray) -> list[float]:
