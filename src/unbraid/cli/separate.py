@@ -41,8 +41,10 @@ def separate(
     precision: opt.Precision = "float32",
     device: opt.Device = "auto",
     threads: opt.Threads = None,
+    jobs: opt.Jobs = 1,
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Separate recordings: a track for each person who speaks, or the stems of a song.
 
@@ -50,7 +52,7 @@ def separate(
     meeting/speakers.rttm, which says who speaks when.
     """
     tell = notice if output == "-" else say
-    result = Report(StemsResult)
+    result = Report(StemsResult, verbose=verbose)
     with reported(result, "track", as_json=as_json, quiet=quiet, tell=tell):
         from unbraid.cli import request as req
         from unbraid.runtime import Engine
@@ -82,6 +84,7 @@ def separate(
             recursive=recursive,
             resume=resume,
             overwrite=overwrite,
+            jobs=jobs,
             report=report,
         )
         from unbraid.cli.separation import run

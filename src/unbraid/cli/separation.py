@@ -15,11 +15,12 @@ from unbraid.cli.files.inputs import Item, OutputLayout, placed, refuse_collisio
 from unbraid.cli.files.outputs import write_stream, write_track
 from unbraid.cli.files.plan import Signal, TrackPlan
 from unbraid.cli.files.record import Provenance, claims
+from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, StemsResult
 from unbraid.cli.request import SeparationRequest, check_stdout, select_stems
-from unbraid.cli.run import find_inputs, process
+from unbraid.cli.run import described, detail_engine, find_inputs, process
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept
 from unbraid.tasks.separation.options import possible_names
@@ -36,7 +37,7 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
         UsageError: the request cannot be met; nothing was done.
         UnbraidError: the model or the device is not there; nothing was done.
     """
-    report.model, coding, engine = request.model, request.coding, request.engine
+    report.model, coding, engine, jobs = request.model, request.coding, request.engine, Jobs(request.jobs)
     choose_format(coding.format, subtype=coding.subtype, bitrate=coding.bitrate)  # refuses before anything is loaded
     OutputLayout(request.root or Path(), request.template, coding.format, request.model)
     collected = find_inputs(request, quiet=quiet)
@@ -55,17 +56,23 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
         Sources(quiet=quiet) as sources,
     ):
         report.device, report.device_reason = separator.device, separator.device_reason
+        detail_engine(report, request)
         request = replace(request, options=separator.options)
         stems = select_stems(request.stems, separator.stems(), separator.spec.name)
         if request.root is None:
             check_stdout(request, stems, len(collected.items) + len(collected.refused))
         plans, failed = plan(request, collected.items, separator, stems, sources)
+        for item, track in plans.items():
+            report.detail(f"{item.label}: {track.about}; stems are written as {track.fmt.words}")
 
         def work(item: Item, title: str) -> StemsResult:
-            with Meter(title, quiet=quiet) as meter, Meter(f"{title}, encoding", quiet=quiet, after=meter) as encoding:
+            with (
+                Meter(title, quiet=quiet, jobs=jobs) as meter,
+                Meter(f"{title}, encoding", quiet=quiet, after=meter, jobs=jobs) as encoding,
+            ):
                 return _separate(item.label, plans[item], separator, request, (meter, encoding))
 
-        process(collected, failed, work, report, sources, quiet=quiet)
+        process(collected, failed, work, report, sources, quiet=quiet, jobs=jobs)
 
 
 def _separate(
@@ -173,6 +180,7 @@ def _plan_track(
         replace_ours=request.resume,
         root=request.root,
         tags=info.tags,
+        about=described(info),
         voices=possible_names(separator.options) if separator.follows_people else (),
     )
 

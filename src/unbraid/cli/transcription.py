@@ -14,11 +14,12 @@ from pathlib import Path
 from unbraid.audio import Audio, OutputFormat, Writer, open_writer, probe
 from unbraid.cli.console import say
 from unbraid.cli.files.inputs import Item
+from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, TextResult
 from unbraid.cli.request import choose_model
-from unbraid.cli.run import find_inputs, process, written
+from unbraid.cli.run import described, detail_engine, find_inputs, process, written
 from unbraid.cli.texts import TextRequest, outputs_of, text_format
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept, temporary_folder
@@ -76,13 +77,16 @@ def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: boo
             engine, options = request.engine, Options(speakers=request.speakers)
             separator = Separator(request.voices, device=engine.device, threads=engine.threads, options=options)
             opened.callback(separator.close)
-        session = _Session(request, form, transcriber, separator)
+        session, jobs = _Session(request, form, transcriber, separator), Jobs(request.jobs)
+        detail_engine(report, request)
 
         def work(item: Item, title: str) -> TextResult:
-            with Meter(title, quiet=quiet) as meter:
-                return _transcribe(item.label, sources.path(item), outputs[item], session, meter)
+            with Meter(title, quiet=quiet, jobs=jobs) as meter:
+                source = sources.path(item)
+                report.detail(f"{item.label}: {described(probe(source, request.excerpt))}")
+                return _transcribe(item.label, source, outputs[item], session, meter)
 
-        process(collected, failed, work, report, sources, quiet=quiet)
+        process(collected, failed, work, report, sources, quiet=quiet, jobs=jobs)
 
 
 def _transcriber(request: TranscriptionRequest) -> Transcriber:

@@ -71,7 +71,7 @@ class TextLoss(Table):
 class Text(TransformerTask):
     """The task (see task.py): words as letters -> phonemes."""
 
-    score: ClassVar[Score] = Score("dev_accuracy", "phonemes right", "%")
+    score: ClassVar[Score] = Score("dev_accuracy", "phoneme error rate", "%", is_accuracy=True)
     item: ClassVar[str] = "words"
     dev_batch: ClassVar[int] = 256
     epoch: ClassVar[str] = "epoch_words"
