@@ -141,7 +141,7 @@ def test_the_shell_completes(line, found):
     last = str(len(line.split()))
     asked = {
         "COMP_WORDS": f"unbraid {line}",
-        "COMP_CWORD": str(len(line.split())),
+        "COMP_CWORD": last,
         "_UNBRAID_COMPLETE": "complete_bash",
     }
     program = [sys.executable, "-m", "unbraid"]

@@ -54,6 +54,7 @@ from unbraid.tasks.separation.options import (
     people_bounds,
     windows_of,
 )
+from unbraid.tasks.separation.stems import Stems
 from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Track, Waiting, with_rumble
 from unbraid.tasks.separation.tracks import WORK, Followed
 
@@ -129,17 +130,15 @@ class Separator(LoadedModel):
         """The number of channels of the stems of audio with so many."""
         return max(channels, 2) if self.options.raw and self.spec.channels == 2 else channels
 
-    def __call__(
-        self, audio: ArrayLike, sample_rate: int, *, progress: Progress | None = None
-    ) -> dict[str, FloatArray]:
-        """Separate an array (C, T): {stem: (C, T)}. The input is not changed.
+    def __call__(self, audio: ArrayLike, sample_rate: int, *, progress: Progress | None = None) -> Stems:
+        """Separate an array (C, T): {stem: (C, T)}, with its `sample_rate`. The input is not changed.
 
         It is an array or tensor of any library on the CPU, or lists of numbers; integers are scaled by their type.
 
         Raises:
             AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
         """
-        return joined(list(self.run_array(audio, sample_rate, progress)))
+        return joined(list(self.run_array(audio, sample_rate, progress)), self.output_rate(sample_rate))
 
     def blocks(
         self,
@@ -275,6 +274,7 @@ def _summing(
     return shared(pairs, cell_samples=max(1, sample_rate // 100))
 
 
-def joined(blocks: Sequence[dict[str, FloatArray]]) -> dict[str, FloatArray]:
+def joined(blocks: Sequence[dict[str, FloatArray]], sample_rate: int) -> Stems:
     """Whole stems (C, T) of their blocks (C, n)."""
-    return {stem: np.concatenate([block[stem] for block in blocks], axis=-1) for stem in blocks[0]}
+    whole = {stem: np.concatenate([block[stem] for block in blocks], axis=-1) for stem in blocks[0]}
+    return Stems(whole, sample_rate)
