@@ -10,8 +10,8 @@ from pathlib import Path
 from statistics import median
 
 from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
-from unbraid.cli.console import explain
-from unbraid.cli.files.inputs import Item, OutputLayout, placed, refuse_collisions
+from unbraid.cli.console import explain, notice
+from unbraid.cli.files.inputs import Collected, Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.files.outputs import write_stream, write_track
 from unbraid.cli.files.plan import Signal, TrackPlan
 from unbraid.cli.files.record import Provenance, claims
@@ -21,6 +21,7 @@ from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, StemsResult
 from unbraid.cli.request import SeparationRequest, check_stdout, select_stems
 from unbraid.cli.run import described, detail_engine, find_inputs, process
+from unbraid.cli.streaming import IncomingWav, why_spooled, write_incoming
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept
 from unbraid.tasks.separation.options import possible_names
@@ -61,6 +62,8 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
         stems = select_stems(request.stems, separator.stems(), separator.spec.name)
         if request.root is None:
             check_stdout(request, stems, len(collected.items) + len(collected.refused))
+            if collected.items[0].path is None and _pass_through(request, separator, stems[0], sources, report, quiet):
+                return
         plans, failed = plan(request, collected.items, separator, stems, sources)
         for item, track in plans.items():
             report.detail(f"{item.label}: {track.about}; stems are written as {track.fmt.words}")
@@ -73,6 +76,32 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
                 return _separate(item.label, plans[item], separator, request, (meter, encoding))
 
         process(collected, failed, work, report, sources, quiet=quiet, jobs=jobs)
+
+
+def _pass_through(
+    request: SeparationRequest,
+    separator: Separator,
+    stem: str,
+    sources: Sources,
+    report: Report[StemsResult],
+    quiet: bool,
+) -> bool:
+    """Separate standard input while it comes; False where all of it must be there first, which is said."""
+    wav = None
+    if (reason := why_spooled(request, separator)) is None:
+        wav = IncomingWav.of(sources.stdin)
+        reason = "it is no WAV of 16, 32 or float bits" if wav is None else None
+    if wav is None:
+        if not quiet:
+            notice(f"standard input is read to its end first: {reason}.")
+        return False
+
+    def work(item: Item, title: str) -> StemsResult:
+        with Meter(title, quiet=quiet) as meter:
+            return write_incoming(separator, stem, item.label, wav, sys.stdout.buffer, meter)
+
+    process(Collected([Item(None)], [], {}, {}), {}, work, report, sources, quiet=quiet, jobs=Jobs())
+    return True
 
 
 def _separate(

@@ -20,7 +20,7 @@ import numpy as np
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared, with_residual
-from unbraid.errors import AudioError
+from unbraid.errors import AudioError, UsageError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.causal_lstm.config import CausalLSTMConfig
@@ -44,6 +44,7 @@ from unbraid.tasks.separation.fronts import (
     raw_speech,
     speech_stems,
 )
+from unbraid.tasks.separation.incoming import incoming_track, spooled_track
 from unbraid.tasks.separation.options import (
     Options,
     all_stems,
@@ -142,8 +143,9 @@ class Separator(LoadedModel):
 
     def blocks(
         self,
-        source: Source,
+        source: Source | Iterator[ArrayLike],
         *,
+        sample_rate: int | None = None,
         start: float = 0.0,
         duration: float | None = None,
         track: TrackChoice = 0,
@@ -151,6 +153,10 @@ class Separator(LoadedModel):
         progress: Progress | None = None,
     ) -> Run[dict[str, FloatArray]]:
         """Separate a file (or a binary file object) block by block: {stem: (C, n)}, in constant memory.
+
+        Or an iterator of arrays (C, n) of any lengths, with their `sample_rate` and without the options of files: stems
+        then come as soon as a window is full. Where `passes` is more than 1, the arrays are first kept in a temporary
+        file.
 
         `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
         that is not silent. Warnings about the file are in the run's `diagnostics.notices` afterwards.
@@ -161,7 +167,37 @@ class Separator(LoadedModel):
         Raises:
             AudioError: the file cannot be read, or the disk for temporary files is full.
         """
-        return self.run(source, Excerpt(start, duration, track, reading), progress)
+        excerpt = Excerpt(start, duration, track, reading)
+        if isinstance(source, Iterator) and not hasattr(source, "read"):
+            if sample_rate is None or excerpt != Excerpt():
+                raise UsageError("An iterator of arrays needs its sample_rate, and takes no options of files.")
+            return self._run_incoming(source, sample_rate, progress)
+        if sample_rate is not None:
+            raise UsageError("A file says its sample rate itself; leave sample_rate out.")
+        return self.run(source, excerpt, progress)
+
+    @property
+    def passes(self) -> int:
+        """How often a run reads its input; 1: stems come while it is read."""
+        return len(WORK) if follows_people(self.spec, self.options) else 1 + self.options.wiener
+
+    def _run_incoming(
+        self, arrays: Iterator[ArrayLike], sample_rate: int, progress: Progress | None
+    ) -> Run[dict[str, FloatArray]]:
+        """Separate arrays as they come."""
+        diagnostics = Diagnostics(self.spec.name)
+
+        def separated() -> Generator[dict[str, FloatArray], None, None]:
+            track = incoming_track(arrays, sample_rate)
+            if self.passes == 1:
+                yield from self._named(track, progress, diagnostics)
+                return
+            with spooled_track(track) as file:
+                yield from Run.over_file(
+                    file, Excerpt(), lambda track: self._named(track, progress, diagnostics), diagnostics
+                )
+
+        return Run(separated(), diagnostics)
 
     def run(
         self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
