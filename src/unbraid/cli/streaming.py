@@ -27,9 +27,9 @@ def why_spooled(request: SeparationRequest, separator: Separator) -> str | None:
         return f"{separator.spec.name} follows people, and has to hear all of it before it knows them"
     if separator.options.raw:
         return "--raw takes the whole recording at once"
-    if separator.passes > 1:
-        return "the Wiener filter reads it more than once"
-    return None if request.excerpt == Excerpt() else "an excerpt, a track or a format of its own was asked for"
+    if request.excerpt != Excerpt():
+        return "an excerpt, a track or a format of its own was asked for"
+    return "the Wiener filter reads it more than once" if separator.passes > 1 else None
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from unbraid.hub.defaults import DEFAULTS
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.separation.options import Options, check_follows_people, check_stem
-from unbraid.tasks.separation.separator import Separator, joined
-from unbraid.tasks.separation.stems import Stems
+from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.separation.stems import Stems, joined
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.transcription.channels import Channels

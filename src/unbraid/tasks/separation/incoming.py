@@ -4,18 +4,39 @@ A network that takes one pass gives its first stems when the first window is ful
 filter or to follow people, the blocks are first kept in a temporary file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
-from unbraid.audio import ArrayLike, OutputFormat, as_audio, checked_rate, open_writer
+from unbraid.audio import ArrayLike, Excerpt, OutputFormat, as_audio, checked_rate, open_writer
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.errors import AudioError
 from unbraid.files.workdir import temporary_folder
+from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.stream import Track
 
 _FLOAT = OutputFormat("wav", "32f")
+
+
+def incoming_run(
+    arrays: Iterator[ArrayLike],
+    sample_rate: int,
+    passes: int,
+    separated: Callable[[Track], Generator[dict[str, FloatArray], None, None]],
+    diagnostics: Diagnostics,
+) -> Run[dict[str, FloatArray]]:
+    """A run over arrays (C, n) as they come, through a temporary file where they are read in several passes."""
+
+    def blocks() -> Generator[dict[str, FloatArray], None, None]:
+        track = incoming_track(arrays, sample_rate)
+        if passes == 1:
+            yield from separated(track)
+            return
+        with spooled_track(track) as file:
+            yield from Run.over_file(file, Excerpt(), separated, diagnostics)
+
+    return Run(blocks(), diagnostics)
 
 
 def incoming_track(arrays: Iterator[ArrayLike], sample_rate: int) -> Track:

@@ -11,11 +11,9 @@ contract).
 
 import dataclasses
 import functools
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Self
-
-import numpy as np
 
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
@@ -44,7 +42,7 @@ from unbraid.tasks.separation.fronts import (
     raw_speech,
     speech_stems,
 )
-from unbraid.tasks.separation.incoming import incoming_track, spooled_track
+from unbraid.tasks.separation.incoming import incoming_run
 from unbraid.tasks.separation.options import (
     Options,
     all_stems,
@@ -55,7 +53,7 @@ from unbraid.tasks.separation.options import (
     people_bounds,
     windows_of,
 )
-from unbraid.tasks.separation.stems import Stems
+from unbraid.tasks.separation.stems import Stems, joined
 from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Track, Waiting, with_rumble
 from unbraid.tasks.separation.tracks import WORK, Followed
 
@@ -171,7 +169,9 @@ class Separator(LoadedModel):
         if isinstance(source, Iterator) and not hasattr(source, "read"):
             if sample_rate is None or excerpt != Excerpt():
                 raise UsageError("An iterator of arrays needs its sample_rate, and takes no options of files.")
-            return self._run_incoming(source, sample_rate, progress)
+            diagnostics = Diagnostics(self.spec.name)
+            named = functools.partial(self._named, progress=progress, diagnostics=diagnostics)
+            return incoming_run(source, sample_rate, self.passes, named, diagnostics)
         if sample_rate is not None:
             raise UsageError("A file says its sample rate itself; leave sample_rate out.")
         return self.run(source, excerpt, progress)
@@ -180,24 +180,6 @@ class Separator(LoadedModel):
     def passes(self) -> int:
         """How often a run reads its input; 1: stems come while it is read."""
         return len(WORK) if follows_people(self.spec, self.options) else 1 + self.options.wiener
-
-    def _run_incoming(
-        self, arrays: Iterator[ArrayLike], sample_rate: int, progress: Progress | None
-    ) -> Run[dict[str, FloatArray]]:
-        """Separate arrays as they come."""
-        diagnostics = Diagnostics(self.spec.name)
-
-        def separated() -> Generator[dict[str, FloatArray], None, None]:
-            track = incoming_track(arrays, sample_rate)
-            if self.passes == 1:
-                yield from self._named(track, progress, diagnostics)
-                return
-            with spooled_track(track) as file:
-                yield from Run.over_file(
-                    file, Excerpt(), lambda track: self._named(track, progress, diagnostics), diagnostics
-                )
-
-        return Run(separated(), diagnostics)
 
     def run(
         self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
@@ -308,9 +290,3 @@ def _summing(
     if spec.spectral and not options.wiener and sample_rate == spec.sample_rate:
         return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
     return shared(pairs, cell_samples=max(1, sample_rate // 100))
-
-
-def joined(blocks: Sequence[dict[str, FloatArray]], sample_rate: int) -> Stems:
-    """Whole stems (C, T) of their blocks (C, n)."""
-    whole = {stem: np.concatenate([block[stem] for block in blocks], axis=-1) for stem in blocks[0]}
-    return Stems(whole, sample_rate)

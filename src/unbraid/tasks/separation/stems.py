@@ -1,7 +1,7 @@
 """Separated audio in memory: a dictionary of stems that knows its sample rate, and saves, shows and plays itself."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,3 +125,9 @@ class Stems(dict[str, FloatArray]):
         with temporary_folder() as folder:
             file = Stems({name: self[name]}, self.sample_rate).save(folder, "flac", subtype="16")[name]
             return file.read_bytes()
+
+
+def joined(blocks: Sequence[dict[str, FloatArray]], sample_rate: int) -> Stems:
+    """Whole stems (C, T) of their blocks (C, n)."""
+    whole = {stem: np.concatenate([block[stem] for block in blocks], axis=-1) for stem in blocks[0]}
+    return Stems(whole, sample_rate)
