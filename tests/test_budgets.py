@@ -36,7 +36,8 @@ MANY_PARAMETERS = dict.fromkeys(
     "as above",
 ) | {
     "tasks/attention.py: attention_maps": "the excerpt of a file is start, duration and track, as everywhere",
-    "tasks/api.py: separate_speakers": "the recording, how it is read, and what is known of the people",
+    "tasks/api.py: separate": "keywords for the options of the command of that name",
+    "tasks/api.py: separate_speakers": "as above",
 }
 EVERY = [pytest.param(path, id=name_of(path)) for path in FILES]
 

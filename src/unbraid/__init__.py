@@ -8,6 +8,7 @@
     conversation = unbraid.separate_speakers("meeting.m4a")  # .tracks {"speaker1": (C, T), …}, .segments
     voice = unbraid.enhance("noisy.wav")                    # (C, T) without the noise
     unbraid.transcribe("call.wav").text                     # "3 1 4"; .words has times
+    unbraid.models()                                        # all models, with their stems and scores
     unbraid.phonemize("cat")                                # "K AE T"
     audio, rate = unbraid.synthesize("Room 305, please.")   # (1, T), Hz
 
@@ -20,6 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from unbraid import models
     from unbraid.audio.options import ReadOptions
     from unbraid.errors import (
         AudioError,
@@ -33,14 +35,17 @@ if TYPE_CHECKING:
         UnbraidError,
         UsageError,
     )
+    from unbraid.hub.listing import list_models
     from unbraid.tasks.api import enhance, phonemize, separate, separate_speakers, synthesize, transcribe
     from unbraid.tasks.conversation.conversation import Conversation
     from unbraid.tasks.conversation.embedder import SpeakerEmbedder
     from unbraid.tasks.live import LiveSeparator
     from unbraid.tasks.separation.options import Options
     from unbraid.tasks.separation.separator import Separator
+    from unbraid.tasks.separation.stems import Stems
     from unbraid.tasks.synthesis.phonemizer import Phonemizer
     from unbraid.tasks.synthesis.synthesizer import Synthesizer
+    from unbraid.tasks.transcription.result import Transcript
     from unbraid.tasks.transcription.transcriber import Transcriber
     from unbraid.tasks.transcription.whisper.options import WhisperOptions
 
@@ -64,13 +69,17 @@ __all__ = [
     "Separator",
     "SpeakerEmbedder",
     "SpecError",
+    "Stems",
     "Synthesizer",
     "Transcriber",
+    "Transcript",
     "UnbraidError",
     "UsageError",
     "WhisperOptions",
     "__version__",
     "enhance",
+    "list_models",
+    "models",
     "phonemize",
     "separate",
     "separate_speakers",
@@ -88,8 +97,11 @@ _HOMES = {
     "ReadOptions": "unbraid.audio.options",
     "Phonemizer": "unbraid.tasks.synthesis.phonemizer",
     "Separator": "unbraid.tasks.separation.separator",
+    "list_models": "unbraid.hub.listing",
     "SpeakerEmbedder": "unbraid.tasks.conversation.embedder",
+    "Stems": "unbraid.tasks.separation.stems",
     "Synthesizer": "unbraid.tasks.synthesis.synthesizer",
+    "Transcript": "unbraid.tasks.transcription.result",
     "Transcriber": "unbraid.tasks.transcription.transcriber",
     "WhisperOptions": "unbraid.tasks.transcription.whisper.options",
 }
@@ -99,6 +111,8 @@ def __getattr__(name: str) -> object:
     """Load a public name from its module when it is first used."""
     if name not in __all__:
         raise AttributeError(f"module 'unbraid' has no attribute {name!r}")
+    if name == "models":
+        return import_module("unbraid.models")  # a package that can be called
     value: object = getattr(import_module(_HOMES.get(name, "unbraid.errors")), name)
     globals()[name] = value
     return value

@@ -29,6 +29,7 @@ class FakeSeparator:
     made = 0  # how many there have been
     pause_seconds = 0.0  # per block
     follows_people = False
+    passes = 2  # so that pipes are copied first
 
     def __init__(self, model: str, *, device: str, precision: str, threads: int | None, options: Options) -> None:
         if model not in WEIGHTS:

@@ -41,7 +41,8 @@ def test_a_pipe_through(unbraid_command, tone, here):
     samples, rate = audio.read("b.wav")
     assert rate == 8000
     assert np.array_equal(samples, 4 * mixture)
-    assert outcome.errors[0].startswith("standard input -> standard output (0.5 s in ")
+    assert outcome.errors[0].startswith("standard input is read to its end first: ")
+    assert outcome.errors[1].startswith("standard input -> standard output (0.5 s in ")
     assert list((here.parent / "tmp").iterdir()) == []
 
 
@@ -60,7 +61,7 @@ def test_standard_input_to_files(unbraid_command, tone, tree, here):
     ],
 )
 def test_bad_standard_input(unbraid_command, data, message, here):
-    outcome = unbraid_command("separate", "-", "--stems", "voice1", "-o", "-", stdin=data)
+    outcome = unbraid_command("separate", "-", "--stems", "voice1", "-o", "-", "-q", stdin=data)
     assert (outcome.code, outcome.bytes) == (1, b"")
     assert len(outcome.errors) == 1
     assert outcome.err.startswith(message)

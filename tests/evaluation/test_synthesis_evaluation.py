@@ -25,7 +25,8 @@ from unbraid.evaluation.text.transcription import TranscriptResult
 from unbraid.evaluation.text.transcription_report import report
 from unbraid.hub.spec import Vocabularies
 from unbraid.hub.vocabulary import SPECIAL
-from unbraid.tasks.transcription.transcript import Transcript, Word
+from unbraid.tasks.transcription.result import Transcript
+from unbraid.tasks.transcription.transcript import Word
 
 
 class Voice:

@@ -20,8 +20,9 @@ from unbraid.evaluation.run import Evaluation
 from unbraid.evaluation.text.transcription import TranscriptResult, plain_words, transcribe_and_score
 from unbraid.evaluation.text.transcription_report import CONVENTION, by_speaker, count, report
 from unbraid.hub.vocabulary import SPECIAL
+from unbraid.tasks.transcription.result import Transcript
 from unbraid.tasks.transcription.transcriber import Transcriber
-from unbraid.tasks.transcription.transcript import Transcript, Word
+from unbraid.tasks.transcription.transcript import Word
 
 SAID = {"ann/0": "3 5 7", "ann/1": "One, two!", "bob/0": "4 4", "bob/1": "8"}
 HEARD = {0.1: "3 5 7", 0.2: "one too three", 0.3: "4", 0.4: "8"}  # two words wrong, and one is missing

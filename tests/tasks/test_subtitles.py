@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unbraid.errors import UsageError
+from unbraid.tasks.transcription.result import Transcript
 from unbraid.tasks.transcription.subtitles import SENTENCES, Line, check_text_format, lines_of, shortened, written
-from unbraid.tasks.transcription.transcript import Transcript, Word
+from unbraid.tasks.transcription.transcript import Word
 
 HELLO = (Word("Hello", 0.5, 0.9, 0.98765), Word("world", 1.0, 1.4996, 0.5))
 

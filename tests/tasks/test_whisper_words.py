@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from unbraid.hub.tokens import ByteTokenizer, pieces_of
+from unbraid.tasks.transcription.result import Transcript
 from unbraid.tasks.transcription.subtitles import lines_of
-from unbraid.tasks.transcription.transcript import Transcript, spoken
+from unbraid.tasks.transcription.transcript import spoken
 from unbraid.tasks.transcription.whisper.phrases import Phrase
 from unbraid.tasks.transcription.whisper.words import parts_of, spread_words, timed_words, token_times, warping_path
 

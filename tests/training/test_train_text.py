@@ -85,7 +85,7 @@ def test_it_learns_to_spell_and_ends_in_a_model(words_recipe_file: Path, tmp_pat
     assert best["dev_accuracy"] > 95
     assert "dev_accuracy" in read_log(out)[0]
     spec = export_run(recipe, out, tmp_path / "model")
-    assert spec.scores == {"dev phonemes right (%)": round(best["dev_accuracy"], 2)}
+    assert spec.scores == {"dev phoneme error rate (%)": round(100 - best["dev_accuracy"], 2)}
     with Phonemizer(tmp_path / "model") as phonemizer:
         assert str(phonemizer("cbd")[0].best) == "K B D"
     check_start(recipe_of(words_recipe_file, f"trainer.init={tmp_path / 'model'}"), tmp_path / "model", best["model"])

@@ -27,6 +27,12 @@ class OutputFormat:
         return self.subtype is None
 
     @property
+    def words(self) -> str:
+        """The format for people: wav in 24 bit, or mp3."""
+        depth = "32-bit float" if self.subtype == "32f" else f"{self.subtype} bit"
+        return self.name if self.lossy else f"{self.name} in {depth}"
+
+    @property
     def clips(self) -> bool:
         """Whether samples beyond ±1 are cut off; only float files hold them."""
         return self.subtype != "32f"

@@ -18,6 +18,7 @@ Coding = Literal["s16", "s32", "f32"]
 DTYPES: dict[Coding, str] = {"s16": "<i2", "s32": "<i4", "f32": "<f4"}
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # format tags
 ENDLESS = 0xFFFFFFFF  # the length of samples that end when they end
+UNKNOWN = 0x7FFF0000  # from here on, lengths are what programs write that do not know them
 MOST_CHANNELS = 32
 MOST_CHUNK = 1 << 20  # bytes of a chunk before the samples
 ReadExactly = Callable[[int], bytes]  # fewer bytes only at the end
@@ -65,7 +66,12 @@ class LiveFormat:
 
 
 def read_header(read: ReadExactly) -> LiveFormat:
-    """The format of a WAV stream, read to where its samples begin.
+    """The format of a WAV stream, read to where its samples begin; raises what `read_start` does."""
+    return read_start(read)[0]
+
+
+def read_start(read: ReadExactly) -> tuple[LiveFormat, int | None]:
+    """The format of a WAV stream, read to where its samples begin, and their bytes, if its header knows.
 
     Raises:
         AudioError: it does not begin like a WAV file, or its samples are of a kind that live audio has not.
@@ -82,7 +88,7 @@ def read_header(read: ReadExactly) -> LiveFormat:
         if name == b"data":
             if found is None:
                 raise AudioError("The stream has samples before their format; it is not a WAV file.")
-            return found
+            return found, size if 0 < size < UNKNOWN else None
         if size > MOST_CHUNK:
             raise AudioError(f"The WAV header has a part of {size} bytes; it is damaged.")
         chunk = read(size + size % 2)

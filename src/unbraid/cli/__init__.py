@@ -6,7 +6,7 @@ import typer
 
 from unbraid import __version__
 from unbraid.cli.attention import attention
-from unbraid.cli.console import guarded, say, stdout_watched
+from unbraid.cli.console import EXIT_CODES, guarded, say, stdout_watched
 from unbraid.cli.data import data
 from unbraid.cli.diarize import diarize
 from unbraid.cli.doctor import doctor
@@ -35,9 +35,9 @@ app = typer.Typer(
     name="unbraid",
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

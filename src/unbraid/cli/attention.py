@@ -13,7 +13,7 @@ from unbraid.files.printable import printable_page
 _Input = Annotated[
     str, typer.Argument(metavar="INPUT", help="A text for models that read text, else an audio file of at most 30 s.")
 ]
-_Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page to write.")]
+_Output = Annotated[Path, typer.Option(*opt.OUT, metavar="FILE", help="The page to write.")]
 _Target = Annotated[
     str | None, typer.Option(metavar="TEXT", help="The text to decode. (default: the text that the model writes)")
 ]

@@ -1,7 +1,6 @@
 """Output of commands: errors as sentences on standard error, exit codes, and signals that interrupt cleanly.
 
-Exit codes: 0 success · 1 something failed · 2 an invalid request, or a device or an extra that is missing ·
-130 interrupted.
+`EXIT_CODES` says what each exit code means.
 """
 
 import errno
@@ -30,6 +29,12 @@ from unbraid.errors import (
 from unbraid.files.printable import json_printable, printable
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+EXIT_CODES = {  # of every command, as in docs/command-line.md
+    0: "everything succeeded",
+    FAILED: "something failed: an input, a model, a download, or a check of `doctor`",
+    USAGE: "the request cannot be met, or needs a device or an extra that is missing; nothing was written",
+    INTERRUPTED: "interrupted by Ctrl-C, or by the signal TERM or HUP",
+}
 _STDOUT = "standard output"
 
 

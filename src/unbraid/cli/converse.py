@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from unbraid.cli import times
 from unbraid.cli.console import FAILED, guarded, report_error, say
-from unbraid.cli.options import panel
+from unbraid.cli.options import OUT, panel
 from unbraid.cli.progress import Meter, clock
 from unbraid.cli.set_aside import warnings_told
+from unbraid.cli.times import seconds_of
 from unbraid.errors import UsageError
 
 _talk, _noise, _output = map(panel, ("Conversations", "Noise", "Output"))
@@ -24,7 +26,12 @@ _Overlap = Annotated[
     float, _talk(metavar="SHARE", help="The share of the time of speech in which several speak, 0 to 0.4.")
 ]
 _LongestTurn = Annotated[
-    float, _talk(metavar="S", help="Longer recordings are cut where it is quiet, and lose their text.")
+    float,
+    _talk(
+        parser=seconds_of,
+        metavar=times.METAVAR,
+        help="Longer recordings are cut where it is quiet, and lose their text.",
+    ),
 ]
 _Spread = Annotated[float, _talk(metavar="DB", help="People's levels lie within ± this.")]
 _Rooms = Annotated[bool, _talk("--rooms", help="Everybody at a place in a simulated room (needs the train extra).")]
@@ -33,7 +40,7 @@ _Snr = Annotated[float | None, _noise(metavar="DB", help="How far the noise is b
 _NoiseSplit = Annotated[str | None, _noise(metavar="NAME", help="Which noises of the folder. (default: as --split)")]
 _Seed = Annotated[int, _output(metavar="N", min=0, help="Seed: another one gives other conversations.")]
 _Rate = Annotated[int, _output("--sample-rate", metavar="HZ", help="Sample rate of the files.")]
-_Out = Annotated[Path, _output("--out", "-o", metavar="DIR", help="The folder of the corpus.")]
+_Out = Annotated[Path, _output(*OUT, metavar="DIR", help="The folder of the corpus.")]
 
 
 def converse(

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from unbraid.cli import times
 from unbraid.cli.console import FAILED, guarded, notice, report_error, say
 from unbraid.cli.converse import converse
-from unbraid.cli.options import panel
+from unbraid.cli.group import Group
+from unbraid.cli.options import OUT, panel
 from unbraid.cli.progress import Meter, clock
+from unbraid.cli.times import seconds_of
 
 if TYPE_CHECKING:
     from unbraid.corpora.rendering import Outcome
 
-data = typer.Typer(rich_markup_mode="rich", no_args_is_help=True, help="Make data for training and scoring.")
+data = typer.Typer(cls=Group, rich_markup_mode="rich", no_args_is_help=True, help="Make data for training and scoring.")
 _material, _output = map(panel, ("Material", "Output"))
 
 _Midi = Annotated[list[Path], _material(metavar="FOLDER", help="MIDI files; can be given again.")]
@@ -22,10 +25,10 @@ _SoundFont = Annotated[list[Path], _material(metavar="FILE", help="A .sf2 or .sf
 _Kits = Annotated[list[Path] | None, _material(metavar="FOLDER", help="Hydrogen drum kits; can be given again.")]
 _Voices = Annotated[list[Path] | None, _material(metavar="FOLDER", help="Speech or singing; can be given again.")]
 _Sung = Annotated[float, _material(metavar="SHARE", help="Share of songs whose vocals are sung by processed speech.")]
-_Out = Annotated[Path, _output("--out", "-o", metavar="DIR", help="The folder of the corpus.")]
+_Out = Annotated[Path, _output(*OUT, metavar="DIR", help="The folder of the corpus.")]
 _Split = Annotated[Literal["train", "dev", "test"], _output(help="The split that the songs are for.")]
 _Songs = Annotated[int, _output(metavar="N", min=1, help="Number of songs.")]
-_Seconds = Annotated[float, _output(metavar="S", help="Length of a song.")]
+_Seconds = Annotated[float, _output(parser=seconds_of, metavar=times.METAVAR, help="Length of a song.")]
 _Seed = Annotated[int, _output(metavar="N", min=0, help="Seed: another one gives other songs.")]
 _Workers = Annotated[int, _output(metavar="N", min=1, help="Songs at a time.")]
 _Format = Annotated[Literal["flac", "wav"], _output("--format", help="Format of the stems, in 16 bit.")]
@@ -81,7 +84,7 @@ def render(
 
 @data.command()
 def speak(
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The new folder.")],
+    out: Annotated[Path, typer.Option(*OUT, metavar="DIR", help="The new folder.")],
     utterances: Annotated[
         int, typer.Option("--utterances", "-n", metavar="N", min=1, help="Number of utterances.")
     ] = 200,

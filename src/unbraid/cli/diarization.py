@@ -8,10 +8,11 @@ from pathlib import Path
 from unbraid.audio import probe
 from unbraid.cli.console import say
 from unbraid.cli.files.inputs import Item
+from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, TurnsResult
-from unbraid.cli.run import find_inputs, process, written
+from unbraid.cli.run import described, detail_engine, find_inputs, process, written
 from unbraid.cli.texts import TextRequest, outputs_of, text_format
 from unbraid.errors import UsageError, quoted
 from unbraid.files.workdir import swept
@@ -60,12 +61,16 @@ def run(request: DiarizationRequest, report: Report[TurnsResult], *, quiet: bool
     ):
         check_follows_people(separator.spec, separator.options)
         report.device, report.device_reason = separator.device, separator.device_reason
+        jobs = Jobs(request.jobs)
+        detail_engine(report, request)
 
         def work(item: Item, title: str) -> TurnsResult:
-            with Meter(title, quiet=quiet) as meter:
-                return _diarize(item, sources.path(item), outputs[item], (request, form, separator), meter)
+            with Meter(title, quiet=quiet, jobs=jobs) as meter:
+                source = sources.path(item)
+                report.detail(f"{item.label}: {described(probe(source, request.excerpt))}")
+                return _diarize(item, source, outputs[item], (request, form, separator), meter)
 
-        process(collected, failed, work, report, sources, quiet=quiet)
+        process(collected, failed, work, report, sources, quiet=quiet, jobs=jobs)
 
 
 def _diarize(

@@ -35,14 +35,16 @@ def diarize(
     skip_damage: opt.SkipDamage = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
+    jobs: opt.Jobs = 1,
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Tell who speaks when: as RTTM, JSON, labels for Audacity, a TextGrid for Praat, or a picture (svg).
 
     Voices are separated as `unbraid separate` does, but no audio is written.
     """
-    report = Report(TurnsResult)
+    report = Report(TurnsResult, verbose=verbose)
     with reported(report, "recording", as_json=as_json, quiet=quiet, tell_failures=notice):
         from unbraid.cli import request as req
         from unbraid.cli.diarization import DiarizationRequest, run
@@ -63,6 +65,7 @@ def diarize(
             engine=Engine(device, threads=threads),
             recursive=recursive,
             overwrite=overwrite,
+            jobs=jobs,
             as_json=as_json,
         )
         run(request, report, quiet=quiet or as_json)

@@ -18,8 +18,7 @@ TEMPLATE = "{track}-{stem}.{ext}"
 _Output = Annotated[
     str,
     typer.Option(
-        "--output",
-        "-o",
+        *opt.OUT,
         metavar="FILE|DIR|-",
         help="The file to write, or the folder for NAME-speech.wav; - writes to standard output.",
     ),
@@ -53,12 +52,14 @@ def enhance(
     skip_damage: opt.SkipDamage = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
+    jobs: opt.Jobs = 1,
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Remove noise from speech: noisy.wav gives noisy-speech.wav, at the same rate, length and channels."""
     tell = notice if output == "-" else say
-    report = Report(StemsResult)
+    report = Report(StemsResult, verbose=verbose)
     with reported(report, "track", as_json=as_json, quiet=quiet, tell=tell):
         from unbraid.cli.request import Coding, SeparationRequest, check_json_alone, excerpt_of
         from unbraid.runtime import Engine
@@ -85,6 +86,7 @@ def enhance(
             recursive=recursive,
             resume=resume,
             overwrite=overwrite,
+            jobs=jobs,
         )
         from unbraid.cli.separation import run
 

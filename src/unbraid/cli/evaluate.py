@@ -80,7 +80,7 @@ _SnrTo = Annotated[
 _NoiseSplit = Annotated[str | None, _noise(metavar="NAME", help="Which noises of the folder. (default: as --split)")]
 _Out = Annotated[
     Path | None,
-    _output("--out", "-o", metavar="DIR", help="The folder to write. (default: evaluation/MODEL-DATASET-SPLIT)"),
+    _output(*opt.OUT, metavar="DIR", help="The folder to write. (default: evaluation/MODEL-DATASET-SPLIT)"),
 ]
 _Metrics = Annotated[
     str | None,

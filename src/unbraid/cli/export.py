@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 import typer
 
 from unbraid.cli.console import guarded, say, train_extra
+from unbraid.cli.options import OUT
 
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .pt file that training wrote.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The model folder to write.")],
+    output: Annotated[Path, typer.Option(*OUT, metavar="FOLDER", help="The model folder to write.")],
     name: Annotated[str, typer.Option("--name", help="The name of the model.")],
     dtype: Annotated[
         Literal["float32", "float16"], typer.Option(help="How weights are stored; float16 halves the size.")

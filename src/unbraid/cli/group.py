@@ -9,7 +9,19 @@ from unbraid.cli.console import interruption_told, json_text, say
 from unbraid.errors import UnbraidError
 
 
-class Commands(TyperGroup):
+class Group(TyperGroup):
+    """Commands whose flags are listed without a value: `--json <bool>` would look as if a word followed it."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, or None."""
+        command = super().get_command(ctx, cmd_name)
+        for option in command.params if command else ():
+            if getattr(option, "is_flag", False):
+                option.metavar = ""
+        return command
+
+
+class Commands(Group):
     """All commands of the program."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:

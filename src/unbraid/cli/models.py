@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unbraid.cli import completion
 from unbraid.cli.console import guarded, json_text, notice, say, telling
+from unbraid.cli.group import Group
 from unbraid.cli.progress import Meter
 from unbraid.files.printable import printable
 
 if TYPE_CHECKING:
     from unbraid.hub.names import ListedModel
 
-models = typer.Typer(rich_markup_mode="rich", help="List the models; download, import and remove them.")
+models = typer.Typer(cls=Group, rich_markup_mode="rich", help="List, describe, download, import and remove models.")
 _MANY_COLUMNS = 1000  # more than the table takes
 _MANY_SCORES = 3  # more are on the model's card, and in --json
 _WHERE = {"packaged": "here, inside unbraid", "cached": "here", "published": "not here"}
-_Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `unbraid models` lists.")]
+_Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A name that `unbraid models` lists.", autocompletion=completion.models),
+]
 
 
 @models.callback(invoke_without_command=True)
@@ -92,6 +97,19 @@ def remove(name: _Name) -> None:
 
         hub.remove(name)
         say(f"{name} is removed")
+
+
+@models.command()
+def info(
+    name: _Name,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")] = False,
+) -> None:
+    """Print the facts about a model: stems, sample rate, size, licence, origin of its weights, scores."""
+    with guarded(as_json=as_json):
+        from unbraid.cli.model_info import facts_about, lines_about
+
+        facts = facts_about(name)
+        say(*([json_text(facts)] if as_json else lines_about(facts)))
 
 
 @models.command()

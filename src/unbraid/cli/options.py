@@ -5,7 +5,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from unbraid.cli import completion, times
+from unbraid.cli.times import seconds_of
+
 FORMATS = ("wav", "flac", "ogg", "opus", "mp3", "m4a")  # that audio can be written in
+OUT = ("--out", "-o", "--output")  # where a command writes to; --output is the name of earlier releases
 
 
 def panel(title: str) -> partial[Any]:
@@ -19,15 +23,12 @@ _input, _output, _separation, _machine = map(panel, ("Input", "Output", "Separat
 Inputs = Annotated[
     list[str], typer.Argument(help="Audio files, folders (hidden files are skipped), or - for standard input.")
 ]
-ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder.")
-]
-ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A name that `unbraid models` lists, or a model folder.")
-]
+_MODEL = "A name that `unbraid models` lists, or a model folder."
+ModelOption = Annotated[str, typer.Option("--model", "-m", help=_MODEL, autocompletion=completion.models)]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=_MODEL, autocompletion=completion.models)]
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder. (default: speech)"),
+    typer.Option("--model", "-m", help=f"{_MODEL} (default: speech)", autocompletion=completion.models),
 ]
 ModelForContent = Annotated[
     str | None,
@@ -39,12 +40,19 @@ ModelForContent = Annotated[
 ]
 Output = Annotated[
     str,
-    typer.Option("--output", "-o", metavar="DIR|-", help="The output folder; - writes one stem to standard output."),
+    typer.Option(*OUT, metavar="DIR|-", help="The output folder; - writes one stem to standard output."),
 ]
-Stems = Annotated[str | None, typer.Option(metavar="A,B", help="Only these stems: vocals,drums. (default: all)")]
+Stems = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="Only these stems: vocals,drums. (default: all)", autocompletion=completion.stems),
+]
 Remove = Annotated[
     str | None,
-    typer.Option(metavar="A,B", help="Write one stem, the sum of all but these: --remove vocals writes no-vocals."),
+    typer.Option(
+        metavar="A,B",
+        autocompletion=completion.stems,
+        help="Write one stem, the sum of all but these: --remove vocals writes no-vocals.",
+    ),
 ]
 Report = Annotated[
     bool,
@@ -55,9 +63,19 @@ Report = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object at the end instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Print the model's folder, threads, and the format of each input."),
+]
+
 Recursive = Annotated[bool, _input("--recursive", "-r", help="Search sub-folders too, linked ones included.")]
-Start = Annotated[float, _input(metavar="S", help="Start here, in seconds.")]
-Duration = Annotated[float | None, _input(metavar="S", help="The length in seconds. (default: to the end)")]
+Start = Annotated[
+    float, _input(parser=seconds_of, metavar=times.METAVAR, help="Start here, in seconds or as 1:02:03.5.")
+]
+Duration = Annotated[
+    float | None,
+    _input(parser=seconds_of, metavar=times.METAVAR, help="The length, in seconds or as 0:30. (default: to the end)"),
+]
 AudioTrack = Annotated[
     str,
     _input(
@@ -75,7 +93,9 @@ InputFormat = Annotated[
 Strict = Annotated[bool, _input("--strict", help="Refuse files with wrong headers instead of warning.")]
 SkipDamage = Annotated[bool, _input("--skip-damage", help="Replace damaged audio by silence instead of failing.")]
 
-Format = Annotated[str, _output("--format", "-f", help="wav, flac, ogg, opus, mp3 or m4a.")]
+Format = Annotated[
+    str, _output("--format", "-f", help="wav, flac, ogg, opus, mp3 or m4a.", autocompletion=completion.formats)
+]
 Subtype = Annotated[
     str | None,
     _output(metavar="16|24|32f", help="Bit depth of wav and flac. (default: the input's; 24 for lossy ones)"),
@@ -137,11 +157,19 @@ Precision = Annotated[
 ]
 Device = Annotated[str, _machine(help="auto, cpu, cuda, ...")]
 Threads = Annotated[int | None, _machine(metavar="N", help="CPU threads. (default: all)")]
+Jobs = Annotated[
+    int,
+    _machine(
+        "--jobs",
+        "-j",
+        metavar="N",
+        min=1,
+        help="Inputs at a time; they share the threads, and need N times the memory.",
+    ),
+]
 TextOutput = Annotated[
     str | None,
-    typer.Option(
-        "--output", "-o", metavar="FILE|DIR|-", help="Where texts go; of several inputs, a folder. (default: shown)"
-    ),
+    typer.Option(*OUT, metavar="FILE|DIR|-", help="Where texts go; of several inputs, a folder. (default: shown)"),
 ]
 TextTemplate = Annotated[
     str,

@@ -8,6 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Literal, Self
 
+from unbraid.cli.jobs import Jobs
 from unbraid.files.printable import printable
 
 if TYPE_CHECKING:
@@ -18,18 +19,34 @@ Unit = Literal["seconds", "bytes"]
 
 
 class Meter:
-    """A progress bar, called with the amount done and the total (None: unknown); drawn after a second."""
+    """A progress bar, called with the amount done and the total (None: unknown); drawn after a second.
 
-    def __init__(self, title: str, unit: Unit = "seconds", *, quiet: bool = False, after: Self | None = None) -> None:
-        self._title, self._unit = title, unit
-        self._silent = quiet or not watched()
+    One of several `jobs` is not drawn, since a terminal has one bar; and it is stopped with the others.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        unit: Unit = "seconds",
+        *,
+        quiet: bool = False,
+        after: Self | None = None,
+        jobs: Jobs | None = None,
+    ) -> None:
+        self._title, self._unit, self._jobs = title, unit, jobs or Jobs()
+        self._silent = quiet or self._jobs.count > 1 or not watched()
         self._started = time.monotonic()
         self._after = after  # whose bar goes when this one comes
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
     def __call__(self, done: float, total: float | None) -> None:
-        """Show progress."""
+        """Show progress.
+
+        Raises:
+            Cancelled: the jobs are stopped.
+        """
+        self._jobs.check()
         if self._silent or (self._bar is None and time.monotonic() - self._started < PATIENCE_SECONDS):
             return
         if self._bar is None or self._task is None:

@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 import typer
 
 from unbraid import __version__
-from unbraid.cli.console import FAILED, INTERRUPTED, exit_code, explain, guarded, json_text, report_error, say
+from unbraid.cli.console import FAILED, INTERRUPTED, exit_code, explain, guarded, json_text, notice, report_error, say
 from unbraid.cli.progress import clock
 from unbraid.errors import Cancelled
 from unbraid.tasks.conversation.conversation import Conversation
@@ -189,12 +189,18 @@ class Report(Generic[AnyResult]):
     device_reason: str = ""
     results: list[AnyResult] = field(default_factory=list)
     error: str | None = None  # that ended the whole run
+    verbose: bool = False  # details are printed as they come
     interrupted: bool = False
 
     @property
     def failed(self) -> bool:
         """Whether any input failed."""
         return any(result.status == "failed" for result in self.results)
+
+    def detail(self, *lines: str) -> None:
+        """Print lines that only --verbose shows."""
+        if self.verbose:
+            notice(*lines)
 
     def as_json(self) -> dict[str, Any]:
         """The object that --json prints."""

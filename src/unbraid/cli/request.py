@@ -40,6 +40,7 @@ class Request:
     engine: Engine = field(default_factory=Engine)
     recursive: bool = False
     overwrite: bool = False
+    jobs: int = 1  # inputs at a time
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from unbraid.audio import AudioInfo
 from unbraid.cli.console import explain, notice, report_error, warn
 from unbraid.cli.files.inputs import Collected, Item, collect
+from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
+from unbraid.cli.progress import Meter, clock
 from unbraid.cli.report import AnyResult, Report
 from unbraid.cli.request import Request
 from unbraid.errors import AudioError, Cancelled, UsageError
 from unbraid.files.atomic import appearing
 from unbraid.files.workdir import disk_errors
+from unbraid.hub.names import resolve
 
 MOST_LISTED = 10  # skipped entries of folders that are listed one by one
 
@@ -32,6 +36,22 @@ def find_inputs(request: Request, *, quiet: bool) -> Collected:
     return collected
 
 
+def detail_engine(report: Report[AnyResult], request: Request) -> None:
+    """Print, with --verbose, where the model is and how it runs."""
+    if report.verbose:
+        engine, folder = request.engine, resolve(request.model)
+        threads = "1 thread" if engine.threads == 1 else f"{engine.threads or 'all'} threads"
+        report.detail(f"model: {folder}", f"runs in {engine.precision} on {report.device}, {threads}")
+
+
+def described(info: AudioInfo) -> str:
+    """The format of an input, for people."""
+    bits = [f"{info.bits} bit"] if info.bits else []
+    length = [] if info.duration is None else [clock(info.duration)]
+    channels = "1 channel" if info.channels == 1 else f"{info.channels} channels"
+    return ", ".join([f"{info.container} ({info.codec})", *bits, f"{channels} at {info.sample_rate} Hz", *length])
+
+
 def process(
     collected: Collected,
     failed: Mapping[Item, str],
@@ -40,27 +60,32 @@ def process(
     sources: Sources,
     *,
     quiet: bool,
+    jobs: Jobs,
 ) -> None:
     """Call `work(item, title)` for each input and add its result to the report; an exception is a failed result.
 
-    Inputs in FAILED failed before, with these messages.
+    Inputs in FAILED failed before, with these messages. Several jobs share one bar, which counts inputs.
     """
-    several = len(collected.items) > 1
+    count = len(collected.items)
     for folder, reason in collected.refused.items():
         _add(report, report.kind(str(folder), "failed", error=reason), quiet=quiet)
-    for number, item in enumerate(collected.items, 1):
-        title = f"[{number}/{len(collected.items)}] {item.name}" if several else item.name
+
+    def outcome(numbered: tuple[int, Item]) -> AnyResult:
+        number, item = numbered
         error = failed.get(item)
         if error is None:
             try:
-                result = work(item, title)
+                return work(item, f"[{number}/{count}] {item.name}" if count > 1 else item.name)
             except (KeyboardInterrupt, Cancelled, BrokenPipeError):
                 raise
             except Exception as raised:
                 error = explain(raised)
-        if error is not None:
-            result = report.kind(item.label, "failed", error=sources.naming(item, error))
-        _add(report, result, quiet=quiet)
+        return report.kind(item.label, "failed", error=sources.naming(item, error))
+
+    with Meter(f"{count} inputs", quiet=quiet or jobs.count == 1) as meter:
+        for done, result in enumerate(jobs.map(outcome, enumerate(collected.items, 1)), 1):
+            _add(report, result, quiet=quiet)
+            meter(done, count)
 
 
 def _add(report: Report[AnyResult], result: AnyResult, *, quiet: bool) -> None:

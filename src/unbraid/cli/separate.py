@@ -42,8 +42,10 @@ def separate(
     precision: opt.Precision = "float32",
     device: opt.Device = "auto",
     threads: opt.Threads = None,
+    jobs: opt.Jobs = 1,
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Separate recordings: a track for each person who speaks, or the stems of a song.
 
@@ -52,7 +54,7 @@ def separate(
     --model, a recording that sounds like music is separated with music-4, every other one with speech.
     """
     tell = notice if output == "-" else say
-    result = Report(StemsResult)
+    result = Report(StemsResult, verbose=verbose)
     with reported(result, "track", as_json=as_json, quiet=quiet, tell=tell):
         from unbraid.cli import request as req
         from unbraid.runtime import Engine
@@ -86,6 +88,7 @@ def separate(
             recursive=recursive,
             resume=resume,
             overwrite=overwrite,
+            jobs=jobs,
             report=report,
         )
         from unbraid.cli.separation import run

@@ -14,15 +14,17 @@ from statistics import median
 
 from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
 from unbraid.cli.console import explain, notice
-from unbraid.cli.files.inputs import Item, OutputLayout, placed, refuse_collisions
+from unbraid.cli.files.inputs import Collected, Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.files.outputs import write_stream, write_track
 from unbraid.cli.files.plan import Signal, TrackPlan
 from unbraid.cli.files.record import Provenance, claims
+from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, StemsResult
 from unbraid.cli.request import SeparationRequest, check_stdout, select_stems
-from unbraid.cli.run import find_inputs, process
+from unbraid.cli.run import described, detail_engine, find_inputs, process
+from unbraid.cli.streaming import IncomingWav, why_spooled, write_incoming
 from unbraid.errors import UnbraidError, UsageError
 from unbraid.files.workdir import swept
 from unbraid.hub.defaults import DEFAULTS
@@ -42,7 +44,7 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
         UsageError: the request cannot be met; nothing was done.
         UnbraidError: the model or the device is not there; nothing was done.
     """
-    report.model, coding = request.model, request.coding
+    report.model, coding, jobs = request.model, request.coding, Jobs(request.jobs)
     choose_format(coding.format, subtype=coding.subtype, bitrate=coding.bitrate)  # refuses before anything is loaded
     OutputLayout(request.root or Path(), request.template, coding.format, request.model)
     collected = find_inputs(request, quiet=quiet)
@@ -50,21 +52,57 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
     with swept(*roots), ExitStack() as opened, Sources(quiet=quiet) as sources:
         separator_for = _opening(request, report, opened)
         if request.model:
-            separator_for(request.model)  # a wrong name is told before pipes are read
+            separator = separator_for(request.model)  # a wrong name is told before pipes are read
+            if _is_in_pipes(request, collected) and _pass_through(request, separator, sources, report, quiet=quiet):
+                return
+        elif _is_in_pipes(request, collected) and not quiet:
+            notice("standard input is read to its end first: it is heard before a model is chosen; -m names one.")
         heard = {} if request.model else _heard(request, collected.items, sources, quiet=quiet)
         separators = {item: separator_for(_model(request, heard.get(item))) for item in collected.items}
         if request.root is None:
             check_stdout(request, _stems_of_all(request, separators), len(collected.items) + len(collected.refused))
         plans, failed = plan(request, separators, sources)
+        for item, track in plans.items():
+            report.detail(f"{item.label}: {track.about}; stems are written as {track.fmt.words}")
 
         def work(item: Item, title: str) -> StemsResult:
             content = heard.get(item)
             if content and content.probability and not quiet:
                 notice(f"{item.label}: {content}")
-            with Meter(title, quiet=quiet) as meter, Meter(f"{title}, encoding", quiet=quiet, after=meter) as encoding:
+            with (
+                Meter(title, quiet=quiet, jobs=jobs) as meter,
+                Meter(f"{title}, encoding", quiet=quiet, after=meter, jobs=jobs) as encoding,
+            ):
                 return _separate(item.label, plans[item], separators[item], request, (meter, encoding), content)
 
-        process(collected, failed, work, report, sources, quiet=quiet)
+        process(collected, failed, work, report, sources, quiet=quiet, jobs=jobs)
+
+
+def _is_in_pipes(request: SeparationRequest, collected: Collected) -> bool:
+    """Whether a run goes from standard input to standard output."""
+    return request.root is None and [item.path for item in collected.items] == [None] and not collected.refused
+
+
+def _pass_through(
+    request: SeparationRequest, separator: Separator, sources: Sources, report: Report[StemsResult], *, quiet: bool
+) -> bool:
+    """Separate standard input while it comes; False where all of it must be there first, which is said."""
+    check_stdout(request, stems := _stems(request, separator), 1)
+    wav = None
+    if (reason := why_spooled(request, separator)) is None:
+        wav = IncomingWav.of(sources.stdin)
+        reason = "it is no WAV of 16, 32 or float bits" if wav is None else None
+    if wav is None:
+        if not quiet:
+            notice(f"standard input is read to its end first: {reason}.")
+        return False
+
+    def work(item: Item, title: str) -> StemsResult:
+        with Meter(title, quiet=quiet) as meter:
+            return write_incoming(separator, stems[0], item.label, wav, sys.stdout.buffer, meter)
+
+    process(Collected([Item(None)], [], {}, {}), {}, work, report, sources, quiet=quiet, jobs=Jobs())
+    return True
 
 
 def _opening(request: SeparationRequest, report: Report[StemsResult], opened: ExitStack) -> Callable[[str], Separator]:
@@ -84,6 +122,7 @@ def _opening(request: SeparationRequest, report: Report[StemsResult], opened: Ex
         )
         opened.enter_context(closing(separator))
         report.device, report.device_reason = separator.device, separator.device_reason
+        detail_engine(report, replace(request, model=model))
         return separator
 
     return separator_for
@@ -232,6 +271,7 @@ def _plan_track(
         replace_ours=request.resume,
         root=request.root,
         tags=info.tags,
+        about=described(info),
         voices=possible_names(separator.options) if separator.follows_people else (),
     )
 

@@ -27,8 +27,7 @@ _File = Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read
 _Output = Annotated[
     Path,
     typer.Option(
-        "--output",
-        "-o",
+        *opt.OUT,
         metavar="FILE|-",
         help=f"The file to write: {', '.join(opt.FORMATS)}; - writes to standard output.",
     ),

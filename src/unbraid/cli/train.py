@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unbraid.cli.console import guarded, notice, say, train_extra
+from unbraid.cli.options import OUT
 from unbraid.cli.progress import clock, watched
 from unbraid.cli.set_aside import warnings_told
 from unbraid.errors import Cancelled, UnbraidError
@@ -18,7 +19,7 @@ from unbraid.files.printable import printable
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from unbraid.training import Recipe, Rehearsal, Standing
+    from unbraid.training import Recipe, Rehearsal, Score, Standing
 
 
 def train(
@@ -33,7 +34,7 @@ def train(
         typer.Argument(metavar="KEY=VALUE", help="Values to change: optimizer.rate=3e-4 data.folder=/data/x"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="The run's folder. (default: runs/NAME)")
+        Path | None, typer.Option(*OUT, metavar="DIR", help="The run's folder. (default: runs/NAME)")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Build everything, run two steps, print time and memory; write nothing.")
@@ -64,7 +65,7 @@ def train(
             for change in start.changes:
                 notice(f"changed since: {change}")
         with (
-            Teller(values.name, values.task.score.measure, values.task.score.unit, quiet=not is_chief()) as teller,
+            Teller(values.name, values.task.score, quiet=not is_chief()) as teller,
             troubles_told(),
             warnings_told(),
         ):
@@ -112,8 +113,8 @@ def troubles_told() -> Iterator[None]:
 class Teller:
     """Reports the progress of training: a bar on a terminal, else a line for each scored epoch."""
 
-    def __init__(self, name: str, measure: str, unit: str, *, quiet: bool) -> None:
-        self._name, self._measure, self._unit, self._quiet = name, measure, unit, quiet
+    def __init__(self, name: str, score: "Score", *, quiet: bool) -> None:
+        self._name, self._score, self._quiet = name, score, quiet
         self._skipped: int | None = None
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -124,8 +125,9 @@ class Teller:
         if self._skipped is not None and now.skipped > self._skipped and not self._quiet:
             notice(f"warning: step {now.step} had gradients that are not finite and was skipped ({now.skipped} so far)")
         self._skipped = now.skipped
-        best = f", best {now.best:.2f}" if math.isfinite(now.best) else ""
-        scores = "" if math.isnan(now.score) else f" · dev {self._measure} {now.score:.2f} {self._unit}{best}"
+        measure = self._score.measure
+        best = f", best {self._score.shown(now.best)}" if math.isfinite(now.best) else ""
+        scores = "" if math.isnan(now.score) else f" · dev {measure} {self._score.shown(now.score)}{best}"
         self.summary = f"step {now.step} of {now.steps}, epoch {now.epoch:.4g}{scores}"
         if now.part_over and not watched():
             notice(f"{self._name}: {self.summary} · loss {now.loss:.2f}")
@@ -160,7 +162,7 @@ def describe(recipe: "Recipe", seen: "Rehearsal") -> list[str]:
         "parameters": f"{seen.parameters:,}",
         **seen.rows,
         "loss": ", ".join(f"{loss:.2f}" for loss in seen.losses),
-        f"first dev {recipe.task.item}": f"{seen.score:.2f} {recipe.task.score.unit} {recipe.task.score.measure}",
+        f"first dev {recipe.task.item}": f"{recipe.task.score.shown(seen.score)} {recipe.task.score.measure}",
         "peak memory": f"{seen.memory_bytes / 1e6:,.0f} MB",
         "an epoch": f"{steps} steps, about {clock(seen.epoch_seconds)}",
         "all epochs": f"{recipe.steps} steps, about {clock(seen.epoch_seconds * recipe.trainer.epochs)}, scoring aside",

@@ -5,14 +5,21 @@ from typing import Annotated, Literal
 
 import typer
 
+from unbraid.cli import completion, times
 from unbraid.cli import options as opt
 from unbraid.cli.console import notice
 from unbraid.cli.report import Report, TextResult, reported
+from unbraid.cli.times import seconds_of
 from unbraid.hub.defaults import DEFAULTS
 
 _Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="A name that `unbraid models` lists, or a model folder. (default: digits)"),
+    typer.Option(
+        "--model",
+        "-m",
+        help="A name that `unbraid models` lists, or a model folder. (default: digits)",
+        autocompletion=completion.models,
+    ),
 ]
 _Format = Annotated[
     str | None,
@@ -58,7 +65,7 @@ _LongModel = Annotated[
     ),
 ]
 _LongSeconds = Annotated[
-    float, typer.Option(metavar="S", help="The length in seconds from which --long-model is used.")
+    float, typer.Option(parser=seconds_of, metavar=times.METAVAR, help="The length from which --long-model is used.")
 ]
 
 
@@ -93,8 +100,10 @@ def transcribe(
     skip_damage: opt.SkipDamage = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
+    jobs: opt.Jobs = 1,
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
 ) -> None:
     """Transcribe speech: as text, as subtitles, as a TextGrid for Praat, or as JSON with the time of each word.
 
@@ -103,7 +112,7 @@ def transcribe(
 
     For speech in any language, download a Whisper: `unbraid models pull openai/whisper-base`.
     """
-    report = Report(TextResult)
+    report = Report(TextResult, verbose=verbose)
     with reported(report, "text", as_json=as_json, quiet=quiet, tell_failures=notice):
         from unbraid.cli import request as req
         from unbraid.cli.transcription import TranscriptionRequest, people_options, run, whisper_options
@@ -128,6 +137,7 @@ def transcribe(
             engine=Engine(device, threads=threads),
             recursive=recursive,
             overwrite=overwrite,
+            jobs=jobs,
             as_json=as_json,
         )
         run(request, report, quiet=quiet or as_json)

@@ -13,11 +13,12 @@ from pathlib import Path
 from unbraid.audio import probe
 from unbraid.cli.console import say
 from unbraid.cli.files.inputs import Item
+from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, TextResult
 from unbraid.cli.request import enrolled, speakers_of
-from unbraid.cli.run import find_inputs, process, written
+from unbraid.cli.run import described, detail_engine, find_inputs, process, written
 from unbraid.cli.texts import TextRequest, outputs_of, text_format
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept
@@ -82,13 +83,16 @@ def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: boo
         if request.people is not None:
             engine, options = request.engine, request.people
             separator = opened.enter_context(Separator(device=engine.device, threads=engine.threads, options=options))
-        session = _Session(request, form, transcriber, separator)
+        session, jobs = _Session(request, form, transcriber, separator), Jobs(request.jobs)
+        detail_engine(report, request)
 
         def work(item: Item, title: str) -> TextResult:
-            with Meter(title, quiet=quiet) as meter:
-                return _transcribe(item.label, sources.path(item), outputs[item], session, meter)
+            with Meter(title, quiet=quiet, jobs=jobs) as meter:
+                source = sources.path(item)
+                report.detail(f"{item.label}: {described(probe(source, request.excerpt))}")
+                return _transcribe(item.label, source, outputs[item], session, meter)
 
-        process(collected, failed, work, report, sources, quiet=quiet)
+        process(collected, failed, work, report, sources, quiet=quiet, jobs=jobs)
 
 
 def _transcriber(request: TranscriptionRequest) -> Transcriber:

@@ -1,6 +1,6 @@
 """One call for each task: separate, separate_speakers, enhance, transcribe, phonemize, synthesize."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -17,15 +17,17 @@ from unbraid.audio import (
 )
 from unbraid.dsp.arrays import FloatArray
 from unbraid.hub.defaults import DEFAULTS
+from unbraid.runtime.executor import Precision
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.separation.content import content_of
 from unbraid.tasks.separation.options import Options, check_follows_people, check_stem
-from unbraid.tasks.separation.separator import Separator, joined
+from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.separation.stems import Stems, joined
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.transcription.channels import Channels
+from unbraid.tasks.transcription.result import Transcript
 from unbraid.tasks.transcription.transcriber import Transcriber
-from unbraid.tasks.transcription.transcript import Transcript
 
 
 def separate(
@@ -35,33 +37,47 @@ def separate(
     sample_rate: int | None = None,
     track: TrackChoice = 0,
     reading: ReadOptions = ReadOptions(),
+    stems: Sequence[str] | None = None,
     speakers: int | tuple[int, int] | None = None,
+    precision: Precision = "float32",
     device: str = "auto",
-) -> dict[str, FloatArray]:
+) -> Stems:
     """Separate a recording into stems: {stem: float32 (C, T)} at its own sample rate, channels and length.
+
+    The result is a dictionary with a `sample_rate`, and saves and shows itself (see `Stems`).
 
     Without a `model`, what sounds like music is separated with `music-4`, and everything else with `speech`, as is
     any recording whose number of `speakers` is given.
+
     `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz: of NumPy, a tensor on
     the CPU, or lists of numbers; integers are scaled by their type. `track` is the number of an audio track of the
     file, from 0, or "auto" for the first that is not silent; `reading` holds options for irregular or damaged files.
     A model that follows people returns a track for each whom it finds: speaker1, speaker2, …; `speakers` is their
-    number, or the fewest and most (see `separate_speakers`).
+    number, or the fewest and most (see `separate_speakers`). `stems` are those to return, all by default; `precision`
+    "int8" is faster and slightly less accurate, for SepFormers.
     For many recordings make one `Separator`; for long ones use its `blocks`.
 
     Raises:
         AudioError: the recording cannot be read or separated as it is.
         ModelError: there is no such model, or its folder is damaged.
-        UsageError: an array came without its sample rate, or a file with one; or the model cannot give so many voices.
+        UsageError: an array came without its sample rate, or a file with one; or the model cannot give so many voices,
+            or has no such stem.
     """
     check_rate_given("separate", recording, sample_rate)
     options, excerpt = Options(speakers=speakers), Excerpt(track=track, reading=reading)
-    if model is not None or speakers is not None:  # a wrong one is told before anything is read
-        with Separator(model or DEFAULTS["separation"], device=device, options=options) as separator:
-            return separator(*_audio(recording, sample_rate, excerpt))
-    audio, rate = _audio(recording, sample_rate, excerpt)
-    with Separator(content_of(audio, rate).model, device=device, options=options) as separator:
-        return separator(audio, rate)
+    if model is None and speakers is None:
+        audio, rate = _audio(recording, sample_rate, excerpt)
+        chosen = content_of(audio, rate).model
+    else:
+        audio, rate, chosen = None, 0, model or DEFAULTS["separation"]
+    wanted = [stems] if isinstance(stems, str) else stems
+    with Separator(chosen, device=device, precision=precision, options=options) as separator:
+        for stem in wanted or ():
+            check_stem(stem, separator.stems(), separator.spec.name)
+        if audio is None:  # a wrong model is told before anything is read
+            audio, rate = _audio(recording, sample_rate, excerpt)
+        found = separator(audio, rate)
+    return found if wanted is None else found.chosen(wanted)
 
 
 def separate_speakers(
@@ -74,6 +90,7 @@ def separate_speakers(
     speakers: int | tuple[int, int] | None = None,
     enrol: Mapping[str, str | Path] | None = None,
     embedder: str | Path | None = None,
+    precision: Precision = "float32",
     device: str = "auto",
 ) -> Conversation:
     """Separate a conversation into a track for each person, and tell who speaks when.
@@ -95,11 +112,11 @@ def separate_speakers(
     people = tuple((name, str(file)) for name, file in (enrol or {}).items())
     by = None if embedder is None else str(embedder)
     options = Options(speakers=speakers, enrol=people, embedder=by, residual=True)
-    with Separator(model, device=device, options=options) as separator:
+    with Separator(model, device=device, precision=precision, options=options) as separator:
         check_follows_people(separator.spec, separator.options)
         audio, rate = _audio(recording, sample_rate, Excerpt(track=track, reading=reading))
         run = separator.run_array(audio, rate)
-        tracks = joined(list(run))
+        tracks = joined(list(run), rate)
     conversation = run.diagnostics.conversation
     assert conversation is not None
     return replace(conversation, residual=tracks.pop("residual"), tracks=tracks, sample_rate=rate)

@@ -10,10 +10,12 @@ from unbraid.training.checkpoints import Standing
 from unbraid.training.dry_run import Rehearsal, rehearse
 from unbraid.training.recipe import Recipe, read_recipe
 from unbraid.training.run import Start, check_export, export_run, is_chief, look, train
+from unbraid.training.tasks.task import Score
 
 __all__ = [
     "Recipe",
     "Rehearsal",
+    "Score",
     "Standing",
     "Start",
     "check_export",

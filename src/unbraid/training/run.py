@@ -199,7 +199,7 @@ def export_run(recipe: Recipe, out: Path, folder: Path) -> ModelSpec:
         folder,
         name=recipe.name,
         provenance=f"trained by the recipe {recipe.name} on {task.source}, step {best['step']} of {recipe.steps}.",
-        scores={f"dev {score.measure} ({score.unit})": round(best[score.name], 2)},
+        scores={f"dev {score.measure} ({score.unit})": round(score.value(best[score.name]), 2)},
     )
 
 

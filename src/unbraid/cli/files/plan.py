@@ -36,6 +36,7 @@ class TrackPlan:
     receipt: Path
     making: Provenance
     name: str = ""  # of the input, for people
+    about: str = ""  # the format of the input, for people
     replace: bool = False  # any existing file
     replace_ours: bool = False  # files of the record
     root: Path | None = None  # the folder that the run writes to; None: the nearest that is there

@@ -11,7 +11,8 @@ from unbraid.audio import resample
 from unbraid.dsp.downmix import downmixed
 from unbraid.errors import RuntimeUnavailable
 from unbraid.tasks.synthesis.text_frontend import DIGIT_WORDS
-from unbraid.tasks.transcription.transcript import Transcript, Word
+from unbraid.tasks.transcription.result import Transcript
+from unbraid.tasks.transcription.transcript import Word
 
 NAME = "pocketsphinx"
 WORDS = frozenset(DIGIT_WORDS.values())

@@ -15,7 +15,7 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.evaluation.run import TimedResult, timed
 from unbraid.evaluation.text.scoring import Distance, edit_distance
 from unbraid.files.normalization import normalized
-from unbraid.tasks.transcription.transcript import Transcript
+from unbraid.tasks.transcription.result import Transcript
 
 Transcribes = Callable[[FloatArray, int], Transcript]  # the words of an array (C, T) at a sample rate
 _WORD = re.compile(r"\w+(?:'\w+)*")

@@ -1,9 +1,14 @@
 """The result of listening to a conversation: who speaks when, and a track for each person."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from unbraid.corpora.rttm import Segment, speaking_seconds
 from unbraid.dsp.arrays import FloatArray
+from unbraid.files.frames import frame
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 UNCERTAIN = 0.6  # segments below this confidence are marked: another person is nearly as likely
 
@@ -34,6 +39,15 @@ class Conversation:
     def speaking_seconds(self) -> dict[str, float]:
         """How long each person speaks."""
         return {name: sum(s.seconds for s in self.segments if s.speaker == name) for name in self.speakers}
+
+    def to_pandas(self) -> "DataFrame":
+        """A table of who speaks when: start and end in seconds, speaker, confidence.
+
+        Raises:
+            RuntimeUnavailable: pandas is not installed.
+        """
+        columns = ("start", "end", "speaker", "confidence")
+        return frame({name: getattr(segment, name) for name in columns} for segment in self.segments)
 
     @property
     def uncertain(self) -> tuple[Segment, ...]:

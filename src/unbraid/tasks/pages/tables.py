@@ -72,18 +72,23 @@ class Table:
         return out.getvalue()
 
     def html(self, kind: str = "") -> str:
-        """A table element of a class; those of the class sortable are sorted by a click on a heading."""
+        """A table element of a class; those of the class sortable are sorted by a click on a heading.
+
+        The rows of others become cards on a narrow screen, for which each cell holds its heading.
+        """
         used = [i for i, column in enumerate(self.columns) if column.head]
+        heads = [None if "sortable" in kind.split() else column.head for column in self.columns]
         head = "".join(f'<th scope="col">{escape(self.columns[i].head)}</th>' for i in used)
-        body = "\n".join(f"<tr>{''.join(_td(row[i]) for i in used)}</tr>" for row in self.rows)
+        body = "\n".join(f"<tr>{''.join(_td(row[i], heads[i]) for i in used)}</tr>" for row in self.rows)
         return (
             f'<div class="scroll"><table class="{kind}"><thead><tr>{head}</tr></thead>\n'
             f"<tbody>\n{body}\n</tbody></table></div>"
         )
 
 
-def _td(cell: Cell) -> str:
-    return f'<td data-value="{escape(cell.exact)}">{escape(cell.shown)}</td>'
+def _td(cell: Cell, head: str | None) -> str:
+    labelled = "" if head is None else f' data-head="{escape(head)}"'
+    return f'<td data-value="{escape(cell.exact)}"{labelled}>{escape(cell.shown)}</td>'
 
 
 def _justified(row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from unbraid.errors import UsageError, quoted
+from unbraid.hub.catalogue import nearest
 from unbraid.hub.names import models_with_stem
 from unbraid.hub.spec import ModelSpec, is_file_name
 from unbraid.tasks.conversation.conversation import Conversation
@@ -42,9 +43,11 @@ def check_stem(stem: str, available: Sequence[str], model: str) -> None:
         UsageError: the model has no such stem.
     """
     if stem not in available:
-        others = models_with_stem(stem)
-        hint = f"it is in {', '.join(others)}" if others else "no model has it"
-        raise UsageError(f"{model} has no stem {stem!r}, only {', '.join(available)}; {hint}.")
+        if others := models_with_stem(stem):
+            hint = f"it is in {', '.join(others)}."
+        else:
+            hint = f"did you mean {' or '.join(alike)}?" if (alike := nearest(stem, available)) else "no model has it."
+        raise UsageError(f"{model} has no stem {stem!r}, only {', '.join(available)}; {hint}")
 
 
 def has_residual(spec: ModelSpec, options: Options) -> bool:

@@ -11,16 +11,14 @@ contract).
 
 import dataclasses
 import functools
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Self
-
-import numpy as np
 
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared, with_residual
-from unbraid.errors import AudioError
+from unbraid.errors import AudioError, UsageError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.causal_lstm.config import CausalLSTMConfig
@@ -44,6 +42,7 @@ from unbraid.tasks.separation.fronts import (
     raw_speech,
     speech_stems,
 )
+from unbraid.tasks.separation.incoming import incoming_run
 from unbraid.tasks.separation.options import (
     Options,
     all_stems,
@@ -54,6 +53,7 @@ from unbraid.tasks.separation.options import (
     people_bounds,
     windows_of,
 )
+from unbraid.tasks.separation.stems import Stems, joined
 from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Track, Waiting, with_rumble
 from unbraid.tasks.separation.tracks import WORK, Followed
 
@@ -131,22 +131,21 @@ class Separator(LoadedModel):
         """The number of channels of the stems of audio with so many."""
         return max(channels, 2) if self.options.raw and self.spec.channels == 2 else channels
 
-    def __call__(
-        self, audio: ArrayLike, sample_rate: int, *, progress: Progress | None = None
-    ) -> dict[str, FloatArray]:
-        """Separate an array (C, T): {stem: (C, T)}. The input is not changed.
+    def __call__(self, audio: ArrayLike, sample_rate: int, *, progress: Progress | None = None) -> Stems:
+        """Separate an array (C, T): {stem: (C, T)}, with its `sample_rate`. The input is not changed.
 
         It is an array or tensor of any library on the CPU, or lists of numbers; integers are scaled by their type.
 
         Raises:
             AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
         """
-        return joined(list(self.run_array(audio, sample_rate, progress)))
+        return joined(list(self.run_array(audio, sample_rate, progress)), self.output_rate(sample_rate))
 
     def blocks(
         self,
-        source: Source,
+        source: Source | Iterator[ArrayLike],
         *,
+        sample_rate: int | None = None,
         start: float = 0.0,
         duration: float | None = None,
         track: TrackChoice = 0,
@@ -154,6 +153,10 @@ class Separator(LoadedModel):
         progress: Progress | None = None,
     ) -> Run[dict[str, FloatArray]]:
         """Separate a file (or a binary file object) block by block: {stem: (C, n)}, in constant memory.
+
+        Or an iterator of arrays (C, n) of any lengths, with their `sample_rate` and without the options of files: stems
+        then come as soon as a window is full. Where `passes` is more than 1, the arrays are first kept in a temporary
+        file.
 
         `start` and `duration` are in seconds; `track` is the number of an audio track, from 0, or "auto" for the first
         that is not silent. Warnings about the file are in the run's `diagnostics.notices` afterwards.
@@ -164,7 +167,21 @@ class Separator(LoadedModel):
         Raises:
             AudioError: the file cannot be read, or the disk for temporary files is full.
         """
-        return self.run(source, Excerpt(start, duration, track, reading), progress)
+        excerpt = Excerpt(start, duration, track, reading)
+        if isinstance(source, Iterator) and not hasattr(source, "read"):
+            if sample_rate is None or excerpt != Excerpt():
+                raise UsageError("An iterator of arrays needs its sample_rate, and takes no options of files.")
+            diagnostics = Diagnostics(self.spec.name)
+            named = functools.partial(self._named, progress=progress, diagnostics=diagnostics)
+            return incoming_run(source, sample_rate, self.passes, named, diagnostics)
+        if sample_rate is not None:
+            raise UsageError("A file says its sample rate itself; leave sample_rate out.")
+        return self.run(source, excerpt, progress)
+
+    @property
+    def passes(self) -> int:
+        """How often a run reads its input; 1: stems come while it is read."""
+        return len(WORK) if follows_people(self.spec, self.options) else 1 + self.options.wiener
 
     def run(
         self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
@@ -275,8 +292,3 @@ def _summing(
     if spec.spectral and not options.wiener and sample_rate == spec.sample_rate:
         return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
     return shared(pairs, cell_samples=max(1, sample_rate // 100))
-
-
-def joined(blocks: Sequence[dict[str, FloatArray]]) -> dict[str, FloatArray]:
-    """Whole stems (C, T) of their blocks (C, n)."""
-    return {stem: np.concatenate([block[stem] for block in blocks], axis=-1) for stem in blocks[0]}

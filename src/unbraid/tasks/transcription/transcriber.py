@@ -48,8 +48,9 @@ from unbraid.tasks.transcription.ctc_recognizer import CtcRecognizer
 from unbraid.tasks.transcription.decoder_recognizer import CachedEncoder, DecoderRecognizer
 from unbraid.tasks.transcription.people import words_of_people
 from unbraid.tasks.transcription.recognizer import Note, Recognizer, find_reader
+from unbraid.tasks.transcription.result import Transcript
 from unbraid.tasks.transcription.subtitles import merged
-from unbraid.tasks.transcription.transcript import Transcript, Word
+from unbraid.tasks.transcription.transcript import Word
 from unbraid.tasks.transcription.whisper.options import WhisperOptions
 from unbraid.tasks.transcription.whisper.recognizer import WhisperRecognizer
 

@@ -1,17 +1,14 @@
-"""Transcripts: words with their times and the model's confidence."""
+"""Words with their times and the model's confidence."""
 
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import attrgetter
 from statistics import fmean
 from typing import Self
 
 from unbraid.hub.vocabulary import SPECIAL, Vocabulary
 from unbraid.tasks.decoding.ctc import Span
-from unbraid.tasks.results import Diagnostics
 
 SPACE = " "
 BEGINS = "▁"  # in front of the first piece of a word
@@ -31,33 +28,6 @@ class Word:
     def after(self, seconds: float) -> Self:
         """The same word in a recording that begins so much earlier."""
         return dataclasses.replace(self, start=self.start + seconds, end=self.end + seconds)
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """All words of a recording."""
-
-    words: tuple[Word, ...]
-    model: str
-    notice: str | None = None  # anything unusual about how it was made
-    notices: tuple[str, ...] = ()  # warnings about the file, as `Reader.notices`
-
-    @classmethod
-    def of(cls, words: Iterable[Word], diagnostics: Diagnostics) -> Self:
-        """Take all words of a run, and then its diagnostics."""
-        return cls(tuple(words), diagnostics.model, diagnostics.notice, diagnostics.notices)
-
-    @property
-    def text(self) -> str:
-        """The words, blanks between them; of separate channels or people, a line for each turn: "channel 1: 3 1 4"."""
-        turns = ((voice, spoken(turn)) for voice, turn in groupby(self.words, attrgetter("voice")))
-        return "\n".join(f"{voice}: {said}" if voice else said for voice, said in turns)
-
-    @property
-    def voices(self) -> dict[str, tuple[Word, ...]]:
-        """The words of each voice, where channels or people are transcribed apart."""
-        names = sorted({word.voice for word in self.words if word.voice}, key=lambda name: (len(name), name))
-        return {name: tuple(word for word in self.words if word.voice == name) for name in names}
 
 
 def spoken(words: Iterable[Word]) -> str:

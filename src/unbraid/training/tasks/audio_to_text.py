@@ -92,7 +92,7 @@ class AudioTextLoss(TextLoss):
 class AudioToText(Task):
     """The task (see task.py): speech -> text."""
 
-    score: ClassVar[Score] = Score("dev_accuracy", "words right", "%")
+    score: ClassVar[Score] = Score("dev_accuracy", "word error rate", "%", is_accuracy=True)
     item: ClassVar[str] = "utterances"
     dev_batch: ClassVar[int] = 16
     epoch: ClassVar[str] = "epoch_utterances"

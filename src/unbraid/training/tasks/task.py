@@ -21,11 +21,24 @@ Items = Dataset[Any] | Sequence[Any]  # by position
 
 @dataclass(frozen=True)
 class Score:
-    """The score that a task is judged by; higher is better."""
+    """The score that a task is judged by; higher is better.
+
+    An accuracy in % is 100 minus an error rate, and so below zero where a text has more insertions than the answer has
+    symbols. People are shown the error rate.
+    """
 
     name: str  # a column of log.csv and a key of best.pt
     measure: str  # its name in messages
     unit: Literal["dB", "%"]
+    is_accuracy: bool = False  # `measure` names the error rate
+
+    def value(self, score: float) -> float:
+        """The value of the measure."""
+        return 100 - score if self.is_accuracy else score
+
+    def shown(self, score: float) -> str:
+        """The value and its unit, for people."""
+        return f"{self.value(score):.2f} {self.unit}"
 
 
 class Task(Protocol):

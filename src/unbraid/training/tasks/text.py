@@ -93,7 +93,8 @@ class Text(TransformerTask):
     @property
     def score(self) -> Score:
         """The share of correct symbols, by edits."""
-        return Score("dev_accuracy", "symbols right" if self.data.pairs else "phonemes right", "%")
+        measure = "symbol error rate" if self.data.pairs else "phoneme error rate"
+        return Score("dev_accuracy", measure, "%", is_accuracy=True)
 
     @property
     def geometry(self) -> AudioTransformerConfig:
