@@ -200,7 +200,11 @@ def test_what_pytorch_says_becomes_a_sentence(unbraid_command, recipe, monkeypat
     [
         (["optimizer.rates=1"], 2, "[optimizer] does not know 'rates'; did you mean rate?"),
         (["data.folder=away"], 2, "The data folder away is not there; say where it is with data.folder=PATH."),
-        (["--export", "corpus"], 2, "corpus exists; choose another place for --export, or remove it first."),
+        (
+            ["--export", "corpus", "--overwrite"], 2,
+            "corpus exists and is no model folder; choose another place for --export.",
+        ),
+        (["--export", "corpus"], 2, "corpus exists; choose another place for --export, or use --overwrite."),
         (["--out", "corpus"], 2, "corpus is not empty and holds no run; choose another folder with --out."),
         (
             ['model={family="conv_tasnet"}', "--export", "model"], 2,

@@ -20,6 +20,10 @@ from unbraid.dsp.framing import Mel
 from unbraid.dsp.mel import mel_levels
 from unbraid.dsp.mel_blocks import mel_blocks
 from unbraid.errors import AudioError, UsageError
+from unbraid.hub.spec import read_spec
+from unbraid.training import find_recipe, read_recipe
+from unbraid.training.data.pairs import FilePairs
+from unbraid.training.run import model_name
 
 RECIPES = ROOT.parents[1] / "recipes"
 RATE, MEL = 16000, Mel(512, 160, 80)
@@ -77,9 +81,8 @@ def tiny(recipe: str) -> list[str]:
 @pytest.mark.parametrize(("source", "target"), NINE)
 def test_all_nine_combinations(source: str, target: str, data: Path, tmp_path: Path) -> None:
     recipe, table, model = recipe_of(source, target), data / f"{source}-{target}.csv", tmp_path / "model"
-    file = RECIPES / f"{recipe}.toml"
     changes = [f"data.pairs={table}", "name=mine", *tiny(recipe)]
-    command("train", file, *changes, "--out", tmp_path / "run", "--export", model)
+    command("train", recipe, *changes, "--out", tmp_path / "run", "--export", model)
     given = "high" if source == "text" else data / cell(source, "noisy", 10)
     made = tmp_path / {"text": "made.txt", "spectrogram": "made.npy", "waveform": "made.wav"}[target]
     command("run", model, given, "-o", made)
@@ -94,6 +97,23 @@ def test_all_nine_combinations(source: str, target: str, data: Path, tmp_path: P
     told = command("evaluate", model, table, "--out", tmp_path / "scores")
     assert re.search("2 pairs", told)
     assert {path.name for path in (tmp_path / "scores").iterdir()} == {"summary.json", "pairs.csv", "report.html"}
+
+
+def test_an_exported_model_is_not_called_like_one_of_the_package(data: Path, tmp_path: Path) -> None:
+    """It is called like the recipe, or else like the run; and takes the place of an earlier one only when asked to."""
+    words = ["train", "g2p", f"data.pairs={data / 'text-text.csv'}", *tiny("text-to-text"), "--out", tmp_path / "run2"]
+    words += ["--export", tmp_path / "model"]
+    command(*words)
+    assert read_spec(tmp_path / "model").name == "run2"
+    assert "use --overwrite." in CliRunner().invoke(app, [*map(str, words)]).stderr
+    command(*words, "--overwrite")
+    assert model_name("g2p", "speech", "digits") == "my-g2p"
+    assert model_name("mine", "run") == "mine"
+
+
+def test_a_recipe_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UsageError, match=r"^There is no recipe 'speach'; did you mean speech.* are: conv-tasnet-2, "):
+        find_recipe("speach")
 
 
 def levels(pair: Path) -> FilePairs:
@@ -117,7 +137,7 @@ def test_an_excerpt_is_the_same_place_of_both_sides(data: Path) -> None:
     for position in range(20):  # also beyond the last of eight
         pair = crops[position]
         assert pair.source.shape == pair.target.shape == (4096,)
-        assert np.abs(pair.source - pair.target).mean() < 0.1  # the noise alone: the tones are in phase
+        assert (pair.source - pair.target).abs().mean() < 0.1  # the noise alone: the tones are in phase
         np.testing.assert_array_equal(pair.source, again[position].source)
 
 

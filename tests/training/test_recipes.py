@@ -42,6 +42,10 @@ MUSIC = {"music-2": 2, "music-4": 4, "music-5": 5}
 LIVE = ("denoise-live", "speech-live")
 DIGITS = ("digits", "digits-wave")
 SOUNDS = ("denoise", "denoise-spectrogram", "denoise-to-spectrogram", "vocoder", "vocoder-16k")
+PAIRS = (  # see test_pairs.py
+    *("text-to-text", "spectrogram-to-text", "waveform-to-text", "text-to-spectrogram"),
+    *(f"{source}-to-{target}" for source in ("spectrogram", "waveform") for target in ("spectrogram", "waveform")),
+)
 VOICES = sorted(PUBLISHED.keys() | {"speech", "speech-2", "speech-3", "conv-tasnet-2"})
 SMALL = {
     "sepformer": ("features=8", "heads=2", "layers=1", "blocks=1", "hidden=8", "chunk_frames=10"),
@@ -65,7 +69,7 @@ def parameters(sizes: Config) -> int:
 
 def test_every_recipe_is_known_here() -> None:
     assert set(NAMES) == {
-        *VOICES, *LIVE, *SPLEETER, *MUSIC, *DIGITS, *SOUNDS, "g2p", "speak", "transcribe-wav2vec2", "voice",
+        *VOICES, *LIVE, *SPLEETER, *MUSIC, *DIGITS, *SOUNDS, *PAIRS, "g2p", "speak", "transcribe-wav2vec2", "voice",
     }  # fmt: skip
 
 

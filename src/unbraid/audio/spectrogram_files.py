@@ -30,7 +30,7 @@ def open_spectrogram(path: Path, bins: int) -> FloatArray:
     """
     try:
         check_regular(path)
-        levels = _in_archive(path) if path.suffix.lower() == ".npz" else np.load(path, "r", allow_pickle=False)
+        levels = _in_archive(path) if path.suffix.lower() == ".npz" else np.lib.format.open_memmap(path, mode="r")
     except OSError as error:
         raise AudioError(f"{path} cannot be read: {error.strerror or error}.") from None
     except (ValueError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile) as error:

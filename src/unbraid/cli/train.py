@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 def train(
     recipe: Annotated[
         Path,
-        typer.Argument(
-            metavar="RECIPE", help="A TOML file of values, such as those in recipes/ of unbraid's repository."
-        ),
+        typer.Argument(metavar="RECIPE", help="A recipe by its name, such as speech, or a TOML file of values."),
     ],
     changes: Annotated[
         list[str] | None,
@@ -42,17 +40,18 @@ def train(
     export: Annotated[
         Path | None, typer.Option("--export", metavar="FOLDER", help="Export the best weights as a model folder.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model folder of --export.")] = False,
 ) -> None:
     """Train a model by a recipe; the same command again resumes. Needs the train extra."""
     with guarded():
         with train_extra("Training"):
-            from unbraid.training import check_export, export_run, is_chief, look, read_recipe, rehearse
+            from unbraid.training import check_export, export_run, find_recipe, is_chief, look, read_recipe, rehearse
             from unbraid.training import train as run
         for name in ("lightning.fabric", "lightning.pytorch"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        values = read_recipe(recipe, changes or ())
+        values = read_recipe(find_recipe(recipe), changes or ())
         if export is not None:
-            check_export(values, export)
+            check_export(values, export, overwrite=overwrite)
         place = out or Path("runs") / values.name
         start = look(values, place)
         if dry_run:
@@ -73,7 +72,7 @@ def train(
         if is_chief():
             say(f"{values.name}: {teller.summary}; the run is in {place}")
             if export is not None:
-                export_run(values, place, export)
+                export_run(values, place, export, overwrite=overwrite)
                 say(f"{values.name} is at {export}")
 
 

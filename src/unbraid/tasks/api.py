@@ -65,18 +65,15 @@ def separate(
     """
     check_rate_given("separate", recording, sample_rate)
     options, excerpt = Options(speakers=speakers), Excerpt(track=track, reading=reading)
+    heard, chosen = None, str(model or DEFAULTS["separation"])
     if model is None and speakers is None:
-        audio, rate = _audio(recording, sample_rate, excerpt)
-        chosen = content_of(audio, rate).model
-    else:
-        audio, rate, chosen = None, 0, model or DEFAULTS["separation"]
+        heard = _audio(recording, sample_rate, excerpt)
+        chosen = content_of(*heard).model
     wanted = [stems] if isinstance(stems, str) else stems
     with Separator(chosen, device=device, precision=precision, options=options) as separator:
         for stem in wanted or ():
             check_stem(stem, separator.stems(), separator.spec.name)
-        if audio is None:  # a wrong model is told before anything is read
-            audio, rate = _audio(recording, sample_rate, excerpt)
-        found = separator(audio, rate)
+        found = separator(*(heard or _audio(recording, sample_rate, excerpt)))
     return found if wanted is None else found.chosen(wanted)
 
 

@@ -13,8 +13,25 @@ from typing import Any, TypeVar
 from unbraid.errors import UsageError, quoted
 from unbraid.files.bounded import read_bytes, readable
 from unbraid.files.strict import build
+from unbraid.hub.catalogue import ASSETS, nearest
 
 T = TypeVar("T")
+PLACES = (ASSETS / "recipes", Path(__file__).parents[3] / "recipes")  # in a wheel; in the repository
+
+
+def find_recipe(name: str | Path) -> Path:
+    """The file of a recipe of the package by its name, or any other TOML file by its path.
+
+    Raises:
+        UsageError: there is neither.
+    """
+    if (path := Path(name)).exists() or path.suffix or path.name != str(name):
+        return path
+    known = {file.stem: file for place in PLACES for file in sorted(place.glob("*.toml"))}
+    if path.name not in known:
+        alike = " or ".join(nearest(path.name, known)) or "a TOML file"
+        raise UsageError(f"There is no recipe {path.name!r}; did you mean {alike}? All are: {', '.join(known)}.")
+    return known[path.name]
 
 
 def read_tables(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:

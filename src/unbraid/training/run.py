@@ -19,8 +19,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from unbraid.errors import Cancelled, ModelError, RuntimeUnavailable, UsageError
+from unbraid.files.atomic import appearing
 from unbraid.files.bounded import read_json
 from unbraid.files.workdir import is_working_name, sweep, swept
+from unbraid.hub.catalogue import catalogue
 from unbraid.hub.spec import ModelSpec
 from unbraid.training.checkpoints import (
     BEST,
@@ -183,32 +185,45 @@ def is_chief() -> bool:
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 
-def export_run(recipe: Recipe, out: Path, folder: Path) -> ModelSpec:
-    """Make a model folder of a run's best weights.
+def export_run(recipe: Recipe, out: Path, folder: Path, *, overwrite: bool = False) -> ModelSpec:
+    """Make a model folder of a run's best weights, which takes the place of an earlier one where that is allowed.
 
     Raises:
         ModelError: there are none yet, or the family cannot be exported.
     """
-    check_export(recipe, folder)
+    check_export(recipe, folder, overwrite=overwrite)
     if not (out / BEST).is_file():
         raise ModelError(f"{out} has no {BEST} yet: it is written after the first epoch.")
     best = torch.load(out / BEST, map_location="cpu", weights_only=True)
     task, score = recipe.task, recipe.task.score
-    return export_checkpoint(
-        out / BEST,
-        folder,
-        name=recipe.name,
-        provenance=f"trained by the recipe {recipe.name} on {task.source}, step {best['step']} of {recipe.steps}.",
-        scores={f"dev {score.measure} ({score.unit})": round(score.value(best[score.name]), 2)},
-    )
+    with appearing(folder, replace=overwrite) as fresh:
+        return export_checkpoint(
+            out / BEST,
+            fresh,
+            name=model_name(recipe.name, out.resolve().name, folder.resolve().name),
+            provenance=f"trained by the recipe {recipe.name} on {task.source}, step {best['step']} of {recipe.steps}.",
+            scores={f"dev {score.measure} ({score.unit})": round(score.value(best[score.name]), 2)},
+        )
 
 
-def check_export(recipe: Recipe, folder: Path) -> None:
-    """Check before training that the result can be exported."""
+def model_name(*names: str) -> str:
+    """The first of these names that is not that of a model in the package or a published one; else "my-" before it."""
+    known = {*catalogue().names(), *catalogue().replaced}
+    return next((name for name in names if name not in known), f"my-{names[0]}")
+
+
+def check_export(recipe: Recipe, folder: Path, *, overwrite: bool = False) -> None:
+    """Check before training that the result can be exported.
+
+    Raises:
+        UsageError: the family has no model folder, or something is in the place that is not to be replaced.
+    """
     recipe.task.check_export()
     sweep(folder.parent)
-    if folder.exists():
-        raise UsageError(f"{folder} exists; choose another place for --export, or remove it first.")
+    if folder.exists() and not overwrite:
+        raise UsageError(f"{folder} exists; choose another place for --export, or use --overwrite.")
+    if folder.exists() and not (folder / "spec.json").is_file():
+        raise UsageError(f"{folder} exists and is no model folder; choose another place for --export.")
     above = next(path for path in folder.absolute().parents if path.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
         raise UsageError(f"Nothing can be written to {above}; choose another place for --export.")

@@ -14,8 +14,8 @@ from unbraid.corpora.conversations import Conversation
 from unbraid.errors import RuntimeUnavailable
 from unbraid.evaluation.text.transcription import plain_words
 from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.transcription.result import Transcript
 from unbraid.tasks.transcription.transcriber import Transcriber
-from unbraid.tasks.transcription.transcript import Transcript
 
 MISSING = "cpWER needs the package meeteval; get it with `pip install meeteval`."
 

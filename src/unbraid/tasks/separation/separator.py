@@ -13,7 +13,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
@@ -172,11 +172,11 @@ class Separator(LoadedModel):
             if sample_rate is None or excerpt != Excerpt():
                 raise UsageError("An iterator of arrays needs its sample_rate, and takes no options of files.")
             diagnostics = Diagnostics(self.spec.name)
-            named = functools.partial(self._named, progress=progress, diagnostics=diagnostics)
+            named = functools.partial(self.separated, progress=progress, diagnostics=diagnostics)
             return incoming_run(source, sample_rate, self.passes, named, diagnostics)
         if sample_rate is not None:
             raise UsageError("A file says its sample rate itself; leave sample_rate out.")
-        return self.run(source, excerpt, progress)
+        return self.run(cast(Source, source), excerpt, progress)
 
     @property
     def passes(self) -> int:

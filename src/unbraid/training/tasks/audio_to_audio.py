@@ -41,7 +41,7 @@ from unbraid.training.data.aside import UsableItems
 from unbraid.training.data.pairs import FilePairs, Pair, pair_of
 from unbraid.training.data.utterances import Hearing
 from unbraid.training.tables import NonNegative, PartialShare, Table
-from unbraid.training.tasks.folders import check_given, data_name
+from unbraid.training.tasks.folders import check_given
 from unbraid.training.tasks.speech import SILENT_POWER, Data, Speech, can_improve
 from unbraid.training.tasks.task import Score
 from unbraid.training.tasks.transformer import TransformerModel, TransformerTask
@@ -178,11 +178,6 @@ class AudioToAudio(TransformerTask):
             for side in (self.geometry.source, self.geometry.target)
         )
         return source, target
-
-    @property
-    def source(self) -> str:
-        """The name of the data, and its split."""
-        return data_name(self.data.folder, self.data.pairs, self.data.train)
 
     def training_data(self, seed: int, together: int) -> Dataset[Any]:
         """Mixtures of one voice, drawn anew at every position, or those of the folder; or excerpts of pairs."""

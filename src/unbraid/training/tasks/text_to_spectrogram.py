@@ -38,7 +38,7 @@ from unbraid.training.data.length_buckets import Bunched
 from unbraid.training.data.spoken import Form, Script, SpokenBatch, SpokenText, SpokenTexts, spoken_batch
 from unbraid.training.data.tokenizer import units_of
 from unbraid.training.tables import Above, NonNegative, PartialShare, Positive, Table, Whole
-from unbraid.training.tasks.folders import check_given, data_name
+from unbraid.training.tasks.folders import check_given
 from unbraid.training.tasks.greedy import Follows, decode
 from unbraid.training.tasks.task import Score
 from unbraid.training.tasks.transformer import TransformerModel, TransformerTask
@@ -118,11 +118,6 @@ class TextToSpectrogram(TransformerTask):
     def __post_init__(self) -> None:
         if self.mel.normalized:
             raise ValueError("[mel] normalized is for models that write text; what is spoken has a level.")
-
-    @property
-    def source(self) -> str:
-        """The name of the data, and its split."""
-        return data_name(self.data.folder, self.data.pairs, self.data.train)
 
     @property
     def geometry(self) -> AudioTransformerConfig:

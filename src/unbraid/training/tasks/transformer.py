@@ -9,6 +9,7 @@ from torch import nn
 from unbraid.errors import ModelError
 from unbraid.models.audio_transformer.network.model import AudioTransformer
 from unbraid.training.tables import PartialShare, Table
+from unbraid.training.tasks.folders import data_name
 from unbraid.training.tasks.task import Task
 
 
@@ -34,6 +35,11 @@ class TransformerTask(Task):
     """A task of an audio Transformer whose symbols, if it has any, are those of its data."""
 
     model: TransformerModel
+
+    @property
+    def source(self) -> str:
+        """The name of the data, and its split."""
+        return data_name(self.data.folder, self.data.pairs, self.data.train)
 
     def network(self) -> AudioTransformer:
         """A new audio Transformer."""
