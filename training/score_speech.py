@@ -116,7 +116,7 @@ class Runner:
 def score(folder: Path, spec: ModelSpec, sets: dict[str, list[Array]], noises: list[Array]) -> dict[str, float]:
     """All scores, on sets of mixtures (S, T) by their names."""
     scores: dict[str, float] = {}
-    options = Options(speakers=len(spec.stems))
+    options = Options(tracks=False)  # the network's outputs, whoever speaks on them
     with Separator(folder, options=options) as separator:
         exact = Runner(separator)
         quick = Runner(Separator(folder, precision="int8")) if spec.family == "sepformer" else None

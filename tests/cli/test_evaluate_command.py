@@ -182,7 +182,7 @@ def test_datasets_and_models_that_will_not_do(unbraid_command, speech_folder, mu
     assert "holds no songs in a layout that is known" in music.err
     nowhere = unbraid_command("evaluate", speech_folder, "nowhere")
     assert (nowhere.code, nowhere.errors) == (
-        2, ["error: nowhere is not a folder; name one that holds a dataset."],
+        2, ["error: nowhere is not a folder; name one that holds a dataset, or a CSV of pairs."],
     )  # fmt: skip
     assert unbraid_command("evaluate", "no-such-model", dataset).code == 1
     assert unbraid_command("evaluate", speech_folder, dataset, "--split", "no").code == 2

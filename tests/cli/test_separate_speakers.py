@@ -153,7 +153,7 @@ def test_the_page_shows_the_voices_found(unbraid_command, talk, here, form: str)
     words = ("separate", "talk.wav", "--report", "--format", form)
     assert unbraid_command(*words).code == 0
     page = (here / "talk" / "report.html").read_text()
-    assert "Voices found" in page
+    assert "People found" in page
     assert 'data-stem="speaker2"' in page
     assert 'data-stem="speaker3"' not in page
     assert "was done already" in unbraid_command(*words, "--resume").out

@@ -35,7 +35,8 @@ ModelForContent = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="A name that `unbraid models` lists, or a model folder. (default: speech; for music, music-4)",
+        help=f"{_MODEL} (default: speech; for music, music-4)",
+        autocompletion=completion.models,
     ),
 ]
 Output = Annotated[

@@ -27,8 +27,7 @@ _Input = Annotated[
 _Output = Annotated[
     Path | None,
     typer.Option(
-        "--output",
-        "-o",
+        *opt.OUT,
         metavar="FILE",
         help=f"The file to write: a text (.txt), a spectrogram (.npy, .npz) or a recording ({', '.join(opt.FORMATS)}). "
         "(default: a text is printed)",

@@ -107,18 +107,14 @@ def _pass_through(
 
 def _opening(request: SeparationRequest, report: Report[StemsResult], opened: ExitStack) -> Callable[[str], Separator]:
     """A function that opens a model of this run, once, and names it in the report."""
-    engine = request.engine
+    engine, options = request.engine, request.options
 
     @cache
     def separator_for(model: str) -> Separator:
         if model not in (names := report.model.split(", ")):
             report.model = ", ".join(filter(None, (*names, model)))
         separator = Separator(
-            model,
-            device=engine.device,
-            precision=engine.precision,
-            threads=engine.threads,
-            options=request.options,
+            model, device=engine.device, precision=engine.precision, threads=engine.threads, options=options
         )
         opened.enter_context(closing(separator))
         report.device, report.device_reason = separator.device, separator.device_reason

@@ -17,7 +17,7 @@ from unbraid.evaluation.conversation import report as conversations
 from unbraid.evaluation.conversation import segments
 from unbraid.evaluation.conversation.run import ConversationResult
 from unbraid.evaluation.conversation.run import separate_and_score as separate_and_score_conversation
-from unbraid.evaluation.conversation.transcripts import check_meeteval
+from unbraid.evaluation.conversation.transcripts import check_texts
 from unbraid.evaluation.conversation.transcripts import transcribe_and_score as transcribe_conversation
 from unbraid.evaluation.measures import check_metrics, choose_measures
 from unbraid.evaluation.music import report as songs
@@ -105,12 +105,7 @@ def _conversations(spec: ModelSpec, request: EvaluationRequest, metrics: Sequenc
     evaluation, found = Evaluation[ConversationResult](), find_conversations(request.dataset, request.split)
     found, recogniser = found[: request.limit], request.recogniser
     if recogniser is not None:
-        check_meeteval()
-        if not any(conversation.texts for conversation in found):
-            raise UsageError(
-                f"{request.dataset} says of no conversation all that is said in it; leave --recogniser out, or draw "
-                "conversations of recordings with texts."
-            )
+        check_texts(found, request.dataset)
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:

@@ -54,9 +54,9 @@ class EvaluationRequest:
             raise UsageError(f"A limit of {self.limit} mixtures is not possible; give 1 or more.")
         if self.snr_db is not None and not math.isfinite(self.snr_db):
             raise UsageError(f"An SNR of {self.snr_db:g} dB is not possible; give a number.")
-        for folder in (self.dataset, self.noise):
-            if folder is not None and not folder.is_dir() and not (folder == self.dataset and is_pairs(folder)):
-                raise UsageError(f"{folder} is not a folder; name one that holds a dataset, or a CSV of pairs.")
+        for folder, other in ((self.dataset, ", or a CSV of pairs"), (self.noise, "")):
+            if folder is not None and not folder.is_dir() and not (other and is_pairs(folder)):
+                raise UsageError(f"{folder} is not a folder; name one that holds a dataset{other}.")
 
     def check(self, spec: ModelSpec) -> None:
         """Refuse options for other kinds of models.
@@ -206,14 +206,13 @@ class EvaluationRequest:
         """A name for the folder of an evaluation: model, dataset, split, and options other than the defaults."""
         parts = [spec.name.replace("/", "-"), name_of(self.dataset), self.split]
         parts += ["conversations"] if self.conversations else []
-        parts += [Path(self.embedder).name] if self.embedder else []
         parts += [f"voices-{self.voices}"] if self.voices else []
         parts += [self.condition] if self.condition else []
         parts += [self.mode] if self.mode not in (None, "min") else []
         parts += [f"{name_of(self.noise)}-{self._ratio().replace(' ', '')}"] if self.noise else []
         parts += [f"wiener-{self.wiener}"] if self.wiener else []
         parts += [name.replace("/", "-") for name in self.speakers]
-        parts += [Path(self.vocoder).name] if self.vocoder else []
+        parts += [Path(name).name for name in (self.embedder, self.vocoder) if name]
         parts += [f"first-{self.limit}"] if self.limit else []
         return "-".join(parts)
 

@@ -5,13 +5,14 @@ A conversation is transcribed twice by one recogniser: each person alone, and as
 they sound: in lower case, and without punctuation.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Self
 
 from unbraid.corpora.conversations import Conversation
-from unbraid.errors import RuntimeUnavailable
+from unbraid.errors import RuntimeUnavailable, UsageError
 from unbraid.evaluation.text.transcription import plain_words
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.transcription.result import Transcript
@@ -47,14 +48,20 @@ class WordScores:
     mixed: CpWer  # all words in one stream
 
 
-def check_meeteval() -> None:
-    """Refuse to score words without the package that does it.
+def check_texts(conversations: Sequence[Conversation], dataset: Path) -> None:
+    """Refuse to score words without the package that does it, or where none are known.
 
     Raises:
         RuntimeUnavailable: meeteval is not installed.
+        UsageError: no conversation has the texts of all that is said.
     """
     if find_spec("meeteval") is None:
         raise RuntimeUnavailable(MISSING)
+    if not any(conversation.texts for conversation in conversations):
+        raise UsageError(
+            f"{dataset} says of no conversation all that is said in it; leave --recogniser out, or draw conversations "
+            "of recordings with texts."
+        )
 
 
 def transcribe_and_score(transcriber: Transcriber, separator: Separator, conversation: Conversation) -> WordScores:

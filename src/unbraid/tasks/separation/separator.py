@@ -11,7 +11,7 @@ contract).
 
 import dataclasses
 import functools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Self, cast
 
@@ -21,8 +21,6 @@ from unbraid.dsp.mixture_consistency import shared, with_residual
 from unbraid.errors import AudioError, UsageError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.causal_lstm.config import CausalLSTMConfig
-from unbraid.models.family import FAMILIES
 from unbraid.runtime import Engine, Executor
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import EnhancerExecutor
@@ -32,16 +30,6 @@ from unbraid.tasks.conversation.enrolment import voice_in
 from unbraid.tasks.conversation.tracking import Embedder, Wanted
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
-from unbraid.tasks.separation.causal import causal_stems
-from unbraid.tasks.separation.fronts import (
-    SpectrogramFront,
-    WaveformFront,
-    as_pairs,
-    from_pairs,
-    music_stems,
-    raw_speech,
-    speech_stems,
-)
 from unbraid.tasks.separation.incoming import incoming_run
 from unbraid.tasks.separation.options import (
     Options,
@@ -51,8 +39,8 @@ from unbraid.tasks.separation.options import (
     follows_people,
     has_residual,
     people_bounds,
-    windows_of,
 )
+from unbraid.tasks.separation.outputs import output_channels, outputs, speech_front
 from unbraid.tasks.separation.stems import Stems, joined
 from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Track, Waiting, with_rumble
 from unbraid.tasks.separation.tracks import WORK, Followed
@@ -129,7 +117,7 @@ class Separator(LoadedModel):
 
     def output_channels(self, channels: int) -> int:
         """The number of channels of the stems of audio with so many."""
-        return max(channels, 2) if self.options.raw and self.spec.channels == 2 else channels
+        return output_channels(self.spec, self.options, channels)
 
     def __call__(self, audio: ArrayLike, sample_rate: int, *, progress: Progress | None = None) -> Stems:
         """Separate an array (C, T): {stem: (C, T)}, with its `sample_rate`. The input is not changed.
@@ -237,7 +225,7 @@ class Separator(LoadedModel):
     def _parts(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
         """All stems (S, C, n) of a track, residual included."""
         rate, options, residual = self.spec.sample_rate, self.options, self.has_residual
-        network: Network = functools.partial(self._network, track, diagnostics)
+        network: Network = functools.partial(outputs, self._executor, self.spec, options, track, diagnostics)
         if options.raw:
             feed = Feed(track, rate, 1 + options.wiener, "model", progress)
             return (stems for _, stems in feed.run(network))
@@ -255,32 +243,8 @@ class Separator(LoadedModel):
         """The network, ready to follow people."""
         assert self._embedder is not None
         wanted = Wanted(*people_bounds(self.options), self._enrolled)
-        return Followed(
-            _speech(self.spec, self.options, self._executor), self.spec.sample_rate, self._embedder, wanted, diagnostics
-        )
-
-    def _network(self, track: Track, diagnostics: Diagnostics, open_blocks: Callable[[], Blocks]) -> Blocks:
-        """The network's stems at the model's rate; a U-Net with a Wiener filter opens the blocks once for each pass."""
-        geometry, spectral, options = self.spec.geometry, self.spec.spectral, self.options
-        if spectral and FAMILIES[self.spec.family].front == "spectrogram":
-            full_band, exponent = not options.raw, options.mask_exponent
-            music = SpectrogramFront(self._executor, spectral, options.wiener, full_band, exponent, geometry.side)
-            stems = music_stems(music, lambda: (as_pairs(block) for block in open_blocks()))
-            channels = self.output_channels(track.channels)
-            return (from_pairs(block, channels) for block in stems)
-        if isinstance(geometry, CausalLSTMConfig):
-            return causal_stems(self._executor, geometry, open_blocks())
-        speech = _speech(self.spec, self.options, self._executor)
-        if self.options.raw:
-            known = None if track.frames is None else track.frames / track.sample_rate
-            return raw_speech(speech, open_blocks(), self.spec.sample_rate, known, force=self.options.force)
-        return speech_stems(speech, open_blocks(), diagnostics.agreement_db)
-
-
-def _speech(spec: ModelSpec, options: Options, executor: Executor) -> WaveformFront:
-    """The front end of a network on waveforms."""
-    window, overlap = (round(seconds * spec.sample_rate) for seconds in windows_of(spec, options))
-    return WaveformFront(executor, spec.geometry.least_samples, window, overlap, spec.level == "fitted")
+        front = speech_front(self.spec, self.options, self._executor)
+        return Followed(front, self.spec.sample_rate, self._embedder, wanted, diagnostics)
 
 
 def _summing(

@@ -1,0 +1,58 @@
+"""The outputs of a network at its own sample rate, by the front end of its family."""
+
+from collections.abc import Callable
+
+from unbraid.dsp.arrays import Blocks
+from unbraid.hub.spec import ModelSpec
+from unbraid.models.causal_lstm.config import CausalLSTMConfig
+from unbraid.models.family import FAMILIES
+from unbraid.runtime import Executor
+from unbraid.tasks.results import Diagnostics
+from unbraid.tasks.separation.causal import causal_stems
+from unbraid.tasks.separation.fronts import (
+    SpectrogramFront,
+    WaveformFront,
+    as_pairs,
+    from_pairs,
+    music_stems,
+    raw_speech,
+    speech_stems,
+)
+from unbraid.tasks.separation.options import Options, windows_of
+from unbraid.tasks.separation.stream import Track
+
+
+def outputs(
+    executor: Executor,
+    spec: ModelSpec,
+    options: Options,
+    track: Track,
+    diagnostics: Diagnostics,
+    open_blocks: Callable[[], Blocks],
+) -> Blocks:
+    """The network's stems at the model's rate; a U-Net with a Wiener filter opens the blocks once for each pass."""
+    geometry, spectral = spec.geometry, spec.spectral
+    if spectral and FAMILIES[spec.family].front == "spectrogram":
+        full_band, exponent = not options.raw, options.mask_exponent
+        music = SpectrogramFront(executor, spectral, options.wiener, full_band, exponent, geometry.side)
+        stems = music_stems(music, lambda: (as_pairs(block) for block in open_blocks()))
+        channels = output_channels(spec, options, track.channels)
+        return (from_pairs(block, channels) for block in stems)
+    if isinstance(geometry, CausalLSTMConfig):
+        return causal_stems(executor, geometry, open_blocks())
+    speech = speech_front(spec, options, executor)
+    if options.raw:
+        known = None if track.frames is None else track.frames / track.sample_rate
+        return raw_speech(speech, open_blocks(), spec.sample_rate, known, force=options.force)
+    return speech_stems(speech, open_blocks(), diagnostics.agreement_db)
+
+
+def output_channels(spec: ModelSpec, options: Options, channels: int) -> int:
+    """The number of channels of the stems of audio with so many."""
+    return max(channels, 2) if options.raw and spec.channels == 2 else channels
+
+
+def speech_front(spec: ModelSpec, options: Options, executor: Executor) -> WaveformFront:
+    """The front end of a network on waveforms."""
+    window, overlap = (round(seconds * spec.sample_rate) for seconds in windows_of(spec, options))
+    return WaveformFront(executor, spec.geometry.least_samples, window, overlap, spec.level == "fitted")
