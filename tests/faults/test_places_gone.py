@@ -115,7 +115,9 @@ def test_no_temporary_folder_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_tmpdir_that_is_gone(tmp_path: Path) -> None:
-    code = "import sys; sys.argv[1:] = ['transcribe', '-', '--separate']; from unbraid.cli import main; main()"
+    code = (
+        "import sys; sys.argv[1:] = ['transcribe', '-', '--separate', '--force']; from unbraid.cli import main; main()"
+    )
     environment = {**os.environ, "TMPDIR": str(tmp_path / "gone")}
     sound = recording(tmp_path / "a.wav").read_bytes()
     done = subprocess.run([sys.executable, "-c", code], input=sound, env=environment, capture_output=True)

@@ -91,7 +91,7 @@ def test_transcripts_are_subtitles_and_files(tmp_path):
     assert (tmp_path / "a.srt").read_text() == transcript.to_srt()
     with pytest.raises(UsageError, match="exists already; choose another name"):
         transcript.save(tmp_path / "a.srt")
-    with pytest.raises(UsageError, match="A transcript is written as text, srt, vtt, json, not as"):
+    with pytest.raises(UsageError, match="A transcript is written as text, srt, vtt, json, textgrid, not as"):
         transcript.save(tmp_path / "a.doc")
 
 

@@ -77,7 +77,7 @@ def test_another_models_cosines_may_lie_closer_together() -> None:
         blocks = list(run)
         assert run.diagnostics.conversation is not None
         told = run.diagnostics.conversation.segments
-        found.append((joined(blocks), [(each.start, each.speaker, each.confidence) for each in told]))
+        found.append((joined(blocks, RATE), [(each.start, each.speaker, each.confidence) for each in told]))
     (tracks, segments), (others, same) = found
     assert len(tracks) == 3
     for name in tracks:
@@ -123,7 +123,7 @@ def test_the_networks_outputs_are_there_on_request() -> None:
     stems = list(run)
     assert list(stems[0]) == ["voice1", "voice2", "voice3"]
     assert run.diagnostics.voices_found == 2
-    np.testing.assert_allclose(sum(joined(stems).values()), people.sum(0), atol=1e-6)
+    np.testing.assert_allclose(sum(joined(stems, RATE).values()), people.sum(0), atol=1e-6)
 
 
 def test_who_speaks_when_needs_no_second_pass(tmp_path: Path) -> None:
