@@ -154,8 +154,9 @@ def test_a_voice_that_nobody_trained_yet_is_said_to_be_missing(tmp_path: Path, m
     with pytest.raises(ModelNotFound) as caught:
         Synthesizer()
     assert str(caught.value) == (
-        "No voice is inside the package, and none on this machine is called 'speak'; train one in ten minutes, as "
-        "docs/synthesis.md tells, and name it (-m FOLDER)."
+        "No voice is inside the package or published, and none on this machine is called 'speak'. Make speech with "
+        "`unbraid data speak --phrases`, train on it in ten minutes with `unbraid train speak`, and name the new "
+        "folder with -m."
     )
     with pytest.raises(ModelNotFound, match="No model or folder is called 'other'"):
         Synthesizer("other")

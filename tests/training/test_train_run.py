@@ -210,7 +210,7 @@ def test_the_best_weights_become_a_model_that_separates(tmp_path: Path, recipe_f
     np.testing.assert_allclose(sum(voices.values()), mixture, atol=1e-5)
     by_hand = export_checkpoint(out / "best.pt", tmp_path / "again", name="tiny")  # `unbraid export RUN/best.pt`
     assert by_hand.files["model.safetensors"] == spec.files["model.safetensors"]
-    with pytest.raises(UsageError, match="model exists; choose another place for --export, or remove it first.$"):
+    with pytest.raises(UsageError, match="model exists; choose another place for --export, or use --overwrite.$"):
         export_run(recipe, out, tmp_path / "model")
 
 

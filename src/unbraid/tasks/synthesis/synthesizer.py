@@ -138,8 +138,8 @@ def _voice(model: str | Path, device: str, threads: int | None) -> AcousticModel
             raise
         raise ModelNotFound(
             f"No voice is inside the package or published, and none on this machine is called {MODEL!r}. Make speech "
-            "with `unbraid data speak --phrases`, train on it in ten minutes with `unbraid train` and the recipe "
-            "speak.toml of unbraid's repository, and name the new folder with -m."
+            "with `unbraid data speak --phrases`, train on it in ten minutes with `unbraid train speak`, and name the "
+            "new folder with -m."
         ) from None
 
 
