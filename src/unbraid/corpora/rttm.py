@@ -7,8 +7,9 @@ types and comments (`;;`) are skipped.
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from unbraid.errors import UsageError, quoted
@@ -33,15 +34,21 @@ class Segment:
         return self.end - self.start
 
 
-def speaking_seconds(segments: Iterable[Segment]) -> tuple[float, float]:
-    """How long anybody speaks, and how long several people speak at once; no two segments of a person overlap."""
+def numbers_speaking(segments: Iterable[Segment]) -> Iterator[tuple[float, float, int]]:
+    """How many people speak from one beginning or end of a segment to the next; no two segments of a person overlap."""
     edges = sorted((time, step) for s in segments for time, step in ((s.start, 1), (s.end, -1)))
-    anybody = several = before = 0.0
     speaking = 0
-    for time, step in edges:
-        anybody += (time - before) * (speaking > 0)
-        several += (time - before) * (speaking > 1)
-        speaking, before = speaking + step, time
+    for (start, step), (end, _) in pairwise(edges):
+        speaking += step
+        yield start, end, speaking
+
+
+def speaking_seconds(segments: Iterable[Segment]) -> tuple[float, float]:
+    """How long anybody speaks, and how long several people speak at once."""
+    anybody = several = 0.0
+    for start, end, people in numbers_speaking(segments):
+        anybody += (end - start) * (people > 0)
+        several += (end - start) * (people > 1)
     return anybody, several
 
 

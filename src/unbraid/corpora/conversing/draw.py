@@ -13,7 +13,8 @@ import numpy as np
 
 from unbraid.corpora.conversing.activity import Span
 from unbraid.corpora.conversing.material import Material
-from unbraid.corpora.conversing.plan import ConversationPlan, Conversing, Person, Turn, Utterance, merged
+from unbraid.corpora.conversing.plan import ConversationPlan, Conversing, Person, Turn, Utterance
+from unbraid.dsp.stretches import joined
 from unbraid.errors import UsageError
 
 _CANDIDATES = 4  # speakers from which each person is drawn; the more material, the likelier
@@ -151,7 +152,7 @@ class _Timeline:
         self._ends[turn.person] = turn.end_ms
         self._last_start = turn.start_ms
         self._recent = [span for span in self._recent if span[1] > turn.start_ms]
-        known = merged(sorted(self._recent))
+        known = joined(self._recent)
         both = sum(max(0, min(e, b) - max(s, a)) for s, e in known for a, b in turn.spans)
         self._overlapped += both
         self._speech += turn.utterance.speech_ms - both

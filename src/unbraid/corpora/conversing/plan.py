@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from unbraid.corpora.conversing.activity import Span
 from unbraid.corpora.mixtures import Clip
 from unbraid.corpora.rttm import Segment, overlap_share
+from unbraid.dsp.stretches import joined
 from unbraid.files.ranges import Range, check_range, check_ranges
 
 MOST_PEOPLE = 6
@@ -108,8 +109,8 @@ class ConversationPlan:
         """Who speaks when, in order of time; the stretches of one person that touch are one."""
         found: list[Segment] = []
         for person, about in enumerate(self.people):
-            spans = sorted(span for turn in self.turns if turn.person == person for span in turn.spans)
-            found += [Segment(start / 1000, end / 1000, about.id) for start, end in merged(spans)]
+            spans = (span for turn in self.turns if turn.person == person for span in turn.spans)
+            found += [Segment(start / 1000, end / 1000, about.id) for start, end in joined(spans)]
         return sorted(found)
 
     @property
@@ -142,14 +143,3 @@ class ConversationPlan:
             "utterances": said,
         }
         return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-
-
-def merged(spans: list[Span]) -> list[Span]:
-    """Spans, sorted, as their union."""
-    found: list[Span] = []
-    for start, end in spans:
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((start, end))
-    return found

@@ -7,9 +7,9 @@ joined. Where another person is nearly as likely, bars are pale and half as high
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
-from itertools import pairwise
 
-from unbraid.corpora.rttm import Segment
+from unbraid.corpora.rttm import Segment, numbers_speaking
+from unbraid.dsp.stretches import joined
 from unbraid.files.printable import printable_page
 from unbraid.tasks.conversation.conversation import UNCERTAIN, Conversation
 from unbraid.tasks.pages.document import clock
@@ -27,26 +27,10 @@ _STYLE = """text { font: 13px system-ui, "Segoe UI", Roboto, sans-serif; fill: v
 Interval = tuple[float, float]
 
 
-def joined(intervals: Iterable[Interval], gap: float) -> list[Interval]:
-    """Intervals in order of time, neighbours that are no further apart than a gap as one."""
-    found: list[Interval] = []
-    for start, end in sorted(intervals):
-        if found and start - found[-1][1] <= gap:
-            found[-1] = found[-1][0], max(end, found[-1][1])
-        else:
-            found.append((start, end))
-    return found
-
-
 def overlaps(segments: Iterable[Segment]) -> list[Interval]:
-    """When several people speak at once; no two segments of a person overlap."""
-    edges = sorted((time, step) for s in segments for time, step in ((s.start, 1), (s.end, -1)))
-    speaking, found = 0, list[Interval]()
-    for (time, step), (until, _) in pairwise(edges):
-        speaking += step
-        if speaking > 1 and until > time:
-            found.append((time, until))
-    return joined(found, 0.0)
+    """When several people speak at once."""
+    at_once = ((start, end) for start, end, people in numbers_speaking(segments) if people > 1 and end > start)
+    return joined(at_once)
 
 
 def lane(segments: Sequence[Segment], seconds: float) -> str:

@@ -13,6 +13,8 @@ from unbraid.hub.spec import ModelSpec, is_file_name
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.people import MOST_PEOPLE
 
+MOST_NAMED = 8  # stems in a message
+
 
 @dataclass(frozen=True)
 class Options:
@@ -43,11 +45,12 @@ def check_stem(stem: str, available: Sequence[str], model: str) -> None:
         UsageError: the model has no such stem.
     """
     if stem not in available:
-        if others := models_with_stem(stem):
+        named = available if len(available) <= MOST_NAMED else (*available[:3], "…", available[-1])
+        if others := [name for name in models_with_stem(stem) if name != model]:
             hint = f"it is in {', '.join(others)}."
         else:
             hint = f"did you mean {' or '.join(alike)}?" if (alike := nearest(stem, available)) else "no model has it."
-        raise UsageError(f"{model} has no stem {stem!r}, only {', '.join(available)}; {hint}")
+        raise UsageError(f"{model} has no stem {stem!r}, only {', '.join(named)}; {hint}")
 
 
 def has_residual(spec: ModelSpec, options: Options) -> bool:
