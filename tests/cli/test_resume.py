@@ -1,13 +1,10 @@
-"""`--resume`: what still holds is skipped, everything else is done again."""
+"""`--resume`: what still holds is skipped, what is missing is made, and other results are kept."""
 
 import json
 import os
 
-import numpy as np
 import pytest
 from cli_fakes import FakeSeparator
-
-from unbraid import audio
 
 
 @pytest.fixture
@@ -30,22 +27,61 @@ def test_what_is_done_is_skipped(statuses, tone):
     assert statuses("a.wav", "--stems", "voice2") == ["skipped"]
 
 
-def test_another_input_model_or_option_is_done_again(statuses, tone, monkeypatch):
+TOLD = "a/voice1.wav and 1 more were made {how}; --resume keeps them. Give --overwrite to replace them, or another -o."
+
+
+def contents(here):
+    return {path.name: path.read_bytes() for path in (here / "a").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("words", "how"),
+    [
+        (("--subtype", "24"), "without --subtype"),
+        (("--start", "0.1", "--subtype", "24"), "without --subtype and without --start"),
+        (("--residual", "--stems", "voice1,voice2"), "without --residual"),
+        (("--precision", "int8", "-m", "speech"), "with --precision float32"),
+    ],
+)
+def test_a_result_of_other_options_is_kept(unbraid_command, tone, here, words, how):
     tone("a.wav")
-    statuses("a.wav")
-    tone("a.wav", level=0.25)
-    assert statuses("a.wav") == ["done"]
-    assert np.abs(audio.read("a/voice1.wav")[0]).max() < 0.2
+    unbraid_command("separate", "a.wav", "-m", "speech")
+    before = contents(here)
+    outcome = unbraid_command("separate", "a.wav", "--resume", "-m", "speech", *words)
+    assert outcome.code == 1
+    assert outcome.errors == [f"error: a.wav: {TOLD.format(how=how)}"]
+    assert contents(here) == before
+    assert unbraid_command("separate", "a.wav", "--resume", "--overwrite", "-m", "speech", *words).code == 0
+    assert contents(here) != before
+    assert "was done already" in unbraid_command("separate", "a.wav", "--resume", "-m", "speech", *words).out
+
+
+def test_a_result_of_another_input_is_kept(unbraid_command, tone, here):
+    tone("a.wav")
+    unbraid_command("separate", "a.wav")
+    before = contents(here)
+
+    def told():
+        outcome = unbraid_command("separate", *here.glob("a.*"), "--resume")
+        assert outcome.code == 1
+        assert contents(here) == before
+        return outcome.err
+
     os.utime("a.wav", (1, 1))
-    assert statuses("a.wav") == ["done"]
-    assert statuses("a.wav", "--subtype", "24") == ["done"]
-    assert statuses("a.wav", "--start", "0.1", "--subtype", "24") == ["done"]
-    assert statuses("a.wav", "--start", "0.1", "--subtype", "24") == ["skipped"]
+    assert "made from another a.wav, of another date; --resume" in told()
+    tone("a.wav", seconds=0.25)
+    assert "made from another a.wav, of 8044 bytes instead of 4044; --resume" in told()
+    (here / "a.wav").unlink()
+    tone("a.flac")
+    assert "made from a.wav; --resume" in told()
 
 
-def test_other_weights_under_the_same_name_are_noticed(statuses, tone, monkeypatch):
+def test_a_result_of_another_model_is_kept(unbraid_command, tone, monkeypatch):
     tone("a.wav")
-    statuses("a.wav")
+    unbraid_command("separate", "a.wav", "-m", "music-4", "--stems", "vocals")
+    outcome = unbraid_command("separate", "a.wav", "-m", "music-2", "--resume")
+    assert outcome.code == 1
+    assert "error: a.wav: a/vocals.wav was made with --model music-4; --resume keeps it." in outcome.err
     init = FakeSeparator.__init__
 
     def changed(self, *words, **options):
@@ -53,19 +89,37 @@ def test_other_weights_under_the_same_name_are_noticed(statuses, tone, monkeypat
         self.spec.files = {"model.safetensors": "other bytes"}
 
     monkeypatch.setattr(FakeSeparator, "__init__", changed)
-    assert statuses("a.wav") == ["done"]
+    outcome = unbraid_command("separate", "a.wav", "-m", "music-4", "--resume")
+    assert "a/vocals.wav was made with other files of the model music-4; --resume keeps it." in outcome.err
 
 
-def test_a_stem_that_was_changed_or_lost_is_done_again(statuses, tone, here):
+def test_results_that_are_kept_are_counted_apart(unbraid_command, tone):
+    for name in "abc":
+        tone(f"in/{name}.wav")
+    unbraid_command("separate", "in/a.wav", "in/b.wav", "-o", "out", "--subtype", "24")
+    outcome = unbraid_command("separate", "in", "-o", "out", "--resume")
+    assert outcome.code == 1
+    assert len(outcome.errors) == 2
+    assert outcome.out.splitlines()[-1] == "2 of 3 inputs keep results that were made otherwise"
+    assert "in/c.wav -> out/c/voice1.wav" in outcome.out
+
+
+def test_a_stem_that_was_changed_is_kept_and_one_that_was_lost_is_made(statuses, unbraid_command, tone, here):
     tone("a.wav")
     statuses("a.wav")
+    made = contents(here)
     with open(here / "a" / "voice2.wav", "r+b") as file:
         file.seek(1000)
         file.write(b"\xff")
+    changed = contents(here)
+    outcome = unbraid_command("separate", "a.wav", "--resume")
+    assert outcome.code == 1
+    assert "error: a.wav: a/voice2.wav was changed after it was made; --resume keeps it." in outcome.err
+    assert contents(here) == changed
+    (here / "a" / "voice2.wav").unlink()
     assert statuses("a.wav") == ["done"]
+    assert contents(here)["voice2.wav"] == made["voice2.wav"]
     assert statuses("a.wav") == ["skipped"]
-    (here / "a" / "voice1.wav").unlink()
-    assert statuses("a.wav") == ["done"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "files": {"voice1.wav": 3}}'])
@@ -83,7 +137,7 @@ def test_stems_of_several_runs_lie_side_by_side(statuses, unbraid_command, tone)
     assert unbraid_command("separate", "a.wav", "-m", "music-2", "--stems", "vocals").code == 0
     assert statuses("a.wav", "-m", "music-4", "--stems", "drums") == ["skipped"]
     assert statuses("a.wav", "-m", "music-2", "--stems", "vocals") == ["skipped"]
-    assert statuses("a.wav", "-m", "music-4") == ["done"]
+    assert statuses("a.wav", "-m", "music-4", "--stems", "drums,bass") == ["done"]
 
 
 @pytest.mark.parametrize("template", ["{stem}/{parent}/{track}.{ext}", "{track}-{stem}/{parent}/x.{ext}"])

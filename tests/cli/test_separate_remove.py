@@ -72,7 +72,8 @@ def test_another_stem_removed_is_another_file(unbraid_command, song, music_folde
     assert [status("--remove", "drums") for _ in range(2)] == ["done", "skipped"]
     assert status("--remove", "vocals") == "skipped"
     assert [status("--mask-exponent", "1") for _ in range(2)] == ["done", "skipped"]
-    assert status() == "done"
+    assert status() == "kept"
+    assert status("--overwrite") == "done"
 
 
 REFUSED = [

@@ -86,8 +86,13 @@ def test_resume_knows_the_page(unbraid_command, tone, here):
     assert status(unbraid_command(*words, "--report")) == "done"  # there was none
     assert status(unbraid_command(*words, "--report")) == "skipped"
     assert status(unbraid_command(*words)) == "skipped"
-    assert status(unbraid_command(*words, "--report", "--stems", "voice1")) == "done"  # another page
+    other = unbraid_command(*words, "--report", "--stems", "voice1")
+    assert "a/report.html was made with --stems voice1,voice2; --resume keeps it." in other.err
+    assert status(unbraid_command(*words, "--report", "--stems", "voice1", "--overwrite")) == "done"
     (here / "a" / "report.html").write_text("changed")
+    assert status(unbraid_command(*words, "--report", "--stems", "voice1")) == "kept"
+    assert (here / "a" / "report.html").read_text() == "changed"
+    (here / "a" / "report.html").unlink()
     assert status(unbraid_command(*words, "--report", "--stems", "voice1")) == "done"
     assert status(unbraid_command(*words, "--report", "--stems", "voice1")) == "skipped"
 

@@ -116,16 +116,17 @@ def test_a_track_that_is_done_is_skipped(unbraid_command, talk, here) -> None:
     talk("b.wav", TWO)
     assert statuses() == ["done", "done"]
     assert statuses() == ["skipped", "skipped"]
-    assert statuses("--residual") == ["done", "done"]
+    assert statuses("--residual") == ["kept", "kept"]
+    assert statuses("--residual", "--overwrite") == ["done", "done"]
     assert statuses("--residual") == ["skipped", "skipped"]
-    assert statuses("--stems", "speaker1") == ["done", "done"]
+    assert statuses("--stems", "speaker1", "--overwrite") == ["done", "done"]
     (here / "b" / "speaker2.wav").unlink()
     assert statuses("--stems", "speaker1") == ["skipped", "skipped"]
     assert statuses() == ["skipped", "done"]
-    assert statuses("--speakers", "3") == ["done", "done"]
+    assert statuses("--speakers", "3", "--overwrite") == ["done", "done"]
     assert statuses("--speakers", "3") == ["skipped", "skipped"]
     talk("a.wav", TWO)
-    assert statuses("--speakers", "3") == ["done", "skipped"]
+    assert statuses("--speakers", "3") == ["kept", "skipped"]
 
 
 def test_a_stem_that_was_not_found_fails_its_track_alone(unbraid_command, talk, tree) -> None:
@@ -221,7 +222,9 @@ def test_enrolled_people_have_their_names(unbraid_command, talk, tree, here) -> 
     assert "\n  bob does not speak in it\n" in outcome.out
     assert json.loads(unbraid_command(*words, "--resume", "--json").out)["files"][0]["status"] == "skipped"
     talk("anna.wav", voices((0, 0, 2), seconds=2))  # another voice in the file
-    (file,) = json.loads(unbraid_command(*words, "--resume", "--json").out)["files"]
+    kept = unbraid_command(*words, "--resume")
+    assert "was made with other recordings of anna, bob; --resume keeps" in kept.err.replace("were", "was")
+    (file,) = json.loads(unbraid_command(*words, "--resume", "--overwrite", "--json").out)["files"]
     assert (file["status"], list(file["outputs"]), file["absent"]) == ("done", ["speaker1", "anna"], ["bob"])
 
 
@@ -276,6 +279,6 @@ def test_the_model_of_speaker_embeddings_is_an_option(unbraid_command, talk, mon
 
     monkeypatch.setattr(sys.modules["unbraid.cli.separation"], "Separator", opened)
     assert unbraid_command("separate", "talk.wav", "--embedder", "campplus").code == 0
-    redone = unbraid_command("separate", "talk.wav", "--resume", "--json")  # another model: not the same result
-    assert json.loads(redone.out)["files"][0]["status"] == "done"
+    kept = unbraid_command("separate", "talk.wav", "--resume", "--json")  # another model: not the same result
+    assert "made with --embedder campplus; --resume keeps them." in json.loads(kept.out)["files"][0]["error"]
     assert seen == ["campplus", None]

@@ -67,7 +67,7 @@ COMMANDS = {
     "separate into one folder": _resumed(*TWO, *FLAT),
     "separate into a folder for each stem": _resumed(*STEMS),
     "separate with a page": _resumed(*ONE, *FLAT, "--report", same_bytes=False),
-    "separate again, otherwise": _resumed(*TWO, "--subtype", "24", "--resume", before=(command(*TWO),)),
+    "separate again, otherwise": _resumed(*TWO, "--subtype", "24", "--overwrite", before=(command(*TWO),)),
     "separate another stem": _resumed(
         *ONE, "--stems", "voice2", "--resume", before=(command(*ONE, "--stems", "voice1"),)
     ),

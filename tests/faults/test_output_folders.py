@@ -232,7 +232,7 @@ def test_two_runs_on_one_track_keep_both_records(tmp_path: Path) -> None:
     def run(name: str) -> None:
         with working_folder(tmp_path) as work:
             files = hidden(work, {name: name.encode()}, home)
-            arrive(files, work / "track", Destination(home, home / ".unbraid.json", replace_ours=True))
+            arrive(files, work / "track", Destination(home, home / ".unbraid.json", replace_equal=True))
 
     threads = [threading.Thread(target=run, args=(f"stem{number}",)) for number in range(8)]
     for thread in threads:
@@ -252,7 +252,7 @@ def test_what_appears_meanwhile_is_replaced_by_neither_a_plain_nor_a_resumed_run
         with working_folder(tmp_path) as work:
             files = hidden(work, {"a": b"new"}, home)
             with pytest.raises(AudioError, match="has appeared meanwhile"):
-                arrive(files, work / "track", Destination(home, home / ".unbraid.json", replace_ours=ours))
+                arrive(files, work / "track", Destination(home, home / ".unbraid.json", replace_equal=ours))
         assert os.listdir(home) == ["a"]
         assert (home / "a").read_text() == "mine"
 

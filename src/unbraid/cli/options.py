@@ -113,7 +113,12 @@ Template = Annotated[
 ]
 Resample = Annotated[bool, _output("--resample", help="Where the format lacks the input's rate, take the nearest.")]
 Overwrite = Annotated[bool, _output("--overwrite", help="Replace outputs that exist.")]
-Resume = Annotated[bool, _output("--resume", help="Skip tracks that are done: same input, model, options and stems.")]
+Resume = Annotated[
+    bool,
+    _output(
+        "--resume", help="Skip tracks that are done: same input, model, options and stems. Other results are kept."
+    ),
+]
 
 Speakers = Annotated[
     str | None,

@@ -17,7 +17,7 @@ from unbraid.cli.progress import clock
 from unbraid.errors import Cancelled
 from unbraid.tasks.conversation.conversation import Conversation
 
-Status = Literal["done", "skipped", "failed"]
+Status = Literal["done", "skipped", "failed", "kept"]  # kept: other results are there, which stay
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class StemsResult(Result):
 
     def lines(self) -> list[str]:
         """The lines about this input in the summary."""
-        if self.status == "failed":
+        if self.status in ("failed", "kept"):
             return []
         where = " ".join(shlex.quote(str(path)) for path in self.outputs.values()) or "standard output"
         page = [f"  report: {shlex.quote(str(self.report))}"] if self.report else []
@@ -194,8 +194,8 @@ class Report(Generic[AnyResult]):
 
     @property
     def failed(self) -> bool:
-        """Whether any input failed."""
-        return any(result.status == "failed" for result in self.results)
+        """Whether any input failed, or has not the result that was asked for."""
+        return any(result.status in ("failed", "kept") for result in self.results)
 
     def detail(self, *lines: str) -> None:
         """Print lines that only --verbose shows."""
@@ -222,9 +222,15 @@ class Report(Generic[AnyResult]):
         return lines
 
     def failures(self) -> list[str]:
-        """How many inputs failed, of several."""
-        failed = sum(result.status == "failed" for result in self.results)
-        return [f"{failed} of {len(self.results)} inputs failed"] if failed and len(self.results) > 1 else []
+        """How many inputs failed, and how many keep other results, of several."""
+        told: dict[Status, str] = {"failed": "failed", "kept": "keep results that were made otherwise"}
+        counts = {status: sum(result.status == status for result in self.results) for status in told}
+        some = [
+            f"{counts[status]} of {len(self.results)} inputs {words}"
+            for status, words in told.items()
+            if counts[status]
+        ]
+        return some if len(self.results) > 1 else []
 
 
 @contextmanager

@@ -3,37 +3,33 @@
 Where no model is named, each input is listened to first, and separated with the model for what it sounds like.
 """
 
-import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from statistics import median
 
-from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
-from unbraid.cli.console import explain, notice
-from unbraid.cli.files.inputs import Collected, Item, OutputLayout, placed, refuse_collisions
+from unbraid.audio import choose_format
+from unbraid.cli.console import notice
+from unbraid.cli.files.inputs import Collected, Item, OutputLayout
 from unbraid.cli.files.outputs import write_stream, write_track
-from unbraid.cli.files.plan import Signal, TrackPlan
-from unbraid.cli.files.record import Provenance, claims
+from unbraid.cli.files.plan import TrackPlan
 from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
+from unbraid.cli.planning import plan, stems_of
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, StemsResult
-from unbraid.cli.request import SeparationRequest, check_stdout, select_stems
-from unbraid.cli.run import described, detail_engine, find_inputs, process
+from unbraid.cli.request import SeparationRequest, check_stdout
+from unbraid.cli.run import detail_engine, find_inputs, process
 from unbraid.cli.streaming import IncomingWav, why_spooled, write_incoming
-from unbraid.errors import UnbraidError, UsageError
+from unbraid.errors import UnbraidError
 from unbraid.files.workdir import swept
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.tasks.separation.content import Content, content_of_file
-from unbraid.tasks.separation.options import possible_names
 from unbraid.tasks.separation.separator import Separator
 
-Plans = dict[Item, TrackPlan]
-Failed = dict[Item, str]
 Separators = dict[Item, Separator]
 
 
@@ -87,7 +83,7 @@ def _pass_through(
     request: SeparationRequest, separator: Separator, sources: Sources, report: Report[StemsResult], *, quiet: bool
 ) -> bool:
     """Separate standard input while it comes; False where all of it must be there first, which is said."""
-    check_stdout(request, stems := _stems(request, separator), 1)
+    check_stdout(request, stems := stems_of(request, separator), 1)
     wav = None
     if (reason := why_spooled(request, separator)) is None:
         wav = IncomingWav.of(sources.stdin)
@@ -144,11 +140,7 @@ def _model(request: SeparationRequest, content: Content | None) -> str:
 
 def _stems_of_all(request: SeparationRequest, separators: Separators) -> tuple[str, ...]:
     """The stems that a request asks of its first input, the only one where stems go to standard output."""
-    return next((_stems(request, separator) for separator in separators.values()), ())
-
-
-def _stems(request: SeparationRequest, separator: Separator) -> tuple[str, ...]:
-    return select_stems(request.stems, separator.stems(), separator.spec.name)
+    return next((stems_of(request, separator) for separator in separators.values()), ())
 
 
 def _separate(
@@ -167,6 +159,8 @@ def _separate(
         return StemsResult(
             label, "skipped", outputs=known.outputs, report=known.page, model=model, sounds_like=sounds_like
         )
+    if request.resume and (told := track.conflict()):
+        return StemsResult(label, "kept", error=f"{label}: {told}", model=model, sounds_like=sounds_like)
     if request.root is None:
         result = write_stream(separator, track, sys.stdout.buffer, meters[0])
     else:
@@ -194,105 +188,3 @@ def _left_behind(track: TrackPlan, written: Mapping[str, Path]) -> list[str]:
     """Warnings about tracks of an earlier run that has found more people."""
     left = [path for stem, path in track.outputs.items() if written and stem not in written and path.exists()]
     return [f"{path} is left from an earlier run that found more people; delete it." for path in left]
-
-
-def plan(request: SeparationRequest, separators: Separators, sources: Sources) -> tuple[Plans, Failed]:
-    """The plan of each input, and the errors of those that cannot be read or placed.
-
-    Raises:
-        UsageError: the request as a whole cannot be met: two stems in one place, outputs that exist already, …
-    """
-    stems = {item: _stems(request, separator) for item, separator in separators.items()}
-    failed: Failed = {}
-    if request.root is None:
-        files = {item: [*map(Path, stems[item]), Path()] for item in separators}
-    else:
-        files, failed = placed(
-            request.root, separators, lambda item: _files(item, stems[item], request, separators[item])
-        )
-        refuse_collisions({item: paths[:-1] for item, paths in files.items()})
-        for *paths, receipt in files.values():
-            _refuse_existing(paths, receipt, request)
-    plans: Plans = {}
-    for item, (*paths, receipt) in files.items():
-        separator = separators[item]
-        try:
-            outputs = dict(zip(stems[item], paths, strict=False))
-            track = _plan_track(request, sources.path(item), outputs, receipt, separator)
-            page = paths.pop() if request.report else None
-            turns = paths.pop() if separator.follows_people and request.root is not None else None
-            plans[item] = replace(track, name=item.name, page=page, turns=turns)
-        except UsageError:
-            raise
-        except Exception as error:
-            failed[item] = explain(error)
-    return plans, failed
-
-
-def _files(item: Item, stems: Sequence[str], request: SeparationRequest, separator: Separator) -> list[Path]:
-    """The files of an input: its stems, who speaks when, the page of --report, and the record."""
-    layout = OutputLayout(request.root or Path(), request.template, request.coding.format, separator.spec.name)
-    turns = [_beside(layout, item, "speakers", "rttm")] if separator.follows_people else []
-    page = [_beside(layout, item, "report", "html")] if request.report else []
-    return [*(layout.stem_path(item, stem) for stem in stems), *turns, *page, layout.receipt_path(item)]
-
-
-def _beside(layout: OutputLayout, item: Item, name: str, ext: str) -> Path:
-    """The path of a file beside the stems: that of a stem of this name, but with another ending."""
-    template = layout.template.rpartition(".")[0] + ".{ext}"
-    return replace(layout, template=template, ext=ext).stem_path(item, name)
-
-
-def _plan_track(
-    request: SeparationRequest, source: Path, outputs: dict[str, Path], receipt: Path, separator: Separator
-) -> TrackPlan:
-    excerpt, coding, spec = request.excerpt, request.coding, separator.spec
-    info = probe(source, excerpt)
-    rate, channels = separator.output_rate(info.sample_rate), separator.output_channels(info.channels)
-    fmt = choose_format(coding.format, info, subtype=coding.subtype, bitrate=coding.bitrate)
-    written_rate = nearest_rate(fmt.name, rate) if coding.resample and request.root is not None else rate
-    check_format(fmt, written_rate, channels)
-    about, making = os.stat(source), replace(request, options=separator.options).making_options()
-    frames = _frames(info, request)
-    silence = max(0.0, info.start_seconds - excerpt.start)
-    return TrackPlan(
-        source=source,
-        excerpt=excerpt,
-        signal=Signal(rate, channels, written_rate, frames and frames * rate // info.sample_rate, silence),
-        outputs=outputs,
-        fmt=fmt,
-        receipt=receipt,
-        making=Provenance(about.st_size, about.st_mtime_ns, spec.name, spec.files, making),
-        replace=request.overwrite,
-        replace_ours=request.resume,
-        root=request.root,
-        tags=info.tags,
-        about=described(info),
-        voices=possible_names(separator.options) if separator.follows_people else (),
-    )
-
-
-def _frames(info: AudioInfo, request: SeparationRequest) -> int | None:
-    """The frames of the excerpt, as far as the input's header tells."""
-    if info.frames is None:
-        return None
-    left = max(0, info.frames - round(request.excerpt.start * info.sample_rate))
-    wanted = request.excerpt.duration
-    return left if wanted is None else min(left, round(wanted * info.sample_rate))
-
-
-def _refuse_existing(outputs: Sequence[Path], receipt: Path, request: SeparationRequest) -> None:
-    if request.overwrite:
-        return
-    there = [path for path in outputs if os.path.lexists(path)]
-    if request.resume:
-        ours = claims(receipt)
-        there = [path for path in there if Path(os.path.abspath(path)) not in ours]
-        if there:
-            raise UsageError(
-                f"{there[0]} exists, and no record says that unbraid made it; use --overwrite to replace it."
-            )
-    elif there:
-        raise UsageError(
-            f"{there[0]} exists already; use --overwrite to replace it, or --resume to go on where a run stopped."
-        )

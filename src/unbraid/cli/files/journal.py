@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.cli.files.record import Receipt, StemRecord, claims, is_complete, name_in, read_receipt
+from unbraid.cli.files.record import Receipt, StemRecord, hash_if_there, is_complete, name_in, read_receipt
 from unbraid.errors import AudioError
 from unbraid.files.atomic import flush
 from unbraid.files.workdir import finish, locked, working_folder
@@ -37,7 +37,7 @@ class Destination:
     home: Path  # the folder that all places and the record are in
     record: Path
     replace_all: bool = False
-    replace_ours: bool = False  # files of the record
+    replace_equal: bool = False  # unchanged files of the same provenance
 
 
 def arrive(files: Sequence[Arrival], hidden_home: Path, destination: Destination) -> None:
@@ -131,10 +131,14 @@ def _check(files: Sequence[Arrival], destination: Destination) -> None:
     """Refuse to replace files that have appeared since the run was planned."""
     if destination.replace_all:
         return
-    ours = claims(destination.record) if destination.replace_ours else set()
-    for place in (file.place for file in files):
-        if os.path.lexists(place) and Path(os.path.abspath(place)) not in ours:
-            raise AudioError(f"{place} has appeared meanwhile; nothing was written. Use --overwrite to replace it.")
+    recorded = read_receipt(destination.record).files if destination.replace_equal else {}
+    for file in files:
+        old = recorded.get(name_in(destination.record, file.place))
+        equal = old is not None and old.making == file.made.making and hash_if_there(file.place) == old.sha256
+        if os.path.lexists(file.place) and not equal:
+            raise AudioError(
+                f"{file.place} has appeared meanwhile; nothing was written. Use --overwrite to replace it."
+            )
 
 
 def _written(receipt: Receipt, path: Path) -> Path:

@@ -221,7 +221,7 @@ def _settle(fresh: _Hidden, home: Path, track: TrackPlan, written: WriteResult) 
         Arrival(hidden, path, StemRecord(sha256(hidden), written.gain_db, track.name, __version__, making, found))
         for hidden, (path, making) in zip(fresh.files, track.files, strict=True)
     ]
-    arrive(arrivals, fresh.folder, Destination(home, track.receipt, track.replace, track.replace_ours))
+    arrive(arrivals, fresh.folder, Destination(home, track.receipt, track.replace, track.replace_equal))
 
 
 def _root(track: TrackPlan, home: Path) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from unbraid.audio import Excerpt, OutputFormat
+from unbraid.cli.files.conflict import conflict
 from unbraid.cli.files.journal import complete
 from unbraid.cli.files.record import Provenance, holds, speakers_recorded
 from unbraid.errors import AudioError
@@ -38,7 +39,7 @@ class TrackPlan:
     name: str = ""  # of the input, for people
     about: str = ""  # the format of the input, for people
     replace: bool = False  # any existing file
-    replace_ours: bool = False  # files of the record
+    replace_equal: bool = False  # files of the record that are as this would make them
     root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
     tags: dict[str, str] = field(default_factory=dict)
     page: Path | None = None  # of --report
@@ -77,6 +78,10 @@ class TrackPlan:
     def is_done(self) -> bool:
         """Whether all files exist just as they would be written now."""
         return all(holds(self.receipt, making, [path]) for path, making in self.files)
+
+    def conflict(self) -> str | None:
+        """A sentence about files of the record that would be made otherwise now; None where they may be replaced."""
+        return None if self.replace else conflict(self.receipt, self.files, self.name)
 
     def complete_record(self) -> None:
         """Complete the record of a track that is done, where a kill came just before that."""

@@ -1,8 +1,9 @@
 """The record beside a track's stems (`.unbraid.json`): the provenance and the hash of each.
 
 `--resume` skips a track whose record still holds: same input (size and time), same model files, same options, and
-stems on disk that hash to what was written. Otherwise, and where the record cannot be read, the track is done again.
-Each stem has its own provenance, so that stems of several runs can lie side by side.
+stems on disk that hash to what was written. Missing stems are made; one that was made otherwise, or was changed since,
+is kept, and the track fails (see `conflict`). Each stem has its own provenance, so that stems of several runs
+can lie side by side.
 
 Where stems are moved into a folder one by one, the record is a journal as well: before the first one moves, it names
 all that will, with their hashes (`moving`), and afterwards it is completed. A file counts as moved only if its
@@ -76,7 +77,7 @@ def read_receipt(path: Path) -> Receipt:
     Files that were moving when it was written count if they have arrived.
     """
     journal = _read_journal(path)
-    arrived = {name: made for name, made in journal.moving.items() if _hash_if_there(path.parent / name) == made.sha256}
+    arrived = {name: made for name, made in journal.moving.items() if hash_if_there(path.parent / name) == made.sha256}
     return Receipt({**journal.files, **arrived})
 
 
@@ -96,7 +97,7 @@ def holds(path: Path, making: Provenance, outputs: Iterable[Path]) -> bool:
     recorded = {output: files.get(name_in(path, output)) for output in outputs}
     if not all(made is not None and made.making == making for made in recorded.values()):
         return False
-    return all(made is not None and _hash_if_there(output) == made.sha256 for output, made in recorded.items())
+    return all(made is not None and hash_if_there(output) == made.sha256 for output, made in recorded.items())
 
 
 def speakers_recorded(path: Path, making: Provenance) -> list[str] | None:
@@ -144,7 +145,8 @@ def _made_of(files: dict[str, Any]) -> dict[str, StemRecord]:
     return {name: StemRecord(**{**made, "making": Provenance(**made["making"])}) for name, made in files.items()}
 
 
-def _hash_if_there(path: Path) -> str | None:
+def hash_if_there(path: Path) -> str | None:
+    """The SHA-256 of a plain file; None where there is none."""
     try:
         with _plain_file(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
