@@ -59,6 +59,7 @@ class StemsResult(Result):
     sounds_like: str | None = None  # "speech", "music" or "noise", where this chose the model
     outputs: dict[str, Path] = field(default_factory=dict)
     report: Path | None = None  # the page of --report
+    by_another_run: bool = False  # skipped, since a run at the same time has done it
     gain_db: float | None = None
     window_agreement_db: float | None = None  # of neighbouring windows of speech, the median
     conversation: Conversation | None = None  # of a model that follows people
@@ -78,7 +79,8 @@ class StemsResult(Result):
         where = " ".join(shlex.quote(str(path)) for path in self.outputs.values()) or "standard output"
         page = [f"  report: {shlex.quote(str(self.report))}"] if self.report else []
         if self.status == "skipped":
-            return [f"{self.input} was done already: {where}", *page]
+            how = "by another run" if self.by_another_run else "already"
+            return [f"{self.input} was done {how}: {where}", *page]
         lines = [self.speed(where)]
         if self.conversation is not None:
             lines += lines_about(self.conversation)

@@ -4,6 +4,7 @@ An input that fails is reported at once and does not stop the others.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from unbraid.files.atomic import appearing
 from unbraid.files.workdir import disk_errors
 from unbraid.hub.names import resolve
 
+WAIT_SECONDS = 0.5  # between two looks at the inputs that other runs are working on
 MOST_LISTED = 10  # skipped entries of folders that are listed one by one
 
 
@@ -55,7 +57,7 @@ def described(info: AudioInfo) -> str:
 def process(
     collected: Collected,
     failed: Mapping[Item, str],
-    work: Callable[[Item, str], AnyResult],
+    work: Callable[[Item, str], AnyResult | None],
     report: Report[AnyResult],
     sources: Sources,
     *,
@@ -64,13 +66,14 @@ def process(
 ) -> None:
     """Call `work(item, title)` for each input and add its result to the report; an exception is a failed result.
 
-    Inputs in FAILED failed before, with these messages. Several jobs share one bar, which counts inputs.
+    Inputs in FAILED failed before, with these messages. Several jobs share one bar, which counts inputs. An input for
+    which `work` returns None is another run's, and is looked at again until it is done, or free.
     """
     count = len(collected.items)
     for folder, reason in collected.refused.items():
         _add(report, report.kind(str(folder), "failed", error=reason), quiet=quiet)
 
-    def outcome(numbered: tuple[int, Item]) -> AnyResult:
+    def outcome(numbered: tuple[int, Item]) -> AnyResult | None:
         number, item = numbered
         error = failed.get(item)
         if error is None:
@@ -82,10 +85,23 @@ def process(
                 error = explain(raised)
         return report.kind(item.label, "failed", error=sources.naming(item, error))
 
+    left, told, numbers = list(enumerate(collected.items, 1)), list[tuple[int, Item]](), list[int]()
+    others = len(report.results)
     with Meter(f"{count} inputs", quiet=quiet or jobs.count == 1) as meter:
-        for done, result in enumerate(jobs.map(outcome, enumerate(collected.items, 1)), 1):
-            _add(report, result, quiet=quiet)
-            meter(done, count)
+        while left:
+            elsewhere = []
+            for numbered, result in zip(left, jobs.map(outcome, left), strict=True):
+                if result is None:
+                    elsewhere.append(numbered)
+                    continue
+                _add(report, result, quiet=quiet)
+                numbers.append(numbered[0])
+                meter(len(numbers), count)
+            if elsewhere not in ([], told) and not quiet:
+                notice(f"another run is working on {_names([item for _, item in elsewhere])}; waiting for it")
+            if left := (told := elsewhere):
+                time.sleep(WAIT_SECONDS)
+    report.results[others:] = [report.results[others + at] for at in sorted(range(count), key=numbers.__getitem__)]
 
 
 def _add(report: Report[AnyResult], result: AnyResult, *, quiet: bool) -> None:
@@ -95,6 +111,11 @@ def _add(report: Report[AnyResult], result: AnyResult, *, quiet: bool) -> None:
     if not quiet:
         warn(result.input, result.notices)
         notice(*result.remarks())
+
+
+def _names(items: list[Item]) -> str:
+    more = f" and {len(items) - 3} more" if len(items) > 3 else ""
+    return ", ".join(item.name for item in items[:3]) + more
 
 
 @contextmanager

@@ -5,7 +5,7 @@ Where no model is named, each input is listened to first, and separated with the
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from statistics import median
 from unbraid.audio import choose_format
 from unbraid.cli.console import notice
 from unbraid.cli.files.inputs import Collected, Item, OutputLayout
-from unbraid.cli.files.outputs import write_stream, write_track
+from unbraid.cli.files.outputs import claim, write_stream, write_track
 from unbraid.cli.files.plan import TrackPlan
 from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
@@ -61,15 +61,23 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
         for item, track in plans.items():
             report.detail(f"{item.label}: {track.about}; stems are written as {track.fmt.words}")
 
-        def work(item: Item, title: str) -> StemsResult:
-            content = heard.get(item)
-            if content and content.probability and not quiet:
-                notice(f"{item.label}: {content}")
-            with (
-                Meter(title, quiet=quiet, jobs=jobs) as meter,
-                Meter(f"{title}, encoding", quiet=quiet, after=meter, jobs=jobs) as encoding,
-            ):
-                return _separate(item.label, plans[item], separators[item], request, (meter, encoding), content)
+        elsewhere: set[Item] = set()  # that another run was seen to work on
+
+        def work(item: Item, title: str) -> StemsResult | None:
+            track, content = plans[item], heard.get(item)
+            with nullcontext(True) if request.root is None else claim(track) as ours:
+                if request.resume and not ours:
+                    elsewhere.add(item)
+                    return None
+                if request.resume and (there := _there(item.label, track, by_another_run=item in elsewhere)):
+                    return replace(there, sounds_like=content and content.kind)
+                if content and content.probability and not quiet:
+                    notice(f"{item.label}: {content}")
+                with (
+                    Meter(title, quiet=quiet, jobs=jobs) as meter,
+                    Meter(f"{title}, encoding", quiet=quiet, after=meter, jobs=jobs) as encoding,
+                ):
+                    return _separate(item.label, track, separators[item], request, (meter, encoding), content)
 
         process(collected, failed, work, report, sources, quiet=quiet, jobs=jobs)
 
@@ -143,6 +151,19 @@ def _stems_of_all(request: SeparationRequest, separators: Separators) -> tuple[s
     return next((stems_of(request, separator) for separator in separators.values()), ())
 
 
+def _there(label: str, track: TrackPlan, *, by_another_run: bool) -> StemsResult | None:
+    """The outcome of an input whose outputs are complete, or would replace others; None where there is work to do."""
+    model = track.making.model
+    if (known := track.as_recorded()).is_done():
+        known.complete_record()
+        return StemsResult(
+            label, "skipped", outputs=known.outputs, report=known.page, model=model, by_another_run=by_another_run
+        )
+    if told := track.conflict():
+        return StemsResult(label, "kept", error=f"{label}: {told}", model=model)
+    return None
+
+
 def _separate(
     label: str,
     track: TrackPlan,
@@ -151,16 +172,7 @@ def _separate(
     meters: tuple[Meter, Meter],
     content: Content | None,
 ) -> StemsResult:
-    """Separate one input, or skip one whose outputs are complete."""
-    model = separator.spec.name
-    sounds_like = content.kind if content else None
-    if request.resume and (known := track.as_recorded()).is_done():
-        known.complete_record()
-        return StemsResult(
-            label, "skipped", outputs=known.outputs, report=known.page, model=model, sounds_like=sounds_like
-        )
-    if request.resume and (told := track.conflict()):
-        return StemsResult(label, "kept", error=f"{label}: {told}", model=model, sounds_like=sounds_like)
+    """Separate one input."""
     if request.root is None:
         result = write_stream(separator, track, sys.stdout.buffer, meters[0])
     else:
@@ -173,8 +185,8 @@ def _separate(
         seconds=result.seconds,
         elapsed_seconds=result.elapsed_seconds,
         start_seconds=track.signal.start_seconds,
-        model=model,
-        sounds_like=sounds_like,
+        model=separator.spec.name,
+        sounds_like=content.kind if content else None,
         outputs=result.outputs,
         gain_db=result.gain_db,
         window_agreement_db=median(agreement_db) if agreement_db else None,

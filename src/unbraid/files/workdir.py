@@ -99,18 +99,21 @@ def is_working_name(name: str) -> bool:
 @contextlib.contextmanager
 def locked(root: Path, what: str) -> Iterator[None]:
     """A lock between processes, per folder and purpose; without effect on disks that have no locks."""
-    path = root / f".unbraid-{hashlib.sha256(os.fsencode(what)).hexdigest()[:12]}"
-    with contextlib.ExitStack() as opened:
-        with contextlib.suppress(OSError):
-            while True:
-                file = _opened(path, os.O_CREAT)
-                opened.callback(os.close, file)
-                with contextlib.suppress(OSError):
-                    _take(file, wait=True)
-                if _is_at(file, path):  # else its owner has deleted it
-                    opened.callback(path.unlink, missing_ok=True)
-                    break
+    with contextlib.ExitStack() as held:
+        _hold(_lock_file(root, what), held, wait=True)
         yield
+
+
+@contextlib.contextmanager
+def claimed(root: Path, what: str) -> Iterator[bool]:
+    """Whether a piece of work is ours, and no other process's until the block ends; always on disks without locks.
+
+    ROOT is made for it, and deleted afterwards if nothing is in it.
+    """
+    missing = [folder for folder in (root, *root.parents) if not os.path.lexists(folder)]
+    with contextlib.ExitStack() as held:
+        held.callback(_delete_empty, missing)
+        yield _hold(_lock_file(root, what), held, wait=False)
 
 
 def finish(work: Callable[[], object]) -> None:
@@ -157,9 +160,7 @@ class _Working:
             self._unlock()
         _delete(self.path)
         self._unlock()
-        for folder in made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        _delete_empty(made)
 
     def _unlock(self) -> None:
         file, self._lock = self._lock, None
@@ -169,6 +170,37 @@ class _Working:
 
 def _new_name() -> str:
     return f".unbraid-{uuid.uuid4().hex[:12]}"
+
+
+def _delete_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _lock_file(root: Path, what: str) -> Path:
+    return root / f".unbraid-{hashlib.sha256(os.fsencode(what)).hexdigest()[:12]}"
+
+
+def _hold(path: Path, held: contextlib.ExitStack, *, wait: bool) -> bool:
+    """Hold a lock file until HELD is closed, which deletes it; False where another process does, unless this waits."""
+    with contextlib.suppress(OSError):
+        while fcntl:  # an open file cannot be deleted on Windows
+            try:
+                file = _opened(path, os.O_CREAT)
+            except FileNotFoundError:  # another process may delete its empty folder again
+                path.parent.mkdir(parents=True, exist_ok=True)
+                continue
+            held.callback(os.close, file)
+            taken = True
+            with contextlib.suppress(OSError):  # a disk without locks
+                taken = _take(file, wait=wait)
+            if not taken:
+                return False
+            if _is_at(file, path):  # else its owner has deleted it
+                held.callback(path.unlink, missing_ok=True)
+                break
+    return True
 
 
 def _sweep(path: Path) -> None:

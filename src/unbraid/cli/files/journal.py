@@ -52,7 +52,7 @@ def arrive(files: Sequence[Arrival], hidden_home: Path, destination: Destination
     work, home, record = hidden_home.parent, destination.home, destination.record
     for file in files:
         flush(file.hidden)
-    with locked(work.parent, os.path.abspath(record)):
+    with locked(work.parent, os.path.relpath(record, work.parent)):
         made = {name_in(record, file.place): file.made for file in files}
         if not os.path.lexists(home) and _appear(hidden_home, home, record, Receipt(made)):
             return
@@ -76,7 +76,7 @@ def complete(record: Path, root: Path) -> None:
         AudioError, OSError: the disk refuses.
     """
     if not is_complete(record):
-        with working_folder(root) as work, locked(root, os.path.abspath(record)):
+        with working_folder(root) as work, locked(root, os.path.relpath(record, root)):
             os.replace(_written(read_receipt(record), work / "record"), record)
 
 

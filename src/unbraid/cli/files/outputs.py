@@ -36,7 +36,7 @@ from unbraid.cli.files.record import StemRecord
 from unbraid.corpora.rttm import to_rttm
 from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
-from unbraid.files.workdir import disk_errors, sweep, working_folder
+from unbraid.files.workdir import claimed, disk_errors, sweep, working_folder
 from unbraid.hub.folder import sha256
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.pages import RunFacts, gather, report_page
@@ -59,6 +59,12 @@ class WriteResult:
     outputs: dict[str, Path]  # that were written
 
 
+def claim(track: TrackPlan) -> contextlib.AbstractContextManager[bool]:
+    """Whether no other process is working on a track; until the block ends, it is ours."""
+    root = _root(track, _home(track))
+    return claimed(root, "work on " + os.path.relpath(track.receipt, root))
+
+
 def write_track(
     separator: Separator, track: TrackPlan, progress: Progress | None = None, encoding: Progress | None = None
 ) -> WriteResult:
@@ -72,9 +78,7 @@ def write_track(
         Cancelled, KeyboardInterrupt: by way of these; nothing of it is left behind.
     """
     check_format(track.fmt, track.signal.written_rate, track.signal.channels)
-    places = (*(path for path, _ in track.files), track.receipt)
-    home = Path(os.path.commonpath([os.path.abspath(path.parent) for path in places]))
-    sweep(home)
+    sweep(home := _home(track))
     with (
         working_folder(_root(track, home)) as work,
         contextlib.closing(separator.run(track.source, track.excerpt, progress)) as blocks,
@@ -222,6 +226,12 @@ def _settle(fresh: _Hidden, home: Path, track: TrackPlan, written: WriteResult) 
         for hidden, (path, making) in zip(fresh.files, track.files, strict=True)
     ]
     arrive(arrivals, fresh.folder, Destination(home, track.receipt, track.replace, track.replace_equal))
+
+
+def _home(track: TrackPlan) -> Path:
+    """The folder that all files of a track are in."""
+    places = (*(path for path, _ in track.files), track.receipt)
+    return Path(os.path.commonpath([os.path.abspath(path.parent) for path in places]))
 
 
 def _root(track: TrackPlan, home: Path) -> Path:
