@@ -29,7 +29,7 @@ def source(bits: int | None, is_float: bool = False) -> AudioInfo:
         (source(32), "32f", "24"),
         (source(32, is_float=True), "32f", "24"),
         (source(64, is_float=True), "32f", "24"),
-        (source(None), "24", "24"),
+        (source(None), "16", "16"),
         (None, "32f", "24"),
     ],
 )

@@ -232,3 +232,17 @@ def test_the_model_is_loaded_once_for_all_files(unbraid_command, tone):
 
 def test_version_and_module(unbraid_command):
     assert unbraid_command("--version").out == f"unbraid {__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.ogg", "a.wav"])
+@pytest.mark.parametrize("ext", ["wav", "flac"])
+@pytest.mark.parametrize("subtype", [None, "24"])
+def test_stems_have_16_bits_unless_more_are_there_or_asked_for(unbraid_command, tone, name, ext, subtype):
+    mixture, bits = tone(name), int(subtype or 16)
+    words = ("--subtype", subtype) if subtype else ()
+    assert unbraid_command("separate", name, "-f", ext, *words).code == 0
+    files = [f"a/voice{number}.{ext}" for number in (1, 2)]
+    assert [audio.probe(file).bits for file in files] == [bits, bits]
+    stems = [audio.read(file)[0] for file in files]
+    rounding = len(stems) / 2**bits  # half a step each
+    np.testing.assert_allclose(sum(stems), mixture, rtol=0, atol=rounding + 1e-7)

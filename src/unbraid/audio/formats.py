@@ -69,7 +69,8 @@ def choose_format(
 ) -> OutputFormat:
     """The format of that name or extension, at the source's bit depth unless a subtype is given.
 
-    8 bits become 16, lossy sources 24, float and 32-bit sources 32f; formats without 32f take 24.
+    8 bits and lossy sources become 16, float and 32-bit sources 32f; formats without 32f take 24. Rounding to 16 bits
+    makes noise at -101 dB of full scale, far below that of lossy coding.
 
     Raises:
         UsageError: the format, bit depth or bit rate is not available.
@@ -91,7 +92,7 @@ def choose_format(
 
 def _depth(source: AudioInfo | None, subtypes: tuple[str, ...]) -> str:
     if source is not None and source.lossy:
-        return "24"
+        return "16"
     if source is not None and source.bits is not None and not source.is_float and source.bits <= 24:
         return "16" if source.bits <= 16 else "24"
     return subtypes[-1]

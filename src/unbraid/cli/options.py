@@ -99,7 +99,7 @@ Format = Annotated[
 ]
 Subtype = Annotated[
     str | None,
-    _output(metavar="16|24|32f", help="Bit depth of wav and flac. (default: the input's; 24 for lossy ones)"),
+    _output(metavar="16|24|32f", help="Bit depth of wav and flac. (default: the input's; 16 for lossy ones)"),
 ]
 Bitrate = Annotated[
     int | None, _output(metavar="KBPS", help="Bit rate of lossy formats, in kbit/s. (default: high quality)")
