@@ -213,8 +213,11 @@ def test_a_disk_that_is_too_small_is_noticed_before_work(unbraid_command, tone, 
     usage = shutil.disk_usage(".")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=20_000))
     outcome = unbraid_command("separate", "a.wav")
-    assert outcome.code == 1
-    assert "has 0 MB free, but the stems need 0 MB while they are written. Free some space" in outcome.err
+    assert outcome.code == 2
+    assert outcome.errors == [
+        "error: The stems need 40 kB on the disk of . while they are written, and 20 kB are free: 20 kB are missing. "
+        "Free some space, choose another disk with -o, or write fewer stems with --stems."
+    ]
     assert tree() == ["a.wav"]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.audio import mp3, riff
-from unbraid.audio.formats import LIMITS, OutputFormat
+from unbraid.audio.formats import OutputFormat
 from unbraid.audio.info import Audio
 from unbraid.audio.tags import canonical, for_sndfile
 from unbraid.errors import AudioError
@@ -189,7 +189,7 @@ class FfmpegEncoder:
         stream = self._container.add_stream(codec, rate=sample_rate, layout=self._layout)
         assert isinstance(stream, av.AudioStream)
         self._stream, self._rate = stream, sample_rate
-        kbps = fmt.bitrate or LIMITS[fmt.name].bitrate_per_channel * channels
+        kbps = fmt.kbps(channels)
         self._stream.bit_rate = min(kbps * 1000, most)
         self._rest: Audio = np.zeros((channels, 0), np.float32)
         self._next = 0
@@ -238,7 +238,7 @@ def _compression(fmt: OutputFormat, sample_rate: int, channels: int) -> float | 
     if fmt.name == "flac":
         return None
     if fmt.name == "ogg":
-        kbps = fmt.bitrate or LIMITS["ogg"].bitrate_per_channel * channels
+        kbps = fmt.kbps(channels)
         return float(1 - np.interp(kbps * 2 / channels, _VORBIS_KBPS, np.arange(11) / 10))
     rates = mp3.coder_rates(sample_rate)
     share = (rates[-1] - _mp3_kbps(fmt, sample_rate, channels)) / (rates[-1] - rates[0])
@@ -246,4 +246,4 @@ def _compression(fmt: OutputFormat, sample_rate: int, channels: int) -> float | 
 
 
 def _mp3_kbps(fmt: OutputFormat, sample_rate: int, channels: int) -> int:
-    return mp3.nearest_kbps(fmt.bitrate or LIMITS["mp3"].bitrate_per_channel * channels, sample_rate)
+    return mp3.nearest_kbps(fmt.kbps(channels), sample_rate)

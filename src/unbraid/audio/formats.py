@@ -26,6 +26,10 @@ class OutputFormat:
         """Whether the coding is lossy, without a bit depth."""
         return self.subtype is None
 
+    def kbps(self, channels: int) -> int:
+        """The bit rate of a lossy format, in kbit/s."""
+        return self.bitrate or LIMITS[self.name].bitrate_per_channel * channels
+
     @property
     def words(self) -> str:
         """The format for people: wav in 24 bit, or mp3."""

@@ -16,6 +16,7 @@ from unbraid.cli.console import notice
 from unbraid.cli.files.inputs import Collected, Item, OutputLayout
 from unbraid.cli.files.outputs import claim, write_stream, write_track
 from unbraid.cli.files.plan import TrackPlan
+from unbraid.cli.files.sizes import check_space
 from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
 from unbraid.cli.planning import plan, stems_of
@@ -58,6 +59,11 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
         if request.root is None:
             check_stdout(request, _stems_of_all(request, separators), len(collected.items) + len(collected.refused))
         plans, failed = plan(request, separators, sources)
+        if request.root is not None:
+            left = [track for track in plans.values() if not (request.resume and track.seems_done())]
+            told = check_space(left, request.root, request.jobs, all_stems=request.stems is None)
+            if told and not quiet:
+                notice(told)
         for item, track in plans.items():
             report.detail(f"{item.label}: {track.about}; stems are written as {track.fmt.words}")
 

@@ -33,6 +33,7 @@ from unbraid.audio import (
 from unbraid.cli.files.journal import Arrival, Destination, arrive
 from unbraid.cli.files.plan import TrackPlan
 from unbraid.cli.files.record import StemRecord
+from unbraid.cli.files.sizes import peak_bytes, size
 from unbraid.corpora.rttm import to_rttm
 from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
@@ -45,7 +46,6 @@ from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import Progress
 
 _FLOAT = OutputFormat("wav", "32f")
-_FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -244,16 +244,9 @@ def _root(track: TrackPlan, home: Path) -> Path:
 
 def _check_room(work: Path, track: TrackPlan, stems: int) -> None:
     """Refuse at once where the disk has too little space, rather than after an hour."""
-    signal = track.signal
-    if signal.frames is None or not (track.fmt.clips or track.fmt == _FLOAT):
-        return
-    frames = signal.frames * signal.written_rate // signal.sample_rate
-    needed = frames * signal.channels * _FLOAT_BYTES * stems
-    if track.fmt.clips:  # each is encoded beside all the others; lossy formats need less than 16 bit
-        needed += frames * signal.channels * int(track.fmt.subtype or 16) // 8
-    free = shutil.disk_usage(work).free
+    needed, free = peak_bytes(track, stems), shutil.disk_usage(work).free
     if needed > free:
         raise AudioError(
-            f"The disk of {work.parent} has {free / 1e6:.0f} MB free, but the stems need {needed / 1e6:.0f} MB "
+            f"The disk of {work.parent} has {size(free)} free, but the stems need {size(needed)} "
             "while they are written. Free some space, or choose another folder with -o."
         )
