@@ -189,3 +189,13 @@ def test_a_line_of_levels_is_true_to_time_and_level(columns):
     assert x.size <= stems_page.MOST_POINTS
     assert (np.diff(x) > 0).all()
     np.testing.assert_allclose(y, x / 1000 * 60 / stems_page.LEVEL_RANGE_DB * 100, atol=0.4)
+
+
+def test_what_is_left_over_late_is_heard_in_step(tmp_path):
+    stem, late = noise(1, 12 * RATE), noise(1, 12 * RATE, seed=1) * 0.2
+    late[:, : 10 * RATE] = 0  # longer than a block
+    heard = sounds(report_page(gathered(tmp_path, stem + late, {"a": stem}), FACTS))
+    assert heard["left over"].shape == heard["a"].shape
+    loud = np.flatnonzero(np.abs(heard["left over"][0]) > 0.01)
+    second = heard["a"].shape[1] / 12
+    assert loud[0] / second == pytest.approx(10, abs=0.02)

@@ -14,6 +14,7 @@ from unbraid.tasks.pages.lane import (
     ROWS,
     Columns,
     Lane,
+    bands,
     decibels,
     hops_apart,
     row_weights,
@@ -128,3 +129,14 @@ def test_a_click_late_in_a_long_signal_is_in_the_column_of_its_time():
     power = lane.spectrogram().sum(0)
     column_seconds = 300.0 * lane.span / power.size
     assert abs((power.argmax() + 0.5) * column_seconds - 251.3) <= column_seconds
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 192000])
+def test_bands_leave_out_only_zeros(rate: int) -> None:
+    frame = 1024
+    weights = row_weights(frame, rate)  # (F, R)
+    parts = np.random.default_rng(0).random((3, frame + 2)).astype(np.float32)  # (n, 2 F)
+    power = np.zeros((3, ROWS), np.float32)
+    for band in bands(weights):
+        power[:, band.rows] += parts[:, band.parts] @ band.weights
+    np.testing.assert_allclose(power, (parts[:, ::2] + parts[:, 1::2]) @ weights, rtol=1e-5)

@@ -68,9 +68,11 @@ def gather(
         info = next(iter(readers.values())).info
         rate, channels, frames = info.sample_rate, info.channels, info.frames or 0
         lanes = {name: Lane(rate, channels, frames) for name in (MIXTURE, *stems, LEFT_OVER)}
-        sounds = {name: Sound(rate, channels, gain) for name in (*stems, LEFT_OVER)}
+        sounds = {name: Sound(rate, channels, gain) for name in stems}
         for whole, parts in _together(_mixture(source, excerpt, rate, channels), list(readers.values())):
             signals = {MIXTURE: whole, **dict(zip(stems, parts, strict=True)), LEFT_OVER: _left_over(whole, parts)}
+            if LEFT_OVER not in sounds and signals[LEFT_OVER].any():
+                sounds[LEFT_OVER] = _sound_after(lanes[LEFT_OVER].frames, rate, channels, gain)
             for name, signal in signals.items():
                 lanes[name].add(signal)
             for name, sound in sounds.items():
@@ -84,6 +86,14 @@ def gather(
 def _seen(lane: Lane, sound: Sound | None) -> Seen:
     lane.finish()
     return Seen(lane.spectrogram(), lane.level(), lane.power, lane.span, None if sound is None else sound.finish())
+
+
+def _sound_after(frames: int, sample_rate: int, channels: int, gain: float) -> Sound:
+    """A sound that begins with so many samples of silence: most recordings have none to encode."""
+    sound = Sound(sample_rate, channels, gain)
+    for at in range(0, frames, BLOCK_FRAMES):
+        sound.add(np.zeros((channels, min(BLOCK_FRAMES, frames - at)), np.float32))
+    return sound
 
 
 def _left_over(whole: FloatArray, parts: list[FloatArray]) -> FloatArray:

@@ -7,6 +7,7 @@ of equal ratio, as ears and musicians count them.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from unbraid.dsp.stft import hann
 
 MOST_COLUMNS = 1200
 ROWS = 144
+BAND_ROWS = 24  # that share a product of matrices
 LOWEST_HZ, HIGHEST_HZ = 40.0, 20000.0
 FRAME_SECONDS = 0.09
 LEAST_BINS = 1.5  # that a row spans: below, where rows are narrower than bins, they overlap and so stay smooth
@@ -40,6 +42,25 @@ def row_weights(frame_samples: int, sample_rate: int) -> FloatArray:
     bins = np.arange(frame_samples // 2 + 1)[:, None]
     shared = np.minimum(middle + width / 2, bins + 0.5) - np.maximum(middle - width / 2, bins - 0.5)
     return np.asarray(np.maximum(shared, 0) / width, np.float32)
+
+
+class Band(NamedTuple):
+    """Neighbouring rows, and the part of a spectrum that is in them."""
+
+    rows: slice
+    parts: slice  # of (2 F), real and imaginary parts in turn
+    weights: FloatArray  # (parts, rows), for their squares
+
+
+def bands(weights: FloatArray) -> list[Band]:
+    """Weights (F, R) in blocks along the diagonal: of a product with all of them, nearly all terms would be zero."""
+    found = []
+    for first in range(0, weights.shape[1], BAND_ROWS):
+        rows = slice(first, first + BAND_ROWS)
+        used = np.flatnonzero(weights[:, rows].any(axis=1))
+        first_bin, end = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 0)
+        found.append(Band(rows, slice(2 * first_bin, 2 * end), np.repeat(weights[first_bin:end, rows], 2, axis=0)))
+    return found
 
 
 class Columns:
@@ -82,8 +103,7 @@ class Lane:
         self._hop = self._frame // OVERLAP
         self._apart = hops_apart(frames / self._hop)
         self._window = hann(self._frame)
-        weights = row_weights(self._frame, sample_rate) / (self._frame / 2) ** 2
-        self._weights = np.repeat(weights, 2, axis=0)  # (2 F, R), for the squares of real and imaginary parts
+        self._bands = bands(row_weights(self._frame, sample_rate) / (self._frame / 2) ** 2)
         self._waiting = np.zeros((channels, self._frame // 2), np.float32)  # frame n is centred on sample n · hop
         self._spectrogram, self._level = Columns(ROWS), Columns(1)
         self._latest = np.zeros((ROWS, 1), np.float32)  # the spectrum that stands until the next one
@@ -142,7 +162,9 @@ class Lane:
             frames = np.lib.stride_tricks.sliding_window_view(samples, self._frame, axis=-1)
             for channel in frames:
                 parts = np.fft.rfft(channel[first] * self._window).view(np.float32)  # (n, 2 F), real and imaginary
-                power += np.square(parts, out=parts) @ self._weights
+                np.square(parts, out=parts)
+                for band in self._bands:
+                    power[:, band.rows] += parts[:, band.parts] @ band.weights
         known = np.concatenate((self._latest, power.T / len(samples)), axis=1)
         self._latest = np.asarray(known[:, -1:], np.float32)
         return np.asarray(known[:, np.searchsorted(computed, hops, "right")], np.float32)
