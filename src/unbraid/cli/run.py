@@ -97,10 +97,12 @@ def process(
                 _add(report, result, quiet=quiet)
                 numbers.append(numbered[0])
                 meter(len(numbers), count)
-            if elsewhere not in ([], told) and not quiet:
-                notice(f"another run is working on {_names([item for _, item in elsewhere])}; waiting for it")
-            if left := (told := elsewhere):
+            if elsewhere and elsewhere == left:  # nothing to do but wait
+                if told != left and not quiet:
+                    notice(f"another run is working on {_names([item for _, item in left])}; waiting for it")
+                told = left
                 time.sleep(WAIT_SECONDS)
+            left = elsewhere
     report.results[others:] = [report.results[others + at] for at in sorted(range(count), key=numbers.__getitem__)]
 
 

@@ -76,7 +76,7 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
                     elsewhere.add(item)
                     return None
                 if request.resume and (there := _there(item.label, track, by_another_run=item in elsewhere)):
-                    return replace(there, sounds_like=content and content.kind)
+                    return replace(there, sounds_like=content.kind if content else None)
                 if content and content.probability and not quiet:
                     notice(f"{item.label}: {content}")
                 with (

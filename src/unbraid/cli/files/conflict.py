@@ -12,7 +12,7 @@ from unbraid.cli.files.record import Provenance, StemRecord, hash_if_there, name
 
 _FLAGS = {"wiener": "wiener-iterations", "report": "stems"}  # options by other names
 _MOST_NAMED = 3  # differences
-_ABSENT = (None, False, 0, "", [], {})
+_ABSENT: tuple[Any, ...] = (None, False, 0, "", [], {})
 _HINT = "Give --overwrite to replace {them}, or another -o."
 
 
