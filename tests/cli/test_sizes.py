@@ -124,3 +124,16 @@ def test_a_large_run_is_told_and_a_finished_one_is_not(unbraid_command, tone, mo
     assert unbraid_command("separate", "a.wav", "--overwrite").code == 2
     free_bytes(monkeypatch, 5e9)
     assert unbraid_command("separate", "a.wav", "--overwrite", "-q").errors == []
+
+
+def test_a_cut_file_counts_with_what_is_there(unbraid_command, tone, here, monkeypatch) -> None:
+    free_bytes(monkeypatch, 1e6)
+    tone("a.wav", seconds=60)
+    tone("b.wav")
+    whole = (here / "a.wav").read_bytes()
+    assert unbraid_command("separate", "a.wav").code == 2
+    (here / "a.wav").write_bytes(whole[:20_000])
+    outcome = unbraid_command("separate", "a.wav", "b.wav")
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: a.wav is cut short")
+    assert (here / "b" / "voice2.wav").is_file()

@@ -87,7 +87,7 @@ def _plan_track(
     written_rate = nearest_rate(fmt.name, rate) if coding.resample and request.root is not None else rate
     check_format(fmt, written_rate, channels)
     about, making = os.stat(source), replace(request, options=separator.options).making_options()
-    frames = _frames(info, request)
+    frames = _frames(info, about.st_size, request)
     silence = max(0.0, info.start_seconds - excerpt.start)
     return TrackPlan(
         source=source,
@@ -106,11 +106,14 @@ def _plan_track(
     )
 
 
-def _frames(info: AudioInfo, request: SeparationRequest) -> int | None:
-    """The frames of the excerpt, as far as the input's header tells."""
+def _frames(info: AudioInfo, size: int, request: SeparationRequest) -> int | None:
+    """The frames of the excerpt, as far as the header of an input of SIZE bytes tells; no more than can be in it."""
     if info.frames is None:
         return None
-    left = max(0, info.frames - round(request.excerpt.start * info.sample_rate))
+    frames = info.frames
+    if info.bits and info.codec.startswith("pcm"):  # headers of cut files state what there was
+        frames = min(frames, 8 * size // (info.bits * info.channels))
+    left = max(0, frames - round(request.excerpt.start * info.sample_rate))
     wanted = request.excerpt.duration
     return left if wanted is None else min(left, round(wanted * info.sample_rate))
 
