@@ -1,5 +1,7 @@
 """Features of separated voices depend on who is louder where, on no level and on no sample rate."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def test_what_is_above_4_khz_passes_and_what_is_below_dies(rate: int) -> None:
 @pytest.mark.parametrize("rate", [16000, 22050, 44100, 48000])
 def test_a_tone_is_in_its_band_at_every_rate(rate: int) -> None:
     cell = rate // 100
-    for band, edges in enumerate(zip(EDGES_HZ[:-1], EDGES_HZ[1:], strict=True)):
+    for band, edges in enumerate(pairwise(EDGES_HZ)):
         audio = np.stack((tone(sum(edges) / 2, rate), np.zeros(rate, np.float32)))[:, None]
         features = voice_features(audio, rate, cell)
         assert features.shape == (2, 1, -(-rate // cell), 2 * BANDS)

@@ -19,7 +19,8 @@ def at_once(mixture: np.ndarray, stems: np.ndarray, rate: int) -> np.ndarray:
 def voices(rate: int, seconds: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
     """A vowel, and a sibilant in the middle that is 20 dB softer up to 4 kHz: (2, 1, T) up to 4 kHz, and above it."""
     time = np.arange(round(rate * seconds)) / rate
-    vowel = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 30)).astype(np.float32) * 0.1
+    partials = np.arange(1, 30)[:, None]
+    vowel = (0.1 * np.sin(2 * np.pi * 120 * partials * time) / partials).sum(0).astype(np.float32)
     spectrum = np.fft.rfft(np.random.default_rng(0).normal(0, 0.2, len(time)))
     hertz = np.fft.rfftfreq(len(time), 1 / rate)
     hiss = [
