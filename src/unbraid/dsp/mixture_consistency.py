@@ -4,9 +4,11 @@ Power is measured in cells of 10 ms, smoothed over three and interpolated, per c
 sample gets nothing there; where all are silent, all get the same, or none gets anything (`to_silent=False`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unbraid.dsp.arrays import FloatArray
 
@@ -15,27 +17,37 @@ CONTEXT = 3  # cells on either side that a sample's share depends on, rounded up
 
 def share(mixture: FloatArray, stems: FloatArray, cell_samples: int, *, to_silent: bool = True) -> FloatArray:
     """Stems (S, C, T) that add up to the mixture (C, T)."""
-    shares = _shares(stems, cell_samples, 1.0 / len(stems) if to_silent else 0.0)  # (S, C, T)
+    shares = power_shares(stems, cell_samples, 1.0 / len(stems) if to_silent else 0.0)  # (S, C, T)
     shares *= mixture - stems.sum(0)
     shares += stems
     return shares
 
 
-def _shares(stems: FloatArray, cell_samples: int, of_silent: float) -> FloatArray:
+def power_shares(stems: FloatArray, cell_samples: int, of_silent: float) -> FloatArray:
     """Weights (S, C, T) that add up to one over S; those of each stem where all are silent."""
-    count, channels, samples = stems.shape
+    power = smoothed(cell_power(stems, cell_samples))  # (S, C, cells)
+    total = power.sum(0)
+    weights = np.where(total > 0, power / np.where(total > 0, total, 1.0), of_silent).astype(np.float32)
+    return interpolated(weights, cell_samples)[..., : stems.shape[-1]]
+
+
+def cell_power(stems: FloatArray, cell_samples: int) -> NDArray[np.float64]:
+    """The energy of stems (…, T) in each cell: (…, cells), the last of them filled up with silence."""
+    *shape, samples = stems.shape
     cells = -(-samples // cell_samples)
-    padded = np.zeros((count, channels, cells * cell_samples), np.float32)
+    padded = np.zeros((*shape, cells * cell_samples), np.float32)
     padded[..., :samples] = stems
-    power = np.square(padded, dtype=np.float64).reshape(count, channels, cells, cell_samples).sum(-1)
-    edged = np.pad(power, ((0, 0), (0, 0), (1, 1)), mode="edge")
-    smooth = edged[..., :-2] + edged[..., 1:-1] + edged[..., 2:]  # (S, C, cells)
-    total = smooth.sum(0)
-    weights = np.where(total > 0, smooth / np.where(total > 0, total, 1.0), of_silent).astype(np.float32)
-    return _interpolate(weights, cell_samples)[..., :samples]
+    energy: NDArray[np.float64] = np.square(padded, dtype=np.float64).reshape(*shape, cells, cell_samples).sum(-1)
+    return energy
 
 
-def _interpolate(cells: FloatArray, cell_samples: int) -> FloatArray:
+def smoothed(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums over three neighbouring cells (…, cells)."""
+    edged = np.concatenate((cells[..., :1], cells, cells[..., -1:]), axis=-1)
+    return edged[..., :-2] + edged[..., 1:-1] + edged[..., 2:]
+
+
+def interpolated(cells: FloatArray, cell_samples: int) -> FloatArray:
     """Values at the middles of cells (…, n) -> values at samples (…, n · cell), linear, flat at both ends."""
     edged = np.concatenate((cells[..., :1], cells, cells[..., -1:]), axis=-1)
     place = (np.arange(cell_samples, dtype=np.float32) + 0.5) / cell_samples  # within the cell
@@ -49,7 +61,20 @@ def shared(
     pairs: Iterator[tuple[FloatArray, FloatArray]], cell_samples: int, *, to_silent: bool = True
 ) -> Iterator[FloatArray]:
     """A stream of (mixture (C, n), stems (S, C, n)) -> the same stems, shared out; equal to `share` of the whole."""
-    margin = CONTEXT * cell_samples
+    return in_context(pairs, partial(share, cell_samples=cell_samples, to_silent=to_silent), cell_samples, CONTEXT)
+
+
+def in_context(
+    pairs: Iterator[tuple[FloatArray, FloatArray]],
+    function: Callable[[FloatArray, FloatArray], FloatArray],
+    cell_samples: int,
+    context: int,
+) -> Iterator[FloatArray]:
+    """A function of (mixture (C, T), stems (S, C, T)) over a stream of both, in pieces that begin at a cell.
+
+    Its values (S, C, T) depend on so many cells of context on either side; they are those of the whole.
+    """
+    margin = context * cell_samples
     mixture = stems = np.zeros(0, np.float32)
     before = 0  # samples at the buffer's start that are done and serve as context
     for piece, parts in pairs:
@@ -57,11 +82,11 @@ def shared(
         stems = np.concatenate((stems, parts), axis=-1) if stems.size else parts
         ready = (mixture.shape[-1] - margin) // cell_samples * cell_samples
         if ready > before:
-            yield share(mixture, stems, cell_samples, to_silent=to_silent)[..., before:ready]
+            yield function(mixture, stems)[..., before:ready]
             start = max(0, ready - margin)
             mixture, stems, before = mixture[..., start:], stems[..., start:], ready - start
     if mixture.shape[-1] > before:
-        yield share(mixture, stems, cell_samples, to_silent=to_silent)[..., before:]
+        yield function(mixture, stems)[..., before:]
 
 
 def with_residual(whole: FloatArray, stems: FloatArray, strength: float) -> FloatArray:

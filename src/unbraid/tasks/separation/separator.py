@@ -17,7 +17,7 @@ from typing import Self, cast
 
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
-from unbraid.dsp.mixture_consistency import shared, with_residual
+from unbraid.dsp.mixture_consistency import with_residual
 from unbraid.errors import AudioError, UsageError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
@@ -30,6 +30,7 @@ from unbraid.tasks.conversation.enrolment import voice_in
 from unbraid.tasks.conversation.tracking import Embedder, Wanted
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
+from unbraid.tasks.separation.high_band import shared_among
 from unbraid.tasks.separation.incoming import incoming_run
 from unbraid.tasks.separation.options import (
     Options,
@@ -244,7 +245,7 @@ class Separator(LoadedModel):
         assert self._embedder is not None
         wanted = Wanted(*people_bounds(self.options), self._enrolled)
         front = speech_front(self.spec, self.options, self._executor)
-        return Followed(front, self.spec.sample_rate, self._embedder, wanted, diagnostics)
+        return Followed(front, self.spec, self._embedder, wanted, diagnostics)
 
 
 def _summing(
@@ -255,4 +256,4 @@ def _summing(
         return (with_residual(whole, stems, options.strength) for whole, stems in pairs)
     if spec.spectral and not options.wiener and sample_rate == spec.sample_rate:
         return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
-    return shared(pairs, cell_samples=max(1, sample_rate // 100))
+    return shared_among(spec, pairs, sample_rate)

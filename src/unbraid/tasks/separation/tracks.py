@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from unbraid.dsp.arrays import Blocks, FloatArray
-from unbraid.dsp.mixture_consistency import shared
-from unbraid.tasks.conversation.activity import FRAME_SECONDS, frame_samples
+from unbraid.hub.spec import ModelSpec
+from unbraid.tasks.conversation.activity import frame_samples
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.timeline import Timeline
 from unbraid.tasks.conversation.tracking import Embedder, Tracker, Wanted
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.fronts import WaveformFront, speech_stems
+from unbraid.tasks.separation.high_band import shared_among
 from unbraid.tasks.separation.spool import Spool, spooled_stems
 from unbraid.tasks.separation.stream import Feed, Progress, Track, Waiting, with_rumble
 
@@ -31,7 +32,7 @@ class Followed:
     """A network on waveforms, whose voices are followed through a recording."""
 
     speech: WaveformFront
-    sample_rate: int  # of the model
+    spec: ModelSpec
     embedder: Embedder
     wanted: Wanted
     diagnostics: Diagnostics  # gets the conversation before the first tracks come
@@ -39,7 +40,7 @@ class Followed:
 
     def conversation(self, track: Track, progress: Progress | None) -> Iterator[Conversation]:
         """Who speaks when in a track, in one pass; an iterator over this one result."""
-        feed = Feed(track, self.sample_rate, progress=progress, rumble=Waiting())
+        feed = Feed(track, self.spec.sample_rate, progress=progress, rumble=Waiting())
         with spooled_stems() as spool:
             yield self.listen(feed.low(), spool)[1]
 
@@ -61,7 +62,7 @@ class Followed:
         """
         with spooled_stems() as spool:
             self.timeline, _ = self.listen(open_blocks(), spool)
-            first, cell = 0, frame_samples(self.sample_rate)
+            first, cell = 0, frame_samples(self.spec.sample_rate)
             for block in open_blocks():
                 samples = block.shape[-1]
                 gates = self.timeline.gates(first, samples, cell)  # (K, S, n)
@@ -77,7 +78,7 @@ class Followed:
 
     def listen(self, blocks: Blocks, spool: Spool) -> tuple[Timeline, Conversation]:
         """Run the network over blocks (C, n), and find the people."""
-        tracker = Tracker(self.sample_rate)
+        tracker = Tracker(self.spec.sample_rate)
         for stems in speech_stems(self.speech, blocks, self.diagnostics.agreement_db, tracker.seams):
             spool.write(stems)
             tracker.add(stems)
@@ -88,7 +89,7 @@ class Followed:
 
     def with_residual(self, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int) -> Blocks:
         """Tracks (K, C, n) and their residual, which add up to the recording (C, n) that comes with each of them."""
-        cell = frame_samples(self.sample_rate) * sample_rate / self.sample_rate
+        cell = frame_samples(self.spec.sample_rate) * sample_rate / self.spec.sample_rate
         waiting = Waiting()
 
         def claimed() -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -100,6 +101,6 @@ class Followed:
                 first += whole.shape[-1]
                 yield total + claim * (whole - total), tracks
 
-        tracks = shared(claimed(), max(1, round(sample_rate * FRAME_SECONDS / 10)), to_silent=False)
+        tracks = shared_among(self.spec, claimed(), sample_rate, to_silent=False)
         for whole, block in waiting.pair(tracks):
             yield np.concatenate((block, (whole - block.sum(0))[None]))
