@@ -20,6 +20,7 @@ import datetime
 import fcntl
 import io
 import json
+import math
 import os
 import sys
 import time
@@ -223,7 +224,8 @@ def long_score(task: Speech, model: nn.Module, path: Path) -> str:
 
 def last_loss(run: Run) -> float:
     with open(run.folder / "log.csv", newline="") as file:
-        return float(list(csv.DictReader(file))[-1]["train_loss"])
+        rows = list(csv.DictReader(file))
+    return float(rows[-1]["train_loss"]) if rows else math.nan  # stopped within the first part
 
 
 def append_line(path: Path, values: tuple[object, ...]) -> None:

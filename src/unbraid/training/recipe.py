@@ -76,7 +76,7 @@ class TrainerOptions(Table):
     batch: Positive = 1  # items on each device
     accumulate: Positive = 1  # batches in a step
     parts: Positive = 1  # of an epoch; a checkpoint is written after each
-    max_minutes: NonNegative = 0.0  # stop after the part in which they are over; 0: never
+    max_minutes: NonNegative = 0.0  # stop after the step in which they are over, or within dev; 0: never
     precision: Literal["32", "bf16"] = "32"
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: Positive = 1  # of each node

@@ -33,13 +33,15 @@ class System(pl.LightningModule):
         if recipe.trainer.compile:
             self.model.compile()
         self.skipped = self.skipped_in_a_row = 0
-        self.score = math.nan  # on dev, the latest
+        self.score, self.scored = math.nan, 0  # on dev, the latest; how many items it is the mean of
         self.part_scores = dict.fromkeys(self.task.parts, math.nan)
         self._gains: dict[str, list[Tensor]] = {}
+        self.dev_seen = 0  # batches of dev items
         self._norms = [module for module in self.model.modules() if isinstance(module, _BatchNorm)]
         self._learnt: list[Tensor] = []  # by the norms before the step
         self._plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] = {}
+        self._random: Tensor | None = None  # the state of torch's generator where an earlier run stopped
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser and learning-rate schedule."""
@@ -57,7 +59,9 @@ class System(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": steps, "interval": "step"}}
 
     def on_train_start(self) -> None:
-        """Apply the recipe's rate: a resumed run has loaded the one it was saved with."""
+        """Apply the recipe's rate: a resumed run has loaded the one it was saved with. So with chance within a part."""
+        if self._random is not None:
+            torch.set_rng_state(self._random)
         rate, schedule = self.recipe.optimizer.rate, self.recipe.schedule
         for config in self.trainer.lr_scheduler_configs:
             groups = config.scheduler.optimizer.param_groups
@@ -112,36 +116,48 @@ class System(pl.LightningModule):
             )
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Collect the scores of a batch of dev items."""
+        """Collect the scores of a batch of dev items, until the run is stopped."""
+        if self.trainer.should_stop:
+            return
+        self.dev_seen += 1
         for part, gains in self.task.scores(self.model, batch).items():
             self._gains.setdefault(part, []).append(gains)
 
     def on_validation_epoch_end(self) -> None:
-        """The mean score over all ranks, in all and for each part."""
+        """The mean score over all ranks, in all and for each part; none of dev items that were not all scored."""
         none = torch.zeros(0, device=self.device)
         each = [torch.cat(self._gains.get(part, [none])) for part in self.task.parts]
         mine = torch.stack([torch.stack((gains.sum(), gains.new_tensor(len(gains)))) for gains in each])  # (parts, 2)
         sums = self.all_gather(mine).view(-1, *mine.shape).sum(0)  # type: ignore[union-attr]
+        missing = mine.new_tensor(len(self.trainer.val_dataloaders) - self.dev_seen)  # batches
+        cut_off = bool(self.all_gather(missing).sum() > 0) and self.trainer.should_stop
+        self._gains, self.dev_seen = {}, 0
         total, count = sums.sum(0)
-        self._gains, self.score = {}, float(total / count)
+        self.scored = 0 if cut_off else int(count)
+        if cut_off:
+            return
+        self.score = float(total / count)
         self.part_scores = dict(zip(self.task.parts, (sums[:, 0] / sums[:, 1]).tolist(), strict=True))
         place = self.task.score.name.replace("_", "/", 1)
-        self.log(place, self.score, rank_zero_only=True)
+        if self.scored:
+            self.log(place, self.score, rank_zero_only=True)
         for part in told_apart(self.task):
             if math.isfinite(self.part_scores[part]):
                 self.log(f"{place}_{part}", self.part_scores[part], rank_zero_only=True)
-        if self._plateau is not None:
+        if self._plateau is not None and self.scored:
             self._halve(self._plateau)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the skipped steps, the score and the state of a plateau schedule."""
         plateau = self._plateau.state_dict() if self._plateau is not None else {}
         checkpoint["system"] = {"skipped": self.skipped, "score": self.score, "plateau": plateau}
+        checkpoint["system"]["random"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the skipped steps, the score and the state of a plateau schedule."""
         state = checkpoint["system"]
         self.skipped, self.score, self._plateau_state = state["skipped"], state["score"], state["plateau"]
+        self._random = state.get("random")
 
     def _halve(self, plateau: ReduceLROnPlateau) -> None:
         schedule = self.recipe.schedule
