@@ -277,10 +277,6 @@ def test_what_pytorch_says_becomes_a_sentence(unbraid_command, recipe, monkeypat
         (["--export", "corpus"], 2, "corpus exists; choose another place for --export, or use --overwrite."),
         (["--out", "corpus"], 2, "corpus is not empty and holds no run; choose another folder with --out."),
         (
-            ['model={family="conv_tasnet"}', "--export", "model"], 2,
-            "A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.",
-        ),
-        (
             ["trainer.init=no.pt"], 1,
             "no.pt cannot be read as a torch checkpoint: [Errno 2] No such file or directory: 'no.pt'",
         ),

@@ -134,7 +134,10 @@ def test_an_exported_model_is_not_called_like_one_of_the_package(data: Path, tmp
 
 
 def test_a_recipe_that_is_not_there_is_refused_with_those_that_are() -> None:
-    with pytest.raises(UsageError, match=r"^There is no recipe 'speach'; did you mean speech.* are: conv-tasnet-2, "):
+    with pytest.raises(
+        UsageError,
+        match=r"^There is no recipe 'speach'; did you mean speech.* are: conv-tasnet-2, conv-tasnet-wsj02mix, ",
+    ):
         find_recipe("speach")
 
 

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
     from unbraid.training import Recipe, Rehearsal, Score, Standing
 
+_MaxMinutes = Annotated[
+    float | None,
+    typer.Option(
+        "--max-minutes",
+        metavar="N",
+        min=0,
+        help="Stop after N minutes, also within an epoch or the scoring of dev; the same command goes on. Same as "
+        "trainer.max_minutes=N. (default: no limit)",
+    ),
+]
+
 
 def train(
     recipe: Annotated[
@@ -41,16 +52,7 @@ def train(
         Path | None, typer.Option("--export", metavar="FOLDER", help="Export the best weights as a model folder.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model folder of --export.")] = False,
-    max_minutes: Annotated[
-        float | None,
-        typer.Option(
-            "--max-minutes",
-            metavar="N",
-            min=0,
-            help="Stop after N minutes, also within an epoch or the scoring of dev; the same command goes on. Same as "
-            "trainer.max_minutes=N. (default: no limit)",
-        ),
-    ] = None,
+    max_minutes: _MaxMinutes = None,
 ) -> None:
     """Train a model by a recipe; the same command again resumes. Needs the train extra."""
     with guarded():

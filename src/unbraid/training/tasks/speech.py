@@ -169,11 +169,6 @@ class Speech(Task):
         mixtures = f"{count} × {samples} samples at {self.data.sample_rate} Hz"
         return {"mixtures": mixtures, "encoder": f"{frames} frames{cut}"}
 
-    def check_export(self) -> None:
-        """Refuse a Conv-TasNet, which has no model folder."""
-        if not self.model.graphs:
-            raise UsageError("A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.")
-
     def _noises(self, folder: Path) -> Sequence[Clip]:
         if self.mixing.noise_probability == 0:
             return ()
