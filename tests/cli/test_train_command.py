@@ -277,6 +277,11 @@ def test_what_pytorch_says_becomes_a_sentence(unbraid_command, recipe, monkeypat
         (["--export", "corpus"], 2, "corpus exists; choose another place for --export, or use --overwrite."),
         (["--out", "corpus"], 2, "corpus is not empty and holds no run; choose another folder with --out."),
         (
+            ['model={family="conv_tasnet",features=4,hidden=4,blocks=1,repeats=1}', "optimizer.kind=muon"], 2,
+            "Muon is for the matrices of linear layers, AdamW for the rest, and this network has no linear layers; "
+            "set optimizer.kind=adamw.",
+        ),
+        (
             ["trainer.init=no.pt"], 1,
             "no.pt cannot be read as a torch checkpoint: [Errno 2] No such file or directory: 'no.pt'",
         ),

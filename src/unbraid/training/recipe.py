@@ -145,7 +145,10 @@ class Recipe:
         tables = dataclasses.asdict(self)
         tables |= tables.pop("task")
         kinds: dict[str, Any] = {
-            "model.family": next(name for name, kind in FAMILIES.items() if kind.sizes is type(self.task.model)),
+            "model.family": next(
+                (name for name, kind in FAMILIES.items() if kind.sizes is type(self.task.model)),
+                type(self.task.model).__name__,  # of a task that Python code has put together
+            ),
             "schedule.kind": next(name for name, kind in SCHEDULES.items() if kind is type(self.schedule)),
         }
         for section, table in tables.items():

@@ -11,7 +11,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from unbraid.errors import ModelError
-from unbraid.training.optimizer import MuonAndAdamW
+from unbraid.training.optimizer import MuonAndAdamW, parted
 from unbraid.training.recipe import Cosine, Plateau, Recipe, Schedule
 from unbraid.training.tasks.task import Batch, Task
 
@@ -30,6 +30,8 @@ class System(pl.LightningModule):
         torch.manual_seed(recipe.trainer.seed)
         self.recipe, self.task = recipe, recipe.task
         self.model = self.task.network()
+        if recipe.optimizer.kind == "muon":
+            parted(self.model)  # refuses a network that has nothing for it, before anything is written
         if recipe.trainer.compile:
             self.model.compile()
         self.skipped = self.skipped_in_a_row = 0
