@@ -39,8 +39,8 @@ def test_a_run_leaves_checkpoints_best_weights_and_a_log(tmp_path: Path, recipe_
     averaged = {f"model.{key}": value for key, value in best["model"].items()}
     same(averaged, last["state_dict"])
     assert any(not torch.equal(value, last["current_model_state"][key]) for key, value in averaged.items())
-    assert [now.step for now in told if not now.part_over and not now.dev_items] == list(range(1, STEPS + 1))
-    assert [(now.step, now.dev_items) for now in told if now.dev_items] == [
+    assert [now.step for now in told if not now.part_over and not now.dev_batches] == list(range(1, STEPS + 1))
+    assert [(now.step, now.dev_batches) for now in told if now.dev_batches] == [
         (6, (1, 2)), (6, (2, 2)), (12, (1, 2)), (12, (2, 2)),
     ]  # fmt: skip
     assert (told[-1].step, told[-1].steps, told[-1].skipped, told[-1].part_over) == (STEPS, STEPS, 0, True)

@@ -157,8 +157,8 @@ class Teller:
             notice(f"{self._name}: {self.summary} · loss {now.loss:.2f}")
         if self._bar is not None and self._task is not None:
             text = f"loss {now.loss:6.2f}{scores}"
-            if now.dev_items:
-                text = "scoring dev: {} of {}{}".format(*now.dev_items, best)
+            if now.dev_batches:
+                text = "scoring dev: {} of {}{}".format(*now.dev_batches, best)
             self._bar.update(self._task, completed=now.step, total=now.steps, text=text)
 
     def __enter__(self) -> "Teller":

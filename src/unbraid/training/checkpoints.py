@@ -13,7 +13,7 @@ import dataclasses
 import io
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class Standing:
     best: float  # -inf: none yet
     skipped: int  # steps whose gradients were not finite
     part_over: bool = False  # or the run is stopped
-    dev_items: tuple[int, int] | None = None  # while dev is scored: the number done, and of all
+    dev_batches: tuple[int, int] | None = None  # while dev is scored: the number done, and of all
     is_unscored: bool = False  # dev was gone through, and nothing in it has a score
 
 
@@ -144,8 +144,7 @@ class Keeper(Checkpoint):
     def on_validation_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
         """Report the items of dev that are done, and leave out the rest when time is up."""
         if not trainer.should_stop:
-            assert isinstance(trainer.val_dataloaders, Sized)
-            self.tell(trainer, module, dev_items=(module.dev_seen, len(trainer.val_dataloaders)))
+            self.tell(trainer, module, dev_batches=(module.dev_seen, module.dev_batches))
             trainer.should_stop = self._is_late()  # of this rank alone; they agree when the part is over
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

@@ -1,6 +1,7 @@
 """The LightningModule: a model with its loss, optimiser and schedule. The model itself knows nothing of Lightning."""
 
 import math
+from collections.abc import Sized
 from typing import Any
 
 import lightning.pytorch as pl
@@ -117,6 +118,13 @@ class System(pl.LightningModule):
                 f"from the last checkpoint or from scratch."
             )
 
+    @property
+    def dev_batches(self) -> int:
+        """Batches of dev items on this rank."""
+        loader = self.trainer.val_dataloaders
+        assert isinstance(loader, Sized)
+        return len(loader)
+
     def validation_step(self, batch: Batch, index: int) -> None:
         """Collect the scores of a batch of dev items, until the run is stopped."""
         if self.trainer.should_stop:
@@ -129,10 +137,11 @@ class System(pl.LightningModule):
         """The mean score over all ranks, in all and for each part; none of dev items that were not all scored."""
         none = torch.zeros(0, device=self.device)
         each = [torch.cat(self._gains.get(part, [none])) for part in self.task.parts]
-        mine = torch.stack([torch.stack((gains.sum(), gains.new_tensor(len(gains)))) for gains in each])  # (parts, 2)
-        sums = self.all_gather(mine).view(-1, *mine.shape).sum(0)  # type: ignore[union-attr]
-        missing = mine.new_tensor(len(self.trainer.val_dataloaders) - self.dev_seen)  # batches
-        cut_off = bool(self.all_gather(missing).sum() > 0) and self.trainer.should_stop
+        counted = [torch.stack((gains.sum(), gains.new_tensor(len(gains)))) for gains in each]
+        missing = self.dev_batches - self.dev_seen if self.trainer.should_stop else 0  # batches of this rank
+        mine = torch.stack([*counted, none.new_tensor([missing, 0])])  # (parts + 1, 2)
+        gathered = self.all_gather(mine).view(-1, *mine.shape).sum(0)  # type: ignore[union-attr]
+        sums, cut_off = gathered[:-1], bool(gathered[-1, 0] > 0)
         self._gains, self.dev_seen = {}, 0
         total, count = sums.sum(0)
         self.scored = 0 if cut_off else int(count)

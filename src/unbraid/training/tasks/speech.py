@@ -21,7 +21,7 @@ from unbraid.files.ranges import Range
 from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
-from unbraid.models.family import module_of
+from unbraid.models.family import family_of, module_of
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import chunk
 from unbraid.training import losses
@@ -169,6 +169,18 @@ class Speech(Task):
             size = self.model.chunk_frames
             cut = f", in {chunk(torch.empty(1, frames, 1), size).shape[1]} chunks of {size}"
         return {"mixtures": mixtures, "encoder": f"{frames} frames{cut}"}
+
+    def check_export(self) -> None:
+        """Refuse a network of one's own that model folders do not know.
+
+        Raises:
+            UsageError: it is of no family.
+        """
+        if not family_of(self.model):
+            raise UsageError(
+                f"{type(self.model).__name__} is not in unbraid.models.family.FAMILIES, so that it cannot be exported; "
+                "add it there, or leave the export out."
+            )
 
     def _noises(self, folder: Path) -> Sequence[Clip]:
         if self.mixing.noise_probability == 0:
