@@ -112,6 +112,21 @@ def test_the_time_limit_leaves_a_model_that_runs(unbraid_command, recipe) -> Non
     assert outcome.out.startswith("tiny: step 2 of 12, epoch 0.3333; ")
 
 
+def test_the_bar_tells_how_far_the_scoring_of_dev_is(recipe, monkeypatch) -> None:
+    import importlib
+
+    from unbraid.training import Standing
+    from unbraid.training.tasks.task import Score
+
+    command = importlib.import_module("unbraid.cli.train")  # the package has a function of that name
+    monkeypatch.setattr(command, "watched", lambda: True)
+    with command.Teller("tiny", Score("dev_si_sdri", "SI-SDRi", "dB"), quiet=False) as teller:
+        teller(Standing(3, 10, 0.3, 1.0, math.nan, 2.5, 0, dev_batches=(3, 60)))
+        assert teller._bar.tasks[0].fields["text"] == "scoring dev: 3 of 60, best 2.50 dB"
+        teller(Standing(4, 10, 0.4, 1.0, math.nan, 2.5, 0))
+        assert teller._bar.tasks[0].fields["text"] == "loss   1.00"
+
+
 def test_help_lists_the_recipes(unbraid_command) -> None:
     from unbraid.hub.recipes import known_recipes
 

@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 _data, _output = map(opt.panel, ("Data", "Output"))
 
-_Model = Annotated[
+_A = Annotated[
     str,
     typer.Argument(
+        metavar="A",
         help="A model by its name or folder; or the scores of an earlier `unbraid evaluate`, its folder or its table.",
-        show_default=False,
     ),
 ]
+_B = Annotated[str, typer.Argument(metavar="B", help="The other one, in any of these ways.")]
 _Dataset = Annotated[
     Path | None,
-    typer.Argument(metavar="[DATASET]", help="As of `unbraid evaluate`. Not needed where A and B are scores."),
+    typer.Argument(metavar="DATASET", help="As of `unbraid evaluate`. Not needed where A and B are scores."),
 ]
 _Split = Annotated[str, _data(metavar="NAME", help="train, dev, test, or the layout's own name.")]
 _Layout = Annotated[str, _data(help="As of `unbraid evaluate`.")]
@@ -39,7 +40,7 @@ _Snr = Annotated[float | None, _data(metavar="DB", help="How far the noise is be
 _Recogniser = Annotated[
     str | None, _data(metavar="NAME", help="The model that transcribes synthesised speech, or conversations.")
 ]
-_Metrics = Annotated[str | None, _output(metavar="A,B", help="As of `unbraid evaluate`; the first one decides.")]
+_Metrics = Annotated[str | None, _output(metavar="A,B", help="As of `unbraid evaluate`.")]
 _Out = Annotated[
     Path | None, _output(*opt.OUT, metavar="FILE", help="A CSV to write: a row for each item, with both scores.")
 ]
@@ -47,8 +48,8 @@ _Overwrite = Annotated[bool, _output("--overwrite", help="Replace the CSV.")]
 
 
 def compare(
-    a: _Model,
-    b: _Model,
+    a: _A,
+    b: _B,
     dataset: _Dataset = None,
     split: _Split = "test",
     layout: _Layout = "auto",
@@ -103,9 +104,7 @@ def compare(
         if as_json:
             values = {"a": said[0], "b": said[1], "verdict": sentence, "scores": [each.as_json() for each in found]}
             say(json_text(values | {"method": comparison.METHOD, "table": output}))
-        elif quiet:
-            say(sentence)
-        else:
+        elif not quiet:
             left_out = found[0].left_out
             say(sentence, *comparison.summary(found, *said).lines())
             say(*([f"{left_out} items left out: only one of both has a score of them"] if left_out else ()))
