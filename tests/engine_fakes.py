@@ -14,6 +14,7 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Text
 from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.config import Config
+from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
@@ -21,6 +22,7 @@ from unbraid.models.unet.config import UNetConfig
 Network = Callable[[np.ndarray], np.ndarray]
 
 SPEECH = SepFormerConfig(features=12, chunk_frames=10, blocks=2, layers=2, heads=3, hidden=20)
+TASNET = ConvTasNetConfig(2, 8, 16, 6, 4, 10, 3, blocks=3, repeats=2)
 BANDS = BandSplitConfig(
     frame_samples=32,
     bands=4,
@@ -104,6 +106,13 @@ def bands_spec(geometry: BandSplitConfig = BANDS, windows: Windows = Windows(0.1
     """A band-split speech model of any sources and windows, with a level of its own."""
     stems = tuple(f"voice{i + 1}" for i in range(geometry.sources))
     spec = ModelSpec("tiny-bands", "band_split", 8000, 1, stems, geometry, "MIT", "a test", windows=windows)
+    return dataclasses.replace(spec, level="own")
+
+
+def tasnet_spec(geometry: ConvTasNetConfig = TASNET, windows: Windows = Windows(0.1, 0.025)) -> ModelSpec:
+    """A Conv-TasNet of any sources and windows, with a level of its own."""
+    stems = ("speech",) if geometry.sources == 1 else tuple(f"voice{i + 1}" for i in range(geometry.sources))
+    spec = ModelSpec("tiny-tasnet", "conv_tasnet", 8000, 1, stems, geometry, "MIT", "a test", windows=windows)
     return dataclasses.replace(spec, level="own")
 
 

@@ -20,6 +20,7 @@ import datetime
 import fcntl
 import io
 import json
+import math
 import os
 import sys
 import time
@@ -43,7 +44,7 @@ ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "training" / "campaigns" / "speech"
 RUNS = ROOT / "runs" / "campaign"
 RECIPE = ROOT / "recipes" / "speech.toml"
-LOG = ROOT / "docs" / "training.md"
+LOG = ROOT / "docs" / "training-log.md"
 CHECKPOINT, CURVE, STAGES, CPU = "checkpoint.pt", "curve.csv", "stages.toml", "cpu_seconds.json"
 LONG, LONG_SCORED = "dev_long_mix2.csv", 20  # mixtures of 10 to 16 s, and how many of them are scored
 COLUMNS = ("date", "step", "cpu_hours", "stage", "train_loss", "dev_2_voices", "dev_3_voices", "below_1_db", "dev_long")
@@ -223,7 +224,8 @@ def long_score(task: Speech, model: nn.Module, path: Path) -> str:
 
 def last_loss(run: Run) -> float:
     with open(run.folder / "log.csv", newline="") as file:
-        return float(list(csv.DictReader(file))[-1]["train_loss"])
+        rows = list(csv.DictReader(file))
+    return float(rows[-1]["train_loss"]) if rows else math.nan  # stopped within the first part
 
 
 def append_line(path: Path, values: tuple[object, ...]) -> None:
@@ -235,7 +237,7 @@ def append_line(path: Path, values: tuple[object, ...]) -> None:
 
 
 def append_row(path: Path, values: tuple[object, ...]) -> None:
-    """One more row of the campaign's table in docs/training.md."""
+    """One more row of the campaign's table in docs/training-log.md."""
     lines = path.read_text(encoding="utf-8").splitlines()
     end = lines.index(LOG_HEAD) + 2
     while end < len(lines) and lines[end].startswith("|"):

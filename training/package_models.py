@@ -41,18 +41,18 @@ LICENCE = "CC BY-SA 4.0"
 SPEECH = (
     "Trained by the unbraid authors on mixtures of LibriSpeech, VCTK and Arabic Speech Commands (CC BY 4.0), EmoDB "
     "(CC0), LJ Speech (public domain), speechocean762 (free for any use) and FSDD (CC BY-SA 4.0): 3.1 hours of 279 "
-    "speakers at 8 kHz, and noises of ESC-10 (CC0, CC BY 3.0). See docs/training.md."
+    "speakers at 8 kHz, and noises of ESC-10 (CC0, CC BY 3.0). See docs/training-log.md."
 )
 MUSIC = (
     "Trained by the unbraid authors on four songs of 'everything is free' (CC0) and on 485 songs that `unbraid data "
     "render` made of Freedoom's music (BSD) and the Groove MIDI Dataset (CC BY 4.0), with FluidR3 GM and MuseScore "
     "General (MIT) and five Hydrogen drum kits (CC0, CC BY, CC BY-SA, GPL with an exception for compositions), sung by "
     "speech from LibriSpeech, VCTK and Arabic Speech Commands (CC BY 4.0), EmoDB (CC0), LJ Speech (public domain), "
-    "speechocean762 (free for any use), FSDD (CC BY-SA 4.0) and espeak-ng. See docs/training.md."
+    "speechocean762 (free for any use), FSDD (CC BY-SA 4.0) and espeak-ng. See docs/training-log.md."
 )
 WORDS = (
     "Trained by the unbraid authors on the CMU Pronouncing Dictionary (Carnegie Mellon University, 2-clause BSD), "
-    "without stress; for English words one by one, not for what a sentence does to them. See docs/training.md."
+    "without stress; for English words one by one, not for what a sentence does to them. See docs/training-log.md."
 )
 NOISY = SPEECH.replace("on mixtures of", "on speech of").replace("and noises", "under noises")
 CROPS = SPEECH.replace("on mixtures of", "on recordings of").replace("and noises", "under noises")
@@ -61,7 +61,7 @@ DIGITS = (
     "digits that `unbraid data speak --digits` had espeak-ng and flite say in some 290 voices; before, its encoder "
     "learnt phonemes of LibriSpeech (CC BY 4.0) and speechocean762 (free for any use). It knows the ten English digits "
     "and nothing else, and is no dictation engine: for that pull facebook/wav2vec2-base-960h or "
-    "facebook/hubert-large-ls960-ft. See docs/training.md."
+    "facebook/hubert-large-ls960-ft. See docs/training-log.md."
 )
 KINDS = {
     "speech": (SPEECH, LICENCE),

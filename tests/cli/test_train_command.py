@@ -89,6 +89,91 @@ def test_a_run_ends_in_a_model_and_is_told_line_by_line(unbraid_command, recipe,
     assert outcome.out == "tiny: nothing was left to do; the run is in runs/tiny\n"
 
 
+def test_the_time_limit_leaves_a_model_that_runs(unbraid_command, recipe) -> None:
+    """It falls into the first epoch; the next command goes on and replaces the model."""
+    pytest.importorskip("onnx")
+    import unbraid
+
+    words = ("train", recipe, "--max-minutes", "1e-9", "--export", "model")
+    outcome = unbraid_command(*words)
+    assert outcome.code == 0, outcome.err
+    assert outcome.errors[0].startswith("tiny: step 1 of 12, epoch 0.1667 · loss ")
+    assert outcome.errors[1] == (
+        "the time limit is over; the same command with --overwrite, to replace the model, goes on from here"
+    )
+    assert outcome.out == "tiny: step 1 of 12, epoch 0.1667; the run is in runs/tiny\ntiny is at model\n"
+    mixture = np.random.default_rng(0).normal(0, 0.1, (1, 3001)).astype(np.float32)
+    assert sorted(unbraid.Separator("model")(mixture, 8000)) == ["voice1", "voice2"]
+    assert unbraid_command(*words).errors == [
+        "error: model exists; choose another place for --export, or use --overwrite."
+    ]
+    outcome = unbraid_command(*words, "--overwrite")
+    assert (outcome.code, outcome.errors[0]) == (0, "tiny: going on in runs/tiny at step 1 of 12")
+    assert outcome.out.startswith("tiny: step 2 of 12, epoch 0.3333; ")
+
+
+def test_the_bar_tells_how_far_the_scoring_of_dev_is(recipe, monkeypatch) -> None:
+    import importlib
+
+    from unbraid.training import Standing
+    from unbraid.training.tasks.task import Score
+
+    command = importlib.import_module("unbraid.cli.train")  # the package has a function of that name
+    monkeypatch.setattr(command, "watched", lambda: True)
+    with command.Teller("tiny", Score("dev_si_sdri", "SI-SDRi", "dB"), quiet=False) as teller:
+        teller(Standing(3, 10, 0.3, 1.0, math.nan, 2.5, 0, dev_batches=(3, 60)))
+        assert teller._bar.tasks[0].fields["text"] == "scoring dev: 3 of 60, best 2.50 dB"
+        teller(Standing(4, 10, 0.4, 1.0, math.nan, 2.5, 0))
+        assert teller._bar.tasks[0].fields["text"] == "loss   1.00"
+
+
+def test_help_lists_the_recipes(unbraid_command) -> None:
+    from unbraid.hub.recipes import known_recipes
+
+    outcome = unbraid_command("train", "--help")
+    listed = outcome.out.partition("Recipes (")[2].splitlines()[1:]
+    assert [line.split()[0] for line in listed if line] == list(known_recipes())
+    assert all(len(line.split()) > 2 for line in listed if line)  # and say what they are
+
+
+@pytest.mark.parametrize("words", [["speech-2", "--help"], ["-h", "speech-2"], ["speech-2", "trainer.batch=4", "-h"]])
+def test_help_of_a_recipe_names_the_data_that_it_needs(unbraid_command, words) -> None:
+    outcome = unbraid_command("train", *words)
+    lines = [line.strip() for line in outcome.out.splitlines()]
+    assert (outcome.code, outcome.errors) == (0, [])
+    assert any(line.startswith("data.folder: one folder for each speaker, or manifest.csv") for line in lines)
+    assert "unbraid train speech-2 data.folder=FOLDER data.noise=NOISES --max-minutes 60 --export my-speech-2" in lines
+    assert "trainer.batch=2                items in a batch; fewer need less memory" in lines
+    assert "trainer.max_minutes=0.0        the time limit, as --max-minutes; 0: none" in lines
+
+
+def test_every_recipe_says_what_it_needs(unbraid_command) -> None:
+    from unbraid.cli.recipe_help import recipe_help
+    from unbraid.hub.recipes import find_recipe, known_recipes, outline
+
+    for name in known_recipes():
+        told = outline(find_recipe(name))
+        assert told.given, name
+        comment = " ".join(told.comment)
+        assert all(key in comment for key in told.given if key not in ("data.noise", "data.extra")), name
+        assert any(line.startswith(f"  unbraid train {name} ") for line in recipe_help(name)), name
+
+
+def test_help_names_the_defaults_that_hold(recipe) -> None:
+    from unbraid.cli.recipe_help import ALWAYS, OFTEN
+    from unbraid.training import read_recipe
+
+    values = read_recipe(recipe, ["trainer.accelerator=auto", "trainer.batch=1"]).values()
+    defaults = {key: default for key, (default, _) in OFTEN.items() if default is not ALWAYS}
+    assert {key: values[key] for key in defaults} == defaults
+
+
+def test_help_of_an_unknown_recipe_is_an_error(unbraid_command) -> None:
+    outcome = unbraid_command("train", "speach-2", "--help")
+    assert outcome.code == 2
+    assert outcome.errors[0].startswith("error: There is no recipe 'speach-2'; did you mean speech-2")
+
+
 @pytest.fixture
 def songs_recipe(recipe: Path, here: Path) -> Path:
     """A recipe for songs and a folder of them in the current folder."""
@@ -207,8 +292,9 @@ def test_what_pytorch_says_becomes_a_sentence(unbraid_command, recipe, monkeypat
         (["--export", "corpus"], 2, "corpus exists; choose another place for --export, or use --overwrite."),
         (["--out", "corpus"], 2, "corpus is not empty and holds no run; choose another folder with --out."),
         (
-            ['model={family="conv_tasnet"}', "--export", "model"], 2,
-            "A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.",
+            ['model={family="conv_tasnet",features=4,hidden=4,blocks=1,repeats=1}', "optimizer.kind=muon"], 2,
+            "Muon is for the matrices of linear layers, AdamW for the rest, and this network has no linear layers; "
+            "set optimizer.kind=adamw.",
         ),
         (
             ["trainer.init=no.pt"], 1,

@@ -123,7 +123,7 @@ def test_every_pair_is_a_trial(corpus: Path, setting) -> None:
     assert 0 <= made.values["scores"][0]["eer"] <= 1
     assert made.lines[1].split()[:2] == ["trials", "EER"]
     assert made.files["speakers.csv"].splitlines()[0] == (
-        "name,pieces,recordings,seconds,own_mean,own_least,nearest,nearest_mean"
+        "name,pieces,recordings,seconds,own_mean,own_least,nearest,nearest_mean,eer"
     )
     assert "speaker3" in made.page and "one recording; the second line leaves these out" in made.page
     json.loads(made.files["summary.json"])

@@ -11,6 +11,7 @@ from engine_fakes import (
     LIVE,
     MUSIC,
     SPEECH,
+    TASNET,
     TEXT,
     bands_spec,
     live_spec,
@@ -18,6 +19,7 @@ from engine_fakes import (
     peak_error,
     snr,
     speech_spec,
+    tasnet_spec,
     text_spec,
     weights,
     write_model,
@@ -25,6 +27,7 @@ from engine_fakes import (
 from unbraid.hub.folder import write_model_folder
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
+from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.runtime import Engine, Executor, open_executor
@@ -57,6 +60,12 @@ CAUSAL = {
     "two sources": LIVE,
     "one source, nothing before": dataclasses.replace(LIVE, sources=1, taps=1, kernel_frames=1),
     "more of everything": dataclasses.replace(LIVE, sources=3, blocks=3, taps=5, kernel_frames=3, level_frames=21),
+}
+TASNETS = {
+    "two voices": TASNET,
+    "one voice": dataclasses.replace(TASNET, sources=1),
+    "three voices, odd widths": ConvTasNetConfig(3, 7, 10, 5, 3, 9, kernel_frames=5, blocks=2, repeats=1),
+    "a single block": ConvTasNetConfig(2, 4, 2, 3, 3, 5, kernel_frames=1, blocks=1, repeats=1),
 }
 MUSICS = {
     "two stems": MUSIC,
@@ -104,6 +113,18 @@ def test_sepformer(tmp_path: Path, kind: str) -> None:
     for batch, samples in ((1, 16), (1, 17), (3, 1009), (2, 2003), (5, 641)):  # none a multiple of anything
         is_shortest = kind == "odd widths" and samples == 16
         assert_equal(ours, theirs, mixture(batch, samples), TWO_FRAMES if is_shortest else TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", TASNETS)
+def test_conv_tasnet(tmp_path: Path, kind: str) -> None:
+    geometry = TASNETS[kind]
+    ours, theirs = engines(tmp_path / "model", tasnet_spec(geometry))
+    least = geometry.least_samples
+    for batch, samples in ((1, least + 9), (3, 1009), (2, 2003), (5, 641)):
+        assert_equal(ours, theirs, mixture(batch, samples))
+    for engine in (ours, theirs):
+        found = engine.run({"mixture": np.zeros((2, 500), np.float32)})["sources"]
+        np.testing.assert_array_equal(found, np.zeros((2, geometry.sources, 500), np.float32))
 
 
 @pytest.mark.parametrize("kind", CAUSAL)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from engine_fakes import BANDS, MUSIC, SPEECH, weights
+from engine_fakes import BANDS, MUSIC, SPEECH, TASNET, weights
 from side_fakes import EVERY
 from unbraid.errors import ModelError
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
@@ -54,6 +54,14 @@ def test_the_tensors_of_a_band_split_transformer_are_those_of_its_module() -> No
 
     state = BandSplit(BANDS).state_dict()
     assert tensor_shapes(BANDS) == {name: tuple(state[name].shape) for name in sorted(state)}
+
+
+def test_the_tensors_of_a_conv_tasnet_are_those_of_its_module() -> None:
+    pytest.importorskip("torch")
+    from unbraid.models.conv_tasnet.network import ConvTasNet
+
+    state = ConvTasNet(TASNET).state_dict()
+    assert tensor_shapes(TASNET) == {name: tuple(state[name].shape) for name in sorted(state)}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

@@ -74,7 +74,7 @@ def test_it_goes_on_and_records(go, place, corpus: Path, campaign: ModuleType) -
     first = load(place.committed / "checkpoint.pt")
     assert all(value.dtype == torch.float16 for value in first["model"].values())
     (line,) = curve(place)
-    assert (int(line["step"]), line["stage"]) == (first["step"], "second")
+    assert (int(line["step"]), line["stage"]) == (first["step"], campaign.stage_of(place, first["step"])[0])
     assert -60 < float(line["dev_2_voices"]) < 60 and -60 < float(line["dev_3_voices"]) < 60
     assert line["dev_long"] == "", "there is no list of long mixtures"
     (place.committed / "dev_long_mix2.csv").write_text((corpus / "dev_mix2.csv").read_text())

@@ -16,7 +16,6 @@ from unbraid.hub.folder import open_model_folder  # noqa: E402
 from unbraid.hub.spec import Spectral, read_spec  # noqa: E402
 from unbraid.models.audio_transformer.config import AudioTransformerConfig  # noqa: E402
 from unbraid.models.audio_transformer.network.model import AudioTransformer  # noqa: E402
-from unbraid.models.conv_tasnet.config import ConvTasNetConfig  # noqa: E402
 from unbraid.models.sepformer.config import SepFormerConfig  # noqa: E402
 from unbraid.models.sepformer.network import SepFormer  # noqa: E402
 from unbraid.models.tensors import read_weights  # noqa: E402
@@ -212,9 +211,6 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     torch.save({"weights": torch.zeros(2)}, tmp_path / "other.pt")
     with pytest.raises(ModelError, match="is no training checkpoint: expected the keys 'model' and 'config'.$"):
         export_checkpoint(tmp_path / "other.pt", tmp_path / "x", name="x")
-    torch.save({"model": {}, "config": dataclasses.asdict(ConvTasNetConfig())}, tmp_path / "tasnet.pt")
-    with pytest.raises(ModelError, match="^This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio"):
-        export_checkpoint(tmp_path / "tasnet.pt", tmp_path / "x", name="x")
     (tmp_path / "text.pt").write_text("hello")
     with pytest.raises(ModelError, match="text.pt"):
         export_checkpoint(tmp_path / "text.pt", tmp_path / "x", name="x")

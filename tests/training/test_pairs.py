@@ -99,6 +99,28 @@ def test_all_nine_combinations(source: str, target: str, data: Path, tmp_path: P
     assert {path.name for path in (tmp_path / "scores").iterdir()} == {"summary.json", "pairs.csv", "report.html"}
 
 
+@pytest.mark.parametrize("kind", ["waveform", "spectrogram"])
+def test_sources_that_are_their_targets_end_in_a_model_as_well(kind: str, data: Path, tmp_path: Path) -> None:
+    """Nothing of dev can be improved, so there is no score, and the latest weights are kept; the command says so."""
+    table, recipe = tmp_path / "same.csv", f"{kind}-to-{kind}"
+    files = [(data / cell(kind, "clean", k), split) for k, split in enumerate(("train", "train", "dev"))]
+    table.write_text("source,target,split\n" + "".join(f"{file},{file},{split}\n" for file, split in files))
+    words = [
+        "train",
+        recipe,
+        f"data.pairs={table}",
+        *tiny(recipe),
+        "--out",
+        tmp_path / "run",
+        "--export",
+        tmp_path / "m",
+    ]
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert done.exit_code == 0, done.output
+    assert done.stderr.count("is the same sound already. best.pt holds the latest weights instead of the best.") == 1
+    assert read_spec(tmp_path / "m").scores == {}
+
+
 def test_an_exported_model_is_not_called_like_one_of_the_package(data: Path, tmp_path: Path) -> None:
     """It is called like the recipe, or else like the run; and takes the place of an earlier one only when asked to."""
     words = ["train", "g2p", f"data.pairs={data / 'text-text.csv'}", *tiny("text-to-text"), "--out", tmp_path / "run2"]
@@ -112,7 +134,10 @@ def test_an_exported_model_is_not_called_like_one_of_the_package(data: Path, tmp
 
 
 def test_a_recipe_that_is_not_there_is_refused_with_those_that_are() -> None:
-    with pytest.raises(UsageError, match=r"^There is no recipe 'speach'; did you mean speech.* are: conv-tasnet-2, "):
+    with pytest.raises(
+        UsageError,
+        match=r"^There is no recipe 'speach'; did you mean speech.* are: conv-tasnet-2, conv-tasnet-wsj02mix, ",
+    ):
         find_recipe("speach")
 
 

@@ -16,6 +16,7 @@ from unbraid.errors import UsageError
 from unbraid.hub.importers.spleeter_config import shipped_config
 from unbraid.hub.spec import Spectral
 from unbraid.models.config import Config
+from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import SepFormer
@@ -46,7 +47,8 @@ PAIRS = (  # see test_pairs.py
     *("text-to-text", "spectrogram-to-text", "waveform-to-text", "text-to-spectrogram"),
     *(f"{source}-to-{target}" for source in ("spectrogram", "waveform") for target in ("spectrogram", "waveform")),
 )
-VOICES = sorted(PUBLISHED.keys() | {"speech", "speech-2", "speech-3", "conv-tasnet-2"})
+TASNET = "conv-tasnet-wsj02mix"
+VOICES = sorted(PUBLISHED.keys() | {"speech", "speech-2", "speech-3", "conv-tasnet-2", TASNET})
 SMALL = {
     "sepformer": ("features=8", "heads=2", "layers=1", "blocks=1", "hidden=8", "chunk_frames=10"),
     "conv_tasnet": ("features=8", "bottleneck=4", "skip=4", "hidden=4", "blocks=2", "repeats=1"),
@@ -96,6 +98,15 @@ def test_the_papers_settings(name: str) -> None:
         (0.95, 1.05),
         4,
     )
+
+
+def test_the_settings_of_conv_tasnet() -> None:
+    """Luo & Mesgarani, section III: the best non-causal network of table II, Adam, 100 epochs of crops of 4 s."""
+    recipe = read_recipe(FOLDER / f"{TASNET}.toml")
+    assert recipe.task.model == ConvTasNetConfig(2, 512, 16, 128, 128, 512, 3, 8, 3)
+    assert recipe.schedule == Plateau(factor=0.5, patience=2, hold_epochs=0)
+    assert (recipe.trainer.epochs, recipe.optimizer.rate, recipe.optimizer.clip) == (100, 1e-3, 5)
+    assert (recipe.task.data.dynamic, recipe.task.mixing.crop_seconds, recipe.task.loss.kind) == (False, 4, "si_sdr")
 
 
 @pytest.mark.parametrize("name", SPLEETER)
@@ -260,7 +271,8 @@ def test_two_steps_of_songs(name: str, songs: Path, tmp_path: Path) -> None:
 def test_two_steps(name: str, corpus: Path, tmp_path: Path) -> None:
     file = FOLDER / f"{name}.toml"
     whole = read_recipe(file)
-    folder = PUBLISHED[name](tmp_path / "corpus") if name in PUBLISHED else corpus
+    published = PUBLISHED | {TASNET: trees.wsj0mix}
+    folder = published[name](tmp_path / "corpus") if name in published else corpus
     changes = [f"model.{size}" for size in SMALL[whole.values()["model.family"]]]
     changes += [
         f"data.folder={folder}",

@@ -12,8 +12,9 @@ from train_helpers import STEPS, kill_at, load, read_log, recipe_of, same, silen
 import unbraid
 from unbraid.errors import Cancelled, ModelError, RuntimeUnavailable, UsageError
 from unbraid.training import Standing, export_run, look, rehearse, train
-from unbraid.training.checkpoints import save_atomically
+from unbraid.training.checkpoints import Keeper, save_atomically
 from unbraid.training.export import export_checkpoint
+from unbraid.training.tasks.speech import Speech
 from unbraid.training.warm_start import read_first
 
 
@@ -38,7 +39,10 @@ def test_a_run_leaves_checkpoints_best_weights_and_a_log(tmp_path: Path, recipe_
     averaged = {f"model.{key}": value for key, value in best["model"].items()}
     same(averaged, last["state_dict"])
     assert any(not torch.equal(value, last["current_model_state"][key]) for key, value in averaged.items())
-    assert [now.step for now in told if not now.part_over] == list(range(1, STEPS + 1))
+    assert [now.step for now in told if not now.part_over and not now.dev_batches] == list(range(1, STEPS + 1))
+    assert [(now.step, now.dev_batches) for now in told if now.dev_batches] == [
+        (6, (1, 2)), (6, (2, 2)), (12, (1, 2)), (12, (2, 2)),
+    ]  # fmt: skip
     assert (told[-1].step, told[-1].steps, told[-1].skipped, told[-1].part_over) == (STEPS, STEPS, 0, True)
 
 
@@ -98,11 +102,55 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path, recipe_file: Path
 
 def test_a_run_stops_when_its_minutes_are_over_and_goes_on_later(tmp_path: Path, recipe_file: Path) -> None:
     out = tmp_path / "run"
-    train(recipe_of(recipe_file, "trainer.max_minutes=1e-9"), out, silent)
-    assert [line["step"] for line in read_log(out)] == ["3"]
+    recipe, told = recipe_of(recipe_file, "trainer.max_minutes=1e-9"), list[Standing]()
+    train(recipe, out, told.append)
+    assert [(now.step, now.part_over, now.is_unscored) for now in told] == [(1, False, False), (1, True, False)]
+    assert read_log(out) == []
+    best = load(out / "best.pt")
+    assert best["step"] == 1 and "dev_si_sdri" not in best
     start = train(recipe_of(recipe_file), out, silent)
-    assert (start.step, start.changes) == (3, ("trainer.max_minutes = 0.0 (was 1e-09)",))
+    assert (start.step, start.changes) == (1, ("trainer.max_minutes = 0.0 (was 1e-09)",))
     assert [line["step"] for line in read_log(out)] == ["3", "6", "9", "12"]
+    assert load(out / "best.pt")["dev_si_sdri"] == pytest.approx(best_of(out), abs=1e-4)
+
+
+def best_of(out: Path) -> float:
+    return max(float(line["dev_si_sdri"]) for line in read_log(out) if line["dev_si_sdri"])
+
+
+def test_the_time_limit_ends_the_scoring_of_dev_as_well(tmp_path: Path, recipe_file: Path, monkeypatch) -> None:
+    """The first item of dev takes until the time is over: the second is left out, and the epoch has no score."""
+    items = list[int]()
+
+    def slow(task: Speech, model: torch.nn.Module, batch: tuple) -> dict[str, torch.Tensor]:
+        items.append(len(items))
+        monkeypatch.setattr(Keeper, "_is_late", lambda _: True)
+        return clean(task, model, batch)
+
+    clean = Speech.scores
+    monkeypatch.setattr(Speech, "scores", slow)
+    monkeypatch.setattr(Keeper, "_is_late", lambda _: False)
+    out, told = tmp_path / "run", list[Standing]()
+    limited = recipe_of(recipe_file, "trainer.max_minutes=1")
+    train(limited, out, told.append)
+    assert (items, told[-1].step, told[-1].part_over, told[-1].is_unscored) == ([0], 6, True, False)
+    assert [(line["step"], line["dev_si_sdri"]) for line in read_log(out)] == [("3", ""), ("6", "")]
+    pytest.importorskip("onnx")
+    spec = export_run(limited, out, tmp_path / "model")
+    assert (spec.scores, "step 6 of 12" in spec.provenance) == ({}, True)
+    monkeypatch.undo()
+    train(recipe_of(recipe_file), out, silent)
+    assert load(out / "best.pt")["dev_si_sdri"] == pytest.approx(best_of(out), abs=1e-4)
+
+
+def test_without_any_score_the_latest_weights_are_kept(tmp_path: Path, recipe_file: Path, monkeypatch) -> None:
+    """As where all targets of dev are silent."""
+    monkeypatch.setattr(Speech, "scores", lambda *_: {"voices": torch.zeros(0)})
+    told = list[Standing]()
+    train(recipe_of(recipe_file), tmp_path / "run", told.append)
+    assert [now.step for now in told if now.is_unscored] == [6, 12]
+    best = load(tmp_path / "run" / "best.pt")
+    assert best["step"] == STEPS and "dev_si_sdri" not in best
 
 
 def test_values_that_make_a_run_another_one_are_refused(tmp_path: Path, recipe_file: Path) -> None:
@@ -199,7 +247,9 @@ def test_another_rate_counts_from_where_a_run_is_resumed(tmp_path: Path, recipe_
 def test_the_best_weights_become_a_model_that_separates(tmp_path: Path, recipe_file: Path) -> None:
     pytest.importorskip("onnx")
     recipe, out = recipe_of(recipe_file), tmp_path / "run"
-    with pytest.raises(ModelError, match="run has no best.pt yet: it is written after the first epoch.$"):
+    with pytest.raises(
+        ModelError, match="run has no best.pt: no epoch is over yet, or its dev score was not a number.$"
+    ):
         export_run(recipe, out, tmp_path / "model")
     train(recipe, out, silent)
     spec = export_run(recipe, out, tmp_path / "model")

@@ -6,6 +6,7 @@ import typer
 
 from unbraid import __version__
 from unbraid.cli.attention import attention
+from unbraid.cli.compare import compare
 from unbraid.cli.console import EXIT_CODES, guarded, say, stdout_watched
 from unbraid.cli.data import data
 from unbraid.cli.diarize import diarize
@@ -17,6 +18,7 @@ from unbraid.cli.group import Commands
 from unbraid.cli.live import live
 from unbraid.cli.models import models
 from unbraid.cli.phonemize import phonemize
+from unbraid.cli.recipe_help import TrainCommand
 from unbraid.cli.run_model import run
 from unbraid.cli.separate import separate
 from unbraid.cli.synthesize import synthesize
@@ -63,10 +65,11 @@ for command in (
     train,
     export,
     evaluate,
+    compare,
     attention,
     doctor,
 ):
-    app.command()(command)
+    app.command(cls=TrainCommand if command is train else None)(command)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 

@@ -148,7 +148,9 @@ def evaluate(
         home = folder if _is_fixed(folder) else folder.parent
         with swept(home), working_folder(home) as work:
             with evaluator.running(model, device, precision) as running:
-                failed = _run(running, evaluator.noun, f"{spec.name} on {name_of(dataset)}", quiet=quiet or as_json)
+                failed = score_items(
+                    running, evaluator.noun, f"{spec.name} on {name_of(dataset)}", quiet=quiet or as_json
+                )
                 report = evaluator.report(running.device, precision)
             with disk_errors(folder):
                 _settle(_written(report.files, work), folder)
@@ -174,7 +176,7 @@ def _refuse_folder(folder: Path, overwrite: bool) -> None:
         raise UsageError(f"{folder} exists already; choose another place with --out, or use --overwrite.")
 
 
-def _run(running: "Running", noun: str, title: str, *, quiet: bool) -> int:
+def score_items(running: "Running", noun: str, title: str, *, quiet: bool) -> int:
     """Run an evaluation, reporting failures as they come; their number.
 
     Raises:

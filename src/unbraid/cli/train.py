@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
     from unbraid.training import Recipe, Rehearsal, Score, Standing
 
+_MaxMinutes = Annotated[
+    float | None,
+    typer.Option(
+        "--max-minutes",
+        metavar="N",
+        min=0,
+        help="Stop after N minutes, also within an epoch or the scoring of dev; the same command goes on. Same as "
+        "trainer.max_minutes=N. (default: no limit)",
+    ),
+]
+
 
 def train(
     recipe: Annotated[
@@ -41,6 +52,7 @@ def train(
         Path | None, typer.Option("--export", metavar="FOLDER", help="Export the best weights as a model folder.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the model folder of --export.")] = False,
+    max_minutes: _MaxMinutes = None,
 ) -> None:
     """Train a model by a recipe; the same command again resumes. Needs the train extra."""
     with guarded():
@@ -49,7 +61,8 @@ def train(
             from unbraid.training import train as run
         for name in ("lightning.fabric", "lightning.pytorch"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        values = read_recipe(find_recipe(recipe), changes or ())
+        limit = [] if max_minutes is None else [f"trainer.max_minutes={max_minutes}"]
+        values = read_recipe(find_recipe(recipe), [*(changes or ()), *limit])
         if export is not None:
             check_export(values, export, overwrite=overwrite)
         place = out or Path("runs") / values.name
@@ -71,6 +84,9 @@ def train(
             run(values, place, teller)
         if is_chief():
             say(f"{values.name}: {teller.summary}; the run is in {place}")
+            if teller.is_stopped:
+                again = "" if export is None else " with --overwrite, to replace the model,"
+                notice(f"the time limit is over; the same command{again} goes on from here")
             if export is not None:
                 export_run(values, place, export, overwrite=overwrite)
                 say(f"{values.name} is at {export}")
@@ -117,7 +133,9 @@ class Teller:
         self._skipped: int | None = None
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._told_unscored = False
         self.summary = "nothing was left to do"
+        self.is_stopped = False  # before the end of the recipe
 
     def __call__(self, now: "Standing") -> None:
         """Show progress."""
@@ -128,10 +146,19 @@ class Teller:
         best = f", best {self._score.shown(now.best)}" if math.isfinite(now.best) else ""
         scores = "" if math.isnan(now.score) else f" · dev {measure} {self._score.shown(now.score)}{best}"
         self.summary = f"step {now.step} of {now.steps}, epoch {now.epoch:.4g}{scores}"
-        if now.part_over and not watched():
+        self.is_stopped = now.step < now.steps
+        if now.is_unscored and not self._told_unscored and not self._quiet:
+            self._told_unscored = True
+            notice(
+                f"warning: dev has no {measure}: every target is silent, or its source is the same sound already. "
+                "best.pt holds the latest weights instead of the best."
+            )
+        if now.part_over and not watched() and not self._quiet:
             notice(f"{self._name}: {self.summary} · loss {now.loss:.2f}")
         if self._bar is not None and self._task is not None:
             text = f"loss {now.loss:6.2f}{scores}"
+            if now.dev_batches:
+                text = "scoring dev: {} of {}{}".format(*now.dev_batches, best)
             self._bar.update(self._task, completed=now.step, total=now.steps, text=text)
 
     def __enter__(self) -> "Teller":

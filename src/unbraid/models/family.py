@@ -47,6 +47,7 @@ class Family:
 
 FAMILIES = {
     "sepformer": Family("unbraid.models.sepformer", "SepFormerConfig", "waveform", int8=True),
+    "conv_tasnet": Family("unbraid.models.conv_tasnet", "ConvTasNetConfig", "waveform"),
     "band_split": Family("unbraid.models.band_split", "BandSplitConfig", "waveform"),
     "causal_lstm": Family("unbraid.models.causal_lstm", "CausalLSTMConfig", "waveform"),
     "unet": Family("unbraid.models.unet", "UNetConfig", "spectrogram"),

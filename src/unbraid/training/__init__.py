@@ -6,10 +6,10 @@
 The same call on the same folder resumes the run.
 """
 
+from unbraid.hub.recipes import find_recipe
 from unbraid.training.checkpoints import Standing
 from unbraid.training.dry_run import Rehearsal, rehearse
 from unbraid.training.recipe import Recipe, read_recipe
-from unbraid.training.recipe_reader import find_recipe
 from unbraid.training.run import Start, check_export, export_run, is_chief, look, train
 from unbraid.training.tasks.task import Score
 

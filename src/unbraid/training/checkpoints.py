@@ -1,8 +1,9 @@
 """The files of a run in progress: checkpoints, written atomically, the best weights, and a log.
 
-- `last.ckpt`: the complete state after each part, to resume exactly; Lightning's own format
+- `last.ckpt`: the complete state after each part and where the time limit stopped, to resume exactly; Lightning's
+  own format
 - `best.pt`: {"model": weights, "config": sizes, and the task's record}, for `unbraid export`; the averaged weights if
-  there is an average; the latest of equally good ones
+  there is an average; the latest of equally good ones, and the latest of all as long as none has a score
 - `log.csv`: one line for each part
 """
 
@@ -43,7 +44,9 @@ class Standing:
     score: float  # on dev, the latest; nan: none yet
     best: float  # -inf: none yet
     skipped: int  # steps whose gradients were not finite
-    part_over: bool = False
+    part_over: bool = False  # or the run is stopped
+    dev_batches: tuple[int, int] | None = None  # while dev is scored: the number done, and of all
+    is_unscored: bool = False  # dev was gone through, and nothing in it has a score
 
 
 Watch = Callable[[Standing], None]
@@ -94,7 +97,8 @@ def disk_told(out: Path) -> Iterator[None]:
 class Keeper(Checkpoint):
     """Tells a function where the run stands, on the first rank; writes the files above when a part is over.
 
-    The run is stopped when its minutes are over.
+    When the run's minutes are over it is stopped: after the current step, or within the scoring of dev, whose part then
+    has no score. So the files above are always there, after one step or more.
     """
 
     def __init__(self, recipe: Recipe, out: Path, watch: Watch):
@@ -115,8 +119,8 @@ class Keeper(Checkpoint):
         self.best, self.minutes = state["best"], state["minutes"]
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Start the clock, and log.csv at the current step."""
-        self._started = self._counted = time.monotonic()
+        """Count the minutes from now on, and start log.csv at the current step."""
+        self._counted = time.monotonic()
         self.told = trainer.global_step
         if trainer.is_global_zero:
             with disk_told(self.out):
@@ -124,45 +128,80 @@ class Keeper(Checkpoint):
                 write_log(self.out / LOG, self._log)
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        """Report after each step of the optimiser."""
-        if trainer.is_global_zero and trainer.global_step != self.told:
-            self.loss = float(outputs["loss"]) * trainer.accumulate_grad_batches  # Lightning has divided by it
-            self.tell(trainer, module)
+        """Report after each step of the optimiser, and stop within a part when time is up."""
+        if trainer.global_step == self.told:
+            return
+        self.told = trainer.global_step
+        self.loss = float(outputs["loss"]) * trainer.accumulate_grad_batches  # Lightning has divided by it
+        self.tell(trainer, module)
+        if self.told % self.recipe.part_steps and self._stops(trainer):
+            self._count_minutes()
+            self._is_best = self.best == -math.inf
+            trainer.save_checkpoint(self.out / LAST)
+            trainer.should_stop = True
+            self.tell(trainer, module, part_over=True)
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
+        """Report the items of dev that are done, and leave out the rest when time is up."""
+        if not trainer.should_stop:
+            self.tell(trainer, module, dev_batches=(module.dev_seen, module.dev_batches))
+            trainer.should_stop = self._is_late()  # of this rank alone; they agree when the part is over
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Log a part, save last.ckpt and, if it scores best, best.pt; stop when time is up."""
         assert isinstance(module, System)
-        now = time.monotonic()
-        self.minutes, self._counted = self.minutes + (now - self._counted) / 60, now
-        scored = (trainer.current_epoch + 1) % self.recipe.trainer.parts == 0
+        if trainer.global_step % self.recipe.part_steps:
+            return  # stopped within the part, which has saved all
+        self._count_minutes()
+        gone_through = (trainer.current_epoch + 1) % self.recipe.trainer.parts == 0
+        stops = self._stops(trainer)
+        scored = gone_through and module.scored > 0
         self._is_best = scored and module.score >= self.best
         if self._is_best:
             self.best = module.score
+        elif self.best == -math.inf and not scored:
+            self._is_best = gone_through or stops
         if trainer.is_global_zero:  # first: a line of a part that will be done again is taken out, a lost one is lost
             self._log.append(self._row(trainer, module, scored))
             with disk_told(self.out):
                 write_log(self.out / LOG, self._log)
         trainer.save_checkpoint(self.out / LAST)
         if trainer.is_global_zero:
-            self.tell(trainer, module, part_over=True)
-        limit = self.recipe.trainer.max_minutes
-        over = bool(limit) and (now - self._started) / 60 >= limit
-        trainer.should_stop = trainer.strategy.broadcast(over)
+            unscored = gone_through and not scored and not trainer.should_stop
+            self.tell(trainer, module, part_over=True, is_unscored=unscored)
+        trainer.should_stop = stops
 
     def on_save_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Called after the averaging callback, which has put the averaged weights into `state_dict`."""
         if self._is_best and trainer.is_global_zero:
             tensors = {k.removeprefix("model."): v.cpu() for k, v in checkpoint["state_dict"].items()}
-            record = {"step": trainer.global_step, self.recipe.task.score.name: self.best}
+            record: dict[str, Any] = {"step": trainer.global_step}
+            if math.isfinite(self.best):
+                record[self.recipe.task.score.name] = self.best
             with disk_told(self.out):
                 save_atomically(described(self.recipe, tensors) | record, self.out / BEST)
 
-    def tell(self, trainer: pl.Trainer, module: System, *, part_over: bool = False) -> None:
-        """Pass the current state to the caller's function."""
-        self.told, recipe = trainer.global_step, self.recipe
-        epoch = self.told / (recipe.part_steps * recipe.trainer.parts)
-        standing = self.told, recipe.steps, epoch, self.loss, module.score, self.best, module.skipped, part_over
-        self.watch(Standing(*standing))
+    def tell(self, trainer: pl.Trainer, module: System, **more: Any) -> None:
+        """Pass the current state to the caller's function, on the first rank; `more` are fields of `Standing`."""
+        if not trainer.is_global_zero:
+            return
+        step, recipe = trainer.global_step, self.recipe
+        epoch = step / (recipe.part_steps * recipe.trainer.parts)
+        now = Standing(step, recipe.steps, epoch, self.loss, module.score, self.best, module.skipped)
+        self.watch(dataclasses.replace(now, **more))
+
+    def _is_late(self) -> bool:
+        """Whether this rank's minutes are over."""
+        limit = self.recipe.trainer.max_minutes
+        return bool(limit) and (time.monotonic() - self._started) / 60 >= limit
+
+    def _stops(self, trainer: pl.Trainer) -> bool:
+        """Whether the first rank's minutes are over: the same on all ranks."""
+        return bool(self.recipe.trainer.max_minutes) and bool(trainer.strategy.broadcast(self._is_late()))
+
+    def _count_minutes(self) -> None:
+        now = time.monotonic()
+        self.minutes, self._counted = self.minutes + (now - self._counted) / 60, now
 
     def _row(self, trainer: pl.Trainer, module: System, scored: bool) -> list[str]:
         """The line of a part, in the order of `columns`."""

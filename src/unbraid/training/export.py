@@ -21,8 +21,7 @@ from unbraid.hub.spec import Mel, ModelSpec, Spectral, Vocabularies, Windows
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, SpectrogramSide, TextSide, source_name
 from unbraid.models.audio_transformer.padding import whole_steps
 from unbraid.models.config import Config
-from unbraid.models.conv_tasnet.config import ConvTasNetConfig
-from unbraid.models.family import FAMILIES, families_with, family_of, has_sizes, signature
+from unbraid.models.family import FAMILIES, families_with, family_of, signature
 from unbraid.models.shapes import COUNTER
 from unbraid.models.signatures import axis_size
 from unbraid.models.tensors import read_weights
@@ -198,11 +197,6 @@ def _spec(saved: dict[str, Any], name: str) -> ModelSpec:
     """What a checkpoint says about its network; earlier releases do not name the family."""
     sizes = saved["config"]
     family = saved.get("family") or next(iter(families_with(sizes)), "")
-    if not family and has_sizes(ConvTasNetConfig, sizes):
-        raise ModelError(
-            "This is a Conv-TasNet's checkpoint; only SepFormers, U-Nets and audio or band-split Transformers can be "
-            "exported."
-        )
     if family not in ("", *FAMILIES):
         raise ModelError(f"The checkpoint's family {quoted(family)} is not one of {', '.join(FAMILIES)}.")
     try:

@@ -12,14 +12,32 @@ import torch
 from torch import nn
 from torch.optim import AdamW, Muon, Optimizer
 
+from unbraid.errors import UsageError
+
+
+def parted(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The parameters of a network for Muon, and the rest.
+
+    Raises:
+        UsageError: one of both is empty.
+    """
+    tables = {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}
+    matrices = [p for p in model.parameters() if p.ndim == 2 and p not in tables]
+    rest = [p for p in model.parameters() if p.ndim != 2 or p in tables]
+    if not matrices or not rest:
+        have = "no linear layers" if not matrices else "nothing else"
+        raise UsageError(
+            f"Muon is for the matrices of linear layers, AdamW for the rest, and this network has {have}; "
+            "set optimizer.kind=adamw."
+        )
+    return matrices, rest
+
 
 class MuonAndAdamW(Optimizer):
     """Both optimisers as one; it shares their parameter groups, and so their rates."""
 
     def __init__(self, model: nn.Module, lr: float, weight_decay: float):
-        tables = {module.weight for module in model.modules() if isinstance(module, nn.Embedding)}
-        matrices = [p for p in model.parameters() if p.ndim == 2 and p not in tables]
-        rest = [p for p in model.parameters() if p.ndim != 2 or p in tables]
+        matrices, rest = parted(model)
         self.parts: tuple[Optimizer, ...] = (
             Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
             AdamW(rest, lr=lr, weight_decay=weight_decay),

@@ -76,7 +76,7 @@ class TrainerOptions(Table):
     batch: Positive = 1  # items on each device
     accumulate: Positive = 1  # batches in a step
     parts: Positive = 1  # of an epoch; a checkpoint is written after each
-    max_minutes: NonNegative = 0.0  # stop after the part in which they are over; 0: never
+    max_minutes: NonNegative = 0.0  # stop after the step in which they are over, or within dev; 0: never
     precision: Literal["32", "bf16"] = "32"
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: Positive = 1  # of each node
@@ -145,7 +145,10 @@ class Recipe:
         tables = dataclasses.asdict(self)
         tables |= tables.pop("task")
         kinds: dict[str, Any] = {
-            "model.family": next(name for name, kind in FAMILIES.items() if kind.sizes is type(self.task.model)),
+            "model.family": next(
+                (name for name, kind in FAMILIES.items() if kind.sizes is type(self.task.model)),
+                type(self.task.model).__name__,  # of a task that Python code has put together
+            ),
             "schedule.kind": next(name for name, kind in SCHEDULES.items() if kind is type(self.schedule)),
         }
         for section, table in tables.items():

@@ -4,7 +4,6 @@ A recipe holds values, never code: each table fills one dataclass, and an unknow
 nearest valid name. `key=value` words from the command line change the tables before they are read.
 """
 
-import tomllib
 import typing
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,25 +12,9 @@ from typing import Any, TypeVar
 from unbraid.errors import UsageError, quoted
 from unbraid.files.bounded import read_bytes, readable
 from unbraid.files.strict import build
-from unbraid.hub.catalogue import ASSETS, nearest
+from unbraid.hub.recipes import parse_toml
 
 T = TypeVar("T")
-PLACES = (ASSETS / "recipes", Path(__file__).parents[3] / "recipes")  # in a wheel; in the repository
-
-
-def find_recipe(name: str | Path) -> Path:
-    """The file of a recipe of the package by its name, or any other TOML file by its path.
-
-    Raises:
-        UsageError: there is neither.
-    """
-    if (path := Path(name)).exists() or path.suffix or path.name != str(name):
-        return path
-    known = {file.stem: file for place in PLACES for file in sorted(place.glob("*.toml"))}
-    if path.name not in known:
-        alike = " or ".join(nearest(path.name, known)) or "a TOML file"
-        raise UsageError(f"There is no recipe {path.name!r}; did you mean {alike}? All are: {', '.join(known)}.")
-    return known[path.name]
 
 
 def read_tables(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
@@ -41,7 +24,7 @@ def read_tables(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
         UsageError: a file that is not there or not TOML, or a word that is no override.
     """
     with readable(f"The recipe {path}", UsageError, "is not TOML"):
-        tables = _parse(read_bytes(path).decode("utf-8"))
+        tables = parse_toml(read_bytes(path).decode("utf-8"))
     for word in overrides:
         _override(tables, word)
     return tables
@@ -83,21 +66,13 @@ def _as_meant(hint: Any, value: Any) -> Any:
     return [value] if hint == tuple[str, ...] and isinstance(value, str) else value
 
 
-def _parse(text: str) -> dict[str, Any]:
-    """The tables of a TOML text; ValueError where it is none."""
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise ValueError("its brackets are nested too deeply") from None
-
-
 def _override(tables: dict[str, Any], word: str) -> None:
     dotted, equals, text = word.partition("=")
     *sections, key = dotted.split(".")
     if not equals or not all((*sections, key)):
         raise UsageError(f"{word!r} changes nothing; write section.key=value, such as optimizer.rate=3e-4.")
     try:
-        value = _parse(f"value = {text}")["value"]
+        value = parse_toml(f"value = {text}")["value"]
     except ValueError:
         value = text  # a path, a name
     table = tables

@@ -103,8 +103,8 @@ def train(recipe: Recipe, out: Path, watch: Watch) -> Start:
         UsageError: see `look`; data or devices that are not there.
         Cancelled: interrupted from the keyboard.
     """
+    keeper = Keeper(recipe, out, watch)  # whose clock starts before the data are looked through
     start, batches, system = look(recipe, out), Batches(recipe), System(recipe)
-    keeper = Keeper(recipe, out, watch)
     logger = TensorBoardLogger(out, name="", version="tensorboard", purge_step=start.step or None)
     trainer = make_trainer(recipe, [*averaging(recipe), keeper], logger=logger)
     if not start.step:
@@ -193,16 +193,17 @@ def export_run(recipe: Recipe, out: Path, folder: Path, *, overwrite: bool = Fal
     """
     check_export(recipe, folder, overwrite=overwrite)
     if not (out / BEST).is_file():
-        raise ModelError(f"{out} has no {BEST} yet: it is written after the first epoch.")
+        raise ModelError(f"{out} has no {BEST}: no epoch is over yet, or its dev score was not a number.")
     best = torch.load(out / BEST, map_location="cpu", weights_only=True)
     task, score = recipe.task, recipe.task.score
+    found = best.get(score.name)  # none where the time limit came before it
     with appearing(folder, replace=overwrite) as fresh:
         return export_checkpoint(
             out / BEST,
             fresh,
             name=model_name(recipe.name, out.resolve().name, folder.resolve().name),
             provenance=f"trained by the recipe {recipe.name} on {task.source}, step {best['step']} of {recipe.steps}.",
-            scores={f"dev {score.measure} ({score.unit})": round(score.value(best[score.name]), 2)},
+            scores={f"dev {score.measure} ({score.unit})": round(score.value(found), 2)} if found is not None else {},
         )
 
 

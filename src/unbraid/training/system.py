@@ -1,6 +1,7 @@
 """The LightningModule: a model with its loss, optimiser and schedule. The model itself knows nothing of Lightning."""
 
 import math
+from collections.abc import Sized
 from typing import Any
 
 import lightning.pytorch as pl
@@ -11,7 +12,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from unbraid.errors import ModelError
-from unbraid.training.optimizer import MuonAndAdamW
+from unbraid.training.optimizer import MuonAndAdamW, parted
 from unbraid.training.recipe import Cosine, Plateau, Recipe, Schedule
 from unbraid.training.tasks.task import Batch, Task
 
@@ -30,16 +31,20 @@ class System(pl.LightningModule):
         torch.manual_seed(recipe.trainer.seed)
         self.recipe, self.task = recipe, recipe.task
         self.model = self.task.network()
+        if recipe.optimizer.kind == "muon":
+            parted(self.model)  # refuses a network that has nothing for it, before anything is written
         if recipe.trainer.compile:
             self.model.compile()
         self.skipped = self.skipped_in_a_row = 0
-        self.score = math.nan  # on dev, the latest
+        self.score, self.scored = math.nan, 0  # on dev, the latest; how many items it is the mean of
         self.part_scores = dict.fromkeys(self.task.parts, math.nan)
         self._gains: dict[str, list[Tensor]] = {}
+        self.dev_seen = 0  # batches of dev items
         self._norms = [module for module in self.model.modules() if isinstance(module, _BatchNorm)]
         self._learnt: list[Tensor] = []  # by the norms before the step
         self._plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] = {}
+        self._random: Tensor | None = None  # the state of torch's generator where an earlier run stopped
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser and learning-rate schedule."""
@@ -57,7 +62,9 @@ class System(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": steps, "interval": "step"}}
 
     def on_train_start(self) -> None:
-        """Apply the recipe's rate: a resumed run has loaded the one it was saved with."""
+        """Apply the recipe's rate: a resumed run has loaded the one it was saved with. So with chance within a part."""
+        if self._random is not None:
+            torch.set_rng_state(self._random)
         rate, schedule = self.recipe.optimizer.rate, self.recipe.schedule
         for config in self.trainer.lr_scheduler_configs:
             groups = config.scheduler.optimizer.param_groups
@@ -111,37 +118,57 @@ class System(pl.LightningModule):
                 f"from the last checkpoint or from scratch."
             )
 
+    @property
+    def dev_batches(self) -> int:
+        """Batches of dev items on this rank."""
+        loader = self.trainer.val_dataloaders
+        assert isinstance(loader, Sized)
+        return len(loader)
+
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Collect the scores of a batch of dev items."""
+        """Collect the scores of a batch of dev items, until the run is stopped."""
+        if self.trainer.should_stop:
+            return
+        self.dev_seen += 1
         for part, gains in self.task.scores(self.model, batch).items():
             self._gains.setdefault(part, []).append(gains)
 
     def on_validation_epoch_end(self) -> None:
-        """The mean score over all ranks, in all and for each part."""
+        """The mean score over all ranks, in all and for each part; none of dev items that were not all scored."""
         none = torch.zeros(0, device=self.device)
         each = [torch.cat(self._gains.get(part, [none])) for part in self.task.parts]
-        mine = torch.stack([torch.stack((gains.sum(), gains.new_tensor(len(gains)))) for gains in each])  # (parts, 2)
-        sums = self.all_gather(mine).view(-1, *mine.shape).sum(0)  # type: ignore[union-attr]
+        counted = [torch.stack((gains.sum(), gains.new_tensor(len(gains)))) for gains in each]
+        missing = self.dev_batches - self.dev_seen if self.trainer.should_stop else 0  # batches of this rank
+        mine = torch.stack([*counted, none.new_tensor([missing, 0])])  # (parts + 1, 2)
+        gathered = self.all_gather(mine).view(-1, *mine.shape).sum(0)  # type: ignore[union-attr]
+        sums, cut_off = gathered[:-1], bool(gathered[-1, 0] > 0)
+        self._gains, self.dev_seen = {}, 0
         total, count = sums.sum(0)
-        self._gains, self.score = {}, float(total / count)
+        self.scored = 0 if cut_off else int(count)
+        if cut_off:
+            return
+        self.score = float(total / count)
         self.part_scores = dict(zip(self.task.parts, (sums[:, 0] / sums[:, 1]).tolist(), strict=True))
         place = self.task.score.name.replace("_", "/", 1)
-        self.log(place, self.score, rank_zero_only=True)
+        if self.scored:
+            self.log(place, self.score, rank_zero_only=True)
         for part in told_apart(self.task):
             if math.isfinite(self.part_scores[part]):
                 self.log(f"{place}_{part}", self.part_scores[part], rank_zero_only=True)
-        if self._plateau is not None:
+        if self._plateau is not None and self.scored:
             self._halve(self._plateau)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the skipped steps, the score and the state of a plateau schedule."""
         plateau = self._plateau.state_dict() if self._plateau is not None else {}
         checkpoint["system"] = {"skipped": self.skipped, "score": self.score, "plateau": plateau}
+        checkpoint["system"]["random"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the skipped steps, the score and the state of a plateau schedule."""
         state = checkpoint["system"]
         self.skipped, self.score, self._plateau_state = state["skipped"], state["score"], state["plateau"]
+        self._random = state.get("random")
 
     def _halve(self, plateau: ReduceLROnPlateau) -> None:
         schedule = self.recipe.schedule

@@ -1,5 +1,6 @@
 """The scores of one's own pairs: summed up, as JSON, for a terminal, per pair, and as a page."""
 
+import re
 from collections.abc import Sequence
 
 from unbraid.evaluation.pairs.run import PairResult, measure_of
@@ -14,13 +15,14 @@ from unbraid.tasks.pages.tables import Column, Table, cell, number, percent, tex
 def report(evaluation: Evaluation[PairResult], setting: Setting) -> Report:
     """Sum an evaluation up."""
     results, failures = evaluation.results, evaluation.failures
-    scores = _rates(results) if setting.spec.geometry.writes == "text" else _means(results, measure_of(setting.spec))
+    measure = measure_of(setting.spec)
+    scores = _rates(results) if setting.spec.geometry.writes == "text" else _means(results, measure)
     subject = f"{setting.title}: {many(len(results), 'pair')}"
     page = scores_page.scores_page(
         setting.title,
         f"{subject} ({setting.device}, {setting.threads}){setting.memory()}",
         [scores_page.tile(name, shown) for name, (_, shown) in scores.items()],
-        [scores_page.sortable("Every pair", table(results)), scores_page.failures(failures, "pairs")],
+        [scores_page.sortable("Every pair", table(results, measure)), scores_page.failures(failures, "pairs")],
     )
     values = {
         **setting.as_json(failures),
@@ -28,11 +30,11 @@ def report(evaluation: Evaluation[PairResult], setting: Setting) -> Report:
         **{name.replace(" ", "_").replace("-", "_").lower(): value for name, (value, _) in scores.items()},
     }
     lines = [subject, *(f"{name}: {shown}" for name, (_, shown) in scores.items())]
-    return Report(values, lines, "pairs", table(results), page)
+    return Report(values, lines, "pairs", table(results, measure), page)
 
 
-def table(results: Sequence[PairResult]) -> Table:
-    """A row for each pair."""
+def table(results: Sequence[PairResult], measure: str) -> Table:
+    """A row for each pair; sounds have a column that is called like their measure."""
     if any(result.distance for result in results):
         columns = [Column("source", "source"), Column("made", "written"), Column("target", "target")]
         rows = [
@@ -41,7 +43,8 @@ def table(results: Sequence[PairResult]) -> Table:
             if r.distance
         ]
         return Table([*columns, Column("edits", "edits"), Column("symbols", "symbols")], rows)
-    columns = [Column("source", "source"), Column("score", "model"), Column("baseline", "source as it is")]
+    key = re.sub("[^a-z]+", "_", measure.lower().replace(" in ", " "))  # log_spectral_distance_db
+    columns = [Column("source", "source"), Column(key, "model"), Column("baseline", "source as it is")]
     return Table(columns, [[text(r.name), cell(r.score, 2), cell(r.baseline, 2)] for r in results])
 
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unbraid.evaluation.report import Report, Setting, total_cost
-from unbraid.evaluation.speakers.scoring import PRIOR, Verification
+from unbraid.evaluation.speakers.scoring import PRIOR, Verification, verification
 from unbraid.evaluation.speakers.trials import MOST_PIECES, PIECE_SECONDS, SpeakerEvaluation, SpeakerResult, Trials
 from unbraid.tasks.pages import plots, scores_page
-from unbraid.tasks.pages.tables import DASH, Column, Table, cell, number, percent, text
+from unbraid.tasks.pages.tables import DASH, Cell, Column, Table, cell, number, percent, text
 
 DOTS = 200  # of each kind of trial in the plot
 CONVENTION = (
@@ -65,6 +65,7 @@ def table(results: Sequence[SpeakerResult]) -> Table:
         *(Column("name", "speaker"), Column("pieces", "pieces"), Column("recordings", "recordings")),
         *(Column("seconds", "length in s"), Column("own_mean", "own pieces, mean cosine")),
         *(Column("own_least", "least"), Column("nearest", "nearest other"), Column("nearest_mean", "mean cosine")),
+        Column("eer", "EER of own trials"),
     )
     means = np.stack([result.embeddings.mean(0) for result in results])  # (S, D)
     between = means @ means.T  # the mean cosine of all their pieces
@@ -83,8 +84,18 @@ def table(results: Sequence[SpeakerResult]) -> Table:
             cell(float(pairs.min()) if len(pairs) else None, 3),
             text(results[nearest].name if len(results) > 1 else DASH),
             cell(float(cosines[nearest]), 3),
+            _own_eer(result, pairs, results),
         ])  # fmt: skip
     return Table(columns, rows)
+
+
+def _own_eer(result: SpeakerResult, same: Scores, results: Sequence[SpeakerResult]) -> Cell:
+    """The equal error rate of a speaker's trials: pairs of their own pieces, and of each with those of the others."""
+    others = [other.embeddings for other in results if other is not result]
+    if not len(same) or not others:
+        return text("")
+    eer = verification(same, (result.embeddings @ np.concatenate(others).T).ravel()).eer
+    return Cell(percent(eer), f"{eer:.6f}")
 
 
 def _as_json(name: str, count: int, errors: Verification | None) -> dict[str, Any]:

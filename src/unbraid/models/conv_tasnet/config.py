@@ -1,14 +1,15 @@
 """The sizes of a Conv-TasNet."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from unbraid.files.ranges import Count, Size, check_ranges
+from unbraid.files.ranges import Count, Range, Size, check_ranges
 from unbraid.models.config import Config
 
 
 @dataclass(frozen=True)
 class ConvTasNetConfig(Config):
-    """Sizes of a Conv-TasNet; the defaults are the published best ones (5.1 M parameters).
+    """Sizes of a Conv-TasNet; the defaults are the published best ones (5.1 M parameters in the paper).
 
     Raises:
         ValueError: a size out of its range, or a kernel of an odd number of samples or an even number of frames.
@@ -21,7 +22,7 @@ class ConvTasNetConfig(Config):
     skip: Size = 128  # Sc, channels of the skip paths
     hidden: Size = 512  # H, channels inside a block
     kernel_frames: Size = 3  # P, of the depthwise convolutions
-    blocks: Count = 8  # X, blocks in a repeat, dilated by 1, 2, 4, …
+    blocks: Annotated[int, Range(1, 16)] = 8  # X, blocks in a repeat, dilated by 1, 2, 4, …
     repeats: Count = 3  # R
 
     def __post_init__(self) -> None:
@@ -35,11 +36,6 @@ class ConvTasNetConfig(Config):
     def least_samples(self) -> int:
         """The encoder's kernel."""
         return self.kernel_samples
-
-    @property
-    def graphs(self) -> tuple[str, ...]:
-        """None: it is trained for comparison, and not exported."""
-        return ()
 
     def frames(self, samples: int) -> int:
         """Frames that the encoder makes of so many samples."""

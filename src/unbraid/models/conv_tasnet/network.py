@@ -1,7 +1,8 @@
-"""Conv-TasNet, a convolutional baseline for our SepFormers on the same data and budget.
+"""Conv-TasNet: dilated convolutions over a learned encoding of the waveform.
 
 Luo & Mesgarani, "Conv-TasNet: Surpassing Ideal Time-Frequency Magnitude Masking for Speech Separation" (arXiv
-1809.07454), the non-causal network with global layer norms and sigmoid masks; letters are the paper's.
+1809.07454), the non-causal network with global layer norms and sigmoid masks; letters are the paper's. The last block
+has no residual connection, since nothing comes after it.
 """
 
 import torch
@@ -9,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
-
-NORM_EPS = 1e-8
+from unbraid.models.conv_tasnet.layout import NORM_EPS
 
 
 def global_norm(features: int) -> nn.GroupNorm:
@@ -19,9 +19,12 @@ def global_norm(features: int) -> nn.GroupNorm:
 
 
 class Block(nn.Module):
-    """1×1 convolution up, dilated depthwise convolution, two 1×1 down: (B, D, N) -> the same, and (B, skip, N)."""
+    """1×1 convolution up, dilated depthwise convolution, two 1×1 down: (B, D, N) -> the same, and (B, skip, N).
 
-    def __init__(self, geometry: ConvTasNetConfig, dilation: int):
+    The last one has the skip connection alone.
+    """
+
+    def __init__(self, geometry: ConvTasNetConfig, dilation: int, *, is_last: bool):
         super().__init__()
         g = geometry
         receptive_field = dilation * (g.kernel_frames - 1) // 2
@@ -33,13 +36,14 @@ class Block(nn.Module):
             nn.PReLU(),
             global_norm(g.hidden),
         )
-        self.residual = nn.Conv1d(g.hidden, g.bottleneck, 1)
+        self.residual = None if is_last else nn.Conv1d(g.hidden, g.bottleneck, 1)
         self.skip = nn.Conv1d(g.hidden, g.skip, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, D, N) -> the next block's input, and the skip connection (B, skip, N)."""
         inside = self.inside(x)  # (B, H, N)
-        return x + self.residual(inside), self.skip(inside)
+        onward = x if self.residual is None else x + self.residual(inside)
+        return onward, self.skip(inside)
 
 
 class ConvTasNet(nn.Module):
@@ -50,7 +54,9 @@ class ConvTasNet(nn.Module):
         self.geometry = g = geometry
         self.encoder = nn.Conv1d(1, g.features, g.kernel_samples, g.kernel_samples // 2, bias=False)
         self.inlet = nn.Sequential(global_norm(g.features), nn.Conv1d(g.features, g.bottleneck, 1))
-        self.blocks = nn.ModuleList(Block(g, 2**i) for _ in range(g.repeats) for i in range(g.blocks))
+        dilations = [2**i for _ in range(g.repeats) for i in range(g.blocks)]
+        last = len(dilations) - 1
+        self.blocks = nn.ModuleList(Block(g, dilation, is_last=i == last) for i, dilation in enumerate(dilations))
         self.outlet = nn.Sequential(nn.PReLU(), nn.Conv1d(g.skip, g.sources * g.features, 1))
         self.decoder = nn.ConvTranspose1d(g.features, 1, g.kernel_samples, g.kernel_samples // 2, bias=False)
 
@@ -68,3 +74,8 @@ class ConvTasNet(nn.Module):
 
 
 build = ConvTasNet
+
+
+def outputs(module: nn.Module, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The outputs of its graph, by name."""
+    return {"sources": module(inputs["mixture"])}

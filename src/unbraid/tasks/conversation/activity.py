@@ -2,7 +2,7 @@
 
 What a network leaves of one voice on another output is soft while that voice speaks, and gone when it pauses. So an
 output is active in a frame only where it is nearly as loud as the loudest one of that frame, and where the frame is not
-much softer than the speech of the recording. The thresholds were chosen on dev mixtures (docs/training.md).
+much softer than the speech of the recording. The thresholds were chosen on dev mixtures (docs/training-log.md).
 """
 
 import numpy as np

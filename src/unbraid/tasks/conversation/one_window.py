@@ -1,6 +1,6 @@
 """The people of a recording that a network sees in one window: there, each voice has an output of its own.
 
-An output is a voice if it is active for long enough. The thresholds were chosen on dev mixtures (docs/training.md).
+An output is a voice if it is active for long enough. The thresholds were chosen on dev mixtures (docs/training-log.md).
 """
 
 from collections.abc import Sequence

@@ -72,7 +72,7 @@ def _voice_shares(stems: FloatArray, sample_rate: int, cell_samples: int, *, to_
 
 
 def voice_scores(features: FloatArray) -> FloatArray:
-    """The network: features (…, N, 2 · bands) of voices -> scores (…, N); their softmax over the voices is the share."""
+    """The network: features (…, N, 2 · bands) of voices -> scores (…, N); a softmax over voices gives shares."""
     weights = _weights()
     hidden = features + CENTRE
     for number, dilation in enumerate(DILATIONS):

@@ -21,7 +21,7 @@ from unbraid.files.ranges import Range
 from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
-from unbraid.models.family import module_of
+from unbraid.models.family import family_of, module_of
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import chunk
 from unbraid.training import losses
@@ -89,10 +89,9 @@ class Speech(Task):
     def __post_init__(self) -> None:
         samples, least = self.mixing.crop_samples(self.data.sample_rate), self.model.least_samples
         if samples < least:
-            name = next(name for name in ("frame_samples", "kernel_samples") if hasattr(self.model, name))
-            raise ValueError(
-                f"[mixing] crop_seconds is {samples} samples, but [model] {name} is {least}; make crops longer."
-            )
+            names = [name for name in ("frame_samples", "kernel_samples") if hasattr(self.model, name)]
+            what = f"[model] {names[0]} is {least}" if names else f"the network needs {least}"
+            raise ValueError(f"[mixing] crop_seconds is {samples} samples, but {what}; make crops longer.")
         if (most := max((*self.data.dev_voices, len(self.mixing.voice_shares)))) > self.model.sources:
             raise ValueError(f"{most} voices are asked for, but [model] sources is {self.model.sources}.")
 
@@ -162,17 +161,26 @@ class Speech(Task):
     def describe(self, batch: Batch) -> dict[str, str]:
         """The batch, and the encoder's frames and chunks."""
         count, samples = batch[0].shape
+        mixtures = f"{count} × {samples} samples at {self.data.sample_rate} Hz"
+        if not hasattr(self.model, "frames"):  # one's own network need not tell
+            return {"mixtures": mixtures}
         frames, cut = self.model.frames(samples), ""
         if isinstance(self.model, SepFormerConfig):  # the only one that cuts its frames
             size = self.model.chunk_frames
             cut = f", in {chunk(torch.empty(1, frames, 1), size).shape[1]} chunks of {size}"
-        mixtures = f"{count} × {samples} samples at {self.data.sample_rate} Hz"
         return {"mixtures": mixtures, "encoder": f"{frames} frames{cut}"}
 
     def check_export(self) -> None:
-        """Refuse a Conv-TasNet, which has no model folder."""
-        if not self.model.graphs:
-            raise UsageError("A Conv-TasNet cannot be exported and stays a checkpoint. Leave out --export.")
+        """Refuse a network of one's own that model folders do not know.
+
+        Raises:
+            UsageError: it is of no family.
+        """
+        if not family_of(self.model):
+            raise UsageError(
+                f"{type(self.model).__name__} is not in unbraid.models.family.FAMILIES, so that it cannot be exported; "
+                "add it there, or leave the export out."
+            )
 
     def _noises(self, folder: Path) -> Sequence[Clip]:
         if self.mixing.noise_probability == 0:
