@@ -17,6 +17,7 @@ LONG_FUNCTIONS = dict.fromkeys(
         "cli/enhance.py: enhance",
         "cli/evaluate.py: evaluate",
         "cli/transcribe.py: transcribe",
+        "cli/align.py: align",
     ),
     "the options of a command are its parameters, and typer wants them here",
 )
@@ -25,6 +26,7 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/separate.py: separate",
         "cli/enhance.py: enhance",
         "cli/transcribe.py: transcribe",
+        "cli/align.py: align",
         "cli/diarize.py: diarize",
         "cli/synthesize.py: synthesize",
         "cli/evaluate.py: evaluate",

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from unbraid import __version__
+from unbraid.cli.align import align
 from unbraid.cli.attention import attention
 from unbraid.cli.console import EXIT_CODES, guarded, say, stdout_watched
 from unbraid.cli.data import data
@@ -57,6 +58,7 @@ for command in (
     enhance,
     live,
     transcribe,
+    align,
     phonemize,
     synthesize,
     run,
