@@ -76,7 +76,7 @@ def run(request: AlignmentRequest, report: Report[TextResult], *, quiet: bool = 
     form = text_format(request, FORMATS, check_alignment_format)
     if request.words and form not in WORDS:
         raise UsageError(f"--words is for {' and '.join(WORDS)}; leave it out for {form}.")
-    collected = find_inputs(request, quiet=quiet)
+    collected = find_inputs(request, quiet=True)
     if len(collected.items) + len(collected.refused) != 1:
         raise UsageError("A text is aligned with one recording, not with a folder of several; name a file.")
     with ExitStack() as opened, Sources(quiet=quiet) as sources:

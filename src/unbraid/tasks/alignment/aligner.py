@@ -137,9 +137,8 @@ class Aligner(LoadedModel):
         self._check_steps(steps, script, step)
         spans, stars = align_lines(steps, script.symbols, -self.threshold)
         if not any(spans):
-            count = counted(len(script.lines), "line")
             raise AudioError(
-                f"None of the {count} was found in it: the text or its language is another, or the voice is not clear "
+                f"No line of the text was found: the text or its language is another, or the voice is not clear "
                 f"enough for {self.spec.name}. Of a song, the vocals are heard best alone: use --vocals (vocals=True)."
             )
         timed = timed_lines(script, spans, step, levels, starts=holds_words(self._vocabulary))

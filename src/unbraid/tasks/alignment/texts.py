@@ -66,18 +66,17 @@ def decoded(data: bytes, place: str) -> str:
     Raises:
         UsageError: it is in another encoding, or no text.
     """
-    coding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if b"\0" in data and not is_wide:
+        raise UsageError(
+            f"{place}: this is a file of another kind, not a text; give the text first, then the recording."
+        )
     try:
-        text = data.decode(coding)
+        return data.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(
             f"{place}: this is not text in UTF-8; convert it first, and give the text before the recording."
         ) from None
-    if "\0" in text:
-        raise UsageError(
-            f"{place}: this is a file of another kind, not a text; give the text first, then the recording."
-        )
-    return text
 
 
 def lines_in(text: str) -> list[TextLine]:

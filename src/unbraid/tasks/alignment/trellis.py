@@ -5,8 +5,8 @@ classification", ICML 2006, section 4.1). Two things are added, so that a text n
 as a whole (as in Kürzinger et al., "CTC-segmentation of large corpora for German end-to-end speech recognition", 2020,
 and with the star of Pratap et al., "Scaling speech technology to 1,000+ languages", 2023):
 
-- Log probabilities are relative to the likeliest symbol of a step. Before, between and after the lines is a star, whose
-  loss is 0 whatever is heard.
+- Log probabilities are relative to the likeliest symbol of a step. Before, between and after the lines is a star, which
+  loses next to nothing, whatever is heard: a symbol that is as likely as any other loses less.
 - From a star a path may jump to any later one, at `skip_loss` for each symbol of the lines between. So a line is on the
   best path only where its loss is below that: the same number is threshold and penalty.
 
@@ -27,6 +27,7 @@ Line = Sequence[Sequence[int]]  # the symbols of each word
 Ints = NDArray[np.int64]
 _GAP, _BETWEEN, _STAR, _SYMBOLS = range(4)  # columns: the blank; the blank or a space; the star; the first symbol
 _MISSING = np.float32(-np.inf)
+STAR_LOSS = 0.05  # of a star at a step where a symbol is heard: so little that it covers any number of them
 
 
 class Steps:
@@ -46,7 +47,8 @@ class Steps:
         best = log_probs.max(-1, keepdims=True)  # (n, 1)
         blank = log_probs[:, [BLANK]]
         between = blank if self._space is None else np.maximum(blank, log_probs[:, [self._space]])
-        columns = (blank - best, between - best, np.zeros_like(best), log_probs[:, self.symbols] - best)
+        star = np.maximum(between - best, -STAR_LOSS)
+        columns = (blank - best, between - best, star, log_probs[:, self.symbols] - best)
         self._relative.append(np.concatenate(columns, axis=1).astype(np.float32))
         self._best.append(best[:, 0].astype(np.float32))
         self._heard.append(~np.isin(log_probs.argmax(-1), self._quiet))
