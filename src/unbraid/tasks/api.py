@@ -202,8 +202,8 @@ def align(
 ) -> Alignment:
     """The times of the lines and words of a text that is known, in a recording of it (forced alignment).
 
-    `text` is the text itself, or the path of a file: lyrics, LRC, SRT, WebVTT or a script; a string on one line that
-    ends in .txt, .lrc, .srt, .vtt or .md is a path. Lines that nobody says are not found, and have no times.
+    `text` is the text itself, or the path of a file: lyrics, LRC, SRT, WebVTT, ASS or a script; a string on one line
+    that ends in .txt, .lrc, .srt, .vtt, .ass or .md is a path. Lines that nobody says are not found, and have no times.
     `model` is one with CTC, such as facebook/wav2vec2-base-960h; by default one on this machine that has the letters
     of the text; for digits `digits`. With `vocals`, the voice of a song is separated first; by default where the
     recording sounds like music. For `recording`, `track` and `reading` see `separate`; for many recordings make one

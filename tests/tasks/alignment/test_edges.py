@@ -46,6 +46,17 @@ def test_a_stop_inside_a_word_does_not_end_it() -> None:
     assert with_edges([(0.22, 0.24)], levels, starts=True) == [pytest.approx((0.2, 0.53))]
 
 
+def test_under_a_steady_sound_a_word_keeps_its_steps() -> None:
+    """No edge can be told there, and half a second would be a guess."""
+    levels = levels_of((3.0, 0.5))
+    assert with_edges([(1.5, 1.52)], levels, starts=True) == [pytest.approx((1.5, 1.52))]
+
+
+def test_a_word_above_a_softer_steady_sound_has_its_edges() -> None:
+    levels = levels_of((1.0, 0.08), (0.4, 0.5), (1.0, 0.08))
+    assert with_edges([(1.2, 1.22)], levels, starts=True) == [pytest.approx((1.0, 1.4))]
+
+
 def test_words_keep_their_order_whatever_the_level() -> None:
     noise = np.random.default_rng(0)
     audio = noise.normal(0, 0.1, (1, 4 * RATE)).astype(np.float32) * np.repeat(noise.uniform(0, 1, 40), RATE // 10)

@@ -55,6 +55,19 @@ def test_subtitles_without_their_times() -> None:
     assert lines_in(vtt) == [TextLine("Fish & chips", 7, 1, "Anna")]
 
 
+def test_ass_in_the_order_of_its_times() -> None:
+    head = (
+        "[Script Info]\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+    )
+    rows = "Dialogue: 0,0:00:05.00,0:00:06.00,Default,anna,0,0,0,,{\\k10}later, {\\k20}then\\Nthere\n"
+    rows += "Comment: 0,0:00:00.00,0:00:06.00,Default,,0,0,0,,nobody\n"
+    rows += "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,first\n"
+    assert [(line.voice, line.text) for line in lines_in(head + rows)] == [
+        (None, "first"),
+        ("anna", "later, then there"),
+    ]
+
+
 def test_a_paragraph_is_cut_into_sentences_and_these_before_they_get_too_long() -> None:
     text = "Mr. Smith came in. " * 8 + "Word " * 60
     lines = said(text)

@@ -1,7 +1,8 @@
 """The edges of words, from the level of the recording: CTC says when a symbol is recognised, not how long it sounds.
 
 A symbol is recognised at one step or two somewhere within its sound. A word therefore ends where its sound falls by
-25 dB, or at the next word. Where each symbol is a word, as with digits, it also begins where its sound does.
+25 dB, or half way to the level around it where that is higher, or at the next word. Where each symbol is a word, as with
+digits, it also begins where its sound does.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from unbraid.dsp.arrays import Blocks
 
 FRAME_SECONDS = 0.01
 FALL_DB = 25.0  # below the loudest part of a word
+FLOOR = 0.1  # quantile of the level around a word that is not the word's
+LEAST_DB = 6.0  # of the word above that; else its edges cannot be told, and it keeps its steps
 REST_SECONDS = 0.04  # of lower level that end a word: a stop inside a word is shorter
 MOST_SECONDS = 0.5  # that a word is extended by at most
 
@@ -62,13 +65,17 @@ def with_edges(words: Sequence[Times], levels: Levels, *, starts: bool) -> list[
     for i, (first, last) in enumerate(spans):
         before = spans[i - 1][1] if i else 0
         after = spans[i + 1][0] if i + 1 < len(spans) else len(db)
-        near = slice(max(before, first - most // 3), min(after, last + most // 3))
-        loud = db > db[near].max(initial=-np.inf) - FALL_DB if near.start < near.stop else None
-        if loud is None:
+        near = db[max(before, first - most // 3) : min(after, last + most // 3)]
+        if not len(near):
             continue
-        end = last + _reach(loud[last : min(after, last + most)])
+        around = db[max(0, first - 3 * most) : last + 3 * most]
+        peak, floor = float(near.max()), float(np.quantile(around, FLOOR))
+        if peak - floor < LEAST_DB:
+            continue
+        loud = db > max(peak - FALL_DB, (peak + floor) / 2)
+        end = last + _reach(loud[last : min(after, last + most)], is_next=after < last + most)
         if starts:
-            begin = first - _reach(loud[max(before, first - most) : first][::-1])
+            begin = first - _reach(loud[max(before, first - most) : first][::-1], is_next=before > first - most)
             found[i][0] = min(found[i][0], begin * frame)
             if end >= after and i + 1 < len(spans):  # one sound: they part where it is softest
                 end = last + int(db[last:after].argmin()) if after > last else last
@@ -78,15 +85,15 @@ def with_edges(words: Sequence[Times], levels: Levels, *, starts: bool) -> list[
     return _apart(found)
 
 
-def _reach(loud: NDArray[np.bool_]) -> int:
-    """How many frames (n,) a sound goes on for, until it rests."""
+def _reach(loud: NDArray[np.bool_], *, is_next: bool) -> int:
+    """How many frames (n,) a sound goes on for, until it rests or the next word comes; 0 if it does neither."""
     rest = max(1, round(REST_SECONDS / FRAME_SECONDS))
     quiet = 0
     for n, is_loud in enumerate(loud):
         quiet = 0 if is_loud else quiet + 1
         if quiet == rest:
             return n + 1 - rest
-    return len(loud) - quiet
+    return len(loud) - quiet if is_next else 0
 
 
 def _apart(times: Sequence[Sequence[float]]) -> list[Times]:

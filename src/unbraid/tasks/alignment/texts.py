@@ -1,4 +1,4 @@
-"""Texts to align: lyrics, LRC, subtitles (SRT, WebVTT) and scripts, as lines of what is said.
+"""Texts to align: lyrics, LRC, subtitles (SRT, WebVTT, ASS) and scripts, as lines of words.
 
     Hello there,             a line; blank lines separate verses
     [Chorus]                 a heading, which nobody says
@@ -23,12 +23,13 @@ from unbraid.errors import UsageError
 from unbraid.files.bounded import read_bytes, readable
 from unbraid.tasks.transcription.subtitles import ends_sentence
 
-EXTENSIONS = (".txt", ".lrc", ".srt", ".vtt", ".md")  # of texts
+EXTENSIONS = (".txt", ".lrc", ".srt", ".vtt", ".ass", ".md")  # of texts
 PARAGRAPH = 120  # characters, above which a line is cut
 MOST_LINES = 20_000
 _HEADINGS = "verse chorus refrain bridge intro outro hook interlude solo instrumental pre-chorus prechorus coda"
 _HEADING = re.compile(rf"\[[^\]]*\]|\(?(?:{'|'.join(_HEADINGS.split())})\b(?: ?\d+)?\)?:?", re.IGNORECASE)
 _NAMED = re.compile(r"(?P<name>[^\W_][\w.'’ -]{0,39}?) ?:(?:\s+(?P<said>.*)|$)")
+_ASS = re.compile(r"Dialogue\s*:")
 _LRC = re.compile(r"\[(\d{1,4}):(\d{1,2}(?:[.:]\d{1,3})?)\]")
 _LRC_NOTE = re.compile(r"\[[a-z#]{1,12}:[^\]]*\]", re.IGNORECASE)
 _LRC_WORD = re.compile(r"<\d{1,4}:\d{1,2}(?:[.:]\d{1,3})?>")
@@ -86,8 +87,11 @@ def lines_in(text: str) -> list[TextLine]:
         UsageError: there are none, or too many.
     """
     rows = text.removeprefix("\ufeff").splitlines()
-    if (rows and rows[0].startswith("WEBVTT")) or any(map(_CUE.match, rows)):
+    first = rows[0].strip() if rows else ""
+    if first.startswith("WEBVTT") or any(map(_CUE.match, rows)):
         found = list(_cues(rows))
+    elif first == "[Script Info]":
+        found = list(_dialogue(rows))
     elif sum(bool(_LRC.match(row.strip())) for row in rows) * 2 > sum(bool(row.strip()) for row in rows):
         found = list(_lrc(rows))
     else:
@@ -160,6 +164,14 @@ def _cues(rows: list[str]) -> Iterator[TextLine]:
         said = " ".join(html.unescape(_CUE_TAG.sub("", cue)).split())
         if said and not _HEADING.fullmatch(said):
             yield TextLine(said, first + 1, 1, html.unescape(speaker[1]).strip() if speaker else None)
+
+
+def _dialogue(rows: list[str]) -> Iterator[TextLine]:
+    """The lines of ASS, in the order of their times."""
+    fields = [(number, row.partition(":")[2].split(",", 9)) for number, row in enumerate(rows, 1) if _ASS.match(row)]
+    for number, parts in sorted(fields, key=lambda one: one[1][1].strip()):
+        if len(parts) == 10 and (said := " ".join(re.sub(r"\{[^{}]*\}|\\[Nnh]", " ", parts[9]).split())):
+            yield TextLine(said, number, 1, parts[4].strip() or None)
 
 
 def _sentences(line: TextLine) -> Iterator[TextLine]:
