@@ -1,8 +1,8 @@
 """The edges of words, from the level of the recording: CTC says when a symbol is recognised, not how long it sounds.
 
 A symbol is recognised at one step or two somewhere within its sound. A word therefore ends where its sound falls by
-25 dB, or half way to the level around it where that is higher, or at the next word. Where each symbol is a word, as with
-digits, it also begins where its sound does.
+25 dB, or half way to the level around it where that is higher, or at the next word. Where each symbol is a word, as
+with digits, it also begins where its sound does.
 """
 
 from collections.abc import Sequence
