@@ -194,6 +194,20 @@ def test_the_space_may_be_said_or_not() -> None:
         assert found(lines, probs, 1.0, SPACE) == (pytest.approx(0.0), (0,))
 
 
+def test_a_loss_of_gaps_keeps_a_line_together() -> None:
+    """A symbol that is heard twice, less surely where the next one is near."""
+    probs = np.full((300, 7), 1e-4)
+    probs[:, 0] = 1.0
+    probs[[10, 295], 0] = 1e-4
+    probs[10, A], probs[290, A], probs[295, B] = 1.0, 0.2, 1.0
+    for gap_loss, first in ((0.0, 10), (0.02, 290)):
+        steps = Steps([[[A, B]]], gap_loss=gap_loss)
+        steps.add(np.log(probs / probs.sum(1, keepdims=True)))
+        (line,), _ = align_lines(steps, [[[A, B]]], 30.0)
+        assert line is not None
+        assert [span.start for span in line[0]] == [first, 295]
+
+
 def test_the_fewest_steps() -> None:
     assert least_steps([[[A, A]], [[A, B]]]) == 6  # a gap between each two of the three As
     assert least_steps([[[A], [B]]]) == 2

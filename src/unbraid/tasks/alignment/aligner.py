@@ -36,6 +36,7 @@ from unbraid.tasks.transcription.transcript import SPACE, holds_words
 
 VOCALS = "vocals"  # the stem of a song that is heard
 THRESHOLD, WORD_THRESHOLD = -3.0, -1.3  # of letters, and where each symbol is a word; see docs/alignment.md
+GAP_LOSS = 0.5  # of a second between the symbols of a line: chosen on digits over music
 MOST_LACKING = 0.5  # share of a text's letters that a vocabulary may lack
 
 
@@ -130,7 +131,8 @@ class Aligner(LoadedModel):
             check_stem(VOCALS, separator.stems(), separator.spec.name)
         script = self._script(text, diagnostics)
         step = self._recognizer.step_seconds
-        steps, levels = Steps(script.symbols, self._space), Levels(self.spec.sample_rate)
+        steps = Steps(script.symbols, self._space, GAP_LOSS * step)
+        levels = Levels(self.spec.sample_rate)
         audio = levels.over(self._voice(track, separator, progress, diagnostics))
         for log_probs in self._recognizer.log_probs_of(audio):
             steps.add(log_probs)

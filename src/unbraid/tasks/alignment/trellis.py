@@ -1,12 +1,13 @@
-"""The likeliest path of known lines through the steps of a CTC network, by Viterbi, in memory that does not explode.
+"""The likeliest path of known lines through the steps of a CTC network, by Viterbi, in little memory.
 
 As in `tasks/decoding/ctc.py`, symbols stand with a gap between any two of them (Graves et al., "Connectionist temporal
-classification", ICML 2006, section 4.1). Two things are added, so that a text need not be all that is said, nor said
+classification", ICML 2006, section 4.1). Three things are added, so that a text need not be all that is said, nor said
 as a whole (as in Kürzinger et al., "CTC-segmentation of large corpora for German end-to-end speech recognition", 2020,
 and with the star of Pratap et al., "Scaling speech technology to 1,000+ languages", 2023):
 
 - Log probabilities are relative to the likeliest symbol of a step. Before, between and after the lines is a star, which
   loses next to nothing, whatever is heard: a symbol that is as likely as any other loses less.
+- A gap inside a line loses a little with each step, so that the words of a line stay together.
 - From a star a path may jump to any later one, at `skip_loss` for each symbol of the lines between. So a line is on the
   best path only where its loss is below that: the same number is threshold and penalty.
 
@@ -33,10 +34,13 @@ STAR_LOSS = 0.05  # of a star at a step where a symbol is heard: so little that 
 class Steps:
     """What a network hears at each step, as far as an alignment needs it: of a large vocabulary only a few symbols."""
 
-    def __init__(self, lines: Sequence[Line], space: int | None = None):
-        """The columns for the symbols of lines; `space` is the symbol between words, if there is one."""
+    def __init__(self, lines: Sequence[Line], space: int | None = None, gap_loss: float = 0.0):
+        """The columns for the symbols of lines; `space` is the symbol between words, if there is one.
+
+        `gap_loss` is that of each step between the symbols of a line, which keeps lines together.
+        """
         self.symbols = sorted({symbol for line in lines for word in line for symbol in word})
-        self._space = space
+        self._space, self._gap_loss = space, gap_loss
         self._quiet = [BLANK] if space is None else [BLANK, space]
         self._relative: list[FloatArray] = []
         self._best: list[FloatArray] = []
@@ -48,7 +52,8 @@ class Steps:
         blank = log_probs[:, [BLANK]]
         between = blank if self._space is None else np.maximum(blank, log_probs[:, [self._space]])
         star = np.maximum(between - best, -STAR_LOSS)
-        columns = (blank - best, between - best, star, log_probs[:, self.symbols] - best)
+        quiet = (blank - best - self._gap_loss, between - best - self._gap_loss)
+        columns = (*quiet, star, log_probs[:, self.symbols] - best)
         self._relative.append(np.concatenate(columns, axis=1).astype(np.float32))
         self._best.append(best[:, 0].astype(np.float32))
         self._heard.append(~np.isin(log_probs.argmax(-1), self._quiet))
