@@ -112,6 +112,15 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_words_without_blanks_between_them() -> None:
+    words = (Word("我", 1.0, 1.2, 1.0), Word("爱", 1.2, 1.4, 1.0, joined=True), Word("OK", 1.5, 2.0, 1.0))
+    alignment = Alignment((AlignedLine("我爱 OK", words, 1),), "m")
+    assert alignment.to_lrc(words=True).startswith("[00:01.00]<00:01.00> 我<00:01.20>爱 <00:01.50> OK <00:02.00>\n")
+    assert "{\\k20}我{\\k30}爱 {\\k50}OK" in alignment.to_ass()
+    assert "\n我<00:00:01.200>爱 <00:00:01.500>OK\n" in alignment.to_vtt(words=True)
+    assert "\n我爱 OK\n" in alignment.to_srt()
+
+
 def test_times_inside_a_cue_rise() -> None:
     words = tuple(Word("a", 1.0 + n * 0.0004, 1.1, 1.0) for n in range(5))
     text = Alignment((AlignedLine("a a a a a", words, 1),), "m").to_vtt(words=True)

@@ -29,9 +29,23 @@ def test_letters(text: str, words: list[tuple[str, str]]) -> None:
     assert spelled(text) == words
 
 
+def test_scripts_without_blanks_are_timed_sign_by_sign() -> None:
+    signs = Vocabulary((*SPECIAL, *"我爱你。ァabc"))
+    words = Speller(signs).words("我爱，你! abc你")
+    assert [(word.text, word.joined) for word in words] == [
+        ("我", False), ("爱，", True), ("你!", True), ("abc", False), ("你", True),
+    ]  # fmt: skip
+    assert [signs.decode(word.symbols) for word in words] == [["我"], ["爱"], ["你"], ["a", "b", "c"], ["你"]]
+
+
+def test_a_word_may_be_of_any_length() -> None:
+    assert len(Speller(PIECES).words("hello" * 100_000)[0].symbols) > 100_000
+
+
 def test_letters_that_are_unknown_are_told() -> None:
     assert Speller(CAPITALS).words("日本 ok straße") == [
-        Spelled("日本", (), "日本"),
+        Spelled("日", (), "日"),
+        Spelled("本", (), "本", joined=True),
         Spelled("ok", tuple(CAPITALS.encode("OK"))),
         Spelled("straße", tuple(CAPITALS.encode("STRASSE"))),
     ]
@@ -50,7 +64,7 @@ def test_a_script_leaves_out_lines_of_signs_alone() -> None:
     script = Script.of(lines_in("♪ ♪\nhello 日\n日本\n"), CAPITALS)
     assert [line.text for line in script.lines] == ["hello 日", "日本"]
     assert script.symbols == [[tuple(CAPITALS.encode("HELLO"))]]
-    assert [word.text for word in script.strange] == ["日", "日本"]
+    assert [word.text for word in script.strange] == ["日", "日", "本"]
     assert script.fits(0.5)
     assert not script.fits(0.3)
 

@@ -4,6 +4,7 @@ LRC has the start of each line, [01:02.34], and in the A2 extension of each word
 the line where a long pause follows. ASS is Advanced SubStation Alpha, in which {\k23} is a syllable of 0.23 s.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -101,7 +102,7 @@ def _short(lines: Sequence[Line]) -> Iterator[Line]:
 def _lrc(lines: Sequence[Line], *, words: bool) -> Iterator[str]:
     for line, following in zip(lines, [*lines[1:], None], strict=True):
         voice = f"{line.voice}: " if line.voice else ""
-        text = " ".join(f"<{_minutes(word.start)}> {word.text}" for word in line.words) if words else line.text
+        text = _run([f"<{_minutes(word.start)}>" for word in line.words], line, " ") if words else line.text
         closing = f" <{_minutes(line.end)}>" if words else ""
         yield f"[{_minutes(line.start)}]{voice}{text}{closing}\n"
         if following is None or following.start - line.end >= CLEAR_SECONDS:
@@ -111,20 +112,25 @@ def _lrc(lines: Sequence[Line], *, words: bool) -> Iterator[str]:
 def _dialogue(line: Line) -> str:
     starts = [round(100 * word.start) for word in line.words]
     ends = [*starts[1:], max(round(100 * line.end), starts[-1] + 1)]
-    text = " ".join(
-        rf"{{\k{end - start}}}{_ass_text(word.text)}" for word, start, end in zip(line.words, starts, ends, strict=True)
-    )
+    marks = [rf"{{\k{end - start}}}" for start, end in zip(starts, ends, strict=True)]
+    text = _run(marks, dataclasses.replace(line, words=tuple(map(_ass_word, line.words))))
     name = (line.voice or "").replace(",", " ")
     return f"Dialogue: 0,{_ass_clock(starts[0])},{_ass_clock(ends[-1])},Default,{name},0,0,0,,{text}\n"
 
 
 def _karaoke_cue(line: Line) -> str:
     voice = f"<v {escaped(line.voice)}>" if line.voice else ""
-    first, *others = line.words
-    text = escaped(first.text) + "".join(
-        f" {_stamp(one, two)}{escaped(two.text)}" for one, two in pairwise([first, *others])
-    )
+    marks = ["", *(_stamp(one, two) for one, two in pairwise(line.words))]
+    plain = [dataclasses.replace(word, text=escaped(word.text)) for word in line.words]
+    text = _run(marks, dataclasses.replace(line, words=tuple(plain)))
     return f"\n{clock(line.start, '.')} --> {clock(line.end, '.')}\n{voice}{text}\n"
+
+
+def _run(marks: Sequence[str], line: Line, blank: str = "") -> str:
+    """The words of a line, each behind its mark and a `blank`, if those of the language have any between them."""
+    pairs = zip(line.words, marks, strict=True)
+    parts = (f"{mark}{word.text}" if word.joined else f" {mark}{blank}{word.text}" for word, mark in pairs)
+    return "".join(parts).removeprefix(" ")
 
 
 def _stamp(before: Word, word: Word) -> str:
@@ -150,6 +156,6 @@ def _ass_clock(hundredths: int) -> str:
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:02}"
 
 
-def _ass_text(text: str) -> str:
-    """A text without signs that ASS takes for tags."""
-    return text.replace("\\", "⧵").replace("{", "(").replace("}", ")")
+def _ass_word(word: Word) -> Word:
+    """A word without signs that ASS takes for tags."""
+    return dataclasses.replace(word, text=word.text.replace("\\", "⧵").replace("{", "(").replace("}", ")"))

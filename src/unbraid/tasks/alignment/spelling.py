@@ -6,6 +6,8 @@ Words keep their punctuation in the output. Signs that nobody says, such as a da
 them. A letter that the vocabulary lacks is tried without its accents.
 """
 
+import dataclasses
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -18,7 +20,10 @@ from unbraid.tasks.alignment.texts import TextLine
 from unbraid.tasks.synthesis.text_frontend import DIGIT_WORDS
 from unbraid.tasks.transcription.transcript import BEGINS, has_pieces, holds_words
 
-_TOKEN = re.compile(r"\[[^\]]*\]\S*|\S+")
+_UNSPACED = (
+    "\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # kana and ideographs: no blanks between
+)
+_TOKEN = re.compile(rf"\[[^\]]*\]\S*|[{_UNSPACED}][^\w\s]*|[^\s{_UNSPACED}]+")
 _DIGITS_OF = {word: digit for digit, word in DIGIT_WORDS.items()}
 
 
@@ -29,6 +34,7 @@ class Spelled:
     text: str
     symbols: tuple[int, ...]
     unknown: str = ""  # its letters that the vocabulary lacks
+    joined: bool = False  # to the word before it, without a blank
 
 
 class Speller:
@@ -45,13 +51,15 @@ class Speller:
         """The words of a line; those without a symbol are joined to others, if there are any."""
         found: list[Spelled] = []
         before = ""  # signs in front of the first word
-        for token in _TOKEN.findall(text):
+        for match in _TOKEN.finditer(text):
+            token, joined = match[0], match.start() > 0 and not text[match.start() - 1].isspace()
             word = Spelled(token, ()) if token.startswith("[") else self._spelled(token)
             if word.symbols or word.unknown:
-                found.append(Spelled(before + token, word.symbols, word.unknown))
+                found.append(Spelled(before + token, word.symbols, word.unknown, joined and not before))
                 before = ""
             elif found:
-                found[-1] = Spelled(f"{found[-1].text} {token}", found[-1].symbols, found[-1].unknown)
+                blank = "" if joined else " "
+                found[-1] = dataclasses.replace(found[-1], text=f"{found[-1].text}{blank}{token}")
             else:
                 before += f"{token} "
         return found
@@ -105,14 +113,17 @@ class Speller:
 
     def _fewest(self, text: str) -> list[int]:
         """The fewest symbols that make a text, or none."""
-        best: list[list[int] | None] = [[], *[None] * len(text)]  # pieces of each beginning
+        counts = [0.0, *[math.inf] * len(text)]  # symbols of each beginning
+        starts = [0] * (len(text) + 1)  # of the last of them
         for end in range(1, len(text) + 1):
             for start in range(max(0, end - self._longest), end):
-                before, number = best[start], self._numbers.get(text[start:end])
-                now = best[end]
-                if before is not None and number is not None and (now is None or len(before) + 1 < len(now)):
-                    best[end] = [*before, number]
-        return best[-1] or []
+                if counts[start] + 1 < counts[end] and text[start:end] in self._numbers:
+                    counts[end], starts[end] = counts[start] + 1, start
+        found, end = list[int](), len(text)
+        while end and counts[-1] < math.inf:
+            found.append(self._numbers[text[starts[end] : end]])
+            end = starts[end]
+        return found[::-1]
 
 
 @dataclass(frozen=True)

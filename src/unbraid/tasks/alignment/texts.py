@@ -35,7 +35,7 @@ _LRC_NOTE = re.compile(r"\[[a-z#]{1,12}:[^\]]*\]", re.IGNORECASE)
 _LRC_WORD = re.compile(r"<\d{1,4}:\d{1,2}(?:[.:]\d{1,3})?>")
 _CUE = re.compile(r"\s*(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}\s*-->")
 _CUE_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>|\{\\[^{}]*\}|</?[cbiuv]>")
-_CUE_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
+_CUE_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]+)>")
 
 
 @dataclass(frozen=True)

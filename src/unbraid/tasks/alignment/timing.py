@@ -52,10 +52,10 @@ def _timed(words: Sequence[Spelled], line: Spans, times: Iterator[Times], voice:
         if word.symbols:
             start, end = next(times)
             confidence = math.exp(min(0.0, fmean(span.log_probability for span in next(spans))))
-            found.append(Word(word.text, start, end, confidence, voice))
+            found.append(Word(word.text, start, end, confidence, voice, word.joined))
         else:
             at = found[-1].end if found else math.nan
-            found.append(Word(word.text, at, at, 0.0, voice))
+            found.append(Word(word.text, at, at, 0.0, voice, word.joined))
     first = next(word.start for word in found if not math.isnan(word.start))
     starts = [first if math.isnan(word.start) else word.start for word in found]
     return tuple(
