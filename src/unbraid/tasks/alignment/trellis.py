@@ -115,28 +115,37 @@ class Trellis:
         scores[self.stars] = -self.losses
         return scores
 
-    def step(self, before: FloatArray, relative: FloatArray, moves: NDArray[np.int8] | None = None) -> FloatArray:
-        """Scores (S,) after a step, given those before it and its columns (3 + symbols,), without jumps of stars.
 
-        `moves` (S,), zeros, becomes the number of states that the best path to each moved by.
+class _Viterbi:
+    """The scores (S,) of the best paths to all states of a trellis, step by step, in buffers that are used again."""
+
+    def __init__(self, trellis: Trellis, scores: FloatArray):
+        """`scores` are those before the first step."""
+        self._trellis, self.scores = trellis, scores.copy()
+        self._after, self._said, self._two = (np.empty_like(scores) for _ in range(3))
+        self._is_two = np.empty(len(scores), bool)
+
+    def step(self, relative: FloatArray, moves: NDArray[np.int8] | None = None) -> NDArray[np.float64]:
+        """Take a step, given its columns (3 + symbols,).
+
+        `moves` (S,), zeros, becomes the number of states that the best path to each moved by. Then stars are reached
+        from all earlier ones: each from the latest of the best of those up to its own. Returns what they (L + 1,) are
+        worth for that, without the losses of lines before them.
         """
-        scores = before.copy()
-        np.maximum(scores[1:], before[:-1], out=scores[1:])
-        two = before[:-2] + self.skips[2:]
+        trellis, before, after = self._trellis, self.scores, self._after
+        two, is_two = self._two[2:], self._is_two[2:]
+        np.copyto(after, before)
+        np.maximum(after[1:], before[:-1], out=after[1:])
+        np.add(before[:-2], trellis.skips[2:], out=two)
         if moves is not None:
             np.greater(before[:-1], before[1:], out=moves[1:].view(bool))
-            np.copyto(moves[2:], 2, where=two > scores[2:])
-        np.maximum(scores[2:], two, out=scores[2:])
-        scores += relative[self.columns]
-        return scores
-
-    def jump(self, scores: FloatArray) -> NDArray[np.float64]:
-        """Let stars be reached from all earlier ones, in place; returns what stars were worth before, without losses.
-
-        A star is reached from the latest of the best of these (L + 1,) up to its own.
-        """
-        worth = scores[self.stars].astype(np.float64) + self.losses
-        scores[self.stars] = np.maximum.accumulate(worth) - self.losses
+            np.greater(two, after[2:], out=is_two)
+            np.maximum(moves[2:], np.left_shift(is_two.view(np.int8), 1, out=is_two.view(np.int8)), out=moves[2:])
+        np.maximum(after[2:], two, out=after[2:])
+        after += np.take(relative, trellis.columns, out=self._said, mode="clip")
+        worth = after[trellis.stars].astype(np.float64) + trellis.losses
+        after[trellis.stars] = np.maximum.accumulate(worth) - trellis.losses
+        self.scores, self._after = after, before
         return worth
 
 
@@ -144,15 +153,14 @@ def best_path(relative: FloatArray, trellis: Trellis) -> Ints:
     """The state (N,) of the likeliest path at each of N steps, (N, 3 + symbols); it may leave lines out."""
     count = len(relative)
     size = max(1, round(count**0.5))
-    scores, kept = trellis.start(), []
+    search, kept = _Viterbi(trellis, trellis.start()), []
     for first in range(0, count, size):
-        kept.append(scores)
+        kept.append(search.scores.copy())
         for row in relative[first : first + size]:
-            scores = trellis.step(scores, row)
-            trellis.jump(scores)
-        scores -= scores.max()  # as small numbers as possible, for the sake of float32
+            search.step(row)
+        search.scores -= search.scores.max()  # as small numbers as possible, for the sake of float32
     path = np.empty(count, np.int64)
-    state = _last(trellis, scores)
+    state = _last(trellis, search.scores)
     for first in range(size * (len(kept) - 1), -1, -size):
         state = _traced(relative[first : first + size], trellis, kept.pop(), state, path[first : first + size])
     return path
@@ -167,12 +175,12 @@ def _last(trellis: Trellis, scores: FloatArray) -> int:
 
 def _traced(relative: FloatArray, trellis: Trellis, scores: FloatArray, state: int, path: Ints) -> int:
     """Fill in the `path` (n,) of a block of steps that ends in a state; returns the state before the block."""
-    trellis, scores = trellis.until(state), scores[: state + 1]
+    trellis = trellis.until(state)
+    search = _Viterbi(trellis, scores[: state + 1])
     moves = np.zeros((len(relative), state + 1), np.int8)
     worths = np.empty((len(relative), len(trellis.stars)))
     for n, row in enumerate(relative):
-        scores = trellis.step(scores, row, moves[n])
-        worths[n] = trellis.jump(scores)
+        worths[n] = search.step(row, moves[n])
     number = {int(place): i for i, place in enumerate(trellis.stars)}
     for n in range(len(relative) - 1, -1, -1):
         if (star := number.get(state)) is not None:
