@@ -121,6 +121,13 @@ def test_words_without_blanks_between_them() -> None:
     assert "\n我爱 OK\n" in alignment.to_srt()
 
 
+def test_without_lines_that_were_found() -> None:
+    alignment = Alignment((LOST,), "m")
+    assert (alignment.to_lrc(), alignment.to_srt(), alignment.to_vtt(words=True)) == ("", "", "WEBVTT\n")
+    assert "Dialogue" not in alignment.to_ass()
+    assert json.loads(alignment.to_json())["lines"][0]["found"] is False
+
+
 def test_times_inside_a_cue_rise() -> None:
     words = tuple(Word("a", 1.0 + n * 0.0004, 1.1, 1.0) for n in range(5))
     text = Alignment((AlignedLine("a a a a a", words, 1),), "m").to_vtt(words=True)

@@ -60,6 +60,7 @@ def test_ass_in_the_order_of_its_times() -> None:
         "[Script Info]\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
     )
     rows = "Dialogue: 0,0:00:05.00,0:00:06.00,Default,anna,0,0,0,,{\\k10}later, {\\k20}then\\Nthere\n"
+    rows += "Dialogue: 0\n"
     rows += "Comment: 0,0:00:00.00,0:00:06.00,Default,,0,0,0,,nobody\n"
     rows += "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,first\n"
     assert [(line.voice, line.text) for line in lines_in(head + rows)] == [

@@ -100,12 +100,12 @@ def _short(lines: Sequence[Line]) -> Iterator[Line]:
 
 
 def _lrc(lines: Sequence[Line], *, words: bool) -> Iterator[str]:
-    for line, following in zip(lines, [*lines[1:], None], strict=True):
+    for place, line in enumerate(lines):
         voice = f"{line.voice}: " if line.voice else ""
         text = _run([f"<{_minutes(word.start)}>" for word in line.words], line, " ") if words else line.text
         closing = f" <{_minutes(line.end)}>" if words else ""
         yield f"[{_minutes(line.start)}]{voice}{text}{closing}\n"
-        if following is None or following.start - line.end >= CLEAR_SECONDS:
+        if place + 1 == len(lines) or lines[place + 1].start - line.end >= CLEAR_SECONDS:
             yield f"[{_minutes(line.end)}]\n"
 
 

@@ -169,8 +169,9 @@ def _cues(rows: list[str]) -> Iterator[TextLine]:
 def _dialogue(rows: list[str]) -> Iterator[TextLine]:
     """The lines of ASS, in the order of their times."""
     fields = [(number, row.partition(":")[2].split(",", 9)) for number, row in enumerate(rows, 1) if _ASS.match(row)]
-    for number, parts in sorted(fields, key=lambda one: one[1][1].strip()):
-        if len(parts) == 10 and (said := " ".join(re.sub(r"\{[^{}]*\}|\\[Nnh]", " ", parts[9]).split())):
+    whole = [(number, parts) for number, parts in fields if len(parts) == 10]  # others have no text
+    for number, parts in sorted(whole, key=lambda one: one[1][1].strip()):
+        if said := " ".join(re.sub(r"\{[^{}]*\}|\\[Nnh]", " ", parts[9]).split()):
             yield TextLine(said, number, 1, parts[4].strip() or None)
 
 
