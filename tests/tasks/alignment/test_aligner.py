@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import unbraid
+import whisper_fakes
 from recognizer_fakes import LETTERS, RATE, FakeEars, ctc_spec, ears, say, writer
 from unbraid import audio
 from unbraid.audio import Excerpt
@@ -166,6 +167,10 @@ def test_bad_audio() -> None:
 
 
 def test_models_that_cannot_align() -> None:
+    with pytest.raises(
+        UsageError, match=r"^.* has no CTC output, which tells when each symbol is said; for times of a "
+    ):
+        Aligner(whisper_fakes.recognizer(lambda *_: []))
     with pytest.raises(
         UsageError, match=r"^tiny-writer has no CTC output, which tells when each symbol is said; for times"
     ):

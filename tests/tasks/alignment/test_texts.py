@@ -22,6 +22,10 @@ def test_lyrics_have_verses_and_headings() -> None:
     ]
 
 
+def test_a_line_may_be_said_several_times() -> None:
+    assert said("La la (x2)\nhey [3x]\nno (2)\n(x2)\n") == ["La la", "La la", "hey", "hey", "hey", "no (2)", "(x2)"]
+
+
 def test_a_script_has_names() -> None:
     text = "ANNA: Shall we?\nYes, we shall.\nBob: No.\nBob:\nnever\n\nAnd she said: stop\n"
     assert [(line.voice, line.text) for line in lines_in(text)] == [

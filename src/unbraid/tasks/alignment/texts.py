@@ -2,6 +2,7 @@
 
     Hello there,             a line; blank lines separate verses
     [Chorus]                 a heading, which nobody says
+    La la la (x2)            a line that is said twice
     ANNA: Shall we begin?    a line of anna's: names in capitals, or in front of two lines or more
     [00:12.00]Hello there    LRC; times are ignored, but a line with several is said several times
 
@@ -28,6 +29,7 @@ PARAGRAPH = 120  # characters, above which a line is cut
 MOST_LINES = 20_000
 _HEADINGS = "verse chorus refrain bridge intro outro hook interlude solo instrumental pre-chorus prechorus coda"
 _HEADING = re.compile(rf"\[[^\]]*\]|\(?(?:{'|'.join(_HEADINGS.split())})\b(?: ?\d+)?\)?:?", re.IGNORECASE)
+_REPEATED = re.compile(r"(?P<said>.*\S)\s*[(\[]\s*(?:[x×]\s*(?P<a>[2-9])|(?P<b>[2-9])\s*[x×])\s*[)\]]", re.IGNORECASE)
 _NAMED = re.compile(r"(?P<name>[^\W_][\w.'’ -]{0,39}?) ?:(?:\s+(?P<said>.*)|$)")
 _ASS = re.compile(r"Dialogue\s*:")
 _LRC = re.compile(r"\[(\d{1,4}):(\d{1,2}(?:[.:]\d{1,3})?)\]")
@@ -120,7 +122,9 @@ def _plain(rows: list[str]) -> Iterator[TextLine]:
             if not said:
                 continue
         verse, begins = verse + begins, False
-        yield TextLine(said, number, verse, voice)
+        repeated = _REPEATED.fullmatch(said)
+        count = int(repeated["a"] or repeated["b"]) if repeated else 1
+        yield from [TextLine(repeated["said"] if repeated else said, number, verse, voice)] * count
 
 
 def _names(rows: list[str]) -> set[str]:
