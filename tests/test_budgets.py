@@ -18,6 +18,7 @@ LONG_FUNCTIONS = dict.fromkeys(
         "cli/evaluate.py: evaluate",
         "cli/compare.py: compare",
         "cli/transcribe.py: transcribe",
+        "cli/align.py: align",
     ),
     "the options of a command are its parameters, and typer wants them here",
 )
@@ -26,6 +27,7 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/separate.py: separate",
         "cli/enhance.py: enhance",
         "cli/transcribe.py: transcribe",
+        "cli/align.py: align",
         "cli/diarize.py: diarize",
         "cli/synthesize.py: synthesize",
         "cli/evaluate.py: evaluate",

@@ -8,6 +8,8 @@ import unbraid
 from unbraid import errors
 
 PUBLIC = [
+    "Aligner",
+    "Alignment",
     "AudioError",
     "Cancelled",
     "ChecksumError",
@@ -31,6 +33,7 @@ PUBLIC = [
     "UsageError",
     "WhisperOptions",
     "__version__",
+    "align",
     "enhance",
     "list_models",
     "models",

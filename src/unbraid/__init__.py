@@ -8,6 +8,7 @@
     conversation = unbraid.separate_speakers("meeting.m4a")  # .tracks {"speaker1": (C, T), …}, .segments
     voice = unbraid.enhance("noisy.wav")                    # (C, T) without the noise
     unbraid.transcribe("call.wav").text                     # "3 1 4"; .words has times
+    unbraid.align("lyrics.txt", "song.mp3").to_lrc()        # the times of a text that is known
     unbraid.models()                                        # all models, with their stems and scores
     unbraid.phonemize("cat")                                # "K AE T"
     audio, rate = unbraid.synthesize("Room 305, please.")   # (1, T), Hz
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
         UsageError,
     )
     from unbraid.hub.listing import list_models
-    from unbraid.tasks.api import enhance, phonemize, separate, separate_speakers, synthesize, transcribe
+    from unbraid.tasks.alignment.aligner import Aligner
+    from unbraid.tasks.alignment.result import Alignment
+    from unbraid.tasks.api import align, enhance, phonemize, separate, separate_speakers, synthesize, transcribe
     from unbraid.tasks.conversation.conversation import Conversation
     from unbraid.tasks.conversation.embedder import SpeakerEmbedder
     from unbraid.tasks.live import LiveSeparator
@@ -54,6 +57,8 @@ __version__ = "0.1.0"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when ONNX Runtime is loaded; a user's own choice stays
 
 __all__ = [
+    "Aligner",
+    "Alignment",
     "AudioError",
     "Cancelled",
     "ChecksumError",
@@ -77,6 +82,7 @@ __all__ = [
     "UsageError",
     "WhisperOptions",
     "__version__",
+    "align",
     "enhance",
     "list_models",
     "models",
@@ -89,8 +95,11 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(
-        ("enhance", "phonemize", "separate", "separate_speakers", "synthesize", "transcribe"), "unbraid.tasks.api"
+        ("align", "enhance", "phonemize", "separate", "separate_speakers", "synthesize", "transcribe"),
+        "unbraid.tasks.api",
     ),
+    "Aligner": "unbraid.tasks.alignment.aligner",
+    "Alignment": "unbraid.tasks.alignment.result",
     "Conversation": "unbraid.tasks.conversation.conversation",
     "LiveSeparator": "unbraid.tasks.live",
     "Options": "unbraid.tasks.separation.options",

@@ -266,6 +266,37 @@ def read_texts(place: Path, data: bytes) -> None:
             attempt()
 
 
+def line_seeds(place: Path) -> list[bytes]:
+    return [
+        "[Verse 1]\nDon’t stop, 7 times – OK?\n\n(Chorus)\nANNA: naïve 日本 [laughs]\nANNA: no\n".encode(),
+        b"[ar:me]\n[00:12.00][01:15.50]chorus <00:12.50> again\n[00:20.1]verse\n",
+        b"1\n00:00:01,000 --> 00:00:02,500\n{\\an8}<i>Hello</i>\nthere\n\n2\n00:00:03,000 --> 00:00:04,000\nyou\n",
+        b"WEBVTT\n\nNOTE x\n\n00:01.000 --> 00:02.000 align:left\n<v Anna>Fish &amp; <c.loud>chips</c>\n",
+        b"[Script Info]\n[Events]\nDialogue: 0,0:00:05.00,0:00:06.00,My,anna,0,0,0,,{\\k10}later, {\\k20}then\\Nhe\n",
+    ]
+
+
+def read_lines(place: Path, data: bytes) -> None:
+    from unbraid.hub.vocabulary import SPECIAL, Vocabulary
+    from unbraid.tasks.alignment.formats import FORMATS, written
+    from unbraid.tasks.alignment.lines import AlignedLine
+    from unbraid.tasks.alignment.spelling import Script
+    from unbraid.tasks.alignment.texts import lines_in, read_text
+    from unbraid.tasks.transcription.transcript import Word
+
+    (place / "lines.txt").write_bytes(data)
+    with contextlib.suppress(UnbraidError):
+        lines = lines_in(read_text(place / "lines.txt"))
+        for symbols in (" 'abcdefghijklmnopqrstuvwxyz", "0123456789", ("▁", "▁th", "e", "re", "o")):
+            script = Script.of(lines, Vocabulary((*SPECIAL, *symbols)))
+            timed = [
+                AlignedLine(line.text, tuple(Word(w.text, n, n + 0.5, 1.0, line.voice, w.joined) for w in words), n)
+                for n, (line, words) in enumerate(zip(script.lines, script.words, strict=True))
+            ]
+            for form in FORMATS:
+                written(timed, form)
+
+
 def _here(package: str) -> bool:
     import importlib.util
 
@@ -288,5 +319,6 @@ TARGETS = {
     "spec": Target("spec.json of a model that is then used", spec_seeds, read_spec, ("onnx",)),
     "onnx": Target("the graph of a model that is then used, its hash right", onnx_seeds, read_onnx, ("onnx",)),
     "texts": Target("manifests, dictionaries, recipes, vocabularies, records", text_seeds, read_texts),
+    "lines": Target("texts to align: lyrics, scripts, LRC, SRT, WebVTT, ASS", line_seeds, read_lines),
     "http": Target("answers of a server to a download", http_seeds, read_http),
 }

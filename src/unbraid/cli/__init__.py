@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from unbraid import __version__
+from unbraid.cli.align import align
 from unbraid.cli.attention import attention
 from unbraid.cli.compare import compare
 from unbraid.cli.console import EXIT_CODES, guarded, say, stdout_watched
@@ -59,6 +60,7 @@ for command in (
     enhance,
     live,
     transcribe,
+    align,
     phonemize,
     synthesize,
     run,

@@ -52,6 +52,7 @@ COMMANDS = {  # and the models that they use where none is named
     "enhance": (DEFAULTS["enhancement"],),
     "live": (LIVE,),
     "transcribe": (DEFAULTS["transcription"],),
+    "align": (DEFAULTS["transcription"], MUSIC),
     "phonemize": (DEFAULTS["phonemes"],),
     "synthesize": (DEFAULTS["acoustic model"], DEFAULTS["phonemes"]),
 }

@@ -1,9 +1,11 @@
-"""One call for each task: separate, separate_speakers, enhance, transcribe, phonemize, synthesize."""
+"""One call for each task: separate, separate_speakers, enhance, transcribe, align, phonemize, synthesize."""
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from unbraid.audio import (
     ArrayLike,
@@ -16,10 +18,14 @@ from unbraid.audio import (
     is_array,
 )
 from unbraid.dsp.arrays import FloatArray
-from unbraid.hub.defaults import DEFAULTS
+from unbraid.hub.defaults import DEFAULTS, MUSIC
 from unbraid.runtime.executor import Precision
+from unbraid.tasks.alignment.aligner import Aligner
+from unbraid.tasks.alignment.models import model_for
+from unbraid.tasks.alignment.result import Alignment
+from unbraid.tasks.alignment.texts import read_text
 from unbraid.tasks.conversation.conversation import Conversation
-from unbraid.tasks.separation.content import content_of
+from unbraid.tasks.separation.content import content_of, content_of_file
 from unbraid.tasks.separation.options import Options, check_follows_people, check_stem
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stems import Stems, joined
@@ -181,6 +187,46 @@ def transcribe(
             return transcriber(recording, sample_rate or 0, channels=channels, separator=separator)
         run = transcriber.run(recording, Excerpt(track=track, reading=reading), channels=channels, separator=separator)
         return Transcript.of(run, run.diagnostics)
+
+
+def align(
+    text: str | os.PathLike[str],
+    recording: Source | ArrayLike,
+    model: str | Path | None = None,
+    *,
+    sample_rate: int | None = None,
+    track: TrackChoice = 0,
+    reading: ReadOptions = ReadOptions(),
+    vocals: bool | None = None,
+    device: str = "auto",
+) -> Alignment:
+    """The times of the lines and words of a text that is known, in a recording of it (forced alignment).
+
+    `text` is the text itself, or the path of a file: lyrics, LRC, SRT, WebVTT, ASS or a script; a string on one line
+    that ends in .txt, .lrc, .srt, .vtt, .ass or .md is a path. Lines that nobody says are not found, and have no times.
+    `model` is one with CTC, such as facebook/wav2vec2-base-960h; by default one on this machine that has the letters
+    of the text; for digits `digits`. With `vocals`, the voice of a song is separated first; by default where the
+    recording sounds like music. For `recording`, `track` and `reading` see `separate`; for many recordings make one
+    `Aligner`.
+
+    Raises:
+        AudioError: the recording cannot be read, is silent or too short for the text, or no line is found in it.
+        ModelError: there is no such model, or its folder is damaged.
+        UsageError: the text is empty, or in another script than the model's; the model has no CTC; or an array came
+            without its sample rate, or a file with one.
+    """
+    check_rate_given("align", recording, sample_rate)
+    words, excerpt = read_text(text), Excerpt(track=track, reading=reading)
+    with ExitStack() as opened:
+        aligner = opened.enter_context(Aligner(model or model_for(words), device=device))
+        heard = None if isinstance(recording, str | os.PathLike) else _audio(recording, sample_rate, excerpt)
+        if vocals is None:
+            content = content_of_file(cast(Source, recording), excerpt) if heard is None else content_of(*heard)
+            vocals = content.kind == "music"
+        separator = opened.enter_context(Separator(MUSIC, device=device)) if vocals else None
+        if heard is not None:
+            return aligner(words, *heard, separator=separator)
+        return aligner.file(words, cast(Source, recording), excerpt, separator=separator)
 
 
 def phonemize(text: str, model: str | Path = DEFAULTS["phonemes"], *, device: str = "auto") -> str:

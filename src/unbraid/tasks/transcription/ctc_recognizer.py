@@ -35,10 +35,13 @@ class CtcRecognizer(Recognizer):
         symbols = self.vocabulary.symbols
         quiet = [number for number, symbol in enumerate(symbols) if number == PADDING or symbol == SPACE]
         pause, most = (max(1, round(length / self.step_seconds)) for length in (PAUSE_SECONDS, PIECE_SECONDS))
-        steps = joined_steps((first, self._heard(window)) for first, window in self.windows(blocks))
-        for first, piece in pieces(steps, quiet, pause, most):
+        for first, piece in pieces(self.log_probs_of(blocks), quiet, pause, most):
             spans = align(piece, beam_search(piece, beams)[0].symbols) if beams and beams > 1 else greedy(piece)
             yield from words_of(spans, self.vocabulary, self.step_seconds, first)
+
+    def log_probs_of(self, blocks: Blocks) -> Iterator[FloatArray]:
+        """CTC's log probabilities (n, V) at all steps of blocks (1, n) at the model's rate, windows stitched."""
+        return joined_steps((first, self._heard(window)) for first, window in self.windows(blocks))
 
     def log_probs(self, audio: FloatArray) -> FloatArray:
         """Log probabilities (N, V) of the symbols in a waveform (T,) at the model's rate."""

@@ -25,7 +25,7 @@ from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.decoding.search import Hypothesis
 from unbraid.tasks.decoding.state import Array
 from unbraid.tasks.transcription.recognizer import Note, Recognizer, ignored, is_silent, vocabulary_of
-from unbraid.tasks.transcription.stitching import joined_words
+from unbraid.tasks.transcription.stitching import blanks, joined_steps, joined_words
 from unbraid.tasks.transcription.transcript import Word, words_of
 
 BEAMS = 4
@@ -80,6 +80,29 @@ class DecoderRecognizer(Recognizer):
         """The words of blocks (1, n) at the model's rate, by beam search: 4 beams by default."""
         return joined_words(self._said(first, window, beams or BEAMS) for first, window in self.windows(blocks))
 
+    def log_probs_of(self, blocks: Blocks) -> Iterator[FloatArray]:
+        """CTC's log probabilities (n, V) at all steps of blocks (1, n) at the model's rate, windows stitched.
+
+        Raises:
+            UsageError: the model has no CTC.
+        """
+        if not self._has_ctc:
+            return super().log_probs_of(blocks)
+        return joined_steps((first, self._heard(window)) for first, window in self.windows(blocks))
+
+    def _heard(self, window: FloatArray) -> FloatArray:
+        """CTC's log probabilities (N, V) of a window, in silence of its own."""
+        steps = self.steps(len(window))
+        if is_silent(window):
+            return blanks(steps, len(self.vocabulary))
+        padded, lead = self._padded(window)
+        return self._network.ctc(self._item(padded))[lead : lead + steps]
+
+    def _padded(self, audio: FloatArray) -> tuple[FloatArray, int]:
+        """A waveform (T,) with silence around it, and the steps of silence on either side."""
+        lead = max(1, round(LEAD_SECONDS / self.step_seconds))
+        return np.pad(audio, lead * self.step_samples), lead
+
     def _said(self, first: int, window: FloatArray, beams: int) -> tuple[float, float, list[Word]]:
         """The start and end of a window in seconds, and its words."""
         begin = first * self.step_seconds
@@ -94,8 +117,8 @@ class DecoderRecognizer(Recognizer):
         all steps. With CTC and coarse steps the window is read once more from half a step later; where the texts
         differ, the one with the better score over both readings is taken.
         """
-        steps, lead = self.steps(len(audio)), max(1, round(LEAD_SECONDS / self.step_seconds))
-        padded, most = np.pad(audio, lead * self.step_samples), max(1, steps)
+        steps = self.steps(len(audio))
+        (padded, lead), most = self._padded(audio), max(1, steps)
         if not self._has_ctc:
             (texts,) = self._network.generate([self._item(padded)], beams=beams, most_symbols=most)
             return [

@@ -13,6 +13,7 @@ import numpy as np
 
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.overlap import windows
+from unbraid.errors import UsageError
 from unbraid.hub.names import entries
 from unbraid.hub.spec import ModelSpec, read_spec
 from unbraid.hub.vocabulary import Vocabulary
@@ -52,6 +53,17 @@ class Recognizer(LoadedModel, ABC):
 
         `note` is told of anything unusual.
         """
+
+    def log_probs_of(self, blocks: Blocks) -> Iterator[FloatArray]:
+        """CTC's log probabilities (n, V) at all steps of blocks (1, n) at the model's rate, windows stitched.
+
+        Raises:
+            UsageError: the model has no CTC.
+        """
+        raise UsageError(
+            f"{self.spec.name} has no CTC output, which tells when each symbol is said; for times of a known text "
+            "choose a Wav2Vec2, a HuBERT, or an audio Transformer that was trained with CTC."
+        )
 
     def for_stretches(self) -> "Recognizer":
         """The same recogniser, over the same networks, for stretches of a recording without what lies between them."""

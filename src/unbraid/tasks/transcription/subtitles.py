@@ -85,11 +85,11 @@ def _ends(held: list[Word], word: Word, limits: Limits) -> bool:
         or word.start - held[-1].end > limits.pause_seconds
         or sum(len(one.text) + 1 for one in held) + len(word.text) > limits.characters
         or word.end - held[0].start > limits.seconds
-        or (limits.sentences and _ends_sentence(held[-1].text) and not word.text[:1].islower())
+        or (limits.sentences and ends_sentence(held[-1].text) and not word.text[:1].islower())
     )
 
 
-def _ends_sentence(text: str) -> bool:
+def ends_sentence(text: str) -> bool:
     """Whether a sentence ends with a word: neither with "Mr." nor with an initial."""
     return bool(_ENDS.search(text)) and not _ABBREVIATED.match(text)
 
@@ -161,14 +161,14 @@ def as_data(line: Line) -> dict[str, Any]:
 
 def _srt(lines: Iterable[Line]) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
-        yield f"{number}\n{_clock(line.start, ',')} --> {_clock(line.end, ',')}\n{_spoken(line)}\n\n"
+        yield f"{number}\n{clock(line.start, ',')} --> {clock(line.end, ',')}\n{_spoken(line)}\n\n"
 
 
 def _vtt(lines: Iterable[Line]) -> Iterator[str]:
     yield "WEBVTT\n"
     for line in lines:
-        voice = f"<v {_escaped(line.voice)}>" if line.voice else ""
-        yield f"\n{_clock(line.start, '.')} --> {_clock(line.end, '.')}\n{voice}{_escaped(line.text)}\n"
+        voice = f"<v {escaped(line.voice)}>" if line.voice else ""
+        yield f"\n{clock(line.start, '.')} --> {clock(line.end, '.')}\n{voice}{escaped(line.text)}\n"
 
 
 def _json(lines: Iterable[Line], model: str) -> Iterator[str]:
@@ -196,11 +196,12 @@ def _spoken(line: Line) -> str:
     return f"{line.voice}: {line.text}" if line.voice else line.text
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """A text as WebVTT takes it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _clock(seconds: float, point: str) -> str:
+def clock(seconds: float, point: str) -> str:
     """Seconds as 01:02:03,456."""
     rest, milliseconds = divmod(round(1000 * seconds), 1000)
     rest, whole = divmod(rest, 60)
