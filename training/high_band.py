@@ -5,8 +5,8 @@
 `--wide` has recordings at 16 kHz (or more) and `transcripts.csv` with their path and speaker; `manifest.csv` of
 `--speech` says which split a speaker belongs to. Mixtures of one to three people are drawn from train and from dev,
 `speech` separates them at 8 kHz, and a network on the spectra of its outputs (`unbraid.dsp.voice_bands`) learns the
-shares with which the band above 4 kHz of the mixture comes closest to that of each voice. The epoch with the best score on dev is
-written to `src/unbraid/assets/high_band.safetensors`.
+shares with which the band above 4 kHz of the mixture comes closest to that of each voice. The epoch with the best score
+on dev is written to `src/unbraid/assets/high_band.safetensors`.
 
 `--score test` prints, of the mixtures of a split, the SI-SDR improvement over the whole band: with the shares of the
 network, by power, and with the shares that the voices themselves would give.
