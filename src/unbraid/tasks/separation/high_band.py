@@ -78,7 +78,7 @@ def voice_scores(features: FloatArray) -> FloatArray:
     for number, dilation in enumerate(DILATIONS):
         kernel, bias, slope = (weights[f"{number}.{name}"] for name in ("weight", "bias", "slope"))
         hidden = _convolved(hidden, kernel, dilation) + bias
-        hidden = np.where(hidden > 0, hidden, slope * hidden)
+        hidden = np.where(hidden > 0, hidden, slope * hidden).astype(np.float32, copy=False)
     scores: FloatArray = hidden @ weights["output.weight"]
     return scores
 
