@@ -74,7 +74,7 @@ def _voice_shares(stems: FloatArray, sample_rate: int, cell_samples: int, *, to_
 def voice_scores(features: FloatArray) -> FloatArray:
     """The network: features (…, N, 2 · bands) of voices -> scores (…, N); a softmax over voices gives shares."""
     weights = _weights()
-    hidden = features + CENTRE
+    hidden: FloatArray = features + np.float32(CENTRE)
     for number, dilation in enumerate(DILATIONS):
         kernel, bias, slope = (weights[f"{number}.{name}"] for name in ("weight", "bias", "slope"))
         hidden = _convolved(hidden, kernel, dilation) + bias
