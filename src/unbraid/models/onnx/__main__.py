@@ -32,11 +32,17 @@ PUBLISHED: tuple[Config, ...] = (
 )
 
 
+def dtypes_of(geometry: Config) -> tuple[str, ...]:
+    """The types of weights that a published network is stored in: the larger Whispers come as float16."""
+    half = ("float16",) if geometry in WHISPERS.values() else ()
+    return ("float32", *half, *(("int8",) if FAMILIES[family_of(geometry)].int8 else ()))
+
+
 def main(folder: Path) -> None:
     """Write every published geometry's graphs into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for geometry in PUBLISHED:
-        for dtype in ("float32", "int8") if FAMILIES[family_of(geometry)].int8 else ("float32",):
+        for dtype in dtypes_of(geometry):
             for part in geometry.graphs:
                 (folder / graph_name(geometry, dtype, part)).write_bytes(packed(build_graph(geometry, dtype, part)))
 
