@@ -26,7 +26,7 @@ Types = Mapping[str, tuple[str, tuple[int, ...]]]  # name: (dtype, shape)
 
 
 class LazyTensors(Mapping[str, np.ndarray]):
-    """Tensors that are read, or computed, each time they are asked for: a large model never lies in memory as a whole."""
+    """Tensors that are read or computed when they are asked for, so that a large model is never whole in memory."""
 
     def __init__(self, types: Types, make: Callable[[str], np.ndarray]):
         """`make` gives the tensor of a name, of the dtype and shape in `types`."""
@@ -120,9 +120,8 @@ def open_weights(path: Path) -> LazyTensors:
     table, names = tensor_table(path), {theirs: ours for ours, theirs in READ.items()}
     for name, tensor in table.items():
         if tensor.dtype not in names:
-            raise ModelError(
-                f"{path} cannot be read as safetensors: tensor {quoted(name)} is {quoted(tensor.dtype)}, which NumPy lacks."
-            )
+            foreign = f"tensor {quoted(name)} is {quoted(tensor.dtype)}, which NumPy lacks"
+            raise ModelError(f"{path} cannot be read as safetensors: {foreign}.")
 
     def read(name: str) -> np.ndarray:
         stored = table[name]

@@ -208,7 +208,7 @@ def published_shapes(geometry: AudioTransformerConfig) -> Shapes:
 
 
 def _renamed(published: Mapping[str, np.ndarray], geometry: AudioTransformerConfig, folder: Path) -> LazyTensors:
-    """The tensors under our names and in our layouts, computed when they are asked for: float16 if all are, else float32."""
+    """The tensors under our names and in our layouts: float16 if all are, else float32."""
     types = {name: kind for name, kind in types_of(published).items() if name != TIED}
     compare_shapes({name: shape for name, (_, shape) in types.items()}, published_shapes(geometry), str(folder))
     dtype = "float16" if all(kind == "float16" for kind, _ in types.values()) else "float32"
