@@ -161,8 +161,8 @@ def transcription_section() -> list[str]:
         "",
         f"The same weights, 5 beams, English, loaded and warm: {result['recordings']} recordings of real speech "
         f"({result['source']}), {result['seconds']:.0f} s and {result['words']} words together, each read by all "
-        f"sides in turn. Ours: {named(result['ours'])}. Peer: {named(result['peer'])}. {where(result)} Aims: word errors within "
-        "0.2 points of the peer's, CPU seconds at most 1.1 times as many.",
+        f"sides in turn. Ours: {named(result['ours'])}. Peer: {named(result['peer'])}. {where(result)} "
+        "Aims: word errors within 0.2 points of the peer's, CPU seconds at most 1.1 times as many.",
         "",
         "| | word errors, % | CPU s | wall s | peak MB |",
         "|---|--:|--:|--:|--:|",
