@@ -13,7 +13,7 @@ from unbraid.dsp.arrays import Blocks, FloatArray
 
 FRAMES = 100  # a second
 PAUSE_FRAMES = 33
-QUIET_DB = 40.0  # below the loud parts of a piece
+QUIET_DB, FAINT_DB = 40.0, -60.0  # below the loud parts of a piece, and of full scale: somebody far away is not quiet
 LOUD = 95  # percentile of frames
 LEAST_QUIET_SECONDS, KEPT_SECONDS = 1.0, 0.3  # of quiet that is left out, and of it what stays
 
@@ -65,11 +65,12 @@ def _levels(window: FloatArray, sample_rate: int) -> FloatArray:
 
 
 def _quiet_before(window: FloatArray, sample_rate: int) -> int:
-    """Samples at the beginning that are far softer than the rest, if they are many."""
+    """Samples at the beginning that are faint, and far softer than the rest, if they are many."""
     power = _levels(window, sample_rate)
     if not len(power):
         return 0
-    loud = np.flatnonzero(power > np.percentile(power, LOUD) * 10 ** (-QUIET_DB / 10))
+    least = min(np.percentile(power, LOUD) * 10 ** (-QUIET_DB / 10), 10 ** (FAINT_DB / 10))
+    loud = np.flatnonzero(power > least)
     quiet = (loud[0] if len(loud) else len(power)) / FRAMES
     return round((quiet - KEPT_SECONDS) * sample_rate) if quiet >= LEAST_QUIET_SECONDS else 0
 
