@@ -69,7 +69,7 @@ def _quiet_before(window: FloatArray, sample_rate: int) -> int:
     power = _levels(window, sample_rate)
     if not len(power):
         return 0
-    least = min(np.percentile(power, LOUD) * 10 ** (-QUIET_DB / 10), 10 ** (FAINT_DB / 10))
+    least = min(float(np.percentile(power, LOUD)) * 10 ** (-QUIET_DB / 10), 10 ** (FAINT_DB / 10))
     loud = np.flatnonzero(power > least)
     quiet = (loud[0] if len(loud) else len(power)) / FRAMES
     return round((quiet - KEPT_SECONDS) * sample_rate) if quiet >= LEAST_QUIET_SECONDS else 0
