@@ -178,9 +178,7 @@ def _transcripts(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
-        _refuse_int8(
-            "float32" if spec.geometry.has_int8 else precision, f"for SepFormers and Whispers, not {spec.name}"
-        )
+        _refuse_int8("float32" if spec.geometry.has_int8 else precision, "for SepFormers and Whispers")
         load = partial(Transcriber, device=device, precision=precision, threads=request.threads, force=True)
         with load(model, long_seconds=math.inf) as transcriber:  # however long it is, no other model takes its place
             outcomes = evaluation.run(utterances, partial(transcribe_and_score, transcriber))

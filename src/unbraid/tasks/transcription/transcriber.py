@@ -273,8 +273,8 @@ def open_recognizer(
         return WhisperRecognizer.open(folder, whisper or WhisperOptions())
     if whisper:
         raise UsageError(
-            f"{spec.name} is no Whisper: it has no language, task, prompt, batch or kind of times to choose; leave these "
-            "out."
+            f"{spec.name} is no Whisper: it has no language, task, prompt, batch or kind of times to choose; leave "
+            "these out."
         )
     network, *others = folder.open(*spec.geometry.graphs)
     if not others:

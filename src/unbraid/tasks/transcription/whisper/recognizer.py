@@ -26,7 +26,7 @@ from unbraid.tasks.transcription.whisper.pieces import Ahead, Piece, pieces
 from unbraid.tasks.transcription.whisper.state import Caches, of_window
 from unbraid.tasks.transcription.whisper.voice import may_be_speech
 from unbraid.tasks.transcription.whisper.window import WindowDecoder, WindowText
-from unbraid.tasks.transcription.whisper.words import spread_words, timed_words
+from unbraid.tasks.transcription.whisper.words import in_order, spread_words, timed_words
 
 FORGET_TEMPERATURE = 0.5  # a text found above it does not lead the next window: it may be wrong
 SURE_LANGUAGE = 0.5  # probability
@@ -88,8 +88,11 @@ class WhisperRecognizer(Recognizer):
         """The words of blocks (1, n) at the model's rate, by beam search: 5 beams by default."""
         options = self._options if beams is None else dataclasses.replace(self._options, beams=beams)
         if options.batch == 1:
-            yield from self._read_on(Ahead(blocks), _Run(self._decoder, options, note))
-            return
+            return in_order(self._read_on(Ahead(blocks), _Run(self._decoder, options, note)))
+        return in_order(self._read_together(blocks, options, note))
+
+    def _read_together(self, blocks: Blocks, options: WhisperOptions, note: Note) -> Iterator[Word]:
+        """The words of blocks, several pieces at a time."""
         run, rate = _Run(self._decoder, dataclasses.replace(options, follow=False), note), self.spec.sample_rate
         heard = self._heard(pieces(blocks, self._samples, rate))
         while batch := list(itertools.islice(heard, options.batch)):
@@ -97,7 +100,7 @@ class WhisperRecognizer(Recognizer):
             for (one, _), (phrases, seconds, memory) in zip(batch, found, strict=True):
                 yield from self._worded(phrases, run, memory, one)
                 moved = round(seconds * rate)  # what the model did not finish is read on from there
-                rest = Ahead([one.audio[None, moved:]])
+                rest = Ahead(iter([one.audio[None, moved:]]))
                 yield from self._read_on(rest, run, one.begin + moved)
 
     def _read_on(self, audio: Ahead, run: "_Run", place: int = 0) -> Iterator[Word]:
