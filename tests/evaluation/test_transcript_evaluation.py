@@ -116,7 +116,9 @@ def test_no_other_model_takes_its_place_where_recordings_are_long(
 ) -> None:
     opened: list[Transcriber] = []
 
-    def open_transcriber(model: str, *, device: str, threads: int | None, **options: float) -> Transcriber:
+    def open_transcriber(
+        model: str, *, device: str, precision: str, threads: int | None, **options: float
+    ) -> Transcriber:
         opened.append(Transcriber.over(ears(), long=writer("spectrogram", name="mel"), **options))
         return opened[-1]
 
