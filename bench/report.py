@@ -153,6 +153,30 @@ def quality(folder: Path) -> str:
     return "; ".join(f"{title}: {', '.join(values)}" for title, values in told.items())
 
 
+def transcription_section() -> list[str]:
+    """Whisper: word errors and cost, ours and the peer's."""
+    result = read("transcription")
+    return [
+        "## Whisper base, against faster-whisper",
+        "",
+        f"The same weights, 5 beams, English, loaded and warm: {result['recordings']} recordings of real speech "
+        f"({result['source']}), {result['seconds']:.0f} s and {result['words']} words together, each read by all "
+        f"sides in turn. Ours: {named(result['ours'])}. Peer: {named(result['peer'])}. {where(result)} "
+        "Aims: word errors within 0.2 points of the peer's, CPU seconds at most 1.1 times as many.",
+        "",
+        "| | word errors, % | CPU s | wall s | peak MB |",
+        "|---|--:|--:|--:|--:|",
+        *(
+            f"| {row['side']} | {100 * row['errors'] / result['words']:.1f} | {row['cpu_s']:.1f} "
+            f"| {row['wall_s']:.1f} | {row['peak_mb']:.0f} |"
+            for row in result["rows"]
+        ),
+        "",
+        "`bench/transcription.py` measures this section; it needs recordings with their texts.",
+        "",
+    ]
+
+
 def install_section() -> list[str]:
     """The section on installs."""
     result = read("install")
@@ -172,7 +196,7 @@ def read(name: str) -> dict[str, Any]:
 def main() -> None:
     """Write the page from the results that are there."""
     lines = [HEAD]
-    others = {"models": models_section, "install": install_section}
+    others = {"transcription": transcription_section, "models": models_section, "install": install_section}
     for name in (*SECTIONS, *others):
         if (HERE / "results" / f"{name}.json").exists():
             lines += others[name]() if name in others else job_section(name)

@@ -42,6 +42,8 @@ MANY_PARAMETERS = dict.fromkeys(
     "tasks/attention.py: attention_maps": "the excerpt of a file is start, duration and track, as everywhere",
     "tasks/api.py: separate": "keywords for the options of the command of that name",
     "tasks/api.py: separate_speakers": "as above",
+    "tasks/api.py: transcribe": "as above",
+    "tasks/transcription/transcriber.py: __init__": "as above",
 }
 EVERY = [pytest.param(path, id=name_of(path)) for path in FILES]
 

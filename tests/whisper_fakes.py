@@ -52,9 +52,11 @@ class Encoder:
         self.closed = False
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        assert inputs["log_mel"].shape == (1, 2 * STEPS, 80)
-        self.seen.append(inputs["log_mel"][0])
-        memory = np.full((1, 1, HEADS, STEPS, WIDTH), len(self.seen) - 1, np.float32)
+        items = len(inputs["log_mel"])
+        assert inputs["log_mel"].shape == (items, 2 * STEPS, 80) and inputs["lengths"].shape == (items,)
+        numbers = np.arange(len(self.seen), len(self.seen) + items, dtype=np.float32)
+        self.seen.extend(inputs["log_mel"])
+        memory = np.broadcast_to(numbers[None, :, None, None, None], (1, items, HEADS, STEPS, WIDTH))
         return {"cross_keys": memory, "cross_values": memory}
 
     def close(self) -> None:
@@ -75,9 +77,12 @@ class Decoder:
         new = np.broadcast_to(tokens[:, None, :, None], (len(tokens), HEADS, tokens.shape[1], WIDTH))
         kept = np.concatenate((past, new.astype(np.float32)), axis=2)
         assert kept.shape[2] <= WRITTEN  # there are no more positions
-        log_mel = self._encoder.seen[int(inputs["cross_keys_0"].flat[0])]
-        logits = np.stack([self._logits(row.astype(int).tolist(), log_mel) for row in kept[:, 0, :, 0]])
-        alignment = np.zeros((1, len(inputs["heads_0"]), tokens.size, STEPS), np.float32)
+        numbers = inputs["cross_keys_0"][:, 0, 0, 0].astype(int)  # of the windows, which have as many rows each
+        assert len(tokens) % len(numbers) == 0 and inputs["lengths"].shape == numbers.shape
+        windows = np.repeat(numbers, len(tokens) // len(numbers))
+        rows = kept[:, 0, :, 0].astype(int).tolist()
+        logits = np.stack([self._logits(row, self._encoder.seen[i]) for row, i in zip(rows, windows, strict=True)])
+        alignment = np.zeros((len(numbers), len(inputs["heads_0"]), tokens.size, STEPS), np.float32)
         for row in range(tokens.size):  # a diagonal, behind the start, language and task
             place = 10 * max(0, row - 3)
             alignment[0, :, row, place : place + 10] = 1.0

@@ -16,7 +16,6 @@ import json
 from pathlib import Path
 
 from unbraid.files.atomic import appearing
-from unbraid.models.family import FAMILIES
 from unbraid.models.graph_files import graph_name, packed
 from unbraid.models.onnx.build import build_graph
 from unbraid.training.export import export_checkpoint
@@ -90,7 +89,7 @@ def package(run: Path) -> None:
         )
         with (fresh / "README.md").open("a", encoding="utf-8") as card:
             card.write(training_of(run))
-    if FAMILIES[spec.family].int8:
+    if spec.geometry.has_int8:
         with appearing(GRAPHS / graph_name(spec.geometry, "int8")) as graph:
             graph.write_bytes(packed(build_graph(spec.geometry, "int8")))
     print(f"{destination}: {sum(f.stat().st_size for f in destination.iterdir()) / 1e6:.1f} MB")

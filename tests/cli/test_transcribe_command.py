@@ -200,6 +200,8 @@ def test_the_options_reach_the_model(unbraid_command, spoken) -> None:
         0.5,
         "--threads",
         1,
+        "--precision",
+        "int8",
         "--force",
     ]
     outcome = unbraid_command("transcribe", "call.wav", *words)
@@ -209,7 +211,7 @@ def test_the_options_reach_the_model(unbraid_command, spoken) -> None:
     ]
     assert MADE == [
         {
-            "model": "published/base", "device": "auto", "threads": 1,
+            "model": "published/base", "device": "auto", "precision": "int8", "threads": 1,
             "beams": 3, "long_model": "mel", "long_seconds": 0.5, "whisper": None, "force": True,
         }
     ]  # fmt: skip
@@ -217,9 +219,9 @@ def test_the_options_reach_the_model(unbraid_command, spoken) -> None:
 
 def test_the_options_of_a_whisper_reach_it(unbraid_command, spoken) -> None:
     spoken("call.wav", 3, 1)
-    words = ["--language", "de", "--task", "translate", "--word-times", "--prompt", "Anna"]
+    words = ["--language", "de", "--task", "translate", "--word-times", "--prompt", "Anna", "--batch", "8"]
     unbraid_command("transcribe", "call.wav", "-m", "published/base", *words)
-    assert MADE[-1]["whisper"] == WhisperOptions("de", "translate", word_times=True, prompt="Anna")
+    assert MADE[-1]["whisper"] == WhisperOptions("de", "translate", word_times=True, prompt="Anna", batch=8)
 
 
 def test_json_names_the_model_that_heard_it(unbraid_command, spoken) -> None:

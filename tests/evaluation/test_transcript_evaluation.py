@@ -116,7 +116,9 @@ def test_no_other_model_takes_its_place_where_recordings_are_long(
 ) -> None:
     opened: list[Transcriber] = []
 
-    def open_transcriber(model: str, *, device: str, threads: int | None, **options: float) -> Transcriber:
+    def open_transcriber(
+        model: str, *, device: str, precision: str, threads: int | None, **options: float
+    ) -> Transcriber:
         opened.append(Transcriber.over(ears(), long=writer("spectrogram", name="mel"), **options))
         return opened[-1]
 
@@ -167,4 +169,4 @@ def test_int8_is_refused(folder: Path) -> None:
     job = evaluator_of(spec, EvaluationRequest(folder), None)
     with pytest.raises(UsageError) as caught, job.running("ears", "cpu", "int8"):
         pass
-    assert str(caught.value) == f"int8 is for speech models, and {spec.name} writes text: use float32."
+    assert str(caught.value) == "int8 is for SepFormers and Whispers: use float32."

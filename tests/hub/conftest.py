@@ -13,6 +13,7 @@ from unbraid.errors import ModelError
 from unbraid.hub import cache as store
 from unbraid.hub import download
 from unbraid.hub import names as hub
+from unbraid.hub.importers import Checkpoint
 from unbraid.hub.spec import ModelSpec
 
 
@@ -49,15 +50,15 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Stand-ins for the importer (which notes the files it is given) and for the folder writer."""
     noted = SimpleNamespace(files={}, refuse=False)
 
-    def read_checkpoint(folder: Path, name: str) -> SimpleNamespace:
+    def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         noted.files = {file.name: file.read_bytes() for file in folder.iterdir()}
         if noted.refuse:
             raise ModelError("tensor 'x' is missing.")
         family = "unet" if "model.index" in noted.files else "sepformer"
-        return SimpleNamespace(spec=a_spec(name, family), tensors={"x": np.zeros(1, np.float32)}, files={})
+        return Checkpoint({"x": np.zeros(1, np.float32)}, a_spec(name, family))
 
     def write_model_folder(
-        destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], *, files: dict[str, bytes]
+        destination: Path, spec: ModelSpec, tensors: dict[str, np.ndarray], dtype: str, files: dict[str, bytes]
     ) -> None:
         with store.appearing(destination) as fresh:
             (fresh / "spec.json").write_text(spec.to_json(), encoding="utf-8")

@@ -29,14 +29,11 @@ from unbraid.models.unet.config import UNetConfig
 onnx = pytest.importorskip("onnx")
 
 from graph_files import unused  # noqa: E402
-from unbraid.models.onnx.__main__ import PUBLISHED, main  # noqa: E402
+from unbraid.models.onnx.__main__ import PUBLISHED, dtypes_of, main  # noqa: E402
 from unbraid.models.onnx.build import build_graph  # noqa: E402
 
 SHIPPED = [
-    (geometry, dtype, part)
-    for geometry in PUBLISHED
-    for dtype in (("float32", "int8") if isinstance(geometry, SepFormerConfig) else ("float32",))
-    for part in geometry.graphs
+    (geometry, dtype, part) for geometry in PUBLISHED for dtype in dtypes_of(geometry) for part in geometry.graphs
 ]
 
 

@@ -265,14 +265,16 @@ def test_memory_does_not_grow_with_length(kind) -> None:
 
 
 def test_one_call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(unbraid.tasks.api, "Transcriber", lambda model, device: Transcriber.over(ears(name=str(model))))
+    monkeypatch.setattr(
+        unbraid.tasks.api, "Transcriber", lambda model, device, precision: Transcriber.over(ears(name=str(model)))
+    )
     soundfile.write(tmp_path / "tones.wav", say(3, 1)[0], RATE, subtype="FLOAT")
     for source in (tmp_path / "tones.wav", io.BytesIO((tmp_path / "tones.wav").read_bytes())):
         found = unbraid.transcribe(source)
         assert (found.text, found.model) == ("3 1", "digits")
     assert unbraid.transcribe(say(3, 1), "mine", sample_rate=RATE) == dataclasses.replace(found, model="mine")
     other = Transcriber.over(ears(), long=writer("spectrogram", name="mel"), long_seconds=0.1)
-    monkeypatch.setattr(unbraid.tasks.api, "Transcriber", lambda model, device: other)
+    monkeypatch.setattr(unbraid.tasks.api, "Transcriber", lambda model, device, precision: other)
     assert unbraid.transcribe(tmp_path / "tones.wav").model == "mel"  # that heard it
     with pytest.raises(UsageError, match=r"^An array needs its sample rate: transcribe\(audio, sample_rate=44100\)\.$"):
         unbraid.transcribe(say(3, 1))

@@ -12,6 +12,7 @@ from unbraid.evaluation.text.scoring import edit_distance
 from unbraid.evaluation.text.transcription import plain_words
 from unbraid.hub.folder import write_model_folder
 from unbraid.hub.importers import read_checkpoint
+from unbraid.runtime.executor import Precision
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.whisper.options import WhisperOptions
 
@@ -25,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no real Whisper base (set UNBRAID_WHISPER_BASE to the folder as published)")
     checkpoint = read_checkpoint(Path(place), "whisper-base")
     model = tmp_path_factory.mktemp("models") / "whisper-base"
-    write_model_folder(model, checkpoint.spec, checkpoint.tensors, files=checkpoint.files)
+    write_model_folder(model, checkpoint.spec, checkpoint.tensors, checkpoint.dtype, checkpoint.files)
     return model
 
 
@@ -38,9 +39,13 @@ def said() -> list[tuple[Path, str]]:
     return [(shared / row["path"], row["text"]) for row in rows if row["source"] == SOURCE][:COUNT]
 
 
-def test_it_writes_what_was_said(folder: Path, said: list[tuple[Path, str]]) -> None:
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_it_writes_what_was_said(
+    folder: Path, said: list[tuple[Path, str]], precision: Precision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNBRAID_CACHE", str(tmp_path))
     options = WhisperOptions(word_times=True)
-    with Transcriber(folder, threads=1, whisper=options) as transcriber:
+    with Transcriber(folder, threads=1, precision=precision, whisper=options) as transcriber:
         errors = words = 0
         for path, text in said:
             samples, rate = audio.read(path)
@@ -52,6 +57,17 @@ def test_it_writes_what_was_said(folder: Path, said: list[tuple[Path, str]]) -> 
             assert (times >= 0).all() and (times <= samples.shape[1] / rate + 0.02).all()
             assert (np.diff(times[:, 0]) >= 0).all()
         assert errors <= MOST_ERRORS * words
+
+
+def test_pieces_read_together_have_what_was_said_in_order(folder: Path, said: list[tuple[Path, str]]) -> None:
+    pause = np.zeros((1, 16000), np.float32)
+    heard = np.concatenate([part for path, _ in said for part in (audio.read(path)[0], pause)], axis=1)
+    wanted = plain_words(" ".join(text for _, text in said))
+    with Transcriber(folder, threads=1, whisper=WhisperOptions(word_times=True, batch=2)) as transcriber:
+        found = transcriber(heard, 16000)
+    assert edit_distance(plain_words(found.text), wanted) <= MOST_ERRORS * len(wanted)
+    starts = [word.start for word in found.words]
+    assert starts == sorted(starts)
 
 
 def test_it_hears_nothing_in_hiss(folder: Path) -> None:

@@ -15,6 +15,7 @@ from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.pages.attention_page import attention_page
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.whisper.options import WhisperOptions
+from unbraid.tasks.transcription.whisper.pieces import pieces
 from unbraid.tasks.transcription.whisper.recognizer import WhisperRecognizer, alignment_heads
 from unbraid.tasks.transcription.whisper.rules import Rules
 from unbraid.tasks.transcription.whisper.search import Start, Text, best_text
@@ -59,6 +60,57 @@ def test_beam_search_finds_the_same() -> None:
     found = list(recognizer().words(iter([audio])))
     assert found == list(recognizer().words(iter([audio]), beams=3))
     assert [word.text for word in found] == [NAMES[tone] for tone, _ in SAID]
+
+
+@pytest.mark.parametrize("batch", [2, 3, 16])
+@pytest.mark.parametrize("size", [1600, 10**6])
+def test_pieces_read_together_have_the_same_words(batch: int, size: int) -> None:
+    audio = tones(*SAID, seconds=4.3)
+    options = WhisperOptions(batch=batch)
+    reader = recognizer(options=options)
+    words = list(reader.words(iter(blocks(audio, size))))
+    assert [word.text for word in words] == [NAMES[tone] for tone, _ in SAID]
+    for word, (_, begin) in zip(words, SAID, strict=True):
+        assert abs(word.start - begin) <= 0.06
+        assert abs(word.end - begin - 0.2) <= 0.06
+    timed = recognizer(options=dataclasses.replace(options, word_times=True)).words(iter(blocks(audio, size)))
+    assert [word.text for word in timed] == [NAMES[tone] for tone, _ in SAID]
+
+
+def test_pieces_read_together_are_not_given_the_text_before_them() -> None:
+    seen: list[list[int]] = []
+
+    def script(log_mel: np.ndarray, before: list[int]) -> Sequence[int]:
+        seen.append(before)
+        return [time(0.1), 256, time(0.3)]
+
+    audio = tones((0, 0.1), (0, 1.1), (0, 2.1), seconds=3.0)
+    list(recognizer(script, WhisperOptions(batch=2, prompt="two")).words(iter([audio])))
+    assert all(before == TOKENIZER.encode(" two") for before in seen)
+
+
+def test_a_batch_tries_again_only_the_rejected_text() -> None:
+    def script(log_mel: np.ndarray, before: list[int]) -> Sequence[int]:
+        loud = np.flatnonzero(log_mel.max(1) > log_mel.max() - 0.75)
+        return [] if loud[0] > 30 else [time(0.1), 256, time(0.3)]  # no text is likely where the tone begins late
+
+    audio = np.concatenate([tones((0, begin), seconds=1.0) for begin in (0.1, 0.5, 0.1)], axis=1)
+    options = WhisperOptions(batch=3, beams=2, least_log_prob=-0.5, temperatures=(0.0, 0.2))
+    words = list(recognizer(script, options).words(iter([audio])))
+    assert [word.text for word in words if word.confidence > 0.9] == ["one", "one"]
+
+
+def test_pieces_are_cut_at_pauses_and_leave_out_long_ones() -> None:
+    said = [(0, 0.2), (1, 0.6), (2, 1.1), (3, 4.0)]
+    audio = tones(*said, seconds=5.0)
+    found = list(pieces(iter(blocks(audio, 700)), RATE, RATE))
+    assert all(len(piece.audio) <= RATE for piece in found)
+    assert all(np.array_equal(one.audio, audio[0, one.begin : one.begin + len(one.audio)]) for one in found)
+    for _, begin in said:  # each tone lies in one piece
+        assert any(one.begin <= begin * RATE and (begin + 0.2) * RATE <= one.begin + len(one.audio) for one in found)
+    assert sum(len(one.audio) for one in found) < 4 * RATE
+    ends = [one.begin + len(one.audio) for one in found]
+    assert all(end <= one.begin for end, one in zip(ends, found[1:], strict=False))
 
 
 def test_silence_is_not_even_looked_at() -> None:

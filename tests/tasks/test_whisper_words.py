@@ -8,9 +8,16 @@ import pytest
 from unbraid.hub.tokens import ByteTokenizer, pieces_of
 from unbraid.tasks.transcription.result import Transcript
 from unbraid.tasks.transcription.subtitles import lines_of
-from unbraid.tasks.transcription.transcript import spoken
+from unbraid.tasks.transcription.transcript import Word, spoken
 from unbraid.tasks.transcription.whisper.phrases import Phrase
-from unbraid.tasks.transcription.whisper.words import parts_of, spread_words, timed_words, token_times, warping_path
+from unbraid.tasks.transcription.whisper.words import (
+    in_order,
+    parts_of,
+    spread_words,
+    timed_words,
+    token_times,
+    warping_path,
+)
 
 BYTES = ByteTokenizer([bytes([byte]) for byte in range(256)])
 ENGLISH = ByteTokenizer([*(bytes([byte]) for byte in range(256)), b"'t"])
@@ -112,3 +119,9 @@ def test_neighbours_are_joined_by_the_smallest_number() -> None:
     assert tokenizer.decode(tokenizer.encode("naïve 日")) == "naïve 日"
     with pytest.raises(ValueError, match="byte 3 has no token"):
         ByteTokenizer([bytes([byte]) for byte in range(256) if byte != 3])
+
+
+def test_words_of_two_windows_do_not_overlap() -> None:
+    heard = [Word("types,", 945.8, 946.64, 0.9), Word("the", 945.72, 946.86, 0.9), Word("a", 946.0, 946.1, 0.9)]
+    found = [(word.text, word.start, word.end) for word in in_order([*heard, Word("man", 947.0, 947.2, 0.9)])]
+    assert found == [("types,", 945.8, 946.64), ("the", 946.64, 946.86), ("a", 946.86, 946.86), ("man", 947.0, 947.2)]

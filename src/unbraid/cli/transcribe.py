@@ -55,6 +55,15 @@ _Prompt = Annotated[
 _Vad = Annotated[
     bool, opt.panel("Whisper")("--vad/--no-vad", help="Skip steady sound, which is no speech.", show_default=False)
 ]
+_Batch = Annotated[
+    int,
+    opt.panel("Whisper")(
+        metavar="N",
+        min=1,
+        max=256,
+        help="Read N pieces between pauses at once: faster, but none is given the text before it, so words can differ.",
+    ),
+]
 _Force = Annotated[
     bool, typer.Option("--force", help="With the model digits: write digits also where it does not sound like any.")
 ]
@@ -88,6 +97,7 @@ def transcribe(
     word_times: _WordTimes = False,
     prompt: _Prompt = "",
     vad: _Vad = True,
+    batch: _Batch = 1,
     force: _Force = False,
     template: opt.TextTemplate = "{track}.{ext}",
     overwrite: opt.Overwrite = False,
@@ -98,6 +108,7 @@ def transcribe(
     input_format: opt.InputFormat = None,
     strict: opt.Strict = False,
     skip_damage: opt.SkipDamage = False,
+    precision: opt.Precision = "float32",
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     jobs: opt.Jobs = 1,
@@ -132,9 +143,9 @@ def transcribe(
             beams=beams,
             long_model=long_model,
             long_seconds=long_seconds,
-            whisper=whisper_options(language, task, word_times=word_times, prompt=prompt, vad=vad),
+            whisper=whisper_options(language, task, word_times=word_times, prompt=prompt, vad=vad, batch=batch),
             force=force,
-            engine=Engine(device, threads=threads),
+            engine=Engine(device, precision, threads),
             recursive=recursive,
             overwrite=overwrite,
             jobs=jobs,

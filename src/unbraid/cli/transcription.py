@@ -99,6 +99,7 @@ def _transcriber(request: TranscriptionRequest) -> Transcriber:
     return Transcriber(
         request.model,
         device=request.engine.device,
+        precision=request.engine.precision,
         threads=request.engine.threads,
         beams=request.beams,
         long_model=request.long_model,
@@ -180,10 +181,10 @@ def _lines(words: Iterator[Word], session: _Session) -> Iterator[Line]:
 
 
 def whisper_options(
-    language: str | None, task: Job, *, word_times: bool, prompt: str, vad: bool
+    language: str | None, task: Job, *, word_times: bool, prompt: str, vad: bool, batch: int = 1
 ) -> WhisperOptions | None:
     """The options for a Whisper; None where nothing was asked for, as of every other model."""
-    options = WhisperOptions(language=language, task=task, word_times=word_times, prompt=prompt, vad=vad)
+    options = WhisperOptions(language=language, task=task, word_times=word_times, prompt=prompt, vad=vad, batch=batch)
     return None if options == WhisperOptions() else options
 
 

@@ -178,9 +178,9 @@ def _transcripts(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
-        _refuse_int8(precision, f"for speech models, and {spec.name} writes text")
-        alone = math.inf  # however long a recording is, no other model takes this one's place
-        with Transcriber(model, device=device, threads=request.threads, long_seconds=alone, force=True) as transcriber:
+        _refuse_int8("float32" if spec.geometry.has_int8 else precision, "for SepFormers and Whispers")
+        load = partial(Transcriber, device=device, precision=precision, threads=request.threads, force=True)
+        with load(model, long_seconds=math.inf) as transcriber:  # however long it is, no other model takes its place
             outcomes = evaluation.run(utterances, partial(transcribe_and_score, transcriber))
             yield Running(transcriber.device, len(utterances), outcomes)
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import safetensors
 
-from unbraid.errors import ChecksumError, ModelError, ModelNotFound, quoted, shortened
+from unbraid.errors import ChecksumError, ModelError, ModelNotFound, quoted
 from unbraid.files.atomic import appearing as appearing_file
 from unbraid.files.bounded import check_regular, readable
 from unbraid.hub.cache import appearing
@@ -23,7 +22,16 @@ from unbraid.hub.tokens import FILE as TOKENS
 from unbraid.models.family import WEIGHTS_FILES, tensor_shapes
 from unbraid.models.quantize import quantized_signature
 from unbraid.models.tensor_table import MOST_HEADER_BYTES, tensor_table
-from unbraid.models.tensors import DTYPES, check_tensors, compare_shapes, is_finite, write_weights
+from unbraid.models.tensors import (
+    DTYPES,
+    LazyTensors,
+    check_tensors,
+    compare_shapes,
+    is_finite,
+    open_weights,
+    shapes_of,
+    write_weights,
+)
 
 WEIGHTS = "model.safetensors"
 
@@ -31,11 +39,13 @@ WEIGHTS = "model.safetensors"
 def write_model_folder(
     destination: Path,
     spec: ModelSpec,
-    tensors: dict[str, np.ndarray],
+    tensors: Mapping[str, np.ndarray],
     dtype: str = "float32",
     files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> ModelSpec:
     """Write a model folder from tensors under the torch module's names; returns the spec with the files' hashes.
+
+    Tensors are converted and written one at a time.
 
     `files` are those of the folder besides weights and graphs, such as tokens.
 
@@ -45,24 +55,37 @@ def write_model_folder(
         ModelError: a tensor is missing, extra, misshapen or not finite, or the folder exists.
         RuntimeUnavailable: a graph has to be built and cannot be here.
     """
-    check_tensors({name: value.shape for name, value in tensors.items()}, spec.geometry, spec.name)
-    if bad := sorted(name for name, value in tensors.items() if not is_finite(value)):
-        raise ModelError(f"{spec.name}: tensor {bad[0]!r} holds NaN or infinity; the checkpoint is damaged.")
-    with np.errstate(over="ignore"):  # too large values become infinity, refused below
-        stored = {name: value.astype(dtype) for name, value in tensors.items()}
-    if bad := sorted(name for name, value in stored.items() if not is_finite(value)):
-        raise ModelError(f"{spec.name}: tensor {bad[0]!r} does not fit {dtype}; write float32.")
+    check_tensors(shapes_of(tensors), spec.geometry, spec.name)
     if destination.exists():
         raise ModelError(f"{destination} exists; choose another place or remove it first.")
     parts = (*spec.geometry.graphs, *spec.geometry.optional_graphs)
     others = dict(files) | {f"{part}.onnx": find_graph(spec.geometry, dtype, part) for part in parts}
     with appearing(destination) as fresh:
-        write_weights(fresh / WEIGHTS, stored)
+        write_weights(fresh / WEIGHTS, _stored(tensors, dtype, spec.name))
         for name, content in others.items():
             (fresh / name).write_bytes(content)
         spec = dataclasses.replace(spec, files={name: sha256(fresh / name) for name in (WEIGHTS, *others)})
         write_texts(fresh, spec)
     return spec
+
+
+def _stored(tensors: Mapping[str, np.ndarray], dtype: str, name: str) -> LazyTensors:
+    """Tensors of a model of this name as its folder stores them.
+
+    Raises:
+        ModelError: when a tensor is asked for that is not finite, or does not fit the type.
+    """
+
+    def stored(key: str) -> np.ndarray:
+        if not is_finite(value := tensors[key]):
+            raise ModelError(f"{name}: tensor {key!r} holds NaN or infinity; the checkpoint is damaged.")
+        with np.errstate(over="ignore"):  # too large values become infinity
+            narrow = value.astype(dtype, copy=False)
+        if not is_finite(narrow):
+            raise ModelError(f"{name}: tensor {key!r} does not fit {dtype}; write float32.")
+        return narrow
+
+    return LazyTensors({key: (dtype, shape) for key, shape in shapes_of(tensors).items()}, stored)
 
 
 def write_texts(folder: Path, spec: ModelSpec) -> None:
@@ -158,11 +181,7 @@ def _check_types(folder: Path, spec: ModelSpec) -> None:
 
 def first_not_finite(path: Path) -> str | None:
     """The first tensor in a safetensors file that holds NaN or infinity: 10 ms for 25 million weights."""
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            return next((name for name in file.keys() if not is_finite(file.get_tensor(name))), None)  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError, TypeError) as error:  # the last: a type that NumPy lacks
-        raise ModelError(f"{path} cannot be read as safetensors: {shortened(str(error))}.") from None
+    return next((name for name, tensor in open_weights(path).items() if not is_finite(tensor)), None)
 
 
 def sha256(path: Path) -> str:

@@ -6,7 +6,6 @@ byte of its download was verified (see `download`).
 
 import os
 import shutil
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +20,6 @@ from unbraid.hub.spec import ModelSpec, read_spec
 from unbraid.models.family import FAMILIES
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from unbraid.hub.importers import Checkpoint
 
 PACKAGED = ASSETS / "models"
@@ -163,7 +160,7 @@ def import_model(source: Path, name: str, *, overwrite: bool = False) -> Path:
     if (source / "spec.json").exists():
         raise ModelError(f"{source} is a model folder already; use it by its path, there is nothing to import.")
     checkpoint = _read_checkpoint(source, name)
-    _install(destination, checkpoint.spec, checkpoint.tensors, checkpoint.files)
+    _install(destination, checkpoint)
     return destination
 
 
@@ -196,7 +193,7 @@ def _pull(entry: Published, staging: Path, destination: Path, progress: Progress
     try:
         checkpoint = _read_checkpoint(fetched.folder, entry.name)
         spec = _as_published(checkpoint.spec, entry, fetched.provenance)
-        _install(destination, spec, checkpoint.tensors, checkpoint.files)
+        _install(destination, replace(checkpoint, spec=spec))
     except DownloadError:  # the disk refuses
         raise
     except ModelError:
@@ -208,14 +205,16 @@ def _pull(entry: Published, staging: Path, destination: Path, progress: Progress
 def _made_of_twin(entry: Published, destination: Path) -> bool:
     """Make a model of another one here that comes from the same archive: spleeter:4stems-16kHz of spleeter:4stems."""
     from unbraid.hub.folder import open_model_folder
-    from unbraid.models.tensors import read_weights
+    from unbraid.hub.importers import Checkpoint
+    from unbraid.models.tensors import open_weights, types_of
 
     twins = [p.name for p in catalogue().published.values() if p.archive and p.archive == entry.archive]
     for folder in filter(None, (_present(name) for name in twins)):
         with suppress(ModelError):  # a damaged one is no source; then the archive is
             spec = open_model_folder(folder)
-            tensors = read_weights(folder / "model.safetensors")
-            _install(destination, _as_published(spec, entry, spec.provenance), tensors, {})
+            tensors = open_weights(folder / "model.safetensors")
+            dtype = next(iter(types_of(tensors).values()))[0]
+            _install(destination, Checkpoint(tensors, _as_published(spec, entry, spec.provenance), dtype=dtype))
             return True
     return False
 
@@ -239,14 +238,14 @@ def _read_checkpoint(folder: Path, name: str) -> "Checkpoint":
     return read_checkpoint(folder, name)
 
 
-def _install(destination: Path, spec: ModelSpec, tensors: "dict[str, np.ndarray]", files: Mapping[str, bytes]) -> None:
+def _install(destination: Path, checkpoint: "Checkpoint") -> None:
     """Put a model into its place in the cache, in place of an older one, whose int8 copies go unless they fit."""
     from unbraid.hub.folder import write_model_folder
 
     with disk_errors(destination.parent):
         store.tidy(destination.parent)
         with appearing(destination) as fresh:
-            write_model_folder(fresh, spec, tensors, files=files)
+            write_model_folder(fresh, checkpoint.spec, checkpoint.tensors, checkpoint.dtype, checkpoint.files)
             if store.weights_of(fresh) != store.weights_of(destination):
                 store.forget_copies(destination, store.model_folders(PACKAGED))
 

@@ -60,6 +60,11 @@ class Config:
         return ()
 
     @property
+    def has_int8(self) -> bool:
+        """Whether it can be run in int8 (see `models.quantize`)."""
+        return False
+
+    @property
     def channels(self) -> int:
         """Channels of the audio that it takes; 0 where there is no audio."""
         return 1

@@ -34,7 +34,6 @@ class Family:
     module: str
     config: str  # name of the class in MODULE.config
     front: Front | None = None  # what the networks that separate see
-    int8: bool = False  # whether they have int8 copies
 
     def load(self, part: Part) -> Any:
         """A module of the family."""
@@ -46,7 +45,7 @@ class Family:
 
 
 FAMILIES = {
-    "sepformer": Family("unbraid.models.sepformer", "SepFormerConfig", "waveform", int8=True),
+    "sepformer": Family("unbraid.models.sepformer", "SepFormerConfig", "waveform"),
     "conv_tasnet": Family("unbraid.models.conv_tasnet", "ConvTasNetConfig", "waveform"),
     "band_split": Family("unbraid.models.band_split", "BandSplitConfig", "waveform"),
     "causal_lstm": Family("unbraid.models.causal_lstm", "CausalLSTMConfig", "waveform"),

@@ -6,6 +6,7 @@ constant of (geometry, dtype): an ONNX graph can point into the file (see docs/d
 
 import json
 import math
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,39 @@ from unbraid.models.shapes import Shapes
 from unbraid.models.tensor_table import tensor_table
 
 DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8"}  # NumPy's names: safetensors' names
+READ = {**DTYPES, "float64": "F64", "int16": "I16", "int32": "I32", "int64": "I64", "bool": "BOOL"}
+Types = Mapping[str, tuple[str, tuple[int, ...]]]  # name: (dtype, shape)
+
+
+class LazyTensors(Mapping[str, np.ndarray]):
+    """Tensors that are read or computed when they are asked for, so that a large model is never whole in memory."""
+
+    def __init__(self, types: Types, make: Callable[[str], np.ndarray]):
+        """`make` gives the tensor of a name, of the dtype and shape in `types`."""
+        self.types, self._make = dict(types), make
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.types:
+            raise KeyError(name)
+        return self._make(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.types)
+
+    def __len__(self) -> int:
+        return len(self.types)
+
+
+def types_of(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Dtype and shape of each tensor; none is computed for it."""
+    if isinstance(tensors, LazyTensors):
+        return tensors.types
+    return {name: (str(tensor.dtype), tensor.shape) for name, tensor in tensors.items()}
+
+
+def shapes_of(tensors: Mapping[str, np.ndarray]) -> Shapes:
+    """Shape of each tensor; none is computed for it."""
+    return {name: shape for name, (_, shape) in types_of(tensors).items()}
 
 
 def check_tensors(found: Shapes, geometry: Config, where: str) -> None:
@@ -49,16 +83,16 @@ def is_finite(tensor: np.ndarray) -> bool:
     return bool(np.isfinite(tensor).all())
 
 
-def write_weights(path: Path, tensors: dict[str, np.ndarray]) -> None:
-    """Write tensors in name order, in the safetensors format, with nothing but tensors in the header."""
-    names = sorted(tensors)
-    header = json.dumps(_header({name: (str(tensors[name].dtype), tensors[name].shape) for name in names}))
+def write_weights(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write tensors in name order, one at a time, in the safetensors format, with nothing else in the header."""
+    names, types = sorted(tensors), types_of(tensors)
+    header = json.dumps(_header({name: types[name] for name in names}))
     text = header.encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in names:
-            file.write(np.ascontiguousarray(tensors[name]).tobytes())
+            file.write(np.ascontiguousarray(tensors[name]).data)
 
 
 def tensor_offsets(tensors: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, int]]:
@@ -75,6 +109,32 @@ def _header(tensors: dict[str, tuple[str, tuple[int, ...]]]) -> dict[str, dict[s
         start, end = end, end + math.prod(shape) * np.dtype(dtype).itemsize
         header[name] = {"dtype": DTYPES[dtype], "shape": list(shape), "data_offsets": [start, end]}
     return header
+
+
+def open_weights(path: Path) -> LazyTensors:
+    """The tensors of a file, read one at a time.
+
+    Raises:
+        ModelError: the file is missing, is not a safetensors file, or holds a type that NumPy lacks.
+    """
+    table, names = tensor_table(path), {theirs: ours for ours, theirs in READ.items()}
+    for name, tensor in table.items():
+        if tensor.dtype not in names:
+            foreign = f"tensor {quoted(name)} is {quoted(tensor.dtype)}, which NumPy lacks"
+            raise ModelError(f"{path} cannot be read as safetensors: {foreign}.")
+
+    def read(name: str) -> np.ndarray:
+        stored = table[name]
+        dtype, count = np.dtype(names[stored.dtype]), math.prod(stored.shape)
+        try:
+            values = np.fromfile(path, dtype, count, offset=stored.offset)
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
+        if len(values) < count:  # cut short since it was opened
+            raise ModelError(f"{path} cannot be read as safetensors: it ends inside tensor {quoted(name)}.")
+        return values.reshape(stored.shape)
+
+    return LazyTensors({name: (names[tensor.dtype], tensor.shape) for name, tensor in table.items()}, read)
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:

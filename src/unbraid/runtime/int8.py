@@ -16,44 +16,50 @@ from unbraid.hub.folder import sha256
 from unbraid.hub.graphs import find_graph
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.quantize import METHOD, quantize
-from unbraid.models.tensors import read_weights, write_weights
+from unbraid.models.tensors import open_weights, write_weights
 
-GRAPH, WEIGHTS, SUMS = "model.int8.onnx", "model.int8.safetensors", "sha256.json"
+WEIGHTS, SUMS = "model.int8.safetensors", "sha256.json"
 
 
-def int8_graph(spec: ModelSpec, folder: Path) -> Path:
-    """The path of the int8 graph of a model folder, beside its weights; made now if need be.
+def int8_graph(spec: ModelSpec, folder: Path, part: str = "model") -> Path:
+    """The path of an int8 graph of a model folder, beside its weights; all are made now if need be.
 
     Raises:
         ModelError: the cache cannot be written to.
     """
-    if GRAPH in spec.files:
-        return folder / GRAPH
-    graph = find_graph(spec.geometry, "int8")
-    making = hashlib.sha256(graph + METHOD.encode()).hexdigest()
+    if graph_file(part) in spec.files:
+        return folder / graph_file(part)
+    graphs = {graph_file(name): find_graph(spec.geometry, "int8", name) for name in spec.geometry.graphs}
+    making = hashlib.sha256(b"".join(graphs.values()) + METHOD.encode()).hexdigest()
     tidy(int8_folder())
     kept = int8_folder() / f"{spec.files['model.safetensors']}-{making[:16]}"
-    if not _is_whole(kept):
+    if not _is_whole(kept, *graphs):
         try:
-            _make(graph, folder, kept)
+            _make(graphs, folder, kept)
         except OSError as error:
-            if not _is_whole(kept):  # else another process was first
+            if not _is_whole(kept, *graphs):  # else another process was first
                 place = f"{kept.parent}, for the int8 copy of {spec.name},"
                 raise ModelError(refused(place, error, " by UNBRAID_CACHE")) from error
-    return kept / GRAPH
+    return kept / graph_file(part)
 
 
-def _is_whole(kept: Path) -> bool:
+def graph_file(part: str) -> str:
+    """The file of the int8 form of a graph (see `Config.graphs`)."""
+    return f"{part}.int8.onnx"
+
+
+def _is_whole(kept: Path, *graphs: str) -> bool:
     """Whether a copy is there, byte for byte as it was made."""
     try:
         sums = read_json(kept / SUMS)
-        return bool(sums == {name: sha256(kept / name) for name in (GRAPH, WEIGHTS)})
+        return bool(sums == {name: sha256(kept / name) for name in (*graphs, WEIGHTS)})
     except (OSError, ValueError):
         return False
 
 
-def _make(graph: bytes, folder: Path, kept: Path) -> None:
+def _make(graphs: dict[str, bytes], folder: Path, kept: Path) -> None:
     with appearing(kept) as fresh:
-        write_weights(fresh / WEIGHTS, quantize(read_weights(folder / "model.safetensors")))
-        (fresh / GRAPH).write_bytes(graph)
-        (fresh / SUMS).write_text(json.dumps({name: sha256(fresh / name) for name in (GRAPH, WEIGHTS)}))
+        write_weights(fresh / WEIGHTS, quantize(open_weights(folder / "model.safetensors")))
+        for name, graph in graphs.items():
+            (fresh / name).write_bytes(graph)
+        (fresh / SUMS).write_text(json.dumps({name: sha256(fresh / name) for name in (*graphs, WEIGHTS)}))

@@ -8,7 +8,7 @@ import numpy as np
 
 from unbraid.errors import RuntimeUnavailable, UsageError, current_folder_gone
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.family import FAMILIES, signature
+from unbraid.models.family import signature
 from unbraid.models.signatures import check_outputs
 from unbraid.runtime import builds
 from unbraid.runtime.executor import Engine, Executor, Precision
@@ -22,8 +22,8 @@ def open_executor(spec: ModelSpec, folder: Path, graph: str = "model", engine: E
         UsageError: int8 was asked of a network that has none, or a graph that it lacks.
     """
     precision, threads = engine.precision, engine.threads
-    if precision == "int8" and not FAMILIES[spec.family].int8:
-        raise UsageError(f"int8 is for SepFormers, and {spec.name} is none: use float32.")
+    if precision == "int8" and not spec.geometry.has_int8:
+        raise UsageError(f"int8 is for SepFormers and Whispers, and {spec.name} is none: use float32.")
     if precision not in (precisions := typing.get_args(Precision)):
         raise UsageError(f"The precision is one of {', '.join(precisions)}, not {precision!r}.")
     if graph not in (parts := (*spec.geometry.graphs, *spec.geometry.optional_graphs)):

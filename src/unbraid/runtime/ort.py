@@ -91,7 +91,7 @@ class OrtExecutor:
         options.add_session_config_entry("session.x64quantprecision", "1")
         options.enable_mem_pattern = False  # a plan per input shape: lengths vary, and it costs 10 % more memory
         options.log_severity_level = 4  # failures are raised; the rest is noise
-        path = int8_graph(spec, folder) if engine.precision == "int8" else folder / f"{graph}.onnx"
+        path = int8_graph(spec, folder, graph) if engine.precision == "int8" else folder / f"{graph}.onnx"
         self.device, self.reason = device, reason
         self._name = spec.name
         check_graph(path, spec.family, signature(spec.geometry, graph), WEIGHTS_FILES[engine.precision])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from unbraid.errors import ModelError
 from unbraid.hub.folder import open_model_folder, write_model_folder
 from unbraid.hub.importers import read_checkpoint
 from unbraid.hub.tokens import read_tokenizer
+from unbraid.models.tensors import LazyTensors, open_weights, read_weights, write_weights
 from unbraid.runtime import Engine, open_executor
 from whisper_folders import END, NUMBERS, STEPS, VOCABULARY, D, write_whisper
 
@@ -94,7 +96,7 @@ def test_without_generation_settings(folder: Path) -> None:
 
 
 def test_several_files_of_weights(folder: Path) -> None:
-    wanted = read_checkpoint(folder, "mine").tensors
+    wanted = dict(read_checkpoint(folder, "mine").tensors)
     tensors = safetensors.numpy.load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     files = {name: f"model-0000{1 + i % 2}-of-00002.safetensors" for i, name in enumerate(tensors)}
@@ -111,6 +113,53 @@ def test_several_files_of_weights(folder: Path) -> None:
     files["model.encoder.conv1.bias"] = "../elsewhere.safetensors"
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
     assert "which is no file of weights in this folder" in refusal(folder)
+
+
+def test_float16_stays_float16(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    tensors = {name: tensor.astype(np.float16) for name, tensor in published.published().items()}
+    checkpoint = read_checkpoint(write_whisper(tmp_path / "half", tensors), "mine")
+    assert checkpoint.dtype == "float16"
+    model = tmp_path / "model"
+    write_model_folder(model, checkpoint.spec, checkpoint.tensors, checkpoint.dtype, checkpoint.files)
+    found, wanted = read_weights(model / "model.safetensors"), read_checkpoint(folder, "mine").tensors
+    assert {tensor.dtype for tensor in found.values()} == {np.dtype(np.float16)}
+    assert all(np.array_equal(tensor, wanted[name].astype(np.float16)) for name, tensor in found.items())
+    spec = open_model_folder(model)
+    log_mel = np.random.default_rng(0).normal(size=(1, 2 * STEPS, 80)).astype(np.float32)
+    read = open_executor(spec, model, "encoder", Engine("cpu", threads=1)).run(
+        {"log_mel": log_mel, "lengths": np.array([STEPS])}
+    )
+    wide = tmp_path / "wide"
+    write_model_folder(wide, checkpoint.spec, checkpoint.tensors, files=checkpoint.files)
+    same = open_executor(open_model_folder(wide), wide, "encoder", Engine("cpu", threads=1)).run(
+        {"log_mel": log_mel, "lengths": np.array([STEPS])}
+    )
+    np.testing.assert_allclose(read["cross_keys"], same["cross_keys"], rtol=0, atol=1e-5)  # computed in float32
+
+
+def test_weights_of_two_types_are_kept_in_the_wider_one(tmp_path: Path) -> None:
+    tensors = {name: tensor.astype(np.float16) for name, tensor in published.published().items()}
+    tensors["model.encoder.conv1.bias"] = tensors["model.encoder.conv1.bias"].astype(np.float32)
+    checkpoint = read_checkpoint(write_whisper(tmp_path / "mixed", tensors), "mine")
+    assert checkpoint.dtype == "float32"
+    assert {tensor.dtype for tensor in checkpoint.tensors.values()} == {np.dtype(np.float32)}
+
+
+def test_an_import_holds_few_tensors_at_a_time(folder: Path, tmp_path: Path) -> None:
+    assert isinstance(read_checkpoint(folder, "mine").tensors, LazyTensors)  # none of them is read yet
+    size = 1 << 20
+    types = {f"x{i}": ("float16", (size // 2,)) for i in range(30)}
+    tracemalloc.start()
+    try:
+        write_weights(tmp_path / "weights", LazyTensors(types, lambda name: np.full(size // 2, 1, np.float16)))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        assert all(tensor.all() for tensor in open_weights(tmp_path / "weights").values())
+        peaks = peak, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert max(peaks) < 4 * size
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.errors import ModelError
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of, size_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, size_of
 from unbraid.hub.importers.residual import BLOCKS, blocks_of_stages, published_module
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import Mel, ModelSpec
@@ -24,7 +24,7 @@ from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.family import tensor_shapes
 from unbraid.models.shapes import BATCH_NORM_EPS, COUNTER, Shapes
 from unbraid.models.speaker_config import WINDOWS
-from unbraid.models.tensors import compare_shapes
+from unbraid.models.tensors import compare_shapes, shapes_of
 
 FILES = "campplus_….bin or campplus_….pt"
 WEIGHTS = re.compile(r"campplus_\w+\.(bin|pt)")

@@ -8,23 +8,17 @@ import numpy as np
 
 from unbraid.errors import ModelError, quoted
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.shapes import Shapes
+from unbraid.models.tensors import is_finite
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """A published checkpoint, read: the content of a model folder without its graph."""
 
-    tensors: dict[
-        str, np.ndarray
-    ]  # by name; our names and layouts (`models.family.tensor_shapes`), float32, contiguous
+    tensors: Mapping[str, np.ndarray]  # by name; our names and layouts (`models.family.tensor_shapes`), contiguous
     spec: ModelSpec  # no files yet
     files: Mapping[str, bytes] = field(default_factory=dict)  # of the model folder, besides weights and graphs
-
-
-def shapes_of(tensors: Mapping[str, np.ndarray]) -> Shapes:
-    """Name and shape of each tensor."""
-    return {name: tensor.shape for name, tensor in tensors.items()}
+    dtype: str = "float32"  # of the tensors, in which the model folder keeps them; or float16
 
 
 def size_of(tensors: Mapping[str, np.ndarray], name: str, axis: int, path: Path, network: str) -> int:
@@ -39,8 +33,8 @@ def size_of(tensors: Mapping[str, np.ndarray], name: str, axis: int, path: Path,
     return shape[axis]
 
 
-def as_weight(tensor: np.ndarray, name: str, where: str) -> np.ndarray:
-    """Widen (or narrow) a tensor to contiguous float32.
+def as_weight(tensor: np.ndarray, name: str, where: str, dtype: str = "float32") -> np.ndarray:
+    """Widen (or narrow) a tensor to contiguous float32, or another type.
 
     Raises:
         ModelError: the tensor is not of floating point, or holds NaN or infinity.
@@ -48,7 +42,7 @@ def as_weight(tensor: np.ndarray, name: str, where: str) -> np.ndarray:
     if tensor.dtype.kind != "f":
         raise ModelError(f"{where}: tensor {quoted(name)} is {tensor.dtype}, expected a floating-point type.")
     with np.errstate(over="ignore"):  # a float64 too large for float32 becomes the infinity refused below
-        weight = np.ascontiguousarray(tensor, dtype=np.float32)
-    if not np.isfinite(weight).all():
+        weight = np.ascontiguousarray(tensor, dtype=dtype)
+    if not is_finite(weight):
         raise ModelError(f"{where}: tensor {quoted(name)} holds NaN or infinity; the checkpoint is damaged.")
     return weight

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.errors import ModelError, quoted
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
 from unbraid.hub.importers.hyperyaml import read_settings, section
 from unbraid.hub.importers.settings import Rules, Settings
 from unbraid.hub.importers.torch_pickle import read_state_dict
@@ -21,7 +21,7 @@ from unbraid.hub.spec import ModelSpec, Windows
 from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.shapes import Shapes
-from unbraid.models.tensors import compare_shapes
+from unbraid.models.tensors import compare_shapes, shapes_of
 
 SETTINGS = "hyperparams.yaml"
 PARTS = ("encoder", "masknet", "decoder")

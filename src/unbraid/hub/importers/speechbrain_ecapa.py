@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.errors import ModelError
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of, size_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, size_of
 from unbraid.hub.importers.hyperyaml import read_settings, section
 from unbraid.hub.importers.settings import Rules, Settings
 from unbraid.hub.importers.torch_pickle import read_state_dict
@@ -22,7 +22,7 @@ from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.family import tensor_shapes
 from unbraid.models.shapes import COUNTER, Shapes
 from unbraid.models.speaker_config import WINDOWS
-from unbraid.models.tensors import compare_shapes
+from unbraid.models.tensors import compare_shapes, shapes_of
 
 SETTINGS, WEIGHTS = "hyperparams.yaml", "embedding_model.ckpt"
 FILES = (SETTINGS, WEIGHTS)

@@ -9,13 +9,14 @@ Source: the files that transformers 4.0 to 5.23 write, and its models/wav2vec2 a
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from unbraid.errors import ModelError, quoted, shortened
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
 from unbraid.hub.importers.ctc_vocabulary import SYMBOLS, Head, read_symbols
 from unbraid.hub.importers.settings import Rules, Settings, read_json
 from unbraid.hub.importers.torch_pickle import read_state_dict
@@ -23,7 +24,7 @@ from unbraid.hub.spec import ModelSpec, Vocabularies, Windows
 from unbraid.models.family import tensor_shapes
 from unbraid.models.shapes import Shapes
 from unbraid.models.tensor_table import tensor_table
-from unbraid.models.tensors import compare_shapes, read_weights
+from unbraid.models.tensors import compare_shapes, open_weights, shapes_of
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.models.wav2vec2.layout import backbone_shapes
 
@@ -277,8 +278,8 @@ def _permuted(rows: np.ndarray, head: Head, missing: float) -> np.ndarray:
     return ours
 
 
-def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """The weights, by their published names.
+def read_tensors(path: Path) -> Mapping[str, np.ndarray]:
+    """The weights, by their published names; those of safetensors are read one at a time.
 
     Raises:
         ModelError: the weights are unreadable, or of a type that NumPy lacks.
@@ -288,4 +289,4 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     types = {tensor.dtype for tensor in tensor_table(path).values()}
     if foreign := sorted(kind for kind in types if kind.startswith(FOREIGN)):
         raise ModelError(f"{path} holds {foreign[0]}, a type that NumPy lacks; save it as float32 or float16.")
-    return read_weights(path)
+    return open_weights(path)

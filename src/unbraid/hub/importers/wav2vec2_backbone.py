@@ -5,6 +5,7 @@ weights may have other tensors besides, those of its pre-training, and their nam
 `wav2vec2` reads it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def read_trunk(folder: Path) -> Trunk:
     return Trunk(geometry, parts.sample_rate, renamed(published, parts.kind, geometry, None, parts.weights))
 
 
-def _below_the_head(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def _below_the_head(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """The tensors with the prefix; if there are none, all but the head, with the prefix added."""
     if not any(name.startswith(prefix) for name in tensors):
         tensors = {f"{prefix}{name}": tensor for name, tensor in tensors.items() if not name.startswith(f"{HEAD}.")}

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.errors import ModelError
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of, size_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, size_of
 from unbraid.hub.importers.residual import blocks_of_stages, published_module
 from unbraid.hub.importers.settings import Rules, Settings, read_yaml
 from unbraid.hub.importers.torch_pickle import read_state_dict
@@ -21,7 +21,7 @@ from unbraid.models.family import tensor_shapes
 from unbraid.models.shapes import COUNTER, Shapes
 from unbraid.models.speaker_config import WINDOWS
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
-from unbraid.models.tensors import compare_shapes
+from unbraid.models.tensors import compare_shapes, shapes_of
 
 SETTINGS, WEIGHTS = "config.yaml", "avg_model.pt"
 FILES = (SETTINGS, WEIGHTS)

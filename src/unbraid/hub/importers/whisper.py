@@ -3,19 +3,21 @@
 A published model (`openai/whisper-base` on the Hugging Face hub, say, or a distilled one) is config.json (sizes),
 preprocessor_config.json (the spectrogram), generation_config.json and the tokenizer (see `whisper_tokens`), and the
 weights as safetensors or by torch.save, in one file or several. Names and shapes of the tensors are checked both ways.
+Weights of float16 stay float16, and those in safetensors are read one tensor at a time.
 Two things change form, and the network with them computes the same: q, k and v become one projection, in which the
 keys' bias is 0, as they have none, and the second convolution's kernel gets one more frame, of zeros.
 Source: the files that transformers 4.23 to 5.24 write, and its models/whisper.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from unbraid.dsp.framing import Mel, Windows
 from unbraid.errors import ModelError, quoted
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
 from unbraid.hub.importers.settings import Rules, Settings, read_json
 from unbraid.hub.importers.wav2vec2 import SETTINGS, SOUND, WEIGHTS, read_tensors
 from unbraid.hub.importers.whisper_tokens import GENERATION, MERGES, SYMBOLS, WHOLE, read_tokens
@@ -25,7 +27,7 @@ from unbraid.models.audio_transformer.config import AudioTransformerConfig, Spec
 from unbraid.models.audio_transformer.whisper import whisper_config
 from unbraid.models.family import tensor_shapes
 from unbraid.models.shapes import Shapes
-from unbraid.models.tensors import compare_shapes
+from unbraid.models.tensors import LazyTensors, compare_shapes, types_of
 
 FILES = f"{SETTINGS}, {SOUND}, {GENERATION}, {WHOLE} (or {SYMBOLS} and {MERGES}) and {' or '.join(WEIGHTS)}"
 PARTS = tuple(f"{file}.index.json" for file in WEIGHTS)  # the tables of weights in several files
@@ -97,7 +99,8 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         mel=Mel(FRAME, HOP, bins, form="whisper"),
         tokens=tokens,
     )
-    return Checkpoint(_renamed(read_parts(folder), geometry, folder), spec, {FILE: written_tokens(texts)})
+    tensors = _renamed(read_parts(folder), geometry, folder)
+    return Checkpoint(tensors, spec, {FILE: written_tokens(texts)}, tensors.types[KERNEL][0])
 
 
 def geometry_of(settings: Settings) -> AudioTransformerConfig:
@@ -139,7 +142,7 @@ def _check_sound(sound: Settings, geometry: AudioTransformerConfig) -> tuple[int
     return frames, bins
 
 
-def read_parts(folder: Path) -> dict[str, np.ndarray]:
+def read_parts(folder: Path) -> Mapping[str, np.ndarray]:
     """The weights, by their published names, from one file or all files of a table.
 
     Raises:
@@ -153,7 +156,7 @@ def read_parts(folder: Path) -> dict[str, np.ndarray]:
     raise ModelError(f"{folder} has no {WEIGHTS[0]}; a Whisper is {FILES}.")
 
 
-def _read_table(table: Path) -> dict[str, np.ndarray]:
+def _read_table(table: Path) -> Mapping[str, np.ndarray]:
     """The tensors of all files that a table names."""
     places = read_json(table).get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
@@ -161,14 +164,16 @@ def _read_table(table: Path) -> dict[str, np.ndarray]:
     files = sorted(set(places.values()))
     if len(files) > MOST_PARTS:
         raise ModelError(f"{table} names {len(files)} files; at most {MOST_PARTS} are read.")
-    tensors: dict[str, np.ndarray] = {}
+    parts: dict[str, Mapping[str, np.ndarray]] = {}  # of each tensor
     for file in files:
         if Path(file).name != file or not file.endswith((".safetensors", ".bin")):
             raise ModelError(f"{table} names {quoted(file)}, which is no file of weights in this folder.")
         if not (table.parent / file).is_file():
             raise ModelError(f"{table.parent} has no {quoted(file)}, which {table.name} names; download it, too.")
-        tensors |= read_tensors(table.parent / file)
-    return tensors
+        part = read_tensors(table.parent / file)
+        parts |= dict.fromkeys(part, part)
+    types = {name: types_of(part)[name] for name, part in parts.items()}
+    return LazyTensors(types, lambda name: parts[name][name])
 
 
 def published_name(ours: str) -> str:
@@ -202,16 +207,17 @@ def published_shapes(geometry: AudioTransformerConfig) -> Shapes:
     return shapes
 
 
-def _renamed(published: dict[str, np.ndarray], geometry: AudioTransformerConfig, folder: Path) -> dict[str, np.ndarray]:
-    """The tensors under our names and in our layouts."""
-    published.pop(TIED, None)
-    compare_shapes(shapes_of(published), published_shapes(geometry), str(folder))
-    tensors = {}
-    for ours in tensor_shapes(geometry):
-        parts = [as_weight(published.pop(name), name, str(folder)) for name in _names(ours)]
+def _renamed(published: Mapping[str, np.ndarray], geometry: AudioTransformerConfig, folder: Path) -> LazyTensors:
+    """The tensors under our names and in our layouts: float16 if all are, else float32."""
+    types = {name: kind for name, kind in types_of(published).items() if name != TIED}
+    compare_shapes({name: shape for name, (_, shape) in types.items()}, published_shapes(geometry), str(folder))
+    dtype = "float16" if all(kind == "float16" for kind, _ in types.values()) else "float32"
+
+    def renamed(ours: str) -> np.ndarray:
+        parts = [as_weight(published[name], name, str(folder), dtype) for name in _names(ours)]
         if len(parts) == 2:
             parts.insert(1, np.zeros_like(parts[0]))
-        tensors[ours] = np.concatenate(parts) if len(parts) > 1 else parts[0]
-        if ours == KERNEL:
-            tensors[ours] = np.pad(tensors[ours], ((0, 0), (0, 0), (0, 1)))
-    return tensors
+        tensor = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        return np.pad(tensor, ((0, 0), (0, 0), (0, 1))) if ours == KERNEL else tensor
+
+    return LazyTensors({ours: (dtype, shape) for ours, shape in tensor_shapes(geometry).items()}, renamed)

@@ -173,6 +173,11 @@ class AudioTransformerConfig(Config):
         return self.positions == "learned"
 
     @property
+    def has_int8(self) -> bool:
+        """As `Config.has_int8`."""
+        return self.takes_prompts
+
+    @property
     def alters(self) -> bool:
         """Whether the network predicts a change of the source rather than the target itself."""
         return self.is_aligned and self.source == self.target

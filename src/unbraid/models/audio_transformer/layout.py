@@ -21,7 +21,8 @@ POST_LAYERS, POST_KERNEL = 3, 5  # of the post-net over written frames
 LOUDEST = 5.0  # natural logarithm of an amplitude
 QUIETEST = 1e-7  # power of a step
 OPERATORS = COMMON | TRANSFORMER | SPEECH | {
-    "ConvTranspose", "Cos", "Exp", "Gather", "Log", "Min", "Mod", "Relu", "Sigmoid", "Sin", "Softmax", "Tanh", "Where",
+    "Abs", "ConvTranspose", "Cos", "DynamicQuantizeMatMul", "Exp", "Gather", "Log", "Max", "Min", "Mod", "ReduceMax",
+    "Relu", "Sigmoid", "Sin", "Softmax", "Tanh", "Where",
 }  # fmt: skip
 
 

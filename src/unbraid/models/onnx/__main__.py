@@ -7,7 +7,6 @@ from unbraid.models.audio_transformer.whisper import PUBLISHED as WHISPERS
 from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
-from unbraid.models.family import FAMILIES, family_of
 from unbraid.models.graph_files import graph_name, packed
 from unbraid.models.onnx.build import build_graph
 from unbraid.models.sepformer.config import SepFormerConfig
@@ -32,11 +31,17 @@ PUBLISHED: tuple[Config, ...] = (
 )
 
 
+def dtypes_of(geometry: Config) -> tuple[str, ...]:
+    """The types of weights that a published network is stored in: the larger Whispers come as float16."""
+    half = ("float16",) if geometry in WHISPERS.values() else ()
+    return ("float32", *half, *(("int8",) if geometry.has_int8 else ()))
+
+
 def main(folder: Path) -> None:
     """Write every published geometry's graphs into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for geometry in PUBLISHED:
-        for dtype in ("float32", "int8") if FAMILIES[family_of(geometry)].int8 else ("float32",):
+        for dtype in dtypes_of(geometry):
             for part in geometry.graphs:
                 (folder / graph_name(geometry, dtype, part)).write_bytes(packed(build_graph(geometry, dtype, part)))
 

@@ -11,6 +11,7 @@ import numpy as np
 from unbraid.models.onnx.builder import CONTRIB, FLOAT, Graph
 
 LAYER_NORM_EPS = 1e-6
+QUIETEST = 1e-9  # of a token, where it is divided by
 
 
 def linear(graph: Graph, name: str, x: str, bias: bool = True) -> str:
@@ -28,6 +29,18 @@ def product(graph: Graph, name: str, x: str, *bias: str, third: int | None = Non
         scale = third_of(graph, f"{name}.weight.scale", third, axis=0)
         return graph.op("DynamicQuantizeMatMul", x, weight, scale, "", *bias, domain=CONTRIB)
     return graph.op("MatMul", x, graph.transpose(weight, 1, 0))
+
+
+def product_by_row(graph: Graph, name: str, x: str) -> str:
+    """As `product`, but in int8 each token has a scale of its own: behind a GELU, a few are far louder than others.
+
+    One scale for all tokens would cost 6 dB there.
+    """
+    if not graph.has(f"{name}.weight.scale"):
+        return product(graph, name, x)
+    top = graph.op("ReduceMax", graph.op("Abs", x), graph.constant([1]))  # (M, 1)
+    top = graph.op("Max", top, graph.constant(QUIETEST))
+    return graph.op("Mul", product(graph, name, graph.op("Div", x, top)), top)
 
 
 def third_of(graph: Graph, name: str, third: int | None, axis: int) -> str:
@@ -55,9 +68,11 @@ def feed_forward(graph: Graph, layer: str, x: str, activation: str = "relu", eps
     if activation == "gelu":
         h = product(graph, f"{layer}.feed_in", h)
         h = graph.op("BiasGelu", h, graph.weight(f"{layer}.feed_in.bias"), domain=CONTRIB)
+        h = product_by_row(graph, f"{layer}.feed_out", h)
     else:
         h = graph.op("Relu", linear(graph, f"{layer}.feed_in", h))
-    return add(graph, x, product(graph, f"{layer}.feed_out", h), f"{layer}.feed_out.bias")
+        h = product(graph, f"{layer}.feed_out", h)
+    return add(graph, x, h, f"{layer}.feed_out.bias")
 
 
 def layer_norm(graph: Graph, name: str, x: str, eps: float = LAYER_NORM_EPS) -> str:

@@ -37,6 +37,11 @@ class SepFormerConfig(Config):
             raise ValueError(f"features ({self.features}) must be a multiple of heads ({self.heads}).")
 
     @property
+    def has_int8(self) -> bool:
+        """As `Config.has_int8`."""
+        return True
+
+    @property
     def least_samples(self) -> int:
         """The encoder's kernel."""
         return self.kernel_samples

@@ -36,7 +36,7 @@ from unbraid.dsp.rumble import without_rumble
 from unbraid.errors import UsageError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.names import resolve
-from unbraid.runtime import Engine
+from unbraid.runtime.executor import Engine, Precision
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.loading import LoadedModel, check_task, find_model
 from unbraid.tasks.results import Diagnostics, Run
@@ -76,6 +76,7 @@ class Transcriber(LoadedModel):
         model: str | Path | Recognizer = DEFAULTS["transcription"],
         *,
         device: str = "auto",
+        precision: Precision = "float32",
         threads: int | None = None,
         beams: int | None = None,
         long_model: str | Path | Recognizer | None = None,
@@ -89,8 +90,8 @@ class Transcriber(LoadedModel):
         replaces a model that reads waveforms where audio is longer than `long_seconds`, or of unknown length; it is
         loaded when it is needed. By default it is one on this machine with the same target vocabulary, if there is any.
         `whisper` holds the language, task and limits of a Whisper. With `force`, a recogniser of digits gives those of
-        a recording that does not sound like digits, too. See `runtime.open_executor` for `device` and
-        `threads`.
+        a recording that does not sound like digits, too. "int8" is a `precision` for Whispers: faster and slightly less
+        accurate. See `runtime.open_executor` for `device` and `threads`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
@@ -101,7 +102,7 @@ class Transcriber(LoadedModel):
         if not isinstance(long_model, Recognizer | None):
             resolve(long_model)  # reports a wrong name now, not after two minutes of audio
 
-        self._open = functools.partial(open_recognizer, engine=Engine(device, threads=threads), whisper=whisper)
+        self._open = functools.partial(open_recognizer, engine=Engine(device, precision, threads), whisper=whisper)
         self._recognizer = self._open(model)
         super().__init__(self._recognizer.spec, self._recognizer)
         self._find_long = long_model is None and not isinstance(model, Recognizer)
@@ -272,7 +273,8 @@ def open_recognizer(
         return WhisperRecognizer.open(folder, whisper or WhisperOptions())
     if whisper:
         raise UsageError(
-            f"{spec.name} is no Whisper: it has no language, task, prompt or kind of times to choose; leave these out."
+            f"{spec.name} is no Whisper: it has no language, task, prompt, batch or kind of times to choose; leave "
+            "these out."
         )
     network, *others = folder.open(*spec.geometry.graphs)
     if not others:

@@ -59,7 +59,12 @@ def read(graph: Graph, geometry: AudioTransformerConfig) -> Source:
 
 def embedded(graph: Graph, geometry: AudioTransformerConfig, side: str, symbols: str) -> str:
     """Symbols (M,) -> their rows of the table, times √D unless it is tied to the output: tokens (M, D)."""
-    rows = graph.op("Gather", graph.weight(f"{side}.embedding.weight"), symbols, axis=0)
+    table = f"{side}.embedding.weight"
+    if graph.has(f"{table}.scale"):  # int8, stored (D, V)
+        columns = graph.op("Cast", graph.op("Gather", graph.weight(table), symbols, axis=1), to=FLOAT)
+        scale = graph.op("Gather", graph.weight(f"{table}.scale"), symbols, axis=0)
+        return graph.op("Mul", graph.transpose(columns, 1, 0), graph.unsqueeze(scale, 1))
+    rows = graph.op("Gather", graph.weight(table), symbols, axis=0)
     return rows if geometry.tied else graph.op("Mul", rows, graph.constant(math.sqrt(geometry.features)))
 
 

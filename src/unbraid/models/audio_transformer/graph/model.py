@@ -28,6 +28,7 @@ from unbraid.models.onnx.layers import (
     layer_norm,
     linear,
     positions,
+    product,
     rotated,
     rotation,
     third_of,
@@ -139,6 +140,8 @@ def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> byte
 
 def symbol_logits(p: Pass, top: str) -> str:
     """Logits (B, V) of features (B, D)."""
+    if p.graph.has("back.embedding.weight.scale"):
+        return product(p.graph, "back.embedding", top)
     if p.geometry.tied:
         return p.graph.op("Gemm", top, p.graph.weight("back.embedding.weight"), transB=1)
     return linear(p.graph, "back.symbols", top)
@@ -168,6 +171,9 @@ def projected(p: Pass, name: str, h: str, turn: tuple[str, str] | None) -> tuple
 
 def part_of(p: Pass, name: str, h: str, third: int) -> str:
     """Queries (0), keys (1) or values (2) alone, of tokens: (M, D)."""
+    if p.graph.has(f"{name}.in_proj.weight.scale"):
+        bias = third_of(p.graph, f"{name}.in_proj.bias", third, axis=0)
+        return product(p.graph, f"{name}.in_proj", h, bias, third=third)
     rows = [third_of(p.graph, f"{name}.in_proj.{kind}", third, axis=0) for kind in ("weight", "bias")]
     return p.graph.op("Gemm", h, *rows, transB=1)
 

@@ -33,7 +33,7 @@ def cross_attention(
         memory = window.encode(log_mel)
         language = next(iter(window.languages(memory)))
         if text is None:
-            written = window.decode(memory, language, [], options).text.tokens
+            written = window.decode(memory, language, [], options)[0].text.tokens
             tokens = [token for token in written if token < spec.tokens.end]
         else:
             tokens = window.tokenizer.encode(f" {text.strip()}")[: window.most_before]

@@ -24,6 +24,7 @@ class WhisperOptions:
     prompt: str = ""  # a text as if spoken before: names and words to expect, spelling, style
     follow: bool = True  # each window is given the text before it
     vad: bool = True  # windows of steady sound, which is no speech, are skipped
+    batch: Annotated[int, Range(1, 256)] = 1  # pieces at a time; above 1, none is given the text before it
     beams: Annotated[int, Range(1, 64)] = 5
     patience: Annotated[float, Range(0.1, 16)] = 1.0  # times as many ended texts as beams end a search
     length_penalty: Annotated[float, Range(0, 10)] | None = None  # α of Wu et al.; None: the mean per token

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 import numpy as np
@@ -22,10 +22,11 @@ from unbraid.tasks.transcription.transcript import Word
 from unbraid.tasks.transcription.whisper.loops import without_loop
 from unbraid.tasks.transcription.whisper.options import WhisperOptions, check_options
 from unbraid.tasks.transcription.whisper.phrases import Phrase, cut_at_times
-from unbraid.tasks.transcription.whisper.state import Caches
+from unbraid.tasks.transcription.whisper.pieces import Ahead, Piece, pieces
+from unbraid.tasks.transcription.whisper.state import Caches, of_window
 from unbraid.tasks.transcription.whisper.voice import may_be_speech
-from unbraid.tasks.transcription.whisper.window import WindowDecoder
-from unbraid.tasks.transcription.whisper.words import spread_words, timed_words
+from unbraid.tasks.transcription.whisper.window import WindowDecoder, WindowText
+from unbraid.tasks.transcription.whisper.words import in_order, spread_words, timed_words
 
 FORGET_TEMPERATURE = 0.5  # a text found above it does not lead the next window: it may be wrong
 SURE_LANGUAGE = 0.5  # probability
@@ -86,16 +87,41 @@ class WhisperRecognizer(Recognizer):
     def words(self, blocks: Blocks, beams: int | None = None, note: Note = ignored) -> Iterator[Word]:
         """The words of blocks (1, n) at the model's rate, by beam search: 5 beams by default."""
         options = self._options if beams is None else dataclasses.replace(self._options, beams=beams)
-        run, audio, place = _Run(self._decoder, options, note), _Ahead(blocks), 0
+        if options.batch == 1:
+            return in_order(self._read_on(Ahead(blocks), _Run(self._decoder, options, note)))
+        return in_order(self._read_together(blocks, options, note))
+
+    def _read_together(self, blocks: Blocks, options: WhisperOptions, note: Note) -> Iterator[Word]:
+        """The words of blocks, several pieces at a time."""
+        run, rate = _Run(self._decoder, dataclasses.replace(options, follow=False), note), self.spec.sample_rate
+        heard = self._heard(pieces(blocks, self._samples, rate))
+        while batch := list(itertools.islice(heard, options.batch)):
+            found = run.phrases([(log_mel, len(one.audio) / rate, one.begin / rate) for one, log_mel in batch])
+            for (one, _), (phrases, seconds, memory) in zip(batch, found, strict=True):
+                yield from self._worded(phrases, run, memory, one)
+                moved = round(seconds * rate)  # what the model did not finish is read on from there
+                rest = Ahead(iter([one.audio[None, moved:]]))
+                yield from self._read_on(rest, run, one.begin + moved)
+
+    def _read_on(self, audio: Ahead, run: "_Run", place: int = 0) -> Iterator[Word]:
+        """The words of audio from a place in the recording on, window by window."""
         rate = self.spec.sample_rate
         while len(window := audio.window(self._samples)) >= SHORTEST_SECONDS * rate:
-            moved = len(window)
-            if not is_silent(window) and self._may_be_speech(log_mel := self._log_mel(window), len(window)):
-                phrases, seconds = run.phrases(log_mel, len(window) / rate, place / rate)
-                yield from (word.after(place / rate) for word in self._worded(phrases, run, len(window)))
+            moved, one = len(window), Piece(place, window)
+            for _, log_mel in self._heard([one]):
+                ((phrases, seconds, memory),) = run.phrases([(log_mel, len(window) / rate, place / rate)])
+                yield from self._worded(phrases, run, memory, one)
                 moved = min(len(window), round(seconds * rate))
             audio.move(moved)
             place += moved
+
+    def _heard(self, found: Iterable[Piece]) -> Iterator[tuple[Piece, FloatArray]]:
+        """The pieces in which somebody may speak, with their spectrograms."""
+        for one in found:
+            if len(one.audio) >= SHORTEST_SECONDS * self.spec.sample_rate and not is_silent(one.audio):
+                log_mel = self._log_mel(one.audio)
+                if self._may_be_speech(log_mel, len(one.audio)):
+                    yield one, log_mel
 
     def _log_mel(self, window: FloatArray) -> FloatArray:
         """The spectrogram (N·stride, F) of a window (n,), filled up with silence."""
@@ -104,18 +130,17 @@ class WhisperRecognizer(Recognizer):
     def _may_be_speech(self, log_mel: FloatArray, samples: int) -> bool:
         return not self._options.vad or may_be_speech(log_mel[: samples // self._mel.hop_samples])
 
-    def _worded(self, phrases: list[Phrase], run: "_Run", samples: int) -> Iterator[Word]:
-        """The words of phrases of the window that a run has read last."""
+    def _worded(self, phrases: list[Phrase], run: "_Run", memory: Caches, piece: Piece) -> Iterator[Word]:
+        """The words of the phrases of a piece, in the recording's time."""
         tokenizer, language = self._decoder.tokenizer, run.language or "en"
         if not phrases or not self._options.word_times:
-            for phrase in phrases:
-                yield from spread_words(phrase, tokenizer, language)
-            return
-        texts = [token for phrase in phrases for token in phrase.tokens]
-        alignment = self._decoder.alignment(run.memory, language, self._options.task, texts, self._heads)
-        steps = max(1, samples // self.step_samples)
-        for words in timed_words(phrases, alignment[..., :steps], tokenizer, language):
-            yield from words
+            found = [spread_words(phrase, tokenizer, language) for phrase in phrases]
+        else:
+            texts = [token for phrase in phrases for token in phrase.tokens]
+            alignment = self._decoder.alignment(memory, language, self._options.task, texts, self._heads)
+            steps = max(1, len(piece.audio) // self.step_samples)
+            found = timed_words(phrases, alignment[..., :steps], tokenizer, language)
+        yield from (word.after(piece.begin / self.spec.sample_rate) for words in found for word in words)
 
 
 class _Run:
@@ -124,24 +149,34 @@ class _Run:
     def __init__(self, decoder: WindowDecoder, options: WhisperOptions, note: Note):
         self._decoder, self._options, self._note = decoder, options, note
         self.language = options.language
-        self.memory: Caches = {}  # of the window that was read last
         self._prompt = decoder.tokenizer.encode(f" {options.prompt.strip()}") if options.prompt.strip() else []
         self._before: deque[int] = deque(maxlen=decoder.most_before)
         self._last: deque[tuple[int, ...]] = deque(maxlen=SAME_PHRASES)
         self._windows, self._said_loop = 0, False
 
-    def phrases(self, log_mel: FloatArray, seconds: float, begin: float) -> tuple[list[Phrase], float]:
-        """The phrases of a window of so many seconds, and by how many the next one begins later."""
+    def phrases(self, windows: Sequence[tuple[FloatArray, float, float]]) -> list[tuple[list[Phrase], float, Caches]]:
+        """Of each window its phrases, by how many seconds the next one begins later, and its memory.
+
+        Windows are spectrograms with their lengths and places in seconds; they are read together.
+        """
         decoder, options = self._decoder, self._options
-        self.memory = decoder.encode(log_mel)
-        self._windows += 1
+        memory = decoder.encode(*(log_mel for log_mel, _, _ in windows))
         if self.language is None:
-            self.language, probability = next(iter(decoder.languages(self.memory).items()))
+            self.language, probability = next(iter(decoder.languages(memory).items()))
             if decoder.tokens.languages:
                 sure = "is" if probability >= SURE_LANGUAGE else "may be"
                 self._note(f"the language {sure} {self.language} ({probability:.0%}); --language sets another")
-        found = decoder.decode(self.memory, self.language, self._context(), options, self._windows)
-        if not found.is_speech(options):
+        found = decoder.decode(memory, self.language, self._context(), options, self._windows + 1)
+        self._windows += len(windows)
+        return [
+            (*self._accepted(text, seconds, begin), of_window(memory, item))
+            for item, (text, (_, seconds, begin)) in enumerate(zip(found, windows, strict=True))
+        ]
+
+    def _accepted(self, found: WindowText, seconds: float, begin: float) -> tuple[list[Phrase], float]:
+        """The phrases of a window of so many seconds, without loops, and by how many the next one begins later."""
+        decoder = self._decoder
+        if not found.is_speech(self._options):
             return [], seconds
         text = found.text
         kept = without_loop(text.tokens)
@@ -177,24 +212,6 @@ class _Run:
         if not self._said_loop:
             self._note(f"the model repeated itself from {seconds:.0f} s on; the repeats are left out")
         self._said_loop = True
-
-
-class _Ahead:
-    """Audio that is read a window ahead."""
-
-    def __init__(self, blocks: Blocks):
-        self._blocks = iter(blocks)
-        self._held: FloatArray = np.zeros(0, np.float32)
-
-    def window(self, samples: int) -> FloatArray:
-        """The next samples, as many as there are."""
-        while len(self._held) < samples and (block := next(self._blocks, None)) is not None:
-            self._held = np.concatenate((self._held, block[0]))
-        return self._held[:samples]
-
-    def move(self, samples: int) -> None:
-        """Leave samples behind."""
-        self._held = self._held[samples:]
 
 
 def alignment_heads(tokens: Tokens, geometry: AudioTransformerConfig, name: str) -> tuple[tuple[int, int], ...]:

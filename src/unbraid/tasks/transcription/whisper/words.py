@@ -9,10 +9,11 @@ Chiba, 1978) finds the path through tokens and time with the largest sum. Withou
 its time by their letters.
 """
 
+import dataclasses
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,6 +163,18 @@ def _plausible(spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
         if end - start > longest:
             spans[i] = (end - longest, end) if i == 0 else (start, start + longest)
     return spans
+
+
+def in_order(words: Iterable[Word]) -> Iterator[Word]:
+    """Words of which none begins before the end of the one before it.
+
+    By attention, the last word of a window may end behind the time at which the next window begins.
+    """
+    end = -math.inf
+    for word in words:
+        start = max(word.start, end)
+        end = max(word.end, start)
+        yield dataclasses.replace(word, start=start, end=end)
 
 
 def _words(parts: Sequence[Part], spans: Sequence[tuple[float, float]], phrase: Phrase, language: str) -> list[Word]:
