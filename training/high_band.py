@@ -14,7 +14,7 @@ network, by power, and with the shares that the voices themselves would give.
 
 import argparse
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -27,15 +27,16 @@ from torch import nn
 from unbraid.audio import read, resample
 from unbraid.corpora import manifest
 from unbraid.corpora.levels import Array, scaled_to
+from unbraid.dsp.cell_network import CENTRE, DILATIONS, TAPS
 from unbraid.dsp.metrics import si_sdr_improvement
 from unbraid.dsp.mixture_consistency import cell_power, interpolated, share
-from unbraid.dsp.voice_bands import BANDS, above_crossover, voice_features
-from unbraid.tasks.separation.high_band import CENTRE, DILATIONS, WEIGHTS, shared_by_voice
+from unbraid.dsp.voice_bands import above_crossover, voice_features
+from unbraid.tasks.separation.high_band import VOICES, shared_by_voice
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 
 RATE, CELL, SECONDS = 16000, 160, 5
-HIDDEN, TAPS, EPOCHS, BATCH, DROPOUT = 32, 5, 12, 8, 0.1
+HIDDEN, EPOCHS, BATCH, DROPOUT = 32, 12, 8, 0.1
 COUNTS = {"train": 1400, "dev": 160, "test": 100}
 DEV_SPEAKERS = 5  # one of so many speakers of train is for dev, which has few recordings at this rate
 LICENCE = "CC BY-SA 4.0, The unbraid authors; LICENSE-weights.md names the recordings"
@@ -119,11 +120,11 @@ def tensors_of(examples: Iterator[Example]) -> tuple[torch.Tensor, ...]:
 
 
 class Network(nn.Module):
-    """Convolutions over the cells of one voice; the same for every voice."""
+    """Convolutions over cells, as `dsp.cell_network` computes them."""
 
-    def __init__(self) -> None:
+    def __init__(self, features: int):
         super().__init__()
-        widths = (2 * BANDS, *(HIDDEN for _ in DILATIONS))
+        widths = (features, *(HIDDEN for _ in DILATIONS))
         self.layers = nn.ModuleList(
             nn.Sequential(
                 nn.Conv1d(size, HIDDEN, TAPS, dilation=d, padding=d * (TAPS // 2)),
@@ -135,7 +136,7 @@ class Network(nn.Module):
         self.output = nn.Linear(HIDDEN, 1, bias=False)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Features (E, S, N, D) -> scores (E, S, N)."""
+        """Features (E, S, N, D) of S voices, each by itself -> scores (E, S, N)."""
         hidden = (features + CENTRE).flatten(0, 1).transpose(1, 2)  # (E · S, D, N)
         for layer in self.layers:
             hidden = layer(hidden)
@@ -143,7 +144,7 @@ class Network(nn.Module):
         return scores.reshape(features.shape[:3])
 
     def weights(self) -> dict[str, Array]:
-        """As `tasks.separation.high_band` reads them: kernels (K, D, H)."""
+        """As `dsp.cell_network` takes them: kernels (K, D, H)."""
         found = {"output.weight": self.output.weight[0]}
         for number, (convolution, prelu, _) in enumerate(self.layers):
             found[f"{number}.weight"] = convolution.weight.permute(2, 1, 0)
@@ -169,9 +170,19 @@ def error(scores: torch.Tensor, products: torch.Tensor, powers: torch.Tensor) ->
 def train(args: argparse.Namespace) -> None:
     """Draw, train, and write the best epoch."""
     sets = [tensors_of(drawn(args, split, COUNTS[split], seed)) for seed, split in enumerate(("train", "dev"))]
+    fit(sets, varied, error, args.out)
+
+
+def fit(
+    sets: Sequence[tuple[torch.Tensor, ...]],
+    changed: Callable[[torch.Tensor], torch.Tensor],
+    loss: Callable[..., torch.Tensor],
+    out: Path,
+) -> None:
+    """Train a network on features and targets of train and dev, and write the epoch with the least loss on dev."""
     torch.manual_seed(0)
     (features, *targets), (heard, *wanted) = sets
-    network = Network()
+    network = Network(features.shape[-1])
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
     best, weights = float("inf"), dict[str, Array]()
@@ -179,20 +190,20 @@ def train(args: argparse.Namespace) -> None:
         network.train()
         for batch in torch.randperm(len(features)).split(BATCH):
             optimizer.zero_grad()
-            scores = network(varied(features[batch]))
-            error(scores, *(target[batch] for target in targets)).mean().backward()
+            scores = network(changed(features[batch]))
+            loss(scores, *(target[batch] for target in targets)).mean().backward()
             optimizer.step()
         schedule.step()
         network.eval()
         with torch.no_grad():
-            dev = error(network(heard), *wanted).mean().item()
+            dev = loss(network(heard), *wanted).mean().item()
         print(f"epoch {epoch}: error on dev {10 * np.log10(dev):.2f} dB", flush=True)
         if dev < best:
             best, weights = dev, network.weights()
     safetensors.numpy.save_file(
-        {name: value.astype(np.float16) for name, value in weights.items()}, args.out, {"licence": LICENCE}
+        {name: value.astype(np.float16) for name, value in weights.items()}, out, {"licence": LICENCE}
     )
-    print(f"{10 * np.log10(best):.2f} dB; written to {args.out}")
+    print(f"{10 * np.log10(best):.2f} dB; written to {out}")
 
 
 def score(args: argparse.Namespace, split: str) -> None:
@@ -221,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wide", type=Path, required=True)
     parser.add_argument("--speech", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("--out", type=Path, default=VOICES)
     parser.add_argument("--score", choices=("dev", "test"), help="score mixtures of this split, and train nothing")
     args = parser.parse_args()
     score(args, args.score) if args.score else train(args)

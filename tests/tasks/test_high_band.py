@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine_fakes import noise
+from engine_fakes import noise, snr, speech_spec
+from unbraid.dsp.cell_network import CENTRE, DILATIONS, cell_scores
 from unbraid.dsp.mixture_consistency import share
 from unbraid.dsp.voice_bands import above_crossover
-from unbraid.tasks.separation.high_band import CENTRE, DILATIONS, _weights, shared_by_voice, voice_scores
+from unbraid.tasks.separation.high_band import VOICES, _weights, shared_by_voice, voice_over_noise
 
 
 def at_once(mixture: np.ndarray, stems: np.ndarray, rate: int) -> np.ndarray:
@@ -90,8 +91,56 @@ def test_the_order_of_voices_does_not_matter() -> None:
     np.testing.assert_allclose(at_once(mixture, low[::-1], 16000)[::-1], at_once(mixture, low, 16000), atol=1e-6)
 
 
+def hissing(rate: int, noise_db: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A voice with a sibilant up to 4 kHz and above, and white noise so far below it: each (1, T)."""
+    low, high = voices(rate)
+    hiss = noise(1, low.shape[-1])
+    voice = (low + high).sum(0)
+    return low.sum(0), voice, hiss * 10 ** (noise_db / 20) * np.sqrt(np.square(voice).mean() / np.square(hiss).mean())
+
+
+def with_high_band(whole: np.ndarray, voice: np.ndarray, rate: int, *, rates: int = 8000) -> np.ndarray:
+    spec = speech_spec(sample_rate=rates)
+    return np.concatenate([stems for _, stems in voice_over_noise(spec, iter([(whole, voice[None])]), rate)], -1)[0]
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_a_clean_voice_keeps_its_high_band(rate: int) -> None:
+    low, voice, hiss = hissing(rate, -60)
+    found = with_high_band(voice + hiss, low, rate)
+    assert snr(voice, found) > snr(voice, low) + 10
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_steady_noise_stays_out_of_a_voice(rate: int) -> None:
+    low, _, hiss = hissing(rate, 0)
+    found = with_high_band(low + hiss, low, rate)
+    assert np.square(found - low).sum() < 0.03 * np.square(above_crossover(hiss, rate)).sum()
+
+
+def test_silence_has_no_high_band_and_other_rates_are_left_alone() -> None:
+    _, _, hiss = hissing(16000, 0)
+    assert not with_high_band(hiss, np.zeros_like(hiss), 16000).any()
+    low, voice, _ = hissing(16000, 0)
+    np.testing.assert_array_equal(with_high_band(voice, low, 8000), low)
+    np.testing.assert_array_equal(with_high_band(voice, low, 16000, rates=16000), low)
+
+
+def test_a_stream_gets_its_high_band_as_the_whole_does() -> None:
+    low, voice, hiss = hissing(16000, -20)
+    whole, spec = voice + hiss, speech_spec()
+    edges = [0, 5, 4001, 20_000, 20_160, whole.shape[-1]]
+    pairs = ((whole[:, a:b], low[None, :, a:b]) for a, b in pairwise(edges))
+    found = [*voice_over_noise(spec, pairs, 16000)]
+    np.testing.assert_allclose(
+        np.concatenate([stems[0] for _, stems in found], -1), with_high_band(whole, low, 16000), atol=1e-6
+    )
+    np.testing.assert_array_equal(np.concatenate([piece for piece, _ in found], -1), whole)
+
+
 def test_the_network_is_that_of_torch() -> None:
-    weights, features = _weights(), np.random.default_rng(1).normal(-2, 1, (3, 1, 50, 24)).astype(np.float32)
+    weights = _weights(VOICES)
+    features = np.random.default_rng(1).normal(-2, 1, (3, 1, 50, 24)).astype(np.float32)
     hidden = torch.tensor(features + CENTRE).flatten(0, 1).transpose(1, 2)
     for number, dilation in enumerate(DILATIONS):
         kernel, bias, slope = (torch.tensor(weights[f"{number}.{name}"]) for name in ("weight", "bias", "slope"))
@@ -99,4 +148,4 @@ def test_the_network_is_that_of_torch() -> None:
         hidden = torch.conv1d(hidden, kernel.permute(2, 1, 0), bias, dilation=dilation, padding=padding)
         hidden = torch.nn.functional.prelu(hidden, slope)
     wanted = hidden.transpose(1, 2) @ torch.tensor(weights["output.weight"])
-    np.testing.assert_allclose(voice_scores(features)[:, 0], wanted.numpy(), atol=1e-4)
+    np.testing.assert_allclose(cell_scores(features, weights)[:, 0], wanted.numpy(), atol=1e-4)

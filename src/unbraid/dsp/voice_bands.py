@@ -1,6 +1,6 @@
 """Spectra of separated voices up to 4 kHz, in cells of 10 ms, and the part of a signal above them.
 
-From these features a small network tells whose the sound above 4 kHz is (`tasks.separation.high_band`). They depend on
+From these features small networks tell whose the sound above 4 kHz is (`tasks.separation.high_band`). They depend on
 the levels of the voices relative to each other, and neither on the level of the recording nor on its sample rate.
 """
 
@@ -10,6 +10,7 @@ from unbraid.dsp.arrays import FloatArray
 
 EDGES_HZ = (0, 250, 500, 750, 1000, 1300, 1650, 2050, 2500, 2900, 3300, 3650, 3950)  # of the bands
 BANDS = len(EDGES_HZ) - 1
+HIGH_EDGES_HZ = (4000, 5500, 8000)  # of the bands in which noise is heard
 CROSSOVER_HZ = 3800.0  # where resamplers to 8 kHz begin to attenuate
 LEVEL_CELLS = 32  # on either side, over whose mean power levels are relative
 CONTEXT = LEVEL_CELLS + 3  # cells on either side that features depend on, with their windows
@@ -26,7 +27,7 @@ def voice_features(stems: FloatArray, sample_rate: int, cell_samples: int) -> Fl
     The stems are (S, C, T); the last cell may be incomplete. Where all are silent for a while, features are those of
     the floor.
     """
-    power = _band_power(stems, sample_rate, cell_samples)  # (S, C, N, B)
+    power = _band_power(stems, sample_rate, cell_samples, EDGES_HZ)  # (S, C, N, B)
     whole = power.sum(0, keepdims=True)  # (1, C, N, B)
     level = _moving_mean(whole.sum(-1))[..., None]  # (1, C, N, 1)
     level[level == 0] = 1.0
@@ -34,17 +35,29 @@ def voice_features(stems: FloatArray, sample_rate: int, cell_samples: int) -> Fl
     return np.concatenate((own, others), axis=-1).astype(np.float32)
 
 
-def _band_power(stems: FloatArray, sample_rate: int, cell_samples: int) -> FloatArray:
-    """Power (S, C, N, B) of stems (S, C, T) in the bands, under a window around each cell; float64."""
+def noise_features(voice: FloatArray, noise: FloatArray, high: FloatArray, sample_rate: int, cell: int) -> FloatArray:
+    """Features (C, cells, 2 · bands + 2) of a voice and noise up to 4 kHz, and of both above it, all (C, T).
+
+    Log power in each band, relative to that of voice and noise up to 4 kHz.
+    """
+    power = _band_power(np.stack((voice, noise)), sample_rate, cell, EDGES_HZ)  # (2, C, N, B)
+    above = _band_power(high, sample_rate, cell, HIGH_EDGES_HZ)  # (C, N, 2)
+    level = _moving_mean(power.sum((0, -1)))[..., None]  # (C, N, 1)
+    level[level == 0] = 1.0
+    features = np.concatenate((*power, above), axis=-1) / level
+    return np.log10(features + FLOOR).astype(np.float32)
+
+
+def _band_power(signals: FloatArray, sample_rate: int, cell_samples: int, edges_hz: tuple[int, ...]) -> FloatArray:
+    """Power (…, N, B) of signals (…, T) in bands between so many edges, under a window around each cell; float64."""
     size = round(_WINDOW_SECONDS * sample_rate)
-    count, before = -(-stems.shape[-1] // cell_samples), max(0, (size - cell_samples) // 2)
-    behind = max(0, (count - 1) * cell_samples + size - before - stems.shape[-1])
-    padded = np.pad(stems, ((0, 0), (0, 0), (before, behind)))
+    count, before = -(-signals.shape[-1] // cell_samples), max(0, (size - cell_samples) // 2)
+    behind = max(0, (count - 1) * cell_samples + size - before - signals.shape[-1])
+    padded = np.pad(signals, [(0, 0)] * (signals.ndim - 1) + [(before, behind)])
     frames = np.lib.stride_tricks.sliding_window_view(padded, size, axis=-1)[..., ::cell_samples, :]
     hertz, window = np.fft.rfftfreq(size, 1 / sample_rate), np.hanning(size)
-    low, high = EDGES_HZ[:-1], EDGES_HZ[1:]
-    bands = ((hertz[:, None] >= low) & (hertz[:, None] < high)).astype(np.float64)  # (bins, B)
-    power = np.empty((*stems.shape[:-1], count, BANDS))
+    bands = ((hertz[:, None] >= edges_hz[:-1]) & (hertz[:, None] < edges_hz[1:])).astype(np.float64)  # (bins, B)
+    power = np.empty((*signals.shape[:-1], count, len(edges_hz) - 1))
     for first in range(0, count, _SLICE_CELLS):  # windowed frames overlap: all at once they are 3 times the wave
         piece = slice(first, min(first + _SLICE_CELLS, count))
         power[..., piece, :] = np.square(np.abs(np.fft.rfft(frames[..., piece, :] * window))) @ bands

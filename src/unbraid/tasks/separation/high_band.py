@@ -15,17 +15,18 @@ import numpy as np
 import safetensors.numpy
 
 from unbraid.dsp.arrays import FloatArray
+from unbraid.dsp.cell_network import REACH, cell_scores
 from unbraid.dsp.mixture_consistency import cell_power, in_context, interpolated, power_shares, shared, smoothed
-from unbraid.dsp.voice_bands import CONTEXT, above_crossover, voice_features
+from unbraid.dsp.voice_bands import CONTEXT, above_crossover, noise_features, voice_features
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import FAMILIES
+from unbraid.tasks.separation.stream import Waiting
 
-WEIGHTS = Path(str(resources.files("unbraid") / "assets" / "high_band.safetensors"))
+VOICES = Path(str(resources.files("unbraid") / "assets" / "high_band.safetensors"))
+NOISE = Path(str(resources.files("unbraid") / "assets" / "high_band_noise.safetensors"))
 MODEL_RATE = 8000  # of the networks whose voices can be heard so
-CENTRE = 2.0  # added to the features
-DILATIONS = (1, 2, 4)
 FAINT = 1e-4  # of the power of all voices: who is weaker gets less
-_REACH = CONTEXT + 2 * sum(DILATIONS) + 3  # cells on either side
+_CONTEXT = CONTEXT + REACH + 3  # cells on either side
 
 
 def shared_among(
@@ -55,13 +56,43 @@ def shared_by_voice(
         shares = power_shares(stems, cell, 1.0 / len(stems) if to_silent else 0.0)
         return stems + shares * (rest - high) + _voice_shares(stems, sample_rate, cell, to_silent=to_silent) * high
 
-    return in_context(pairs, share, cell, _REACH)
+    return in_context(pairs, share, cell, _CONTEXT)
+
+
+def voice_over_noise(
+    spec: ModelSpec, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """A stream of (recording (C, n), stems (1, C, n)) of a model of one voice at 8 kHz, with the voice's high band.
+
+    The network hears the voice, the noise and what lies above 4 kHz, and gives the voice its share of that; sounds of
+    other models are left as they are.
+    """
+    if spec.sample_rate != MODEL_RATE or sample_rate <= MODEL_RATE or FAMILIES[spec.family].front != "waveform":
+        yield from pairs
+        return
+    cell, waiting = max(1, sample_rate // 100), Waiting()
+
+    def completed(whole: FloatArray, stems: FloatArray) -> FloatArray:
+        (voice,) = stems  # (C, T)
+        rest = whole - voice
+        high = above_crossover(rest, sample_rate)
+        scores = cell_scores(noise_features(voice, rest - high, high, sample_rate, cell), _weights(NOISE))  # (C, N)
+        heard = smoothed(cell_power(voice, cell)) > 0
+        shares = np.where(heard, 1 / (1 + np.exp(-np.clip(scores, -30, 30))), 0.0).astype(np.float32)
+        return stems + interpolated(shares, cell)[..., : voice.shape[-1]] * high
+
+    def kept() -> Iterator[tuple[FloatArray, FloatArray]]:
+        for whole, stems in pairs:
+            waiting.put(whole)
+            yield whole, stems
+
+    yield from waiting.pair(in_context(kept(), completed, cell, _CONTEXT))
 
 
 def _voice_shares(stems: FloatArray, sample_rate: int, cell_samples: int, *, to_silent: bool) -> FloatArray:
     """Weights (S, C, T) of stems (S, C, T) for the band above 4 kHz; they add up to one where somebody is heard."""
     power = smoothed(cell_power(stems, cell_samples))  # (S, C, N)
-    scores = voice_scores(voice_features(stems, sample_rate, cell_samples))  # (S, C, N)
+    scores = cell_scores(voice_features(stems, sample_rate, cell_samples), _weights(VOICES))  # (S, C, N)
     total = power.sum(0)
     presence = np.minimum(power / np.where(total > 0, FAINT * total, 1.0), 1.0)
     top = np.max(scores, axis=0, where=power > 0, initial=-np.inf)  # (C, N), -inf where all are silent
@@ -71,27 +102,7 @@ def _voice_shares(stems: FloatArray, sample_rate: int, cell_samples: int, *, to_
     return interpolated(weights.astype(np.float32), cell_samples)[..., : stems.shape[-1]]
 
 
-def voice_scores(features: FloatArray) -> FloatArray:
-    """The network: features (…, N, 2 · bands) of voices -> scores (…, N); a softmax over voices gives shares."""
-    weights = _weights()
-    hidden: FloatArray = features + np.float32(CENTRE)
-    for number, dilation in enumerate(DILATIONS):
-        kernel, bias, slope = (weights[f"{number}.{name}"] for name in ("weight", "bias", "slope"))
-        hidden = _convolved(hidden, kernel, dilation) + bias
-        hidden = np.where(hidden > 0, hidden, slope * hidden).astype(np.float32, copy=False)
-    scores: FloatArray = hidden @ weights["output.weight"]
-    return scores
-
-
-def _convolved(cells: FloatArray, kernel: FloatArray, dilation: int) -> FloatArray:
-    """Cells (…, N, D) convolved over N with a kernel (K, D, H), silence around them: (…, N, H)."""
-    count, reach = cells.shape[-2], dilation * (len(kernel) // 2)
-    padded = np.pad(cells, [(0, 0)] * (cells.ndim - 2) + [(reach, reach), (0, 0)])
-    out: FloatArray = sum(padded[..., k * dilation : k * dilation + count, :] @ tap for k, tap in enumerate(kernel))
-    return out
-
-
 @cache
-def _weights() -> dict[str, FloatArray]:
-    """The network's weights, float32."""
-    return {name: value.astype(np.float32) for name, value in safetensors.numpy.load_file(WEIGHTS).items()}
+def _weights(path: Path) -> dict[str, FloatArray]:
+    """The weights of a network, float32."""
+    return {name: value.astype(np.float32) for name, value in safetensors.numpy.load_file(path).items()}

@@ -30,7 +30,7 @@ from unbraid.tasks.conversation.enrolment import voice_in
 from unbraid.tasks.conversation.tracking import Embedder, Wanted
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
-from unbraid.tasks.separation.high_band import shared_among
+from unbraid.tasks.separation.high_band import shared_among, voice_over_noise
 from unbraid.tasks.separation.incoming import incoming_run
 from unbraid.tasks.separation.options import (
     Options,
@@ -253,6 +253,8 @@ def _summing(
 ) -> Blocks:
     """Stems (S, C, n), residual included, that add up to their reference (C, n)."""
     if has_residual(spec, options):
+        if len(spec.stems) == 1 and options.high_band == "share":
+            pairs = voice_over_noise(spec, pairs, sample_rate)
         return (with_residual(whole, stems, options.strength) for whole, stems in pairs)
     if spec.spectral and not options.wiener and sample_rate == spec.sample_rate:
         return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
