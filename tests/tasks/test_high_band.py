@@ -101,7 +101,7 @@ def hissing(rate: int, noise_db: float) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 def with_high_band(whole: np.ndarray, voice: np.ndarray, rate: int, *, rates: int = 8000) -> np.ndarray:
     spec = speech_spec(sample_rate=rates)
-    return np.concatenate([stems for _, stems in voice_over_noise(spec, iter([(whole, voice[None])]), rate)], -1)[0]
+    return np.concatenate([*voice_over_noise(spec, iter([(whole, voice[None])]), rate)], -1)[0]
 
 
 @pytest.mark.parametrize("rate", [16000, 44100])
@@ -131,11 +131,8 @@ def test_a_stream_gets_its_high_band_as_the_whole_does() -> None:
     whole, spec = voice + hiss, speech_spec()
     edges = [0, 5, 4001, 20_000, 20_160, whole.shape[-1]]
     pairs = ((whole[:, a:b], low[None, :, a:b]) for a, b in pairwise(edges))
-    found = [*voice_over_noise(spec, pairs, 16000)]
-    np.testing.assert_allclose(
-        np.concatenate([stems[0] for _, stems in found], -1), with_high_band(whole, low, 16000), atol=1e-6
-    )
-    np.testing.assert_array_equal(np.concatenate([piece for piece, _ in found], -1), whole)
+    found = np.concatenate([*voice_over_noise(spec, pairs, 16000)], -1)[0]
+    np.testing.assert_allclose(found, with_high_band(whole, low, 16000), atol=1e-6)
 
 
 def test_the_network_is_that_of_torch() -> None:

@@ -24,6 +24,9 @@ _Output = Annotated[
     ),
 ]
 _Strength = Annotated[float, typer.Option(metavar="0..1", help="How much of the noise is removed; 1 is all of it.")]
+_NoBypass = Annotated[
+    bool, typer.Option("--no-bypass", help="Also process speech that is clean, which otherwise passes as it is.")
+]
 _KeepResidual = Annotated[bool, typer.Option("--keep-residual", help="Write the removed noise too: NAME-residual.wav.")]
 _Format = Annotated[
     str | None, typer.Option("--format", "-f", help=f"{', '.join(opt.FORMATS)}. (default: as FILE ends, or wav)")
@@ -35,6 +38,7 @@ def enhance(
     model: opt.ModelOption = DEFAULTS["enhancement"],
     output: _Output = ".",
     strength: _Strength = 1.0,
+    no_bypass: _NoBypass = False,
     keep_residual: _KeepResidual = False,
     format: _Format = None,
     subtype: opt.Subtype = None,
@@ -82,7 +86,7 @@ def enhance(
             coding=Coding(ext, subtype, bitrate, resample),
             excerpt=excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             engine=Engine(device, "float32", threads),
-            options=Options(strength=strength),
+            options=Options(strength=strength, bypass=not no_bypass),
             recursive=recursive,
             resume=resume,
             overwrite=overwrite,

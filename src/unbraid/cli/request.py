@@ -66,7 +66,7 @@ class SeparationRequest(Request):
     def making_options(self) -> dict[str, Any]:
         """The options that determine the content of the stems' files, as JSON values."""
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "force"}
-        unset = {"speakers": None, "enrol": (), "tracks": True}
+        unset = {"speakers": None, "enrol": (), "tracks": True, "bypass": True}
         options = {name: value for name, value in options.items() if name not in unset or value != unset[name]}
         if isinstance(self.options.speakers, tuple):
             options["speakers"] = list(self.options.speakers)

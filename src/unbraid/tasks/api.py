@@ -133,12 +133,14 @@ def enhance(
     track: TrackChoice = 0,
     reading: ReadOptions = ReadOptions(),
     strength: float = 1.0,
+    bypass: bool = True,
     device: str = "auto",
 ) -> FloatArray:
     """Remove noise from speech: float32 (C, T) at the recording's own sample rate, channels and length.
 
-    `strength` is the share of the noise that is removed, 0 to 1. For `recording`, `track` and `reading` see
-    `separate`; for many recordings make one `Separator("denoise")`, which returns the noise as well.
+    `strength` is the share of the noise that is removed, 0 to 1; with `bypass`, speech that is clean passes as it is.
+    For `recording`, `track` and `reading` see `separate`; for many recordings make one `Separator("denoise")`, which
+    returns the noise as well.
 
     Raises:
         AudioError: the recording cannot be read or enhanced as it is.
@@ -146,7 +148,7 @@ def enhance(
         UsageError: the model has no stem "speech", or an array came without its sample rate, or a file with one.
     """
     check_rate_given("enhance", recording, sample_rate)
-    with Separator(model, device=device, options=Options(strength=strength)) as separator:
+    with Separator(model, device=device, options=Options(strength=strength, bypass=bypass)) as separator:
         check_stem("speech", separator.stems(), separator.spec.name)
         return separator(*_audio(recording, sample_rate, Excerpt(track=track, reading=reading)))["speech"]
 

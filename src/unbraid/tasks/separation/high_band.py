@@ -20,7 +20,6 @@ from unbraid.dsp.mixture_consistency import cell_power, in_context, interpolated
 from unbraid.dsp.voice_bands import CONTEXT, above_crossover, noise_features, voice_features
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import FAMILIES
-from unbraid.tasks.separation.stream import Waiting
 
 VOICES = Path(str(resources.files("unbraid") / "assets" / "high_band.safetensors"))
 NOISE = Path(str(resources.files("unbraid") / "assets" / "high_band_noise.safetensors"))
@@ -61,16 +60,15 @@ def shared_by_voice(
 
 def voice_over_noise(
     spec: ModelSpec, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int
-) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """A stream of (recording (C, n), stems (1, C, n)) of a model of one voice at 8 kHz, with the voice's high band.
+) -> Iterator[FloatArray]:
+    """A stream of (recording (C, n), voice (1, C, n)) of a model of one voice at 8 kHz -> the voice with its high band.
 
     The network hears the voice, the noise and what lies above 4 kHz, and gives the voice its share of that; sounds of
     other models are left as they are.
     """
     if spec.sample_rate != MODEL_RATE or sample_rate <= MODEL_RATE or FAMILIES[spec.family].front != "waveform":
-        yield from pairs
-        return
-    cell, waiting = max(1, sample_rate // 100), Waiting()
+        return (stems for _, stems in pairs)
+    cell = max(1, sample_rate // 100)
 
     def completed(whole: FloatArray, stems: FloatArray) -> FloatArray:
         (voice,) = stems  # (C, T)
@@ -81,12 +79,7 @@ def voice_over_noise(
         shares = np.where(heard, 1 / (1 + np.exp(-np.clip(scores, -30, 30))), 0.0).astype(np.float32)
         return stems + interpolated(shares, cell)[..., : voice.shape[-1]] * high
 
-    def kept() -> Iterator[tuple[FloatArray, FloatArray]]:
-        for whole, stems in pairs:
-            waiting.put(whole)
-            yield whole, stems
-
-    yield from waiting.pair(in_context(kept(), completed, cell, _CONTEXT))
+    return in_context(pairs, completed, cell, _CONTEXT)
 
 
 def _voice_shares(stems: FloatArray, sample_rate: int, cell_samples: int, *, to_silent: bool) -> FloatArray:

@@ -35,6 +35,7 @@ class Options:
     embedder: str | None = None  # the model of speaker embeddings that people are followed by; None: the default
     tracks: bool = True  # of models that follow people: a track for each; False: the network's outputs
     strength: float = 1.0  # models of one voice: the share of the noise that is removed, 0 to 1
+    bypass: bool = True  # models of one voice: speech that is clean passes as it is
     force: bool = False  # run a raw SepFormer however long the file is
 
 
@@ -114,6 +115,8 @@ def check_options(spec: ModelSpec, options: Options) -> None:
         raise UsageError(f"Masks take an exponent above 0 (Spleeter's is 2), got {exponent:g}.")
     if not 0 <= options.strength <= 1:
         raise UsageError(f"The strength is from 0 (nothing is taken away) to 1 (all of it), got {options.strength:g}.")
+    if not options.bypass and (options.raw or len(spec.stems) > 1):
+        raise UsageError("bypass=False goes with models of one voice, and not with raw; leave it out.")
     if options.strength < 1 and (options.raw or len(spec.stems) > 1):
         raise UsageError("A strength goes with models of one voice, and not with raw; leave it out.")
     check_speakers(spec, options)

@@ -30,6 +30,7 @@ from unbraid.tasks.conversation.enrolment import voice_in
 from unbraid.tasks.conversation.tracking import Embedder, Wanted
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
+from unbraid.tasks.separation.bypass import spared
 from unbraid.tasks.separation.high_band import shared_among, voice_over_noise
 from unbraid.tasks.separation.incoming import incoming_run
 from unbraid.tasks.separation.options import (
@@ -43,7 +44,7 @@ from unbraid.tasks.separation.options import (
 )
 from unbraid.tasks.separation.outputs import output_channels, outputs, speech_front
 from unbraid.tasks.separation.stems import Stems, joined
-from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Track, Waiting, with_rumble
+from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Track, Waiting, beside, with_rumble
 from unbraid.tasks.separation.tracks import WORK, Followed
 
 
@@ -253,9 +254,20 @@ def _summing(
 ) -> Blocks:
     """Stems (S, C, n), residual included, that add up to their reference (C, n)."""
     if has_residual(spec, options):
-        if len(spec.stems) == 1 and options.high_band == "share":
-            pairs = voice_over_noise(spec, pairs, sample_rate)
+        if len(spec.stems) == 1:
+            pairs = _enhanced(spec, options, pairs, sample_rate)
         return (with_residual(whole, stems, options.strength) for whole, stems in pairs)
     if spec.spectral and not options.wiener and sample_rate == spec.sample_rate:
         return (stems for _, stems in pairs)  # masks add up to one, and so do the stems
     return shared_among(spec, pairs, sample_rate)
+
+
+def _enhanced(
+    spec: ModelSpec, options: Options, pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Recordings (C, n) and the one voice (1, C, n) of each, with its high band, and as it was where that was clean."""
+    if options.high_band == "share":
+        pairs = beside(pairs, functools.partial(voice_over_noise, spec, sample_rate=sample_rate))
+    if options.bypass:
+        pairs = beside(pairs, functools.partial(spared, sample_rate=sample_rate))
+    return pairs

@@ -73,6 +73,21 @@ class Waiting:
                 block = block[..., count:]
 
 
+def beside(
+    pairs: Iterator[tuple[FloatArray, FloatArray]],
+    change: Callable[[Iterator[tuple[FloatArray, FloatArray]]], Blocks],
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """References (C, n) and stems (S, C, n), the latter changed by a function of both, whatever its delay."""
+    waiting = Waiting()
+
+    def kept() -> Iterator[tuple[FloatArray, FloatArray]]:
+        for whole, stems in pairs:
+            waiting.put(whole)
+            yield whole, stems
+
+    return waiting.pair(change(kept()))
+
+
 @dataclass(frozen=True)
 class Feed:
     """Runs a network over a track at the model's rate, in one or more passes, and pairs its stems with a reference.
