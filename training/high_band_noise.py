@@ -9,7 +9,8 @@ the latter comes closest to the voice. The epoch with the best score on dev is w
 `src/unbraid/assets/high_band_noise.safetensors`.
 
 `--score test` prints, for several levels of noise of a split, the SI-SDR over the whole band (and the wide-band PESQ,
-where pesq is installed) of the mixture, of the voice without a high band, and of the voice with its share.
+where pesq is installed) of the voice up to 4 kHz, with the band above, and as `unbraid enhance` gives it, with the
+bypass for clean speech.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from unbraid.tasks.separation.high_band import NOISE
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 
-COUNTS = {"train": 1000, "dev": 120, "test": 40}
+COUNTS = {"train": 1000, "dev": 120, "test": 64}
 SAMPLES = SECONDS * RATE
 DEV_NOISES = 5  # one of so many noises of train is for dev
 
@@ -85,7 +86,7 @@ def drawn(
     random, speakers, noises = np.random.default_rng(seed), speakers_of(args, split), noises_of(args, split)
     names = sorted(speakers)
     often = np.sqrt([len(speakers[name]) for name in names])
-    with Separator("denoise", threads=1, options=Options(high_band="drop")) as separator:
+    with Separator("denoise", threads=1, options=Options(high_band="drop", bypass=False)) as separator:
         for number in range(COUNTS[split]):
             clean = voice(speakers[random.choice(names, p=often / often.sum())], random).astype(np.float32)
             noise = noises.draw(random)
@@ -134,18 +135,26 @@ def train(args: argparse.Namespace) -> None:
 
 
 def score(args: argparse.Namespace, split: str) -> None:
-    """Print scores of the mixture, and of the voice without and with a high band."""
-    snrs = (0.0, 5.0, 10.0, 20.0, 40.0)
+    """Print scores of the mixture, and of the voice up to 4 kHz, with the band above, and with the bypass as well."""
+    snrs = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0)
     rows: dict[float, list[list[float]]] = {}
-    with Separator("denoise", threads=1) as separator:
-        for number, (clean, mixture, narrow) in enumerate(drawn(args, split, snrs, 2)):
-            ways = (mixture, narrow, separator(mixture[None], RATE)["speech"][0])
-            found = [float(si_sdr(way[None], clean[None])[0]) for way in ways] + [pesq(way, clean) for way in ways]
+    whole = Options(bypass=False)
+    with Separator("denoise", threads=1, options=whole) as processed, Separator("denoise", threads=1) as spared:
+        for number, (clean, mixture, narrow) in enumerate(drawn(args, split, snrs, 6)):
+            ways = (mixture, narrow, *(way(mixture[None], RATE)["speech"][0] for way in (processed, spared)))
+            found = [float(si_sdr(way[None], clean[None])[0]) for way in ways[1:]] + [pesq(way, clean) for way in ways]
             rows.setdefault(snrs[number % len(snrs)], []).append(found)
-    print("| SNR | SI-SDR: mixture | to 4 kHz | with the rest | PESQ: mixture | to 4 kHz | with the rest |")
-    print("|--:|--:|--:|--:|--:|--:|--:|")
+    print(
+        "| SNR, dB | SI-SDR, dB: up to 4 kHz | all | with the bypass | PESQ: recording | up to 4 kHz | all | bypass |"
+    )
+    print("|--:|--:|--:|--:|--:|--:|--:|--:|")
     for snr, found in sorted(rows.items()):
-        print(f"| {snr:g} dB |", " | ".join(f"{value:.2f}" for value in np.nanmean(found, axis=0)), "|")
+        sdr, quality = np.split(np.nanmean(found, axis=0), [3])
+        print(
+            f"| {snr:g} |",
+            " | ".join([*(f"{value:.1f}" for value in sdr), *(f"{value:.2f}" for value in quality)]),
+            "|",
+        )
 
 
 def pesq(audio: Array, clean: Array) -> float:
