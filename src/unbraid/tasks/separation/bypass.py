@@ -8,9 +8,12 @@ between, the noise is removed as ever. The limits were chosen on dev (docs/enhan
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.mixture_consistency import cell_power, in_context, interpolated
+
+Power = NDArray[np.float64]
 
 CLEAN_DB = (15.0, 30.0)  # of the voice above the noise: from here on some of the recording passes, and all of it
 PAUSE_DB = -20.0  # of a pause, below the mean power of the voice around it
@@ -32,25 +35,25 @@ def spared(pairs: Iterator[tuple[FloatArray, FloatArray]], sample_rate: int) -> 
     return in_context(pairs, passed, cell, _AROUND + _HELD + 1)
 
 
-def clean_shares(voice: FloatArray, noise: FloatArray) -> FloatArray:
+def clean_shares(voice: Power, noise: Power) -> Power:
     """The share of the recording that passes in each cell, from the power of voice and removed sound (C, N)."""
     level = _around(voice, _AROUND).mean(-1)
     pauses = voice < 10 ** (PAUSE_DB / 10) * level
     count, heard = _around(pauses.astype(np.float64), _AROUND).mean(-1), _around(noise * pauses, _AROUND).mean(-1)
     floor = heard / np.maximum(count, _LEAST_PAUSE)
     clean = np.where(count > _LEAST_PAUSE, _ramp(level, floor, CLEAN_DB), 0.0)
-    speaks: FloatArray = _around(_ramp(voice, level, FAINT_DB), _HELD).max(-1)
+    speaks: Power = _around(_ramp(voice, level, FAINT_DB), _HELD).max(-1)
     return clean * speaks
 
 
-def _ramp(power: FloatArray, reference: FloatArray, limits_db: tuple[float, float]) -> FloatArray:
+def _ramp(power: Power, reference: Power, limits_db: tuple[float, float]) -> Power:
     """0 where a power is at the lower limit above the reference or below it, 1 at the upper one and above."""
     decibels = 10 * np.log10(np.maximum(power, 1e-30) / np.maximum(reference, 1e-30))
     low, high = limits_db
     return np.clip((decibels - low) / (high - low), 0.0, 1.0)
 
 
-def _around(cells: FloatArray, reach: int) -> FloatArray:
+def _around(cells: Power, reach: int) -> Power:
     """Each cell (C, N) with so many on either side, the first and the last one repeated: (C, N, 2 · reach + 1)."""
     edged = np.pad(cells, ((0, 0), (reach, reach)), mode="edge")
     return np.lib.stride_tricks.sliding_window_view(edged, 2 * reach + 1, axis=-1)
