@@ -13,7 +13,6 @@ from unbraid.service.jobs import FINISHED, Job, Kind
 from unbraid.service.queue import NewJob, Queue, Room
 from unbraid.service.storage import Storage, new_id
 
-
 T = TypeVar("T")
 
 

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
-
 from service_fakes import Jobs
+
 from unbraid.errors import UsageError
 from unbraid.service.claims import Claims
 from unbraid.service.jobs import ResultFile, options_of
@@ -200,7 +200,7 @@ def test_only_an_id_names_a_folder(jobs: Jobs, name: str) -> None:
             "separate",
             {"model": "../models/x"},
             r"The option model of a job of kind separate should match pattern "
-            r"'^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$', got '../models/x'.",
+            r"'^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$', got '../models/x'.",
         ),
     ],
 )

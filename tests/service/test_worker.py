@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-
 from service_fakes import Jobs, recording, until
+
 from unbraid.errors import AudioError, ModelNotFound
 from unbraid.hub.folder import sha256
 from unbraid.service.limits import Limits

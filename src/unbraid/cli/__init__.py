@@ -19,6 +19,7 @@ from unbraid.cli.models import models
 from unbraid.cli.phonemize import phonemize
 from unbraid.cli.run_model import run
 from unbraid.cli.separate import separate
+from unbraid.cli.serve import serve
 from unbraid.cli.synthesize import synthesize
 from unbraid.cli.train import train
 from unbraid.cli.transcribe import transcribe
@@ -57,6 +58,7 @@ for command in (
     enhance,
     live,
     transcribe,
+    serve,
     phonemize,
     synthesize,
     run,

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from unbraid.errors import UsageError
 from unbraid.service.jobs import Job, JobError, State
 
 _SCHEMA = """
@@ -39,12 +40,17 @@ class Database:
         """Open a database, or make one.
 
         Raises:
-            sqlite3.Error: the file is no such database, or the disk refuses.
+            UsageError: the file is no such database, or the disk refuses.
         """
         self.path = path
-        with self.reading() as db:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.executescript(_SCHEMA)
+        try:
+            with self.reading() as db:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise UsageError(
+                f"{path} cannot be used as a queue ({error}); move it away, or choose another folder with --data."
+            ) from None
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -17,7 +17,7 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED: tuple[State, ...] = ("done", "failed", "cancelled")
 ErrorKind = Literal["audio", "usage", "model", "unavailable", "too-long", "time", "memory", "disk", "crash", "internal"]
 Format = Literal["wav", "flac", "mp3", "opus", "m4a"]
-ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$")]
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")]
 People = Annotated[str, StringConstraints(pattern=r"^\d{1,2}(-\d{1,2})?$")]
 
 

@@ -1,8 +1,10 @@
 """Limits of the service. A job that breaks one is refused with a sentence, or fails with one."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from unbraid.errors import UsageError
+from unbraid.errors import UsageError, quoted
 
 MB, GB = 1_000_000, 1_000_000_000
 
@@ -23,13 +25,40 @@ class Limits:
     keep_seconds: float = 7 * 86400.0  # a finished job and its files
     idle_seconds: float = 30.0  # without a byte of an upload
 
-    def checked(self) -> "Limits":
-        """The same limits.
 
-        Raises:
-            UsageError: one is not positive; only memory may be 0.
-        """
-        for name, value in vars(self).items():
-            if not value > 0 and not (name == "memory_bytes" and value == 0):
-                raise UsageError(f"The limit of {name.replace('_', ' ')} is {value:g}; give a number above 0.")
-        return self
+_NAMES = {  # on the command line: (field, unit)
+    "upload-mb": ("upload_bytes", MB),
+    "minutes": ("audio_seconds", 60.0),
+    "work-minutes": ("job_seconds", 60.0),
+    "memory-mb": ("memory_bytes", MB),
+    "attempts": ("attempts", 1),
+    "queued": ("queued", 1),
+    "per-client": ("jobs_per_client", 1),
+    "uploads": ("uploads", 1),
+    "quota-gb": ("quota_bytes", GB),
+    "keep-hours": ("keep_seconds", 3600.0),
+    "idle-seconds": ("idle_seconds", 1.0),
+}
+
+
+def limits_of(given: Sequence[str]) -> Limits:
+    """The limits of NAME=NUMBER, as on the command line.
+
+    Raises:
+        UsageError: there is no such limit, or the number is none or not above 0.
+    """
+    limits = Limits()
+    for whole in given:
+        name, _, text = whole.partition("=")
+        if name not in _NAMES:
+            raise UsageError(f"There is no limit called {quoted(name)}; choose one of {', '.join(_NAMES)}.")
+        field, unit = _NAMES[name]
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        least = 0 if field == "memory_bytes" else 1e-9
+        if not least <= number < 1e9:
+            raise UsageError(f"The limit {name} is a number above 0, such as {name}=20, not {quoted(text)}.")
+        limits = replace(limits, **{field: type(getattr(limits, field))(number * unit)})
+    return limits

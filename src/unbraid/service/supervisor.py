@@ -1,4 +1,4 @@
-"""The supervisor of the workers: starts them, starts them again where they die, and gives their jobs back to the queue."""
+"""The supervisor of the workers: it starts them, again where they die, and gives their jobs back to the queue."""
 
 import os
 import secrets

@@ -1,0 +1,54 @@
+"""The application: the API under /v1, and the page."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+from unbraid import __version__
+from unbraid.service import about, routes
+from unbraid.service.context import Service
+from unbraid.service.problems import handle_problems
+from unbraid.service.security import Gate
+
+STATIC = Path(str(files("unbraid.service"))) / "static"
+_NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+
+
+def application(service: Service) -> FastAPI:
+    """The application of a service; its workers live as long as it runs."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.supervisor.start()
+        try:
+            yield
+        finally:
+            service.supervisor.stop()
+
+    app = FastAPI(
+        title="unbraid",
+        version=__version__,
+        description="Separate recordings, remove noise, transcribe, and find who speaks when.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        telemetry=_NO_TELEMETRY,  # type: ignore[arg-type]
+    )
+    app.state.service = service
+    app.include_router(routes.router)
+    app.include_router(about.router)
+    handle_problems(app)
+    app.add_middleware(Gate, guard=service.guard)
+
+    @app.get("/", include_in_schema=False)
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
+
+    app.mount("/static", StaticFiles(directory=STATIC), "static")
+    return app
