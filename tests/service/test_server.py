@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from typer.testing import CliRunner
 from service_fakes import recording, until
+from typer.testing import CliRunner
 
 from unbraid.cli import app
 from unbraid.errors import UsageError

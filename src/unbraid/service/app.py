@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -16,6 +16,8 @@ from unbraid.service.problems import handle_problems
 from unbraid.service.security import Gate
 
 STATIC = Path(str(files("unbraid.service"))) / "static"
+PAGES = Path(str(files("unbraid.tasks.pages")))
+_SHARED = ("colours.css", "report.css")  # the look of the pages of --report
 _NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
@@ -49,6 +51,12 @@ def application(service: Service) -> FastAPI:
     @app.get("/", include_in_schema=False)
     def page() -> FileResponse:
         return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
+
+    @app.get("/static/shared/{name}", include_in_schema=False)
+    def style(name: str) -> FileResponse:
+        if name not in _SHARED:
+            raise HTTPException(404)
+        return FileResponse(PAGES / name)
 
     app.mount("/static", StaticFiles(directory=STATIC), "static")
     return app

@@ -1,7 +1,7 @@
 """The data of the player: the peaks and a preview of each track, and what is shown along with it.
 
-    player.json    {"seconds": 3.2, "tracks": [{"name": "vocals", "peaks": [...], "sound": "vocals.preview.ogg",
-                    "file": "vocals.flac"}], "lines": [...], "turns": [...]}
+    player.json    {"model": "music-4", "seconds": 3.2, "lines": [...], "turns": [...], "tracks": [
+                    {"name": "vocals", "peaks": [...], "sound": "vocals.preview.ogg", "file": "vocals.flac"}]}
 
 The previews are those of the pages of `--report`: Opus, 12 minutes at most.
 """
@@ -36,6 +36,7 @@ class PlayerTrack:
 class PlayerData:
     """All that the player shows."""
 
+    model: str  # that was run
     seconds: float
     tracks: list[PlayerTrack]
     lines: list[dict[str, Any]] = field(default_factory=list)  # of a transcript
@@ -44,6 +45,7 @@ class PlayerData:
     def write(self, folder: Path) -> None:
         """Write the data beside its previews."""
         whole = {
+            "model": self.model,
             "seconds": round(self.seconds, 3),
             "heard_seconds": round(min(self.seconds, LIMIT_SECONDS), 3),
             "tracks": [vars(track) for track in self.tracks],

@@ -86,7 +86,7 @@ def _stems(separator: Separator, fmt: str, bench: Bench) -> tuple[PlayerData, Co
     bench.progress.stage(0.0, SEPARATED)
     with closing(separator.run(bench.source, Excerpt(), bench.progress)) as run:
         tracks = write_stems(run, signal, bench.folder, bench.work, bench.progress)
-    return PlayerData(bench.progress.audio_seconds, tracks), run.diagnostics.conversation
+    return PlayerData(separator.spec.name, bench.progress.audio_seconds, tracks), run.diagnostics.conversation
 
 
 def _transcribe(options: TranscribeOptions, bench: Bench) -> PlayerData:
@@ -108,7 +108,7 @@ def _transcribe(options: TranscribeOptions, bench: Bench) -> PlayerData:
         (bench.folder / f"transcript.{form}").write_text(text, encoding="utf-8", newline="\n")
     track, seconds = _recording(bench)
     turns = [] if run.diagnostics.conversation is None else turns_of(run.diagnostics.conversation.segments)
-    return PlayerData(seconds, [track], [as_data(line) for line in lines], turns)
+    return PlayerData(run.diagnostics.model, seconds, [track], [as_data(line) for line in lines], turns)
 
 
 def _diarize(options: DiarizeOptions, bench: Bench) -> PlayerData:
@@ -118,7 +118,7 @@ def _diarize(options: DiarizeOptions, bench: Bench) -> PlayerData:
         conversation = separator.converse(bench.source, progress=bench.progress)
     _write_turns(conversation, bench.folder)
     track, seconds = _recording(bench)
-    return PlayerData(seconds, [track], turns=turns_of(conversation.segments))
+    return PlayerData(separator.spec.name, seconds, [track], turns=turns_of(conversation.segments))
 
 
 def _write_turns(conversation: Conversation, folder: Path) -> None:
