@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+import time
 import zipfile
 from pathlib import Path
 
@@ -166,8 +167,21 @@ def test_a_slow_client_is_sent_away(server) -> None:
     connection, _ = raw(server, PART)
     with connection:
         answer = connection.recv(10_000)
-    assert answer.startswith(b"HTTP/1.1 408 ") and b"Nothing came for 1 s" in answer + b""
+    assert answer.startswith(b"HTTP/1.1 408 ") and b"Nothing came for 1 s" in answer
     assert not list((server.data / "incoming").iterdir())
+
+
+def test_a_client_that_drips_is_sent_away(server) -> None:
+    connection, _ = raw(server, PART)
+    with connection:
+        for _ in range(30):
+            time.sleep(0.1)
+            try:
+                connection.sendall(bytes(10))
+            except OSError:  # closed by the server
+                break
+        answer = connection.recv(10_000)
+    assert answer.startswith(b"HTTP/1.1 408 ") and b"The upload is slower than 8 kB/s" in answer
 
 
 def test_an_upload_that_is_cut_off_leaves_nothing(server, http: httpx2.Client) -> None:

@@ -12,7 +12,7 @@ from unbraid.service.problems import Problem, responses
 from unbraid.service.routes import service_of
 from unbraid.service.security import COOKIE, cookie_of
 
-router = APIRouter(prefix="/v1", tags=["service"])
+router = APIRouter(prefix="/v1", tags=["service"], responses=responses(401, 403, 421, 422))
 
 
 class Health(BaseModel):
@@ -48,27 +48,27 @@ def get_health(request: Request) -> Health:
     return Health(workers=workers, needs_token=request.state.client is None)
 
 
-@router.get("/models", responses=responses(401))
+@router.get("/models")
 def get_models(request: Request) -> list[OfferedModel]:
     """The models on the machine of the service, and the kinds of jobs that each does."""
     return offered()
 
 
-@router.get("/limits", responses=responses(401))
+@router.get("/limits")
 def get_limits(request: Request) -> PublicLimits:
     """The limits of uploads and jobs."""
     limits = service_of(request).limits
     return PublicLimits(**{name: getattr(limits, name) for name in PublicLimits.model_fields})
 
 
-@router.get("/metrics", response_class=Response, responses=responses(401))
+@router.get("/metrics", response_class=Response)
 def get_metrics(request: Request) -> Response:
     """Metrics in Prometheus's text format."""
     service = service_of(request)
     return Response(exposition(service.queue, service.supervisor), media_type="text/plain; version=0.0.4")
 
 
-@router.post("/session", status_code=204, responses=responses(401, 403))
+@router.post("/session", status_code=204)
 def post_session(request: Request, given: Token) -> Response:
     """Exchange a token for a cookie, for the page."""
     tokens = service_of(request).guard.tokens

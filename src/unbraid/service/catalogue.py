@@ -29,10 +29,16 @@ def offered() -> list[OfferedModel]:
     found = []
     for model in list_models():
         if model.folder is not None and (kinds := [kind for kind in get_args(Kind) if _does(model, kind)]):
-            told = {"name": model.name, "sample_rate": model.sample_rate, "licence": model.licence}
-            default = [kind for kind in kinds if _default(kind) == model.name]
             found.append(
-                OfferedModel(**told, bytes=model.bytes, stems=list(model.stems), kinds=kinds, default_for=default)
+                OfferedModel(
+                    name=model.name,
+                    kinds=kinds,
+                    default_for=[kind for kind in kinds if _default(kind) == model.name],
+                    stems=list(model.stems),
+                    sample_rate=model.sample_rate,
+                    licence=model.licence,
+                    bytes=model.bytes,
+                )
             )
     return found
 

@@ -72,7 +72,8 @@ def handle_problems(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        return response(422, f"{'.'.join(map(str, first['loc'][1:]))}: {shortened(first['msg'])}.")
+        place = ".".join(map(str, first["loc"][1:])) or "the body"
+        return response(422, f"{place}: {shortened(first['msg'])}.")
 
     @app.exception_handler(Exception)
     async def _bug(request: Request, error: Exception) -> JSONResponse:

@@ -16,7 +16,7 @@ from unbraid.service.queue import NewJob
 from unbraid.service.storage import new_id
 from unbraid.service.upload import FILE, Form, receive
 
-router = APIRouter(prefix="/v1", tags=["jobs"])
+router = APIRouter(prefix="/v1", tags=["jobs"], responses=responses(401, 403, 421, 422))
 _TYPES = {"flac": "audio/flac", "wav": "audio/wav", "ogg": "audio/ogg", "opus": "audio/ogg", "mp3": "audio/mpeg"}
 _TYPES |= {"m4a": "audio/mp4", "json": "application/json", "txt": "text/plain; charset=utf-8", "vtt": "text/vtt"}
 _EXAMPLE = {
@@ -75,7 +75,7 @@ def _own(request: Request, job: str) -> Job:
     "/jobs",
     status_code=202,
     response_model=Job,
-    responses={202: _JOB_EXAMPLE, **responses(400, 401, 403, 408, 413, 415, 422, 429, 507)},
+    responses={202: _JOB_EXAMPLE, **responses(400, 408, 413, 415, 429, 507)},
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -148,13 +148,13 @@ def get_jobs(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100
     return service_of(request).queue.jobs(request.state.client, limit)
 
 
-@router.get("/jobs/{job}", responses={200: _JOB_EXAMPLE, **responses(401, 404)})
+@router.get("/jobs/{job}", responses={200: _JOB_EXAMPLE, **responses(404)})
 def get_job(request: Request, job: str) -> Job:
     """A job."""
     return _own(request, job)
 
 
-@router.delete("/jobs/{job}", status_code=204, responses=responses(401, 404, 409))
+@router.delete("/jobs/{job}", status_code=204, responses=responses(404, 409))
 def delete_job(request: Request, job: str) -> Response:
     """Delete a finished job and its files."""
     service = service_of(request)
@@ -164,13 +164,13 @@ def delete_job(request: Request, job: str) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/jobs/{job}/cancel", responses=responses(401, 403, 404))
+@router.post("/jobs/{job}/cancel", responses=responses(404))
 def cancel_job(request: Request, job: str) -> Job:
     """Cancel a job; one that is finished stays as it is."""
     return service_of(request).queue.cancel(_own(request, job).id)
 
 
-@router.get("/jobs/{job}/events", response_class=StreamingResponse, responses=responses(401, 404))
+@router.get("/jobs/{job}/events", response_class=StreamingResponse, responses=responses(404))
 def get_events(request: Request, job: str) -> StreamingResponse:
     """The job as a server-sent event `job` each time it changes, until it is finished."""
     found, queue = _own(request, job), service_of(request).queue
@@ -184,14 +184,14 @@ def get_events(request: Request, job: str) -> StreamingResponse:
     return StreamingResponse(events(look), media_type="text/event-stream")
 
 
-@router.get("/events", response_class=StreamingResponse, responses=responses(401))
+@router.get("/events", response_class=StreamingResponse)
 def get_all_events(request: Request) -> StreamingResponse:
     """Your jobs as server-sent events `job`, and `gone` once one is deleted, without end."""
     queue, client = service_of(request).queue, request.state.client
     return StreamingResponse(events(lambda: queue.jobs(client), endless=True), media_type="text/event-stream")
 
 
-@router.get("/jobs/{job}/files/{name}", response_class=FileResponse, responses=responses(401, 404, 416))
+@router.get("/jobs/{job}/files/{name}", response_class=FileResponse, responses=responses(404, 416))
 def get_file(request: Request, job: str, name: str) -> FileResponse:
     """A file of a job that is done, or a range of it."""
     found = _own(request, job)
@@ -205,7 +205,7 @@ def get_file(request: Request, job: str, name: str) -> FileResponse:
     return FileResponse(path, media_type=kind, filename=f"{PurePath(found.name).stem} {name}")
 
 
-@router.get("/jobs/{job}/zip", response_class=StreamingResponse, responses=responses(401, 404, 409))
+@router.get("/jobs/{job}/zip", response_class=StreamingResponse, responses=responses(404, 409))
 def get_zip(request: Request, job: str) -> StreamingResponse:
     """All results of a job that is done, as one ZIP."""
     found, storage = _own(request, job), service_of(request).storage

@@ -70,6 +70,7 @@ def serve(service: Service, opened: socket.socket, ready: Callable[[], None]) ->
     config = uvicorn.Config(
         application(service),
         log_config=None,
+        log_level="error",
         access_log=False,
         server_header=False,
         limit_concurrency=_CONNECTIONS,

@@ -5,6 +5,7 @@ more than it may, or goes away leaves nothing behind.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from unbraid.service.limits import Limits
 from unbraid.service.problems import RETRY_SECONDS, Problem
 
 _MOST_FIELDS, _MOST_FIELD_BYTES, _MOST_NAME = 20, 1000, 200
+_LEAST_RATE = 8000  # bytes a second on average, or a few slow clients would keep all others out
 _FORM_BYTES = 100_000  # of a request beside its file
 FILE = "file"
 _EXAMPLE = "curl -F file=@song.mp3 -F model=music-4 ADDRESS/v1/jobs"
@@ -155,10 +157,16 @@ async def receive(
 
 
 async def _in_time(body: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
-    """The pieces of a body, each of which comes soon enough."""
+    """The pieces of a body, each of which comes soon enough, and all of them at a rate that leads to an end."""
+    started, taken = time.monotonic(), 0
     while True:
         try:
-            yield await asyncio.wait_for(anext(body), seconds)
+            piece = await asyncio.wait_for(anext(body), seconds)
+            taken, elapsed = taken + len(piece), time.monotonic() - started
+            if elapsed > seconds and taken / elapsed < _LEAST_RATE:
+                told = f"The upload is slower than {_LEAST_RATE / 1000:g} kB/s; send it over a better connection."
+                raise Problem(408, told, Connection="close")
+            yield piece
         except StopAsyncIteration:
             return
         except TimeoutError:

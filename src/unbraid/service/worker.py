@@ -121,17 +121,16 @@ def explained(error: Exception, limits: Limits) -> tuple[ErrorKind, str]:
     if isinstance(error, MemoryError) or any(sign in f"{error} {error.__cause__}" for sign in _NO_MEMORY):
         most = f"{limits.memory_bytes / 1e9:g} GB" if limits.memory_bytes else "the machine has"
         return "memory", f"The job needs more memory than {most}; send a shorter recording, or choose a smaller model."
-    if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
-        cause = error if isinstance(error, OSError) else error.__cause__
-        assert isinstance(cause, OSError)
-        if cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            return "disk", "The disk of the service is full; delete old jobs, or try again later."
-        return "disk", f"The disk of the service refuses: {cause.strerror or 'unknown error'}. Try again later."
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "disk", "The disk of the service is full; delete old jobs, or try again later."
+    if isinstance(error, OSError):
+        return "disk", f"The disk of the service refuses: {error.strerror or 'unknown error'}. Try again later."
     kinds: list[tuple[type[Exception], ErrorKind]] = [
         *((TooLong, "too-long"), (AudioError, "audio"), (UsageError, "usage"), (ModelError, "model")),
         (RuntimeUnavailable, "unavailable"),
     ]
-    kind = next((kind for cls, kind in kinds if isinstance(error, cls)), "internal")
+    kind: ErrorKind = next((kind for cls, kind in kinds if isinstance(error, cls)), "internal")
     if isinstance(error, UnbraidError):
         return kind, str(error)
     return "internal", f"Unexpected {type(error).__name__}: {shortened(str(error))}. This is a bug; please report it."
