@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from unbraid.cli import app
 
 
-@pytest.mark.parametrize("package", ["pydantic", "fastapi", "uvicorn"])
+@pytest.mark.parametrize("package", ["fastapi", "uvicorn"])
 def test_without_the_extra_the_sentence_names_it(package: str, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     for name in [name for name in sys.modules if name.startswith("unbraid.service")]:
         monkeypatch.delitem(sys.modules, name)
