@@ -86,6 +86,7 @@ def test_files_come_whole_and_in_ranges(http: httpx2.Client, done, server) -> No
     assert (part.status_code, part.content) == (206, whole.content[10:20])
     assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
     assert http.get(address, headers={"Range": "bytes=999999999-"}).status_code == 416
+    assert http.head(address).headers["content-length"] == str(len(whole.content))
 
 
 def test_all_results_come_as_one_zip(http: httpx2.Client, done) -> None:

@@ -9,6 +9,7 @@ from service_fakes import Jobs
 
 from unbraid.errors import UsageError
 from unbraid.service.claims import Claims
+from unbraid.service.database import Database
 from unbraid.service.jobs import ResultFile, options_of
 from unbraid.service.queue import NewJob, QueueFull, Room
 from unbraid.service.storage import Storage, new_id
@@ -50,9 +51,10 @@ def test_a_finished_job_has_its_files(jobs: Jobs) -> None:
     claim = claims.claim("a")
     assert claims.beat(claim, 0.5, 60.0) == "go on"
     assert jobs.queue.get(job).progress == 0.5
-    assert claims.finish(claim, FILES, 60.0)
+    assert claims.finish(claim, FILES, 60.0, ["it was cut off"])
     done = jobs.queue.get(job)
     assert (done.state, done.progress, done.files, done.audio_seconds) == ("done", 1.0, FILES, 60.0)
+    assert done.notices == ["it was cut off"]
     assert jobs.queue.counts() == ({"done": 1}, {"jobs done": 1.0, "audio seconds": 60.0})
     assert jobs.queue.used_bytes() == 7
 
@@ -213,3 +215,10 @@ def test_wrong_options_are_told(kind: str, given: dict[str, str], told: str) -> 
 def test_options_come_from_forms() -> None:
     options = options_of("separate", {"residual": "true", "speakers": "2-6", "model": ""})
     assert options.model_dump() == {"model": None, "speakers": "2-6", "residual": True, "format": "flac"}
+
+
+def test_a_queue_of_another_release_is_refused(jobs: Jobs) -> None:
+    with jobs.database.writing() as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(UsageError, match="is of another release of unbraid \\(its version is 99, not 1\\)"):
+        Database(jobs.database.path)

@@ -1,6 +1,7 @@
 """`unbraid serve`: a page for people and an API for programs, on this machine."""
 
 import os
+import sys
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
@@ -64,7 +65,7 @@ def serve(
                 f"`unbraid serve` needs {error.name}, which is not installed; get it with `pip install 'unbraid[web]'`."
             ) from None
         tokens = security.checked_tokens(token or (), os.environ.get("UNBRAID_TOKEN"))
-        guard = security.Guard(host, tokens, tuple(allow_host or ()))
+        guard = security.Guard(host, tokens, (*server.names_of(host), *(allow_host or ())))
         limits = limits_of(limit or ())
         storage = Storage(data or default_folder())
         storage.make()
@@ -73,10 +74,15 @@ def serve(
 
             def ready() -> None:
                 say(f"unbraid serves {url} (jobs are kept in {storage.root}); Ctrl-C stops it.")
-                if not no_browser:
+                if not no_browser and _has_screen():
                     with suppress(webbrowser.Error):
                         webbrowser.open(url)
 
             with suppress(KeyboardInterrupt):  # the ordinary end of a server
                 server.serve(Service(storage, guard, limits, workers), opened, ready)
             say("stopped; unfinished jobs go on when it is started again.")
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open in a window, and not in this terminal or on nobody's screen."""
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -61,14 +61,16 @@ class Claims:
             cancel = db.execute("SELECT cancel FROM jobs WHERE id = ?", (claim.job.id,)).fetchone()["cancel"]
             return "cancel" if cancel else "go on"
 
-    def finish(self, claim: Claim, files: Sequence[ResultFile], audio_seconds: float) -> bool:
-        """Mark a job as done, with its files; False where it is this worker's no more."""
+    def finish(
+        self, claim: Claim, files: Sequence[ResultFile], audio_seconds: float, notices: Sequence[str] = ()
+    ) -> bool:
+        """Mark a job as done, with its files and warnings; False where it is this worker's no more."""
         told, size = json.dumps([file.model_dump() for file in files]), sum(file.bytes for file in files)
         with self._database.writing() as db:
             changed = db.execute(
                 "UPDATE jobs SET state = 'done', progress = 1, finished = ?, files = ?, result_bytes = ?, "
-                "audio_seconds = ?, claim = NULL WHERE claim = ? AND state = 'running'",
-                (time.time(), told, size, audio_seconds, claim.token),
+                "audio_seconds = ?, notices = ?, claim = NULL WHERE claim = ? AND state = 'running'",
+                (time.time(), told, size, audio_seconds, json.dumps(list(notices)), claim.token),
             ).rowcount
             if changed:
                 count(db, "jobs done")

@@ -59,17 +59,19 @@ class RemoteJob:
     remaining_seconds: float | None = None
     audio_seconds: float | None = None
     attempts: int = 0
+    notices: tuple[str, ...] = ()  # warnings about the recording and the result
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
         """The job of a JSON object."""
-        known = {name.name for name in fields(cls)} - {"files", "error", "error_kind"}
+        known = {name.name for name in fields(cls)} - {"files", "error", "error_kind", "notices"}
         error = told.get("error") or {}
         return cls(
             **{name: value for name, value in told.items() if name in known},
             files=tuple(
                 RemoteFile(file["name"], file["bytes"], file["sha256"], file["role"]) for file in told["files"]
             ),
+            notices=tuple(told.get("notices", ())),
             error=error.get("message"),
             error_kind=error.get("kind"),
         )

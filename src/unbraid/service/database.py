@@ -24,12 +24,14 @@ CREATE TABLE IF NOT EXISTS jobs (
     state TEXT NOT NULL DEFAULT 'queued', progress REAL NOT NULL DEFAULT 0, audio_seconds REAL,
     error_kind TEXT, error TEXT, created REAL NOT NULL, started REAL, finished REAL, beat REAL,
     claim TEXT, worker TEXT, attempts INTEGER NOT NULL DEFAULT 0, cancel INTEGER NOT NULL DEFAULT 0,
-    input_bytes INTEGER NOT NULL, result_bytes INTEGER NOT NULL DEFAULT 0, files TEXT NOT NULL DEFAULT '[]'
+    input_bytes INTEGER NOT NULL, result_bytes INTEGER NOT NULL DEFAULT 0, files TEXT NOT NULL DEFAULT '[]',
+    notices TEXT NOT NULL DEFAULT '[]'
 );
 CREATE UNIQUE INDEX IF NOT EXISTS keys ON jobs (client, key) WHERE key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS states ON jobs (state, created);
 CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value REAL NOT NULL);
 """
+_VERSION = 1  # of the schema
 _BUSY_SECONDS = 20.0  # to wait for the transaction of another process
 
 
@@ -45,7 +47,13 @@ class Database:
         self.path = path
         try:
             with self.reading() as db:
+                if (version := db.execute("PRAGMA user_version").fetchone()[0]) not in (0, _VERSION):
+                    raise UsageError(
+                        f"{path} is of another release of unbraid (its version is {version}, not {_VERSION}); choose "
+                        "another folder with --data."
+                    )
                 db.execute("PRAGMA journal_mode = WAL")
+                db.execute(f"PRAGMA user_version = {_VERSION}")
                 db.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise UsageError(
@@ -103,6 +111,7 @@ def job_of(db: sqlite3.Connection, row: sqlite3.Row) -> Job:
         remaining_seconds=remaining,
         error=None if row["error_kind"] is None else JobError(kind=row["error_kind"], message=row["error"]),
         files=json.loads(row["files"]),
+        notices=json.loads(row["notices"]),
     )
 
 

@@ -103,6 +103,7 @@ class Job(BaseModel):
     audio_seconds: float | None = Field(None, description="the length of the recording")
     input_bytes: int
     files: list[ResultFile] = []
+    notices: list[str] = Field([], description="warnings about the recording and the result")
 
 
 def options_of(kind: str, given: Mapping[str, object]) -> AnyOptions:

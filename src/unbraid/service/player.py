@@ -41,6 +41,7 @@ class PlayerData:
     tracks: list[PlayerTrack]
     lines: list[dict[str, Any]] = field(default_factory=list)  # of a transcript
     turns: list[dict[str, Any]] = field(default_factory=list)  # who speaks when
+    notices: tuple[str, ...] = ()  # warnings, which the job has as well
 
     def write(self, folder: Path) -> None:
         """Write the data beside its previews."""

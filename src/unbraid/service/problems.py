@@ -1,5 +1,6 @@
 """Errors of HTTP as problem details (RFC 9457): a status, and one clear sentence."""
 
+import sqlite3
 from http import HTTPStatus
 from typing import Any
 
@@ -63,6 +64,12 @@ def handle_problems(app: FastAPI) -> None:
     @app.exception_handler(QueueFull)
     async def _full(request: Request, error: QueueFull) -> JSONResponse:
         return response(429, str(error), {"Retry-After": str(RETRY_SECONDS)})
+
+    @app.exception_handler(sqlite3.OperationalError)
+    async def _database(request: Request, error: sqlite3.OperationalError) -> JSONResponse:
+        full = "full" in str(error)
+        told = "The disk of the service is full" if full else f"The queue cannot be used ({error})"
+        return response(507 if full else 503, f"{told}; try again later.", {"Retry-After": str(RETRY_SECONDS)})
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:

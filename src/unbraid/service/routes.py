@@ -191,6 +191,7 @@ def get_all_events(request: Request) -> StreamingResponse:
     return StreamingResponse(events(lambda: queue.jobs(client), endless=True), media_type="text/event-stream")
 
 
+@router.head("/jobs/{job}/files/{name}", include_in_schema=False)
 @router.get("/jobs/{job}/files/{name}", response_class=FileResponse, responses=responses(404, 416))
 def get_file(request: Request, job: str, name: str) -> FileResponse:
     """A file of a job that is done, or a range of it."""

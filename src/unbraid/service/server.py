@@ -11,6 +11,7 @@ from unbraid.errors import UsageError
 from unbraid.service.app import application
 from unbraid.service.context import Service
 
+_EVERYWHERE = ("0.0.0.0", "::")
 _BACKLOG = 128
 _CONNECTIONS = 200  # at the same time; more are answered with 503
 _CLOSING_SECONDS = 3
@@ -60,9 +61,14 @@ def _why(address: Address, error: OSError) -> str:
 def url_of(opened: socket.socket) -> str:
     """The address of a page at a socket."""
     host, port = opened.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):
+    if host in _EVERYWHERE:
         host = socket.gethostname()
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def names_of(host: str) -> tuple[str, ...]:
+    """Further names of a service that listens at all addresses of this machine."""
+    return (socket.gethostname(),) if host in _EVERYWHERE else ()
 
 
 def serve(service: Service, opened: socket.socket, ready: Callable[[], None]) -> None:

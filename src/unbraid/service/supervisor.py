@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -66,24 +67,29 @@ class Supervisor:
     def _watch(self) -> None:
         tidied = 0.0
         while True:
-            for name, worker in list(self._workers.items()):
-                if worker.poll() is not None:
-                    del self._workers[name]
-                    self._claims.requeue(name, self._limits.attempts)
-                    self._clean_up(name)
-                    self.restarts += 1
-            for name in self._claims.silent_workers(_SILENT_SECONDS):
-                if name in self._workers:
-                    self._workers[name].kill()
-                else:
-                    self._claims.requeue(name, self._limits.attempts)
-            if len(self._workers) < self._count and time.monotonic() - self._launched > _PAUSE_SECONDS:
-                self._launch()
-            if time.monotonic() - tidied > _TIDY_SECONDS:
-                tidied = time.monotonic()
-                self._tidy()
+            with suppress(sqlite3.Error, OSError):  # a full disk: it is tried again
+                self._look()
+                if time.monotonic() - tidied > _TIDY_SECONDS:
+                    tidied = time.monotonic()
+                    self._tidy()
             if self._over.wait(_LOOK_SECONDS):
                 return
+
+    def _look(self) -> None:
+        """See which workers have died or hang, and start those that lack."""
+        for name, worker in list(self._workers.items()):
+            if worker.poll() is not None:
+                self._claims.requeue(name, self._limits.attempts)
+                self._clean_up(name)
+                del self._workers[name]
+                self.restarts += 1
+        for name in self._claims.silent_workers(_SILENT_SECONDS):
+            if name in self._workers:
+                self._workers[name].kill()
+            else:
+                self._claims.requeue(name, self._limits.attempts)
+        if len(self._workers) < self._count and time.monotonic() - self._launched > _PAUSE_SECONDS:
+            self._launch()
 
     def _launch(self) -> None:
         name = f"worker-{secrets.token_hex(4)}"

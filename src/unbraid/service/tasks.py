@@ -20,6 +20,7 @@ from unbraid.service.progress import JobProgress
 from unbraid.service.stem_files import SEPARATED, Signal, write_stems
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.formats import to_json
+from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.content import content_of_file
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
@@ -38,8 +39,8 @@ class Bench:
     threads: int | None = None  # of the engine
 
 
-def perform(job: Job, bench: Bench) -> float:
-    """Do a job: write its files into the folder, and return the length of the recording in seconds.
+def perform(job: Job, bench: Bench) -> PlayerData:
+    """Do a job: write its files into the folder, and return the data of its player.
 
     Raises:
         UnbraidError: it cannot be done.
@@ -56,7 +57,7 @@ def perform(job: Job, bench: Bench) -> float:
         case options:
             data = _diarize(options, bench)
     data.write(bench.folder)
-    return data.seconds
+    return data
 
 
 def _separate(options: SeparateOptions, bench: Bench) -> PlayerData:
@@ -86,7 +87,11 @@ def _stems(separator: Separator, fmt: str, bench: Bench) -> tuple[PlayerData, Co
     bench.progress.stage(0.0, SEPARATED)
     with closing(separator.run(bench.source, Excerpt(), bench.progress)) as run:
         tracks = write_stems(run, signal, bench.folder, bench.work, bench.progress)
-    return PlayerData(separator.spec.name, bench.progress.audio_seconds, tracks), run.diagnostics.conversation
+    found = run.diagnostics
+    return (
+        PlayerData(separator.spec.name, bench.progress.audio_seconds, tracks, notices=_notices(found)),
+        found.conversation,
+    )
 
 
 def _transcribe(options: TranscribeOptions, bench: Bench) -> PlayerData:
@@ -108,17 +113,25 @@ def _transcribe(options: TranscribeOptions, bench: Bench) -> PlayerData:
         (bench.folder / f"transcript.{form}").write_text(text, encoding="utf-8", newline="\n")
     track, seconds = _recording(bench)
     turns = [] if run.diagnostics.conversation is None else turns_of(run.diagnostics.conversation.segments)
-    return PlayerData(run.diagnostics.model, seconds, [track], [as_data(line) for line in lines], turns)
+    told = [as_data(line) for line in lines]
+    return PlayerData(run.diagnostics.model, seconds, [track], told, turns, _notices(run.diagnostics))
 
 
 def _diarize(options: DiarizeOptions, bench: Bench) -> PlayerData:
     bench.progress.stage(0.0, 0.95)
     chosen = Options(speakers=speakers_of(options.speakers))
     with Separator(options.model, threads=bench.threads, options=chosen) as separator:
-        conversation = separator.converse(bench.source, progress=bench.progress)
+        listening = separator.listen(bench.source, progress=bench.progress)
+        (conversation,) = listening
     _write_turns(conversation, bench.folder)
     track, seconds = _recording(bench)
-    return PlayerData(separator.spec.name, seconds, [track], turns=turns_of(conversation.segments))
+    turns = turns_of(conversation.segments)
+    return PlayerData(separator.spec.name, seconds, [track], turns=turns, notices=_notices(listening.diagnostics))
+
+
+def _notices(found: Diagnostics) -> tuple[str, ...]:
+    """Warnings about the recording, and anything unusual about the result."""
+    return (*found.notices, *filter(None, [found.notice]))
 
 
 def _write_turns(conversation: Conversation, folder: Path) -> None:

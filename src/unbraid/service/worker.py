@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -33,7 +34,7 @@ from unbraid.errors import (
 from unbraid.files.atomic import appearing
 from unbraid.files.workdir import working_folder
 from unbraid.hub.folder import sha256
-from unbraid.service.claims import Claim, Claims
+from unbraid.service.claims import Claim, Claims, Order
 from unbraid.service.database import Database
 from unbraid.service.jobs import ErrorKind, ResultFile
 from unbraid.service.limits import Limits
@@ -105,7 +106,7 @@ def work(claim: Claim, claims: Claims, storage: Storage, settings: WorkerSetting
             with working_folder(storage.folder(job.id)) as temporary, appearing(place) as folder:
                 folder.mkdir()
                 bench = Bench(storage.input(job.id), folder, temporary, progress, settings.threads)
-                seconds = perform(job, bench)
+                data = perform(job, bench)
             files = [_described(path) for path in sorted(place.iterdir())]
         except Cancelled:
             claims.stop(claim)
@@ -113,7 +114,7 @@ def work(claim: Claim, claims: Claims, storage: Storage, settings: WorkerSetting
             kind, message = explained(error, limits)
             claims.fail(claim, kind, message.replace(str(storage.input(job.id)), job.name))
         else:
-            claims.finish(claim, files, seconds)
+            claims.finish(claim, files, data.seconds, data.notices)
 
 
 def explained(error: Exception, limits: Limits) -> tuple[ErrorKind, str]:
@@ -150,7 +151,9 @@ def _reporting(claim: Claim, claims: Claims, progress: JobProgress, deadline: fl
 
     def report() -> None:
         while not over.wait(BEAT_SECONDS):
-            order = claims.beat(claim, progress.done, progress.audio_seconds or None)
+            order: Order = "go on"
+            with suppress(sqlite3.Error):  # a full disk, say: the next beat may come through
+                order = claims.beat(claim, progress.done, progress.audio_seconds or None)
             if order == "lost" or os.getppid() != parent:
                 os._exit(_ENDED)
             if time.monotonic() > deadline:

@@ -41,7 +41,8 @@ class Player {
     closing.addEventListener("click", close);
     const bar = element("div", {className: "bar"}, heading, element("span", {className: "dim"}, `by ${data.model}`), element("div", {className: "controls"}, closing));
     this.tracks = data.tracks.map((track, index) => this.lane(track, index));
-    place.replaceChildren(bar, this.transport(), this.message = element("p", {role: "status"}),
+    const notices = job.notices.map(notice => element("p", {className: "dim"}, `Note: ${notice}`));
+    place.replaceChildren(bar, ...notices, this.transport(), this.message = element("p", {role: "status"}),
       ...this.tracks.map(track => track.lane), ...this.turns(), ...this.transcript(), this.downloads(), this.help());
     this.listen();
     this.draw();
