@@ -8,13 +8,14 @@ import pytest
 from service_fakes import Jobs
 
 from unbraid.errors import UsageError
-from unbraid.service.claims import Claims
+from unbraid.service.claims import Claims, Outcome
 from unbraid.service.database import Database
 from unbraid.service.jobs import ResultFile, options_of
 from unbraid.service.queue import NewJob, QueueFull, Room
 from unbraid.service.storage import Storage, new_id
 
 FILES = [ResultFile(name="vocals.flac", bytes=7, sha256="0" * 64)]
+DONE = Outcome(FILES, 1.0, "music-4")
 
 
 @pytest.fixture
@@ -51,10 +52,10 @@ def test_a_finished_job_has_its_files(jobs: Jobs) -> None:
     claim = claims.claim("a")
     assert claims.beat(claim, 0.5, 60.0) == "go on"
     assert jobs.queue.get(job).progress == 0.5
-    assert claims.finish(claim, FILES, 60.0, ["it was cut off"])
+    assert claims.finish(claim, Outcome(FILES, 60.0, "music-4", ["it was cut off"]))
     done = jobs.queue.get(job)
     assert (done.state, done.progress, done.files, done.audio_seconds) == ("done", 1.0, FILES, 60.0)
-    assert done.notices == ["it was cut off"]
+    assert (done.model, done.notices) == ("music-4", ["it was cut off"])
     assert jobs.queue.counts() == ({"done": 1}, {"jobs done": 1.0, "audio seconds": 60.0})
     assert jobs.queue.used_bytes() == 7
 
@@ -65,10 +66,10 @@ def test_a_worker_given_up_for_dead_can_finish_nothing(jobs: Jobs) -> None:
     assert claims.requeue("a", 3) == [job]
     second = claims.claim("b")
     assert claims.beat(first, 0.9) == "lost"
-    assert not claims.finish(first, FILES, 1.0)
+    assert not claims.finish(first, DONE)
     assert not claims.fail(first, "internal", "…")
     assert not claims.stop(first)
-    assert claims.finish(second, FILES, 1.0)
+    assert claims.finish(second, DONE)
     assert jobs.queue.get(job).attempts == 2
 
 

@@ -25,6 +25,16 @@ class Claim:
     token: str
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a job that is done."""
+
+    files: Sequence[ResultFile]
+    audio_seconds: float
+    model: str
+    notices: Sequence[str] = ()
+
+
 class Claims:
     """The claims of workers on the jobs of a database."""
 
@@ -61,20 +71,19 @@ class Claims:
             cancel = db.execute("SELECT cancel FROM jobs WHERE id = ?", (claim.job.id,)).fetchone()["cancel"]
             return "cancel" if cancel else "go on"
 
-    def finish(
-        self, claim: Claim, files: Sequence[ResultFile], audio_seconds: float, notices: Sequence[str] = ()
-    ) -> bool:
+    def finish(self, claim: Claim, outcome: Outcome) -> bool:
         """Mark a job as done, with its files and warnings; False where it is this worker's no more."""
-        told, size = json.dumps([file.model_dump() for file in files]), sum(file.bytes for file in files)
+        files = json.dumps([file.model_dump() for file in outcome.files])
+        size, notices = sum(file.bytes for file in outcome.files), json.dumps(list(outcome.notices))
         with self._database.writing() as db:
             changed = db.execute(
-                "UPDATE jobs SET state = 'done', progress = 1, finished = ?, files = ?, result_bytes = ?, "
-                "audio_seconds = ?, notices = ?, claim = NULL WHERE claim = ? AND state = 'running'",
-                (time.time(), told, size, audio_seconds, json.dumps(list(notices)), claim.token),
+                "UPDATE jobs SET state = 'done', progress = 1, finished = ?, files = ?, result_bytes = ?, notices = ?, "
+                "audio_seconds = ?, model = ?, claim = NULL WHERE claim = ? AND state = 'running'",
+                (time.time(), files, size, notices, outcome.audio_seconds, outcome.model, claim.token),
             ).rowcount
             if changed:
                 count(db, "jobs done")
-                count(db, "audio seconds", audio_seconds)
+                count(db, "audio seconds", outcome.audio_seconds)
             return bool(changed)
 
     def fail(self, claim: Claim, kind: ErrorKind, message: str) -> bool:

@@ -59,6 +59,7 @@ class RemoteJob:
     remaining_seconds: float | None = None
     audio_seconds: float | None = None
     attempts: int = 0
+    model: str | None = None  # that was run, of a job that is done
     notices: tuple[str, ...] = ()  # warnings about the recording and the result
 
     @classmethod
@@ -104,10 +105,12 @@ class Client:
         options: Mapping[str, str | float | bool] | None = None,
         *,
         key: str | None = None,
+        name: str | None = None,
     ) -> RemoteJob:
         """Send a recording, and queue a job with its options.
 
         The same `key` gives the same job, so that a request may be repeated; by default each call has one of its own.
+        The service calls the recording by its `name`, by default the file's.
 
         Raises:
             ServiceError: the service refuses, or cannot be reached.
@@ -115,7 +118,7 @@ class Client:
         """
         form = {name: str(value) for name, value in (options or {}).items()} | {"kind": kind}
         with Path(recording).open("rb") as file, self._reached():
-            sent = {"file": (Path(recording).name, file)}
+            sent = {"file": (name or Path(recording).name, file)}
             response = self._http.post(
                 "/v1/jobs", data=form, files=sent, headers={"Idempotency-Key": key or uuid.uuid4().hex}
             )

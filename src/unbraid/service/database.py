@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     error_kind TEXT, error TEXT, created REAL NOT NULL, started REAL, finished REAL, beat REAL,
     claim TEXT, worker TEXT, attempts INTEGER NOT NULL DEFAULT 0, cancel INTEGER NOT NULL DEFAULT 0,
     input_bytes INTEGER NOT NULL, result_bytes INTEGER NOT NULL DEFAULT 0, files TEXT NOT NULL DEFAULT '[]',
-    notices TEXT NOT NULL DEFAULT '[]'
+    notices TEXT NOT NULL DEFAULT '[]', model TEXT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS keys ON jobs (client, key) WHERE key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS states ON jobs (state, created);
@@ -105,7 +105,7 @@ def job_of(db: sqlite3.Connection, row: sqlite3.Row) -> Job:
         remaining = (time.time() - row["started"]) * (1 / row["progress"] - 1)
     return Job(
         **{name: row[name] for name in ("id", "kind", "name", "state", "progress", "created", "started", "finished")},
-        **{name: row[name] for name in ("attempts", "audio_seconds", "input_bytes")},
+        **{name: row[name] for name in ("attempts", "audio_seconds", "input_bytes", "model")},
         options=json.loads(row["options"]),
         waiting=waiting,
         remaining_seconds=remaining,

@@ -90,6 +90,7 @@ class Job(BaseModel):
     id: str
     kind: Kind
     options: dict[str, bool | float | str | None]
+    model: str | None = Field(None, description="that was run, of a job that is done")
     name: str = Field(description="of the recording, as the client calls it")
     state: State
     progress: float = Field(description="0 to 1")

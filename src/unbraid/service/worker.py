@@ -34,7 +34,7 @@ from unbraid.errors import (
 from unbraid.files.atomic import appearing
 from unbraid.files.workdir import working_folder
 from unbraid.hub.folder import sha256
-from unbraid.service.claims import Claim, Claims, Order
+from unbraid.service.claims import Claim, Claims, Order, Outcome
 from unbraid.service.database import Database
 from unbraid.service.jobs import ErrorKind, ResultFile
 from unbraid.service.limits import Limits
@@ -114,7 +114,7 @@ def work(claim: Claim, claims: Claims, storage: Storage, settings: WorkerSetting
             kind, message = explained(error, limits)
             claims.fail(claim, kind, message.replace(str(storage.input(job.id)), job.name))
         else:
-            claims.finish(claim, files, data.seconds, data.notices)
+            claims.finish(claim, Outcome(files, data.seconds, data.model, data.notices))
 
 
 def explained(error: Exception, limits: Limits) -> tuple[ErrorKind, str]:

@@ -106,7 +106,7 @@ function show(job) {
   const {name, state: told, bar, open, cancel, remove, error} = entry.parts, over = FINISHED.includes(job.state);
   name.textContent = job.name;
   const length = job.audio_seconds ? ` · ${clock(job.audio_seconds)}` : "";
-  told.textContent = `${TASKS[job.kind]}${job.options.model ? ` · ${job.options.model}` : ""}${length} · ${state(job)}`;
+  told.textContent = `${TASKS[job.kind]}${job.model || job.options.model ? ` · ${job.model || job.options.model}` : ""}${length} · ${state(job)}`;
   bar.hidden = over;
   if (job.state === "running") bar.value = job.progress;
   else bar.removeAttribute("value");
