@@ -1,7 +1,5 @@
 """The application: the API under /v1, and the page."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,16 +20,7 @@ _NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "auto_config
 
 
 def application(service: Service) -> FastAPI:
-    """The application of a service; its workers live as long as it runs."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service.supervisor.start()
-        try:
-            yield
-        finally:
-            service.supervisor.stop()
-
+    """The application of a service, without its workers."""
     app = FastAPI(
         title="unbraid",
         version=__version__,
@@ -39,7 +28,6 @@ def application(service: Service) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
-        lifespan=lifespan,
         telemetry=_NO_TELEMETRY,  # type: ignore[arg-type]
     )
     app.state.service = service

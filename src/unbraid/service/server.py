@@ -72,7 +72,7 @@ def names_of(host: str) -> tuple[str, ...]:
 
 
 def serve(service: Service, opened: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve at a socket until Ctrl-C; READY is called once it answers."""
+    """Serve at a socket, with workers, until Ctrl-C; READY is called once it answers."""
     config = uvicorn.Config(
         application(service),
         log_config=None,
@@ -83,7 +83,11 @@ def serve(service: Service, opened: socket.socket, ready: Callable[[], None]) ->
         timeout_keep_alive=10,
         timeout_graceful_shutdown=_CLOSING_SECONDS,
     )
-    _Server(config, ready).run(sockets=[opened])
+    service.supervisor.start()
+    try:
+        _Server(config, ready).run(sockets=[opened])
+    finally:
+        service.supervisor.stop()
 
 
 class _Server(uvicorn.Server):
