@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
@@ -133,6 +134,12 @@ def test_what_cannot_be_served(serving, tmp_path: Path) -> None:
     assert serve("--host", "0.0.0.0", data=tmp_path / "other")[1].startswith(told)
     assert serve("--token", "short", data=tmp_path / "other")[1].startswith("error: A token has at least 16 characters")
     assert serve("--limit", "x=1", data=tmp_path / "other")[1].startswith("error: There is no limit called 'x'; choose")
+
+
+def test_workers_that_cannot_be_started_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path))
+    told = f"error: No worker can be started: {tmp_path}: Permission denied. Check the rights of this Python."
+    assert serve("--port", "0", data=tmp_path / "data") == (2, told)
 
 
 def test_a_broken_database_is_told(tmp_path: Path) -> None:

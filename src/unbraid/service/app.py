@@ -6,6 +6,7 @@ from pathlib import Path
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from fastapi.telemetry import TelemetryConfig
 
 from unbraid import __version__
 from unbraid.service import about, routes
@@ -16,7 +17,7 @@ from unbraid.service.security import Gate
 STATIC = Path(str(files("unbraid.service"))) / "static"
 PAGES = Path(str(files("unbraid.tasks.pages")))
 _SHARED = ("colours.css", "report.css")  # the look of the pages of --report
-_NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 def application(service: Service) -> FastAPI:
@@ -28,7 +29,7 @@ def application(service: Service) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
-        telemetry=_NO_TELEMETRY,  # type: ignore[arg-type]
+        telemetry=_NO_TELEMETRY,
     )
     app.state.service = service
     app.include_router(routes.router)

@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import suppress
 
+from unbraid.errors import UsageError
 from unbraid.service.claims import Claims
 from unbraid.service.database import Database
 from unbraid.service.limits import Limits
@@ -37,12 +38,22 @@ class Supervisor:
         self.restarts = 0
 
     def start(self) -> None:
-        """Take up the jobs of an earlier server, and start the workers."""
+        """Take up the jobs of an earlier server, and start the workers.
+
+        Raises:
+            UsageError: no worker can be started.
+        """
         self._claims.requeue(None, self._limits.attempts)
         known = self._queue.ids()
         self._storage.recover(known)
         for job in known:
             self._storage.tidy(self._queue.get(job))
+        try:
+            self._launch()
+        except OSError as error:
+            raise UsageError(
+                f"No worker can be started: {sys.executable}: {error.strerror}. Check the rights of this Python."
+            ) from None
         self._thread.start()
 
     def stop(self) -> None:
