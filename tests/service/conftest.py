@@ -12,9 +12,6 @@ import pytest
 
 from source_tree import ROOT
 
-for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
-    pytest.importorskip(package, reason=f"{package} is not installed: pip install 'unbraid[web]'")
-
 
 class Server:
     """A running `unbraid serve`."""

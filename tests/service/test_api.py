@@ -14,6 +14,7 @@ from service_fakes import recording
 from unbraid.hub.folder import sha256
 from unbraid.service.client import Client, ServiceError
 
+pytest.importorskip("fastapi", reason="no web extra: pip install 'unbraid[web]'")
 PROBLEM = "application/problem+json"
 
 

@@ -8,6 +8,7 @@ from service_fakes import recording
 
 from unbraid.service.client import Client
 
+pytest.importorskip("fastapi", reason="no web extra: pip install 'unbraid[web]'")
 chromium = pytest.importorskip("browser", reason="Chromium's pipes need fcntl")
 PROGRAM = chromium.find()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=f"no browser: none of {', '.join(chromium.NAMES)} is installed")

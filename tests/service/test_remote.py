@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from unbraid.cli import app
 from unbraid.service.client import Client
 
+pytest.importorskip("fastapi", reason="no web extra: pip install 'unbraid[web]'")
+
 
 def separate(*options: object) -> tuple[int, str]:
     """The exit status and standard error of a command."""

@@ -15,8 +15,8 @@ from unbraid.cli import app
 from unbraid.errors import UsageError
 from unbraid.service.client import Client, ServiceError
 from unbraid.service.limits import Limits, limits_of
-from unbraid.service.security import Guard
 
+pytest.importorskip("fastapi", reason="no web extra: pip install 'unbraid[web]'")
 TOKEN, OTHER = "a-token-of-enough-characters", "another-token-of-characters"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 
@@ -163,6 +163,8 @@ def test_no_service_no_client(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["192.168.1.7", "0.0.0.0", "::", "example.org"])
 def test_another_host_needs_a_token(host: str) -> None:
+    from unbraid.service.security import Guard
+
     with pytest.raises(UsageError, match="^Others could use the service at"):
         Guard(host)
     assert Guard(host, (TOKEN,)).answers_to("192.168.1.7:80")
