@@ -14,6 +14,7 @@ REMEDIES = {
     "Whisper base": ("the real Whisper base", "set UNBRAID_WHISPER_BASE to its published folder"),
     "museval": ("museval", "pip install museval"),
     "pesq": ("pesq", "pip install pesq"),
+    "web extra": ("the web extra", "pip install 'unbraid[web]'"),
     "pyannote": ("pyannote.metrics", "pip install pyannote.metrics"),
 }
 

@@ -94,7 +94,7 @@ def test_the_page_has_the_exit_codes_of_the_program(unbraid_command):
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["seperate", "a.wav"], "Did you mean 'separate'?"),
+        (["seperate", "a.wav"], "'separate'"),
         (["models", "inf", "speech"], "Did you mean 'info'?"),
         (["separate", "a.wav", "--formt", "flac"], "--format"),
         (["diarize", "a.wav", "-m", "spech"], "did you mean speech"),

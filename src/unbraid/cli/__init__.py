@@ -22,6 +22,7 @@ from unbraid.cli.phonemize import phonemize
 from unbraid.cli.recipe_help import TrainCommand
 from unbraid.cli.run_model import run
 from unbraid.cli.separate import separate
+from unbraid.cli.serve import serve
 from unbraid.cli.synthesize import synthesize
 from unbraid.cli.train import train
 from unbraid.cli.transcribe import transcribe
@@ -61,6 +62,7 @@ for command in (
     live,
     transcribe,
     align,
+    serve,
     phonemize,
     synthesize,
     run,

@@ -28,6 +28,7 @@ from unbraid.runtime import builds
 Findings = dict[str, str]
 ENVIRONMENT = (
     "UNBRAID_CACHE",
+    "UNBRAID_DATA",
     "UNBRAID_OFFLINE",
     "UNBRAID_SPLEETER_URL",
     "UNBRAID_DEBUG",
@@ -102,8 +103,7 @@ def versions(problems: list[str]) -> Findings:
     found |= builds.installed_builds()
     if wrong := builds.what_is_wrong():
         problems.append(wrong)
-    if torch := _version("torch"):
-        found["torch"] = torch
+    found |= {package: version for package in ("torch", "fastapi") if (version := _version(package))}  # of extras
     return found | _libraries(problems)
 
 

@@ -163,6 +163,14 @@ Precision = Annotated[
 ]
 Device = Annotated[str, _machine(help="auto, cpu, cuda, ...")]
 Threads = Annotated[int | None, _machine(metavar="N", help="CPU threads. (default: all)")]
+Server = Annotated[
+    str | None,
+    _machine(
+        "--server",
+        metavar="URL",
+        help="Let the `unbraid serve` at this address do it; its token is $UNBRAID_TOKEN.",
+    ),
+]
 Jobs = Annotated[
     int,
     _machine(

@@ -43,6 +43,7 @@ def separate(
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     jobs: opt.Jobs = 1,
+    server: opt.Server = None,
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -77,7 +78,7 @@ def separate(
         )
         request = req.SeparationRequest(
             inputs=tuple(inputs),
-            model=req.implied_model(model, options, wanted or (), precision),
+            model=model or "" if server else req.implied_model(model, options, wanted or (), precision),
             root=None if output == "-" else Path(output),
             template=template,
             stems=req.only_stems(wanted, only),
@@ -91,6 +92,11 @@ def separate(
             jobs=jobs,
             report=report,
         )
+        if server is not None:
+            from unbraid.cli.remote import run_remotely
+
+            run_remotely(request, server, result, quiet=quiet or as_json)
+            return
         from unbraid.cli.separation import run
 
         run(request, result, quiet=quiet or as_json)

@@ -9,7 +9,7 @@ import pytest
 from unbraid.tasks.attention import AttentionMap, AttentionMaps, Axis
 from unbraid.tasks.pages.attention_page import attention_page
 
-chromium = pytest.importorskip("browser", reason="Chromium's pipes need fcntl")  # beside this file
+chromium = pytest.importorskip("browser", reason="Chromium's pipes need fcntl")
 PROGRAM = chromium.find()
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=f"no browser: none of {', '.join(chromium.NAMES)} is installed")

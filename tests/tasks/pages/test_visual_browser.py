@@ -11,7 +11,7 @@ from unbraid.corpora.rttm import Segment
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.pages import RunFacts, gather, report_page
 
-chromium = pytest.importorskip("browser", reason="Chromium's pipes need fcntl")  # beside this file
+chromium = pytest.importorskip("browser", reason="Chromium's pipes need fcntl")
 RATE = 44100
 SECONDS = 3.0
 PROGRAM = chromium.find()

@@ -1,0 +1,70 @@
+"""The models that a service offers for each kind of job: those on its machine."""
+
+from typing import get_args
+
+from pydantic import BaseModel
+
+from unbraid.errors import UsageError, quoted
+from unbraid.hub.defaults import DEFAULTS
+from unbraid.hub.listing import list_models
+from unbraid.hub.names import ListedModel
+from unbraid.hub.spec import read_spec
+from unbraid.service.jobs import Kind
+
+
+class OfferedModel(BaseModel):
+    """A model, and the kinds of jobs that it does."""
+
+    name: str
+    kinds: list[Kind]
+    default_for: list[Kind]
+    stems: list[str]
+    sample_rate: int
+    licence: str
+    bytes: int
+
+
+def offered() -> list[OfferedModel]:
+    """The models on this machine that do any kind of job."""
+    found = []
+    for model in list_models():
+        if model.folder is not None and (kinds := [kind for kind in get_args(Kind) if _does(model, kind)]):
+            found.append(
+                OfferedModel(
+                    name=model.name,
+                    kinds=kinds,
+                    default_for=[kind for kind in kinds if _default(kind) == model.name],
+                    stems=list(model.stems),
+                    sample_rate=model.sample_rate,
+                    licence=model.licence,
+                    bytes=model.bytes,
+                )
+            )
+    return found
+
+
+def check_model(name: str | None, kind: Kind) -> None:
+    """Refuse a model that is not here, or does another task.
+
+    Raises:
+        UsageError: naming those that there are.
+    """
+    names = [model.name for model in offered() if kind in model.kinds]
+    if name is not None and name not in names:
+        raise UsageError(f"There is no model {quoted(name)} for jobs of kind {kind}; choose one of {', '.join(names)}.")
+
+
+def _does(model: ListedModel, kind: Kind) -> bool:
+    match kind:
+        case "separate":
+            return len(model.stems) > 1
+        case "enhance":
+            return "speech" in model.stems
+        case "transcribe":
+            return model.writes == "text" and model.sample_rate > 0
+    return len(model.stems) > 1 and model.folder is not None and read_spec(model.folder).silent_outputs
+
+
+def _default(kind: Kind) -> str:
+    names = {"enhance": DEFAULTS["enhancement"], "transcribe": DEFAULTS["transcription"]}
+    return names.get(kind, DEFAULTS["separation"])
