@@ -146,9 +146,9 @@ def roformer_spec(
 ) -> ModelSpec:
     """A RoFormer of any stems and windows."""
     names = ("vocals", "drums", "bass", "other", "guitar", "piano")[: geometry.stems]
-    spec = ModelSpec("tiny-roformer", "roformer", sample_rate, geometry.channels, names, geometry, "MIT", "a test")
+    facts = ("tiny-roformer", "roformer", sample_rate, geometry.channels, names, geometry, "MIT", "a test")
     rest = "instrumental" if geometry.stems == 1 else "residual"
-    return dataclasses.replace(spec, windows=windows, level="own", remainder=rest)
+    return ModelSpec(*facts, windows=windows, level="own", remainder=rest)
 
 
 def text_spec(geometry: AudioTransformerConfig = TEXT) -> ModelSpec:

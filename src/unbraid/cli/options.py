@@ -150,6 +150,13 @@ MaskExponent = Annotated[
         help="Exponent of music's soft masks; a larger one separates harder. (default: the model's, 2 in Spleeter's)",
     ),
 ]
+Overlap = Annotated[
+    float | None,
+    _separation(
+        metavar="SECONDS",
+        help="How much neighbouring windows overlap, at most half of them; less is faster. (default: the model's)",
+    ),
+]
 Residual = Annotated[bool, _separation("--residual", help="Write the residual, mixture minus stems, as one more stem.")]
 HighBand = Annotated[
     Literal["share", "drop"],

@@ -56,12 +56,13 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     settings.check_network()
     found = read_weights(path) if path.suffix == ".safetensors" else read_state_dict(path, within=WRAPPERS)
     config = config_of(settings, has_final_norm=FINAL_NORM in found)
+    stems, remainder = stems_of(settings, config.stems)
+    windows = windows_of(settings, config.hop_samples)
     rotary = _rotary(found, config, path)
     names = published_names(config)
     expected = {names[ours]: shape for ours, shape in tensor_shapes(config).items() if ours in names}
     compare_shapes(shapes_of(found), expected, str(path))
     tensors = {ours: as_weight(found[theirs], theirs, str(path)) for ours, theirs in names.items()}
-    stems, remainder = stems_of(settings, config.stems)
     kind = "Mel-Band RoFormer" if config.mel_bands else "BS-RoFormer"
     spec = ModelSpec(
         name=name,
@@ -72,7 +73,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         geometry=config,
         licence="as stated by its publisher",
         provenance=f"A {kind}, imported from {path.name} with {settings.path.name}.",
-        windows=windows_of(settings, config.hop_samples),
+        windows=windows,
         level="own",
         remainder=remainder,
     )

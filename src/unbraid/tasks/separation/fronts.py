@@ -107,9 +107,9 @@ def _check_raw_length(seconds: float, sample_rate: int) -> None:
 
 def run_sepformer(speech: WaveformFront, audio: FloatArray) -> FloatArray:
     """The network's own output (S, C, T): each distinct channel of (C, T) is one item of the batch."""
-    distinct, place = distinct(audio)
+    kinds, place = distinct(audio)
     samples = audio.shape[-1]
-    padded = np.pad(audio[distinct], ((0, 0), (0, max(0, speech.least_samples - samples))))
+    padded = np.pad(audio[kinds], ((0, 0), (0, max(0, speech.least_samples - samples))))
     sources = run_network(speech.executor, "mixture", padded, 2)  # (B, S, T)
     return sources[place, :, :samples].swapaxes(0, 1)
 

@@ -22,11 +22,11 @@ class Options:
 
     wiener: int = 0  # iterations of the multichannel Wiener filter; 0: soft masks
     raw: bool = False  # exactly the output of the published system, at the model's rate
-    residual: bool = False  # add a stem (`ModelSpec.remainder`) for the difference between the mixture and all stems, instead of sharing it out
+    residual: bool = False  # add a stem for the difference between the mixture and all stems, instead of sharing it out
     high_band: Literal["share", "drop"] = "share"  # the band above half the model's sample rate
     mask_exponent: float | None = None  # music: of the soft masks; None: the model's own
     remove: tuple[str, ...] = ()  # return one stem, the sum of all but these: ("vocals",) leaves no-vocals
-    window_seconds: float | None = None  # speech; the model's own by default
+    window_seconds: float | None = None  # of models that have windows; the model's own by default
     overlap_seconds: float | None = None
     speakers: int | tuple[int, int] | None = (
         None  # speech: how many people, or (fewest, most); None: as many as there are
@@ -190,7 +190,7 @@ def _check_music(spec: ModelSpec, options: Options) -> None:
     if spec.channels != 2:
         raise UsageError(f"{spec.name} takes {spec.channels} channels; U-Nets are run on pairs of channels only.")
     if (options.window_seconds, options.overlap_seconds) != (None, None):
-        raise UsageError(f"Windows are for speech models; {spec.name} is a {spec.family}.")
+        raise UsageError(f"{spec.name} is a {spec.family} and has no windows; leave their length and overlap out.")
     if options.wiener and options.mask_exponent is not None:
         raise UsageError("The Wiener filter has masks of its own; leave it out, or the exponent of the masks.")
 
