@@ -12,12 +12,7 @@ from engine_fakes import MEL_ROFORMER, ROFORMER, weights
 from unbraid.models.family import tensor_shapes
 from unbraid.models.roformer.bands import mel_spans, plain_spans, sections
 from unbraid.models.roformer.config import RoformerConfig
-
-WIDTHS = (*[2] * 24, *[4] * 12, *[12] * 8, *[24] * 8, *[48] * 8, 128, 129)
-BS = RoformerConfig(
-    hop_samples=512, mel_bands=0, mel_rate=0, widths=WIDTHS, features=512, blocks=12, hidden=2048, mask_hidden=2048,
-    mask_layers=1, block_norm=False, final_norm=True,
-)  # fmt: skip
+from unbraid.models.roformer.published import PUBLISHED
 
 
 def test_the_published_mel_bands() -> None:
@@ -44,8 +39,10 @@ def test_sections_cut_the_bins_once_and_name_every_band() -> None:
 
 
 def test_the_published_networks_have_their_published_sizes() -> None:
-    """The number of parameters in the published files, of 913 and 639 MB."""
-    for config, numbers in ((RoformerConfig(), 228_202_852), (BS, 159_758_092)):
+    """The number of parameters in the published files, of 913, 639 and 699 MB."""
+    numbers_of = {"mel, 1 stem": 228_202_852, "bs, 1 stem": 159_758_092, "bs, 6 stems": 174_656_564}
+    for kind, numbers in numbers_of.items():
+        config = PUBLISHED[kind]
         assert sum(map(math.prod, tensor_shapes(config).values())) == numbers
 
 

@@ -1,8 +1,8 @@
-"""int8 copies of a SepFormer's weights, made in NumPy.
+"""int8 copies of the weights of SepFormers and RoFormers, made in NumPy.
 
 Symmetric, one scale per output channel: w ≈ scale · round(w / scale), scale = max|w| / 127. Only the linear layers
-of the Transformers are quantised; they are 97 % of the multiply-adds. Weights are stored transposed, (inputs, outputs),
-as ONNX Runtime's integer product expects them.
+of the Transformers are quantised, and those that estimate a RoFormer's masks; they are 97 % of the multiply-adds.
+Weights are stored transposed, (inputs, outputs), as ONNX Runtime's integer product expects them.
 """
 
 import re
@@ -12,7 +12,9 @@ import numpy as np
 from unbraid.models.shapes import Shapes
 
 METHOD = "symmetric, per output channel, 1"  # changes whenever the same weights would give another copy
-LINEAR = re.compile(r"\.layers\.\d+\.(attention\.(in|out)_proj|feed_(in|out))\.weight$")
+LINEAR = re.compile(
+    r"(\.layers\.\d+\.(attention\.(in|out)_proj|feed_(in|out))|^masks\.\d+\.\d+\.\d+)\.weight$"
+)
 
 
 def quantize(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

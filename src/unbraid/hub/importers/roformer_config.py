@@ -16,8 +16,8 @@ from unbraid.hub.importers import settings as files
 from unbraid.hub.importers.settings import Rules, Settings
 from unbraid.hub.spec import Windows
 from unbraid.models.roformer.config import RoformerConfig
+from unbraid.models.roformer.published import BS_WIDTHS
 
-BS_BANDS = (*[2] * 24, *[4] * 12, *[12] * 8, *[24] * 8, *[48] * 8, 128, 129)  # of BS-RoFormers that name none
 RULES: Rules = {  # setting: (the peer's default, what our network has)
     "linear_transformer_depth": (0, 0),
     "use_shared_bias": (False, False),
@@ -114,7 +114,7 @@ def config_of(settings: RoformerSettings, *, has_final_norm: bool) -> RoformerCo
             hop_samples=model.positive("stft_hop_length", 512),
             mel_bands=model.positive("num_bands") if is_mel else 0,
             mel_rate=model.positive("sample_rate", settings.sample_rate) if is_mel else 0,
-            widths=() if is_mel else model.positives("freqs_per_bands", BS_BANDS),
+            widths=() if is_mel else model.positives("freqs_per_bands", BS_WIDTHS),
             features=features,
             blocks=_needed(settings, "depth"),
             time_layers=model.positive("time_transformer_depth", 2),

@@ -1,7 +1,7 @@
 """The sizes of a RoFormer."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from unbraid.files.ranges import MOST_ENTRIES, Layers, Range, Size, check_ranges
 from unbraid.models.config import Config, Task
@@ -19,6 +19,8 @@ class RoformerConfig(Config):
         ValueError: a size out of its range, frames or hops that do not fit each other, bands that do not hold every
             bin, or heads whose features are no pairs.
     """
+
+    OUTSIDE: ClassVar[tuple[str, ...]] = ("hop_samples", "normalized", "zero_dc")
 
     stems: Annotated[int, Range(1, MOST_STEMS)] = 1
     channels: Annotated[int, Range(1, 2)] = 2

@@ -1,7 +1,8 @@
 """A RoFormer as an ONNX graph: spectrum (B, N, F·C·2) -> masks (B, S, N, F·C·2).
 
 Between attentions, features are a matrix (tokens, D), so that each linear layer is one product; a token is a band of a
-frame. Attention, the rotation of queries and keys, and RMS norms are ONNX Runtime's own operators.
+frame. Attention, the rotation of queries and keys, and RMS norms are ONNX Runtime's own operators; that of RMS norms,
+SimplifiedLayerNormalization, it keeps among those of ONNX, which has one of its own only since version 23.
 """
 
 from dataclasses import dataclass
