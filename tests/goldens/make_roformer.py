@@ -106,7 +106,8 @@ def write(folder: Path, name: str, kind: str, text: str, programs: Any) -> None:
         chunk = network(song[None, :, :CHUNK])[0]  # (2, CHUNK), or (S, 2, CHUNK)
         stems, _ = programs.demix_track(config, network, song, torch.device("cpu"))
     save_file(
-        {"song": song, "chunk": chunk.contiguous()} | {f"stems/{k}": torch.from_numpy(v.copy()) for k, v in stems.items()},
+        {"song": song, "chunk": chunk.contiguous()}
+        | {f"stems/{k}": torch.from_numpy(v.copy()) for k, v in stems.items()},
         folder.with_suffix(".safetensors"),
     )
     torch.save({k: v.half() for k, v in network.state_dict().items()}, folder / f"{name}.ckpt")

@@ -36,7 +36,9 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("rate", [8000, 44100])
 @pytest.mark.parametrize("channels", [1, 2, 3])
 @pytest.mark.parametrize("samples", [1, 33, 257, 9001])
-def test_rate_length_channels_and_sum_are_kept(vocals: Path, four: Path, rate: int, channels: int, samples: int) -> None:
+def test_rate_length_channels_and_sum_are_kept(
+    vocals: Path, four: Path, rate: int, channels: int, samples: int
+) -> None:
     x = noise(channels, samples, seed=samples)
     for folder, names in ((vocals, ["vocals", "instrumental"]), (four, ["vocals", "drums", "bass", "other"])):
         with Separator(folder) as separator:

@@ -166,7 +166,8 @@ Raw = Annotated[bool, _separation("--raw", help="The output of the published sys
 Force = Annotated[bool, _separation("--force", help="Run raw speech models on more than 5 minutes.")]
 
 Precision = Annotated[
-    Literal["float32", "int8"], _machine(help="int8 is faster and slightly less accurate; for SepFormers and RoFormers.")
+    Literal["float32", "int8"],
+    _machine(help="int8 is faster and slightly less accurate; for SepFormers and RoFormers."),
 ]
 Device = Annotated[str, _machine(help="auto, cpu, cuda, ...")]
 Threads = Annotated[int | None, _machine(metavar="N", help="CPU threads. (default: all)")]

@@ -12,9 +12,7 @@ import numpy as np
 from unbraid.models.shapes import Shapes
 
 METHOD = "symmetric, per output channel, 1"  # changes whenever the same weights would give another copy
-LINEAR = re.compile(
-    r"(\.layers\.\d+\.(attention\.(in|out)_proj|feed_(in|out))|^masks\.\d+\.\d+\.\d+)\.weight$"
-)
+LINEAR = re.compile(r"(\.layers\.\d+\.(attention\.(in|out)_proj|feed_(in|out))|^masks\.\d+\.\d+\.\d+)\.weight$")
 
 
 def quantize(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -114,7 +114,8 @@ def test_angles_come_from_the_checkpoint_or_from_the_formula(mel: Path) -> None:
 
 
 STEMS = [
-    ("- vocals\n  - other\n  target_instrument: vocals", "- Vocals\n  target_instrument: Vocals", "vocals instrumental"),
+    ("- vocals\n  - other\n  target_instrument: vocals", "- Vocals\n  target_instrument: Vocals",
+     "vocals instrumental"),
     ("- other\n  target_instrument: vocals", "- other\n  target_instrument: other", "other vocals"),
     ("- vocals\n  - other\n  target_instrument: vocals", "- noreverb\n  - reverb\n  target_instrument: noreverb",
      "noreverb reverb"),
@@ -164,7 +165,9 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "told"), CHANGES, ids=[f"{old.strip()} > {new.strip()}"[:60] for old, new, _ in CHANGES])
+@pytest.mark.parametrize(
+    ("old", "new", "told"), CHANGES, ids=[f"{old.strip()} > {new.strip()}"[:60] for old, new, _ in CHANGES]
+)
 def test_settings_that_do_not_fit_are_named(mel: Path, old: str, new: str, told: str) -> None:
     edit(mel / "vocals.yaml", old, new)
     message = refusal(mel)

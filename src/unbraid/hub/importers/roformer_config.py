@@ -35,7 +35,7 @@ class _TupleLoader(LOADER):  # type: ignore[misc,valid-type]
 
 
 def _tuple(loader: yaml.SafeLoader, node: yaml.Node) -> list[float]:
-    values = loader.construct_sequence(node) if isinstance(node, yaml.SequenceNode) else [None]
+    values: list[Any] = loader.construct_sequence(node) if isinstance(node, yaml.SequenceNode) else [None]
     if not all(type(value) in (int, float) for value in values):
         raise yaml.constructor.ConstructorError(
             None, None, "a !!python/tuple of anything but numbers, which is not read", node.start_mark

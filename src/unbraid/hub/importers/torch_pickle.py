@@ -41,8 +41,9 @@ MOST_EXTRA_BYTES = 16 << 20  # and so much more in a small file
 def read_state_dict(path: Path, within: tuple[str, ...] = (), inert: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
     """Read {name: tensor} from a file of `torch.save`; the arrays are read-only views of their storages.
 
-    In a checkpoint of Lightning, the state dict lies beside other values: `within` are keys that it may have. `inert` are dotted names
-    of classes whose objects may be among those values; they are left out, and no code of theirs is run.
+    In a checkpoint of Lightning, the state dict lies beside other values: `within` are keys that it may have. `inert`
+    are dotted names of classes whose objects may be among those values; they are left out, and no code of theirs is
+    run.
 
     Raises:
         ModelError: the file is missing, damaged, in torch's old format, or holds anything but plain tensors.

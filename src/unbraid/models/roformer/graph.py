@@ -7,8 +7,6 @@ SimplifiedLayerNormalization, it keeps among those of ONNX, which has one of its
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from unbraid.models.onnx.builder import CONTRIB, FLOAT, Graph, Tensors
 from unbraid.models.onnx.layers import add, linear, product
 from unbraid.models.roformer.bands import sections
@@ -157,6 +155,6 @@ def _joined(net: Network, masks: list[str]) -> str:
         for part in parts[1:]:
             total = graph.op("Add", total, part)
         if len(parts) > 1:
-            total = graph.op("Mul", total, graph.constant(np.float32(1 / len(parts))))
+            total = graph.op("Mul", total, graph.constant(1 / len(parts)))
         pieces.append(total)
     return graph.op("Concat", *pieces, axis=1)

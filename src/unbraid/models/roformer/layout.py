@@ -9,8 +9,8 @@ from unbraid.models.signatures import Signature
 
 SMALLEST = 1e-12  # length of a vector that norms divide by, at least
 OPERATORS = COMMON | {
-    "BiasGelu", "Cos", "DynamicQuantizeMatMul", "Gemm", "MultiHeadAttention", "Range", "RotaryEmbedding", "Sigmoid", "SimplifiedLayerNormalization",
-    "Sin", "Split", "Squeeze", "Tanh",
+    "BiasGelu", "Cos", "DynamicQuantizeMatMul", "Gemm", "MultiHeadAttention", "Range", "RotaryEmbedding", "Sigmoid",
+    "SimplifiedLayerNormalization", "Sin", "Split", "Squeeze", "Tanh",
 }  # fmt: skip
 
 

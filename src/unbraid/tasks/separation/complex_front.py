@@ -139,7 +139,9 @@ def _weighted(front: ComplexFront, blocks: Blocks) -> Blocks:
         total[..., :length] += stems * window[:length]
         weights[:length] += window[:length]
         ready = slice(0, min(step, length))
-        yield np.divide(total[..., ready], weights[ready], out=np.zeros_like(total[..., ready]), where=weights[ready] > 0)
+        yield np.divide(
+            total[..., ready], weights[ready], out=np.zeros_like(total[..., ready]), where=weights[ready] > 0
+        )
         total = np.concatenate((total[..., step:], np.zeros_like(total[..., :step])), -1)
         weights = np.concatenate((weights[step:], np.zeros(step, np.float32)))
 

@@ -1,8 +1,8 @@
 """Front ends of separation networks: blocks of audio at the model's rate in, blocks of stems out.
 
 Networks on waveforms (SepFormer, band-split, denoisers) get windows, a U-Net gets segments of a spectrogram; those on
-complex spectrograms are in `complex_front`. All return blocks (S, C, n) of the same total length as the input (a U-Net's
-may have some more samples at the end).
+complex spectrograms are in `complex_front`. All return blocks (S, C, n) of the same total length as the input (those of
+a U-Net may have some more samples at the end).
 """
 
 from collections.abc import Callable, Iterator
