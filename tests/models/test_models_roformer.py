@@ -51,6 +51,7 @@ def test_the_published_networks_have_their_published_sizes() -> None:
     [
         ({"hop_samples": 40}, "frame_samples must be even, and 2 to 64 times hop_samples, got 64 for 40."),
         ({"hop_samples": 0}, "hop_samples must be at least 1"),
+        ({"blocks": 200, "band_layers": 5}, "a network has at most 1000 layers, got 200 times 6."),
         ({"head_features": 5}, "head_features must be even, got 5."),
         ({"mel_bands": 7}, "bands are either mel_bands at a mel_rate or a list of widths; give one of them."),
         ({"widths": ()}, "bands are either mel_bands at a mel_rate or a list of widths; give one of them."),

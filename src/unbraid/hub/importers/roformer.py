@@ -21,7 +21,7 @@ from unbraid.models.tensors import compare_shapes, read_weights
 
 SETTINGS = (".yaml", ".yml")
 WEIGHTS = (".ckpt", ".pt", ".pth", ".th", ".safetensors")
-FILES = f"one file of settings, {' or '.join(SETTINGS)}, and one of weights, {', '.join(WEIGHTS)}"
+FILES = f"a {' or '.join(SETTINGS)} of settings and a {', '.join(WEIGHTS[:-1])} or {WEIGHTS[-1]} of weights"
 WRAPPERS = ("state_dict", "state", "model_state_dict")  # keys that a state dict may lie under
 FINAL_NORM = "final_norm.gamma"
 AXES = {"time": 0, "bands": 1}  # place of the two Transformers in a block
@@ -54,7 +54,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     path = _only(folder, WEIGHTS)
     settings = read_settings(_only(folder, SETTINGS))
     settings.check_network()
-    found = read_weights(path) if path.suffix == ".safetensors" else read_state_dict(path, within=WRAPPERS)
+    found = read_weights(path) if path.suffix.lower() == ".safetensors" else read_state_dict(path, within=WRAPPERS)
     config = config_of(settings, has_final_norm=FINAL_NORM in found)
     stems, remainder = stems_of(settings, config.stems)
     windows = windows_of(settings, config.hop_samples)

@@ -113,7 +113,7 @@ def config_of(settings: RoformerSettings, *, has_final_norm: bool) -> RoformerCo
             frame_samples=model.positive("stft_n_fft", 2048),
             hop_samples=model.positive("stft_hop_length", 512),
             mel_bands=model.positive("num_bands") if is_mel else 0,
-            mel_rate=model.positive("sample_rate", settings.sample_rate) if is_mel else 0,
+            mel_rate=model.positive("sample_rate", 44_100) if is_mel else 0,
             widths=() if is_mel else model.positives("freqs_per_bands", BS_WIDTHS),
             features=features,
             blocks=_needed(settings, "depth"),

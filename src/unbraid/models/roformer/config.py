@@ -9,6 +9,7 @@ from unbraid.models.roformer.bands import Span, mel_spans, plain_spans
 
 MOST_HOPS = 64  # in a frame
 MOST_STEMS = 8
+MOST_LAYERS = 1000
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class RoformerConfig(Config):
                 f"frame_samples must be even, and 2 to {MOST_HOPS} times hop_samples, got {self.frame_samples} for "
                 f"{self.hop_samples}."
             )
+        if self.blocks * (layers := self.time_layers + self.band_layers) > MOST_LAYERS:
+            raise ValueError(f"a network has at most {MOST_LAYERS} layers, got {self.blocks} times {layers}.")
         if self.head_features % 2:
             raise ValueError(f"head_features must be even, got {self.head_features}.")
         if bool(self.mel_bands) == bool(self.widths) or bool(self.mel_bands) != bool(self.mel_rate):
