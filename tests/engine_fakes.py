@@ -16,6 +16,7 @@ from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.config import Config
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import tensor_shapes
+from unbraid.models.roformer.config import RoformerConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
 
@@ -36,6 +37,25 @@ BANDS = BandSplitConfig(
 )
 LIVE = CausalLSTMConfig(sources=2, frame_samples=32, features=12, hidden=10, kernel_frames=2, taps=3, level_frames=8)
 MUSIC = UNetConfig(stems=2, filters=(2, 3, 4, 5, 6, 7))
+ROFORMER = RoformerConfig(
+    frame_samples=64,
+    hop_samples=13,
+    mel_bands=0,
+    mel_rate=0,
+    widths=(2, 3, 5, 10, 13),
+    features=12,
+    blocks=2,
+    heads=3,
+    head_features=4,
+    hidden=20,
+    mask_hidden=10,
+    mask_layers=1,
+    block_norm=False,
+    final_norm=True,
+)
+MEL_ROFORMER = dataclasses.replace(
+    ROFORMER, mel_bands=7, mel_rate=8000, widths=(), mask_layers=2, block_norm=True, final_norm=False
+)
 TEXT = AudioTransformerConfig(TextSide(9), TextSide(11), 24, 3, 40, encoder_layers=2, decoder_layers=3)
 SPECTRAL = Spectral(frame_samples=256, hop_samples=64, frames=64, bins=64)
 
@@ -128,6 +148,16 @@ def music_spec(stems: int = 2, sample_rate: int = 8000, spectral: Spectral = SPE
     names = ("vocals", "drums", "bass", "other", "piano")[:stems]
     geometry = dataclasses.replace(MUSIC, stems=stems)
     return ModelSpec("tiny-music", "unet", sample_rate, 2, names, geometry, "MIT", "a test", spectral=spectral)
+
+
+def roformer_spec(
+    geometry: RoformerConfig = MEL_ROFORMER, sample_rate: int = 8000, windows: Windows = Windows(0.1, 0.05)
+) -> ModelSpec:
+    """A RoFormer of any stems and windows."""
+    names = ("vocals", "drums", "bass", "other", "guitar", "piano")[: geometry.stems]
+    facts = ("tiny-roformer", "roformer", sample_rate, geometry.channels, names, geometry, "MIT", "a test")
+    rest = "instrumental" if geometry.stems == 1 else "residual"
+    return ModelSpec(*facts, windows=windows, level="own", remainder=rest)
 
 
 def text_spec(geometry: AudioTransformerConfig = TEXT) -> ModelSpec:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine_fakes import SPEECH, TEXT, music_spec, speech_spec, text_spec
+from engine_fakes import ROFORMER, SPEECH, TEXT, music_spec, roformer_spec, speech_spec, text_spec
 from side_fakes import CONVERTERS, EVERY, MEL, WAVE, WRITERS, side_spec, sizes
 from unbraid.errors import SpecError
 from unbraid.hub.card import model_card
@@ -31,6 +31,8 @@ def refusal(value: Any) -> str:
         speech_spec(1),
         speech_spec(3, 16000),
         music_spec(5, 44100),
+        roformer_spec(),
+        roformer_spec(ROFORMER),
         text_spec(),
         text_spec(dataclasses.replace(TEXT, positions="rotary")),
         *map(side_spec, EVERY.values()),
@@ -64,11 +66,11 @@ def test_what_is_not_json_is_told(tmp_path: Path, content: bytes) -> None:
 
 REQUIRED = ["name", "family", "sample_rate", "channels", "stems", "geometry", "licence", "provenance"]
 KEYS = (
-    f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, tokens, level, silent_outputs, same_speaker, "
-    "scores, files, format"
+    f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, tokens, level, silent_outputs, remainder, "
+    "same_speaker, scores, files, format"
 )
 FAMILIES = (
-    "sepformer, conv_tasnet, band_split, causal_lstm, unet, audio_transformer, wav2vec2, ecapa, campplus, "
+    "sepformer, conv_tasnet, band_split, causal_lstm, unet, roformer, audio_transformer, wav2vec2, ecapa, campplus, "
     "speaker_resnet"
 )
 CHANGES: list[tuple[dict[str, Any], str]] = [
@@ -89,6 +91,9 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"silent_outputs": "no"}, "spec.json: silent_outputs must be true or false, got 'no'."),
     ({"silent_outputs": True},
      "tiny-speech: silent_outputs is for networks on waveforms with several stems and a level of their own."),
+    ({"remainder": "voice1"},
+     "tiny-speech: stems must differ, and none is called 'residual' or as the remainder; got ('voice1', 'voice2')."),
+    ({"remainder": "a/b"}, "tiny-speech: 'a/b' cannot name a stem, since files are named after it."),
     ({"same_speaker": 0.3}, "tiny-speech: same_speaker is for speaker embeddings, a cosine between -1 and 1."),
     ({"scores": {"a": "high"}}, "spec.json: scores.a must be a finite number, got 'high'."),
     ({"files": ["model.onnx"]}, "spec.json: files must be a set of named values, got ['model.onnx']."),

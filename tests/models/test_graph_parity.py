@@ -9,7 +9,9 @@ import pytest
 from engine_fakes import (
     BANDS,
     LIVE,
+    MEL_ROFORMER,
     MUSIC,
+    ROFORMER,
     SPEECH,
     TASNET,
     TEXT,
@@ -17,6 +19,7 @@ from engine_fakes import (
     live_spec,
     music_spec,
     peak_error,
+    roformer_spec,
     snr,
     speech_spec,
     tasnet_spec,
@@ -77,6 +80,16 @@ MUSICS = {
     "across all bins": UNetConfig(2, 2, (2, 3, 4), "leaky_relu", "elu", "softmax", "shared", bins=64),
     "a side": UNetConfig(2, 2, (2, 3), "elu", "elu", side=True),
     "a side, one trunk": UNetConfig(3, 2, (2, 3), "elu", "relu", "softmax", "shared", side=True),
+}
+ROFORMERS = {
+    "bands side by side": ROFORMER,
+    "mel bands": MEL_ROFORMER,
+    "three stems, mono": dataclasses.replace(MEL_ROFORMER, stems=3, channels=1),
+    "more layers, skips, both norms": dataclasses.replace(
+        ROFORMER, blocks=3, time_layers=2, band_layers=3, skips=True, block_norm=True
+    ),
+    "no norms behind, no hidden layer": dataclasses.replace(MEL_ROFORMER, block_norm=False, mask_layers=0),
+    "one head, one band": dataclasses.replace(ROFORMER, heads=1, widths=(33,)),
 }
 
 
@@ -162,6 +175,19 @@ def test_band_split(tmp_path: Path, kind: str) -> None:
         np.testing.assert_array_equal(found, np.zeros((2, BANDED[kind].sources, 500), np.float32))
 
 
+@pytest.mark.parametrize("kind", ROFORMERS)
+def test_roformers(tmp_path: Path, kind: str) -> None:
+    geometry = ROFORMERS[kind]
+    ours, theirs = engines(tmp_path / "model", roformer_spec(geometry))
+    for batch, frames in ((1, 1), (1, 2), (3, 37), (2, 113)):
+        random = np.random.default_rng(frames)
+        spectrum = random.normal(size=(batch, frames, geometry.spectrum_size)).astype(np.float32)
+        assert_equal(ours, theirs, {"spectrum": spectrum})
+    for engine in (ours, theirs):  # silence is no division by zero
+        found = engine.run({"spectrum": np.zeros((1, 5, geometry.spectrum_size), np.float32)})["masks"]
+        assert np.isfinite(found).all()
+
+
 @pytest.mark.parametrize("kind", MUSICS)
 def test_unets(tmp_path: Path, kind: str) -> None:
     geometry = MUSICS[kind]
@@ -176,6 +202,7 @@ def test_float16_weights_are_the_same_in_both_engines_and_close_to_float32(tmp_p
         ("speech", speech_spec(), mixture(2, 1501)),
         ("bands", bands_spec(), mixture(2, 1501)),
         ("music", music_spec(), magnitude(1, MUSIC, 1, 2)),
+        ("roformer", roformer_spec(), {"spectrum": np.random.default_rng(0).normal(size=(2, 9, 132)).astype("f")}),
     ):
         ours, theirs = engines(tmp_path / f"{name}16", spec, "float16")
         assert_equal(ours, theirs, inputs)

@@ -4,6 +4,7 @@ Rates are low and networks fake, so that an hour passes in seconds; what is kept
 samples. Memory is what Python and NumPy have allocated at most.
 """
 
+import dataclasses
 import gc
 import tracemalloc
 from collections import deque
@@ -12,7 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
-from engine_fakes import bands, even_and_odd, music_fake, music_spec, noise, speech_fake, speech_spec
+from engine_fakes import (
+    ROFORMER,
+    Fake,
+    bands,
+    even_and_odd,
+    music_fake,
+    music_spec,
+    noise,
+    roformer_spec,
+    speech_fake,
+    speech_spec,
+)
 from unbraid.dsp.arrays import Blocks
 from unbraid.hub.spec import ModelSpec, Spectral, Windows
 from unbraid.tasks.results import Diagnostics
@@ -52,6 +64,10 @@ def engine(kind: str, rate: int) -> Separator:
         fake, spec, options = speech_fake(even_and_odd), speech_spec(2, rate, Windows(12.0, 3.0)), Options()
     elif kind == "counting":
         fake, spec, options = speech_fake(by_turns), counting_spec(Windows(12.0, 3.0), rate), Options()
+    elif kind.startswith("roformer"):
+        geometry = dataclasses.replace(ROFORMER, frame_samples=256, hop_samples=64, widths=(29, 50, 50))
+        options = Options(raw=kind.endswith("raw"))
+        fake, spec = Fake(lambda seen: 0.5 * seen[:, None], "masks"), roformer_spec(geometry, rate, Windows(8.0, 4.0))
     else:
         options = Options(wiener=1 if kind == "wiener" else 0)
         fake, spec = music_fake(bands(2)), music_spec(2, rate, SONG)
@@ -101,7 +117,14 @@ def peak_bytes(run: Run, separates: Separator, rate: int, minutes: int) -> int:
 
 @pytest.mark.parametrize(
     ("kind", "rate", "model_rate"),
-    [("speech", 2000, 2000), ("music", 1200, 1000), ("wiener", 1000, 1000), ("counting", 2000, 2000)],
+    [
+        ("speech", 2000, 2000),
+        ("music", 1200, 1000),
+        ("wiener", 1000, 1000),
+        ("counting", 2000, 2000),
+        ("roformer", 1200, 1000),
+        ("roformer, raw", 1000, 1000),
+    ],
 )
 def test_an_hour_takes_no_more_than_three_minutes(kind: str, rate: int, model_rate: int) -> None:
     short = peak_bytes(separate, engine(kind, model_rate), rate, 3)

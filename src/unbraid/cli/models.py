@@ -76,7 +76,7 @@ def import_(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="A SpeechBrain, 3D-Speaker, WeSpeaker, Spleeter, Whisper, Wav2Vec2 or HuBERT checkpoint.",
+            help="A SpeechBrain, 3D-Speaker, WeSpeaker, Spleeter, RoFormer, Whisper, Wav2Vec2 or HuBERT checkpoint.",
         ),
     ],
     to: Annotated[str, typer.Option("--to", metavar="NAME", help="The name of the model.")],

@@ -150,6 +150,13 @@ MaskExponent = Annotated[
         help="Exponent of music's soft masks; a larger one separates harder. (default: the model's, 2 in Spleeter's)",
     ),
 ]
+Overlap = Annotated[
+    float | None,
+    _separation(
+        metavar="SECONDS",
+        help="How much neighbouring windows overlap, at most half of them; less is faster. (default: the model's)",
+    ),
+]
 Residual = Annotated[bool, _separation("--residual", help="Write the residual, mixture minus stems, as one more stem.")]
 HighBand = Annotated[
     Literal["share", "drop"],
@@ -159,7 +166,8 @@ Raw = Annotated[bool, _separation("--raw", help="The output of the published sys
 Force = Annotated[bool, _separation("--force", help="Run raw speech models on more than 5 minutes.")]
 
 Precision = Annotated[
-    Literal["float32", "int8"], _machine(help="int8 is faster and slightly less accurate; for SepFormers and Whispers.")
+    Literal["float32", "int8"],
+    _machine(help="int8 is faster and slightly less accurate; for SepFormers, RoFormers and Whispers."),
 ]
 Device = Annotated[str, _machine(help="auto, cpu, cuda, ...")]
 Threads = Annotated[int | None, _machine(metavar="N", help="CPU threads. (default: all)")]

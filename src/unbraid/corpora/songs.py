@@ -33,11 +33,12 @@ class Song:
 def stems_of(song: Song, stems: Sequence[str]) -> dict[str, tuple[Clip, ...]]:
     """The recordings that add up to each stem of a model; a stem that the song lacks is not there.
 
-    A part goes to the stem of its name, else to "accompaniment" (never vocals), else to "other", else nowhere.
+    A part goes to the stem of its name, else to "accompaniment" or "instrumental" (never vocals), else to "other", else
+    nowhere.
     """
     found: dict[str, tuple[Clip, ...]] = {}
     for part, clips in song.parts.items():
-        places = (part, "other") if part == "vocals" else (part, "accompaniment", "other")
+        places = (part, "other") if part == "vocals" else (part, "accompaniment", "instrumental", "other")
         if stem := next((place for place in places if place in stems), None):
             found[stem] = found.get(stem, ()) + tuple(clips)
     return {stem: found[stem] for stem in stems if stem in found}

@@ -79,7 +79,7 @@ def evaluator_of(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[
         "audio to audio": _sounds,
         "speaker embedding": _speakers,
     }
-    return by_task.get(spec.task, _music if spec.spectral else _speech)(spec, request, metrics)
+    return by_task.get(spec.task, _music if spec.separates_songs else _speech)(spec, request, metrics)
 
 
 def _speech(spec: ModelSpec, request: EvaluationRequest, metrics: Sequence[str] | None) -> Evaluator:

@@ -225,7 +225,7 @@ def _kind(spec: ModelSpec) -> str:
         "acoustic model": "speaking",
         "speaker embedding": "speaker",
     }
-    return kinds.get(spec.task, "music" if spec.spectral else "speech")
+    return kinds.get(spec.task, "music" if spec.separates_songs else "speech")
 
 
 def name_of(folder: Path) -> str:

@@ -30,7 +30,12 @@ OPSETS = {"": (20,), "com.microsoft": (1,)}
 FLOAT, INT64 = 1, 7
 TYPES = {"F32": FLOAT, "F16": 10, "I8": 3, "U8": 2}  # of safetensors: of ONNX
 FOLDED = {"Cast", "Slice", "Split", "Transpose", "Unsqueeze"}  # of constants
-OF_THE_RUNTIME = {"BiasGelu", "DynamicQuantizeMatMul", "MultiHeadAttention"}  # in its own domain, com.microsoft
+OF_THE_RUNTIME = {
+    "BiasGelu",
+    "DynamicQuantizeMatMul",
+    "MultiHeadAttention",
+    "RotaryEmbedding",
+}  # in its own domain, com.microsoft
 
 
 def check_graph(path: Path, family: str, expected: Signature, weights: str) -> None:

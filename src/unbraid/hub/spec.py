@@ -68,6 +68,7 @@ class ModelSpec:
     tokens: Tokens | None = None  # Transformers that write text after prompts
     level: Level = "fitted"  # of the outputs of a network of voices: to the mixture; or their own, learnt in training
     silent_outputs: bool = False  # where fewer voices speak than there are stems, so that they can be counted
+    remainder: str = "residual"  # the stem of what is left of a recording: instrumental, where the only stem is vocals
     same_speaker: float | None = None  # speaker embeddings: the cosine from which on two are of one speaker
     scores: dict[str, float] = field(default_factory=dict)  # "SI-SDRi dB, test_mix2": 5.1
     files: dict[str, str] = field(default_factory=dict)  # name: sha256
@@ -96,8 +97,11 @@ class ModelSpec:
             )
         if self.same_speaker is not None and not (self.task == "speaker embedding" and -1 < self.same_speaker < 1):
             raise SpecError(f"{self.name}: same_speaker is for speaker embeddings, a cosine between -1 and 1.")
-        if len({*self.stems, "residual"}) <= len(self.stems):
-            raise SpecError(f"{self.name}: stems must differ, and none is called 'residual'; got {quoted(self.stems)}.")
+        if len({*self.stems, "residual", self.remainder}) < len(self.stems) + 1 + (self.remainder != "residual"):
+            raise SpecError(
+                f"{self.name}: stems must differ, and none is called 'residual' or as the remainder; "
+                f"got {quoted(self.stems)}."
+            )
         if self.sample_rate:
             try:
                 check_range("the sample rate", self.sample_rate, SAMPLE_RATES)
@@ -114,7 +118,7 @@ class ModelSpec:
         for score in self.scores:
             if len(score) > (most := TEXT_LENGTHS["name"]):
                 raise SpecError(f"{self.name}: a score's name has at most {most} characters, not {quoted(score)}.")
-        for stem in self.stems:
+        for stem in (*self.stems, self.remainder):
             if not is_file_name(stem):
                 raise SpecError(f"{self.name}: {quoted(stem)} cannot name a stem, since files are named after it.")
         for name, digest in self.files.items():
@@ -142,6 +146,11 @@ class ModelSpec:
     def task(self) -> Task:
         """What the model is for."""
         return self.geometry.task
+
+    @property
+    def separates_songs(self) -> bool:
+        """Whether the model is for music, and not for speech."""
+        return FAMILIES[self.family].front in ("spectrogram", "complex spectrogram")
 
     @property
     def latency_seconds(self) -> float | None:

@@ -27,6 +27,8 @@ class Config:
 
     LATER: ClassVar[tuple[str, ...]] = ()  # fields that name a graph only where they differ from their defaults
 
+    OUTSIDE: ClassVar[tuple[str, ...]] = ()  # fields that no graph depends on, and that name none
+
     sources: int = 0  # voices that a network separates: a field of its config
 
     @property

@@ -12,11 +12,13 @@ from unbraid.models.family import family_of
 def graph_name(geometry: Config, dtype: str, part: str = "model") -> str:
     """The file name of a shipped graph: family, sizes in the order of the dataclass, dtype of the weights.
 
-    Sizes that a family got later are named only where they differ from their defaults.
+    Sizes that a family got later are named only where they differ from their defaults; those that no graph depends on,
+    not at all.
     """
     family = family_of(geometry) if part == "model" else f"{family_of(geometry)}-{part}"
     pairs = zip(dataclasses.fields(cast(Any, geometry)), dataclasses.astuple(cast(Any, geometry)), strict=True)
-    values = [value for field, value in pairs if field.name not in geometry.LATER or value != field.default]
+    inside = [(field, value) for field, value in pairs if field.name not in geometry.OUTSIDE]
+    values = [value for field, value in inside if field.name not in geometry.LATER or value != field.default]
     return f"{family}-{'-'.join(map(_joined, values))}.{dtype}.onnx.gz"
 
 

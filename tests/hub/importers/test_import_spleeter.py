@@ -233,9 +233,10 @@ def test_folders_without_weights_are_refused(tmp_path: Path) -> None:
         "(hyperparams.yaml, embedding_model.ckpt), a CAM++ (campplus_….bin or campplus_….pt), a ResNet of WeSpeaker's "
         "(config.yaml, avg_model.pt or pytorch_model.bin), a Spleeter model (checkpoint, model.index and "
         "model.data-00000-of-00001), a Whisper (config.json, preprocessor_config.json, generation_config.json, "
-        "tokenizer.json (or vocab.json and merges.txt) and model.safetensors or pytorch_model.bin) or a Wav2Vec2 "
+        "tokenizer.json (or vocab.json and merges.txt) and model.safetensors or pytorch_model.bin), a Wav2Vec2 "
         "or HuBERT with a CTC head (config.json, preprocessor_config.json, "
-        "vocab.json and model.safetensors or pytorch_model.bin)"
+        "vocab.json and model.safetensors or pytorch_model.bin) or a RoFormer (a .yaml or .yml of settings and a "
+        ".ckpt, .pt, .pth, .th or .safetensors of weights)"
     )
     told = f"FOLDER is empty (Spleeter itself would run random weights there); expected {wanted}."
     assert refusal(tmp_path) == told

@@ -2,8 +2,8 @@
 
 The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`) and SepFormers
 (`speechbrain`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`) and their copies for pyannote.audio
-(`pyannote`), Spleeter's (`spleeter`), and the Whisper, Wav2Vec2 and HuBERT folders of transformers
-(`whisper`, `wav2vec2`).
+(`pyannote`), Spleeter's (`spleeter`), the Whisper, Wav2Vec2 and HuBERT folders of transformers (`whisper`,
+`wav2vec2`), and RoFormers for songs (`roformer`).
 """
 
 from pathlib import Path
@@ -12,6 +12,7 @@ from unbraid.errors import ModelError, ModelNotFound
 from unbraid.hub.importers import (
     campplus,
     pyannote,
+    roformer,
     speechbrain,
     speechbrain_ecapa,
     spleeter,
@@ -23,13 +24,13 @@ from unbraid.hub.importers.checkpoint import Checkpoint
 
 __all__ = ["Checkpoint", "is_checkpoint", "read_checkpoint"]
 
-ORDER = (whisper, speechbrain_ecapa, speechbrain, campplus, wespeaker, pyannote, spleeter, wav2vec2)
+ORDER = (whisper, speechbrain_ecapa, speechbrain, campplus, wespeaker, pyannote, spleeter, wav2vec2, roformer)
 
 LAYOUTS = (
     f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}) or ECAPA-TDNN ({', '.join(speechbrain_ecapa.FILES)}), a "
     f"CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's ({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a "
-    f"Spleeter model ({spleeter.LAYOUT}), a Whisper ({whisper.FILES}) or a Wav2Vec2 or HuBERT with a CTC head "
-    f"({wav2vec2.FILES})"
+    f"Spleeter model ({spleeter.LAYOUT}), a Whisper ({whisper.FILES}), a Wav2Vec2 or HuBERT with a CTC head "
+    f"({wav2vec2.FILES}) or a RoFormer ({roformer.FILES})"
 )
 
 

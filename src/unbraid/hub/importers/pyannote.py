@@ -43,7 +43,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     settings = read_yaml(folder / SETTINGS)
     model, path = settings.within(settings.get("model")), folder / WEIGHTS
     model.require(RULES)
-    found = read_state_dict(path, within="state_dict", inert=DESCRIPTION)
+    found = read_state_dict(path, within=("state_dict",), inert=DESCRIPTION)
     if other := [key for key in found if not key.startswith(PREFIX)]:
         raise ModelError(f"{path}: tensor {other[0]!r} does not belong to a ResNet; is it another model of pyannote's?")
     tensors, config = wespeaker.renamed({key.removeprefix(PREFIX): value for key, value in found.items()}, path)

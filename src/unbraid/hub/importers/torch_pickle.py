@@ -38,11 +38,12 @@ MOST_REPEATED = 2  # times the file: of all tensors together, which may share st
 MOST_EXTRA_BYTES = 16 << 20  # and so much more in a small file
 
 
-def read_state_dict(path: Path, within: str = "", inert: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+def read_state_dict(path: Path, within: tuple[str, ...] = (), inert: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
     """Read {name: tensor} from a file of `torch.save`; the arrays are read-only views of their storages.
 
-    In a checkpoint of Lightning, the state dict lies beside other values: `within` is its key. `inert` are dotted names
-    of classes whose objects may be among those values; they are left out, and no code of theirs is run.
+    In a checkpoint of Lightning, the state dict lies beside other values: `within` are keys that it may have. `inert`
+    are dotted names of classes whose objects may be among those values; they are left out, and no code of theirs is
+    run.
 
     Raises:
         ModelError: the file is missing, damaged, in torch's old format, or holds anything but plain tensors.
@@ -60,8 +61,8 @@ def read_state_dict(path: Path, within: str = "", inert: tuple[str, ...] = ()) -
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
     except Exception as error:  # hostile input: whatever a damaged zip or pickle trips over is one failure here
         raise ModelError(f"{path} is truncated or damaged ({shortened(str(error))}); fetch it again.") from None
-    if within and isinstance(state, dict) and within in state:
-        state = state[within]
+    if isinstance(state, dict):
+        state = next((state[key] for key in within if key in state), state)
     return _check_state(state, path)
 
 

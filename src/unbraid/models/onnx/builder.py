@@ -86,7 +86,10 @@ class Graph:
 
     def vector(self, *values: int | list[int] | str) -> str:
         """Integers (n,): numbers, lists of them, and tensors, one behind the other."""
-        parts = [v if isinstance(v, str) else self.constant([v] if isinstance(v, int) else v) for v in values]
+        lists = [[v] if isinstance(v, int) else v for v in values]
+        if all(isinstance(v, list) for v in lists):
+            return self.constant([size for v in lists if isinstance(v, list) for size in v])
+        parts = [v if isinstance(v, str) else self.constant(v) for v in lists]
         return parts[0] if len(parts) == 1 else self.op("Concat", *parts, axis=0)
 
     def reshape(self, x: str, *sizes: int | list[int] | str) -> str:

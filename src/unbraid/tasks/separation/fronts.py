@@ -1,7 +1,8 @@
 """Front ends of separation networks: blocks of audio at the model's rate in, blocks of stems out.
 
-Networks on waveforms (SepFormer, band-split, denoisers) get windows, a U-Net gets segments of a spectrogram. Both
-return blocks (S, C, n) of the same total length as the input (a U-Net's may have some more samples at the end).
+Networks on waveforms (SepFormer, band-split, denoisers) get windows, a U-Net gets segments of a spectrogram; those on
+complex spectrograms are in `complex_front`. All return blocks (S, C, n) of the same total length as the input (those of
+a U-Net may have some more samples at the end).
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ QUIETEST = 1e-20  # lowest magnitude that is divided by
 RIDGE = 1e-3  # of the level fit, relative to each output's own power
 
 
-def _run(executor: Executor, name: str, items: FloatArray, at_once: int) -> FloatArray:
+def run_network(executor: Executor, name: str, items: FloatArray, at_once: int) -> FloatArray:
     """The network's only output for items (B, …), so many at a time: two are faster than one, more only take memory."""
     batches = (np.ascontiguousarray(items[i : i + at_once]) for i in range(0, len(items), at_once))
     outputs = [output for batch in batches for output in executor.run({name: batch}).values()]
@@ -106,15 +107,15 @@ def _check_raw_length(seconds: float, sample_rate: int) -> None:
 
 def run_sepformer(speech: WaveformFront, audio: FloatArray) -> FloatArray:
     """The network's own output (S, C, T): each distinct channel of (C, T) is one item of the batch."""
-    distinct, place = _distinct(audio)
+    kinds, place = distinct(audio)
     samples = audio.shape[-1]
-    padded = np.pad(audio[distinct], ((0, 0), (0, max(0, speech.least_samples - samples))))
-    sources = _run(speech.executor, "mixture", padded, 2)  # (B, S, T)
+    padded = np.pad(audio[kinds], ((0, 0), (0, max(0, speech.least_samples - samples))))
+    sources = run_network(speech.executor, "mixture", padded, 2)  # (B, S, T)
     return sources[place, :, :samples].swapaxes(0, 1)
 
 
-def _distinct(audio: FloatArray) -> tuple[list[int], list[int]]:
-    """The first of each set of equal channels in (C, T), and for every channel the number of its set."""
+def distinct(audio: FloatArray) -> tuple[list[int], list[int]]:
+    """The first of each set of equal channels in (C, T), or items in (B, …), and for each the number of its set."""
     kinds: dict[bytes, int] = {}
     place = [kinds.setdefault(channel.tobytes(), len(kinds)) for channel in audio]
     return [place.index(kind) for kind in range(len(kinds))], place
@@ -208,7 +209,7 @@ def _segments(music: SpectrogramFront, blocks: Blocks) -> Iterator[tuple[Complex
         planes = with_side(shown) if music.side else np.abs(shown)
         seen = np.zeros((*planes.shape[:2], spectral.frames, spectral.bins), np.float32)
         seen[..., :frames, :] = planes
-        stems = _run(music.executor, "magnitude", seen, 1).swapaxes(0, 1)  # (S, B, 2, T, F)
+        stems = run_network(music.executor, "magnitude", seen, 1).swapaxes(0, 1)  # (S, B, 2, T, F)
         if shown is not band:  # a channel replaced by the other one in the input keeps its own level
             stems[..., :frames, :] *= np.abs(band) / np.maximum(planes[:, :2], QUIETEST)
         for i in range(0, frames, SLICE_FRAMES):

@@ -26,7 +26,7 @@ class Options:
     high_band: Literal["share", "drop"] = "share"  # the band above half the model's sample rate
     mask_exponent: float | None = None  # music: of the soft masks; None: the model's own
     remove: tuple[str, ...] = ()  # return one stem, the sum of all but these: ("vocals",) leaves no-vocals
-    window_seconds: float | None = None  # speech; the model's own by default
+    window_seconds: float | None = None  # of models that have windows; the model's own by default
     overlap_seconds: float | None = None
     speakers: int | tuple[int, int] | None = (
         None  # speech: how many people, or (fewest, most); None: as many as there are
@@ -67,7 +67,7 @@ def all_stems(spec: ModelSpec, options: Options, found: Conversation | None = No
     stems = spec.stems
     if follows_people(spec, options) and options.tracks:
         stems = possible_names(options) if found is None else found.speakers
-    return (*stems, "residual") if has_residual(spec, options) else stems
+    return (*stems, spec.remainder) if has_residual(spec, options) else stems
 
 
 def possible_names(options: Options) -> tuple[str, ...]:
@@ -127,12 +127,13 @@ def check_options(spec: ModelSpec, options: Options) -> None:
         _check_music(spec, options)
     elif options.wiener or exponent is not None:
         what = "The Wiener filter is" if options.wiener else "Exponents of masks are"
-        raise UsageError(f"{what} for music models; {spec.name} is a {spec.family}.")
+        whose = "U-Nets" if spec.separates_songs else "music models"
+        raise UsageError(f"{what} for {whose}; {spec.name} is a {spec.family}.")
     if spec.latency_seconds is not None and (options.window_seconds, options.overlap_seconds) != (None, None):
         raise UsageError(f"{spec.name} is causal and has no windows; leave their length and overlap out.")
     if spec.windows:
         seconds, overlap = windows_of(spec, options)
-        if not 0 <= overlap <= seconds / 2:
+        if not 0 <= overlap <= seconds / 2 and not (options.raw and options.overlap_seconds is None):
             raise UsageError(
                 f"An overlap of {overlap:g} s does not fit windows of {seconds:g} s; at most half may overlap."
             )
@@ -157,7 +158,7 @@ def check_speakers(spec: ModelSpec, options: Options) -> None:
     _check_names(options)
     if speakers is None:
         return
-    if spec.family == "unet":
+    if spec.separates_songs:
         raise UsageError(f"{spec.name} separates songs, and a number of speakers is for speech; leave it out.")
     if follows_people(spec, options):
         fewest, most = people_bounds(options)
@@ -192,7 +193,7 @@ def _check_music(spec: ModelSpec, options: Options) -> None:
     if spec.channels != 2:
         raise UsageError(f"{spec.name} takes {spec.channels} channels; U-Nets are run on pairs of channels only.")
     if (options.window_seconds, options.overlap_seconds) != (None, None):
-        raise UsageError(f"Windows are for speech models; {spec.name} is a {spec.family}.")
+        raise UsageError(f"{spec.name} is a {spec.family} and has no windows; leave their length and overlap out.")
     if options.wiener and options.mask_exponent is not None:
         raise UsageError("The Wiener filter has masks of its own; leave it out, or the exponent of the masks.")
 
@@ -207,10 +208,14 @@ def _check_removed(spec: ModelSpec, options: Options) -> None:
 
 
 def windows_of(spec: ModelSpec, options: Options) -> tuple[float, float]:
-    """Length and overlap of the windows of a network on waveforms, in seconds."""
+    """Length and overlap of a network's windows, in seconds.
+
+    The published programs of RoFormers may hear each moment more than twice. A raw run does, too.
+    """
     assert spec.windows is not None
+    own = spec.windows.seconds, spec.windows.overlap_seconds
     window, overlap = options.window_seconds, options.overlap_seconds
     return (
-        spec.windows.seconds if window is None else window,
-        spec.windows.overlap_seconds if overlap is None else overlap,
+        own[0] if window is None else window,
+        overlap if overlap is not None else own[1] if options.raw else min(own[1], own[0] / 2),
     )

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from unbraid.dsp.arrays import Blocks
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.family import FAMILIES
+from unbraid.models.roformer.config import RoformerConfig
 from unbraid.runtime import Executor
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.causal import causal_stems
+from unbraid.tasks.separation.complex_front import ComplexFront, complex_stems, published_stems
 from unbraid.tasks.separation.fronts import (
     SpectrogramFront,
     WaveformFront,
@@ -38,6 +42,13 @@ def outputs(
         stems = music_stems(music, lambda: (as_pairs(block) for block in open_blocks()))
         channels = output_channels(spec, options, track.channels)
         return (from_pairs(block, channels) for block in stems)
+    if isinstance(geometry, RoformerConfig):
+        masked = ComplexFront(executor, geometry, *_window_samples(spec, options))
+        if not options.raw:
+            return complex_stems(masked, open_blocks())
+        doubled = output_channels(spec, options, track.channels) > track.channels  # the published programs hear stereo
+        heard = (np.concatenate((block, block)) for block in open_blocks()) if doubled else open_blocks()
+        return published_stems(masked, heard)
     if isinstance(geometry, CausalLSTMConfig):
         return causal_stems(executor, geometry, open_blocks())
     speech = speech_front(spec, options, executor)
@@ -54,5 +65,10 @@ def output_channels(spec: ModelSpec, options: Options, channels: int) -> int:
 
 def speech_front(spec: ModelSpec, options: Options, executor: Executor) -> WaveformFront:
     """The front end of a network on waveforms."""
-    window, overlap = (round(seconds * spec.sample_rate) for seconds in windows_of(spec, options))
+    window, overlap = _window_samples(spec, options)
     return WaveformFront(executor, spec.geometry.least_samples, window, overlap, spec.level == "fitted")
+
+
+def _window_samples(spec: ModelSpec, options: Options) -> tuple[int, int]:
+    window, overlap = windows_of(spec, options)
+    return round(window * spec.sample_rate), round(overlap * spec.sample_rate)
