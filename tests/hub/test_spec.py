@@ -67,7 +67,9 @@ KEYS = (
     f"{', '.join(REQUIRED)}, spectral, windows, vocabularies, mel, tokens, level, silent_outputs, same_speaker, "
     "scores, files, format"
 )
-FAMILIES = "sepformer, band_split, causal_lstm, unet, audio_transformer, wav2vec2, ecapa, campplus, speaker_resnet"
+FAMILIES = (
+    "sepformer, band_split, causal_lstm, unet, audio_transformer, wav2vec2, ecapa, campplus, speaker_resnet, hifigan"
+)
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"format": 2}, "spec.json: format 2 is not 1; install a newer unbraid."),
     ({"format": None}, "spec.json: format None is not 1; install a newer unbraid."),

@@ -55,6 +55,7 @@ FAMILIES = {
     "ecapa": Family("unbraid.models.ecapa", "EcapaConfig"),
     "campplus": Family("unbraid.models.campplus", "CampplusConfig"),
     "speaker_resnet": Family("unbraid.models.speaker_resnet", "SpeakerResnetConfig"),
+    "hifigan": Family("unbraid.models.hifigan", "HifiganConfig"),
 }
 
 

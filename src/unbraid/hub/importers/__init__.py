@@ -1,9 +1,9 @@
 """Published checkpoints, read without torch or TensorFlow.
 
-The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`) and SepFormers
-(`speechbrain`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`) and their copies for pyannote.audio
-(`pyannote`), Spleeter's (`spleeter`), and the Whisper, Wav2Vec2 and HuBERT folders of transformers
-(`whisper`, `wav2vec2`).
+The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`), HiFi-GANs
+(`speechbrain_hifigan`) and SepFormers (`speechbrain`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`) and their
+copies for pyannote.audio (`pyannote`), Spleeter's (`spleeter`), and the Whisper, HiFi-GAN, Wav2Vec2 and HuBERT folders
+of transformers (`whisper`, `hifigan`, `wav2vec2`).
 """
 
 from pathlib import Path
@@ -11,9 +11,11 @@ from pathlib import Path
 from unbraid.errors import ModelError, ModelNotFound
 from unbraid.hub.importers import (
     campplus,
+    hifigan,
     pyannote,
     speechbrain,
     speechbrain_ecapa,
+    speechbrain_hifigan,
     spleeter,
     wav2vec2,
     wespeaker,
@@ -23,12 +25,24 @@ from unbraid.hub.importers.checkpoint import Checkpoint
 
 __all__ = ["Checkpoint", "is_checkpoint", "read_checkpoint"]
 
-ORDER = (whisper, speechbrain_ecapa, speechbrain, campplus, wespeaker, pyannote, spleeter, wav2vec2)
+ORDER = (
+    whisper,
+    hifigan,
+    speechbrain_ecapa,
+    speechbrain_hifigan,
+    speechbrain,
+    campplus,
+    wespeaker,
+    pyannote,
+    spleeter,
+    wav2vec2,
+)
 
 LAYOUTS = (
-    f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}) or ECAPA-TDNN ({', '.join(speechbrain_ecapa.FILES)}), a "
-    f"CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's ({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a "
-    f"Spleeter model ({spleeter.LAYOUT}), a Whisper ({whisper.FILES}) or a Wav2Vec2 or HuBERT with a CTC head "
+    f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}), ECAPA-TDNN ({', '.join(speechbrain_ecapa.FILES)}) or "
+    f"HiFi-GAN ({', '.join(speechbrain_hifigan.FILES)}), a CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's "
+    f"({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a Spleeter model ({spleeter.LAYOUT}), a Whisper "
+    f"({whisper.FILES}), a HiFi-GAN of SpeechT5 ({hifigan.FILES}) or a Wav2Vec2 or HuBERT with a CTC head "
     f"({wav2vec2.FILES})"
 )
 

@@ -9,6 +9,7 @@ from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.family import FAMILIES, family_of
 from unbraid.models.graph_files import graph_name, packed
+from unbraid.models.hifigan.config import HifiganConfig
 from unbraid.models.onnx.build import build_graph
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
@@ -28,6 +29,8 @@ PUBLISHED: tuple[Config, ...] = (
     CampplusConfig(),
     CampplusConfig(features=512),
     SpeakerResnetConfig(),
+    HifiganConfig(),
+    HifiganConfig(kernels=(8,) * 4, strides=(4,) * 4, padding="zeros", edge_frames=0),
     *WHISPERS.values(),
 )
 
