@@ -29,6 +29,7 @@ from unbraid.models.family import family_of, tensor_shapes
 from unbraid.models.hifigan.config import HifiganConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
+from unbraid.models.speecht5.config import SpeechT5Config
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
 LARGE = Wav2Vec2Config(
@@ -69,6 +70,9 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert entry.name in (f"spleeter:{entry.archive}", f"spleeter:{entry.archive}-16kHz")
         assert list(entry.sha256) == [f"{entry.archive}.tar.gz"] and len(entry.stems) == int(entry.archive[0])
         assert entry.bins == (1536 if entry.name.endswith("-16kHz") else 1024)
+    elif entry.family == "speecht5":
+        assert (entry.sample_rate, entry.stems, entry.revision) == (16000, (), None)
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(SpeechT5Config()).values()))
     elif entry.family == "hifigan":
         of_speecht5 = entry.source == "transformers"
         zeros = HifiganConfig(kernels=(8,) * 4, strides=(4,) * 4, padding="zeros", edge_frames=0)

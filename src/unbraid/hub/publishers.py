@@ -42,6 +42,7 @@ HUB_FILES = {  # source and family: the files to fetch
     ("transformers", "wav2vec2"): TRANSFORMERS_FILES,
     ("transformers", "audio_transformer"): WHISPER_FILES,
     ("transformers", "hifigan"): TRANSFORMERS_FILES[:1],
+    ("transformers", "speecht5"): (*TRANSFORMERS_FILES[:2], "spm_char.model"),
 }
 SPLEETER_FILES = ("checkpoint", "model.index", "model.data-00000-of-00001")
 SPLEETER_RELEASE = "https://github.com/deezer/spleeter/releases/download/v1.4.0"

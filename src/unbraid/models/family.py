@@ -56,6 +56,7 @@ FAMILIES = {
     "campplus": Family("unbraid.models.campplus", "CampplusConfig"),
     "speaker_resnet": Family("unbraid.models.speaker_resnet", "SpeakerResnetConfig"),
     "hifigan": Family("unbraid.models.hifigan", "HifiganConfig"),
+    "speecht5": Family("unbraid.models.speecht5", "SpeechT5Config"),
 }
 
 

@@ -234,8 +234,9 @@ def test_folders_without_weights_are_refused(tmp_path: Path) -> None:
         "(campplus_….bin or campplus_….pt), a ResNet of WeSpeaker's (config.yaml, avg_model.pt or pytorch_model.bin), "
         "a Spleeter model (checkpoint, model.index and model.data-00000-of-00001), a Whisper (config.json, "
         "preprocessor_config.json, generation_config.json, tokenizer.json (or vocab.json and merges.txt) and "
-        "model.safetensors or pytorch_model.bin), a HiFi-GAN of SpeechT5 (config.json and model.safetensors or "
-        "pytorch_model.bin) or a Wav2Vec2 or HuBERT with a CTC head (config.json, preprocessor_config.json, "
+        "model.safetensors or pytorch_model.bin), a SpeechT5 (config.json, spm_char.model and model.safetensors or "
+        "pytorch_model.bin), its HiFi-GAN (config.json and model.safetensors or pytorch_model.bin) or a Wav2Vec2 or "
+        "HuBERT with a CTC head (config.json, preprocessor_config.json, "
         "vocab.json and model.safetensors or pytorch_model.bin)"
     )
     told = f"FOLDER is empty (Spleeter itself would run random weights there); expected {wanted}."

@@ -2,8 +2,8 @@
 
 The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`), HiFi-GANs
 (`speechbrain_hifigan`) and SepFormers (`speechbrain`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`) and their
-copies for pyannote.audio (`pyannote`), Spleeter's (`spleeter`), and the Whisper, HiFi-GAN, Wav2Vec2 and HuBERT folders
-of transformers (`whisper`, `hifigan`, `wav2vec2`).
+copies for pyannote.audio (`pyannote`), Spleeter's (`spleeter`), and the Whisper, SpeechT5, HiFi-GAN, Wav2Vec2 and
+HuBERT folders of transformers (`whisper`, `speecht5`, `hifigan`, `wav2vec2`).
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ from unbraid.hub.importers import (
     speechbrain,
     speechbrain_ecapa,
     speechbrain_hifigan,
+    speecht5,
     spleeter,
     wav2vec2,
     wespeaker,
@@ -27,6 +28,7 @@ __all__ = ["Checkpoint", "is_checkpoint", "read_checkpoint"]
 
 ORDER = (
     whisper,
+    speecht5,
     hifigan,
     speechbrain_ecapa,
     speechbrain_hifigan,
@@ -42,8 +44,8 @@ LAYOUTS = (
     f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}), ECAPA-TDNN ({', '.join(speechbrain_ecapa.FILES)}) or "
     f"HiFi-GAN ({', '.join(speechbrain_hifigan.FILES)}), a CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's "
     f"({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a Spleeter model ({spleeter.LAYOUT}), a Whisper "
-    f"({whisper.FILES}), a HiFi-GAN of SpeechT5 ({hifigan.FILES}) or a Wav2Vec2 or HuBERT with a CTC head "
-    f"({wav2vec2.FILES})"
+    f"({whisper.FILES}), a SpeechT5 ({speecht5.FILES}), its HiFi-GAN ({hifigan.FILES}) or a Wav2Vec2 or HuBERT with a "
+    f"CTC head ({wav2vec2.FILES})"
 )
 
 

@@ -13,6 +13,7 @@ from unbraid.models.hifigan.config import HifiganConfig
 from unbraid.models.onnx.build import build_graph
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
+from unbraid.models.speecht5.config import SpeechT5Config
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 
@@ -29,6 +30,7 @@ PUBLISHED: tuple[Config, ...] = (
     CampplusConfig(),
     CampplusConfig(features=512),
     SpeakerResnetConfig(),
+    SpeechT5Config(),
     HifiganConfig(),
     HifiganConfig(kernels=(8,) * 4, strides=(4,) * 4, padding="zeros", edge_frames=0),
     *WHISPERS.values(),
