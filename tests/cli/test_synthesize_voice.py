@@ -12,10 +12,14 @@ import unbraid
 from engine_fakes import write_model
 from speaking_fakes import voice_spec
 from unbraid.dsp.framing import Mel
+from unbraid.errors import AudioError, UsageError
 from unbraid.hub.folder import write_model_folder
 from unbraid.hub.importers import read_checkpoint
-from unbraid.hub.spec import ModelSpec
+from unbraid.hub.spec import ModelSpec, Windows
 from unbraid.models.hifigan.config import HifiganConfig
+from unbraid.models.xvector.config import XvectorConfig
+from unbraid.tasks.conversation.embedder import SpeakerEmbedder
+from unbraid.tasks.synthesis.speaker_vector import read_vector
 
 
 @pytest.fixture
@@ -49,7 +53,8 @@ def test_a_file_and_python_agree(here: Path, unbraid_command: Callable) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.wav", b"", "a.wav is no vector of a speaker; name a .npy or .json file."),
+        ("b.wav", None, "b.wav is not there; name a recording of the speaker, or a .npy or .json file."),
+        ("a.wav", b"", "The vector of the speaker of a.wav needs speechbrain/spkrec-xvect-voxceleb. "),
         ("a.json", b'{"a": 1}', "a.json holds no vector of a speaker: expected a list of numbers."),
         ("a.json", b"[1, 2]", "voice takes a vector of 5 numbers for its speaker, got float32 (2,)."),
         ("a.json", b"[0, 0, 0, 0, 0]", "The vector of the speaker holds NaN or infinity, or nothing but zeros; "
@@ -68,6 +73,25 @@ def test_what_is_no_vector_is_refused(
     )
     assert outcome.code != 0 and told in outcome.err
     assert not (here / "o.wav").exists()
+
+
+def test_a_recording_becomes_a_vector(here: Path) -> None:
+    """The vector is that of the model of speaker embeddings."""
+    config = XvectorConfig(24, (8, 7), (5, 3), (1, 2), 5)
+    spec = ModelSpec(
+        "tiny", "xvector", 16000, 1, (), config, "MIT", "a test", windows=Windows(30.0, 3.0), mel=Mel(400, 160, 24)
+    )
+    write_model(here / "tiny", spec)
+    audio = np.random.default_rng(0).normal(0, 0.1, 24000).astype(np.float32)
+    soundfile.write(here / "anna.wav", audio, 16000, subtype="FLOAT")
+    found = read_vector(here / "anna.wav", here / "tiny")
+    with SpeakerEmbedder(here / "tiny") as embedder:
+        np.testing.assert_allclose(found, embedder(audio[None], 16000), atol=1e-6)
+    (here / "soft.wav").touch()
+    with pytest.raises(AudioError, match="soft.wav"):
+        read_vector(here / "soft.wav", here / "tiny")
+    with pytest.raises(UsageError, match="takes a vector of 5 numbers"):
+        unbraid.synthesize("Go", "./voice", voice=np.ones(6), vocoder="./voco")
 
 
 def test_models_and_voices_that_do_not_go_together(here: Path, unbraid_command: Callable) -> None:

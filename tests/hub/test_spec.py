@@ -69,7 +69,7 @@ KEYS = (
 )
 FAMILIES = (
     "sepformer, band_split, causal_lstm, unet, audio_transformer, wav2vec2, ecapa, campplus, speaker_resnet, "
-    "hifigan, speecht5"
+    "xvector, hifigan, speecht5"
 )
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"format": 2}, "spec.json: format 2 is not 1; install a newer unbraid."),

@@ -41,7 +41,7 @@ _Vocoder = Annotated[
 _Voice = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="SpeechT5: who speaks, a vector of 512 numbers as .npy or .json (see docs/synthesis.md)."
+        metavar="FILE", help="SpeechT5: who speaks, a recording, or a vector of 512 numbers as .npy or .json."
     ),
 ]
 _Subtype = Annotated[
@@ -106,7 +106,7 @@ def _synthesizer(
     from unbraid.tasks.synthesis.speaker_vector import read_vector
     from unbraid.tasks.synthesis.speecht5 import VOCODER, SpeechT5Synthesizer
 
-    speaker = read_vector(voice)
+    speaker = read_vector(voice, device=device)
     return SpeechT5Synthesizer(model, speaker=speaker, vocoder=vocoder or VOCODER, device=device, threads=threads)
 
 

@@ -36,6 +36,7 @@ TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # one of them
 HUB_FILES = {  # source and family: the files to fetch
     ("speechbrain", "sepformer"): SPEECHBRAIN_FILES,
     ("speechbrain", "ecapa"): SPEECHBRAIN_ECAPA_FILES,
+    ("speechbrain", "xvector"): SPEECHBRAIN_ECAPA_FILES,
     ("speechbrain", "hifigan"): SPEECHBRAIN_HIFIGAN_FILES,
     ("3d-speaker", "campplus"): ("campplus_cn_common.bin",),
     ("wespeaker", "speaker_resnet"): ("config.yaml", "avg_model.pt"),

@@ -211,14 +211,15 @@ def synthesize(
     """Synthesize speech from an English text: float32 (1, T), at most 1 in magnitude, and its sample rate in Hz.
 
     `vocoder` is a model that generates the waveform, instead of Griffin & Lim's algorithm. `voice` is who speaks in a
-    SpeechT5: a vector (512,), or a file of it. For many texts make one `Synthesizer`; for long ones use its `blocks`.
+    SpeechT5: a vector (512,), a file of it, or a recording. For many texts make one `Synthesizer`; for long ones use
+    its `blocks`.
 
     Raises:
         ModelError: there is no such model, or its folder is damaged.
         UsageError: the text is empty or has signs that cannot be pronounced, or a model does another task.
     """
     if voice is not None:
-        speaker = voice if isinstance(voice, np.ndarray) else read_vector(Path(voice))
+        speaker = voice if isinstance(voice, np.ndarray) else read_vector(Path(voice), device=device)
         with SpeechT5Synthesizer(model, speaker=speaker, vocoder=vocoder or VOCODER, device=device) as speaking:
             return speaking(text), speaking.sample_rate
     with Synthesizer(model, vocoder=vocoder, device=device) as synthesizer:

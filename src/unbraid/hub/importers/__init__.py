@@ -1,9 +1,9 @@
 """Published checkpoints, read without torch or TensorFlow.
 
-The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`), HiFi-GANs
-(`speechbrain_hifigan`) and SepFormers (`speechbrain`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`) and their
-copies for pyannote.audio (`pyannote`), Spleeter's (`spleeter`), and the Whisper, SpeechT5, HiFi-GAN, Wav2Vec2 and
-HuBERT folders of transformers (`whisper`, `speecht5`, `hifigan`, `wav2vec2`).
+The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`), x-vectors
+(`speechbrain_xvector`), HiFi-GANs (`speechbrain_hifigan`) and SepFormers (`speechbrain`), 3D-Speaker's (`campplus`),
+WeSpeaker's (`wespeaker`) and their copies for pyannote.audio (`pyannote`), Spleeter's (`spleeter`), and the Whisper,
+SpeechT5, HiFi-GAN, Wav2Vec2 and HuBERT folders of transformers (`whisper`, `speecht5`, `hifigan`, `wav2vec2`).
 """
 
 from pathlib import Path
@@ -16,6 +16,7 @@ from unbraid.hub.importers import (
     speechbrain,
     speechbrain_ecapa,
     speechbrain_hifigan,
+    speechbrain_xvector,
     speecht5,
     spleeter,
     wav2vec2,
@@ -30,6 +31,7 @@ ORDER = (
     whisper,
     speecht5,
     hifigan,
+    speechbrain_xvector,
     speechbrain_ecapa,
     speechbrain_hifigan,
     speechbrain,
@@ -41,7 +43,8 @@ ORDER = (
 )
 
 LAYOUTS = (
-    f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}), ECAPA-TDNN ({', '.join(speechbrain_ecapa.FILES)}) or "
+    f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}), ECAPA-TDNN or x-vector network "
+    f"({', '.join(speechbrain_ecapa.FILES)}) or "
     f"HiFi-GAN ({', '.join(speechbrain_hifigan.FILES)}), a CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's "
     f"({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a Spleeter model ({spleeter.LAYOUT}), a Whisper "
     f"({whisper.FILES}), a SpeechT5 ({speecht5.FILES}), its HiFi-GAN ({hifigan.FILES}) or a Wav2Vec2 or HuBERT with a "

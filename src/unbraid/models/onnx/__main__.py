@@ -16,6 +16,7 @@ from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
 from unbraid.models.speecht5.config import SpeechT5Config
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
+from unbraid.models.xvector.config import XvectorConfig
 
 PUBLISHED: tuple[Config, ...] = (
     *(SepFormerConfig(sources=sources) for sources in (1, 2, 3)),
@@ -30,6 +31,7 @@ PUBLISHED: tuple[Config, ...] = (
     CampplusConfig(),
     CampplusConfig(features=512),
     SpeakerResnetConfig(),
+    XvectorConfig(),
     SpeechT5Config(),
     HifiganConfig(),
     HifiganConfig(kernels=(8,) * 4, strides=(4,) * 4, padding="zeros", edge_frames=0),
