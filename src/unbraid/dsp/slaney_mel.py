@@ -18,8 +18,8 @@ LINEAR_HZ, LINEAR_MEL, RATIO = 1000.0, 15.0, 27 / np.log(6.4)
 @cache
 def slaney_filters(mel: Mel, sample_rate: int, lowest_hz: float = 0.0, highest_hz: float | None = None) -> FloatArray:
     """The weights of powers or magnitudes in bands, (F, frame // 2 + 1); by default up to half the rate."""
-    ends = _mel(np.array([lowest_hz, sample_rate / 2 if highest_hz is None else highest_hz]))
-    corners = _hz(np.linspace(*ends, mel.bins + 2))
+    lowest, highest = _mel(np.array([lowest_hz, sample_rate / 2 if highest_hz is None else highest_hz]))
+    corners = _hz(np.linspace(float(lowest), float(highest), mel.bins + 2))
     left, centre, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]  # (F, 1)
     bins = sample_rate / mel.frame_samples * np.arange(mel.frame_samples // 2 + 1)
     rising, falling = (bins - left) / (centre - left), (right - bins) / (right - centre)

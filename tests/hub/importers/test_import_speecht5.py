@@ -149,6 +149,16 @@ def test_settings_that_do_not_fit_are_refused(values: dict[str, Any], message: s
     assert message in refusal(folder)
 
 
+def test_a_symbol_under_the_name_of_a_special_one_is_refused(folder: Path) -> None:
+    piece = b"<padding>"
+    packed = bytes([10, len(piece) + 4, 10, len(piece)]) + piece + bytes([24, 1])
+    symbols = folder / "spm_char.model"
+    symbols.write_bytes(symbols.read_bytes() + packed)
+    assert refusal(folder) == (
+        "FOLDER/spm_char.model holds no vocabulary: the symbols of a vocabulary must differ, and none may be empty."
+    )
+
+
 def test_missing_and_damaged_files_are_refused(folder: Path) -> None:
     path = folder / "model.safetensors"
     whole = safetensors.numpy.load_file(path)

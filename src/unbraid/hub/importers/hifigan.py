@@ -128,7 +128,7 @@ def renamed(
     tensors = {}
     for ours, theirs in names.items():
         parts = [as_weight(published[name], name, str(path)) for name in theirs]
-        tensors[ours] = parts[0] if len(parts) == 1 else _normed(*parts, theirs[1], path)
+        tensors[ours] = parts[0] if len(parts) == 1 else _normed(parts[0], parts[1], theirs[1], path)
     return tensors
 
 

@@ -118,7 +118,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         geometry=geometry,
         licence="MIT" if name.startswith("microsoft/") else "as stated by its publisher",
         provenance=f"A SpeechT5 published for transformers, imported from {name if '/' in name else folder.name}.",
-        vocabularies=Vocabularies(_symbols(folder / SYMBOLS, geometry.symbols), ()),
+        vocabularies=_vocabularies(folder / SYMBOLS, geometry.symbols),
         mel=Mel(FRAME, HOP, geometry.bins, form="speecht5"),
     )
     return Checkpoint(_renamed(published, geometry, weights), spec)
@@ -159,7 +159,7 @@ def _config(settings: Settings) -> SpeechT5Config:
         raise ModelError(f"{settings.path}: the sizes describe no network: {error}") from None
 
 
-def _symbols(path: Path, count: int) -> tuple[str, ...]:
+def _vocabularies(path: Path, count: int) -> Vocabularies:
     """The symbols in the order of our rows; rows without a piece, of added tokens, are named by their numbers."""
     pieces = read_characters(path)
     texts = list(pieces)
@@ -170,7 +170,10 @@ def _symbols(path: Path, count: int) -> tuple[str, ...]:
             f"{', '.join(map(str, special)) or 'none'}; the network has {count} symbols, of which the first four are "
             "special."
         )
-    return (*SPECIAL, *texts[4:], *(f"<{number}>" for number in range(len(texts), count)))
+    try:
+        return Vocabularies((*SPECIAL, *texts[4:], *(f"<{number}>" for number in range(len(texts), count))), ())
+    except ValueError as error:
+        raise ModelError(f"{path} holds no vocabulary: {error}") from None
 
 
 def published_names(ours: str) -> list[str]:

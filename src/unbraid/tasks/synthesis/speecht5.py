@@ -149,7 +149,8 @@ class SpeechT5Synthesizer(LoadedModel):
 
 def _probability(logits: FloatArray) -> FloatArray:
     """The logistic function."""
-    return 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
+    found: FloatArray = 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
+    return found
 
 
 def _speaker(vector: FloatArray, size: int, name: str) -> FloatArray:
