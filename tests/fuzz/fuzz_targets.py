@@ -170,7 +170,8 @@ def model_seeds(place: Path) -> list[Path]:
 
 
 def sentencepiece_seeds(place: Path) -> list[bytes]:
-    pieces = [(1, proto((1, text.encode()), (3, kind))) for text, kind in (("<unk>", 2), ("</s>", 3), ("▁", 1), ("a", 1))]
+    kinds = {"<unk>": 2, "</s>": 3, "▁": 1, "a": 1}
+    pieces = [(1, proto((1, text.encode()), (3, kind))) for text, kind in kinds.items()]
     return [proto(*pieces, (2, proto((3, 4)))), proto((2, proto((3, 1))), *pieces)]
 
 

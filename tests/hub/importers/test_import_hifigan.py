@@ -83,6 +83,14 @@ def test_a_folder_becomes_weights_and_spec(folder: Path) -> None:
     assert all(t.flags.c_contiguous and t.dtype == np.float32 for t in checkpoint.tensors.values())
 
 
+def test_the_card_has_a_command_that_works(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    checkpoint = read_checkpoint(folder, "mine")
+    write_model_folder(tmp_path / "model", checkpoint.spec, checkpoint.tensors)
+    card = (tmp_path / "model" / "README.md").read_text("utf-8")
+    assert 'unbraid synthesize "Good morning." -m VOICE --vocoder mine' in card
+
+
 @pytest.mark.parametrize("engine", ["cpu", "torch"])
 def test_the_waveform_is_that_of_transformers(engine: str, folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")

@@ -149,8 +149,7 @@ class SpeechT5Synthesizer(LoadedModel):
 
 def _probability(logits: FloatArray) -> FloatArray:
     """The logistic function."""
-    found: FloatArray = 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
-    return found
+    return (1 / (1 + np.exp(-np.clip(logits, -60, 60)))).astype(np.float32)
 
 
 def _speaker(vector: FloatArray, size: int, name: str) -> FloatArray:
