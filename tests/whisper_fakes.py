@@ -124,7 +124,7 @@ def heard(log_mel: np.ndarray, _: list[int]) -> list[int]:
 
 
 def _bands() -> list[int]:
-    from unbraid.dsp.whisper_mel import slaney_filters
+    from unbraid.dsp.slaney_mel import slaney_filters
 
     filters = slaney_filters(SPEC.mel, RATE)  # type: ignore[arg-type]
     return [int(filters[:, round(hertz / 40)].argmax()) for hertz in HERTZ]

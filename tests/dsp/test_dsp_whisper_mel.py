@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from unbraid.dsp.framing import Mel
-from unbraid.dsp.whisper_mel import slaney_filters, whisper_mel
+from unbraid.dsp.slaney_mel import slaney_filters
+from unbraid.dsp.whisper_mel import whisper_mel
 
 RATE, BANDS = 16000, (80, 128)
 

@@ -169,6 +169,19 @@ def model_seeds(place: Path) -> list[Path]:
     return folders
 
 
+def sentencepiece_seeds(place: Path) -> list[bytes]:
+    kinds = {"<unk>": 2, "</s>": 3, "▁": 1, "a": 1}
+    pieces = [(1, proto((1, text.encode()), (3, kind))) for text, kind in kinds.items()]
+    return [proto(*pieces, (2, proto((3, 4)))), proto((2, proto((3, 1))), *pieces)]
+
+
+def read_sentencepiece(place: Path, data: bytes) -> None:
+    from unbraid.hub.importers.sentencepiece import read_characters
+
+    (place / "spm_char.model").write_bytes(data)
+    read_characters(place / "spm_char.model")
+
+
 def spec_seeds(place: Path) -> list[bytes]:
     return [(folder / "spec.json").read_bytes() for folder in model_seeds(place)]
 
@@ -316,6 +329,7 @@ TARGETS = {
     "tensorflow": Target("a block of a TensorFlow index, its checksum right", tensorflow_seeds, read_tensorflow),
     "safetensors": Target("the header of a safetensors file", safetensors_seeds, read_safetensors),
     "yaml": Target("hyperparams.yaml and metadata.yaml", yaml_seeds, read_yaml),
+    "sentencepiece": Target("a SentencePiece model of characters", sentencepiece_seeds, read_sentencepiece),
     "spec": Target("spec.json of a model that is then used", spec_seeds, read_spec, ("onnx",)),
     "onnx": Target("the graph of a model that is then used, its hash right", onnx_seeds, read_onnx, ("onnx",)),
     "texts": Target("manifests, dictionaries, recipes, vocabularies, records", text_seeds, read_texts),

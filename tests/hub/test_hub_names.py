@@ -19,16 +19,19 @@ from unbraid.hub import cache as store
 from unbraid.hub import names as hub
 from unbraid.hub.catalogue import catalogue, check_import_name, folder_name, nearest
 from unbraid.hub.folder import open_model_folder
-from unbraid.hub.importers import speechbrain_ecapa
+from unbraid.hub.importers import speechbrain_ecapa, speechbrain_hifigan
 from unbraid.hub.publishers import COMMIT, HUB_FILES
 from unbraid.models.audio_transformer.whisper import PUBLISHED as WHISPERS
 from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.family import family_of, tensor_shapes
+from unbraid.models.hifigan.config import HifiganConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
+from unbraid.models.speecht5.config import SpeechT5Config
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
+from unbraid.models.xvector.config import XvectorConfig
 
 LARGE = Wav2Vec2Config(
     features=1024, heads=16, hidden=4096, layers=24, filter_bias=True, filter_norm="layer", pre_norm=True
@@ -55,7 +58,7 @@ def test_catalogue_is_complete() -> None:
         "speech", "speech-2", "music-4", "music-2", "music-5", "g2p", "digits", "denoise", "denoise-live",
         "speech-live", "voice",
     )  # fmt: skip
-    assert sum(entry.source == "speechbrain" for entry in published.values()) == 12
+    assert sum(entry.source == "speechbrain" for entry in published.values()) == 16
     assert [name for name in published if name.startswith("spleeter:")] == [
         f"spleeter:{n}stems{variant}" for variant in ("", "-16kHz") for n in (2, 4, 5)
     ]
@@ -68,6 +71,19 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert entry.name in (f"spleeter:{entry.archive}", f"spleeter:{entry.archive}-16kHz")
         assert list(entry.sha256) == [f"{entry.archive}.tar.gz"] and len(entry.stems) == int(entry.archive[0])
         assert entry.bins == (1536 if entry.name.endswith("-16kHz") else 1024)
+    elif entry.family == "xvector":
+        assert (entry.sample_rate, entry.stems, entry.revision) == (16000, (), None)
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(XvectorConfig()).values()))
+    elif entry.family == "speecht5":
+        assert (entry.sample_rate, entry.stems, entry.revision) == (16000, (), None)
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(SpeechT5Config()).values()))
+    elif entry.family == "hifigan":
+        of_speecht5 = entry.source == "transformers"
+        zeros = HifiganConfig(kernels=(8,) * 4, strides=(4,) * 4, padding="zeros", edge_frames=0)
+        shapes = tensor_shapes(zeros if of_speecht5 else HifiganConfig()).values()
+        assert entry.bytes == 4 * sum(math.prod(shape) for shape in shapes)
+        known = {entry.name.partition("/")[2]: 16000} if of_speecht5 else speechbrain_hifigan.RATES
+        assert (entry.sample_rate, entry.stems, entry.revision) == (known[entry.name.partition("/")[2]], (), None)
     elif entry.source == "transformers":
         assert (entry.sample_rate, entry.stems, entry.revision) == (16000, (), None)
         geometry: Config = Wav2Vec2Config() if "base" in entry.name else LARGE

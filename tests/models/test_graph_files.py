@@ -19,7 +19,7 @@ from unbraid.hub import graphs
 from unbraid.hub.graphs import find_graph
 from unbraid.hub.spec import ModelSpec, parse_spec
 from unbraid.models.config import Config
-from unbraid.models.family import WEIGHTS_FILES, family_of, tensor_shapes
+from unbraid.models.family import WEIGHTS_FILES, tensor_shapes
 from unbraid.models.graph_files import graph_name
 from unbraid.models.quantize import quantize, quantized_signature
 from unbraid.models.sepformer.config import SepFormerConfig

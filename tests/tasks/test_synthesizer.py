@@ -13,7 +13,8 @@ from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.hub.spec import Mel
 from unbraid.hub.vocabulary import END
 from unbraid.tasks.loading import check_task
-from unbraid.tasks.synthesis.synthesizer import PAUSE_SECONDS, SENTENCES, Synthesizer, check_vocoder
+from unbraid.tasks.synthesis.synthesizer import PAUSE_SECONDS, SENTENCES, Synthesizer
+from unbraid.tasks.vocoder import check_vocoder
 
 PAUSE = round(PAUSE_SECONDS * RATE)
 
@@ -127,8 +128,8 @@ def test_a_vocoder_for_another_spectrogram_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         synthesizer(FakeVocoder(vocoder_spec(Mel(80, 20, 40), 16000)))
     assert str(caught.value) == (
-        "vocoder reads 40 bands of 80 samples every 20 at 16000 Hz, but voice writes 40 bands of 64 samples every 40 "
-        "at 8000 Hz; take a vocoder for the same spectrogram."
+        "vocoder reads 40 bands of 80 samples every 20 at 16000 Hz (decibels), but voice writes 40 bands of 64 samples "
+        "every 40 at 8000 Hz (decibels); take a vocoder for the same spectrogram."
     )
 
 

@@ -17,6 +17,8 @@ from unbraid.hub.defaults import DEFAULTS
 
 if TYPE_CHECKING:
     from unbraid.audio import OutputFormat, StreamWriter, Writer
+    from unbraid.tasks.synthesis.speecht5 import SpeechT5Synthesizer
+    from unbraid.tasks.synthesis.synthesizer import Synthesizer
 
 _PIPE = Path("-")
 
@@ -36,6 +38,12 @@ _Vocoder = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="The vocoder: a model from spectrograms to waveforms. (default: Griffin-Lim)"),
 ]
+_Voice = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="SpeechT5: who speaks, a recording, or a vector of 512 numbers as .npy or .json."
+    ),
+]
 _Subtype = Annotated[
     str | None,
     typer.Option(metavar="16|24|32f", help="Bit depth of wav and flac. (default: 16)", rich_help_panel="Output"),
@@ -48,6 +56,7 @@ def synthesize(
     file: _File = None,
     model: opt.ModelOption = DEFAULTS["acoustic model"],
     vocoder: _Vocoder = None,
+    voice: _Voice = None,
     subtype: _Subtype = None,
     bitrate: opt.Bitrate = None,
     overwrite: opt.Overwrite = False,
@@ -58,18 +67,18 @@ def synthesize(
 ) -> None:
     """Read an English text aloud: words, digits one by one, a pause at commas and between sentences.
 
-    There is no voice in the package or to be pulled: train one with `unbraid train`, and name its folder with --model.
+    There is no voice in the package: train one with `unbraid train`, and name its folder with --model, or pull
+    microsoft/speecht5_tts and its vocoder microsoft/speecht5_hifigan, and say who speaks with --voice.
     """
     with guarded(as_json=as_json):
         from unbraid.cli.request import check_json_alone
-        from unbraid.tasks.synthesis.synthesizer import Synthesizer
 
         words = _read(" ".join(text or ()), file)
         check_json_alone(as_json=as_json, output=str(output))
         if piped := output == _PIPE:
             _check_pipe(coded=bool(subtype or bitrate))
         fmt = None if piped else _format(output, subtype, bitrate, overwrite)
-        with Synthesizer(model, vocoder=vocoder, device=device, threads=threads) as synthesizer:
+        with _synthesizer(model, vocoder, voice, device, threads) as synthesizer:
             run, rate = synthesizer.blocks(words), synthesizer.sample_rate
             title = "standard output" if piped else output.name
             with Meter(title, quiet=quiet or as_json) as meter, _writer(output, rate, fmt, overwrite) as writer:
@@ -84,6 +93,21 @@ def synthesize(
             say(json_text(values | {"vocoder": vocoder, "notice": run.diagnostics.notice}))
         elif not (quiet or piped):
             say(f"{output}: {seconds:.1f} s at {rate} Hz")
+
+
+def _synthesizer(
+    model: str, vocoder: str | None, voice: Path | None, device: str, threads: int | None
+) -> "Synthesizer | SpeechT5Synthesizer":
+    """A synthesizer in the voice of the model, or in a voice that is given."""
+    if voice is None:
+        from unbraid.tasks.synthesis.synthesizer import Synthesizer
+
+        return Synthesizer(model, vocoder=vocoder, device=device, threads=threads)
+    from unbraid.tasks.synthesis.speaker_vector import read_vector
+    from unbraid.tasks.synthesis.speecht5 import VOCODER, SpeechT5Synthesizer
+
+    speaker = read_vector(voice, device=device)
+    return SpeechT5Synthesizer(model, speaker=speaker, vocoder=vocoder or VOCODER, device=device, threads=threads)
 
 
 def _check_pipe(*, coded: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from unbraid.files.ranges import Range, Size, check_ranges
 
+MelForm = Literal["level", "whisper", "speecht5", "hifigan"]
 MOST_HOPS = 64  # in a frame
 MOST_SEGMENT = 1 << 23  # values of a spectrogram that a U-Net sees at once
 
@@ -51,7 +52,7 @@ class Mel:
     hop_samples: Annotated[int, Range(-65_536, 65_536)] = 80
     bins: Annotated[int, Range(-4096, 4096)] = 64  # F, mel bands from 0 Hz to half the sample rate
     normalized: bool = False  # levels count from the loudest of a recording, and not from full scale
-    form: Literal["level", "whisper"] = "level"  # whisper: see `dsp.whisper_mel`
+    form: MelForm = "level"  # whisper: see `dsp.whisper_mel`; speecht5, hifigan: see `dsp.log_mel`
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -67,6 +68,8 @@ class Mel:
             )
         if self.normalized and self.form == "whisper":
             raise ValueError("levels in the form of whisper are normalized already; leave normalized out.")
+        if self.normalized and self.form != "level":
+            raise ValueError(f"levels in the form of {self.form} are never normalized; leave normalized out.")
 
 
 @dataclass(frozen=True)

@@ -50,4 +50,8 @@ def _purpose(spec: ModelSpec) -> tuple[str, str]:
     what = f"Makes a {writes} of a {reads}, at {spec.sample_rate} Hz."
     if spec.task == "enhancement":
         return what, f"enhance noisy.wav -m {spec.name}"
+    if spec.family == "hifigan":
+        return what, f'synthesize "Good morning." -m VOICE --vocoder {spec.name}'
+    if spec.family == "speecht5":
+        return what, f'synthesize "Good morning." -m {spec.name} --voice somebody.wav'
     return what, f"evaluate {spec.name} DATASET"

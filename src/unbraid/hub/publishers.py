@@ -28,6 +28,7 @@ _SPARE_BYTES = 100_000_000  # what else than weights may come with a model
 COMMIT = re.compile("[0-9a-f]{40}")
 SPEECHBRAIN_FILES = ("hyperparams.yaml", "encoder.ckpt", "decoder.ckpt", "masknet.ckpt")
 SPEECHBRAIN_ECAPA_FILES = ("hyperparams.yaml", "embedding_model.ckpt")
+SPEECHBRAIN_HIFIGAN_FILES = ("hyperparams.yaml", "generator.ckpt")
 TRANSFORMERS_FILES = ("config.json", "preprocessor_config.json", "vocab.json")
 WHISPER_FILES = (*TRANSFORMERS_FILES[:2], "generation_config.json", "tokenizer.json")
 TRANSFORMERS_TRUNK_FILES = TRANSFORMERS_FILES[:2]  # without a head there are no symbols
@@ -35,10 +36,14 @@ TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # one of them
 HUB_FILES = {  # source and family: the files to fetch
     ("speechbrain", "sepformer"): SPEECHBRAIN_FILES,
     ("speechbrain", "ecapa"): SPEECHBRAIN_ECAPA_FILES,
+    ("speechbrain", "xvector"): SPEECHBRAIN_ECAPA_FILES,
+    ("speechbrain", "hifigan"): SPEECHBRAIN_HIFIGAN_FILES,
     ("3d-speaker", "campplus"): ("campplus_cn_common.bin",),
     ("wespeaker", "speaker_resnet"): ("config.yaml", "avg_model.pt"),
     ("transformers", "wav2vec2"): TRANSFORMERS_FILES,
     ("transformers", "audio_transformer"): WHISPER_FILES,
+    ("transformers", "hifigan"): TRANSFORMERS_FILES[:1],
+    ("transformers", "speecht5"): (*TRANSFORMERS_FILES[:2], "spm_char.model"),
 }
 SPLEETER_FILES = ("checkpoint", "model.index", "model.data-00000-of-00001")
 SPLEETER_RELEASE = "https://github.com/deezer/spleeter/releases/download/v1.4.0"

@@ -56,6 +56,9 @@ FAMILIES = {
     "ecapa": Family("unbraid.models.ecapa", "EcapaConfig"),
     "campplus": Family("unbraid.models.campplus", "CampplusConfig"),
     "speaker_resnet": Family("unbraid.models.speaker_resnet", "SpeakerResnetConfig"),
+    "xvector": Family("unbraid.models.xvector", "XvectorConfig"),
+    "hifigan": Family("unbraid.models.hifigan", "HifiganConfig"),
+    "speecht5": Family("unbraid.models.speecht5", "SpeechT5Config"),
 }
 
 

@@ -32,9 +32,10 @@ from unbraid.tasks.decoding.symbols import numbers_of, text_of
 from unbraid.tasks.loading import LoadedModel, find_model
 from unbraid.tasks.separation.stream import resampled
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
-from unbraid.tasks.synthesis.synthesizer import LEVELS, check_vocoder
+from unbraid.tasks.synthesis.synthesizer import LEVELS
 from unbraid.tasks.synthesis.text_frontend import phonemes_of, sentences_of, vocabulary_of
 from unbraid.tasks.transcription.transcriber import Transcriber
+from unbraid.tasks.vocoder import open_vocoder
 
 BEAMS = 4
 MOST_SECONDS = 120.0  # of a stored spectrogram that is transcribed, as a whole
@@ -58,19 +59,17 @@ class AnyToAny(LoadedModel):
         spec = find_model(model, _check, Engine(device, threads=threads)).spec
         sizes = as_audio_transformer(spec.geometry)
         self.reads, self.writes = sizes.reads, sizes.writes
+        if vocoder is not None and self.writes != "spectrogram":
+            raise UsageError(f"{spec.name} writes {self.writes}, which needs no vocoder; leave it out.")
         self._task: Generator | Transcriber | AcousticModel | AudioToAudio
         if sizes.writes == "text":
             reads_sound = sizes.reads != "text"
             self._task = (Transcriber if reads_sound else Generator)(model, device=device, threads=threads)
         else:
             self._task = (AudioToAudio if sizes.is_aligned else AcousticModel)(model, device=device, threads=threads)
-        self._vocoder = AudioToAudio(vocoder, device=device, threads=threads) if vocoder is not None else None
+        self._vocoder = None if vocoder is None else open_vocoder(vocoder, spec, device=device, threads=threads)
         super().__init__(spec, *filter(None, (self._task, self._vocoder)))
         self._model, self._device, self._threads = model, device, threads
-        if self._vocoder is not None:
-            if self.writes != "spectrogram":
-                raise UsageError(f"{spec.name} writes {self.writes}, which needs no vocoder; leave it out.")
-            check_vocoder(self._vocoder.spec, spec)
 
     def text(self, source: str | Path) -> str:
         """The text for a source, of a model that writes texts.

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+
 from unbraid.audio import (
     ArrayLike,
     Excerpt,
@@ -30,6 +32,8 @@ from unbraid.tasks.separation.options import Options, check_follows_people, chec
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stems import Stems, joined
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
+from unbraid.tasks.synthesis.speaker_vector import read_vector
+from unbraid.tasks.synthesis.speecht5 import VOCODER, SpeechT5Synthesizer
 from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.transcription.channels import Channels
 from unbraid.tasks.transcription.result import Transcript
@@ -251,17 +255,23 @@ def synthesize(
     model: str | Path = DEFAULTS["acoustic model"],
     *,
     vocoder: str | Path | None = None,
+    voice: str | Path | FloatArray | None = None,
     device: str = "auto",
 ) -> tuple[FloatArray, int]:
     """Synthesize speech from an English text: float32 (1, T), at most 1 in magnitude, and its sample rate in Hz.
 
-    `vocoder` is a model that generates the waveform, instead of Griffin & Lim's algorithm. For many texts make one
-    `Synthesizer`; for long ones use its `blocks`.
+    `vocoder` is a model that generates the waveform, instead of Griffin & Lim's algorithm. `voice` is who speaks in a
+    SpeechT5: a vector (512,), a file of it, or a recording. For many texts make one `Synthesizer`; for long ones use
+    its `blocks`.
 
     Raises:
         ModelError: there is no such model, or its folder is damaged.
         UsageError: the text is empty or has signs that cannot be pronounced, or a model does another task.
     """
+    if voice is not None:
+        speaker = voice if isinstance(voice, np.ndarray) else read_vector(Path(voice), device=device)
+        with SpeechT5Synthesizer(model, speaker=speaker, vocoder=vocoder or VOCODER, device=device) as speaking:
+            return speaking(text), speaking.sample_rate
     with Synthesizer(model, vocoder=vocoder, device=device) as synthesizer:
         return synthesizer(text), synthesizer.sample_rate
 

@@ -98,6 +98,8 @@ def transformer_sizes(spec: ModelSpec, *writes: str, is_aligned: bool = False) -
     sizes = spec.geometry
     if spec.tokens:
         raise UsageError(f"{spec.name} writes after prompts, which a `Transcriber` gives it; use that.")
+    if spec.family == "speecht5":
+        raise UsageError(f"{spec.name} speaks in the voice of a vector; name one with --voice, in Python with `voice`.")
     if isinstance(sizes, AudioTransformerConfig) and sizes.is_aligned == is_aligned and sizes.writes in writes:
         return sizes
     what, how = " or ".join(f"{kind}s" for kind in writes), "for" if is_aligned else "by"

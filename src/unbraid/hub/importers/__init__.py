@@ -1,9 +1,10 @@
 """Published checkpoints, read without torch or TensorFlow.
 
-The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`) and SepFormers
-(`speechbrain`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`) and their copies for pyannote.audio
-(`pyannote`), Spleeter's (`spleeter`), the Whisper, Wav2Vec2 and HuBERT folders of transformers (`whisper`,
-`wav2vec2`), and RoFormers for songs (`roformer`).
+The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`), x-vectors
+(`speechbrain_xvector`), HiFi-GANs (`speechbrain_hifigan`) and SepFormers (`speechbrain`), 3D-Speaker's (`campplus`),
+WeSpeaker's (`wespeaker`) and their copies for pyannote.audio (`pyannote`), Spleeter's (`spleeter`), the Whisper,
+SpeechT5, HiFi-GAN, Wav2Vec2 and HuBERT folders of transformers (`whisper`, `speecht5`, `hifigan`, `wav2vec2`), and
+RoFormers for songs (`roformer`).
 """
 
 from pathlib import Path
@@ -11,10 +12,14 @@ from pathlib import Path
 from unbraid.errors import ModelError, ModelNotFound
 from unbraid.hub.importers import (
     campplus,
+    hifigan,
     pyannote,
     roformer,
     speechbrain,
     speechbrain_ecapa,
+    speechbrain_hifigan,
+    speechbrain_xvector,
+    speecht5,
     spleeter,
     wav2vec2,
     wespeaker,
@@ -24,13 +29,29 @@ from unbraid.hub.importers.checkpoint import Checkpoint
 
 __all__ = ["Checkpoint", "is_checkpoint", "read_checkpoint"]
 
-ORDER = (whisper, speechbrain_ecapa, speechbrain, campplus, wespeaker, pyannote, spleeter, wav2vec2, roformer)
+ORDER = (
+    whisper,
+    speecht5,
+    hifigan,
+    speechbrain_xvector,
+    speechbrain_ecapa,
+    speechbrain_hifigan,
+    speechbrain,
+    campplus,
+    wespeaker,
+    pyannote,
+    spleeter,
+    wav2vec2,
+    roformer,
+)
 
 LAYOUTS = (
-    f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}) or ECAPA-TDNN ({', '.join(speechbrain_ecapa.FILES)}), a "
-    f"CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's ({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a "
-    f"Spleeter model ({spleeter.LAYOUT}), a Whisper ({whisper.FILES}), a Wav2Vec2 or HuBERT with a CTC head "
-    f"({wav2vec2.FILES}) or a RoFormer ({roformer.FILES})"
+    f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}), ECAPA-TDNN or x-vector network "
+    f"({', '.join(speechbrain_ecapa.FILES)}) or "
+    f"HiFi-GAN ({', '.join(speechbrain_hifigan.FILES)}), a CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's "
+    f"({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a Spleeter model ({spleeter.LAYOUT}), a Whisper "
+    f"({whisper.FILES}), a SpeechT5 ({speecht5.FILES}), its HiFi-GAN ({hifigan.FILES}), a Wav2Vec2 or HuBERT with a "
+    f"CTC head ({wav2vec2.FILES}) or a RoFormer ({roformer.FILES})"
 )
 
 

@@ -7,7 +7,7 @@ are the same for all frames, so they are computed once and added.
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.ecapa.layout import VARIANCE_EPS, signature
 from unbraid.models.onnx.builder import Graph, Tensors
-from unbraid.models.onnx.layers import linear
+from unbraid.models.onnx.layers import linear, reflected
 from unbraid.models.onnx.residual import batch_norm
 
 
@@ -65,16 +65,8 @@ def _deviation(graph: Graph, x: str, mean: str, weights: str | None = None) -> s
 
 def _layer(graph: Graph, name: str, x: str, margin: int = 0, dilation: int = 1) -> str:
     """A convolution that reflects its input at both ends, ReLU, batch norm: (B, D, N) -> (B, D', N)."""
-    x = _reflected(graph, x, margin) if margin else x
+    x = reflected(graph, x, margin) if margin else x
     return batch_norm(graph, f"{name}.norm", graph.op("Relu", _conv(graph, f"{name}.conv", x, dilation)))
-
-
-def _reflected(graph: Graph, x: str, margin: int) -> str:
-    """(B, D, N) with `margin` frames more at both ends, mirrored at the first and the last one."""
-    axis, back = graph.constant([2]), graph.constant([-1])
-    ends = ((margin, 0), (-2, -margin - 2))
-    before, after = (graph.op("Slice", x, graph.constant([a]), graph.constant([b]), axis, back) for a, b in ends)
-    return graph.op("Concat", before, x, after, axis=2)
 
 
 def _conv(graph: Graph, name: str, x: str, dilation: int = 1) -> str:

@@ -8,12 +8,15 @@ from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.graph_files import graph_name, packed
+from unbraid.models.hifigan.config import HifiganConfig
 from unbraid.models.onnx.build import build_graph
 from unbraid.models.roformer.published import PUBLISHED as ROFORMERS
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
+from unbraid.models.speecht5.config import SpeechT5Config
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
+from unbraid.models.xvector.config import XvectorConfig
 
 PUBLISHED: tuple[Config, ...] = (
     *(SepFormerConfig(sources=sources) for sources in (1, 2, 3)),
@@ -29,6 +32,10 @@ PUBLISHED: tuple[Config, ...] = (
     CampplusConfig(),
     CampplusConfig(features=512),
     SpeakerResnetConfig(),
+    XvectorConfig(),
+    SpeechT5Config(),
+    HifiganConfig(),
+    HifiganConfig(kernels=(8,) * 4, strides=(4,) * 4, padding="zeros", edge_frames=0),
     *WHISPERS.values(),
 )
 

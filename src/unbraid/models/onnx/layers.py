@@ -1,4 +1,4 @@
-"""Building blocks of Transformers as ONNX nodes: linear layers, norms, positions, rotation.
+"""Building blocks of Transformers as ONNX nodes: linear layers, norms, positions, rotation; and mirrored ends.
 
 They equal `models.layers.attention`, `transformer` and `positions`, which have the equations. Tokens are a
 matrix (M, D), regardless of their sequences, so that each linear layer is one product.
@@ -101,6 +101,14 @@ def inside(graph: Graph, x: str, lengths: str, in_step: int = 1) -> str:
     limits = graph.op("Mul", lengths, graph.constant(np.int64(in_step))) if in_step > 1 else lengths
     counts = graph.op("Less", place, graph.unsqueeze(limits, 1, 2))  # (B, 1, N·in_step)
     return graph.op("Mul", x, graph.op("Cast", counts, to=FLOAT))
+
+
+def reflected(graph: Graph, x: str, margin: int) -> str:
+    """(B, D, N) with `margin` steps more at both ends, mirrored at the first and the last one."""
+    axis, back = graph.constant([2]), graph.constant([-1])
+    ends = ((margin, 0), (-2, -margin - 2))
+    before, after = (graph.op("Slice", x, graph.constant([a]), graph.constant([b]), axis, back) for a, b in ends)
+    return graph.op("Concat", before, x, after, axis=2)
 
 
 def rotation(graph: Graph, angle: str) -> tuple[str, str]:

@@ -18,14 +18,13 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.griffin_lim import MOMENTUM, griffin_lim
 from unbraid.errors import ModelError, ModelNotFound, UsageError
 from unbraid.hub.defaults import DEFAULTS
-from unbraid.hub.spec import Mel, ModelSpec
 from unbraid.hub.vocabulary import END, Vocabulary
-from unbraid.tasks.audio_to_audio import AudioToAudio
 from unbraid.tasks.decoding.acoustic_model import AcousticModel
 from unbraid.tasks.loading import LoadedModel, check_task
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import Sentence, most_seconds, phonemes_of, sentences_of
+from unbraid.tasks.vocoder import HifiganVocoder, Vocoder, check_vocoder, open_vocoder
 
 MODEL = DEFAULTS["acoustic model"]
 PAUSE_SECONDS = 0.2  # between sentences
@@ -40,7 +39,7 @@ class Synthesizer(LoadedModel):
         self,
         model: str | Path | AcousticModel = MODEL,
         *,
-        vocoder: str | Path | AudioToAudio | None = None,
+        vocoder: str | Path | Vocoder | None = None,
         phonemizer: str | Path | Phonemizer = DEFAULTS["phonemes"],
         device: str = "auto",
         threads: int | None = None,
@@ -55,12 +54,14 @@ class Synthesizer(LoadedModel):
         voice = model if isinstance(model, LoadedModel) else _voice(model, device, threads)
         check_task(voice.spec, "acoustic model")
         if not isinstance(vocoder, LoadedModel | None):
-            vocoder = AudioToAudio(vocoder, device=device, threads=threads)
+            vocoder = open_vocoder(vocoder, voice.spec, device=device, threads=threads)
         if not isinstance(phonemizer, LoadedModel):
             phonemizer = Phonemizer(phonemizer, device=device, threads=threads)
         super().__init__(voice.spec, *filter(None, (voice, phonemizer, vocoder)))
         if vocoder is not None:
             check_vocoder(vocoder.spec, self.spec)
+        if isinstance(vocoder, HifiganVocoder) and vocoder.reads != self.spec.mel:
+            raise UsageError(f"{vocoder.spec.name} was opened for another spectrogram; open it with that of the voice.")
         assert self.spec.vocabularies is not None and self.spec.mel is not None
         self._voice, self._phonemizer, self._vocoder = voice, phonemizer, vocoder
         self._mel, self.sample_rate = self.spec.mel, self.spec.sample_rate
@@ -72,7 +73,7 @@ class Synthesizer(LoadedModel):
             )
 
     @classmethod
-    def over(cls, voice: AcousticModel, phonemizer: Phonemizer, vocoder: AudioToAudio | None = None) -> Self:
+    def over(cls, voice: AcousticModel, phonemizer: Phonemizer, vocoder: Vocoder | None = None) -> Self:
         """A synthesizer over models of one's own."""
         return cls(voice, vocoder=vocoder, phonemizer=phonemizer)
 
@@ -141,22 +142,3 @@ def _voice(model: str | Path, device: str, threads: int | None) -> AcousticModel
             "with `unbraid data speak --phrases`, train on it in ten minutes with `unbraid train speak`, and name the "
             "new folder with -m."
         ) from None
-
-
-def check_vocoder(spec: ModelSpec, voice: ModelSpec) -> None:
-    """Refuse a model that is not a vocoder for the spectrograms of a voice.
-
-    Raises:
-        UsageError: it does another task, or takes other spectrograms.
-    """
-    check_task(spec, "vocoder")
-    if (spec.mel, spec.sample_rate) != (voice.mel, voice.sample_rate):
-        raise UsageError(
-            f"{spec.name} reads {_words(spec.mel, spec.sample_rate)}, but {voice.name} writes "
-            f"{_words(voice.mel, voice.sample_rate)}; take a vocoder for the same spectrogram."
-        )
-
-
-def _words(mel: Mel | None, sample_rate: int) -> str:
-    assert mel is not None
-    return f"{mel.bins} bands of {mel.frame_samples} samples every {mel.hop_samples} at {sample_rate} Hz"

@@ -1,0 +1,1 @@
+"""HiFi-GAN's generator, a vocoder: a log-mel spectrogram -> a waveform."""

@@ -1,0 +1,1 @@
+"""X-vectors: log-mel spectrograms of speech to embeddings of the speaker."""

@@ -1,0 +1,178 @@
+"""SpeechT5Synthesizer: text to speech in the voice that a vector describes.
+
+    with SpeechT5Synthesizer("microsoft/speecht5_tts", speaker=vector) as synthesizer:
+        audio = synthesizer("Good morning.")        # (1, T) float32, at .sample_rate
+
+The text is read character by character, as it is written. A long one is synthesised sentence by sentence, with pauses
+between, in constant memory. The decoder starts from a frame of zeros, and is fed the last frame of each of its steps
+until the probabilities of the end add up to a half. The dropout of its pre-net, without which it repeats itself, is
+drawn from a seed, so that the same sentence always gives the same samples.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from unbraid.dsp.arrays import FloatArray
+from unbraid.errors import UsageError
+from unbraid.hub.spec import ModelSpec
+from unbraid.hub.vocabulary import END, Vocabulary
+from unbraid.models.speecht5.config import SpeechT5Config
+from unbraid.models.speecht5.layout import PRENET_LAYERS
+from unbraid.runtime import Engine, Executor
+from unbraid.tasks.loading import Loaded, LoadedModel, load
+from unbraid.tasks.results import Diagnostics, Run
+from unbraid.tasks.synthesis.characters import BLANK, sentences_of
+from unbraid.tasks.vocoder import HifiganVocoder, Vocoder, check_vocoder, open_vocoder
+
+VOCODER = "microsoft/speecht5_hifigan"
+PAUSE_SECONDS = 0.2  # between sentences
+KEPT = 0.5  # probability of a feature behind the layers of the pre-net
+ENDED = 0.5  # sum of the probabilities of the end in a step
+FRAMES_A_SYMBOL = 20  # at most
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """The spectrogram of a sentence."""
+
+    log_mel: FloatArray  # (N, F)
+    ended: bool  # by the model; otherwise cut off at the limit
+
+
+class SpeechT5Synthesizer(LoadedModel):
+    """Loaded models; use it as often as you like. `close()`, or a `with` statement, frees their memory."""
+
+    def __init__(
+        self,
+        model: str | Path | Loaded,
+        *,
+        speaker: FloatArray,
+        vocoder: str | Path | Vocoder = VOCODER,
+        device: str = "auto",
+        threads: int | None = None,
+    ):
+        """Load a voice and its vocoder by name or folder; `speaker` (S,) describes who speaks.
+
+        Raises:
+            ModelError: there is no such model, or its folder is damaged.
+            RuntimeUnavailable: the device is not there.
+            UsageError: a model does another task, the vocoder takes other spectrograms, or the speaker is another
+                vector.
+        """
+        voice = load(model, _sizes, Engine(device, threads=threads))
+        super().__init__(voice.spec, *voice.executors)
+        self._encoder, self._decoder, self._post = voice.executors
+        self._sizes, spec = _sizes(voice.spec), voice.spec
+        self.speaker = _speaker(speaker, self._sizes.speaker, spec.name)
+        if not isinstance(vocoder, LoadedModel):
+            vocoder = open_vocoder(vocoder, spec, device=device, threads=threads)
+        check_vocoder(vocoder.spec, spec)
+        self._networks.append(vocoder)
+        assert spec.vocabularies is not None
+        self._symbols, self._vocoder = Vocabulary(spec.vocabularies.source), vocoder
+        self.sample_rate = spec.sample_rate
+
+    @classmethod
+    def over(
+        cls, executors: tuple[Executor, ...], spec: ModelSpec, speaker: FloatArray, vocoder: HifiganVocoder
+    ) -> Self:
+        """A synthesizer over executors of one's own: another engine, or fakes in a test."""
+        return cls(Loaded(spec, executors), speaker=speaker, vocoder=vocoder)
+
+    def __call__(self, text: str) -> FloatArray:
+        """Synthesize a text: (1, T), at most 1 in magnitude.
+
+        Raises:
+            UsageError: the text is empty, or has signs that the model does not know.
+        """
+        return np.concatenate(list(self.blocks(text)), axis=1)
+
+    def blocks(self, text: str) -> Run[FloatArray]:
+        """Synthesize sentence by sentence: each (1, n). The whole text is checked before the first.
+
+        The run's `diagnostics.notice` names the first sentence that the model did not end, if any.
+
+        Raises:
+            UsageError: the text is empty, or has signs that the model does not know.
+        """
+        sentences = sentences_of(text, self._symbols, self.spec.name)
+        diagnostics = Diagnostics(self.spec.name)
+        return Run(self._synthesized(sentences, diagnostics), diagnostics)
+
+    def speak(self, sentence: str, *, dropout: bool = True) -> Spoken:
+        """The spectrogram of one sentence, without an end if it takes too long; `dropout` is that of the pre-net.
+
+        Raises:
+            UsageError: the sentence is empty, or has symbols that the model does not know.
+        """
+        text = BLANK + sentence.replace(" ", BLANK)
+        if not sentence.strip() or self._symbols.unknown(text):
+            raise UsageError(f"{self.spec.name} cannot read {sentence!r}.")
+        numbers = np.array([[*self._symbols.encode(text), END]], np.int64)
+        memory, sizes = self._encoder.run({"symbols": numbers}), self._sizes
+        empty = np.zeros((sizes.decoder_layers, 1, sizes.heads, 0, sizes.features // sizes.heads), np.float32)
+        past = {"self_keys": empty, "self_values": empty}
+        frame, written = np.zeros((1, sizes.bins), np.float32), list[FloatArray]()
+        random = np.random.default_rng(0)
+        most, ended = numbers.size * FRAMES_A_SYMBOL // sizes.stride, False
+        while not ended and len(written) < most:
+            kept = np.ones((1, PRENET_LAYERS * sizes.prenet), np.float32)
+            if dropout:
+                kept = (random.random(kept.shape) < KEPT).astype(np.float32) / np.float32(KEPT)
+            found = self._decoder.run({"frame": frame, "kept": kept, "speaker": self.speaker, **past, **memory})
+            past = {name: found[f"new_{name}"] for name in past}
+            written.append(found["new_frames"].reshape(sizes.stride, sizes.bins))
+            frame, ended = written[-1][-1:], _probability(found["stop"]).sum() >= ENDED
+        refined = self._post.run({"log_mel": np.concatenate(written)[None]})["refined"][0]
+        return Spoken(refined, bool(ended))
+
+    def _synthesized(self, sentences: list[str], diagnostics: Diagnostics) -> Generator[FloatArray, None, None]:
+        pause = np.zeros((1, round(PAUSE_SECONDS * self.sample_rate)), np.float32)
+        for n, sentence in enumerate(sentences):
+            spoken = self.speak(sentence)
+            if not spoken.ended and diagnostics.notice is None:
+                seconds = len(spoken.log_mel) * self._hop / self.sample_rate
+                diagnostics.note(f"{self.spec.name} found no end of {sentence!r}; it was cut off after {seconds:.1f} s")
+            if n:
+                yield pause
+            yield self._vocoder(spoken.log_mel)[None]
+
+    @property
+    def _hop(self) -> int:
+        assert self.spec.mel is not None
+        return self.spec.mel.hop_samples
+
+
+def _probability(logits: FloatArray) -> FloatArray:
+    """The logistic function."""
+    return (1 / (1 + np.exp(-np.clip(logits, -60, 60)))).astype(np.float32)
+
+
+def _speaker(vector: FloatArray, size: int, name: str) -> FloatArray:
+    """A speaker's vector (S,) as (1, S) float32.
+
+    Raises:
+        UsageError: it is another vector.
+    """
+    found = np.asarray(vector)
+    if found.dtype.kind not in "fiu" or found.size != size or found.ndim > 2:
+        raise UsageError(f"{name} takes a vector of {size} numbers for its speaker, got {found.dtype} {found.shape}.")
+    found = found.reshape(1, size).astype(np.float32)
+    if not np.isfinite(found).all() or not found.any():
+        raise UsageError(
+            f"The vector of the speaker holds NaN or infinity, or nothing but zeros; {name} needs another."
+        )
+    return found
+
+
+def _sizes(spec: ModelSpec) -> SpeechT5Config:
+    if not isinstance(spec.geometry, SpeechT5Config):
+        raise UsageError(
+            f"{spec.name} is no SpeechT5, so that its voice cannot be chosen; leave the voice out, or choose "
+            "microsoft/speecht5_tts."
+        )
+    return spec.geometry
