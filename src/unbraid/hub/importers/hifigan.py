@@ -14,14 +14,14 @@ import numpy as np
 
 from unbraid.dsp.framing import Mel, MelForm
 from unbraid.errors import ModelError
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
 from unbraid.hub.importers.settings import Settings, read_json
 from unbraid.hub.importers.wav2vec2 import SETTINGS, WEIGHT_NORMS, WEIGHTS, read_tensors
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import tensor_shapes
 from unbraid.models.hifigan.config import HifiganConfig
 from unbraid.models.shapes import Shapes
-from unbraid.models.tensors import compare_shapes
+from unbraid.models.tensors import compare_shapes, shapes_of
 
 FILES = f"{SETTINGS} and {' or '.join(WEIGHTS)}"
 KINDS = ("hifigan", "speecht5_hifigan")  # model_type, before and since transformers 5
@@ -56,7 +56,7 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     if path is None:
         raise ModelError(f"{folder} has no {WEIGHTS[0]}; a HiFi-GAN for transformers is {FILES}.")
     normalizes = settings.flag("normalize_before", True)
-    published, config = read_tensors(path), _config(settings)
+    published, config = dict(read_tensors(path)), _config(settings)
     if not normalizes:  # then they are of no effect, if they are there
         published |= {"mean": np.zeros(config.bins, np.float32), "scale": np.ones(config.bins, np.float32)}
     tensors = renamed(published, config, path, lambda ours: published_module(ours, config))

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.errors import ModelError, quoted
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
 from unbraid.hub.importers.roformer_config import config_of, read_settings, stems_of, windows_of
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import tensor_shapes
 from unbraid.models.roformer.config import RoformerConfig
-from unbraid.models.tensors import compare_shapes, read_weights
+from unbraid.models.tensors import compare_shapes, read_weights, shapes_of
 
 SETTINGS = (".yaml", ".yml")
 WEIGHTS = (".ckpt", ".pt", ".pth", ".th", ".safetensors")

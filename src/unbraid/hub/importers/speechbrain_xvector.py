@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unbraid.dsp.framing import Mel, Windows
 from unbraid.errors import ModelError
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
 from unbraid.hub.importers.hyperyaml import read_settings, section
 from unbraid.hub.importers.settings import Settings
 from unbraid.hub.importers.speechbrain_ecapa import (
@@ -26,7 +26,7 @@ from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import tensor_shapes
 from unbraid.models.shapes import COUNTER
-from unbraid.models.tensors import compare_shapes
+from unbraid.models.tensors import compare_shapes, shapes_of
 from unbraid.models.xvector.config import XvectorConfig
 
 FILES = (SETTINGS, WEIGHTS)

@@ -15,7 +15,7 @@ import numpy as np
 
 from unbraid.dsp.framing import Mel
 from unbraid.errors import ModelError, quoted, shortened
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, shapes_of
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
 from unbraid.hub.importers.sentencepiece import read_characters
 from unbraid.hub.importers.settings import Rules, Settings, read_json
 from unbraid.hub.importers.wav2vec2 import SETTINGS, SOUND, WEIGHTS, read_tensors
@@ -24,7 +24,7 @@ from unbraid.hub.vocabulary import SPECIAL
 from unbraid.models.family import tensor_shapes
 from unbraid.models.shapes import BATCH_NORM_EPS, COUNTER, Shapes
 from unbraid.models.speecht5.config import SpeechT5Config
-from unbraid.models.tensors import compare_shapes
+from unbraid.models.tensors import compare_shapes, shapes_of
 
 SYMBOLS = "spm_char.model"
 FILES = f"{SETTINGS}, {SYMBOLS} and {' or '.join(WEIGHTS)}"
