@@ -24,6 +24,7 @@ from speaking_fakes import FakeVocoder, synthesizer  # noqa: E402
 from talkers import write_talkers  # noqa: E402
 from unbraid import audio  # noqa: E402
 from unbraid.hub import names as hub  # noqa: E402
+from unbraid.hub.importers import Checkpoint  # noqa: E402
 from unbraid.tasks.transcription.transcriber import Transcriber  # noqa: E402
 from voice_fakes import counting, voices  # noqa: E402
 
@@ -79,9 +80,9 @@ def fake_everything(patch: Any, cache: str) -> None:
     """Stand-ins; cache, temporary folder and programs are below the folder that a command is given in."""
     spec = speech_spec()
 
-    def read_checkpoint(folder: Path, name: str) -> SimpleNamespace:
+    def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         tensors = {key: value * np.float32(len(folder.name)) for key, value in weights(spec.geometry).items()}
-        return SimpleNamespace(spec=dataclasses.replace(spec, name=name), tensors=tensors, files={})
+        return Checkpoint(tensors, dataclasses.replace(spec, name=name))
 
     def transcriber(model: str, **options: Any) -> Transcriber:
         return Transcriber.over(ears(name=model), beams=options["beams"], long=None, long_seconds=120.0)
