@@ -26,7 +26,7 @@ def test_a_server_killed_in_the_middle_goes_on(serving, tmp_path: Path) -> None:
     with Client(server.url) as client:
         first = client.submit(recording(tmp_path / "short.wav", 0.5), "diarize")
         kept = client.wait(first.id)
-        running = client.submit(recording(tmp_path / "talk.wav", 10.0), "separate", {"model": "speech"})
+        running = client.submit(recording(tmp_path / "talk.wav", 60.0), "separate", {"model": "speech"})
         waiting = client.submit(recording(tmp_path / "next.wav", 1.0), "diarize")
         until(lambda: client.job(running.id).progress or None)
     server.kill()
