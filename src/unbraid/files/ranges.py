@@ -57,12 +57,17 @@ def check_range(name: str, number: Any, bounds: Range, is_whole: bool = True) ->
         raise ValueError(f"{name} must be a finite number, got {quoted(number)}.")
     if number < bounds.least or (bounds.above and number == bounds.least):
         raise ValueError(
-            f"{name} must be {'above' if bounds.above else 'at least'} {bounds.least}, got {quoted(number)}."
+            f"{name} must be {'above' if bounds.above else 'at least'} {_plain(bounds.least)}, got {quoted(number)}."
         )
     if number > bounds.most or (bounds.below and number == bounds.most):
         raise ValueError(
-            f"{name} must be {'below' if bounds.below else 'at most'} {bounds.most}, got {quoted(number)}."
+            f"{name} must be {'below' if bounds.below else 'at most'} {_plain(bounds.most)}, got {quoted(number)}."
         )
+
+
+def _plain(limit: float) -> float:
+    """A limit as it is told. `typing` keeps one of two equal ranges, so that 1 might be told as 1.0, or 1.0 as 1."""
+    return int(limit) if limit == int(limit) else limit
 
 
 def _ranges(kind: Any) -> tuple[tuple[str, Range, bool, bool], ...]:

@@ -124,7 +124,7 @@ def test_levels_that_are_not_normalised(folder: Path) -> None:
         ({"resblock_dilation_sizes": [[1, 3], [1, 2]]}, "the same list of dilations for each of 2 blocks"),
         ({"upsample_initial_channel": 12}, "tensor 'conv_pre.bias' has shape (8,), expected (12,)."),
         ({"model_in_dim": 7}, "has shape (8, 6, 7), expected (8, 7, 7)."),
-        ({"leaky_relu_slope": 2}, "slope must be at most 1"),
+        ({"leaky_relu_slope": 2}, "slope must be at most 1, got 2.0."),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(values: dict[str, Any], message: str, folder: Path) -> None:
