@@ -15,7 +15,7 @@ import numpy as np
 from unbraid.dsp.framing import Mel, MelForm
 from unbraid.errors import ModelError
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
-from unbraid.hub.importers.settings import Settings, read_json
+from unbraid.hub.importers.settings import Settings, read_json, states_model_type
 from unbraid.hub.importers.wav2vec2 import SETTINGS, WEIGHT_NORMS, WEIGHTS, read_tensors
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import tensor_shapes
@@ -39,10 +39,7 @@ MODULES = {  # ours, as a pattern: published; {block} is counted over all stages
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether the folder's config.json says that it is a HiFi-GAN."""
-    try:
-        return read_json(folder / SETTINGS).get("model_type") in KINDS
-    except ModelError:
-        return False
+    return states_model_type(folder / SETTINGS, *KINDS)
 
 
 def read_checkpoint(folder: Path, name: str) -> Checkpoint:

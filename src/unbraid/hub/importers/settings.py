@@ -105,3 +105,11 @@ def read_json(path: Path, wrong: str = "is not a JSON object of names and values
         ModelError: as `read_settings`.
     """
     return read_settings(path, bounded.read_json, "is not JSON", wrong)
+
+
+def states_model_type(path: Path, *kinds: str) -> bool:
+    """Whether a config.json of transformers states one of these values of `model_type`; False if it is unreadable."""
+    try:
+        return read_json(path).get("model_type") in kinds
+    except ModelError:
+        return False

@@ -7,21 +7,23 @@ are then checked both ways.
 Source: the files that speechbrain 1.1 writes (lobes/models/ECAPA_TDNN.py, lobes/features.py, recipes/VoxCeleb).
 """
 
+import dataclasses
 import re
 from pathlib import Path
 
 import numpy as np
 
+from unbraid.dsp.framing import Mel, Windows
 from unbraid.errors import ModelError
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, size_of
 from unbraid.hub.importers.hyperyaml import read_settings, section
 from unbraid.hub.importers.settings import Rules, Settings
 from unbraid.hub.importers.torch_pickle import read_state_dict
-from unbraid.hub.spec import Mel, ModelSpec
+from unbraid.hub.spec import ModelSpec
 from unbraid.models.ecapa.config import EcapaConfig
-from unbraid.models.family import tensor_shapes
+from unbraid.models.family import family_of, tensor_shapes
 from unbraid.models.shapes import COUNTER, Shapes
-from unbraid.models.speaker_config import WINDOWS
+from unbraid.models.speaker_config import WINDOWS, SpeakerConfig
 from unbraid.models.tensors import compare_shapes, shapes_of
 
 SETTINGS, WEIGHTS = "hyperparams.yaml", "embedding_model.ckpt"
@@ -74,32 +76,49 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
     """
     if not (folder / SETTINGS).is_file():
         raise ModelError(f"{folder} has no {SETTINGS}; a SpeechBrain ECAPA-TDNN is {SETTINGS} and {WEIGHTS}.")
-    settings = read_settings(folder / SETTINGS)
-    found = {k: v for k, v in read_state_dict(folder / WEIGHTS).items() if not k.endswith(COUNTER)}
-    rate = settings.positive("sample_rate", SAMPLE_RATE)
+    settings, found = read_settings(folder / SETTINGS), read_tensors(folder)
     config, where = _config(settings, found, folder), str(folder / WEIGHTS)
     names, shapes = published_names(config), tensor_shapes(config)
     compare_shapes(shapes_of(found), published_shapes(config), where)
     tensors = {ours: as_weight(found[theirs], theirs, where).reshape(shapes[ours]) for theirs, ours in names.items()}
-    official = name.startswith("speechbrain/")
+    spec = embedding_spec(name, folder, settings, config, "An ECAPA-TDNN", WINDOWS)
+    return Checkpoint(dict(sorted(tensors.items())), dataclasses.replace(spec, same_speaker=SAME_SPEAKER))
+
+
+def read_tensors(folder: Path) -> dict[str, np.ndarray]:
+    """The tensors of a network for speaker embeddings, without the counters of its batch norms.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+    """
+    return {k: v for k, v in read_state_dict(folder / WEIGHTS).items() if not k.endswith(COUNTER)}
+
+
+def embedding_spec(
+    name: str, folder: Path, settings: Settings, config: SpeakerConfig, network: str, windows: Windows
+) -> ModelSpec:
+    """The spec of a network for speaker embeddings that was trained with SpeechBrain.
+
+    Raises:
+        ModelError: the sample rate makes no spectrogram.
+    """
+    rate, official = settings.positive("sample_rate", SAMPLE_RATE), name.startswith("speechbrain/")
     try:
         mel = Mel(round(FRAME_SECONDS * rate), round(HOP_SECONDS * rate), config.bins)
     except ValueError as error:
         raise ModelError(f"{settings.path}: the sample rate {rate} makes no spectrogram: {error}") from None
-    spec = ModelSpec(
+    return ModelSpec(
         name=name,
-        family="ecapa",
+        family=family_of(config),
         sample_rate=rate,
         channels=1,
         stems=(),
         geometry=config,
         licence="Apache-2.0" if official else "as stated by its publisher",
-        provenance=f"An ECAPA-TDNN trained with SpeechBrain, imported from {name if official else folder.name}.",
-        windows=WINDOWS,
-        same_speaker=SAME_SPEAKER,
+        provenance=f"{network} trained with SpeechBrain, imported from {name if official else folder.name}.",
+        windows=windows,
         mel=mel,
     )
-    return Checkpoint(dict(sorted(tensors.items())), spec)
 
 
 def published_names(config: EcapaConfig) -> dict[str, str]:

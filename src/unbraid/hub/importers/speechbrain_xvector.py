@@ -8,24 +8,20 @@ Source: the files that speechbrain 0.5 to 1.1 write (lobes/models/Xvector.py, lo
 
 from pathlib import Path
 
-from unbraid.dsp.framing import Mel, Windows
+from unbraid.dsp.framing import Windows
 from unbraid.errors import ModelError
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
 from unbraid.hub.importers.hyperyaml import read_settings, section
 from unbraid.hub.importers.settings import Settings
 from unbraid.hub.importers.speechbrain_ecapa import (
-    FRAME_SECONDS,
-    HOP_SECONDS,
     NORM_RULES,
-    SAMPLE_RATE,
     SETTINGS,
     SOUND_RULES,
     WEIGHTS,
+    embedding_spec,
+    read_tensors,
 )
-from unbraid.hub.importers.torch_pickle import read_state_dict
-from unbraid.hub.spec import ModelSpec
 from unbraid.models.family import tensor_shapes
-from unbraid.models.shapes import COUNTER
 from unbraid.models.tensors import compare_shapes, shapes_of
 from unbraid.models.xvector.config import XvectorConfig
 
@@ -50,27 +46,10 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         ModelError: a file is missing or damaged, the network is not one of x-vectors, or a tensor does not fit.
     """
     settings, where = read_settings(folder / SETTINGS), str(folder / WEIGHTS)
-    config, rate = _config(settings), settings.positive("sample_rate", SAMPLE_RATE)
-    found = {k: v for k, v in read_state_dict(folder / WEIGHTS).items() if not k.endswith(COUNTER)}
+    config, found = _config(settings), read_tensors(folder)
     names = published_names(config)
     compare_shapes(shapes_of(found), {names[ours]: shape for ours, shape in tensor_shapes(config).items()}, where)
-    official = name.startswith("speechbrain/")
-    try:
-        mel = Mel(round(FRAME_SECONDS * rate), round(HOP_SECONDS * rate), config.bins)
-    except ValueError as error:
-        raise ModelError(f"{settings.path}: the sample rate {rate} makes no spectrogram: {error}") from None
-    spec = ModelSpec(
-        name=name,
-        family="xvector",
-        sample_rate=rate,
-        channels=1,
-        stems=(),
-        geometry=config,
-        licence="Apache-2.0" if official else "as stated by its publisher",
-        provenance=f"An x-vector network trained with SpeechBrain, imported from {name if official else folder.name}.",
-        windows=LONG,
-        mel=mel,
-    )
+    spec = embedding_spec(name, folder, settings, config, "An x-vector network", LONG)
     return Checkpoint({ours: as_weight(found[theirs], theirs, where) for ours, theirs in names.items()}, spec)
 
 

@@ -17,7 +17,7 @@ from unbraid.dsp.framing import Mel
 from unbraid.errors import ModelError, quoted, shortened
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
 from unbraid.hub.importers.sentencepiece import read_characters
-from unbraid.hub.importers.settings import Rules, Settings, read_json
+from unbraid.hub.importers.settings import Rules, Settings, read_json, states_model_type
 from unbraid.hub.importers.wav2vec2 import SETTINGS, SOUND, WEIGHTS, read_tensors
 from unbraid.hub.spec import ModelSpec, Vocabularies
 from unbraid.hub.vocabulary import SPECIAL
@@ -83,10 +83,7 @@ IGNORED = (".encode_positions.pe", COUNTER)  # ends of names: positions, which a
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether the folder's config.json says that it is a SpeechT5."""
-    try:
-        return bool(read_json(folder / SETTINGS).get("model_type") == "speecht5")
-    except ModelError:
-        return False
+    return states_model_type(folder / SETTINGS, "speecht5")
 
 
 def read_checkpoint(folder: Path, name: str) -> Checkpoint:

@@ -18,7 +18,7 @@ import numpy as np
 from unbraid.dsp.framing import Mel, Windows
 from unbraid.errors import ModelError, quoted
 from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
-from unbraid.hub.importers.settings import Rules, Settings, read_json
+from unbraid.hub.importers.settings import Rules, Settings, read_json, states_model_type
 from unbraid.hub.importers.wav2vec2 import SETTINGS, SOUND, WEIGHTS, read_tensors
 from unbraid.hub.importers.whisper_tokens import GENERATION, MERGES, SYMBOLS, WHOLE, read_tokens
 from unbraid.hub.spec import ModelSpec
@@ -65,10 +65,7 @@ KERNEL = "front.convs.1.weight"
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether the folder's config.json says that it is a Whisper."""
-    try:
-        return bool(read_json(folder / SETTINGS).get("model_type") == "whisper")
-    except ModelError:
-        return False
+    return states_model_type(folder / SETTINGS, "whisper")
 
 
 def read_checkpoint(folder: Path, name: str) -> Checkpoint:

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unbraid.errors import UsageError
-from unbraid.files.atomic import appearing
-from unbraid.files.frames import frame
-from unbraid.files.workdir import disk_errors
+from unbraid.files.texts import save_text
 from unbraid.tasks.alignment.formats import check_alignment_format, written
 from unbraid.tasks.alignment.lines import AlignedLine
-from unbraid.tasks.transcription.result import COLUMNS
+from unbraid.tasks.transcription.result import words_table
 from unbraid.tasks.transcription.transcript import Word
 
 if TYPE_CHECKING:
@@ -69,7 +66,7 @@ class Alignment:
         Raises:
             RuntimeUnavailable: pandas is not installed.
         """
-        return frame({name: getattr(word, name) for name in COLUMNS} for word in self.words)
+        return words_table(self.words)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False, words: bool = False) -> None:
         """Write it in the format that the file's extension names: lrc, srt, vtt, ass, json or TextGrid.
@@ -80,10 +77,7 @@ class Alignment:
         """
         place = Path(path)
         form = check_alignment_format(place.suffix)
-        if not overwrite and os.path.lexists(place):
-            raise UsageError(f"{place} exists already; choose another name, or set overwrite=True.")
-        with disk_errors(place.parent, ""), appearing(place, replace=overwrite) as fresh:
-            fresh.write_text(self._as(form, words=words), encoding="utf-8", newline="\n")
+        save_text(place, self._as(form, words=words), overwrite=overwrite)
 
     def _as(self, form: str, *, words: bool = False) -> str:
         return written(self.lines, form, about=(self.model, self.seconds, self.not_in_text), words=words)

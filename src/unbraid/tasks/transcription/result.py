@@ -8,10 +8,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from unbraid.errors import UsageError
-from unbraid.files.atomic import appearing
 from unbraid.files.frames import frame
-from unbraid.files.workdir import disk_errors
+from unbraid.files.texts import save_text
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.transcription.subtitles import check_text_format, lines_of, written
 from unbraid.tasks.transcription.transcript import Word, spoken
@@ -66,7 +64,7 @@ class Transcript:
         Raises:
             RuntimeUnavailable: pandas is not installed.
         """
-        return frame({name: getattr(word, name) for name in COLUMNS} for word in self.words)
+        return words_table(self.words)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the transcript in the format that the file's extension names: txt, srt, vtt or json.
@@ -77,10 +75,16 @@ class Transcript:
         """
         place = Path(path)
         form = check_text_format(place.suffix)
-        if not overwrite and os.path.lexists(place):
-            raise UsageError(f"{place} exists already; choose another name, or set overwrite=True.")
-        with disk_errors(place.parent, ""), appearing(place, replace=overwrite) as fresh:
-            fresh.write_text(self._as(form), encoding="utf-8", newline="\n")
+        save_text(place, self._as(form), overwrite=overwrite)
 
     def _as(self, form: str) -> str:
         return "".join(written(lines_of(self.words), form, self.model))
+
+
+def words_table(words: Iterable[Word]) -> "DataFrame":
+    """A table of words: text, start and end in seconds, confidence, voice.
+
+    Raises:
+        RuntimeUnavailable: pandas is not installed.
+    """
+    return frame({name: getattr(word, name) for name in COLUMNS} for word in words)
