@@ -123,7 +123,8 @@ def train_on(place: Place, run: Run, minutes: float, words: list[str]) -> None:
         if now.part_over:
             used = before + time.process_time() - started
             write_atomically(json.dumps(used).encode(), run.folder / CPU)
-            print(f"step {run.base + now.step}: loss {now.loss:.2f}, dev {now.score:.2f} dB", flush=True)
+            dev = "not scored yet" if math.isnan(now.score) else f"{now.score:.2f} dB"
+            print(f"step {run.base + now.step}: loss {now.loss:.2f}, dev {dev}", flush=True)
 
     train(recipe, run.folder, watch)
 

@@ -46,3 +46,17 @@ def as_weight(tensor: np.ndarray, name: str, where: str, dtype: str = "float32")
     if not is_finite(weight):
         raise ModelError(f"{where}: tensor {quoted(name)} holds NaN or infinity; the checkpoint is damaged.")
     return weight
+
+
+def normed(g: np.ndarray, v: np.ndarray, axes: tuple[int, ...], what: str, path: Path) -> np.ndarray:
+    """The float32 weight g v / |v| of a weight norm (Salimans and Kingma, arXiv 1602.07868), over axes of v.
+
+    The length of a direction is a sum of many squares, taken in float64.
+
+    Raises:
+        ModelError: a direction has length 0; `what` names the tensor.
+    """
+    length = np.sqrt(np.square(v, dtype=np.float64).sum(axes, keepdims=True))
+    if not length.all():
+        raise ModelError(f"{path}: {what} has a direction of length 0; the checkpoint is damaged.")
+    return np.ascontiguousarray(v * (g / length), dtype=np.float32)

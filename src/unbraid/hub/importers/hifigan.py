@@ -14,7 +14,7 @@ import numpy as np
 
 from unbraid.dsp.framing import Mel, MelForm
 from unbraid.errors import ModelError
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, normed
 from unbraid.hub.importers.settings import Settings, read_json, states_model_type
 from unbraid.hub.importers.wav2vec2 import SETTINGS, WEIGHT_NORMS, WEIGHTS, read_tensors
 from unbraid.hub.spec import ModelSpec
@@ -125,7 +125,9 @@ def renamed(
     tensors = {}
     for ours, theirs in names.items():
         parts = [as_weight(published[name], name, str(path)) for name in theirs]
-        tensors[ours] = parts[0] if len(parts) == 1 else _normed(parts[0], parts[1], theirs[1], path)
+        tensors[ours] = (
+            parts[0] if len(parts) == 1 else normed(parts[0], parts[1], (1, 2), f"tensor {theirs[1]!r}", path)
+        )
     return tensors
 
 
@@ -175,11 +177,3 @@ def _published_shapes(config: HifiganConfig, names: dict[str, list[str]]) -> Sha
         *lengths, direction = names[ours]
         shapes |= {direction: shape} | dict.fromkeys(lengths, (shape[0], 1, 1))
     return shapes
-
-
-def _normed(g: np.ndarray, v: np.ndarray, name: str, path: Path) -> np.ndarray:
-    """The weight of lengths g (D, 1, 1) and directions v (D, E, K), whose rows have norms of their own."""
-    length = np.sqrt(np.square(v, dtype=np.float64).sum((1, 2), keepdims=True))
-    if not length.all():
-        raise ModelError(f"{path}: tensor {name!r} has a direction of length 0; the checkpoint is damaged.")
-    return np.ascontiguousarray(v * (g / length), dtype=np.float32)

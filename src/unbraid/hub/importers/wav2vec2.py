@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from unbraid.errors import ModelError, quoted, shortened
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, normed
 from unbraid.hub.importers.ctc_vocabulary import SYMBOLS, Head, read_symbols
 from unbraid.hub.importers.settings import Rules, Settings, read_json
 from unbraid.hub.importers.torch_pickle import read_state_dict
@@ -248,25 +248,13 @@ def renamed(
         names = _published_names(ours, prefix, norm)
         parts = [as_weight(published[name], name, str(path)) for name in names]
         if ours == POSITION:
-            tensors[ours] = _normed(parts[0], parts[1], path)
+            what = "the weight norm of the positions"  # (1, 1, K) and (D, D/G, K): each step of the kernel has its own
+            tensors[ours] = normed(parts[0], parts[1], (0, 1), what, path)
         elif head and ours.startswith("symbols."):
             tensors[ours] = _permuted(parts[0], head, NO_SYMBOL if ours.endswith("bias") else 0.0)
         else:
             tensors[ours] = np.concatenate(parts) if len(parts) > 1 else parts[0]
     return tensors
-
-
-def _normed(g: np.ndarray, v: np.ndarray, path: Path) -> np.ndarray:
-    """The weight (D, D/G, K) of lengths g (1, 1, K) and directions v (D, D/G, K): each step of the kernel has its own.
-
-    The length of a direction is a sum of many squares, taken in float64.
-    """
-    length = np.sqrt(np.square(v, dtype=np.float64).sum((0, 1), keepdims=True))
-    if not length.all():
-        raise ModelError(
-            f"{path}: the weight norm of the positions has a direction of length 0; the checkpoint is damaged."
-        )
-    return np.ascontiguousarray(v * (g / length), dtype=np.float32)
 
 
 def _permuted(rows: np.ndarray, head: Head, missing: float) -> np.ndarray:
