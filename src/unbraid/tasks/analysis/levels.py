@@ -11,6 +11,7 @@ Powers = npt.NDArray[np.float64]
 SILENT_DB = -60.0  # of full scale: nothing below it is heard
 FAINT_DB = -20.0  # of a stem below its recording, over SPAN_SECONDS: it is what other stems leave in it
 SPAN_SECONDS = 1.0
+EDGE_FRAMES = 3  # over which silence is told, so that the frame of an onset is heard
 
 
 class Mono:
@@ -46,7 +47,7 @@ class Mono:
 
 def heard(stem: Powers, recording: Powers | None, frames_per_second: float) -> npt.NDArray[np.bool_]:
     """Where a stem is heard (N,): not silent, and not only a trace in its `recording`, if that is given."""
-    audible = stem > 10 ** (SILENT_DB / 10)
+    audible = _mean(stem, EDGE_FRAMES) > 10 ** (SILENT_DB / 10)
     if recording is None:
         return audible
     span = max(1, round(SPAN_SECONDS * frames_per_second))

@@ -1,8 +1,8 @@
 """Octave errors of a pitch track, mended by the likeliest path through each pitch, its lower and its upper octave.
 
 For some frames a tracker takes the second harmonic, or half the pitch, for the pitch. In each frame the path may keep
-the pitch or shift it by an octave, which costs as much as the tracker was confident; between two frames it pays for each
-semitone by which it moves, up to a limit, since real leaps exist. A jump that comes back soon is mended, and one that
+the pitch or shift it by an octave, which costs as much as the tracker was confident; between two frames it pays for
+each semitone by which it moves, up to a limit, since real leaps exist. A jump that comes back soon is mended, one that
 stays is a leap. After Viterbi (IEEE Trans. Inf. Theory 13, 1967), as in pYIN (Mauch & Dixon, ICASSP 2014).
 """
 
