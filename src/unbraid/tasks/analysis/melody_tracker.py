@@ -104,21 +104,33 @@ def melody_of(
     return tracker.finish()
 
 
-def _detector(threads: int | None) -> Any:
+def check_installed() -> None:
+    """Say how to get swift-f0 where it is not.
+
+    Raises:
+        RuntimeUnavailable: it is not installed.
+    """
+    _package()
+
+
+def _package() -> Any:
     try:
         import swift_f0
     except ModuleNotFoundError:
         raise RuntimeUnavailable(
             "The melody needs swift-f0, which is not installed; get it with `pip install 'unbraid[analysis]'`."
         ) from None
-    return swift_f0.SwiftF0(threads=threads, spin=False)
+    return swift_f0
+
+
+def _detector(threads: int | None) -> Any:
+    return _package().SwiftF0(threads=threads, spin=False)
 
 
 def _notes(times: Values, hz: Values, confidence: Values, level: Values) -> tuple[Note, ...]:
     """The melody as notes of one pitch each, by swift-f0's segmentation."""
-    import swift_f0
-
-    found = swift_f0.segment_notes(swift_f0.PitchResult(times, hz, confidence, level))
+    package = _package()
+    found = package.segment_notes(package.PitchResult(times, hz, confidence, level))
     notes = []
     for note in found:
         inside = (times >= note.start) & (times < note.end)
