@@ -22,7 +22,7 @@ _Separator = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="The model that separates the stem. (default: music-5 for piano, else music-4)",
+        help="The model that separates the stem. (default: music-5)",
         autocompletion=completion.models,
     ),
 ]
