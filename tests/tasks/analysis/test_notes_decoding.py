@@ -9,6 +9,7 @@ import pytest
 from unbraid import UsageError
 from unbraid.tasks.analysis.notes_decoding import DecodingOptions, Event, decode
 
+PUBLISHED = DecodingOptions(0.5, 0.3, 11)
 CASES = ("plain", "low thresholds", "high thresholds")
 
 
@@ -31,20 +32,20 @@ def test_events_are_those_of_the_original(case: str, goldens: Path) -> None:
 def test_a_note_begins_at_its_onset_and_ends_with_its_activation() -> None:
     notes, onsets = activations()
     notes[10:40, 39], onsets[10, 39] = 0.8, 0.9
-    assert decode(notes, onsets) == [Event(10, 40, 39, pytest.approx(0.8))]
+    assert decode(notes, onsets, PUBLISHED) == [Event(10, 40, 39, pytest.approx(0.8))]
 
 
 def test_a_second_onset_divides_a_note() -> None:
     notes, onsets = activations()
     notes[5:50, 39] = 0.8
     onsets[5, 39] = onsets[28, 39] = 0.9
-    assert [event[:3] for event in decode(notes, onsets)] == [(5, 28, 39), (28, 50, 39)]
+    assert [event[:3] for event in decode(notes, onsets, PUBLISHED)] == [(5, 28, 39), (28, 50, 39)]
 
 
 def test_a_note_without_an_onset_is_found_and_its_neighbours_belong_to_it() -> None:
     notes, onsets = activations()
     notes[10:40, 38:41] = 0.6, 0.8, 0.6
-    assert [event[:3] for event in decode(notes, onsets)] == [(10, 39, 39)]  # as the original, a frame short
+    assert [event[:3] for event in decode(notes, onsets, PUBLISHED)] == [(10, 39, 39)]  # as the original, a frame short
 
 
 def test_short_pauses_belong_to_a_note_and_short_notes_are_none() -> None:
@@ -52,7 +53,7 @@ def test_short_pauses_belong_to_a_note_and_short_notes_are_none() -> None:
     notes[10:50, 39], onsets[10, 39] = 0.45, 0.9
     notes[25:30, 39] = 0.25
     notes[5:12, 60], onsets[5, 60] = 0.8, 0.9
-    assert [event[:3] for event in decode(notes, onsets)] == [(10, 50, 39)]
+    assert [event[:3] for event in decode(notes, onsets, PUBLISHED)] == [(10, 50, 39)]
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 3, 60])
