@@ -65,6 +65,13 @@ def test_silence_has_no_melody_and_says_so(samples: int) -> None:
 
 
 @pytest.mark.usefixtures("tracker_here")
+def test_nothing_at_all_is_silent() -> None:
+    tracker = MelodyTracker(RATE)
+    tracker.push(np.zeros((2, 0), np.float32), np.zeros((2, 0), np.float32))
+    assert tracker.finish().reason == "it is silent"
+
+
+@pytest.mark.usefixtures("tracker_here")
 def test_noise_has_no_melody() -> None:
     noise = 0.1 * np.random.default_rng(0).normal(size=(1, 3 * RATE))
     assert melody_of(noise, RATE).reason == "no voice with a pitch is heard in it"

@@ -74,6 +74,12 @@ def test_silence_has_no_notes_and_says_so(samples: int) -> None:
     assert (found.notes, found.reason) == ((), "it is silent")
 
 
+def test_nothing_at_all_is_silent() -> None:
+    tracker = transcriber().tracker(RATE)
+    tracker.push(np.zeros((2, 0), np.float32))
+    assert tracker.finish().reason == "it is silent"
+
+
 def test_what_is_below_60_db_is_silent() -> None:
     """The fake would hear it if it were amplified; the network scales each window by its own extremes."""
     found = transcriber()(bursts(level=5e-4), RATE)

@@ -45,7 +45,7 @@ class MelodyTracker:
         """
         self._stream = _detector(threads).stream(LOWEST_HZ, HIGHEST_HZ)
         self._voice, self._recording = (Mono(sample_rate, SAMPLE_RATE, HOP_SAMPLES) for _ in range(2))
-        self._found: list[tuple[npt.NDArray[np.float32], ...]] = []
+        self._found: list[tuple[npt.NDArray[np.float32], ...]] = [(np.zeros(0, np.float32),) * 3]
         self._has_recording = False
 
     def push(self, voice: FloatArray, recording: FloatArray | None = None) -> None:
@@ -61,7 +61,9 @@ class MelodyTracker:
         if self._voice.samples:
             self._keep(self._stream.flush())
         self._recording.finish()
-        pitch, confidence, level = (np.concatenate([np.zeros(0), *parts]) for parts in zip(*self._found, strict=True))
+        pitch, confidence, level = (
+            np.concatenate(parts).astype(np.float64) for parts in zip(*self._found, strict=True)
+        )
         frames, seconds = len(pitch), self._voice.samples / SAMPLE_RATE
         powers = self._voice.powers(frames)
         recording = self._recording.powers(frames) if self._has_recording else None
