@@ -9,6 +9,7 @@ from unbraid.cli.align import align
 from unbraid.cli.attention import attention
 from unbraid.cli.compare import compare
 from unbraid.cli.console import EXIT_CODES, guarded, say, stdout_watched
+from unbraid.cli.convert import convert
 from unbraid.cli.data import data
 from unbraid.cli.diarize import diarize
 from unbraid.cli.doctor import doctor
@@ -65,6 +66,7 @@ for command in (
     serve,
     phonemize,
     synthesize,
+    convert,
     run,
     train,
     export,

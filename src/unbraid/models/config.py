@@ -14,6 +14,7 @@ Task = Literal[
     "acoustic model",
     "vocoder",
     "audio to audio",
+    "voice conversion",
     "speaker embedding",
 ]
 MOST_STRIDE = 1 << 20  # samples or frames in a step

@@ -95,6 +95,16 @@ def positions(graph: Graph, end: str, features: int, first: str | None = None) -
     return graph.reshape(graph.op("Concat", *pair, axis=2), [0, features])
 
 
+def halved_positions(graph: Graph, end: str, features: int, place: int, first: str | None = None) -> str:
+    """Sinusoidal positions (N, D): sin on the first half of features, cos on the second; step 0 is at `place`."""
+    step = graph.unsqueeze(graph.op("Cast", graph.steps(end, first), to=FLOAT), 1)  # (N, 1)
+    step = graph.op("Add", step, graph.constant(float(place)))
+    half = np.arange(features // 2, dtype=np.float32)
+    rates = np.exp(half * np.float32(-math.log(10000.0) / (features // 2 - 1)))
+    angle = graph.op("Mul", step, graph.constant(rates))
+    return graph.op("Concat", graph.op("Sin", angle), graph.op("Cos", angle), axis=1)
+
+
 def inside(graph: Graph, x: str, lengths: str, in_step: int = 1) -> str:
     """x (B, C, N·in_step) with zeros from lengths (B,) · in_step on."""
     place = graph.steps(graph.size(x, 2))
