@@ -159,8 +159,8 @@ class VoiceConverter(LoadedModel):
         spoken = self.speak(audio)
         times, noted = len(spoken.log_mel) / frames, diagnostics.notice is not None
         if not noted and not (spoken.ended and 1 / NOTED_TIMES <= times <= NOTED_TIMES):
-            change = f"{times:.1f} times as long" if spoken.ended else "without an end"
-            diagnostics.note(f"what is said at {piece.begin / rate:.0f} s became {change}, and was fitted to its place")
+            change = f"took {times:.1f} times as long" if spoken.ended else "found no end"
+            diagnostics.note(f"the new voice {change} at {piece.begin / rate:.0f} s, and was fitted to its place")
         level = float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
         return Part(stretched(spoken.log_mel, frames), level, max(1.0, float(np.abs(audio).max())))
 

@@ -24,6 +24,7 @@ from unbraid.tasks.transcription.transcript import Word, words_of
 from unbraid.tasks.transcription.whisper.voice import holds_speech
 
 BEAMS = 5
+LENGTH_PENALTY = 1.0  # without it beams prefer texts that leave something out
 SYMBOLS_A_SECOND = 25  # at most; fast speech has 20
 
 
@@ -37,7 +38,7 @@ class SpeechT5Recognizer(Recognizer):
         self.vocabulary = vocabulary_of(spec)
         self._sizes, (self._encoder, self._decoder) = spec.geometry, networks
         symbols = self.vocabulary.symbols
-        self._written = np.array([len(symbol) == 1 for symbol in symbols])  # others are named by numbers
+        self._written = np.array([len(symbol) == 1 for symbol in symbols])  # (V,); others are named by numbers
         self._written[: len(SPECIAL)] = False
         self._written[END] = True
 
@@ -55,18 +56,18 @@ class SpeechT5Recognizer(Recognizer):
             spans = spread(text, len(piece.audio))
             yield from (word.after(piece.begin / rate) for word in words_of(spans, self.vocabulary, 1 / rate))
 
-    def read(self, audio: FloatArray, beams: int) -> Hypothesis:
-        """The likeliest text of a waveform (T,) at the model's rate."""
+    def read(self, audio: FloatArray, beams: int, length_penalty: float = LENGTH_PENALTY) -> Hypothesis:
+        """The likeliest text of a waveform (T,) at the model's rate, of characters alone."""
         padded = np.pad(audio, (0, max(0, self._sizes.least_samples - len(audio))))
         memory = self._encoder.run({"waveform": np.ascontiguousarray(padded[None], np.float32)})
         most = max(1, round(len(audio) / self.spec.sample_rate * SYMBOLS_A_SECOND))
-        search = BeamSearch(0, (), DecodingOptions(beams, most_symbols=most, allowed=lambda *_: self._written))
+        search = BeamSearch(0, (), DecodingOptions(beams, length_penalty, most_symbols=most))
         state = empty_cache(self._sizes)
         rows = [0]
         while rows:
             state = {name: value[:, rows] for name, value in state.items()}
             logits, state = self.step([path.last for path in search.live], state, memory)
-            rows = search.advance(log_softmax(logits))
+            rows = search.advance(log_softmax(np.where(self._written, logits, -np.inf)))
         return search.found()[0]
 
     def step(self, symbols: Sequence[int], past: Arrays, memory: Arrays) -> tuple[FloatArray, Arrays]:
