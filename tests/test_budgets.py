@@ -38,6 +38,7 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/attention.py: attention",
         "cli/live.py: live",
         "cli/convert.py: convert",
+        "cli/run_model.py: run",
     ),
     "as above",
 ) | {

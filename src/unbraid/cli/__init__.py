@@ -19,6 +19,7 @@ from unbraid.cli.export import export
 from unbraid.cli.group import Commands
 from unbraid.cli.live import live
 from unbraid.cli.models import models
+from unbraid.cli.offers import ModelCommand
 from unbraid.cli.phonemize import phonemize
 from unbraid.cli.recipe_help import TrainCommand
 from unbraid.cli.run_model import run
@@ -75,7 +76,7 @@ for command in (
     attention,
     doctor,
 ):
-    app.command(cls=TrainCommand if command is train else None)(command)
+    app.command(cls=TrainCommand if command is train else ModelCommand)(command)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 
