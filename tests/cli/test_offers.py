@@ -178,9 +178,16 @@ def test_transcribe_says_which_model_it_takes(
     assert "transcribed by openai/whisper-base, the best of 2 models here for it; -m names another." in outcome.err
     assert "transcribed by" not in unbraid_command("transcribe", "a.wav", "--quiet").err
     assert "transcribed by" not in unbraid_command("transcribe", "a.wav", "-m", "digits").err
+    assert "transcribed by" not in unbraid_command("transcribe", "a.wav", "--force").err  # which is about digits
     outcome = unbraid_command("transcribe", "a.wav", "--language", "xx")
     assert "transcribed by" not in outcome.err
-    assert taken == ["openai/whisper-base", "openai/whisper-base", "digits", "openai/whisper-base"]  # which refuses xx
+    assert taken == [
+        "openai/whisper-base",
+        "openai/whisper-base",
+        "digits",
+        "digits",
+        "openai/whisper-base",
+    ]  # which refuses xx
 
 
 @pytest.mark.usefixtures("terminal")

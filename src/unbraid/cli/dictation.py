@@ -10,12 +10,16 @@ from unbraid.tasks.transcription.whisper.options import WhisperOptions
 WHY = "The model in the package knows spoken digits only (-m digits takes it unasked). For speech, "
 
 
-def chosen_model(whisper: WhisperOptions | None, precision: Precision, *, yes: bool, silent: bool) -> str:
+def chosen_model(whisper: WhisperOptions | None, precision: Precision, *, force: bool, yes: bool, silent: bool) -> str:
     """The best model on this machine for what is asked for; else one that is downloaded if somebody agrees, or digits.
+
+    With `force`, which is about digits, it is always digits.
 
     Raises:
         ModelError: the download failed.
     """
+    if force:
+        return DEFAULTS["transcription"]
     language, translates = (whisper.language, whisper.task == "translate") if whisper else (None, False)
     prompted = whisper is not None or precision == "int8"
     models = dictation_models(language, prompted=prompted, translates=translates)

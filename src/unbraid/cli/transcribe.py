@@ -136,7 +136,7 @@ def transcribe(
         silent = quiet or as_json
         request = TranscriptionRequest(
             inputs=tuple(inputs),
-            model=model or chosen_model(whisper, precision, yes=yes, silent=silent),
+            model=model or chosen_model(whisper, precision, force=force, yes=yes, silent=silent),
             output=None if output in (None, "-") else output,
             form=format,
             template=template,
