@@ -10,10 +10,6 @@ from unbraid.cli.enhance import TEMPLATE, place_of
 from unbraid.cli.report import Report, TextResult, reported
 from unbraid.errors import UsageError
 
-_Model = Annotated[
-    str,
-    typer.Option("--model", "-m", help="A SpeechT5 that converts voices: a name, or a model folder."),
-]
 _Voice = Annotated[
     Path,
     typer.Option(metavar="FILE", help="The new voice: a recording of the person, or a vector as .npy or .json."),
@@ -30,7 +26,7 @@ _Format = Annotated[
 def convert(
     inputs: opt.Inputs,
     voice: _Voice,
-    model: _Model = "microsoft/speecht5_vc",
+    model: opt.ModelOption = "microsoft/speecht5_vc",
     vocoder: _Vocoder = "microsoft/speecht5_hifigan",
     output: _Output = ".",
     format: _Format = None,
