@@ -20,6 +20,7 @@ LONG_FUNCTIONS = dict.fromkeys(
         "cli/transcribe.py: transcribe",
         "cli/align.py: align",
         "cli/notes.py: notes",
+        "cli/convert.py: convert",
     ),
     "the options of a command are its parameters, and typer wants them here",
 )
@@ -39,6 +40,8 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/live.py: live",
         "cli/melody.py: melody",
         "cli/notes.py: notes",
+        "cli/convert.py: convert",
+        "cli/run_model.py: run",
     ),
     "as above",
 ) | {
@@ -47,6 +50,7 @@ MANY_PARAMETERS = dict.fromkeys(
     "tasks/api.py: separate_speakers": "as above",
     "tasks/api.py: transcribe": "as above",
     "tasks/analysis/api.py: notes": "as above",
+    "tasks/speech_api.py: convert": "as above",
     "tasks/transcription/transcriber.py: __init__": "as above",
 }
 EVERY = [pytest.param(path, id=name_of(path)) for path in FILES]

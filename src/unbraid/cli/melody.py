@@ -43,6 +43,7 @@ def melody(
     input_format: opt.InputFormat = None,
     strict: opt.Strict = False,
     skip_damage: opt.SkipDamage = False,
+    yes: opt.Yes = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,

@@ -53,6 +53,7 @@ def notes(
     input_format: opt.InputFormat = None,
     strict: opt.Strict = False,
     skip_damage: opt.SkipDamage = False,
+    yes: opt.Yes = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,

@@ -69,6 +69,8 @@ Verbose = Annotated[
     typer.Option("--verbose", "-v", help="Print the model's folder, threads, and the format of each input."),
 ]
 
+Yes = Annotated[bool, _machine("--yes", help="Download published models that are not on this machine, without asking.")]
+
 Recursive = Annotated[bool, _input("--recursive", "-r", help="Search sub-folders too, linked ones included.")]
 Start = Annotated[
     float, _input(parser=seconds_of, metavar=times.METAVAR, help="Start here, in seconds or as 1:02:03.5.")

@@ -36,6 +36,7 @@ class Published:
     sha256: dict[str, str]  # of the files to fetch, as far as known here
     revision: str | None = None  # on the hub: the commit to fetch (40 hexadecimal digits); None: the newest, recorded
     archive: str | None = None  # Spleeter: name of the archive, without .tar.gz; in a Python package: of the wheel
+    writes: str | None = None  # SpeechT5: text, where it does not write a spectrogram
     bins: int | None = None  # Spleeter: the frequency bins of the network's input
 
 

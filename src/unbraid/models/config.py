@@ -14,6 +14,7 @@ Task = Literal[
     "acoustic model",
     "vocoder",
     "audio to audio",
+    "voice conversion",
     "speaker embedding",
     "notes",
 ]

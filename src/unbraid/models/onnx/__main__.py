@@ -35,6 +35,8 @@ PUBLISHED: tuple[Config, ...] = (
     SpeakerResnetConfig(),
     XvectorConfig(),
     SpeechT5Config(),
+    SpeechT5Config(source="waveform"),
+    SpeechT5Config(source="waveform", target="text"),
     HifiganConfig(),
     HifiganConfig(kernels=(8,) * 4, strides=(4,) * 4, padding="zeros", edge_frames=0),
     *WHISPERS.values(),
