@@ -67,7 +67,8 @@ def pull(
         with Meter(name, "bytes", quiet=quiet) as meter:
             folder = hub.pull(name, progress=meter, offline=offline or None)
         if not quiet:
-            say(f"{name} is at {folder}", f"  {read_spec(folder).provenance}")
+            spec = read_spec(folder)
+            say(f"{name} is at {folder}", f"  {spec.provenance}", f"  Licence of the weights: {spec.licence}")
 
 
 @models.command("import")
@@ -76,7 +77,8 @@ def import_(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="A SpeechBrain, 3D-Speaker, WeSpeaker, Spleeter, RoFormer, Whisper, Wav2Vec2 or HuBERT checkpoint.",
+            help="A SpeechBrain, 3D-Speaker, WeSpeaker, Spleeter, Demucs, RoFormer, Whisper, Wav2Vec2 or HuBERT "
+            "checkpoint.",
         ),
     ],
     to: Annotated[str, typer.Option("--to", metavar="NAME", help="The name of the model.")],

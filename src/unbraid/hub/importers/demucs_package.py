@@ -103,8 +103,8 @@ def _decoded(value: Any) -> Any:
 
 def _fraction(*parts: Any) -> Fraction:
     """A fraction of a text, "39/5", or of two numbers."""
-    if len(parts) == 1 and isinstance(parts[0], str) and re.fullmatch(r"\d{1,9}(/\d{1,9})?", parts[0]):
+    if len(parts) == 1 and isinstance(parts[0], str) and re.fullmatch(r"\d{1,9}(/[1-9]\d{0,8})?", parts[0]):
         return Fraction(parts[0])
-    if len(parts) == 2 and all(type(part) is int and 0 <= part < 10**9 for part in parts):
+    if len(parts) == 2 and all(type(part) is int and 0 <= part < 10**9 for part in parts) and parts[1]:
         return Fraction(*parts)
     raise ValueError(f"{quoted(parts)} is no fraction")
