@@ -157,6 +157,23 @@ Overlap = Annotated[
         help="How much neighbouring windows overlap, at most half of them; less is faster. (default: the model's)",
     ),
 ]
+TwoStems = Annotated[
+    str | None,
+    _separation(
+        "--two-stems",
+        metavar="STEM",
+        autocompletion=completion.stems,
+        help="Write this stem and the sum of all others: --two-stems vocals writes vocals and no_vocals.",
+    ),
+]
+Shifts = Annotated[
+    int,
+    _separation(
+        metavar="N",
+        min=0,
+        help="The mean over N copies that begin up to half a second later; takes N times as long. (default: none)",
+    ),
+]
 Residual = Annotated[bool, _separation("--residual", help="Write the residual, mixture minus stems, as one more stem.")]
 HighBand = Annotated[
     Literal["share", "drop"],

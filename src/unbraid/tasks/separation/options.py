@@ -84,6 +84,18 @@ def graphs_of(spec: ModelSpec, options: Options) -> tuple[str, ...]:
     return tuple(graph for graph, stem in zip(graphs, spec.stems, strict=True) if stem in stems)
 
 
+def check_two_stems(available: Sequence[str], options: Options, model: str) -> None:
+    """Refuse to return two stems, one of which the model lacks, or of which some are to be removed.
+
+    Raises:
+        UsageError: as it says.
+    """
+    if options.two_stems and options.remove:
+        raise UsageError("Two stems are one and the sum of all others; leave out what is to be removed.")
+    if options.two_stems:
+        check_stem(options.two_stems, available, model)
+
+
 def has_residual(spec: ModelSpec, options: Options) -> bool:
     """Whether a run adds a stem for the difference between the mixture and all other stems."""
     return not options.raw and (options.residual or len(spec.stems) == 1)
@@ -245,12 +257,9 @@ def _check_music(spec: ModelSpec, options: Options) -> None:
 def _check_chosen(spec: ModelSpec, options: Options) -> None:
     """Refuse to remove or to name a stem that the model lacks, or to remove all stems."""
     stems = all_stems(spec, options)
-    if options.two_stems:
-        if options.remove:
-            raise UsageError("Two stems are one and the sum of all others; leave out what is to be removed.")
-        if follows_people(spec, options) and options.tracks:
-            raise UsageError(f"{spec.name} gives a track for each person, not two stems; leave that out.")
-        check_stem(options.two_stems, stems, spec.name)
+    check_two_stems(stems, options, spec.name)
+    if options.two_stems and follows_people(spec, options) and options.tracks:
+        raise UsageError(f"{spec.name} gives a track for each person, not two stems; leave that out.")
     for stem in options.remove:
         check_stem(stem, stems, spec.name)
     if set(stems) <= set(options.remove):

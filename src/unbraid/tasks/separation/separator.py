@@ -86,8 +86,8 @@ class Separator(LoadedModel):
         spec, executors = load(
             model, lambda spec: check_options(spec, options), engine, lambda spec: graphs_of(spec, options)
         )
-        if not isinstance(model, Loaded):
-            spec, options = narrowed(spec, options)
+        is_whole = isinstance(model, Loaded)  # whatever is wanted
+        spec, options = narrowed(spec, dataclasses.replace(options, stems=()) if is_whole else options)
         executor = executors[0] if len(executors) == 1 else Bag(executors)
         super().__init__(spec, executor)
         self.options, self._embedder, self._enrolled = options, embedder, dict[str, FloatArray]()
@@ -225,7 +225,7 @@ class Separator(LoadedModel):
             AudioError: nothing is left of those that were found.
         """
         for stems in self._parts(track, progress, diagnostics):
-            yield _named(all_stems(self.spec, self.options, diagnostics.conversation), stems, self.options)
+            yield named(all_stems(self.spec, self.options, diagnostics.conversation), stems, self.options)
 
     def _parts(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
         """All stems (S, C, n) of a track, residual included."""
@@ -254,7 +254,7 @@ class Separator(LoadedModel):
         return Followed(front, self.spec, self._embedder, wanted, diagnostics)
 
 
-def _named(names: tuple[str, ...], stems: FloatArray, options: Options) -> dict[str, FloatArray]:
+def named(names: tuple[str, ...], stems: FloatArray, options: Options) -> dict[str, FloatArray]:
     """Stems (S, C, n) by their names, or the sums that options ask for.
 
     Raises:
