@@ -34,6 +34,11 @@ SECTIONS = {
         "its ffmpeg processes. For 180 s of audio ours spends 6 CPU s in convolutions, at the rate of large matrix "
         "products on this machine, and the rest in FFT, files and start-up.",
     ),
+    "htdemucs": (
+        "Music: HTDemucs of the published size (42.0 M parameters) against Demucs, whole commands",
+        "From a wav file to wav files, start-up included, without random shifts; the peer reads and writes through "
+        "soundfile.",
+    ),
     "length": (
         "Memory of three minutes and of three hours",
         "Whole commands with real networks, from a wav file to wav files, once each; no peer.",

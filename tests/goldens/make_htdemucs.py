@@ -1,6 +1,7 @@
 """Make folders of small HTDemucs in both published layouts, and the stems that Demucs makes of noise with them.
 
-    python make_htdemucs.py        # the goldens beside this script
+    python make_htdemucs.py                  # the goldens beside this script
+    python make_htdemucs.py --full FOLDER    # a network of the published size
 
 Weights are seeded noise, rounded to float16, and the input is synthetic. Needs `pip install --no-deps demucs einops
 julius tqdm safetensors` beside torch, never the project's own environment.
@@ -8,6 +9,7 @@ julius tqdm safetensors` beside torch, never the project's own environment.
 
 import hashlib
 import json
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -69,17 +71,25 @@ def as_json(value: Any) -> Any:
     return value
 
 
-def main() -> None:
-    """Write both."""
-    torch.manual_seed(0)
-    model, arguments = network(**ONE)
-    folder = HERE / "htdemucs"
+def write_package(folder: Path, model: HTDemucs, arguments: dict[str, Any]) -> None:
+    """A `.th`, named by its hash, as Demucs saves it."""
     folder.mkdir(exist_ok=True)
     state = {name: value.half() for name, value in model.state_dict().items()}
     package = {"klass": HTDemucs, "args": (), "kwargs": arguments, "state": state, "training_args": {"seed": 42}}
     torch.save(package, folder / "new.th")
     digest = hashlib.sha256((folder / "new.th").read_bytes()).hexdigest()
     (folder / "new.th").rename(folder / f"0123abcd-{digest[:8]}.th")
+
+
+def main() -> None:
+    """Write both, or one of the published size."""
+    torch.manual_seed(0)
+    if "--full" in sys.argv:
+        full = {"sources": ONE["sources"], "bottom_channels": 512, "dconv_mode": 3, "segment": Fraction(39, 5)}
+        write_package(Path(sys.argv[-1]), HTDemucs(**full), full)
+        return
+    model, arguments = network(**ONE)
+    write_package(HERE / "htdemucs", model, arguments)
     write("htdemucs", model, song(2, 3001))
 
     folder = HERE / "htdemucs_bag"
