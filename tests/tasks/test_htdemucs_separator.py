@@ -145,6 +145,9 @@ def test_two_stems_are_one_and_the_sum_of_the_others(model: Path, bag: Path) -> 
         found = two(x, 8000)
     assert list(found) == ["vocals", "no_vocals"]
     assert snr(x, found["vocals"] + found["no_vocals"]) > 100
+    with Separator(bag) as whole:  # networks that are open already
+        two = Separator.over(whole._executor, whole.spec, Options(two_stems="vocals", stems=("bass",)))
+        np.testing.assert_array_equal(two(x, 8000)["vocals"], whole(x, 8000)["vocals"])
 
 
 REFUSED = [

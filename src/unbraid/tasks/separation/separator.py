@@ -86,8 +86,10 @@ class Separator(LoadedModel):
         spec, executors = load(
             model, lambda spec: check_options(spec, options), engine, lambda spec: graphs_of(spec, options)
         )
-        is_whole = isinstance(model, Loaded)  # whatever is wanted
-        spec, options = narrowed(spec, dataclasses.replace(options, stems=()) if is_whole else options)
+        if isinstance(model, Loaded):  # all of its networks run, whatever is wanted
+            options = dataclasses.replace(options, stems=())
+        else:
+            spec, options = narrowed(spec, options)
         executor = executors[0] if len(executors) == 1 else Bag(executors)
         super().__init__(spec, executor)
         self.options, self._embedder, self._enrolled = options, embedder, dict[str, FloatArray]()
