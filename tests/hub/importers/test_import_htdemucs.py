@@ -236,6 +236,18 @@ def write_pickle(path: Path, content: object) -> None:
         archive.writestr("archive/data.pkl", stream.getvalue())
 
 
+@pytest.mark.parametrize("metadata", [{"klass": 3}, {"klass": "demucs.htdemucs.HTDemucs"}, ["klass"], None])
+def test_metadata_that_tell_no_arguments_are_told(bag: Path, metadata: object) -> None:
+    path = bag / "aaaa0001.safetensors"
+    header = json.dumps({"__metadata__": metadata}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    message = refusal(bag)
+    assert "aaaa0001.safetensors" in message
+    (bag / "bag.yaml").unlink()
+    (bag / "aaaa0002.safetensors").unlink()
+    assert str(bag) in refusal(bag)  # alone, it is one of Demucs's or of nobody's
+
+
 def test_the_golden_is_named_by_its_hash(goldens: Path) -> None:
     (path,) = (goldens / "htdemucs").iterdir()
     assert hashlib.sha256(path.read_bytes()).hexdigest()[:8] == path.stem.split("-")[1]

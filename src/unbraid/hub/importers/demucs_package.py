@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import safetensors
 
-from unbraid.errors import ModelError, quoted
+from unbraid.errors import ModelError, quoted, shortened
 from unbraid.files.bounded import parse_json
 from unbraid.hub.folder import sha256
 from unbraid.hub.importers.settings import Settings
@@ -86,8 +86,11 @@ def _of_safetensors(path: Path) -> dict[str, Any]:
 def _metadata(path: Path) -> dict[str, str]:
     """The texts in the header of a safetensors file."""
     tensor_table(path)  # its limits
-    with safetensors.safe_open(path, framework="numpy") as file:
-        return dict(file.metadata() or {})
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (OSError, safetensors.SafetensorError, ValueError, TypeError) as error:
+        raise ModelError(f"{path} cannot be read as safetensors: {shortened(str(error))}.") from None
 
 
 def _decoded(value: Any) -> Any:
