@@ -35,7 +35,7 @@ ModelForContent = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help=f"{_MODEL} (default: speech; for music, music-4)",
+        help=f"{_MODEL} A,B is the mean of both. (default: speech; for music, music-4)",
         autocompletion=completion.models,
     ),
 ]
@@ -171,7 +171,7 @@ Shifts = Annotated[
     _separation(
         metavar="N",
         min=0,
-        help="The mean over N copies that begin up to half a second later; takes N times as long. (default: none)",
+        help="The mean over N copies that begin up to half a second later; takes N times as long.",
     ),
 ]
 Residual = Annotated[bool, _separation("--residual", help="Write the residual, mixture minus stems, as one more stem.")]

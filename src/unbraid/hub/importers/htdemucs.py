@@ -29,7 +29,6 @@ from unbraid.models.tensors import compare_shapes, shapes_of
 BAGS = (".yaml", ".yml")
 FILES = f"a {WEIGHTS[0]} or {WEIGHTS[1]} of Demucs's, or several and the {BAGS[0]} that names them"
 OVERLAP = 0.25  # of a segment, by default
-MOST_SECONDS = 60
 RULES: Rules = {  # argument: (its default, what our network has)
     "channels_time": (None, None),
     "growth": (2, 2),
