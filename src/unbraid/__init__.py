@@ -9,6 +9,8 @@
     voice = unbraid.enhance("noisy.wav")                    # (C, T) without the noise
     unbraid.transcribe("call.wav").text                     # "3 1 4"; .words has times
     unbraid.align("lyrics.txt", "song.mp3").to_lrc()        # the times of a text that is known
+    unbraid.melody("song.mp3").hz                           # f0 of the voice; .notes, .save("melody.mid")
+    unbraid.notes("song.mp3", "piano").save("piano.mid")    # notes of a stem
     unbraid.models()                                        # all models, with their stems and scores
     unbraid.phonemize("cat")                                # "K AE T"
     audio, rate = unbraid.synthesize("Room 305, please.")   # (1, T), Hz
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
     from unbraid.hub.listing import list_models
     from unbraid.tasks.alignment.aligner import Aligner
     from unbraid.tasks.alignment.result import Alignment
+    from unbraid.tasks.analysis.api import melody, notes
+    from unbraid.tasks.analysis.melody import Melody
+    from unbraid.tasks.analysis.notes import Note, Notes
+    from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber
     from unbraid.tasks.api import align, enhance, phonemize, separate, separate_speakers, synthesize, transcribe
     from unbraid.tasks.conversation.conversation import Conversation
     from unbraid.tasks.conversation.embedder import SpeakerEmbedder
@@ -65,8 +71,12 @@ __all__ = [
     "Conversation",
     "DownloadError",
     "LiveSeparator",
+    "Melody",
     "ModelError",
     "ModelNotFound",
+    "Note",
+    "NoteTranscriber",
+    "Notes",
     "Options",
     "Phonemizer",
     "ReadOptions",
@@ -85,7 +95,9 @@ __all__ = [
     "align",
     "enhance",
     "list_models",
+    "melody",
     "models",
+    "notes",
     "phonemize",
     "separate",
     "separate_speakers",
@@ -98,10 +110,15 @@ _HOMES = {
         ("align", "enhance", "phonemize", "separate", "separate_speakers", "synthesize", "transcribe"),
         "unbraid.tasks.api",
     ),
+    **dict.fromkeys(("melody", "notes"), "unbraid.tasks.analysis.api"),
     "Aligner": "unbraid.tasks.alignment.aligner",
     "Alignment": "unbraid.tasks.alignment.result",
     "Conversation": "unbraid.tasks.conversation.conversation",
     "LiveSeparator": "unbraid.tasks.live",
+    "Melody": "unbraid.tasks.analysis.melody",
+    "Note": "unbraid.tasks.analysis.notes",
+    "NoteTranscriber": "unbraid.tasks.analysis.notes_transcriber",
+    "Notes": "unbraid.tasks.analysis.notes",
     "Options": "unbraid.tasks.separation.options",
     "ReadOptions": "unbraid.audio.options",
     "Phonemizer": "unbraid.tasks.synthesis.phonemizer",

@@ -17,7 +17,9 @@ from unbraid.cli.evaluate import evaluate
 from unbraid.cli.export import export
 from unbraid.cli.group import Commands
 from unbraid.cli.live import live
+from unbraid.cli.melody import melody
 from unbraid.cli.models import models
+from unbraid.cli.notes import notes
 from unbraid.cli.phonemize import phonemize
 from unbraid.cli.recipe_help import TrainCommand
 from unbraid.cli.run_model import run
@@ -62,6 +64,8 @@ for command in (
     live,
     transcribe,
     align,
+    melody,
+    notes,
     serve,
     phonemize,
     synthesize,

@@ -206,6 +206,7 @@ Jobs = Annotated[
         help="Inputs at a time; they share the threads, and need N times the memory.",
     ),
 ]
+ForceMusic = Annotated[bool, typer.Option("--force", help="Also in a recording that sounds like speech.")]
 TextOutput = Annotated[
     str | None,
     typer.Option(*OUT, metavar="FILE|DIR|-", help="Where texts go; of several inputs, a folder. (default: shown)"),

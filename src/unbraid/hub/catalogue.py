@@ -26,7 +26,7 @@ class Published:
     """A model that others publish; its files become a model folder on this machine when it is pulled."""
 
     name: str
-    source: Literal["speechbrain", "spleeter", "demucs", "transformers", "wespeaker", "3d-speaker"]
+    source: Literal["speechbrain", "spleeter", "demucs", "transformers", "wespeaker", "3d-speaker", "wheel"]
     family: str
     sample_rate: int  # Hz
     stems: tuple[str, ...]
@@ -35,7 +35,7 @@ class Published:
     scores: dict[str, float]  # as its authors state them
     sha256: dict[str, str]  # of the files to fetch, as far as known here; of Demucs's the first 8 digits
     revision: str | None = None  # on the hub: the commit to fetch (40 hexadecimal digits); None: the newest, recorded
-    archive: str | None = None  # Spleeter: name of the archive, without .tar.gz
+    archive: str | None = None  # Spleeter: name of the archive, without .tar.gz; in a Python package: of the wheel
     bins: int | None = None  # Spleeter: the frequency bins of the network's input
 
 

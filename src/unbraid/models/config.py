@@ -15,6 +15,7 @@ Task = Literal[
     "vocoder",
     "audio to audio",
     "speaker embedding",
+    "notes",
 ]
 MOST_STRIDE = 1 << 20  # samples or frames in a step
 
@@ -43,7 +44,7 @@ class Config:
 
     @property
     def writes(self) -> str:
-        """Stems, text, a spectrogram, a waveform or an embedding."""
+        """Stems, text, a spectrogram, a waveform, an embedding or notes."""
         return "stems"
 
     @property

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from unbraid.models.audio_transformer.whisper import PUBLISHED as WHISPERS
+from unbraid.models.basic_pitch.config import BasicPitchConfig
 from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
@@ -39,6 +40,7 @@ PUBLISHED: tuple[Config, ...] = (
     HifiganConfig(),
     HifiganConfig(kernels=(8,) * 4, strides=(4,) * 4, padding="zeros", edge_frames=0),
     *WHISPERS.values(),
+    BasicPitchConfig(),
 )
 
 
