@@ -17,7 +17,7 @@ DEMO := .venv-demo
 BENCH := .venv-bench
 DOCS := .venv-docs
 PACKAGE := pyproject.toml $(shell find src -type f -not -name '*.pyc')
-BENCHES := speech music models length install
+BENCHES := speech music htdemucs models length install
 
 .PHONY: demo test test-latest lint types unit torch-free lock bench docs fuzz crash soak clean
 

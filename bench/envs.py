@@ -2,8 +2,8 @@
 
     python bench/envs.py --peers DIR [--torch torch==2.13.0]
 
-DIR/unbraid holds the base install of this checkout, DIR/speechbrain and DIR/spleeter the peers. One that is there
-already is kept; ours is installed again. Spleeter needs Python 3.11 or older.
+DIR/unbraid holds the base install of this checkout, DIR/speechbrain, DIR/spleeter and DIR/demucs the peers. One that
+is there already is kept; ours is installed again. Spleeter needs Python 3.11 or older.
 """
 
 import argparse
@@ -60,12 +60,13 @@ def parse_arguments(doc: str | None, option: str, default: int | str, told: str 
 
 
 def main() -> None:
-    """Read the command line and make all three."""
-    arguments = parse_arguments(__doc__, "--torch", "torch", "which torch SpeechBrain gets, as pip names it")
+    """Read the command line and make them all."""
+    arguments = parse_arguments(__doc__, "--torch", "torch", "which torch SpeechBrain and Demucs get, as pip names it")
     peers = arguments.peers
     if make(peers, "speechbrain", [arguments.torch, "torchaudio", "speechbrain", "soundfile", "safetensors"]):
         mend_torchaudio(python_of(peers, "speechbrain"))
     make(peers, "spleeter", ["spleeter", "soundfile", "safetensors"])
+    make(peers, "demucs", [arguments.torch, "demucs", "soundfile"])
     if not make(peers, "unbraid", [str(REPOSITORY)]):
         subprocess.run([python_of(peers, "unbraid"), "-m", "pip", "install", "--quiet", str(REPOSITORY)], check=True)
 

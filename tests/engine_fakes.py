@@ -16,6 +16,7 @@ from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.config import Config
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import tensor_shapes
+from unbraid.models.htdemucs.config import HtdemucsConfig
 from unbraid.models.roformer.config import RoformerConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
@@ -55,6 +56,9 @@ ROFORMER = RoformerConfig(
 )
 MEL_ROFORMER = dataclasses.replace(
     ROFORMER, mel_bands=7, mel_rate=8000, widths=(), mask_layers=2, block_norm=True, final_norm=False
+)
+HTDEMUCS = HtdemucsConfig(
+    stems=2, frame_samples=256, segment_samples=1501, features=4, levels=2, squeeze=2, bottom=12, heads=3, hidden=20
 )
 TEXT = AudioTransformerConfig(TextSide(9), TextSide(11), 24, 3, 40, encoder_layers=2, decoder_layers=3)
 SPECTRAL = Spectral(frame_samples=256, hop_samples=64, frames=64, bins=64)
@@ -158,6 +162,14 @@ def roformer_spec(
     facts = ("tiny-roformer", "roformer", sample_rate, geometry.channels, names, geometry, "MIT", "a test")
     rest = "instrumental" if geometry.stems == 1 else "residual"
     return ModelSpec(*facts, windows=windows, level="own", remainder=rest)
+
+
+def htdemucs_spec(geometry: HtdemucsConfig = HTDEMUCS, sample_rate: int = 8000) -> ModelSpec:
+    """A Hybrid Transformer Demucs of any stems, in windows of its segments."""
+    names = ("drums", "bass", "other", "vocals")[: geometry.stems]
+    facts = ("tiny-htdemucs", "htdemucs", sample_rate, geometry.channels, names, geometry, "MIT", "a test")
+    windows = Windows(geometry.segment_samples / sample_rate, geometry.segment_samples // 4 / sample_rate)
+    return ModelSpec(*facts, windows=windows, level="own")
 
 
 def text_spec(geometry: AudioTransformerConfig = TEXT) -> ModelSpec:

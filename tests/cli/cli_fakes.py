@@ -1,5 +1,6 @@
 """A stand-in for the Separator: each stem is the mixture times a weight, so that what is right is known."""
 
+import dataclasses
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -35,7 +36,7 @@ class FakeSeparator:
         if model not in WEIGHTS:
             raise ModelNotFound(f"No model or folder is called {model!r}.")
         type(self).made += 1
-        self.weights, self.options = WEIGHTS[model], options
+        self.weights, self.options = WEIGHTS[model], dataclasses.replace(options, stems=())  # of one network
         self.spec = SimpleNamespace(
             name=model, sample_rate=8000, channels=1, files={"model.safetensors": f"of {model}"}
         )

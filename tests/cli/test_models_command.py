@@ -51,7 +51,8 @@ def test_pull_shows_where_the_model_is(unbraid_command, monkeypatch, here):
     monkeypatch.setattr(hub, "pull", lambda name, *, progress, offline: progress(1, 2) or folder)
     outcome = unbraid_command("models", "pull", "some")
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out == f"some is at {folder}\n  {read_spec(folder).provenance}\n"  # its commit, if it has one
+    spec = read_spec(folder)  # the provenance tells the commit, if there is one
+    assert outcome.out == f"some is at {folder}\n  {spec.provenance}\n  Licence of the weights: {spec.licence}\n"
     assert unbraid_command("models", "pull", "some", "--quiet").out == ""
 
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import struct
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,28 @@ def read_zip(place: Path, data: bytes) -> None:
 
     (place / "part.ckpt").write_bytes(data)
     read_state_dict(place / "part.ckpt")
+
+
+def demucs_seeds(place: Path) -> list[bytes]:
+    return [_demucs_members()["data.pkl"]]
+
+
+def read_demucs(place: Path, data: bytes) -> None:
+    from unbraid.hub.importers import read_checkpoint
+
+    folder = place / "demucs"
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / "part.th", "w") as archive:
+        for name, content in {**_demucs_members(), "data.pkl": data}.items():
+            archive.writestr(f"part/{name}", content)
+    read_checkpoint(folder, "mine")
+
+
+def _demucs_members() -> dict[str, bytes]:
+    """The members of a small network's file, by their names inside it."""
+    (path,) = (Path(__file__).parents[1] / "goldens" / "htdemucs").iterdir()
+    with zipfile.ZipFile(path) as archive:
+        return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
 
 
 def tensorflow_seeds(place: Path) -> list[bytes]:
@@ -339,6 +362,7 @@ def _read_recipe(path: Path) -> None:
 TARGETS = {
     "audio": Target("audio files of all formats", audio_seeds, read_audio),
     "torch": Target("the pickle inside a file of torch.save", torch_seeds, read_torch),
+    "demucs": Target("the pickle inside a network of Demucs's", demucs_seeds, read_demucs),
     "zip": Target("a file of torch.save", zip_seeds, read_zip),
     "tensorflow": Target("a block of a TensorFlow index, its checksum right", tensorflow_seeds, read_tensorflow),
     "safetensors": Target("the header of a safetensors file", safetensors_seeds, read_safetensors),

@@ -20,7 +20,8 @@ from unbraid.hub.spec import ModelSpec
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No proxies, tokens or caches of the machine; no waiting."""
-    for name in ("UNBRAID_OFFLINE", "HF_HUB_OFFLINE", "UNBRAID_SPLEETER_URL", "HF_ENDPOINT", "HF_TOKEN"):
+    publishers = ("UNBRAID_SPLEETER_URL", "UNBRAID_DEMUCS_URL", "HF_ENDPOINT", "HF_TOKEN")
+    for name in ("UNBRAID_OFFLINE", "HF_HUB_OFFLINE", *publishers):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.family import family_of, tensor_shapes
 from unbraid.models.hifigan.config import HifiganConfig
+from unbraid.models.htdemucs.published import PUBLISHED as HTDEMUCS
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
 from unbraid.models.speecht5.config import SpeechT5Config
@@ -72,6 +74,16 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert entry.name in (f"spleeter:{entry.archive}", f"spleeter:{entry.archive}-16kHz")
         assert list(entry.sha256) == [f"{entry.archive}.tar.gz"] and len(entry.stems) == int(entry.archive[0])
         assert entry.bins == (1536 if entry.name.endswith("-16kHz") else 1024)
+    elif entry.source == "demucs":
+        kind = {"htdemucs": "4 stems", "htdemucs_ft": "4 stems, a network for each", "htdemucs_6s": "6 stems"}[
+            entry.name
+        ]
+        config = HTDEMUCS[kind]
+        assert (entry.family, entry.sample_rate, len(entry.stems)) == ("htdemucs", 44100, config.stems)
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(config).values()))
+        assert len(entry.sha256) == config.networks
+        assert all(re.fullmatch(rf"[0-9a-f]{{8}}-{digits}\.th", name) for name, digits in entry.sha256.items())
+        assert "scientific purposes only" in entry.licence
     elif entry.family == "xvector":
         assert (entry.sample_rate, entry.stems, entry.revision) == (16000, (), None)
         assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(XvectorConfig()).values()))
@@ -114,7 +126,8 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert entry.bytes == 4 * sum(math.prod(shape) for shape in shapes)
         assert COMMIT.fullmatch(entry.revision or "0" * 40)  # the newest of none but those without a pin
         assert (entry.revision is None) == (entry.name == SPEECH)
-    assert all(len(digest) == 64 for digest in entry.sha256.values())
+    digits = 8 if entry.source == "demucs" else 64
+    assert all(len(digest) == digits for digest in entry.sha256.values())
 
 
 def test_resolve_prefers_the_package_then_the_cache_then_a_path(
@@ -216,7 +229,7 @@ def test_entries_say_where_a_model_is(monkeypatch: pytest.MonkeyPatch, tmp_path:
         cache / "models" / "broken": f"{cache / 'models' / 'broken'} is not a model folder: it has no spec.json."
     }
     assert hub.models_with_stem("vocals")[:2] == ["music-2", SPLEETER]
-    assert hub.models_with_stem("piano") == ["spleeter:5stems", "spleeter:5stems-16kHz"]
+    assert hub.models_with_stem("piano") == ["spleeter:5stems", "spleeter:5stems-16kHz", "htdemucs_6s"]
 
 
 @pytest.mark.parametrize("name", ["my-4stems", "a", "Take_2.1", "9lives"])

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from engine_fakes import ROFORMER, SPEECH, TEXT, music_spec, roformer_spec, speech_spec, text_spec
+from engine_fakes import (
+    HTDEMUCS,
+    ROFORMER,
+    SPEECH,
+    TEXT,
+    htdemucs_spec,
+    music_spec,
+    roformer_spec,
+    speech_spec,
+    text_spec,
+)
 from side_fakes import CONVERTERS, EVERY, MEL, WAVE, WRITERS, side_spec, sizes
 from unbraid.errors import SpecError
 from unbraid.hub.card import model_card
@@ -33,6 +43,8 @@ def refusal(value: Any) -> str:
         music_spec(5, 44100),
         roformer_spec(),
         roformer_spec(ROFORMER),
+        htdemucs_spec(),
+        htdemucs_spec(dataclasses.replace(HTDEMUCS, networks=2)),
         text_spec(),
         text_spec(dataclasses.replace(TEXT, positions="rotary")),
         *map(side_spec, EVERY.values()),
@@ -70,8 +82,8 @@ KEYS = (
     "same_speaker, scores, files, format"
 )
 FAMILIES = (
-    "sepformer, conv_tasnet, band_split, causal_lstm, unet, roformer, audio_transformer, wav2vec2, ecapa, campplus, "
-    "speaker_resnet, xvector, hifigan, speecht5, basic_pitch"
+    "sepformer, conv_tasnet, band_split, causal_lstm, unet, roformer, htdemucs, audio_transformer, wav2vec2, ecapa, "
+    "campplus, speaker_resnet, xvector, hifigan, speecht5, basic_pitch"
 )
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"format": 2}, "spec.json: format 2 is not 1; install a newer unbraid."),

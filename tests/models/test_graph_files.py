@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from engine_fakes import MEL_ROFORMER, MUSIC, SPEECH, TEXT, weights
+from engine_fakes import HTDEMUCS, MEL_ROFORMER, MUSIC, SPEECH, TEXT, weights
 from unbraid.errors import RuntimeUnavailable
 from unbraid.hub import graphs
 from unbraid.hub.graphs import find_graph
@@ -170,7 +170,7 @@ def test_two_graphs_share_a_weights_file_and_use_all_of_it(dtype: str) -> None:
 
 
 def test_graphs_pass_the_checker(tmp_path: Path) -> None:
-    for geometry in (SPEECH, MUSIC, TEXT):  # RMS norms of RoFormers are known to the runtime only
+    for geometry in (SPEECH, MUSIC, HTDEMUCS, TEXT):  # RMS norms of RoFormers are known to the runtime only
         write_weights(tmp_path / "model.safetensors", weights(geometry))
         for part in geometry.graphs:
             (tmp_path / f"{part}.onnx").write_bytes(build_graph(geometry, "float32", part))

@@ -8,6 +8,7 @@ import pytest
 
 from engine_fakes import (
     BANDS,
+    HTDEMUCS,
     LIVE,
     MEL_ROFORMER,
     MUSIC,
@@ -16,6 +17,7 @@ from engine_fakes import (
     TASNET,
     TEXT,
     bands_spec,
+    htdemucs_spec,
     live_spec,
     music_spec,
     peak_error,
@@ -90,6 +92,16 @@ ROFORMERS = {
     ),
     "no norms behind, no hidden layer": dataclasses.replace(MEL_ROFORMER, block_norm=False, mask_layers=0),
     "one head, one band": dataclasses.replace(ROFORMER, heads=1, widths=(33,)),
+}
+HYBRIDS = {
+    "two stems": HTDEMUCS,
+    "a network for each stem": dataclasses.replace(HTDEMUCS, networks=2),
+    "mono, one stem, no layers for the bottom": dataclasses.replace(HTDEMUCS, channels=1, stems=1, bottom=0, heads=2),
+    "three levels, six layers": dataclasses.replace(
+        HTDEMUCS, frame_samples=512, levels=3, layers=6, segment_samples=2048
+    ),
+    "residual layers in encoders only": dataclasses.replace(HTDEMUCS, decoder_residuals=False, residual_layers=3),
+    "no residual layers": dataclasses.replace(HTDEMUCS, residual_layers=0, layers=1),
 }
 
 
@@ -173,6 +185,24 @@ def test_band_split(tmp_path: Path, kind: str) -> None:
     for engine in (ours, theirs):
         found = engine.run({"mixture": np.zeros((2, 500), np.float32)})["sources"]
         np.testing.assert_array_equal(found, np.zeros((2, BANDED[kind].sources, 500), np.float32))
+
+
+@pytest.mark.parametrize("kind", HYBRIDS)
+def test_htdemucs(tmp_path: Path, kind: str) -> None:
+    g = HYBRIDS[kind]
+    spec, random = write_model(tmp_path / "model", htdemucs_spec(g)), np.random.default_rng(0)
+    for graph in g.graphs:
+        ours, theirs = (
+            open_executor(spec, tmp_path / "model", graph, Engine(name, threads=1)) for name in ("cpu", "torch")
+        )
+        for batch in (1, 3):
+            mixture = random.normal(0.01, 0.1, (batch, g.channels, g.segment_samples)).astype(np.float32)
+            spectrum = random.normal(0, 0.3, (batch, 2 * g.channels, g.bins, g.frames)).astype(np.float32)
+            inputs = {"mixture": mixture, "spectrum": spectrum}
+            found, expected = ours.run(inputs), theirs.run(inputs)
+            for name in ("waves", "spectra"):
+                assert found[name].shape == expected[name].shape
+                assert peak_error(expected[name], found[name]) <= TOLERANCE
 
 
 @pytest.mark.parametrize("kind", ROFORMERS)

@@ -67,7 +67,8 @@ def pull(
         with Meter(name, "bytes", quiet=quiet) as meter:
             folder = hub.pull(name, progress=meter, offline=offline or None)
         if not quiet:
-            say(f"{name} is at {folder}", f"  {read_spec(folder).provenance}")
+            spec = read_spec(folder)
+            say(f"{name} is at {folder}", f"  {spec.provenance}", f"  Licence of the weights: {spec.licence}")
 
 
 @models.command("import")
@@ -76,8 +77,8 @@ def import_(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="A checkpoint of SpeechBrain, 3D-Speaker, WeSpeaker or Spleeter, a RoFormer, Whisper, SpeechT5, "
-            "Wav2Vec2 or HuBERT.",
+            help="A checkpoint of SpeechBrain, 3D-Speaker, WeSpeaker, Spleeter or Demucs, a RoFormer, Whisper, "
+            "SpeechT5, Wav2Vec2 or HuBERT.",
         ),
     ],
     to: Annotated[str, typer.Option("--to", metavar="NAME", help="The name of the model.")],

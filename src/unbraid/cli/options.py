@@ -35,7 +35,7 @@ ModelForContent = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help=f"{_MODEL} (default: speech; for music, music-4)",
+        help=f"{_MODEL} A,B is the mean of both. (default: speech; for music, music-4)",
         autocompletion=completion.models,
     ),
 ]
@@ -157,6 +157,23 @@ Overlap = Annotated[
     _separation(
         metavar="SECONDS",
         help="How much neighbouring windows overlap, at most half of them; less is faster. (default: the model's)",
+    ),
+]
+TwoStems = Annotated[
+    str | None,
+    _separation(
+        "--two-stems",
+        metavar="STEM",
+        autocompletion=completion.stems,
+        help="Write this stem and the sum of all others: --two-stems vocals writes vocals and no_vocals.",
+    ),
+]
+Shifts = Annotated[
+    int,
+    _separation(
+        metavar="N",
+        min=0,
+        help="The mean over N copies that begin up to half a second later; takes N times as long.",
     ),
 ]
 Residual = Annotated[bool, _separation("--residual", help="Write the residual, mixture minus stems, as one more stem.")]

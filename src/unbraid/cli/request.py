@@ -58,6 +58,10 @@ class SeparationRequest(Request):
     def __post_init__(self) -> None:
         if self.stems is not None and self.options.remove:
             raise UsageError("--stems writes the stems it names, --remove the sum of all others; give one of them.")
+        if self.stems is not None and self.options.two_stems:
+            raise UsageError(
+                "--two-stems writes one stem and the sum of all others, --stems those it names; choose one."
+            )
         if self.report and self.root is None:
             raise UsageError("--report writes a page beside the stems, so choose a folder with -o instead of -.")
         if self.resume and "-" in self.inputs:
@@ -66,10 +70,20 @@ class SeparationRequest(Request):
     def making_options(self) -> dict[str, Any]:
         """The options that determine the content of the stems' files, as JSON values."""
         options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "force"}
-        unset = {"speakers": None, "enrol": (), "tracks": True, "bypass": True}
+        unset = {
+            "speakers": None,
+            "enrol": (),
+            "tracks": True,
+            "bypass": True,
+            "stems": (),
+            "two_stems": "",
+            "shifts": 0,
+        }
         options = {name: value for name, value in options.items() if name not in unset or value != unset[name]}
         if isinstance(self.options.speakers, tuple):
             options["speakers"] = list(self.options.speakers)
+        if self.options.stems:
+            options["stems"] = list(self.options.stems)
         if self.options.enrol:
             options["enrol"] = {name: sha256(Path(file)) for name, file in self.options.enrol}
         coding, excerpt = dataclasses.asdict(self.coding), dataclasses.asdict(self.excerpt)
@@ -166,7 +180,7 @@ def implied_model(model: str | None, options: Options, stems: Sequence[str], pre
     """
     if model is not None or options.speakers is not None:
         return choose_model(model, options.speakers)
-    named = {*stems, *options.remove} - {"residual"}
+    named = {*stems, *options.remove, options.two_stems} - {"residual", ""}
     if options.wiener or options.mask_exponent is not None or (named and named <= set(MUSIC_STEMS)):
         return MUSIC
     return DEFAULTS["separation"] if options.enrol or options.embedder or named or precision == "int8" else ""

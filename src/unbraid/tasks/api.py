@@ -29,6 +29,7 @@ from unbraid.tasks.alignment.result import Alignment
 from unbraid.tasks.alignment.texts import read_text
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.separation.content import content_of, content_of_file
+from unbraid.tasks.separation.ensemble import open_separator
 from unbraid.tasks.separation.options import Options, check_follows_people, check_stem
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stems import Stems, joined
@@ -54,7 +55,7 @@ def separate(
     The result is a dictionary with a `sample_rate`, and saves and shows itself (see `Stems`).
 
     Without a `model`, what sounds like music is separated with `music-4`, and everything else with `speech`, as is
-    any recording whose number of `speakers` is given.
+    any recording whose number of `speakers` is given. Stems of several models, "htdemucs,music-4", are averaged.
 
     `recording` is a path, a binary file object, or an array (C, T) with its `sample_rate` in Hz: of NumPy, a tensor on
     the CPU, or lists of numbers; integers are scaled by their type. `track` is the number of an audio track of the
@@ -77,7 +78,12 @@ def separate(
         heard = _audio(recording, sample_rate, excerpt)
         chosen = content_of(*heard).model
     wanted = [stems] if isinstance(stems, str) else stems
-    with Separator(chosen, device=device, precision=precision, options=options) as separator:
+    options = replace(options, stems=tuple(wanted or ()))
+
+    def opened(name: str | Path, options: Options) -> Separator:
+        return Separator(name, device=device, precision=precision, options=options)
+
+    with open_separator(chosen, opened, options) as separator:
         for stem in wanted or ():
             check_stem(stem, separator.stems(), separator.spec.name)
         found = separator(*(heard or _audio(recording, sample_rate, excerpt)))

@@ -19,6 +19,7 @@ from unbraid.models.config import Task
 from unbraid.runtime import Engine, Executor, open_executor
 
 Check = Callable[[ModelSpec], object]  # raises UsageError for a model that does not do the task
+Graphs = Callable[[ModelSpec], tuple[str, ...]]
 
 
 class Loaded(NamedTuple):
@@ -60,8 +61,13 @@ def find_model(model: str | Path, check: Check, engine: Engine = Engine()) -> Mo
     return ModelFolder(spec, path, engine)
 
 
-def load(model: str | Path | Loaded, check: Check, engine: Engine = Engine()) -> Loaded:
-    """Open all graphs that a model runs on; one that is loaded already is only checked.
+def load(
+    model: str | Path | Loaded,
+    check: Check,
+    engine: Engine = Engine(),
+    graphs: Graphs = lambda spec: spec.geometry.graphs,
+) -> Loaded:
+    """Open the graphs that a model runs on, or those of them that are wanted; a loaded one is only checked.
 
     Raises:
         ModelError: there is no such model, or its folder is damaged.
@@ -72,7 +78,7 @@ def load(model: str | Path | Loaded, check: Check, engine: Engine = Engine()) ->
         check(model.spec)
         return model
     found = find_model(model, check, engine)
-    return Loaded(found.spec, found.open(*found.spec.geometry.graphs))
+    return Loaded(found.spec, found.open(*graphs(found.spec)))
 
 
 def check_task(spec: ModelSpec, *tasks: Task) -> None:

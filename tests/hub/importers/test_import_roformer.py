@@ -201,5 +201,5 @@ def test_one_file_of_each_kind(mel: Path) -> None:
     assert "holds several candidates (later.ckpt, vocals.ckpt); leave one file of settings" in refusal(mel)
     for path in mel.glob("*.ckpt"):
         path.unlink()
-    told = "or a RoFormer (a .yaml or .yml of settings and a .ckpt, .pt, .pth, .th or .safetensors of weights)"
+    told = "a RoFormer (a .yaml or .yml of settings and a .ckpt, .pt, .pth, .th or .safetensors of weights)"
     assert told in refusal(mel)

@@ -3,8 +3,8 @@
 The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`), x-vectors
 (`speechbrain_xvector`), HiFi-GANs (`speechbrain_hifigan`) and SepFormers (`speechbrain`), 3D-Speaker's (`campplus`),
 WeSpeaker's (`wespeaker`) and their copies for pyannote.audio (`pyannote`), Spleeter's (`spleeter`), the Whisper,
-SpeechT5, HiFi-GAN, Wav2Vec2 and HuBERT folders of transformers (`whisper`, `speecht5`, `hifigan`, `wav2vec2`),
-RoFormers for songs (`roformer`), and Basic Pitch (`basic_pitch`).
+SpeechT5, HiFi-GAN, Wav2Vec2 and HuBERT folders of transformers (`whisper`, `speecht5`, `hifigan`, `wav2vec2`), for
+songs Demucs's networks (`htdemucs`) and RoFormers (`roformer`), and Basic Pitch (`basic_pitch`).
 """
 
 from pathlib import Path
@@ -14,6 +14,7 @@ from unbraid.hub.importers import (
     basic_pitch,
     campplus,
     hifigan,
+    htdemucs,
     pyannote,
     roformer,
     speechbrain,
@@ -43,6 +44,7 @@ ORDER = (
     pyannote,
     spleeter,
     wav2vec2,
+    htdemucs,
     roformer,
     basic_pitch,
 )
@@ -53,7 +55,8 @@ LAYOUTS = (
     f"HiFi-GAN ({', '.join(speechbrain_hifigan.FILES)}), a CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's "
     f"({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a Spleeter model ({spleeter.LAYOUT}), a Whisper "
     f"({whisper.FILES}), a SpeechT5 ({speecht5.FILES}), its HiFi-GAN ({hifigan.FILES}), a Wav2Vec2 or HuBERT with a "
-    f"CTC head ({wav2vec2.FILES}), a RoFormer ({roformer.FILES}) or Basic Pitch ({basic_pitch.FILE})"
+    f"CTC head ({wav2vec2.FILES}), a Hybrid Transformer Demucs ({htdemucs.FILES}), a RoFormer ({roformer.FILES}) or "
+    f"Basic Pitch ({basic_pitch.FILE})"
 )
 
 

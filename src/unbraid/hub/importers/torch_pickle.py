@@ -10,6 +10,7 @@ torch/serialization.py and torch/_utils.py.
 import io
 import math
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,24 @@ MOST_REPEATED = 2  # times the file: of all tensors together, which may share st
 MOST_EXTRA_BYTES = 16 << 20  # and so much more in a small file
 
 
+Known = Mapping[str, Callable[..., Any] | None]
+
+
+def read_package(path: Path, known: Known) -> dict[str, Any]:
+    """Read a file of `torch.save` that holds a state dict among plain values, as {name: value}.
+
+    `known` are dotted names that may be in it: functions of plain values, which stand for those of the file, or None
+    for a name that may be told but not called; it is read as a text.
+
+    Raises:
+        ModelError: as `read_state_dict`, or the file holds something else.
+    """
+    package = _read(path, known)
+    if not isinstance(package, dict) or not all(isinstance(key, str) for key in package):
+        raise ModelError(f"{path} holds a {type(package).__name__}, expected a package: names and values.")
+    return package
+
+
 def read_state_dict(path: Path, within: tuple[str, ...] = (), inert: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
     """Read {name: tensor} from a file of `torch.save`; the arrays are read-only views of their storages.
 
@@ -48,22 +67,31 @@ def read_state_dict(path: Path, within: tuple[str, ...] = (), inert: tuple[str, 
     Raises:
         ModelError: the file is missing, damaged, in torch's old format, or holds anything but plain tensors.
     """
+    state = _read(path, {name: _inert for name in inert})
+    if isinstance(state, dict):
+        state = next((state[key] for key in within if key in state), state)
+    return check_state(state, path)
+
+
+def _inert(*_: object) -> Inert:
+    return Inert()
+
+
+def _read(path: Path, known: Known) -> Any:
+    """The value in a file."""
     try:
         check_regular(path)
         with open(path, "rb") as file:
             if (start := file.read(2)) != b"PK":
                 raise ModelError(_not_a_zip(path, start))
         with _Zip(path) as members, zipfile.ZipFile(members) as archive:
-            state = _read_archive(archive, path, inert)
+            return _read_archive(archive, path, known)
     except ModelError:
         raise
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
     except Exception as error:  # hostile input: whatever a damaged zip or pickle trips over is one failure here
         raise ModelError(f"{path} is truncated or damaged ({shortened(str(error))}); fetch it again.") from None
-    if isinstance(state, dict):
-        state = next((state[key] for key in within if key in state), state)
-    return _check_state(state, path)
 
 
 class _Zip(io.FileIO):
@@ -87,7 +115,12 @@ def _not_a_zip(path: Path, start: bytes) -> str:
     return f"{path} is not a file of torch.save (a zip of tensors); fetch it again."
 
 
-def _check_state(state: Any, path: Path) -> dict[str, np.ndarray]:
+def check_state(state: Any, path: Path) -> dict[str, np.ndarray]:
+    """A state dict.
+
+    Raises:
+        ModelError: it is something else.
+    """
     if not isinstance(state, dict):
         raise ModelError(f"{path} holds a {type(state).__name__}, expected a state dict: names and tensors.")
     for name, tensor in state.items():
@@ -97,7 +130,7 @@ def _check_state(state: Any, path: Path) -> dict[str, np.ndarray]:
     return dict(state)
 
 
-def _read_archive(archive: zipfile.ZipFile, path: Path, inert: tuple[str, ...]) -> Any:
+def _read_archive(archive: zipfile.ZipFile, path: Path, known: Known) -> Any:
     names = archive.namelist()
     pickles = [name for name in names if name.split("/")[1:] == ["data.pkl"]]
     if len(pickles) != 1:
@@ -111,7 +144,7 @@ def _read_archive(archive: zipfile.ZipFile, path: Path, inert: tuple[str, ...]) 
     if archive.getinfo(pickles[0]).file_size > MOST_PICKLE_BYTES:
         raise ModelError(f"{path} has a data.pkl of more than {MOST_PICKLE_BYTES} bytes; no state dict needs so many.")
     program = members.read("data.pkl")
-    tensors = _Tensors(members, path.stat().st_size, inert)
+    tensors = _Tensors(members, path.stat().st_size, known)
     try:
         return PlainPickle(tensors.call, tensors.storage).read(program)
     except Refused as error:
@@ -144,20 +177,20 @@ class _Members:
 class _Tensors:
     """The functions and storages that the pickle of a state dict may use."""
 
-    def __init__(self, members: _Members, file_bytes: int, inert: tuple[str, ...]):
-        self._members, self._inert = members, inert
+    def __init__(self, members: _Members, file_bytes: int, known: Known):
+        self._members, self._known = members, known
         self._left = MOST_REPEATED * file_bytes + MOST_EXTRA_BYTES
         self._storages: dict[str, np.ndarray] = {}
         self._kinds = {f"torch.{name}": dtype for name, dtype in STORAGES.items()}
 
     def call(self, name: str, arguments: tuple[Any, ...] | None) -> Any:
         """The result of an allowed function; without arguments, only check that it is allowed (else KeyError)."""
-        if name not in (ORDERED, TENSOR, *self._kinds, *self._inert):
+        if name not in (ORDERED, TENSOR, *self._kinds, *self._known):
             raise KeyError(name)
         if arguments is None:
             return None
-        if name in self._inert:
-            return Inert()
+        if function := self._known.get(name):
+            return function(*arguments)
         if name == ORDERED and not arguments:
             return {}
         if name != TENSOR or len(arguments) < 4:

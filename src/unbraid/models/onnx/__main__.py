@@ -10,6 +10,7 @@ from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.graph_files import graph_name, packed
 from unbraid.models.hifigan.config import HifiganConfig
+from unbraid.models.htdemucs.published import PUBLISHED as HTDEMUCS
 from unbraid.models.onnx.build import build_graph
 from unbraid.models.roformer.published import PUBLISHED as ROFORMERS
 from unbraid.models.sepformer.config import SepFormerConfig
@@ -25,6 +26,7 @@ PUBLISHED: tuple[Config, ...] = (
     UNetConfig(stems=4, encoder_activation="elu", decoder_activation="elu"),
     UNetConfig(stems=5, encoder_activation="elu", decoder_activation="elu", output="softmax"),
     *ROFORMERS.values(),
+    *HTDEMUCS.values(),
     Wav2Vec2Config(),
     Wav2Vec2Config(
         features=1024, heads=16, hidden=4096, layers=24, filter_bias=True, filter_norm="layer", pre_norm=True

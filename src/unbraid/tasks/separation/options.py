@@ -1,19 +1,22 @@
 """Options of a separation model, and checks that they apply to it."""
 
+import dataclasses
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 from unbraid.errors import UsageError, quoted
 from unbraid.hub.catalogue import nearest
 from unbraid.hub.names import models_with_stem
 from unbraid.hub.spec import ModelSpec, is_file_name
+from unbraid.models.htdemucs.config import HtdemucsConfig
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.people import MOST_PEOPLE
 
 MOST_NAMED = 8  # stems in a message
+MOST_SHIFTS = 20
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,9 @@ class Options:
     residual: bool = False  # add a stem for the difference between the mixture and all stems, instead of sharing it out
     high_band: Literal["share", "drop"] = "share"  # the band above half the model's sample rate
     mask_exponent: float | None = None  # music: of the soft masks; None: the model's own
+    stems: tuple[str, ...] = ()  # of a model with a network for each stem: run only those of these; others run whole
+    two_stems: str = ""  # return this stem and the sum of all others: "vocals" gives vocals and no_vocals
+    shifts: int = 0  # the mean over so many copies of the recording that begin a random time later; 0: as it is
     remove: tuple[str, ...] = ()  # return one stem, the sum of all but these: ("vocals",) leaves no-vocals
     window_seconds: float | None = None  # of models that have windows; the model's own by default
     overlap_seconds: float | None = None
@@ -54,6 +60,42 @@ def check_stem(stem: str, available: Sequence[str], model: str) -> None:
         raise UsageError(f"{model} has no stem {stem!r}, only {', '.join(named)}; {hint}")
 
 
+def narrowed(spec: ModelSpec, options: Options) -> tuple[ModelSpec, Options]:
+    """The model of the networks that are wanted, with a residual for the rest, where each stem has a network.
+
+    Any other model stays as it is.
+    """
+    asked = (options.two_stems,) if options.two_stems else options.stems
+    wanted = tuple(stem for stem in spec.stems if stem in asked)
+    options = dataclasses.replace(options, stems=())
+    if not spec.geometry.has_stem_graphs or len(wanted) < len(asked) or len(wanted) in (0, len(spec.stems)):
+        return spec, options
+    geometry = dataclasses.replace(cast(Any, spec.geometry), stems=len(wanted), networks=len(wanted))
+    return dataclasses.replace(spec, stems=wanted, geometry=geometry), dataclasses.replace(
+        options, residual=True, stems=wanted
+    )
+
+
+def graphs_of(spec: ModelSpec, options: Options) -> tuple[str, ...]:
+    """The graphs of the networks that are wanted, in the order of `Config.graphs`."""
+    graphs, stems = spec.geometry.graphs, narrowed(spec, options)[0].stems
+    if stems == spec.stems:
+        return graphs
+    return tuple(graph for graph, stem in zip(graphs, spec.stems, strict=True) if stem in stems)
+
+
+def check_two_stems(available: Sequence[str], options: Options, model: str) -> None:
+    """Refuse to return two stems, one of which the model lacks, or of which some are to be removed.
+
+    Raises:
+        UsageError: as it says.
+    """
+    if options.two_stems and options.remove:
+        raise UsageError("Two stems are one and the sum of all others; leave out what is to be removed.")
+    if options.two_stems:
+        check_stem(options.two_stems, available, model)
+
+
 def has_residual(spec: ModelSpec, options: Options) -> bool:
     """Whether a run adds a stem for the difference between the mixture and all other stems."""
     return not options.raw and (options.residual or len(spec.stems) == 1)
@@ -68,6 +110,14 @@ def all_stems(spec: ModelSpec, options: Options, found: Conversation | None = No
     if follows_people(spec, options) and options.tracks:
         stems = possible_names(options) if found is None else found.speakers
     return (*stems, spec.remainder) if has_residual(spec, options) else stems
+
+
+def named_stems(stems: tuple[str, ...], options: Options) -> tuple[str, ...]:
+    """The names of what is returned: all of these stems, or sums of them."""
+    if two := options.two_stems:
+        return two, f"no_{two}"
+    removed = [stem for stem in stems if stem in options.remove]
+    return ("-".join(("no", *removed)),) if removed else stems
 
 
 def possible_names(options: Options) -> tuple[str, ...]:
@@ -122,7 +172,8 @@ def check_options(spec: ModelSpec, options: Options) -> None:
     check_speakers(spec, options)
     if options.raw and options.residual:
         raise UsageError("Raw returns just what the network gives: it has no residual.")
-    _check_removed(spec, options)
+    _check_chosen(spec, options)
+    _check_shifts(spec, options)
     if spec.family == "unet":
         _check_music(spec, options)
     elif options.wiener or exponent is not None:
@@ -137,6 +188,11 @@ def check_options(spec: ModelSpec, options: Options) -> None:
             raise UsageError(
                 f"An overlap of {overlap:g} s does not fit windows of {seconds:g} s; at most half may overlap."
             )
+        if (
+            isinstance(spec.geometry, HtdemucsConfig)
+            and round(seconds * spec.sample_rate) > spec.geometry.segment_samples
+        ):
+            raise UsageError(f"{spec.name} hears at most {spec.windows.seconds:g} s at once; leave the window out.")
         least = spec.geometry.least_samples / spec.sample_rate
         if seconds < least:
             raise UsageError(
@@ -198,13 +254,30 @@ def _check_music(spec: ModelSpec, options: Options) -> None:
         raise UsageError("The Wiener filter has masks of its own; leave it out, or the exponent of the masks.")
 
 
-def _check_removed(spec: ModelSpec, options: Options) -> None:
-    """Refuse to remove a stem that the model lacks, or all stems."""
+def _check_chosen(spec: ModelSpec, options: Options) -> None:
+    """Refuse to remove or to name a stem that the model lacks, or to remove all stems."""
     stems = all_stems(spec, options)
+    check_two_stems(stems, options, spec.name)
+    if options.two_stems and follows_people(spec, options) and options.tracks:
+        raise UsageError(f"{spec.name} gives a track for each person, not two stems; leave that out.")
     for stem in options.remove:
         check_stem(stem, stems, spec.name)
     if set(stems) <= set(options.remove):
         raise UsageError(f"Without {', '.join(stems)} nothing is left of {spec.name}; remove fewer stems.")
+
+
+def _check_shifts(spec: ModelSpec, options: Options) -> None:
+    """Refuse shifts where they have no meaning, or would read the recording many times."""
+    if not 0 <= options.shifts <= MOST_SHIFTS:
+        raise UsageError(f"Shifts are from 0 to {MOST_SHIFTS}, got {options.shifts}.")
+    if not options.shifts:
+        return
+    if options.raw or options.wiener:
+        other = "a raw run, which is the published system's" if options.raw else "the Wiener filter"
+        raise UsageError(f"Shifts do not go with {other}; leave one of them out.")
+    if follows_people(spec, options) or spec.latency_seconds is not None:
+        what = "follows people through a recording" if spec.latency_seconds is None else "is causal"
+        raise UsageError(f"{spec.name} {what}, which is not repeated for shifts; leave them out.")
 
 
 def windows_of(spec: ModelSpec, options: Options) -> tuple[float, float]:

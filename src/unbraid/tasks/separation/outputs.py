@@ -8,6 +8,7 @@ from unbraid.dsp.arrays import Blocks
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.family import FAMILIES
+from unbraid.models.htdemucs.config import HtdemucsConfig
 from unbraid.models.roformer.config import RoformerConfig
 from unbraid.runtime import Executor
 from unbraid.tasks.results import Diagnostics
@@ -22,6 +23,7 @@ from unbraid.tasks.separation.fronts import (
     raw_speech,
     speech_stems,
 )
+from unbraid.tasks.separation.hybrid_front import HybridFront, hybrid_stems, published_segments
 from unbraid.tasks.separation.options import Options, windows_of
 from unbraid.tasks.separation.stream import Track
 
@@ -42,13 +44,17 @@ def outputs(
         stems = music_stems(music, lambda: (as_pairs(block) for block in open_blocks()))
         channels = output_channels(spec, options, track.channels)
         return (from_pairs(block, channels) for block in stems)
+    doubled = output_channels(spec, options, track.channels) > track.channels  # the published programs hear stereo
+
+    def heard() -> Blocks:
+        return (np.concatenate((block, block)) for block in open_blocks()) if doubled else open_blocks()
+
     if isinstance(geometry, RoformerConfig):
         masked = ComplexFront(executor, geometry, *_window_samples(spec, options))
-        if not options.raw:
-            return complex_stems(masked, open_blocks())
-        doubled = output_channels(spec, options, track.channels) > track.channels  # the published programs hear stereo
-        heard = (np.concatenate((block, block)) for block in open_blocks()) if doubled else open_blocks()
-        return published_stems(masked, heard)
+        return published_stems(masked, heard()) if options.raw else complex_stems(masked, open_blocks())
+    if isinstance(geometry, HtdemucsConfig):
+        hybrid = HybridFront(executor, geometry, *_window_samples(spec, options), fits_level=not options.raw)
+        return published_segments(hybrid, heard) if options.raw else hybrid_stems(hybrid, open_blocks())
     if isinstance(geometry, CausalLSTMConfig):
         return causal_stems(executor, geometry, open_blocks())
     speech = speech_front(spec, options, executor)
@@ -61,6 +67,11 @@ def outputs(
 def output_channels(spec: ModelSpec, options: Options, channels: int) -> int:
     """The number of channels of the stems of audio with so many."""
     return max(channels, 2) if options.raw and spec.channels == 2 else channels
+
+
+def passes_of(spec: ModelSpec, options: Options) -> int:
+    """How often the network's outputs are made from the whole audio: once, but for statistics of all of it."""
+    return 1 + (options.wiener or (options.raw and spec.family == "htdemucs"))
 
 
 def speech_front(spec: ModelSpec, options: Options, executor: Executor) -> WaveformFront:

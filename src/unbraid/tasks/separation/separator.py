@@ -15,6 +15,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Self, cast
 
+import numpy as np
+
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import with_residual
@@ -22,6 +24,7 @@ from unbraid.errors import AudioError, UsageError
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
 from unbraid.runtime import Engine, Executor
+from unbraid.runtime.bag import Bag
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import EnhancerExecutor
 from unbraid.tasks.conversation.conversation import Conversation
@@ -39,10 +42,14 @@ from unbraid.tasks.separation.options import (
     check_follows_people,
     check_options,
     follows_people,
+    graphs_of,
     has_residual,
+    named_stems,
+    narrowed,
     people_bounds,
 )
-from unbraid.tasks.separation.outputs import output_channels, outputs, speech_front
+from unbraid.tasks.separation.outputs import output_channels, outputs, passes_of, speech_front
+from unbraid.tasks.separation.shifts import delays, shifted
 from unbraid.tasks.separation.stems import Stems, joined
 from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Track, Waiting, beside, with_rumble
 from unbraid.tasks.separation.tracks import WORK, Followed
@@ -76,7 +83,14 @@ class Separator(LoadedModel):
         """
         options = dataclasses.replace(options, wiener=int(wiener) or options.wiener, raw=raw or options.raw)
         engine = Engine(device, precision, threads)
-        spec, (executor,) = load(model, lambda spec: check_options(spec, options), engine)
+        spec, executors = load(
+            model, lambda spec: check_options(spec, options), engine, lambda spec: graphs_of(spec, options)
+        )
+        if isinstance(model, Loaded):  # all of its networks run, whatever is wanted
+            options = dataclasses.replace(options, stems=())
+        else:
+            spec, options = narrowed(spec, options)
+        executor = executors[0] if len(executors) == 1 else Bag(executors)
         super().__init__(spec, executor)
         self.options, self._embedder, self._enrolled = options, embedder, dict[str, FloatArray]()
         if follows_people(spec, options):
@@ -109,9 +123,7 @@ class Separator(LoadedModel):
 
     def stems(self) -> tuple[str, ...]:
         """Names of the stems a run returns, of a model that follows people as many as there can be."""
-        stems = all_stems(self.spec, self.options)
-        removed = [stem for stem in stems if stem in self.options.remove]
-        return ("-".join(("no", *removed)),) if removed else stems
+        return named_stems(all_stems(self.spec, self.options), self.options)
 
     def output_rate(self, sample_rate: int) -> int:
         """The sample rate of the stems of audio at `sample_rate`."""
@@ -171,7 +183,7 @@ class Separator(LoadedModel):
     @property
     def passes(self) -> int:
         """How often a run reads its input; 1: stems come while it is read."""
-        return len(WORK) if follows_people(self.spec, self.options) else 1 + self.options.wiener
+        return len(WORK) if follows_people(self.spec, self.options) else passes_of(self.spec, self.options)
 
     def run(
         self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
@@ -215,21 +227,16 @@ class Separator(LoadedModel):
             AudioError: nothing is left of those that were found.
         """
         for stems in self._parts(track, progress, diagnostics):
-            names = all_stems(self.spec, self.options, diagnostics.conversation)
-            if not self.options.remove:
-                yield dict(zip(names, stems, strict=True))
-                continue
-            kept = [i for i, stem in enumerate(names) if stem not in self.options.remove]
-            if not kept:
-                raise AudioError(f"Without {', '.join(names)} nothing is left of the voices found; remove fewer stems.")
-            yield {self.stems()[0]: stems[kept].sum(0)}
+            yield named(all_stems(self.spec, self.options, diagnostics.conversation), stems, self.options)
 
     def _parts(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
         """All stems (S, C, n) of a track, residual included."""
         rate, options, residual = self.spec.sample_rate, self.options, self.has_residual
         network: Network = functools.partial(outputs, self._executor, self.spec, options, track, diagnostics)
+        if options.shifts:
+            network = shifted(network, delays(options.shifts, rate), any_order=not self.spec.separates_songs)
         if options.raw:
-            feed = Feed(track, rate, 1 + options.wiener, "model", progress)
+            feed = Feed(track, rate, passes_of(self.spec, options), "model", progress)
             return (stems for _, stems in feed.run(network))
         rumble, followed = Waiting(), None
         reference: Reference = "narrow" if options.high_band == "drop" and track.sample_rate > rate else "input"
@@ -247,6 +254,26 @@ class Separator(LoadedModel):
         wanted = Wanted(*people_bounds(self.options), self._enrolled)
         front = speech_front(self.spec, self.options, self._executor)
         return Followed(front, self.spec, self._embedder, wanted, diagnostics)
+
+
+def named(names: tuple[str, ...], stems: FloatArray, options: Options) -> dict[str, FloatArray]:
+    """Stems (S, C, n) by their names, or the sums that options ask for.
+
+    Raises:
+        AudioError: nothing is left of those that were found.
+    """
+    parts: tuple[FloatArray, ...]
+    if options.two_stems:
+        place = names.index(options.two_stems)
+        parts = stems[place], np.delete(stems, place, 0).sum(0)
+    elif options.remove:
+        kept = [i for i, stem in enumerate(names) if stem not in options.remove]
+        if not kept:
+            raise AudioError(f"Without {', '.join(names)} nothing is left of the voices found; remove fewer stems.")
+        parts = (stems[kept].sum(0),)
+    else:
+        parts = tuple(stems)
+    return dict(zip(named_stems(names, options), parts, strict=True))
 
 
 def _summing(
