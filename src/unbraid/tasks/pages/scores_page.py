@@ -1,4 +1,4 @@
-"""The page of an evaluation: headline numbers, tables, plots, and the worst cases to listen to.
+"""The page of an evaluation, or of a batch: headline numbers, tables, plots, and the worst cases to listen to.
 
 Sounds of a case share one gain, so that they compare as they are, and the loudest of them just does not clip.
 """
@@ -23,15 +23,17 @@ SORTABLE = "A click on a heading sorts by it"
 WITHOUT = "There are no plots, for matplotlib is not installed; get it with `pip install matplotlib`, and run again"
 
 
-def scores_page(title: str, about: str, tiles: Sequence[str], sections: Sequence[str]) -> str:
-    """The whole document; empty sections are left out."""
+def scores_page(
+    title: str, about: str, tiles: Sequence[str], sections: Sequence[str], command: str = "evaluate"
+) -> str:
+    """The whole document of a command; empty sections are left out."""
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="dim">{escape(about)}.</p>',
         f'<div class="tiles">{"".join(tiles)}</div>' if tiles else "",
         *sections,
     ]
-    return document(f"{title} · unbraid evaluate", "\n".join(filter(None, parts)), ("scores.css",), "scores.js")
+    return document(f"{title} · unbraid {command}", "\n".join(filter(None, parts)), ("scores.css",), "scores.js")
 
 
 def tile(head: str, value: str, *notes: str) -> str:
