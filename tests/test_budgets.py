@@ -19,6 +19,7 @@ LONG_FUNCTIONS = dict.fromkeys(
         "cli/compare.py: compare",
         "cli/transcribe.py: transcribe",
         "cli/align.py: align",
+        "cli/batch.py: batch",
     ),
     "the options of a command are its parameters, and typer wants them here",
 )
@@ -36,6 +37,7 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/converse.py: converse",
         "cli/attention.py: attention",
         "cli/live.py: live",
+        "cli/batch.py: batch",
     ),
     "as above",
 ) | {

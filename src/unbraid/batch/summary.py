@@ -11,7 +11,7 @@ from unbraid.batch.outcome import Outcome
 from unbraid.files.atomic import appearing
 from unbraid.files.printable import printable_page
 from unbraid.tasks.pages.document import clock
-from unbraid.tasks.pages.scores_page import notes, paragraph, scores_page, section, sortable, tile
+from unbraid.tasks.pages.scores_page import bullets, notes, paragraph, scores_page, section, sortable, tile
 from unbraid.tasks.pages.tables import Cell, Column, Table, cell, number, text
 
 _MOST_FAILED, _SLOWEST = 200, 20
@@ -78,23 +78,27 @@ def _page(settings: dict[str, Any], totals: Totals, failed: list[Outcome], slowe
         tile("Done", f"{totals.done:,}", f"{totals.audio_seconds / 3600:,.1f} hours of audio"),
         tile("Failed", f"{totals.failed:,}", *(f"{kind}: {count:,}" for kind, count in totals.failures.most_common(4))),
         tile("Speed of a worker", f"{number(totals.realtime_factor, 1)} ×", "real time, fetching and writing included"),
-        tile("Work", f"{totals.elapsed_seconds / 3600:,.2f} h", "of all workers together"),
+        tile(
+            "Work",
+            f"{totals.elapsed_seconds / 3600:,.2f} h",
+            "of all workers together",
+            f"{totals.peak_memory_bytes / 1e6:,.0f} MB of memory each, at most",
+        ),
         tile("Outputs", f"{totals.output_bytes / 1e9:,.2f} GB"),
-        tile("Peak memory", f"{totals.peak_memory_bytes / 1e6:,.0f} MB", "of a worker"),
     ]
     left_out = totals.failed - len(failed)
     more = f"{left_out:,} more are in the manifest" if left_out else "--retry failed tries them again"
     sections = [
-        section("Failed", notes(more), _failures(failed).html("wrap")) if failed else "",
+        section("Failed", notes(more), bullets(list(map(_failure, failed)))) if failed else "",
         sortable(f"The {len(slowest)} slowest files", _files(slowest)) if slowest else "",
         section("All files", paragraph("The manifest beside this page has a row for each file.")),
     ]
     return scores_page("A batch of recordings", "; ".join(about), tiles, sections, "batch")
 
 
-def _failures(failed: list[Outcome]) -> Table:
-    columns = [Column(head.lower(), head) for head in ("File", "Kind", "Attempts", "Reason")]
-    return Table(columns, [[*map(text, (_name(o), o.error_kind, o.attempts, o.error or ""))] for o in failed])
+def _failure(outcome: Outcome) -> str:
+    attempts = "1 attempt" if outcome.attempts == 1 else f"{outcome.attempts} attempts"
+    return f"{outcome.name} ({outcome.error_kind}, {attempts}): {outcome.error}"
 
 
 def _files(outcomes: list[Outcome]) -> Table:
@@ -105,7 +109,7 @@ def _files(outcomes: list[Outcome]) -> Table:
 def _cells(outcome: Outcome) -> list[Cell]:
     memory = None if outcome.peak_memory_bytes is None else outcome.peak_memory_bytes / 1e6
     return [
-        text(_name(outcome)),
+        text(outcome.name),
         text(outcome.model or ""),
         _time(outcome.audio_seconds),
         _time(outcome.elapsed_seconds),
@@ -117,7 +121,3 @@ def _cells(outcome: Outcome) -> list[Cell]:
 
 def _time(seconds: float | None) -> Cell:
     return Cell(clock(round(seconds or 0.0, 1)), f"{seconds or 0.0:.3f}")
-
-
-def _name(outcome: Outcome) -> str:
-    return outcome.name

@@ -84,8 +84,13 @@ def figures(heading: str, *described: tuple[bytes, str]) -> str:
 
 def failures(failed: Sequence[tuple[str, Exception]], noun: str) -> str:
     """The section of failures: items that could not be scored, each with its error."""
-    items = "".join(f"<li>{escape(f'{name}: {error}')}</li>" for name, error in failed)
-    return section("Failed", paragraph(f"These {noun} could not be scored."), f"<ul>{items}</ul>") if failed else ""
+    items = bullets([f"{name}: {error}" for name, error in failed])
+    return section("Failed", paragraph(f"These {noun} could not be scored."), items) if failed else ""
+
+
+def bullets(items: Sequence[str]) -> str:
+    """A list of texts."""
+    return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
 
 
 def _players(signals: Mapping[str, Wave], sample_rate: int) -> str:
