@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,8 +45,9 @@ def run(music_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-def rows(manifest: Path) -> list[dict[str, object]]:
-    return parquet.read_table(manifest).to_pylist()
+def rows(manifest: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = parquet.read_table(manifest).to_pylist()
+    return found
 
 
 def test_a_batch_and_how_it_goes_on(raw: Path, tmp_path: Path, run: Run) -> None:
@@ -56,7 +58,7 @@ def test_a_batch_and_how_it_goes_on(raw: Path, tmp_path: Path, run: Run) -> None
     done = {row["name"]: row for row in rows(out / "manifest.parquet")}
     assert {name for name, row in done.items() if row["status"] == "done"} == {"0/0", "1/1", "2/2"}
     assert done["bad"]["error_kind"] == "audio" and done["bad"]["attempts"] == 1
-    assert done["0/0"]["peak_memory_bytes"] > 1e7 and len(str(done["0/0"]["model_sha256"])) == 64  # type: ignore[operator]
+    assert done["0/0"]["peak_memory_bytes"] > 1e7 and len(str(done["0/0"]["model_sha256"])) == 64
     stems = sum(soundfile.read(path)[0] for path in (out / "0/0").glob("*.flac"))
     mixture, _ = soundfile.read(raw / "0/0.wav")
     assert np.abs(stems - mixture).max() < 1e-3  # stems of 16 bits add up to the recording
@@ -103,6 +105,8 @@ def test_a_dry_run_writes_nothing(raw: Path, tmp_path: Path, run: Run) -> None:
         (["raw", "-o", "out", "-f", "xyz"], "xyz"),
         (["raw", "-o", "out", "--task", "enhance"], "has no stem 'speech'"),
         (["raw", "-o", "out", "--task", "transcribe"], "is separation, not transcription"),
+        (["raw", "-o", "out", "--task", "transcribe", "--residual"], "Transcripts have no residual"),
+        (["raw", "-o", "out", "--strength", "0.5"], "A strength goes with --task enhance"),
         (["raw", "-o", "out", "-m", "no-such-model"], "no-such-model"),
         (["raw", "-o", "out", "--engine", "ray", "--address", "127.0.0.1:1"], "ray"),
         (["list.csv", "-o", "out", "--column", "file"], "name one with --column: 'path'"),

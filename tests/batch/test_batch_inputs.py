@@ -1,7 +1,9 @@
 """What a batch takes, from where, and the names of its outputs."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def memory():
+def memory() -> Iterator[Any]:
     fs = fsspec.filesystem("memory")
     fs.store.clear()
     yield fs
@@ -74,7 +76,7 @@ def test_lists_are_relative_to_themselves(raw: Path, tmp_path: Path, kind: str) 
     assert found[2].address == entries[2]
 
 
-def test_places_elsewhere(memory) -> None:
+def test_places_elsewhere(memory: Any) -> None:
     for name in ("/raw/a/x.mp3", "/raw/y.wav", "/raw/readme.md", "/raw/done/vocals.flac", "/raw/done/.unbraid.json"):
         memory.pipe_file(name, b"1234")
     memory.pipe_file("/lists/l.csv", b"path\nz.wav\n")
@@ -124,7 +126,7 @@ def test_a_table_that_is_no_parquet(tmp_path: Path) -> None:
         list(find([str(path)]))
 
 
-def test_nothing_there(tmp_path: Path, memory) -> None:
+def test_nothing_there(tmp_path: Path, memory: Any) -> None:
     for name in (str(tmp_path / "none"), str(tmp_path / "none.csv"), "memory://none/", str(tmp_path)):
         with pytest.raises(UsageError):
             list(find([name]))

@@ -63,6 +63,10 @@ class Settings:
             raise UsageError(f"There is no task {self.task!r}; choose {', '.join(TASKS)}.")
         if self.task != "transcribe":
             choose_format(self.format)
+        elif self.residual or self.speakers is not None:
+            raise UsageError("Transcripts have no residual and no number of speakers; leave these options out.")
+        if self.strength != 1 and self.task != "enhance":
+            raise UsageError("A strength goes with --task enhance; leave it out.")
         for model in self.models:
             find_model(model, self._check, self.engine)
 

@@ -153,7 +153,11 @@ def batch(
                 notice(_described(len(plan.left), plan.done, plan.set_aside))
             with Meter(f"{len(plan.left)} recordings", quiet=quiet or as_json) as meter:
                 told = _Telling(plan.total_seconds, {item.address: item.rough_seconds for item in plan.left}, meter)
-                result = running.run(request, journal, plan, told)
+                try:
+                    result = running.run(request, journal, plan, told)
+                except KeyboardInterrupt:
+                    notice("what is done stays; go on with --resume.")
+                    raise
         _tell(result, request, as_json=as_json)
         if result.totals.failed or plan.set_aside:
             raise typer.Exit(FAILED)
