@@ -124,11 +124,12 @@ def test_refusals_before_any_work(
     assert {path.name for path in tmp_path.iterdir()} == {"raw", "list.csv"}
 
 
-def test_a_manifest_without_its_journal_stays(raw: Path, run: Run, tmp_path: Path) -> None:
-    (tmp_path / "m.parquet").write_text("mine")
+@pytest.mark.parametrize("name", ["m.parquet", "m.html"])
+def test_files_of_others_are_not_written_over(raw: Path, run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
     code, _, errors = run(raw, "-o", tmp_path / "out", "--manifest", tmp_path / "m.parquet")
-    assert code == 2 and "exists, but not its journal m.jsonl; choose another --manifest." in errors
-    assert (tmp_path / "m.parquet").read_text() == "mine"
+    assert code == 2 and f"{name} exists, but no journal m.jsonl; choose another --manifest." in errors
+    assert (tmp_path / name).read_text() == "mine"
 
 
 def test_killed_at_random(tmp_path: Path, music_folder: Path) -> None:

@@ -75,7 +75,7 @@ def test_workers_that_always_crash_end_the_run(tmp_path: Path) -> None:
 def test_a_file_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     told = run(tmp_path, "hang", limit=0.5)
     assert [(o.status, o.error_kind) for o in told] == [("again", "time"), ("again", "time"), ("failed", "time")]
-    assert told[-1].error == "The worker took longer than --limit-minutes allows"
+    assert told[-1].error == "The worker took longer than --limit-minutes allows; give more, or cut the file."
 
 
 def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:

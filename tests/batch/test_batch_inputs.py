@@ -1,6 +1,7 @@
 """What a batch takes, from where, and the names of its outputs."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,19 @@ def test_a_glob(raw: Path) -> None:
 def test_outputs_are_no_inputs(raw: Path) -> None:
     (raw / "a" / ".unbraid.json").write_text(json.dumps({"format": 1, "files": {"song.mp3": _record()}}))
     assert relatives(str(raw)) == ["talk.wav", "b/song.FLAC"]
+    assert relatives(f"{raw}/*/song.*") == ["b/song.FLAC"]
+
+
+def test_a_folder_that_may_not_be_searched_is_told(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scandir(place: Path) -> Any:
+        if Path(place).name == "b":
+            raise PermissionError(13, "Permission denied")
+        return real(place)
+
+    real = os.scandir
+    monkeypatch.setattr("unbraid.files.walk.os.scandir", scandir)
+    with pytest.raises(UsageError, match=r"b may not be searched \(Permission denied\); grant permission, or name"):
+        relatives(str(raw))
 
 
 def _record() -> dict[str, object]:

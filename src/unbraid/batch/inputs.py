@@ -14,8 +14,8 @@ from unbraid.batch.addresses import filesystem, is_remote, reached, suffix, vers
 from unbraid.batch.items import Found
 from unbraid.batch.lists import LISTS, entries
 from unbraid.errors import UsageError, quoted
-from unbraid.files.record import stems_recorded_for
-from unbraid.files.walk import files_in, is_hidden
+from unbraid.files.record import claims, stems_recorded_for
+from unbraid.files.walk import Why, files_in, is_hidden
 
 COLUMN = "path"
 _MOST_ITEMS = 10_000_000
@@ -54,12 +54,7 @@ def _here(name: str) -> Iterator[Found]:
     """A file, the files of a folder and all below it, or of a glob."""
     path = Path(name)
     if path.is_dir():
-        try:
-            ours = stems_recorded_for(path, recursive=True)
-            files = files_in(path, {f".{extension}" for extension in EXTENSIONS})
-        except OSError as error:
-            raise UsageError(f"{name} may not be searched ({error.strerror}); grant permission.") from None
-        yield from (_local(file, file.relative_to(path)) for file in files if Path(os.path.abspath(file)) not in ours)
+        yield from _below(path)
     elif os.path.lexists(path) or not _is_glob(name):
         if not os.path.lexists(path):
             raise UsageError(f"There is nothing at {quoted(name)}; check the path.")
@@ -67,8 +62,29 @@ def _here(name: str) -> Iterator[Found]:
     else:
         above = _above(name)
         for file in sorted(Path(above).glob(str(PurePosixPath(name).relative_to(above)))):
-            if file.is_file() and _is_audio(file.name):
+            if (
+                file.is_file()
+                and _is_audio(file.name)
+                and Path(os.path.abspath(file)) not in claims(file.parent / _RECORD)
+            ):
                 yield _local(file, file.relative_to(above))
+
+
+def _below(folder: Path) -> Iterator[Found]:
+    """The audio files of a folder and all below it; one that may not be searched is told, lest its files be missed."""
+
+    def passed_over(place: Path, why: Why, told: str) -> None:
+        if why == "unreadable":
+            raise UsageError(f"{place} {told}; grant permission, or name the folders that are to be searched.")
+
+    try:
+        ours = stems_recorded_for(folder, recursive=True)
+        files = files_in(folder, {f".{extension}" for extension in EXTENSIONS}, passed_over=passed_over)
+    except OSError as error:
+        raise UsageError(f"{folder} may not be searched ({error.strerror}); grant permission.") from None
+    for file in files:
+        if Path(os.path.abspath(file)) not in ours:
+            yield _local(file, file.relative_to(folder))
 
 
 def _above(pattern: str) -> str:

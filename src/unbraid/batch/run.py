@@ -89,11 +89,10 @@ def prepared(request: Request) -> Iterator[tuple[Journal, Plan]]:
     check_pyarrow()
     if request.engine == "ray":
         check_ray(request.address)
-    if request.manifest.exists() and not request.journal.exists():
-        raise UsageError(
-            f"{request.manifest} exists, but not its journal {request.journal.name}; choose another --manifest."
-        )
     is_new = not request.journal.exists()
+    for path in (request.manifest, request.summary):
+        if is_new and path.exists():
+            raise UsageError(f"{path} exists, but no journal {request.journal.name}; choose another --manifest.")
     with Journal.opened(request.journal) as journal:
         try:
             check_same_run(journal, request.settings, resume=request.resume or request.retry is not None)

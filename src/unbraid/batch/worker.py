@@ -74,7 +74,7 @@ class Worker:
                 outcome = self.pipe.recv()
                 assert isinstance(outcome, Outcome)
                 return outcome
-            crashed = Crashed("took longer than --limit-minutes allows", "time")
+            crashed = Crashed("took longer than --limit-minutes allows; give more, or cut the file.", "time")
         except (EOFError, OSError):
             self.process.join(_STOP_SECONDS)
             crashed = Crashed(ended(self.process.exitcode))
