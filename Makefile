@@ -100,6 +100,7 @@ fuzz: $(DEV)/installed
 
 crash: $(DEV)/installed
 	$(DEV)/bin/python -m pytest tests/crash/crash.py
+	$(DEV)/bin/python tests/crash/batch_kills.py
 
 soak: $(DEV)/installed
 	$(DEV)/bin/python tests/soak/soak.py --minutes $(or $(MINUTES),480)

@@ -15,6 +15,9 @@ REMEDIES = {
     "swift-f0": ("swift-f0", "pip install 'unbraid[analysis]'"),
     "museval": ("museval", "pip install museval"),
     "pesq": ("pesq", "pip install pesq"),
+    "batch extra": ("the batch extra", "pip install 'unbraid[batch]'"),
+    "no ray": ("Ray", "pip install 'unbraid[ray]'"),
+    "S3 server": ("an S3 server", "pip install s3fs 'moto[server]'"),
     "web extra": ("the web extra", "pip install 'unbraid[web]'"),
     "pyannote": ("pyannote.metrics", "pip install pyannote.metrics"),
 }

@@ -21,6 +21,7 @@ LONG_FUNCTIONS = dict.fromkeys(
         "cli/align.py: align",
         "cli/notes.py: notes",
         "cli/convert.py: convert",
+        "cli/batch.py: batch",
     ),
     "the options of a command are its parameters, and typer wants them here",
 )
@@ -42,6 +43,7 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/notes.py: notes",
         "cli/convert.py: convert",
         "cli/run_model.py: run",
+        "cli/batch.py: batch",
     ),
     "as above",
 ) | {

@@ -15,8 +15,8 @@ from unbraid import audio
 from unbraid.audio import Excerpt
 from unbraid.cli.files.outputs import write_track
 from unbraid.cli.files.plan import Signal, TrackPlan
-from unbraid.cli.files.record import Provenance, holds
 from unbraid.errors import AudioError, Cancelled
+from unbraid.files.record import Provenance, holds
 from unbraid.tasks.results import Diagnostics, Run
 
 RATE = 8000

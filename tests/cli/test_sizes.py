@@ -9,9 +9,9 @@ import pytest
 from unbraid.audio import Excerpt, OutputFormat, choose_format
 from unbraid.cli.files import sizes
 from unbraid.cli.files.plan import Signal, TrackPlan
-from unbraid.cli.files.record import Provenance
 from unbraid.cli.files.sizes import check_space, estimated_bytes, needed_bytes, size, told_space
 from unbraid.errors import UsageError
+from unbraid.files.record import Provenance
 
 HOURS_3 = 3 * 3600
 MUSIC = ("vocals", "drums", "bass", "other")

@@ -37,11 +37,11 @@ def read_all(folder: Path) -> dict[str, Outcome]:
 
 
 def main(folder: Path) -> None:
-    from unbraid.cli.files.record import claims
     from unbraid.corpora.manifest import find_speakers
     from unbraid.corpora.metadata import read_stems
     from unbraid.corpora.pronunciations import find_pronunciations
     from unbraid.errors import UnbraidError
+    from unbraid.files.record import claims
     from unbraid.hub.importers.ctc_vocabulary import read_symbols
     from unbraid.hub.importers.hyperyaml import read_settings
     from unbraid.hub.importers.spleeter_config import read_config

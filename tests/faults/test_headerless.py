@@ -149,6 +149,6 @@ def test_a_file_with_a_header_is_read_as_it_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".ul", ".AL", ".ulaw", ".alaw", ".gsm", ".vox", ".sln"])
 def test_folders_are_searched_for_telephone_sound(ending: str) -> None:
-    from unbraid.cli.files.inputs import EXTENSIONS
+    from unbraid.audio.extensions import EXTENSIONS
 
     assert ending.lower().removeprefix(".") in EXTENSIONS

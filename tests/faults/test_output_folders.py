@@ -11,10 +11,10 @@ import pytest
 
 from unbraid.cli.files.inputs import refuse_links
 from unbraid.cli.files.journal import Arrival, Destination, arrive, complete
-from unbraid.cli.files.record import Provenance, Receipt, StemRecord, claims, holds, is_complete, read_receipt
 from unbraid.errors import AudioError, UsageError
 from unbraid.files import atomic, workdir
 from unbraid.files.atomic import appearing
+from unbraid.files.record import Provenance, Receipt, StemRecord, claims, holds, is_complete, read_receipt
 from unbraid.files.workdir import is_working_name, locked, sweep, working_folder
 
 fcntl = pytest.importorskip("fcntl", reason="nothing is swept where there are no such locks")

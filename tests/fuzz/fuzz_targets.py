@@ -290,8 +290,8 @@ def text_seeds(place: Path) -> list[bytes]:
 
 
 def read_texts(place: Path, data: bytes) -> None:
-    from unbraid.cli.files.record import claims
     from unbraid.corpora import fixed, manifest, pronunciations, spleeter_csv, transcripts
+    from unbraid.files.record import claims
     from unbraid.hub.importers import ctc_vocabulary, spleeter_config, wav2vec2
 
     names = ("manifest.csv", "cmudict.dict", "vocab.json", "config.json", "preprocessor_config.json", "songs/train.csv")

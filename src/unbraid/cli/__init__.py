@@ -7,6 +7,7 @@ import typer
 from unbraid import __version__
 from unbraid.cli.align import align
 from unbraid.cli.attention import attention
+from unbraid.cli.batch import batch
 from unbraid.cli.compare import compare
 from unbraid.cli.console import EXIT_CODES, guarded, say, stdout_watched
 from unbraid.cli.convert import convert
@@ -69,6 +70,7 @@ for command in (
     melody,
     notes,
     serve,
+    batch,
     phonemize,
     synthesize,
     convert,

@@ -9,11 +9,11 @@ from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, 
 from unbraid.cli.console import explain
 from unbraid.cli.files.inputs import Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.files.plan import Signal, TrackPlan
-from unbraid.cli.files.record import Provenance, claims
 from unbraid.cli.pipes import Sources
 from unbraid.cli.request import SeparationRequest, select_stems
 from unbraid.cli.run import described
 from unbraid.errors import UsageError
+from unbraid.files.record import Provenance, claims
 from unbraid.tasks.separation.options import possible_names
 from unbraid.tasks.separation.separator import Separator
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.cli.files.inputs import EXTENSIONS, Collected, Item, OutputLayout, placed, refuse_collisions
+from unbraid.audio.extensions import EXTENSIONS
+from unbraid.cli.files.inputs import Collected, Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.request import Request
 from unbraid.errors import UsageError
 

@@ -17,13 +17,14 @@ from unbraid.service.jobs import (
 )
 from unbraid.service.player import PlayerData, PlayerTrack, previewed, turns_of
 from unbraid.service.progress import JobProgress
-from unbraid.service.stem_files import SEPARATED, Signal, write_stems
+from unbraid.service.stem_files import SEPARATED, write_stems
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.formats import to_json
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.content import content_of_file
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
+from unbraid.tasks.separation.stem_files import Signal
 from unbraid.tasks.transcription.subtitles import SENTENCES, SHORT, as_data, lines_of, written
 from unbraid.tasks.transcription.transcriber import Transcriber
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from unbraid.cli.files.record import Provenance, StemRecord, hash_if_there, name_in, read_receipt
+from unbraid.files.record import Provenance, StemRecord, hash_if_there, name_in, read_receipt
 
 _FLAGS = {"wiener": "wiener-iterations", "report": "stems"}  # options by other names
 _MOST_NAMED = 3  # differences

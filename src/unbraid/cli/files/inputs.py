@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.cli.files import record
+from unbraid.audio.extensions import EXTENSIONS
 from unbraid.errors import UsageError
+from unbraid.files import record
 from unbraid.files.walk import Why, files_in, folders_in
 from unbraid.hub.catalogue import folder_name, is_device
 
@@ -34,12 +35,6 @@ FIELDS = {
 }
 NAME_BYTES = 255  # of one path component, on every common file system
 _RECORD = "unbraid"  # stands where a stem's name would; the dot before it hides the file
-_AUDIO = """
-    3g2 3gp aa aac ac3 adts aif aifc aiff al alac alaw amr ape asf au avi caf dts eac3 f4v flac flv gsm m2ts m4a m4b
-    m4r m4v mka mkv mov mp2 mp3 mp4 mpc mpeg mpg mts mxf oga ogg ogv opus ra rf64 rm sd2 sln sln16 snd spx ts tta ul
-    ulaw voc vob vox w64 wav wave webm wma wmv wv
-"""
-EXTENSIONS = frozenset(_AUDIO.split())
 
 
 @dataclass(frozen=True)

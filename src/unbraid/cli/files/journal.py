@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.cli.files.record import Receipt, StemRecord, hash_if_there, is_complete, name_in, read_receipt
 from unbraid.errors import AudioError
 from unbraid.files.atomic import flush
+from unbraid.files.record import Receipt, StemRecord, hash_if_there, is_complete, name_in, read_receipt
 from unbraid.files.workdir import finish, locked, working_folder
 
 _THERE = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)

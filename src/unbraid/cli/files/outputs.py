@@ -32,11 +32,11 @@ from unbraid.audio import (
 )
 from unbraid.cli.files.journal import Arrival, Destination, arrive
 from unbraid.cli.files.plan import TrackPlan
-from unbraid.cli.files.record import StemRecord
 from unbraid.cli.files.sizes import peak_bytes, size
 from unbraid.corpora.rttm import to_rttm
 from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
+from unbraid.files.record import StemRecord
 from unbraid.files.workdir import claimed, disk_errors, sweep, working_folder
 from unbraid.hub.folder import sha256
 from unbraid.tasks.conversation.conversation import Conversation

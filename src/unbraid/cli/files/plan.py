@@ -11,8 +11,8 @@ from typing import Self
 from unbraid.audio import Excerpt, OutputFormat
 from unbraid.cli.files.conflict import conflict
 from unbraid.cli.files.journal import complete
-from unbraid.cli.files.record import Provenance, holds, speakers_recorded
 from unbraid.errors import AudioError
+from unbraid.files.record import Provenance, holds, speakers_recorded
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The page of an evaluation: headline numbers, tables, plots, and the worst cases to listen to.
+"""The page of an evaluation, or of a batch: headline numbers, tables, plots, and the worst cases to listen to.
 
 Sounds of a case share one gain, so that they compare as they are, and the loudest of them just does not clip.
 """
@@ -23,15 +23,17 @@ SORTABLE = "A click on a heading sorts by it"
 WITHOUT = "There are no plots, for matplotlib is not installed; get it with `pip install matplotlib`, and run again"
 
 
-def scores_page(title: str, about: str, tiles: Sequence[str], sections: Sequence[str]) -> str:
-    """The whole document; empty sections are left out."""
+def scores_page(
+    title: str, about: str, tiles: Sequence[str], sections: Sequence[str], command: str = "evaluate"
+) -> str:
+    """The whole document of a command; empty sections are left out."""
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="dim">{escape(about)}.</p>',
         f'<div class="tiles">{"".join(tiles)}</div>' if tiles else "",
         *sections,
     ]
-    return document(f"{title} · unbraid evaluate", "\n".join(filter(None, parts)), ("scores.css",), "scores.js")
+    return document(f"{title} · unbraid {command}", "\n".join(filter(None, parts)), ("scores.css",), "scores.js")
 
 
 def tile(head: str, value: str, *notes: str) -> str:
@@ -82,8 +84,13 @@ def figures(heading: str, *described: tuple[bytes, str]) -> str:
 
 def failures(failed: Sequence[tuple[str, Exception]], noun: str) -> str:
     """The section of failures: items that could not be scored, each with its error."""
-    items = "".join(f"<li>{escape(f'{name}: {error}')}</li>" for name, error in failed)
-    return section("Failed", paragraph(f"These {noun} could not be scored."), f"<ul>{items}</ul>") if failed else ""
+    items = bullets([f"{name}: {error}" for name, error in failed])
+    return section("Failed", paragraph(f"These {noun} could not be scored."), items) if failed else ""
+
+
+def bullets(items: Sequence[str]) -> str:
+    """A list of texts."""
+    return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
 
 
 def _players(signals: Mapping[str, Wave], sample_rate: int) -> str:

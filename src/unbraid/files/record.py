@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from unbraid.files.bounded import MOST_TEXT_BYTES, parse_json
 from unbraid.files.walk import places_in
@@ -69,6 +69,17 @@ class Receipt:
             if made["speakers"] is None:
                 del made["speakers"]
         return json.dumps(data, indent=2) + "\n"
+
+    @classmethod
+    def of_json(cls, text: str) -> Self:
+        """The record in the text of a file, as it was written; an empty one where that is none."""
+        try:
+            data = parse_json(text)
+            if data["format"] != FORMAT:
+                return cls()
+            return cls(_made_of(data["files"]), FORMAT, _made_of(data.get("moving", {})))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return cls()
 
 
 def read_receipt(path: Path) -> Receipt:
@@ -133,11 +144,8 @@ def _read_journal(path: Path) -> Receipt:
     """The record as it was written."""
     try:
         with _plain_file(path) as file:
-            data = parse_json(file.read(MOST_TEXT_BYTES).decode())
-        if data["format"] != FORMAT:
-            return Receipt()
-        return Receipt(_made_of(data["files"]), FORMAT, _made_of(data.get("moving", {})))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return Receipt.of_json(file.read(MOST_TEXT_BYTES).decode())
+    except (OSError, UnicodeDecodeError):
         return Receipt()
 
 

@@ -1,0 +1,175 @@
+"""The work on one file, from its address to its outputs and their outcome; errors are outcomes, too."""
+
+import errno
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unbraid import __version__
+from unbraid.audio import Excerpt
+from unbraid.batch.addresses import NetworkError, fetch, is_remote
+from unbraid.batch.items import Item
+from unbraid.batch.outcome import ErrorKind, Outcome, OutputFile
+from unbraid.batch.places import RECORD, Draft, Place, drafted, place_of
+from unbraid.batch.settings import Settings
+from unbraid.batch.tasks import Done, Models
+from unbraid.errors import AudioError, ModelError, RuntimeUnavailable, UnbraidError, UsageError, shortened
+from unbraid.files.record import Provenance, Receipt, StemRecord
+from unbraid.files.workdir import temporary_folder
+from unbraid.hub.folder import sha256
+
+_NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate")  # of ONNX Runtime
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_KINDS: tuple[tuple[type[Exception], ErrorKind], ...] = (
+    (NetworkError, "network"),
+    (AudioError, "audio"),
+    (UsageError, "usage"),
+    (ModelError, "model"),
+    (RuntimeUnavailable, "unavailable"),
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A short piece of a file, to measure how fast it is done."""
+
+    item: Item
+    seconds: float
+
+
+@dataclass
+class Work:
+    """The work of a process: its models, and the place of its outputs."""
+
+    settings: Settings
+    models: Models
+    place: Place
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Work":
+        """The work that settings describe."""
+        return cls(settings, Models(settings), place_of(settings.output))
+
+    def do(self, item: Item) -> Outcome:
+        """Do the task for one file."""
+        started = time.monotonic()
+        reset_peak_memory()
+        told = Outcome(
+            item.address, item.name, "failed", input_bytes=item.bytes, input_version=item.version, host=platform.node()
+        )
+        try:
+            told = self._done(item, told)
+        except Exception as error:
+            kind, message = explained(error)
+            told = replace(told, error_kind=kind, error=message)
+        return replace(
+            told,
+            elapsed_seconds=round(time.monotonic() - started, 3),
+            peak_memory_bytes=peak_memory(),
+            finished=round(time.time(), 3),
+        )
+
+    def try_out(self, trial: "Trial") -> Outcome:
+        """Do the task for an excerpt, twice, and keep nothing; the second time counts, since the first loads models."""
+        item = trial.item
+        told = Outcome(item.address, item.name, "failed")
+        try:
+            with temporary_folder() as hidden, _here(item) as source:
+                for _ in range(2):
+                    draft, started = drafted(hidden), time.monotonic()
+                    done = self.models.perform(source, item.name, draft, Excerpt(duration=trial.seconds))
+                    elapsed = time.monotonic() - started
+        except Exception as error:
+            kind, message = explained(error)
+            return replace(told, error_kind=kind, error=message)
+        return replace(
+            told, status="done", model=done.spec.name, audio_seconds=done.audio_seconds, elapsed_seconds=elapsed
+        )
+
+    def _done(self, item: Item, told: Outcome) -> Outcome:
+        self.place.check(item.name, item.address)
+        with _here(item) as source, self.place.writing(item.name) as draft:
+            about = os.stat(source)
+            done = self.models.perform(source, item.name, draft)
+            outputs = tuple(_described(draft.outputs / name) for name in draft.names)
+            _write_record(draft, outputs, self._provenance(item, about, done), done.gain_db)
+        return replace(
+            told,
+            status="done",
+            input_bytes=about.st_size,
+            input_version=item.version,
+            model=done.spec.name,
+            model_sha256=done.spec.files.get("model.safetensors"),
+            audio_seconds=round(done.audio_seconds, 3),
+            outputs=outputs,
+            notices=done.notices,
+        )
+
+    def _provenance(self, item: Item, about: os.stat_result, done: Done) -> Provenance:
+        options = {**self.settings.identity, "address": item.address, "version": item.version}
+        del options["output"]
+        modified = 0 if is_remote(item.address) else about.st_mtime_ns
+        return Provenance(about.st_size, modified, done.spec.name, done.spec.files, options)
+
+
+@contextmanager
+def _here(item: Item) -> Iterator[Path]:
+    """The file of an item on this machine, fetched if it is elsewhere."""
+    if not is_remote(item.address):
+        yield Path(item.address)
+        return
+    with temporary_folder() as hidden:
+        fetched = fetch(item.address, hidden, f"recording.{item.extension or 'audio'}")
+        try:
+            yield fetched
+        except AudioError as error:
+            raise AudioError(str(error).replace(str(fetched), item.address)) from error.__cause__
+
+
+def explained(error: Exception) -> tuple[ErrorKind, str]:
+    """An error of a file: its kind, and a sentence."""
+    if isinstance(error, MemoryError) or any(sign in f"{error} {error.__cause__}" for sign in _NO_MEMORY):
+        return "memory", "There is not enough memory; give fewer --processes, or choose a smaller model."
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if isinstance(cause, OSError) and cause.errno in _FULL:
+        return "disk", f"The disk is full: {shortened(str(error))}. Free some space."
+    if isinstance(error, UnbraidError):
+        return next((kind for cls, kind in _KINDS if isinstance(error, cls)), "internal"), str(error)
+    if isinstance(error, OSError):
+        return "disk", f"{error.filename or 'the disk'}: {error.strerror or error}. Check the path and the disk."
+    what = shortened(f"{type(error).__name__}: {error}")
+    return "internal", f"Unexpected {what}. This is a bug; please report it."
+
+
+def _described(path: Path) -> OutputFile:
+    return OutputFile(path.name, path.stat().st_size, sha256(path))
+
+
+def _write_record(draft: Draft, outputs: tuple[OutputFile, ...], making: Provenance, gain_db: float) -> None:
+    name = making.options["address"].rpartition("/")[2]
+    files = {file.name: StemRecord(file.sha256, gain_db, name, __version__, making) for file in outputs}
+    (draft.outputs / RECORD).write_text(Receipt(files).to_json(), encoding="utf-8")
+
+
+def reset_peak_memory() -> None:
+    """Begin to measure the peak memory of this process anew, where the system can."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory() -> int | None:
+    """The peak memory of this process in bytes, since it was reset, or else since it began; None: it cannot be told."""
+    with suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak * (1 if sys.platform == "darwin" else 1024))
