@@ -19,6 +19,7 @@ LONG_FUNCTIONS = dict.fromkeys(
         "cli/compare.py: compare",
         "cli/transcribe.py: transcribe",
         "cli/align.py: align",
+        "cli/analyse.py: analyse",
         "cli/notes.py: notes",
     ),
     "the options of a command are its parameters, and typer wants them here",

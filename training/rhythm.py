@@ -7,7 +7,8 @@
 Beats: in passages of ten seconds of each song, the true beats compete with others: of half, double and other tempi, off
 the beat, and with bars that begin elsewhere. The weights make the true ones likely among them (a softmax over the mean
 evidence). Chords: a multinomial logistic regression that shares its templates over the twelve roots. Both are fitted on
-the stems as they were rendered, once more on mixtures, and scored by mir_eval on separated stems and on mixtures.
+stems as they were rendered and as they were separated, once more on mixtures, and scored by mir_eval on separated stems
+and on mixtures.
 """
 
 import argparse
@@ -22,8 +23,8 @@ from scipy.optimize import minimize
 
 from unbraid.corpora.rendering.stock import Material
 from unbraid.dsp.onsets import FRAMES_PER_SECOND
-from unbraid.tasks.analysis.beat_path import KINDS, METRES, PARTS, PERIODS, PLACES, SPAN_FRAMES
-from unbraid.tasks.analysis.beats import Beats, beats_of, evidence_of
+from unbraid.tasks.analysis.beat_path import KINDS, METRES, PARTS, PERIODS, PLACES, SPAN_FRAMES, best_path
+from unbraid.tasks.analysis.beats import beats_of, evidence_of
 from unbraid.tasks.analysis.chords import Chords, beat_chroma, chords_of, turned
 from unbraid.tasks.analysis.key import PITCH_CLASSES, key_of
 from unbraid.tasks.analysis.music_features import MusicFeatures
@@ -32,8 +33,9 @@ from unbraid.tasks.analysis.weights import MIXTURE, PLACE, SEPARATED, beat_weigh
 LICENCE = "CC BY-SA 4.0, The unbraid authors"
 TEMPI = (1, 2, 1 / 2, 3 / 2, 2 / 3, 4 / 3, 3 / 4, 3, 1 / 3)  # periods of rivals, in those of the truth
 SHIFTS = (0, 0.1, 0.25, 1 / 3, 0.5, 2 / 3, 0.75, 0.9)  # of rivals at the true tempo, in beats
+FIRSTS = (0, METRES[0])  # places of downbeats
 RIDGE_SHARED, RIDGE_PLACES, RIDGE_TEMPO, RIDGE_CHORDS = 0.02, 0.05, 0.01, 3.0
-SIDES = {SEPARATED: "rendered", MIXTURE: "mixture"}  # weights: the features that they are fitted on
+SIDES = {SEPARATED: ("rendered", "separated"), MIXTURE: ("mixture",)}  # weights: the features that they are fitted on
 
 Array = np.ndarray
 
@@ -88,9 +90,15 @@ def _summed(evidence: Array, start: float, end: float, period: float, metre: int
     return np.concatenate((share * np.ravel(sums), [log, log**2, float(metre != METRES[0])]))
 
 
-def fit_beats(training: Sequence[Song], side: str) -> dict[str, Array]:
+def fit_beats(training: Sequence[Song], sides: Sequence[str]) -> dict[str, Array]:
     """The tensors of `Weights`."""
-    choices = [rivals(evidence_of(s.features[side]), p) for s in training for p in passages(s)]
+    choices = [
+        rivals(evidence_of(song.features[side]), passage)
+        for song in training
+        for side in sides
+        if side in song.features
+        for passage in passages(song)
+    ]
     size = (choices[0].shape[1] - 3) // (PLACES + 1)
     ridge = np.r_[np.full(size, RIDGE_SHARED), np.full(PLACES * size, RIDGE_PLACES), np.full(3, RIDGE_TEMPO)]
 
@@ -106,20 +114,22 @@ def fit_beats(training: Sequence[Song], side: str) -> dict[str, Array]:
 
     found = minimize(loss, np.zeros(len(ridge)), jac=True, method="L-BFGS-B", options={"maxiter": 300})
     shared, *places = found.x[:-3].reshape(PLACES + 1, KINDS, -1)
-    print(f"beats, {side}: {len(choices)} passages, loss {found.fun:.3f}", flush=True)
+    print(f"beats, {' and '.join(sides)}: {len(choices)} passages, loss {found.fun:.3f}", flush=True)
     tensors = {"places": shared + np.array(places), "tempo": found.x[-3:-1], "three": found.x[-1:]}
     return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
 
 
-def fit_chords(training: Sequence[Song], side: str) -> Array:
+def fit_chords(training: Sequence[Song], sides: Sequence[str]) -> Array:
     """The templates (2, M · 12 + 1)."""
     seen, labels = [], []
     for song in training:
         edges = np.array([song.truth.chords[0][0], *(end for _, end, _ in song.truth.chords)])
-        heard, _ = beat_chroma(song.features[side], edges)
         numbers = np.array([_number(name) for *_, name in song.truth.chords])
-        seen.append(turned(heard)[numbers >= 0])
-        labels.append(numbers[numbers >= 0])
+        for side in sides:
+            if side in song.features:
+                heard, _ = beat_chroma(song.features[side], edges)
+                seen.append(turned(heard)[numbers >= 0])
+                labels.append(numbers[numbers >= 0])
     rows, truth = np.concatenate(seen), np.concatenate(labels)  # (n, 12, M · 12), (n,)
     size = rows.shape[2] + 1
 
@@ -135,7 +145,7 @@ def fit_chords(training: Sequence[Song], side: str) -> Array:
         return value + (ridge * templates).sum() / 2, (np.array(slope) + ridge).ravel()
 
     found = minimize(loss, np.zeros(2 * size), jac=True, method="L-BFGS-B")
-    print(f"chords, {side}: {len(truth)} beats, loss {found.fun / len(truth):.3f}", flush=True)
+    print(f"chords, {' and '.join(sides)}: {len(truth)} beats, loss {found.fun / len(truth):.3f}", flush=True)
     return found.x.reshape(2, size).astype(np.float32)
 
 
@@ -166,13 +176,16 @@ def _labelled(chords: Sequence[tuple[float, float, str]]) -> tuple[Array, list[s
 
 def scores(song: Song, features: MusicFeatures, kind: str) -> dict[str, float]:
     """The scores of a song."""
-    beats: Beats = beats_of(features, beat_weights(kind))
+    weights = beat_weights(kind)
+    beats = beats_of(features, weights)
+    path, _ = best_path(evidence_of(features), weights)
+    downbeats = np.array([beat.frame / FRAMES_PER_SECOND for beat in path if beat.place in FIRSTS])
     chords = chords_of(features, beats.times, chord_weights(kind))
     majmin, seconds = score_chords(song.truth.chords, chords) if len(chords) else (0.0, 0.0)
     wanted = 60 / float(np.median(np.diff(song.truth.beats)))
     return {
         "beats": score_beats(song.truth.beats, beats.times),
-        "downbeats": score_beats(song.truth.downbeats, beats.downbeats),
+        "downbeats": score_beats(song.truth.downbeats, downbeats),
         "tempo": float(beats.bpm is not None and abs(beats.bpm / wanted - 1) < 0.04),
         "tempo or octave": float(
             beats.bpm is not None and any(abs(beats.bpm * f / wanted - 1) < 0.04 for f in (1, 2, 0.5, 3, 1 / 3))
@@ -203,9 +216,9 @@ def report(some: Sequence[Song]) -> None:
 def fit(training: Sequence[Song]) -> None:
     """Fit all weights, and write them into the package."""
     tensors = {}
-    for kind, side in SIDES.items():
-        tensors |= {f"{kind}.beats.{name}": tensor for name, tensor in fit_beats(training, side).items()}
-        tensors[f"{kind}.chords"] = fit_chords(training, side)
+    for kind, sides in SIDES.items():
+        tensors |= {f"{kind}.beats.{name}": tensor for name, tensor in fit_beats(training, sides).items()}
+        tensors[f"{kind}.chords"] = fit_chords(training, sides)
     safetensors.numpy.save_file(tensors, PLACE, {"licence": LICENCE, "made by": "training/rhythm.py"})
 
 

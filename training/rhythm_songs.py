@@ -18,6 +18,7 @@ from unbraid.tasks.separation.separator import Separator
 
 SEED = 7
 SUNG, PLAIN = Rendering(seconds=60, seed=SEED, sung=1.0), Rendering(seconds=45, seed=SEED, sung=0.3)
+SUNG_IN_TRAIN = range(0, 33, 3)  # the songs of train that are longer, and separated too
 LEAST_SECONDS = 20.0
 RATE = 44100  # Hz, of rendered songs
 MODEL = "music-4"
@@ -25,7 +26,7 @@ MODEL = "music-4"
 
 @dataclass(frozen=True)
 class Song:
-    """A rendered song; `features` are by side: rendered, separated (of dev and test), mixture."""
+    """A rendered song; `features` are by side: rendered, separated (not of all of train), mixture."""
 
     name: str
     truth: Truth
@@ -36,7 +37,7 @@ def render(material: Material, split: str, place: Path) -> None:
     """Render each MIDI file of a split that is long enough, unless it is there."""
     stock = find_stock(material, split)
     for number in range(len(stock.midi)):
-        how = SUNG if split != "train" or number % 3 == 0 else PLAIN
+        how = SUNG if split != "train" or number in SUNG_IN_TRAIN else PLAIN
         plan, _ = draw_plan(replace(stock, midi=(stock.midi[number],)), how, number)
         if plan.seconds >= LEAST_SECONDS and not is_there(plan, place / split):
             (place / split).mkdir(parents=True, exist_ok=True)
@@ -45,12 +46,14 @@ def render(material: Material, split: str, place: Path) -> None:
 
 
 def songs(place: Path, split: str) -> Iterator[Song]:
-    """The songs of a split; features are computed once and kept beside them."""
-    separator = Separator(MODEL) if split != "train" else None
+    """The songs of a split, with features that are computed once; of train, only longer songs are separated."""
+    separator: Separator | None = None
     for folder in sorted((place / split).glob("song-*")):
         plan = _plan(folder)
         name = Path(plan.excerpts[0].file).stem
-        sides = ("rendered", "mixture", *(("separated",) if separator else ()))
+        is_separated = split != "train" or plan.seconds > PLAIN.seconds
+        separator = separator or (Separator(MODEL) if is_separated else None)
+        sides = ("rendered", "mixture", *(("separated",) if is_separated else ()))
         yield Song(name, truth_of(plan), {side: _kept(folder, side, separator) for side in sides})
 
 

@@ -9,6 +9,7 @@
     voice = unbraid.enhance("noisy.wav")                    # (C, T) without the noise
     unbraid.transcribe("call.wav").text                     # "3 1 4"; .words has times
     unbraid.align("lyrics.txt", "song.mp3").to_lrc()        # the times of a text that is known
+    unbraid.analyse("song.mp3").chords                      # and .beats, .key, .melody, .notes, all from one separation
     unbraid.melody("song.mp3").hz                           # f0 of the voice; .notes, .save("melody.mid")
     unbraid.notes("song.mp3", "piano").save("piano.mid")    # notes of a stem
     unbraid.models()                                        # all models, with their stems and scores
@@ -42,9 +43,14 @@ if TYPE_CHECKING:
     from unbraid.tasks.alignment.aligner import Aligner
     from unbraid.tasks.alignment.result import Alignment
     from unbraid.tasks.analysis.api import melody, notes
+    from unbraid.tasks.analysis.beats import Beats
+    from unbraid.tasks.analysis.chords import Chord, Chords
+    from unbraid.tasks.analysis.key import Key
     from unbraid.tasks.analysis.melody import Melody
     from unbraid.tasks.analysis.notes import Note, Notes
     from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber
+    from unbraid.tasks.analysis.song import Song
+    from unbraid.tasks.analysis.song_api import analyse
     from unbraid.tasks.api import align, enhance, phonemize, separate, separate_speakers, synthesize, transcribe
     from unbraid.tasks.conversation.conversation import Conversation
     from unbraid.tasks.conversation.embedder import SpeakerEmbedder
@@ -66,10 +72,14 @@ __all__ = [
     "Aligner",
     "Alignment",
     "AudioError",
+    "Beats",
     "Cancelled",
     "ChecksumError",
+    "Chord",
+    "Chords",
     "Conversation",
     "DownloadError",
+    "Key",
     "LiveSeparator",
     "Melody",
     "ModelError",
@@ -82,6 +92,7 @@ __all__ = [
     "ReadOptions",
     "RuntimeUnavailable",
     "Separator",
+    "Song",
     "SpeakerEmbedder",
     "SpecError",
     "Stems",
@@ -93,6 +104,7 @@ __all__ = [
     "WhisperOptions",
     "__version__",
     "align",
+    "analyse",
     "enhance",
     "list_models",
     "melody",
@@ -113,7 +125,11 @@ _HOMES = {
     **dict.fromkeys(("melody", "notes"), "unbraid.tasks.analysis.api"),
     "Aligner": "unbraid.tasks.alignment.aligner",
     "Alignment": "unbraid.tasks.alignment.result",
+    "Beats": "unbraid.tasks.analysis.beats",
+    "Chord": "unbraid.tasks.analysis.chords",
+    "Chords": "unbraid.tasks.analysis.chords",
     "Conversation": "unbraid.tasks.conversation.conversation",
+    "Key": "unbraid.tasks.analysis.key",
     "LiveSeparator": "unbraid.tasks.live",
     "Melody": "unbraid.tasks.analysis.melody",
     "Note": "unbraid.tasks.analysis.notes",
@@ -124,7 +140,9 @@ _HOMES = {
     "Phonemizer": "unbraid.tasks.synthesis.phonemizer",
     "Separator": "unbraid.tasks.separation.separator",
     "list_models": "unbraid.hub.listing",
+    "Song": "unbraid.tasks.analysis.song",
     "SpeakerEmbedder": "unbraid.tasks.conversation.embedder",
+    "analyse": "unbraid.tasks.analysis.song_api",
     "Stems": "unbraid.tasks.separation.stems",
     "Synthesizer": "unbraid.tasks.synthesis.synthesizer",
     "Transcript": "unbraid.tasks.transcription.result",

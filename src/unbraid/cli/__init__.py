@@ -6,6 +6,7 @@ import typer
 
 from unbraid import __version__
 from unbraid.cli.align import align
+from unbraid.cli.analyse import analyse
 from unbraid.cli.attention import attention
 from unbraid.cli.compare import compare
 from unbraid.cli.console import EXIT_CODES, guarded, say, stdout_watched
@@ -64,6 +65,7 @@ for command in (
     live,
     transcribe,
     align,
+    analyse,
     melody,
     notes,
     serve,

@@ -55,9 +55,11 @@ class Chroma:
             return
         scale = np.float32(2 / hann(_FRAME).sum())
         magnitudes = np.stack([np.abs(np.fft.rfft(some * hann(_FRAME))) for some in frames]).astype(np.float32) * scale
-        self._loudest = max(self._loudest, float(magnitudes.max()))
+        loudest = np.maximum.accumulate(np.append(self._loudest, magnitudes.max((0, 2))))[1:]  # (n,)
+        self._loudest = float(loudest[-1])
         self._turns += _turns(magnitudes, self._loudest * _RANGE)
-        pitches = np.log1p(magnitudes @ _pitch_filters() / np.float32(self._loudest * _RANGE))  # (S, n, P)
+        least = np.asarray(loudest * _RANGE, np.float32)[:, None]
+        pitches = np.log1p(magnitudes @ _pitch_filters() / least)  # (S, n, P)
         self._found.append(_folded(np.maximum(pitches - _surroundings(pitches), 0)).transpose(1, 0, 2, 3))
 
 

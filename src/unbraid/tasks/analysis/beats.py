@@ -1,12 +1,13 @@
-"""Tempo, beats and bars of a song.
+"""Tempo and beats of a song.
 
 The evidence for a beat is onsets of drums, bass, voice and the rest, in three bands each, and changes of harmony in
-the bass and above. `beat_path` finds the beats that it speaks for. The result is empty, with the reason, where
+the bass and above. `beat_path` finds the beats that it speaks for. Where bars begin is not told: it is right too
+seldom (docs/analysis.md). The result is empty, with the reason, where
 nothing is heard that could have a beat.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +15,14 @@ import numpy.typing as npt
 from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.chroma import FRAMES_PER_SECOND as CHROMA_RATE
 from unbraid.dsp.onsets import FRAMES_PER_SECOND
-from unbraid.tasks.analysis.beat_path import METRES, Beat, Weights, best_path
+from unbraid.tasks.analysis.beat_path import Weights, best_path
 from unbraid.tasks.analysis.music_features import BASS, OTHER, ROLES, MusicFeatures
 from unbraid.tasks.analysis.weights import beat_weights
 
 METHOD = "beats"
 LEAST_SECONDS = 6.0  # of a song that has a tempo
-LEAST_SCORE = -1e9  # of the path, a log probability for ten seconds
+LEAST_SCORE = 2.0  # of the path for ten seconds: songs have 2.5 to 9, noise 1.2, people who talk 2
+FEWEST = 4  # beats
 FAINT_ONSETS = 0.003  # mean strength of a recording that has none
 NO_PULSE = "no steady pulse is heard in it"
 TOO_SHORT = f"it is shorter than {LEAST_SECONDS:g} s"
@@ -43,20 +45,13 @@ def _none() -> Times:
 class Beats:
     """The beats of a song."""
 
-    times: Times  # (n,) seconds
-    places: npt.NDArray[np.int_]  # (n,) in the bar, from 1: 1 is a downbeat
-    beats_per_bar: int | None = None  # in most bars; None: there are no beats
+    times: Times = field(default_factory=_none)  # (n,) seconds
     bpm: float | None = None  # beats a minute, of most of the song
     model: str = METHOD
     stem: str | None = "drums, bass, other, vocals"  # None: the recording as it is
     separator: str | None = None  # the model that separated the stems
     seconds: float = 0.0  # of the recording
     reason: str | None = None  # why there are none
-
-    @property
-    def downbeats(self) -> Times:
-        """The first beat of each bar (m,)."""
-        return self.times[self.places == 1]
 
     def __len__(self) -> int:
         return len(self.times)
@@ -68,7 +63,7 @@ class Beats:
 def beats_of(features: MusicFeatures, weights: Weights | None = None) -> Beats:
     """The beats of a song, with the weights of the package."""
     stem = "drums, bass, other, vocals" if features.onsets.shape[1] == len(ROLES) else None
-    nothing = Beats(np.zeros(0), np.zeros(0, int), stem=stem, seconds=features.seconds)
+    nothing = Beats(stem=stem, seconds=features.seconds)
     if reason := features.reason:
         return replace(nothing, reason=reason)
     if features.seconds < LEAST_SECONDS:
@@ -76,13 +71,10 @@ def beats_of(features: MusicFeatures, weights: Weights | None = None) -> Beats:
     if features.onsets.mean() < FAINT_ONSETS:
         return replace(nothing, reason=NO_PULSE)
     path, score = best_path(evidence_of(features), weights or beat_weights())
-    if score < LEAST_SCORE or len(path) < METRES[0]:
+    if score < LEAST_SCORE or len(path) < FEWEST:
         return replace(nothing, reason=NO_PULSE)
     times = np.array([beat.frame for beat in path]) / FRAMES_PER_SECOND
-    three = np.mean([beat.place >= METRES[0] for beat in path]) > 0.5
-    return replace(
-        nothing, times=times, places=_in_bar(path), beats_per_bar=METRES[1 if three else 0], bpm=tempo(times)
-    )
+    return replace(nothing, times=times, bpm=tempo(times))
 
 
 def tempo(times: Times) -> float:
@@ -90,10 +82,6 @@ def tempo(times: Times) -> float:
     intervals = np.diff(times)
     median = np.median(intervals)
     return float(60 / intervals[np.abs(intervals - median) <= _ALIKE * median].mean())
-
-
-def _in_bar(path: list[Beat]) -> npt.NDArray[np.int_]:
-    return np.array([1 + (b.place if b.place < METRES[0] else b.place - METRES[0]) for b in path], int)
 
 
 def evidence_of(features: MusicFeatures) -> FloatArray:
