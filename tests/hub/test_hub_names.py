@@ -22,6 +22,7 @@ from unbraid.hub.folder import open_model_folder
 from unbraid.hub.importers import speechbrain_ecapa, speechbrain_hifigan
 from unbraid.hub.publishers import COMMIT, HUB_FILES
 from unbraid.models.audio_transformer.whisper import PUBLISHED as WHISPERS
+from unbraid.models.basic_pitch.config import BasicPitchConfig
 from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
@@ -91,6 +92,10 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
             geometry = whisper
         assert entry.family == family_of(geometry)
         assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(geometry).values()))
+    elif entry.source == "wheel":
+        assert (entry.family, entry.sample_rate, entry.stems) == ("basic_pitch", 22050, ())
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(BasicPitchConfig()).values()))
+        assert list(entry.sha256) == [entry.archive, "nmp.onnx"]
     elif entry.family in SPEAKERS:
         source, geometry, pinned = SPEAKERS[entry.family]
         assert (entry.source, entry.sample_rate, entry.stems) == (source, 16000, ())

@@ -15,7 +15,7 @@ _Model = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="The model that separates the vocals. (default: music-2)",
+        help="The model that separates the vocals. (default: music-5)",
         autocompletion=completion.models,
     ),
 ]
@@ -63,12 +63,12 @@ def melody(
         from unbraid.cli import request as req
         from unbraid.cli.tracking import TrackingRequest, run_melody
         from unbraid.runtime import Engine
-        from unbraid.tasks.analysis.api import VOCALS, VOCALS_MODEL
+        from unbraid.tasks.analysis.api import SEPARATOR, VOCALS
 
         req.check_json_alone(as_json=as_json, output=output)
         request = TrackingRequest(
             inputs=tuple(inputs),
-            model=req.unless_left_out(model, VOCALS_MODEL, separate=separate),
+            model=req.unless_left_out(model, SEPARATOR, separate=separate),
             stem=VOCALS if separate else None,
             force=force or not separate,
             output=None if output in (None, "-") else output,

@@ -22,7 +22,7 @@ _Separator = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="The model that separates the stem. (default: music-5 for piano, else music-4)",
+        help="The model that separates the stem. (default: music-5)",
         autocompletion=completion.models,
     ),
 ]
@@ -41,8 +41,8 @@ def notes(
     separator: _Separator = None,
     output: opt.TextOutput = None,
     format: _Format = None,
-    onset: _Onset = 0.5,
-    sustain: _Sustain = 0.3,
+    onset: _Onset = 0.7,
+    sustain: _Sustain = 0.4,
     force: opt.ForceMusic = False,
     template: opt.TextTemplate = TEMPLATE,
     recursive: opt.Recursive = False,

@@ -20,7 +20,7 @@ from unbraid.cli.texts import TextRequest, outputs_of, text_format
 from unbraid.cli.tracking_results import TrackingResult
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept
-from unbraid.tasks.analysis.api import Listening, melody_of_file, notes_of_file, separator_for
+from unbraid.tasks.analysis.api import SEPARATOR, Listening, melody_of_file, notes_of_file
 from unbraid.tasks.analysis.melody import MELODY_FORMATS, Melody, check_melody_format
 from unbraid.tasks.analysis.melody_tracker import MODEL as PITCH_TRACKER
 from unbraid.tasks.analysis.melody_tracker import check_installed
@@ -64,7 +64,7 @@ def run_melody(request: TrackingRequest, report: Report[TrackingResult], *, quie
     check_installed()
     report.model, report.device, report.device_reason = PITCH_TRACKER, "cpu", "it is fast there"
     with ExitStack() as opened:
-        listening = _listening(request, request.model if request.stem else None, opened)
+        listening = _listening(request, request.model, opened)
         _run(request, form, report, listening, lambda path, heard: melody_of_file(path, request.excerpt, heard), quiet)
 
 
@@ -83,8 +83,7 @@ def run_notes(request: NotesRequest, report: Report[TrackingResult], *, quiet: b
         report.model = transcriber.spec.name
         report.device, report.device_reason = transcriber.device, transcriber.device_reason
         detail_engine(report, request)
-        separator = request.separator or separator_for(request.stem) if request.stem else None
-        listening = _listening(request, separator, opened)
+        listening = _listening(request, request.separator or SEPARATOR, opened)
 
         def find(path: Path, heard: Listening) -> Notes:
             return notes_of_file(path, transcriber, request.excerpt, heard)
@@ -102,10 +101,10 @@ def _form(request: TrackingRequest, formats: dict[str, str], check: Callable[[st
     return form
 
 
-def _listening(request: TrackingRequest, separator: str | None, opened: ExitStack) -> Listening:
+def _listening(request: TrackingRequest, separator: str, opened: ExitStack) -> Listening:
     """How the recordings are heard; the separator is closed with OPENED."""
     engine = request.engine
-    if separator is None or request.stem is None:
+    if request.stem is None:
         return Listening(force=request.force, threads=engine.threads)
     loaded = opened.enter_context(Separator(separator, device=engine.device, threads=engine.threads))
     return Listening(loaded, request.stem, request.force, engine.threads)

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar, cast
 
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, check_rate_given, is_array
 from unbraid.dsp.arrays import FloatArray
-from unbraid.hub.defaults import DEFAULTS, MUSIC
+from unbraid.hub.defaults import DEFAULTS
 from unbraid.tasks.analysis.melody import Melody
 from unbraid.tasks.analysis.melody_tracker import MODEL as PITCH_TRACKER
 from unbraid.tasks.analysis.melody_tracker import MelodyTracker
@@ -24,8 +24,7 @@ from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import PassProgress, Progress, Track
 
 VOCALS = "vocals"
-VOCALS_MODEL = "music-2"  # of the melody
-SEPARATORS = {"piano": "music-5"}  # of the notes of a stem, where not the usual model
+SEPARATOR = "music-5"  # its stems give the best scores, vocals included
 SPOKEN = "it sounds like speech, which has no {}; force it if it is music"
 
 Result_co = TypeVar("Result_co", covariant=True)
@@ -94,7 +93,7 @@ def notes_of_file(
 
 def melody(
     recording: Source | ArrayLike,
-    model: str | Path = VOCALS_MODEL,
+    model: str | Path = SEPARATOR,
     *,
     sample_rate: int | None = None,
     track: TrackChoice = 0,
@@ -132,7 +131,7 @@ def notes(
     stem: str | None = None,
     model: str | Path = DEFAULTS["notes"],
     *,
-    separator: str | Path | None = None,
+    separator: str | Path = SEPARATOR,
     sample_rate: int | None = None,
     track: TrackChoice = 0,
     reading: ReadOptions = ReadOptions(),
@@ -142,9 +141,9 @@ def notes(
     """The notes of a recording as it is, or of a `stem` of it: piano, bass, other or vocals.
 
     The result saves itself as MIDI, CSV, JSON or a layer for Sonic Visualiser. `model` hears the notes; get it with
-    `unbraid models pull basic-pitch`. `separator` is the model that separates the stem; by default music-5 for piano,
-    else music-4. Where there is no note, the result is empty and has a `reason`; so it is for speech, unless `force` is
-    set. For `recording`, `track` and `reading` see `unbraid.separate`.
+    `unbraid models pull basic-pitch`. `separator` is the model that separates the stem. Where there is no note, the
+    result is empty and has a `reason`; so it is for speech, unless `force` is set. For `recording`, `track` and
+    `reading` see `unbraid.separate`.
 
     Raises:
         AudioError: the recording cannot be read or separated as it is.
@@ -157,19 +156,13 @@ def notes(
         transcriber = opened.enter_context(NoteTranscriber(model, device=device))
         listening = Listening(force=force)
         if stem is not None:
-            chosen = separator or separator_for(stem)
-            listening = Listening(opened.enter_context(Separator(chosen, device=device)), stem, force)
+            listening = Listening(opened.enter_context(Separator(separator, device=device)), stem, force)
         if not is_array(recording):
             return notes_of_file(recording, transcriber, Excerpt(track=track, reading=reading), listening)
         rate = cast(int, sample_rate)
         if not force and content_of(recording, rate).kind == "speech":
             return _spoken_notes(transcriber)
         return _of_array(recording, rate, listening, transcriber.tracker(rate, stem))
-
-
-def separator_for(stem: str) -> str:
-    """The model that separates a stem where none is named."""
-    return SEPARATORS.get(stem, MUSIC)
 
 
 def _of_file(

@@ -24,6 +24,8 @@ class Mono:
 
     def __call__(self, block: FloatArray) -> FloatArray:
         """The samples (m,) that are ready after this block (C, n)."""
+        if not block.shape[1]:
+            return block[0]
         return self._measured(self._resampler(self._downmix.section(block))[0])
 
     def finish(self) -> FloatArray:

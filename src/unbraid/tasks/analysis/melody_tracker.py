@@ -5,7 +5,7 @@
         tracker.push(stems["vocals"], sum(stems.values()))
     melody = tracker.finish()
 
-swift-f0 gives a pitch and a confidence every 16 ms. A frame is voiced where it is confident and the stem is heard
+swift-f0 gives a pitch and a confidence every 16 ms. Frames are voiced where it is confident and the stem is heard
 beside the rest of the recording (`levels`); octave errors are mended (`octaves`).
 """
 
@@ -27,7 +27,7 @@ from unbraid.tasks.analysis.octaves import mended
 MODEL = "swift-f0"
 SAMPLE_RATE, HOP_SAMPLES = 16000, 256
 LOWEST_HZ, HIGHEST_HZ = 65.0, 1400.0  # of a singing voice: C2 to F6
-VOICED = 0.5  # confidence
+VOICED, SUSTAINED = 0.5, 0.3  # confidence that a passage has somewhere, and everywhere; chosen on dev songs
 LEAST_FRAMES = 4  # of a voiced passage: 64 ms
 LEAST_SECONDS = 0.2  # of voice in a recording that has a melody
 NO_VOICE = "no voice with a pitch is heard in it"
@@ -45,7 +45,7 @@ class MelodyTracker:
         """
         self._stream = _detector(threads).stream(LOWEST_HZ, HIGHEST_HZ)
         self._voice, self._recording = (Mono(sample_rate, SAMPLE_RATE, HOP_SAMPLES) for _ in range(2))
-        self._found: list[tuple[npt.NDArray[np.float32], ...]] = []
+        self._found: list[tuple[npt.NDArray[np.float32], ...]] = [(np.zeros(0, np.float32),) * 3]
         self._has_recording = False
 
     def push(self, voice: FloatArray, recording: FloatArray | None = None) -> None:
@@ -61,15 +61,17 @@ class MelodyTracker:
         if self._voice.samples:
             self._keep(self._stream.flush())
         self._recording.finish()
-        pitch, confidence, level = (np.concatenate([np.zeros(0), *parts]) for parts in zip(*self._found, strict=True))
+        pitch, confidence, level = (
+            np.concatenate(parts).astype(np.float64) for parts in zip(*self._found, strict=True)
+        )
         frames, seconds = len(pitch), self._voice.samples / SAMPLE_RATE
         powers = self._voice.powers(frames)
         recording = self._recording.powers(frames) if self._has_recording else None
-        voiced = (confidence >= VOICED) & heard(powers, recording, SAMPLE_RATE / HOP_SAMPLES)
-        runs = [(start, end) for start, end in stretches(voiced) if end - start >= LEAST_FRAMES]
+        sustained = (confidence >= SUSTAINED) & heard(powers, recording, SAMPLE_RATE / HOP_SAMPLES)
         hz = np.zeros(frames)
-        for start, end in runs:
-            hz[start:end] = pitch_hz(mended(pitch_of(pitch[start:end]), confidence[start:end]))
+        for start, end in stretches(sustained):
+            if end - start >= LEAST_FRAMES and confidence[start:end].max() >= VOICED:
+                hz[start:end] = pitch_hz(mended(pitch_of(pitch[start:end]), confidence[start:end]))
         if np.count_nonzero(hz) * HOP_SAMPLES < LEAST_SECONDS * SAMPLE_RATE:
             reason = NO_VOICE if heard(powers, None, 1).any() else SILENT
             return Melody(MODEL, notes=Notes((), MODEL, seconds=seconds, reason=reason), seconds=seconds, reason=reason)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 Pitches = npt.NDArray[np.floating]
 SHIFTS = np.array([0.0, -12.0, 12.0])  # semitones; the first keeps the pitch
 SHIFT_COST = 1.0  # of a frame that is shifted, at full confidence
-MOVE_COST, FREE_SEMITONES, MOST_SEMITONES = 1.5, 5.0, 12.0  # of a semitone; moves below are a voice's own
+MOVE_COST, FREE_SEMITONES, MOST_SEMITONES = 1.5, 8.0, 12.0  # of a semitone; smaller moves are free
 
 
 def mended(pitch: Pitches, confidence: npt.NDArray[np.float64]) -> Pitches:
