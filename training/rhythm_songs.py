@@ -13,6 +13,7 @@ from unbraid.corpora.rendering.draw import draw_plan
 from unbraid.corpora.rendering.plan import Excerpt, Plan, Rendering, SingerPlan, Strip
 from unbraid.corpora.rendering.song import is_there, render_song
 from unbraid.corpora.rendering.stock import Material, find_stock
+from unbraid.errors import UsageError
 from unbraid.tasks.analysis.music_features import ROLES, MusicFeatures, MusicFeatureStream
 from unbraid.tasks.separation.separator import Separator
 
@@ -38,7 +39,10 @@ def render(material: Material, split: str, place: Path) -> None:
     stock = find_stock(material, split)
     for number in range(len(stock.midi)):
         how = SUNG if split != "train" or number in SUNG_IN_TRAIN else PLAIN
-        plan, _ = draw_plan(replace(stock, midi=(stock.midi[number],)), how, number)
+        try:
+            plan, _ = draw_plan(replace(stock, midi=(stock.midi[number],)), how, number)
+        except UsageError:  # of 8 notes or 4 s at most
+            continue
         if plan.seconds >= LEAST_SECONDS and not is_there(plan, place / split):
             (place / split).mkdir(parents=True, exist_ok=True)
             render_song(plan, place / split, "flac")
