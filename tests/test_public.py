@@ -11,7 +11,6 @@ PUBLIC = [
     "Aligner",
     "Alignment",
     "AudioError",
-    "Beats",
     "Cancelled",
     "ChecksumError",
     "Chord",

@@ -9,7 +9,7 @@
     voice = unbraid.enhance("noisy.wav")                    # (C, T) without the noise
     unbraid.transcribe("call.wav").text                     # "3 1 4"; .words has times
     unbraid.align("lyrics.txt", "song.mp3").to_lrc()        # the times of a text that is known
-    unbraid.analyse("song.mp3").chords                      # and .beats, .key, .melody, .notes, all from one separation
+    unbraid.analyse("song.mp3").chords                      # and .key, .melody, .notes, all from one separation
     unbraid.melody("song.mp3").hz                           # f0 of the voice; .notes, .save("melody.mid")
     unbraid.notes("song.mp3", "piano").save("piano.mid")    # notes of a stem
     unbraid.models()                                        # all models, with their stems and scores
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from unbraid.tasks.alignment.aligner import Aligner
     from unbraid.tasks.alignment.result import Alignment
     from unbraid.tasks.analysis.api import melody, notes
-    from unbraid.tasks.analysis.beats import Beats
     from unbraid.tasks.analysis.chords import Chord, Chords
     from unbraid.tasks.analysis.key import Key
     from unbraid.tasks.analysis.melody import Melody
@@ -72,7 +71,6 @@ __all__ = [
     "Aligner",
     "Alignment",
     "AudioError",
-    "Beats",
     "Cancelled",
     "ChecksumError",
     "Chord",
@@ -125,7 +123,6 @@ _HOMES = {
     **dict.fromkeys(("melody", "notes"), "unbraid.tasks.analysis.api"),
     "Aligner": "unbraid.tasks.alignment.aligner",
     "Alignment": "unbraid.tasks.alignment.result",
-    "Beats": "unbraid.tasks.analysis.beats",
     "Chord": "unbraid.tasks.analysis.chords",
     "Chords": "unbraid.tasks.analysis.chords",
     "Conversation": "unbraid.tasks.conversation.conversation",

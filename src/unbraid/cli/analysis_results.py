@@ -25,8 +25,6 @@ class AnalysisResult(Result):
         if song is None:
             return values
         return values | {
-            "bpm": song.bpm,
-            "beats": len(song.beats),
             "key": song.key.name,
             "chords": len(song.chords),
             "melody_notes": len(song.melody.notes),
@@ -41,7 +39,6 @@ class AnalysisResult(Result):
             return []
         song = self.song
         found = [
-            f"{song.bpm:.1f} beats a minute" if song.bpm else "",
             song.key.name or "",
             f"{len(song.chords)} chords" if len(song.chords) else "",
             f"a melody of {len(song.melody.notes)} notes" if len(song.melody) else "",
@@ -60,7 +57,7 @@ class AnalysisResult(Result):
 
 def missing(song: Song) -> dict[str, str]:
     """The parts that were not found, with the reasons."""
-    parts = {"beats": song.beats.reason, "key": song.key.reason, "chords": song.chords.reason}
+    parts = {"key": song.key.reason, "chords": song.chords.reason}
     parts |= {"melody": song.melody.reason}
     parts |= {f"notes of {stem}": notes.reason for stem, notes in song.notes.items()}
     return {part: reason for part, reason in parts.items() if reason}

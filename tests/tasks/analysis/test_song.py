@@ -43,18 +43,15 @@ def song() -> Song:
 
 def test_every_part_names_its_model_and_stems(song: Song) -> None:
     assert song.separator == "music-4"
-    for part in (song.beats, song.key, song.chords, song.melody, song.notes["bass"]):
+    for part in (song.key, song.chords, song.melody, song.notes["bass"]):
         assert part.model
         assert part.stem
         assert part.separator == "music-4"
-    assert song.bpm == pytest.approx(120, rel=0.01)
 
 
 def test_json(song: Song) -> None:
     found = json.loads(song_json(song, "a “song”.mp3"))
     assert found["recording"] == "a “song”.mp3"
-    assert found["tempo"]["bpm"] == pytest.approx(120, rel=0.01)
-    assert found["beats"] == [pytest.approx(time, abs=5e-4) for time in song.beats]
     assert found["chords"][1] == {
         "start": pytest.approx(song.chords.chords[1].start, abs=5e-4),
         "end": pytest.approx(song.chords.chords[1].end, abs=5e-4),
@@ -74,7 +71,7 @@ def test_jams_has_the_published_form(song: Song) -> None:
     assert set(document) == {"annotations", "file_metadata", "sandbox"}
     assert document["file_metadata"]["duration"] == pytest.approx(song.seconds)
     kinds = [annotation["namespace"] for annotation in document["annotations"]]
-    assert kinds == ["beat", "tempo", "key_mode", "chord", "pitch_contour", "note_midi"]
+    assert kinds == ["key_mode", "chord", "pitch_contour", "note_midi"]
     for annotation in document["annotations"]:
         data = annotation["data"]
         if annotation["namespace"] == "pitch_contour":
@@ -84,20 +81,19 @@ def test_jams_has_the_published_form(song: Song) -> None:
         assert all(row["time"] >= 0 and row["duration"] >= 0 for row in data)
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed (pip install jsonschema)")
     observation = {"required": ["time", "duration", "value", "confidence"]}
-    jsonschema.validate([row for a in document["annotations"][:4] for row in a["data"]], {"items": observation})
+    jsonschema.validate([row for a in document["annotations"][:2] for row in a["data"]], {"items": observation})
 
 
 def test_files_of_a_song_and_of_silence(song: Song) -> None:
     both = {"song.json", "song.jams"}
     found = song_files(song, "song.mp3")
-    tables = {"beats.csv", "beats.txt", "chords.csv", "chords.txt", "sung.txt"}
+    tables = {"chords.csv", "chords.txt", "sung.txt"}
     assert set(found) == both | tables | {"melody.csv", "melody.svl", "melody.mid", "notes.mid"}
     assert found["sung.txt"] == b"0.000000\t4.000000\tvoice\n"
     assert found["notes.mid"][:4] == b"MThd"
-    assert found["beats.csv"].splitlines()[0] == b"time"
     silent = tracked({stem: np.zeros((1, 8 * RATE), np.float32) for stem in STEMS})
     assert set(song_files(silent, "song.mp3")) == both
-    assert silent.beats.reason == silent.key.reason == silent.chords.reason == "it is silent"
+    assert silent.key.reason == silent.chords.reason == "it is silent"
     assert silent.sung == ()
 
 
@@ -120,9 +116,9 @@ def test_speech_has_no_music(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(song_api, "content_of_file", lambda *_: Content("speech", 0.9))
     listening = SongListening(StemsInChannels())  # type: ignore[arg-type]
     found = song_of_file(tmp_path / "a.wav", listening)
-    reasons = {part.reason for part in (found.beats, found.key, found.chords, found.melody, *found.notes.values())}
+    reasons = {part.reason for part in (found.key, found.chords, found.melody, *found.notes.values())}
     assert reasons == {"it sounds like speech; force it if it is music"}
-    assert song_of_file(tmp_path / "a.wav", replace(listening, force=True)).bpm == pytest.approx(120, rel=0.01)
+    assert song_of_file(tmp_path / "a.wav", replace(listening, force=True)).key.name == "C major"
 
 
 def test_a_model_without_the_stems_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""A song analysed: melody, notes, tempo, beats, key, chords and sung passages, out of one separation.
+"""A song analysed: melody, notes, key, chords and sung passages, out of one separation.
 
     tracker = SongTracker(sample_rate)
     for stems in separator.blocks("song.mp3"):
@@ -17,7 +17,7 @@ import numpy as np
 from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.stretches import stretches
 from unbraid.errors import RuntimeUnavailable
-from unbraid.tasks.analysis.beats import Beats, beats_of
+from unbraid.tasks.analysis.beats import beats_of
 from unbraid.tasks.analysis.chords import Chords, chords_of
 from unbraid.tasks.analysis.key import Key, key_of
 from unbraid.tasks.analysis.levels import Mono, heard
@@ -41,18 +41,12 @@ class Song:
 
     melody: Melody
     notes: dict[str, Notes]  # of each stem that has pitches
-    beats: Beats
     key: Key
     chords: Chords
     sung: tuple[tuple[float, float], ...]  # (start, end) of the passages in which a voice is heard, in seconds
     separator: str  # the model that separated the stems
     seconds: float
     notices: tuple[str, ...] = ()  # warnings about the file
-
-    @property
-    def bpm(self) -> float | None:
-        """Beats a minute, of most of the song."""
-        return self.beats.bpm
 
 
 def spoken(song: Song) -> Song:
@@ -63,7 +57,6 @@ def spoken(song: Song) -> Song:
         song,
         melody=Melody(song.melody.model, notes=unheard, stem=VOCALS, separator=song.separator, reason=reason),
         notes={stem: replace(notes, notes=(), reason=reason) for stem, notes in song.notes.items()},
-        beats=Beats(separator=song.separator, seconds=song.seconds, reason=reason),
         key=Key(None, separator=song.separator, reason=reason),
         chords=Chords((), separator=song.separator, seconds=song.seconds, reason=reason),
         sung=(),
@@ -119,7 +112,6 @@ class SongTracker:
         return Song(
             melody=self._found_melody(),
             notes={stem: replace(tracker.finish(), separator=by) for stem, tracker in self._notes.items()},
-            beats=replace(beats, separator=by),
             key=replace(key, separator=by),
             chords=replace(chords_of(features, beats.times, flats=key.has_flats), separator=by),
             sung=self._sung(),

@@ -82,10 +82,10 @@ def analyse(
     force: bool = False,
     device: str = "auto",
 ) -> Song:
-    """The melody, notes, tempo, beats, key, chords and sung passages of a song.
+    """The melody, notes, key, chords and sung passages of a song.
 
         song = unbraid.analyse("song.mp3")
-        song.bpm, song.beats.downbeats, song.key.name, song.melody.hz, song.notes["bass"]
+        song.key.name, song.melody.hz, song.notes["bass"]
         [(chord.start, chord.name) for chord in song.chords]
 
     `model` separates the song first, in one pass and constant memory; it must have the stems vocals, drums and bass.

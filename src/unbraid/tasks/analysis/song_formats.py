@@ -20,11 +20,10 @@ JAMS_VERSION = "0.3.5"
 
 
 def song_json(song: Song, recording: str) -> str:
-    """The facts of a song, then a list each of beats, chords, sung passages and notes."""
-    beats, key, chords, melody = song.beats, song.key, song.chords, song.melody
+    """The facts of a song, then a list each of chords, sung passages and notes."""
+    key, chords, melody = song.key, song.chords, song.melody
     made = {"separator": song.separator, "seconds": round(song.seconds, 3)}
     lists: dict[str, Sequence[object]] = {
-        "beats": [round(time, 3) for time in beats],
         "chords": [chord_json(chord.start, chord.end, chord.name, chord.confidence) for chord in chords],
         "sung": [{"start": round(start, 3), "end": round(end, 3)} for start, end in song.sung],
         "melody_notes": list(map(as_json, melody.notes)),
@@ -34,10 +33,8 @@ def song_json(song: Song, recording: str) -> str:
         "recording": recording,
         **made,
         "unbraid": __version__,
-        "tempo": {"bpm": beats.bpm and round(beats.bpm, 2)},
         "key": {"name": key.name, "fit": key.fit, "second": key.second, "tuning_cents": key.tuning_cents},
         "made_by": {
-            "beats": _origin(beats.model, beats.stem, beats.reason),
             "key": _origin(key.model, key.stem, key.reason),
             "chords": _origin(chords.model, chords.stem, chords.reason),
             "melody": _origin(melody.model, melody.stem, melody.reason),
@@ -63,15 +60,9 @@ def _rows(rows: Iterable[object]) -> str:
 
 
 def jams(song: Song, recording: str) -> str:
-    """A JAMS document with annotations of the namespaces beat, tempo, key_mode, chord, pitch_contour and note_midi."""
-    beats, key, chords, melody = song.beats, song.key, song.chords, song.melody
+    """A JAMS document with annotations of the namespaces key_mode, chord, pitch_contour and note_midi."""
+    key, chords, melody = song.key, song.chords, song.melody
     annotations = []
-    if len(beats):
-        rows = [_observed(time, 0.0, None) for time in beats]
-        annotations.append(_annotation("beat", rows, song, f"{beats.model} of {beats.stem}"))
-        assert beats.bpm is not None
-        tempo = [_observed(0.0, song.seconds, round(beats.bpm, 2), 1.0)]
-        annotations.append(_annotation("tempo", tempo, song, f"{beats.model} of {beats.stem}"))
     if key.name is not None:
         tonic, mode = key.name.split()
         named = [_observed(0.0, song.seconds, f"{tonic}:{mode}", key.fit)]
@@ -117,20 +108,10 @@ def _annotation(
     return {"namespace": namespace, "data": data, "annotation_metadata": meta, "sandbox": {}, **span}
 
 
-def beats_csv(song: Song) -> str:
-    """A row for each beat: its time in seconds."""
-    return csv_text(("time",), ((f"{time:.3f}",) for time in song.beats))
-
-
 def chords_csv(song: Song) -> str:
     """A row for each chord: start and end in seconds, name, confidence."""
     rows = ((f"{c.start:.3f}", f"{c.end:.3f}", c.name, c.confidence) for c in song.chords)
     return csv_text(("start", "end", "chord", "confidence"), rows)
-
-
-def beat_labels(song: Song) -> str:
-    """The beats as labels for Audacity, numbered from 1."""
-    return labels((time, time, str(number)) for number, time in enumerate(song.beats, 1))
 
 
 def chord_labels(song: Song) -> str:
@@ -159,8 +140,6 @@ def all_notes_midi(song: Song) -> bytes:
 def song_files(song: Song, recording: str) -> dict[str, bytes]:
     """The files of an analysis by their names; those of parts that were not found are left out."""
     texts = {"song.json": song_json(song, recording), "song.jams": jams(song, recording)}
-    if len(song.beats):
-        texts |= {"beats.csv": beats_csv(song), "beats.txt": beat_labels(song)}
     if len(song.chords):
         texts |= {"chords.csv": chords_csv(song), "chords.txt": chord_labels(song)}
     if song.sung:

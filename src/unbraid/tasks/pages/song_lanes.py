@@ -1,6 +1,6 @@
-"""The music of a song on its page: chords, beats, and the melody and notes over a spectrogram.
+"""The music of a song on its page: chords, and the melody and notes over a spectrogram.
 
-A lane stays small however long the song is: of beats and chords there are a few each second at most, the line of the
+A lane stays small however long the song is: of chords there are a few each second at most, the line of the
 melody has at most `MOST_POINTS` points.
 """
 
@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from unbraid.tasks.analysis.beats import Beats
 from unbraid.tasks.analysis.chords import Chord, Chords
 from unbraid.tasks.analysis.key import FLAT_CLASSES, PITCH_CLASSES
 from unbraid.tasks.analysis.melody import Melody
@@ -25,10 +24,9 @@ _GAP_SECONDS = 0.05  # between frames of one line
 
 def song_facts(song: Song) -> dict[str, str]:
     """The facts about a song below the title."""
-    beats, key = song.beats, song.key
+    key = song.key
     tuning = f", {abs(key.tuning_cents):.0f} cents {'sharp' if key.tuning_cents > 0 else 'flat'}"
     return {
-        "Tempo": f"{beats.bpm:.1f} beats a minute" if beats.bpm else f"none: {beats.reason}",
         "Key": f"{key.name}{tuning if abs(key.tuning_cents) >= 10 else ''}" if key.name else f"none: {key.reason}",
     }
 
@@ -45,11 +43,6 @@ def _chord(chord: Chord, seconds: float) -> str:
     hue = 210 * classes.index(root) % 360  # neighbours in the circle of fifths are 30 degrees apart
     times = f'data-start="{chord.start:.3f}" data-end="{chord.end:.3f}"'
     return f'<span class="{quality}" {times} style="{place}; --hue: {hue}">{escape(chord.short)}</span>'
-
-
-def beat_lane(beats: Beats) -> str:
-    """A line for each beat, 10 units high and a unit wide for each second."""
-    return f'<path class="beat" d="{"".join(f"M{time:.2f} 2V8" for time in beats)}"/>'
 
 
 def music_overlay(song: Song, seconds: float, band: tuple[float, float], stems: Sequence[str]) -> str:

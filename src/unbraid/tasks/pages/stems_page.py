@@ -14,7 +14,7 @@ from unbraid.tasks.pages.document import clock, document, facts, footer, image
 from unbraid.tasks.pages.gather import AUDIBLE_DB, LEFT_OVER, MIXTURE, Gathered, Seen
 from unbraid.tasks.pages.lane import LOWEST_HZ, decibels, top_hz
 from unbraid.tasks.pages.picture import picture, scales
-from unbraid.tasks.pages.song_lanes import beat_lane, chord_lane, music_legend, music_overlay, song_facts
+from unbraid.tasks.pages.song_lanes import chord_lane, music_legend, music_overlay, song_facts
 from unbraid.tasks.pages.sound import LIMIT_SECONDS, page_rate
 from unbraid.tasks.pages.times import ticks
 from unbraid.tasks.pages.turns import COLOURS, LEGEND, described, lane, overlap_lane, spoken
@@ -130,16 +130,14 @@ def _turns(conversation: Conversation, gathered: Gathered, shown: dict[str, Seen
 
 
 def _song(song: Song, gathered: Gathered, top_db: float) -> str:
-    """Chords, beats, melody and notes over the spectrogram of the mixture, all over one axis that can be zoomed."""
+    """Chords, melody and notes over the spectrogram of the mixture, all over one axis that can be zoomed."""
     seconds = gathered.seconds
     highest = top_hz(gathered.sample_rate)
     overlay = music_overlay(song, seconds, (min(LOWEST_HZ, highest / 4), highest), list(gathered.stems))
     view = _view(MIXTURE, gathered.mixture, top_db, gathered, overlay)
-    beats = _strip(beat_lane(song.beats), f"{len(song.beats)} beats", gathered)
     chords = f'<div class="view strip chords">{chord_lane(song.chords, seconds)}{_over(gathered)}</div>'
     lanes = (
         *((f'<section class="lane"><header><h3>Chords</h3></header>{chords}</section>',) if len(song.chords) else ()),
-        *((f'<section class="lane"><header><h3>Beats</h3></header>{beats}</section>',) if len(song.beats) else ()),
         f'<section class="lane music"><header><h3>Melody and notes</h3></header>{view}</section>',
     )
     return (
