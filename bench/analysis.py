@@ -2,10 +2,12 @@
 
     unbraid data render --midi MIDI --soundfont TimGM6mb.sf2 --voices VOICES --split test --songs 8 --sung 1 --out songs
     python bench/analysis.py songs/test [--limit N]
+    python bench/analysis.py music/test                          # recorded songs, SONG/{vocals,drums,…}.ogg
 
 Scores are mir_eval's: of melodies raw pitch and raw chroma accuracy (50 cents), voicing recall and false alarms, and
 overall accuracy; of notes F of onset and pitch (50 ms, 50 cents), and with offsets too (20 %). A song's parts are heard
-as they are (stem), as a model separates them from the mixture (separated), and in the mixture itself.
+as they are (stem), as a model separates them from the mixture (separated), and in the mixture itself. Of a recorded
+song, the minute with the loudest vocals counts; its truth is what WORLD (DIO and StoneMask) finds in the vocals alone.
 """
 
 import argparse
@@ -24,7 +26,7 @@ from unbraid.corpora.rendering.draw import play_through
 from unbraid.corpora.rendering.midi import notes_of
 from unbraid.corpora.rendering.plan import Plan
 from unbraid.corpora.rendering.singer import sung_f0
-from unbraid.corpora.rendering.singing import FRAME_SECONDS
+from unbraid.corpora.rendering.singing import FRAME_SECONDS, world
 from unbraid.dsp.pitch import pitch_hz
 from unbraid.tasks.analysis.api import SEPARATOR, VOCALS
 from unbraid.tasks.analysis.melody import Melody
@@ -101,9 +103,7 @@ def scored(song: Song, transcriber: NoteTranscriber, separator: Separator) -> It
     stems = separator(mixture, rate)
     if VOCALS in song.parts and song.plan.singer and song.plan.singer.sung:
         f0 = sung_f0(song.plan, notes_of(play_through(song.plan.excerpts, song.plan.tempo)))
-        yield "melody, stem", melody_scores(f0, melody_of(song.parts[VOCALS], rate))
-        yield "melody, separated", melody_scores(f0, melody_of(stems[VOCALS], rate, recording=mixture))
-        yield "melody, mixture", melody_scores(f0, melody_of(mixture, rate))
+        yield from melodies(f0, song.parts[VOCALS], stems[VOCALS], mixture, rate)
     heard = transcriber(mixture, rate)
     for part in (*PITCHED, "all"):
         truth = song.truth(part)
@@ -116,17 +116,44 @@ def scored(song: Song, transcriber: NoteTranscriber, separator: Separator) -> It
             yield f"{part}, separated", note_scores(truth, separated)
 
 
+def melodies(
+    f0: np.ndarray, voice: np.ndarray, separated: np.ndarray, mixture: np.ndarray, rate: int
+) -> Iterator[tuple[str, Scores]]:
+    """The scores of the melody of a voice (2, T) alone, as it was separated, and in the mixture."""
+    yield "melody, stem", melody_scores(f0, melody_of(voice, rate))
+    yield "melody, separated", melody_scores(f0, melody_of(separated, rate, recording=mixture))
+    yield "melody, mixture", melody_scores(f0, melody_of(mixture, rate))
+
+
+def recorded(folder: Path, separator: Separator) -> Iterator[tuple[str, Scores]]:
+    """The scores of the melody of a recorded song, in the minute with the loudest vocals."""
+    sounds = {path.stem: audio.read(path) for path in sorted(folder.glob("*.*"))}
+    (rate,) = {rate for _, rate in sounds.values()}
+    vocals = sounds[VOCALS][0]
+    powers = [float(np.mean(vocals[:, i : i + 60 * rate] ** 2)) for i in range(0, vocals.shape[1] - 60 * rate, rate)]
+    start = rate * int(np.argmax(powers)) if powers else 0
+    parts = {name: sound[:, start : start + 60 * rate] for name, (sound, _) in sounds.items()}
+    mixture = np.sum(list(parts.values()), axis=0, dtype=np.float32)
+    voice = parts[VOCALS].mean(0).astype(np.float64)
+    rough, times = world().dio(voice, rate, f0_floor=65.0, f0_ceil=1000.0, frame_period=1000 * FRAME_SECONDS)
+    f0 = world().stonemask(voice, rough, times, rate)
+    yield from melodies(f0, parts[VOCALS], separator(mixture, rate)[VOCALS], mixture, rate)
+
+
 def main() -> None:
     """Read the command line, score, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("songs", type=Path, help="a folder of songs as `unbraid data render` writes them")
+    parser.add_argument("songs", type=Path, help="a folder of songs as `unbraid data render` writes them, or recorded")
     parser.add_argument("--limit", type=int, help="at most so many songs")
     arguments = parser.parse_args()
-    folders = sorted(path.parent for path in arguments.songs.glob("*/song.json"))[: arguments.limit]
+    is_rendered = any(arguments.songs.glob("*/song.json"))
+    marks = arguments.songs.glob("*/song.json" if is_rendered else f"*/{VOCALS}.*")
+    folders = sorted(path.parent for path in marks)[: arguments.limit]
     found: dict[str, list[Scores]] = defaultdict(list)
     with NoteTranscriber() as transcriber, Separator(SEPARATOR) as separator:
         for folder in folders:
-            for what, scores in scored(Song.read(folder), transcriber, separator):
+            of_song = scored(Song.read(folder), transcriber, separator) if is_rendered else recorded(folder, separator)
+            for what, scores in of_song:
                 found[what].append(scores)
             print(f"{folder.name} of {len(folders)} songs", flush=True)
     means = {
@@ -135,7 +162,9 @@ def main() -> None:
     }
     for what, scores in means.items():
         print(what, scores)
-    place = Path(__file__).parent / "results" / f"analysis-{arguments.songs.name}.json"
+    place = (
+        Path(__file__).parent / "results" / f"analysis-{'' if is_rendered else 'recorded-'}{arguments.songs.name}.json"
+    )
     place.write_text(json.dumps(means, indent=1) + "\n", encoding="utf-8")
 
 
