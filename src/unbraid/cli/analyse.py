@@ -51,7 +51,8 @@ def analyse(
     Each song becomes a folder: stems as WAV, index.html to practise with (a player; chords, melody and notes over
     time), MIDI, CSV, JSON, JAMS, and labels for Audacity. What is not heard is left out, and the reason is told.
 
-    The melody needs the extra analysis (`pip install 'unbraid[analysis]'`), notes `unbraid models pull basic-pitch`.
+    The melody needs the extra analysis: `pip install 'unbraid\\[analysis]'`. Notes need a model:
+    `unbraid models pull basic-pitch`.
     """
     from unbraid.cli.analysis_results import AnalysisResult
 

@@ -54,7 +54,7 @@ def melody(
     The result is a table (CSV, JSON), MIDI with the voice as a line of notes, or a layer for Sonic Visualiser. A
     recording without a singing voice has an empty melody, and the reason is told.
 
-    Needs the extra analysis: `pip install 'unbraid[analysis]'`.
+    Needs the extra analysis: `pip install 'unbraid\\[analysis]'`.
     """
     from unbraid.cli.tracking_results import TrackingResult
 
