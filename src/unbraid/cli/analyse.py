@@ -46,12 +46,12 @@ def analyse(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Analyse songs: stems, melody, notes, key, chords and sung passages.
+    r"""Analyse songs: stems, melody, notes, key, chords and sung passages.
 
     Each song becomes a folder: stems as WAV, index.html to practise with (a player; chords, melody and notes over
     time), MIDI, CSV, JSON, JAMS, and labels for Audacity. What is not heard is left out, and the reason is told.
 
-    The melody needs the extra analysis: `pip install 'unbraid\\[analysis]'`. Notes need a model:
+    The melody needs the extra analysis: `pip install 'unbraid\[analysis]'`. Notes need a model:
     `unbraid models pull basic-pitch`.
     """
     from unbraid.cli.analysis_results import AnalysisResult
