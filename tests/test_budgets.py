@@ -39,6 +39,7 @@ MANY_PARAMETERS = dict.fromkeys(
         "cli/converse.py: converse",
         "cli/attention.py: attention",
         "cli/live.py: live",
+        "cli/analyse.py: analyse",
         "cli/melody.py: melody",
         "cli/notes.py: notes",
         "cli/convert.py: convert",

@@ -9,6 +9,7 @@
     voice = unbraid.enhance("noisy.wav")                    # (C, T) without the noise
     unbraid.transcribe("call.wav").text                     # "3 1 4"; .words has times
     unbraid.align("lyrics.txt", "song.mp3").to_lrc()        # the times of a text that is known
+    unbraid.analyse("song.mp3").chords                      # and .key, .melody, .notes, all from one separation
     unbraid.melody("song.mp3").hz                           # f0 of the voice; .notes, .save("melody.mid")
     unbraid.notes("song.mp3", "piano").save("piano.mid")    # notes of a stem
     unbraid.models()                                        # all models, with their stems and scores
@@ -43,9 +44,13 @@ if TYPE_CHECKING:
     from unbraid.tasks.alignment.aligner import Aligner
     from unbraid.tasks.alignment.result import Alignment
     from unbraid.tasks.analysis.api import melody, notes
+    from unbraid.tasks.analysis.chords import Chord, Chords
+    from unbraid.tasks.analysis.key import Key
     from unbraid.tasks.analysis.melody import Melody
     from unbraid.tasks.analysis.notes import Note, Notes
     from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber
+    from unbraid.tasks.analysis.song import Song
+    from unbraid.tasks.analysis.song_api import analyse
     from unbraid.tasks.api import align, enhance, separate, separate_speakers, transcribe
     from unbraid.tasks.conversation.conversation import Conversation
     from unbraid.tasks.conversation.embedder import SpeakerEmbedder
@@ -71,8 +76,11 @@ __all__ = [
     "AudioError",
     "Cancelled",
     "ChecksumError",
+    "Chord",
+    "Chords",
     "Conversation",
     "DownloadError",
+    "Key",
     "LiveSeparator",
     "Melody",
     "ModelError",
@@ -85,6 +93,7 @@ __all__ = [
     "ReadOptions",
     "RuntimeUnavailable",
     "Separator",
+    "Song",
     "SpeakerEmbedder",
     "SpecError",
     "Stems",
@@ -97,6 +106,7 @@ __all__ = [
     "WhisperOptions",
     "__version__",
     "align",
+    "analyse",
     "convert",
     "enhance",
     "list_models",
@@ -119,7 +129,10 @@ _HOMES = {
     **dict.fromkeys(("convert", "phonemize", "synthesize"), "unbraid.tasks.speech_api"),
     "Aligner": "unbraid.tasks.alignment.aligner",
     "Alignment": "unbraid.tasks.alignment.result",
+    "Chord": "unbraid.tasks.analysis.chords",
+    "Chords": "unbraid.tasks.analysis.chords",
     "Conversation": "unbraid.tasks.conversation.conversation",
+    "Key": "unbraid.tasks.analysis.key",
     "LiveSeparator": "unbraid.tasks.live",
     "Melody": "unbraid.tasks.analysis.melody",
     "Note": "unbraid.tasks.analysis.notes",
@@ -130,7 +143,9 @@ _HOMES = {
     "Phonemizer": "unbraid.tasks.synthesis.phonemizer",
     "Separator": "unbraid.tasks.separation.separator",
     "list_models": "unbraid.hub.listing",
+    "Song": "unbraid.tasks.analysis.song",
     "SpeakerEmbedder": "unbraid.tasks.conversation.embedder",
+    "analyse": "unbraid.tasks.analysis.song_api",
     "Stems": "unbraid.tasks.separation.stems",
     "Synthesizer": "unbraid.tasks.synthesis.synthesizer",
     "Transcript": "unbraid.tasks.transcription.result",

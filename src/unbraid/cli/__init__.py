@@ -6,6 +6,7 @@ import typer
 
 from unbraid import __version__
 from unbraid.cli.align import align
+from unbraid.cli.analyse import analyse
 from unbraid.cli.attention import attention
 from unbraid.cli.batch import batch
 from unbraid.cli.compare import compare
@@ -67,6 +68,7 @@ for command in (
     live,
     transcribe,
     align,
+    analyse,
     melody,
     notes,
     serve,

@@ -50,12 +50,12 @@ def melody(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Track the melody of the voice of a song: its fundamental frequency every 16 ms, with a confidence.
+    r"""Track the melody of the voice of a song: its fundamental frequency every 16 ms, with a confidence.
 
     The result is a table (CSV, JSON), MIDI with the voice as a line of notes, or a layer for Sonic Visualiser. A
     recording without a singing voice has an empty melody, and the reason is told.
 
-    Needs the extra analysis: `pip install 'unbraid[analysis]'`.
+    Needs the extra analysis: `pip install 'unbraid\[analysis]'`.
     """
     from unbraid.cli.tracking_results import TrackingResult
 

@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from unbraid.dsp.arrays import FloatArray
+from unbraid.tasks.analysis.song import Song
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.pages.document import clock, document, facts, footer, image
 from unbraid.tasks.pages.gather import AUDIBLE_DB, LEFT_OVER, MIXTURE, Gathered, Seen
 from unbraid.tasks.pages.lane import LOWEST_HZ, decibels, top_hz
 from unbraid.tasks.pages.picture import picture, scales
+from unbraid.tasks.pages.song_lanes import chord_lane, music_legend, music_overlay, song_facts
 from unbraid.tasks.pages.sound import LIMIT_SECONDS, page_rate
 from unbraid.tasks.pages.times import ticks
 from unbraid.tasks.pages.turns import COLOURS, LEGEND, described, lane, overlap_lane, spoken
@@ -30,6 +32,7 @@ class RunFacts:
     elapsed_seconds: float
     gain_db: float = 0.0  # of the written stems, all alike
     conversation: Conversation | None = None  # of a model that follows people
+    song: Song | None = None  # what was found in it
 
 
 def report_page(gathered: Gathered, run: RunFacts) -> str:
@@ -50,16 +53,17 @@ def report_page(gathered: Gathered, run: RunFacts) -> str:
             _facts(gathered, run),
             _transport(gathered),
             *turns,
-            _mixture(gathered, top_db),
+            _mixture(gathered, top_db) if run.song is None else _song(run.song, gathered, top_db),
             *lanes,
             _levels(gathered, shown),
-            _notes(gathered, bool(turns)),
+            _notes(gathered, bool(turns), song=run.song is not None),
         )
     )
     attributes = f'data-seconds="{gathered.seconds:.6f}" data-sounding="{_sounding(gathered):.6f}"'
     main = f'<main {attributes} data-rate="{page_rate(gathered.sample_rate)}">\n{body}\n</main>'
-    scripts = ("report.js", "turns.js") if turns else ("report.js",)
-    return document(f"{run.name} – unbraid", main, ("colours.css", "report.css"), *scripts)
+    scripts = ["report.js", *(["turns.js"] if turns or run.song else []), *(["song.js"] if run.song else [])]
+    styles = ["colours.css", "report.css", *(["song.css"] if run.song else [])]
+    return document(f"{run.name} – unbraid", main, styles, *scripts)
 
 
 def _sounding(gathered: Gathered) -> float:
@@ -71,8 +75,9 @@ def _facts(gathered: Gathered, run: RunFacts) -> str:
     rows = {
         "Model": run.model,
         **({} if run.conversation is None else {"People found": str(len(run.conversation.speakers))}),
+        **({} if run.song is None else song_facts(run.song)),
         "Length": clock(round(gathered.seconds, 1)),
-        "Separated in": f"{run.elapsed_seconds:.1f} s ({speed:.1f} × real time)",
+        "Separated in" if run.song is None else "Analysed in": f"{run.elapsed_seconds:.1f} s ({speed:.1f} × real time)",
         "Gain": f"{_number(run.gain_db)} dB, so that no stem clips" if run.gain_db else "0 dB: as in the mixture",
         "Left over": _left_over(gathered),
     }
@@ -116,18 +121,42 @@ def _turns(conversation: Conversation, gathered: Gathered, shown: dict[str, Seen
             people.append(f'<section class="lane"><header><h3>{escape(name)}</h3></header>{strip}</section>')
     together = f"{clock(round(conversation.overlap_seconds))} in all"
     overlap = _strip(overlap_lane(conversation.segments, seconds), f"Several people speak, {together}", gathered)
+    at_once = (
+        f'\n<section class="lane" style="--ink: var(--dim)"><header><h3>At the same time</h3>'
+        f'<span class="dim">{together}</span></header>{overlap}</section>'
+    )
+    lanes = "\n".join(people) + at_once
+    return _zoomed("Who speaks when", lanes, seconds) + f'<p class="dim">{LEGEND}</p></section>'
+
+
+def _song(song: Song, gathered: Gathered, top_db: float) -> str:
+    """Chords, melody and notes over the spectrogram of the mixture, all over one axis that can be zoomed."""
+    seconds = gathered.seconds
+    highest = top_hz(gathered.sample_rate)
+    overlay = music_overlay(song, seconds, (min(LOWEST_HZ, highest / 4), highest), list(gathered.stems))
+    view = _view(MIXTURE, gathered.mixture, top_db, gathered, overlay)
+    chords = f'<div class="view strip chords">{chord_lane(song.chords, seconds)}{_over(gathered)}</div>'
+    lanes = (
+        *((f'<section class="lane"><header><h3>Chords</h3></header>{chords}</section>',) if len(song.chords) else ()),
+        f'<section class="lane music"><header><h3>Melody and notes</h3></header>{view}</section>',
+    )
+    return (
+        _zoomed("Music", "\n".join(lanes), seconds)
+        + f'<p class="dim">{music_legend(song, list(gathered.stems))}</p></section>'
+    )
+
+
+def _zoomed(heading: str, lanes: str, seconds: float) -> str:
+    """A section, which is left open, of lanes over one axis of time that can be zoomed."""
     zoom = "".join(
         f'<button type="button" data-zoom="{by}" aria-label="Zoom {what}">{sign}</button>'
         for by, what, sign in ((0.5, "out", "−"), (2, "in", "+"))
     )
     return (
-        '<section class="turns"><header class="bar"><h2>Who speaks when</h2>'
+        f'<section class="turns"><header class="bar"><h2>{heading}</h2>'
         f'<div class="controls">{zoom}<output id="zoom" aria-live="polite">1×</output></div></header>'
-        '<div class="sideways" tabindex="0" role="region" aria-label="Who speaks when, over time"><div class="wide">\n'
-        + "\n".join(people)
-        + f'\n<section class="lane" style="--ink: var(--dim)"><header><h3>At the same time</h3>'
-        f'<span class="dim">{together}</span></header>{overlap}</section>{_times(seconds)}</div></div>'
-        f'<p class="dim">{LEGEND}</p></section>'
+        f'<div class="sideways" tabindex="0" role="region" aria-label="{heading}, over time"><div class="wide">\n'
+        f"{lanes}{_times(seconds)}</div></div>"
     )
 
 
@@ -178,7 +207,7 @@ def _heard(name: str, seen: Seen, index: int, shown: _Lane) -> str:
     )
 
 
-def _view(name: str, seen: Seen, top_db: float, gathered: Gathered) -> str:
+def _view(name: str, seen: Seen, top_db: float, gathered: Gathered, overlay: str = "") -> str:
     """A spectrogram with its frequencies, and a cursor over it."""
     highest = top_hz(gathered.sample_rate)
     lowest = min(LOWEST_HZ, highest / 4)
@@ -189,7 +218,7 @@ def _view(name: str, seen: Seen, top_db: float, gathered: Gathered) -> str:
     )
     png, alt = picture(seen.spectrogram, top_db), f"Spectrogram of {name}, {_level(seen)}"
     shown = image(png, alt, f"width: {100 * seen.span:.3f}%")
-    return f'<div class="view">{shown}{marks}{_over(gathered)}</div>'
+    return f'<div class="view">{shown}{overlay}{marks}{_over(gathered)}</div>'
 
 
 def _levels(gathered: Gathered, shown: dict[str, Seen]) -> str:
@@ -235,7 +264,7 @@ def _times(seconds: float) -> str:
     return f'<div class="times" aria-hidden="true">{marks}</div>'
 
 
-def _notes(gathered: Gathered, turns: bool) -> str:
+def _notes(gathered: Gathered, turns: bool, *, song: bool = False) -> str:
     rate = page_rate(gathered.sample_rate) / 1000
     notes = [
         scales(gathered.sample_rate),
@@ -246,6 +275,8 @@ def _notes(gathered: Gathered, turns: bool) -> str:
     ]
     if turns:
         notes.append("In the lanes of people: n and p go to the next and the previous turn, + and − zoom.")
+    if song:
+        notes.append("Over the music: + and − zoom.")
     if gathered.seconds > LIMIT_SECONDS:
         notes.insert(0, f"Only the first {LIMIT_SECONDS / 60:.0f} minutes can be heard here; the pictures show all.")
     return footer(notes)

@@ -1,0 +1,193 @@
+"""A run of `unbraid analyse`: one folder for each song, which appears when all of it is there."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from unbraid.audio import AudioInfo, OutputFormat, Writer, open_writer, probe
+from unbraid.cli.analysis_results import AnalysisResult
+from unbraid.cli.files.inputs import Collected, Item, OutputLayout, placed, refuse_collisions
+from unbraid.cli.jobs import Jobs
+from unbraid.cli.pipes import Sources
+from unbraid.cli.progress import Meter
+from unbraid.cli.report import Report
+from unbraid.cli.request import Request
+from unbraid.cli.run import described, detail_engine, find_inputs, process, written
+from unbraid.dsp.arrays import FloatArray
+from unbraid.errors import UsageError
+from unbraid.files.printable import printable_page
+from unbraid.files.workdir import disk_errors, swept
+from unbraid.tasks.analysis.song import Song
+from unbraid.tasks.analysis.song_api import SongListening, open_transcriber, song_of_file
+from unbraid.tasks.analysis.song_formats import song_files
+from unbraid.tasks.pages import RunFacts, gather, report_page
+from unbraid.tasks.separation.separator import Separator
+
+TEMPLATE = "{track}/{stem}.{ext}"
+PAGE, FACTS = "index.html", "song.json"
+_FLOAT = OutputFormat("wav", "32f")
+
+
+@dataclass(frozen=True)
+class AnalysisRequest(Request):
+    """The options of `unbraid analyse`, whose `model` separates the stems."""
+
+    output: str | None = None  # the folder; of several inputs, of their folders; None: named as the inputs are
+    stems: bool = True  # are kept
+    force: bool = False  # also in speech
+
+
+def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool = False) -> None:
+    """Analyse all inputs of a request, filling the report song by song.
+
+    Raises:
+        UsageError: the request cannot be met; nothing was done.
+        UnbraidError: the model or the device is not there; nothing was done.
+    """
+    collected = find_inputs(request, quiet=quiet)
+    places, failed = _places(request, collected)
+    engine = request.engine
+    with ExitStack() as opened, Sources(quiet=quiet) as sources:
+        separator = opened.enter_context(
+            Separator(request.model, device=engine.device, precision=engine.precision, threads=engine.threads)
+        )
+        transcriber = open_transcriber(device=engine.device, threads=engine.threads)
+        if transcriber is not None:
+            opened.enter_context(transcriber)
+        listening = SongListening(separator, transcriber, request.force, engine.threads)
+        report.model = separator.spec.name
+        report.device, report.device_reason = separator.device, separator.device_reason
+        detail_engine(report, request)
+        opened.enter_context(swept(*{place.parent for place in places.values() if place.parent.is_dir()}))
+
+        def work(item: Item, title: str) -> AnalysisResult:
+            source, started = sources.path(item), time.monotonic()
+            info = probe(source, request.excerpt)
+            report.detail(f"{item.label}: {described(info)}")
+            place = places[item]
+            with disk_errors(place.parent):
+                place.parent.mkdir(parents=True, exist_ok=True)
+            with (
+                Meter(title, quiet=quiet) as meter,
+                Meter(f"{title}, page", quiet=quiet, after=meter) as drawing,
+                written(place, replace=request.overwrite) as hidden,
+            ):
+                with disk_errors(place.parent):
+                    hidden.mkdir()
+                song = _separated(source, info, hidden, replace(listening, progress=meter), request)
+                elapsed = time.monotonic() - started
+                with disk_errors(place.parent):
+                    _write(song, source, item.name, hidden, separator.stems(), request, elapsed, drawing)
+                    names = tuple(sorted(path.name for path in hidden.iterdir()))
+            return AnalysisResult(
+                item.label,
+                "done",
+                notices=song.notices,
+                seconds=song.seconds,
+                elapsed_seconds=time.monotonic() - started,
+                start_seconds=max(0.0, info.start_seconds - request.excerpt.start),
+                model=separator.spec.name,
+                output=place,
+                files=names,
+                song=song,
+            )
+
+        process(collected, failed, work, report, sources, quiet=quiet, jobs=Jobs(1))
+
+
+def _places(request: AnalysisRequest, collected: Collected) -> tuple[dict[Item, Path], dict[Item, str]]:
+    """The folder of each input, and the errors of inputs that can have none.
+
+    Raises:
+        UsageError: two go to one folder, or something else is in its place.
+    """
+    root = Path(request.output or "")
+    alone = len(request.inputs) == 1 and len(collected.items) == 1 and not collected.refused
+    layout = OutputLayout(root, TEMPLATE, "json", request.model)
+
+    def folder(item: Item) -> Path:
+        named = alone and request.output is not None and (item.path is None or item.path == Path(request.inputs[0]))
+        return root if named else layout.stem_path(item, "song").parent
+
+    found, failed = placed(root, collected.items, lambda item: [folder(item) / FACTS])
+    refuse_collisions(found)
+    places = {item: path.parent for item, (path,) in found.items()}
+    for place in places.values():
+        _refuse_other(place, overwrite=request.overwrite)
+    return places, failed
+
+
+def _refuse_other(place: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that exists; with --overwrite only one that is not an earlier analysis, since all of it goes.
+
+    Raises:
+        UsageError: it exists.
+    """
+    if not place.exists() and not place.is_symlink():
+        return
+    if place.is_dir() and not place.is_symlink() and not any(place.iterdir()):
+        place.rmdir()
+        return
+    if not overwrite:
+        raise UsageError(f"{place} exists already; choose another folder with -o, or use --overwrite.")
+    if not _is_analysis(place):
+        raise UsageError(
+            f"{place} is not the folder of an earlier analysis, so --overwrite leaves it alone; choose another with -o."
+        )
+
+
+def _is_analysis(place: Path) -> bool:
+    """Whether a folder was written by this command."""
+    with contextlib.suppress(OSError), (place / FACTS).open("rb") as file:
+        start = file.read(4096)
+        return start.startswith(b'{\n "recording":') and b'"made_by":' in start
+    return False
+
+
+def _separated(source: Path, info: AudioInfo, folder: Path, listening: SongListening, request: AnalysisRequest) -> Song:
+    """The song; its stems are written to the folder meanwhile, as float32, which never clips."""
+    separator = listening.separator
+    rate, channels = separator.output_rate(info.sample_rate), separator.output_channels(info.channels)
+    with _writers(folder, separator.stems(), rate, channels, info) as writers:
+
+        def take(stems: Mapping[str, FloatArray]) -> None:
+            for stem, writer in writers.items():
+                writer.write(stems[stem])
+
+        return song_of_file(source, replace(listening, taker=take), request.excerpt)
+
+
+@contextlib.contextmanager
+def _writers(
+    folder: Path, stems: tuple[str, ...], rate: int, channels: int, info: AudioInfo
+) -> Iterator[dict[str, Writer]]:
+    with ExitStack() as stack:
+        yield {
+            stem: stack.enter_context(open_writer(folder / f"{stem}.wav", rate, channels, _FLOAT, tags=info.tags))
+            for stem in stems
+        }
+
+
+def _write(
+    song: Song,
+    source: Path,
+    name: str,
+    folder: Path,
+    order: tuple[str, ...],
+    request: AnalysisRequest,
+    elapsed: float,
+    drawing: Meter,
+) -> None:
+    """Write everything but the stems into the folder, and remove these if they are not to be kept."""
+    for file, content in song_files(song, name).items():
+        (folder / file).write_bytes(content)
+    stems = {stem: folder / f"{stem}.wav" for stem in order}
+    gathered = gather(source, request.excerpt, stems, progress=lambda done: drawing(done, song.seconds))
+    page = report_page(gathered, RunFacts(name, song.separator, elapsed, song=song))
+    (folder / PAGE).write_text(printable_page(page), encoding="utf-8")
+    if not request.stems:
+        for path in stems.values():
+            path.unlink()

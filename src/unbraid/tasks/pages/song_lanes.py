@@ -1,0 +1,105 @@
+"""The music of a song on its page: chords, and the melody and notes over a spectrogram.
+
+A lane stays small however long the song is: of chords there are a few each second at most, the line of the
+melody has at most `MOST_POINTS` points.
+"""
+
+from collections.abc import Sequence
+from html import escape
+from itertools import pairwise
+
+import numpy as np
+
+from unbraid.tasks.analysis.chords import Chord, Chords
+from unbraid.tasks.analysis.key import FLAT_CLASSES, PITCH_CLASSES
+from unbraid.tasks.analysis.melody import Melody
+from unbraid.tasks.analysis.notes import Notes
+from unbraid.tasks.analysis.song import Song
+from unbraid.tasks.pages.turns import COLOURS
+
+MOST_POINTS = 20_000
+HEIGHT = 1000  # of the overlay, in units
+_GAP_SECONDS = 0.05  # between frames of one line
+
+
+def song_facts(song: Song) -> dict[str, str]:
+    """The facts about a song below the title."""
+    key = song.key
+    tuning = f", {abs(key.tuning_cents):.0f} cents {'sharp' if key.tuning_cents > 0 else 'flat'}"
+    return {
+        "Key": f"{key.name}{tuning if abs(key.tuning_cents) >= 10 else ''}" if key.name else f"none: {key.reason}",
+    }
+
+
+def chord_lane(chords: Chords, seconds: float) -> str:
+    """A box for each chord, a hue for each root; silence is left out."""
+    return "".join(_chord(chord, seconds) for chord in chords if chord.name != "N")
+
+
+def _chord(chord: Chord, seconds: float) -> str:
+    root, _, quality = chord.name.partition(":")
+    place = f"left: {100 * chord.start / seconds:.3f}%; width: {100 * (chord.end - chord.start) / seconds:.3f}%"
+    classes = FLAT_CLASSES if root in FLAT_CLASSES else PITCH_CLASSES
+    hue = 210 * classes.index(root) % 360  # neighbours in the circle of fifths are 30 degrees apart
+    times = f'data-start="{chord.start:.3f}" data-end="{chord.end:.3f}"'
+    return f'<span class="{quality}" {times} style="{place}; --hue: {hue}">{escape(chord.short)}</span>'
+
+
+def music_overlay(song: Song, seconds: float, band: tuple[float, float], stems: Sequence[str]) -> str:
+    """The melody and notes, as SVG to lie over a spectrogram of this band in Hz; in the colours of the stems."""
+    rolls = "".join(
+        f'<path class="roll" style="--ink: var(--p{stems.index(stem) % COLOURS})" d="{_roll(notes, band)}"/>'
+        for stem, notes in song.notes.items()
+        if len(notes) and stem in stems
+    )
+    told = f"Melody of {len(song.melody.notes)} notes; " + "; ".join(
+        f"{len(notes)} notes of {stem}" for stem, notes in song.notes.items()
+    )
+    return (
+        f'<svg class="overlay" role="img" aria-label="{escape(told)}" preserveAspectRatio="none" '
+        f'viewBox="0 0 {seconds:.3f} {HEIGHT}">{rolls}<path class="melody" d="{_line(song.melody, band)}"/></svg>'
+    )
+
+
+def music_legend(song: Song, stems: Sequence[str]) -> str:
+    """What the colours mean, and why something is missing."""
+    keys = ['<span style="--ink: var(--melody)"><span class="dot"></span>melody of the voice</span>']
+    for stem, notes in song.notes.items():
+        if len(notes) and stem in stems:
+            ink = f"var(--c{stems.index(stem) % COLOURS})"
+            keys.append(f'<span style="--ink: {ink}"><span class="dot"></span>notes of {escape(stem)}</span>')
+    parts = {"Chords": song.chords.reason, "Melody": song.melody.reason}
+    parts |= {f"Notes of {stem}": notes.reason for stem, notes in song.notes.items()}
+    missing = [f"{name}: none, {escape(reason)}." for name, reason in parts.items() if reason]
+    shown = keys if len(song.melody) else keys[1:]
+    return f'<span class="keys">{" ".join(shown)}</span> {" ".join(missing)}'
+
+
+def _height(hz: float, band: tuple[float, float]) -> float:
+    """The place of a frequency in the overlay, from the top."""
+    return float(HEIGHT * (1 - np.log(hz / band[0]) / np.log(band[1] / band[0])))
+
+
+def _roll(notes: Notes, band: tuple[float, float]) -> str:
+    """The notes of a stem as bars of a little more than a semitone, or they would hardly be seen."""
+    half = HEIGHT * np.log(2) / 20 / np.log(band[1] / band[0])
+    return "".join(
+        f"M{n.start:.2f} {_height(n.hz, band) - half:.1f}h{n.end - n.start:.2f}v{2 * half:.1f}h{n.start - n.end:.2f}z"
+        for n in notes
+        if band[0] < n.hz < band[1]
+    )
+
+
+def _line(melody: Melody, band: tuple[float, float]) -> str:
+    """The melody as lines, one for each passage."""
+    voiced = np.flatnonzero(melody.hz > band[0])
+    voiced = voiced[:: -(-len(voiced) // MOST_POINTS) or 1]
+    if not len(voiced):
+        return ""
+    step = float(np.median(np.diff(melody.times))) * max(1, -(-len(melody) // MOST_POINTS))
+    times, heights = melody.times[voiced], [_height(hz, band) for hz in melody.hz[voiced].tolist()]
+    begins = [True, *(after - before > step + _GAP_SECONDS for before, after in pairwise(times.tolist()))]
+    return "".join(
+        f"{'M' if begin else 'L'}{time:.2f} {height:.1f}"
+        for begin, time, height in zip(begins, times.tolist(), heights, strict=True)
+    )
