@@ -15,6 +15,8 @@ from unbraid.cli.pipes import Sources
 from unbraid.cli.request import SeparationRequest, select_stems
 from unbraid.cli.run import described
 from unbraid.errors import UsageError
+from unbraid.hub.catalogue import terms_of
+from unbraid.hub.licences import short
 from unbraid.tasks.separation.options import possible_names
 from unbraid.tasks.separation.separator import Separator
 
@@ -103,6 +105,7 @@ def _plan_track(
         root=request.root,
         tags=info.tags,
         about=described(info),
+        licence=short(spec.licence, terms_of(spec.name, spec.licence)),
         voices=possible_names(separator.options) if separator.follows_people else (),
     )
 

@@ -21,7 +21,9 @@ from unbraid.cli.request import Request
 from unbraid.cli.run import once, written
 from unbraid.errors import UsageError
 from unbraid.files.workdir import claimed, disk_errors, working_folder
+from unbraid.hub.catalogue import terms_of
 from unbraid.hub.folder import sha256
+from unbraid.hub.licences import short
 from unbraid.hub.spec import ModelSpec
 
 TEMPLATE = "{track}.{ext}"
@@ -67,6 +69,7 @@ class TextPlan:
     place: TextPlace
     name: str  # of the input, for people
     making: Provenance
+    licence: str = ""  # of the first model, for the record
     replace: bool = False  # any existing file
     replace_equal: bool = False  # the file of the record if it is as this would make it
 
@@ -105,7 +108,7 @@ class TextPlan:
             for file in (hidden, fresh / os.path.relpath(record, home)):
                 file.parent.mkdir(parents=True, exist_ok=True)
             yield hidden
-            made = StemRecord(sha256(hidden), 0.0, self.name, __version__, self.making)
+            made = StemRecord(sha256(hidden), 0.0, self.name, __version__, self.making, licence=self.licence)
             destination = Destination(home, record, self.replace, self.replace_equal)
             arrive([Arrival(hidden, path, made)], fresh, destination)
 
@@ -118,7 +121,8 @@ def plan_text(
     first, *others = models
     files = {**first.files, **{f"{spec.name}/{name}": digest for spec in others for name, digest in spec.files.items()}}
     making = Provenance(about.st_size, about.st_mtime_ns, first.name, files, options)
-    return TextPlan(place, item.name, making, request.overwrite, request.resume)
+    licence = short(first.licence, terms_of(first.name, first.licence))
+    return TextPlan(place, item.name, making, licence, request.overwrite, request.resume)
 
 
 def once_text(

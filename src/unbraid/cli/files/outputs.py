@@ -32,7 +32,7 @@ from unbraid.audio import (
 )
 from unbraid.cli.files.journal import Arrival, Destination, arrive
 from unbraid.cli.files.plan import TrackPlan
-from unbraid.cli.files.record import StemRecord
+from unbraid.cli.files.record import Provenance, StemRecord
 from unbraid.cli.files.sizes import peak_bytes, size
 from unbraid.corpora.rttm import to_rttm
 from unbraid.errors import AudioError
@@ -222,10 +222,16 @@ def _settle(fresh: _Hidden, home: Path, track: TrackPlan, written: WriteResult) 
     """Move the files to their places, and add them to the record of the track."""
     found = _speakers(written.diagnostics) if track.voices else None
     arrivals = [
-        Arrival(hidden, path, StemRecord(sha256(hidden), written.gain_db, track.name, __version__, making, found))
+        Arrival(hidden, path, _record(hidden, written.gain_db, track, making, found))
         for hidden, (path, making) in zip(fresh.files, track.files, strict=True)
     ]
     arrive(arrivals, fresh.folder, Destination(home, track.receipt, track.replace, track.replace_equal))
+
+
+def _record(
+    hidden: Path, gain_db: float, track: TrackPlan, making: Provenance, speakers: list[str] | None
+) -> StemRecord:
+    return StemRecord(sha256(hidden), gain_db, track.name, __version__, making, speakers, track.licence)
 
 
 def _home(track: TrackPlan) -> Path:
