@@ -60,7 +60,7 @@ def test_a_record_keeps_licence_and_data_of_the_model(unbraid_command, tone, her
     tone("a.wav")
     unbraid_command("separate", "a.wav", "-m", "speech")
     files = json.loads((here / "a/.unbraid.json").read_text())["files"]
-    assert {stem["licence"] for stem in files.values()} == {"MIT; data: open recordings, named in its provenance"}
+    assert {stem["licence"] for stem in files.values()} == {"MIT; data: open data, named in its provenance"}
 
 
 def test_a_result_of_another_input_is_kept(unbraid_command, tone, here):

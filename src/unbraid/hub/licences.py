@@ -36,7 +36,7 @@ UNKNOWN = Terms("", "unclear")
 def own_terms(licence: str, *, packaged: bool) -> Terms:
     """The terms of a model that no publisher's entry describes: one of the package, or of the user's own."""
     if packaged:
-        return Terms("open recordings, named in its provenance", "commercial")
+        return Terms("open data, named in its provenance", "commercial")
     if any(word in licence.upper() for word in _FORBIDDING):
         return Terms("", "non-commercial")
     return UNKNOWN
