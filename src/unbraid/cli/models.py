@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unbraid.cli import completion
+from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, json_text, notice, say, telling
 from unbraid.cli.group import Group
 from unbraid.cli.progress import Meter
@@ -16,7 +17,9 @@ from unbraid.files.printable import printable
 if TYPE_CHECKING:
     from unbraid.hub.names import ListedModel
 
-models = typer.Typer(cls=Group, rich_markup_mode="rich", help="List, describe, download, import and remove models.")
+models = typer.Typer(
+    cls=Group, rich_markup_mode="rich", help="List, describe, recommend, download, import and remove models."
+)
 _MANY_COLUMNS = 1000  # more than the table takes
 _MANY_SCORES = 3  # more are on the model's card, and in --json
 _USES = {"commercial": "", "unclear": " (data: see info)", "non-commercial": " (non-commercial)"}
@@ -123,6 +126,21 @@ def info(
 
         facts = facts_about(name)
         say(*([json_text(facts)] if as_json else lines_about(facts)))
+
+
+@models.command()
+def recommend(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The recording that is to be separated.")],
+    threads: opt.Threads = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the estimates as JSON.")] = False,
+) -> None:
+    """Estimate what each model would take for a recording on this machine, with its scores and its licence."""
+    with guarded(as_json=as_json):
+        from unbraid.cli.recommend import facts_for, lines_for
+
+        with Meter(f"measuring for {file.name}", quiet=as_json):
+            facts = facts_for(file, threads)
+        say(*([json_text(facts)] if as_json else lines_for(facts)))
 
 
 @models.command()
