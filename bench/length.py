@@ -30,7 +30,7 @@ def main() -> None:
             song = write_song(bench.scratch / "long.wav", seconds)
             jobs.append(Job(f"2 stems, {length}", [bench.separate(song, "full-2", [])], [], aim))
             talk = write_voices(bench.scratch / "long.wav", seconds, 16000)
-            jobs.append(Job(f"speech-2, {length}", [bench.separate(talk, "speech-2", [])], [], aim))
+            jobs.append(Job(f"speech, {length}", [bench.separate(talk, "speech", [])], [], aim))
         ours = versions(bench.ours, ["unbraid", "onnxruntime", "numpy"])
     write_result("length", {"ours": ours, "peer": {}, "jobs": jobs})
 

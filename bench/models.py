@@ -25,7 +25,7 @@ def main() -> None:
         song = write_song(bench.scratch / "song.wav", 60)
         talk = write_voices(bench.scratch / "talk.wav", 60, 16000)
         jobs = []
-        for name in sorted(folder.name for folder in (*MODELS.glob("music-*"), *MODELS.glob("speech-*"))):
+        for name in sorted(folder.name for folder in (*MODELS.glob("music-*"), *MODELS.glob("speech*"))):
             file = song if name.startswith("music") else talk
             (runs,) = in_turn([lambda file=file, name=name: bench.separate(file, name, [])], arguments.rounds)
             jobs.append(Job(name, runs, []))

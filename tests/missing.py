@@ -12,6 +12,7 @@ REMEDIES = {
     "flite": ("flite", "apt install flite"),
     "FluidSynth": ("FluidSynth and a SoundFont", "apt install fluidsynth timgm6mb-soundfont"),
     "Whisper base": ("the real Whisper base", "set UNBRAID_WHISPER_BASE to its published folder"),
+    "swift-f0": ("swift-f0", "pip install 'unbraid[analysis]'"),
     "museval": ("museval", "pip install museval"),
     "pesq": ("pesq", "pip install pesq"),
     "web extra": ("the web extra", "pip install 'unbraid[web]'"),

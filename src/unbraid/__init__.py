@@ -9,9 +9,12 @@
     voice = unbraid.enhance("noisy.wav")                    # (C, T) without the noise
     unbraid.transcribe("call.wav").text                     # "3 1 4"; .words has times
     unbraid.align("lyrics.txt", "song.mp3").to_lrc()        # the times of a text that is known
+    unbraid.melody("song.mp3").hz                           # f0 of the voice; .notes, .save("melody.mid")
+    unbraid.notes("song.mp3", "piano").save("piano.mid")    # notes of a stem
     unbraid.models()                                        # all models, with their stems and scores
     unbraid.phonemize("cat")                                # "K AE T"
     audio, rate = unbraid.synthesize("Room 305, please.")   # (1, T), Hz
+    audio = unbraid.convert("talk.wav", voice="anna.wav")   # (C, T), the same in another voice
 
 Importing this loads neither an engine nor a deep-learning framework. Nothing is sent over the network unasked:
 ONNX Runtime's telemetry, which since 1.32 is on by default on Linux too, is turned off.
@@ -39,13 +42,19 @@ if TYPE_CHECKING:
     from unbraid.hub.listing import list_models
     from unbraid.tasks.alignment.aligner import Aligner
     from unbraid.tasks.alignment.result import Alignment
-    from unbraid.tasks.api import align, enhance, phonemize, separate, separate_speakers, synthesize, transcribe
+    from unbraid.tasks.analysis.api import melody, notes
+    from unbraid.tasks.analysis.melody import Melody
+    from unbraid.tasks.analysis.notes import Note, Notes
+    from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber
+    from unbraid.tasks.api import align, enhance, separate, separate_speakers, transcribe
     from unbraid.tasks.conversation.conversation import Conversation
     from unbraid.tasks.conversation.embedder import SpeakerEmbedder
+    from unbraid.tasks.conversion.converter import VoiceConverter
     from unbraid.tasks.live import LiveSeparator
     from unbraid.tasks.separation.options import Options
     from unbraid.tasks.separation.separator import Separator
     from unbraid.tasks.separation.stems import Stems
+    from unbraid.tasks.speech_api import convert, phonemize, synthesize
     from unbraid.tasks.synthesis.phonemizer import Phonemizer
     from unbraid.tasks.synthesis.synthesizer import Synthesizer
     from unbraid.tasks.transcription.result import Transcript
@@ -65,8 +74,12 @@ __all__ = [
     "Conversation",
     "DownloadError",
     "LiveSeparator",
+    "Melody",
     "ModelError",
     "ModelNotFound",
+    "Note",
+    "NoteTranscriber",
+    "Notes",
     "Options",
     "Phonemizer",
     "ReadOptions",
@@ -80,12 +93,16 @@ __all__ = [
     "Transcript",
     "UnbraidError",
     "UsageError",
+    "VoiceConverter",
     "WhisperOptions",
     "__version__",
     "align",
+    "convert",
     "enhance",
     "list_models",
+    "melody",
     "models",
+    "notes",
     "phonemize",
     "separate",
     "separate_speakers",
@@ -95,13 +112,19 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(
-        ("align", "enhance", "phonemize", "separate", "separate_speakers", "synthesize", "transcribe"),
+        ("align", "enhance", "separate", "separate_speakers", "transcribe"),
         "unbraid.tasks.api",
     ),
+    **dict.fromkeys(("melody", "notes"), "unbraid.tasks.analysis.api"),
+    **dict.fromkeys(("convert", "phonemize", "synthesize"), "unbraid.tasks.speech_api"),
     "Aligner": "unbraid.tasks.alignment.aligner",
     "Alignment": "unbraid.tasks.alignment.result",
     "Conversation": "unbraid.tasks.conversation.conversation",
     "LiveSeparator": "unbraid.tasks.live",
+    "Melody": "unbraid.tasks.analysis.melody",
+    "Note": "unbraid.tasks.analysis.notes",
+    "NoteTranscriber": "unbraid.tasks.analysis.notes_transcriber",
+    "Notes": "unbraid.tasks.analysis.notes",
     "Options": "unbraid.tasks.separation.options",
     "ReadOptions": "unbraid.audio.options",
     "Phonemizer": "unbraid.tasks.synthesis.phonemizer",
@@ -112,6 +135,7 @@ _HOMES = {
     "Synthesizer": "unbraid.tasks.synthesis.synthesizer",
     "Transcript": "unbraid.tasks.transcription.result",
     "Transcriber": "unbraid.tasks.transcription.transcriber",
+    "VoiceConverter": "unbraid.tasks.conversion.converter",
     "WhisperOptions": "unbraid.tasks.transcription.whisper.options",
 }
 

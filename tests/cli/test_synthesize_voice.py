@@ -100,7 +100,7 @@ def test_models_and_voices_that_do_not_go_together(here: Path, unbraid_command: 
     assert "voice speaks in the voice of a vector; name one with --voice, in Python with `voice`." in outcome.err
     write_model(here / "own", voice_spec())
     outcome = unbraid_command("synthesize", "Go", "-m", "./own", "--voice", "anna.npy", "-o", "o.wav")
-    assert "voice is no SpeechT5, so that its voice cannot be chosen; leave the voice out" in outcome.err
+    assert "voice is no SpeechT5 that speaks, so that its voice cannot be chosen; leave the voice out" in outcome.err
     outcome = unbraid_command("synthesize", "Go €", "-m", "./voice", "--voice", "anna.npy", "--vocoder", "./voco")
     assert "voice cannot read €" in outcome.err
     outcome = unbraid_command("synthesize", "Go", "-m", "./voice", "--voice", "anna.npy", "-o", "o.wav")

@@ -85,6 +85,7 @@ COMMANDS = {
     "synthesize in place of another": Command(
         command(*SAY, "--overwrite"), before=(command("synthesize", "ba", "-o", "said.wav", "-q"),)
     ),
+    "convert": _overwritten("convert", "talk.wav", "a.wav", "--voice", "anna.npy", "-m", "other", "-o", "said", "-q"),
     "attention": _overwritten("attention", "speller", "bad", "-o", "pages/bad.html"),
     "evaluate": Command(EVALUATE, before=(EVALUATE,), same_bytes=False),
     "evaluate beside other files": Command(

@@ -17,6 +17,7 @@ for neighbour in ("cli", "training", "."):
 
 from cli_fakes import FakeSeparator  # noqa: E402
 
+from conversion_fakes import converter  # noqa: E402
 from engine_fakes import speech_spec, weights, write_model  # noqa: E402
 from recognizer_fakes import ears  # noqa: E402
 from side_fakes import WRITERS, side_spec  # noqa: E402
@@ -29,7 +30,7 @@ from unbraid.tasks.transcription.transcriber import Transcriber  # noqa: E402
 from voice_fakes import counting, voices  # noqa: E402
 
 for name in (
-    *("cli.separation", "cli.diarization", "cli.transcription", "cli.checkup", "corpora.conversing"),
+    *("cli.separation", "cli.diarization", "cli.transcription", "cli.conversion", "cli.checkup", "corpora.conversing"),
     *("corpora.rendering", "evaluation.evaluators", "hub.publishers", "runtime.ort"),
     *("tasks.attention", "tasks.pages", "tasks.synthesis.synthesizer"),
     *("tasks.pages.stems_page", "tasks.pages.attention_page", "tasks.pages.plots"),
@@ -55,6 +56,7 @@ def make_inputs(folder: Path) -> None:
     write_model(folder / "model", speech_spec())
     write_model(folder / "speller", side_spec(WRITERS["text to text"]))
     audio.write(folder / "talk.wav", voices((0, 0, 1), (1, 1, 2), seconds=2).sum(0), RATE, wav)
+    np.save(folder / "anna.npy", np.ones(3, np.float32))
     write_talkers(folder / "talkers")
     _make_programs(folder)
     if importlib.util.find_spec("torch"):
@@ -97,6 +99,7 @@ def fake_everything(patch: Any, cache: str) -> None:
     patch.setattr(sys.modules["unbraid.cli.separation"], "Separator", separator)
     patch.setattr(sys.modules["unbraid.cli.diarization"], "Separator", separator)
     patch.setattr(sys.modules["unbraid.cli.transcription"], "Transcriber", transcriber)
+    patch.setattr(sys.modules["unbraid.cli.conversion"], "VoiceConverter", lambda model, **_: converter())
     patch.setattr(hub, "_read_checkpoint", read_checkpoint)
     patch.setattr("unbraid.hub.publishers.fetch_published", fetch)
     patch.setattr("unbraid.tasks.pages.plots.available", lambda: False)  # they take seconds, and go into the page

@@ -182,6 +182,20 @@ def read_sentencepiece(place: Path, data: bytes) -> None:
     read_characters(place / "spm_char.model")
 
 
+def basic_pitch_seeds(place: Path) -> list[bytes]:
+    """A file with a weight, an integer, and no graph's nodes."""
+    floats = proto((1, 2), (2, 1), (8, b"x;const_fold_opt__655"), (9, bytes(8)))
+    counts = proto((1, 1), (2, 7), (8, b"counts"), (9, bytes(8)))
+    return [proto((1, 8), (7, proto((2, b"g"), (5, floats), (5, counts)))), proto((7, proto((5, floats))))]
+
+
+def read_basic_pitch(place: Path, data: bytes) -> None:
+    from unbraid.hub.importers.basic_pitch import FILE, read_checkpoint
+
+    (place / FILE).write_bytes(data)
+    read_checkpoint(place, "notes")
+
+
 def spec_seeds(place: Path) -> list[bytes]:
     return [(folder / "spec.json").read_bytes() for folder in model_seeds(place)]
 
@@ -330,6 +344,7 @@ TARGETS = {
     "safetensors": Target("the header of a safetensors file", safetensors_seeds, read_safetensors),
     "yaml": Target("hyperparams.yaml and metadata.yaml", yaml_seeds, read_yaml),
     "sentencepiece": Target("a SentencePiece model of characters", sentencepiece_seeds, read_sentencepiece),
+    "basic-pitch": Target("the published file of Basic Pitch", basic_pitch_seeds, read_basic_pitch),
     "spec": Target("spec.json of a model that is then used", spec_seeds, read_spec, ("onnx",)),
     "onnx": Target("the graph of a model that is then used, its hash right", onnx_seeds, read_onnx, ("onnx",)),
     "texts": Target("manifests, dictionaries, recipes, vocabularies, records", text_seeds, read_texts),

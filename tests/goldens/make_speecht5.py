@@ -12,6 +12,8 @@ from safetensors.torch import save_file
 from transformers import (
     SpeechT5Config,
     SpeechT5FeatureExtractor,
+    SpeechT5ForSpeechToSpeech,
+    SpeechT5ForSpeechToText,
     SpeechT5ForTextToSpeech,
     SpeechT5HifiGan,
     SpeechT5HifiGanConfig,
@@ -19,6 +21,7 @@ from transformers import (
 
 HERE = Path(__file__).parent
 FRAMES = 40
+SYMBOLS = "▁GMdgimnor."
 
 
 def make_hifigan(folder: Path) -> None:
@@ -65,12 +68,10 @@ def character_model(symbols: str) -> bytes:
     return b"".join(packed) + field(2, bytes([3 << 3, 4]))
 
 
-def make_tts(folder: Path) -> None:
-    """A small voice with the dropout of its pre-net switched off, and all that it computes for a text."""
-    torch.manual_seed(7)
-    symbols = "▁GMdgimnor."
-    config = SpeechT5Config(
-        vocab_size=len(symbols) + 6,
+def small_config(kind: str) -> SpeechT5Config:
+    """The sizes of all networks but the vocoder."""
+    return SpeechT5Config(
+        vocab_size=len(SYMBOLS) + 6,
         hidden_size=12,
         encoder_layers=2,
         encoder_attention_heads=3,
@@ -85,22 +86,84 @@ def make_tts(folder: Path) -> None:
         speech_decoder_postnet_units=7,
         speech_decoder_postnet_kernel=3,
         encoder_max_relative_position=4,
-        architectures=["SpeechT5ForTextToSpeech"],
+        conv_dim=[6, 8],
+        conv_kernel=[10, 4],
+        conv_stride=[5, 4],
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=3,
+        architectures=[kind],
     )
-    model = SpeechT5ForTextToSpeech(config).eval()
+
+
+def make_random(model: torch.nn.Module, deviation: float) -> None:
+    """Weights are noise; a decoder that speaks keeps on speaking."""
     for parameter in model.parameters():
-        parameter.data.normal_(0, 0.4)
+        parameter.data.normal_(0, deviation)
+    if not hasattr(model, "speech_decoder_postnet"):
+        return
     for layer in model.speech_decoder_postnet.layers:
         layer.batch_norm.running_mean.normal_()
         layer.batch_norm.running_var.uniform_(0.5, 2)
     model.speecht5.decoder.prenet.encode_positions.alpha.data.fill_(0.7)
-    model.speecht5.encoder.prenet.encode_positions.alpha.data.fill_(1.3)
     model.speech_decoder_postnet.prob_out.bias.data.fill_(-3)
-    model.save_pretrained(folder)
-    (folder / "spm_char.model").write_bytes(character_model(symbols))
+
+
+def without_dropout(model: torch.nn.Module) -> None:
+    """Switch off the dropout of the pre-net, which is always on."""
     model.speecht5.decoder.prenet._consistent_dropout = lambda x, p: x
-    numbers = torch.tensor([[*(symbols.index(symbol) + 4 for symbol in "▁Good▁morning."), 2]])
-    speaker = torch.randn(1, config.speaker_embedding_dim)
+
+
+def make_vc(folder: Path) -> None:
+    """A small network that converts voices, and what it makes of a waveform."""
+    torch.manual_seed(8)
+    model = SpeechT5ForSpeechToSpeech(small_config("SpeechT5ForSpeechToSpeech")).eval()
+    make_random(model, 0.4)
+    model.save_pretrained(folder)
+    without_dropout(model)
+    waveform, speaker = torch.randn(1, 330), torch.randn(1, model.config.speaker_embedding_dim)
+    with torch.no_grad():
+        log_mel = model.generate_speech(waveform, speaker)
+        memory = model.speecht5.encoder(waveform).last_hidden_state
+    found = {"waveform": waveform[0], "speaker": speaker[0], "log_mel": log_mel, "memory": memory[0]}
+    save_file(found, folder / "io.safetensors")
+    print(len(log_mel), "frames of", memory.shape[1], "steps")
+
+
+def make_asr(folder: Path) -> None:
+    """A small recogniser, its logits of a text that it is given, and the texts that it writes of a waveform."""
+    torch.manual_seed(13)
+    model = SpeechT5ForSpeechToText(small_config("SpeechT5ForSpeechToText")).eval()
+    make_random(model, 0.5)
+    model.speecht5.decoder.prenet.embed_tokens.weight.data.mul_(0.2)  # or it would write one symbol for ever
+    model.speecht5.decoder.wrapped_decoder.layers[-1].final_layer_norm.bias.data.zero_()
+    model.save_pretrained(folder)
+    SpeechT5FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    (folder / "spm_char.model").write_bytes(character_model(SYMBOLS))
+    waveform = torch.randn(1, 330) * 0.1
+    waveform = (waveform - waveform.mean()) / torch.sqrt(waveform.var(correction=0) + 1e-7)
+    text = torch.tensor([[2, *(SYMBOLS.index(symbol) + 4 for symbol in "▁Good▁morning.")]])
+    quiet = {"suppress_tokens": [0, 1, 3, *range(len(SYMBOLS) + 4, len(SYMBOLS) + 6)], "max_new_tokens": 30}
+    with torch.no_grad():
+        memory = model.speecht5.encoder(waveform).last_hidden_state
+        logits = model(input_values=waveform, decoder_input_ids=text).logits
+        greedy = model.generate(waveform, num_beams=1, do_sample=False, **quiet)
+        beams = model.generate(waveform, num_beams=4, length_penalty=0.0, do_sample=False, **quiet)
+    found = {"waveform": waveform[0], "memory": memory[0], "logits": logits[0], "greedy": greedy[0], "beams": beams[0]}
+    save_file({name: tensor.contiguous() for name, tensor in found.items()}, folder / "io.safetensors")
+    print(greedy.tolist(), beams.tolist())
+
+
+def make_tts(folder: Path) -> None:
+    """A small voice with the dropout of its pre-net switched off, and all that it computes for a text."""
+    torch.manual_seed(7)
+    model = SpeechT5ForTextToSpeech(small_config("SpeechT5ForTextToSpeech")).eval()
+    make_random(model, 0.4)
+    model.speecht5.encoder.prenet.encode_positions.alpha.data.fill_(1.3)
+    model.save_pretrained(folder)
+    (folder / "spm_char.model").write_bytes(character_model(SYMBOLS))
+    without_dropout(model)
+    numbers = torch.tensor([[*(SYMBOLS.index(symbol) + 4 for symbol in "▁Good▁morning."), 2]])
+    speaker = torch.randn(1, model.config.speaker_embedding_dim)
     with torch.no_grad():
         log_mel = model.generate_speech(numbers, speaker)
         memory = model.speecht5.encoder(numbers).last_hidden_state
@@ -111,4 +174,6 @@ def make_tts(folder: Path) -> None:
 if __name__ == "__main__":
     make_hifigan(HERE / "speecht5_hifigan")
     make_tts(HERE / "speecht5_tts")
+    make_vc(HERE / "speecht5_vc")
+    make_asr(HERE / "speecht5_asr")
     make_log_mel(HERE / "speecht5_log_mel.safetensors")

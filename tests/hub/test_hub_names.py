@@ -22,6 +22,7 @@ from unbraid.hub.folder import open_model_folder
 from unbraid.hub.importers import speechbrain_ecapa, speechbrain_hifigan
 from unbraid.hub.publishers import COMMIT, HUB_FILES
 from unbraid.models.audio_transformer.whisper import PUBLISHED as WHISPERS
+from unbraid.models.basic_pitch.config import BasicPitchConfig
 from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
@@ -76,7 +77,12 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(XvectorConfig()).values()))
     elif entry.family == "speecht5":
         assert (entry.sample_rate, entry.stems, entry.revision) == (16000, (), None)
-        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(SpeechT5Config()).values()))
+        spoken = SpeechT5Config(
+            source="text" if entry.name.endswith("tts") else "waveform",
+            target="text" if entry.name.endswith("asr") else "spectrogram",
+        )
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(spoken).values()))
+        assert (entry.writes or "spectrogram") == spoken.writes
     elif entry.family == "hifigan":
         of_speecht5 = entry.source == "transformers"
         zeros = HifiganConfig(kernels=(8,) * 4, strides=(4,) * 4, padding="zeros", edge_frames=0)
@@ -91,6 +97,10 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
             geometry = whisper
         assert entry.family == family_of(geometry)
         assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(geometry).values()))
+    elif entry.source == "wheel":
+        assert (entry.family, entry.sample_rate, entry.stems) == ("basic_pitch", 22050, ())
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(BasicPitchConfig()).values()))
+        assert list(entry.sha256) == [entry.archive, "nmp.onnx"]
     elif entry.family in SPEAKERS:
         source, geometry, pinned = SPEAKERS[entry.family]
         assert (entry.source, entry.sample_rate, entry.stems) == (source, 16000, ())

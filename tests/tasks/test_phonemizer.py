@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import unbraid.tasks.api
+import unbraid.tasks.speech_api
 import unbraid.tasks.synthesis.phonemizer
 from side_fakes import WRITERS, side_spec
 from text_fakes import LETTERS, SURE, FakeDecoder, FakeEncoder, speller

@@ -13,9 +13,9 @@ from unbraid.hub.names import import_model
 from unbraid.tasks.attention import attention_maps
 from unbraid.tasks.decoding.generator import Generator
 from unbraid.tasks.pages.attention_page import attention_page
+from unbraid.tasks.pauses import pieces
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.whisper.options import WhisperOptions
-from unbraid.tasks.transcription.whisper.pieces import pieces
 from unbraid.tasks.transcription.whisper.recognizer import WhisperRecognizer, alignment_heads
 from unbraid.tasks.transcription.whisper.rules import Rules
 from unbraid.tasks.transcription.whisper.search import Start, Text, best_text

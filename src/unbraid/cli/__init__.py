@@ -9,6 +9,7 @@ from unbraid.cli.align import align
 from unbraid.cli.attention import attention
 from unbraid.cli.compare import compare
 from unbraid.cli.console import EXIT_CODES, guarded, say, stdout_watched
+from unbraid.cli.convert import convert
 from unbraid.cli.data import data
 from unbraid.cli.diarize import diarize
 from unbraid.cli.doctor import doctor
@@ -17,7 +18,10 @@ from unbraid.cli.evaluate import evaluate
 from unbraid.cli.export import export
 from unbraid.cli.group import Commands
 from unbraid.cli.live import live
+from unbraid.cli.melody import melody
 from unbraid.cli.models import models
+from unbraid.cli.notes import notes
+from unbraid.cli.offers import ModelCommand
 from unbraid.cli.phonemize import phonemize
 from unbraid.cli.recipe_help import TrainCommand
 from unbraid.cli.run_model import run
@@ -62,9 +66,12 @@ for command in (
     live,
     transcribe,
     align,
+    melody,
+    notes,
     serve,
     phonemize,
     synthesize,
+    convert,
     run,
     train,
     export,
@@ -73,7 +80,7 @@ for command in (
     attention,
     doctor,
 ):
-    app.command(cls=TrainCommand if command is train else None)(command)
+    app.command(cls=TrainCommand if command is train else ModelCommand)(command)
 app.add_typer(models, name="models")
 app.add_typer(data, name="data")
 

@@ -77,6 +77,7 @@ def align(
     input_format: opt.InputFormat = None,
     strict: opt.Strict = False,
     skip_damage: opt.SkipDamage = False,
+    yes: opt.Yes = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,

@@ -31,6 +31,7 @@ def attention(
     input_format: opt.InputFormat = None,
     strict: opt.Strict = False,
     skip_damage: opt.SkipDamage = False,
+    yes: opt.Yes = False,
     device: opt.Device = "auto",
     overwrite: _Overwrite = False,
 ) -> None:

@@ -54,6 +54,8 @@ COMMANDS = {  # and the models that they use where none is named
     "live": (LIVE,),
     "transcribe": (DEFAULTS["transcription"],),
     "align": (DEFAULTS["transcription"], MUSIC),
+    "melody": ("music-5",),
+    "notes": (DEFAULTS["notes"], "music-5"),
     "phonemize": (DEFAULTS["phonemes"],),
     "synthesize": (DEFAULTS["acoustic model"], DEFAULTS["phonemes"]),
 }
@@ -158,7 +160,9 @@ def defaults(problems: list[str], missing: list[str]) -> Findings:
     for command, names in COMMANDS.items():
         absent = [name for name in names if not any(entry.name == name and entry.folder for entry in hub.entries())]
         found[command] = ", ".join(f"{name} (not here)" if name in absent else name for name in names)
-        if absent and not set(absent) <= set(catalogue().packaged):  # else `models` has told it
+        if published := [name for name in absent if name in catalogue().published]:
+            missing.append(f"`unbraid {command}` needs a model: get it with `unbraid models pull {published[0]}`.")
+        elif absent and not set(absent) <= set(catalogue().packaged):  # else `models` has told it
             missing.append(
                 f"`unbraid {command}` has no voice of its own: train one with `unbraid train`, and name it with -m."
             )

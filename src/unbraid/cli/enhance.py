@@ -54,6 +54,7 @@ def enhance(
     input_format: opt.InputFormat = None,
     strict: opt.Strict = False,
     skip_damage: opt.SkipDamage = False,
+    yes: opt.Yes = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     jobs: opt.Jobs = 1,

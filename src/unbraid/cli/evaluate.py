@@ -117,6 +117,7 @@ def evaluate(
     wiener: opt.Wiener = False,
     wiener_iterations: opt.WienerIterations = None,
     precision: opt.Precision = "float32",
+    yes: opt.Yes = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,

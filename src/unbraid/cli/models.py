@@ -92,7 +92,8 @@ def import_(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="A SpeechBrain, 3D-Speaker, WeSpeaker, Spleeter, RoFormer, Whisper, Wav2Vec2 or HuBERT checkpoint.",
+            help="A checkpoint of SpeechBrain, 3D-Speaker, WeSpeaker or Spleeter, a RoFormer, Whisper, SpeechT5, "
+            "Wav2Vec2 or HuBERT.",
         ),
     ],
     to: Annotated[str, typer.Option("--to", metavar="NAME", help="The name of the model.")],

@@ -69,6 +69,8 @@ Verbose = Annotated[
     typer.Option("--verbose", "-v", help="Print the model's folder, threads, and the format of each input."),
 ]
 
+Yes = Annotated[bool, _machine("--yes", help="Download published models that are not on this machine, without asking.")]
+
 Recursive = Annotated[bool, _input("--recursive", "-r", help="Search sub-folders too, linked ones included.")]
 Start = Annotated[
     float, _input(parser=seconds_of, metavar=times.METAVAR, help="Start here, in seconds or as 1:02:03.5.")
@@ -189,6 +191,7 @@ Jobs = Annotated[
         help="Inputs at a time; they share the threads, and need N times the memory.",
     ),
 ]
+ForceMusic = Annotated[bool, typer.Option("--force", help="Also in a recording that sounds like speech.")]
 TextOutput = Annotated[
     str | None,
     typer.Option(*OUT, metavar="FILE|DIR|-", help="Where texts go; of several inputs, a folder. (default: shown)"),

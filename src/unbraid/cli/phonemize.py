@@ -35,6 +35,7 @@ def phonemize(
     file: _File = None,
     model: opt.ModelOption = DEFAULTS["phonemes"],
     alternatives: _Alternatives = 0,
+    yes: opt.Yes = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,

@@ -237,6 +237,17 @@ def check_pipe() -> None:
         raise UsageError(f"{TO_STDOUT}, which is the terminal; redirect it to a file or a pipe.")
 
 
+def unless_left_out(model: str | None, default: str, *, separate: bool) -> str:
+    """The model that separates a stem, by default this one; "" where nothing is separated.
+
+    Raises:
+        UsageError: a model is named, and nothing is separated.
+    """
+    if model is not None and not separate:
+        raise UsageError("-m names the model that separates, which --no-separate leaves out; give one of them.")
+    return (model or default) if separate else ""
+
+
 def check_json_alone(*, as_json: bool, output: str | None) -> None:
     """Refuse JSON and audio, or text, on standard output at once."""
     if as_json and output == "-":

@@ -45,6 +45,7 @@ def run(
     output: _Output = None,
     vocoder: _Vocoder = None,
     overwrite: opt.Overwrite = False,
+    yes: opt.Yes = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     quiet: opt.Quiet = False,

@@ -41,6 +41,7 @@ def separate(
     raw: opt.Raw = False,
     force: opt.Force = False,
     precision: opt.Precision = "float32",
+    yes: opt.Yes = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     jobs: opt.Jobs = 1,

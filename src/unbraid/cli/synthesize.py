@@ -60,6 +60,7 @@ def synthesize(
     subtype: _Subtype = None,
     bitrate: opt.Bitrate = None,
     overwrite: opt.Overwrite = False,
+    yes: opt.Yes = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,

@@ -10,14 +10,13 @@ from unbraid.cli import options as opt
 from unbraid.cli.console import notice
 from unbraid.cli.report import Report, TextResult, reported
 from unbraid.cli.times import seconds_of
-from unbraid.hub.defaults import DEFAULTS
 
 _Model = Annotated[
     str | None,
     typer.Option(
         "--model",
         "-m",
-        help="A name that `unbraid models` lists, or a model folder. (default: digits)",
+        help="A name that `unbraid models` lists, or a model folder. (default: the best one here; else digits)",
         autocompletion=completion.models,
     ),
 ]
@@ -110,6 +109,7 @@ def transcribe(
     strict: opt.Strict = False,
     skip_damage: opt.SkipDamage = False,
     precision: opt.Precision = "float32",
+    yes: opt.Yes = False,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     jobs: opt.Jobs = 1,
@@ -119,21 +119,25 @@ def transcribe(
 ) -> None:
     """Transcribe speech: as text, as subtitles, as a TextGrid for Praat, or as JSON with the time of each word.
 
-    With --separate, who said what. One transcript is printed; several go to the folder -o. The built-in model knows
-    spoken digits only, and refuses what does not sound like digits.
+    With --separate, who said what. One transcript is printed; several go to the folder -o.
 
-    For speech in any language, download a Whisper: `unbraid models pull openai/whisper-base`.
+    Without --model, the best model on this machine for the language transcribes; where there is none, a Whisper is
+    offered for download. The built-in model, digits, knows spoken digits only, and refuses what does not sound like
+    them.
     """
     report = Report(TextResult, verbose=verbose)
     with reported(report, "text", as_json=as_json, quiet=quiet, tell_failures=notice):
         from unbraid.cli import request as req
+        from unbraid.cli.dictation import chosen_model
         from unbraid.cli.transcription import TranscriptionRequest, people_options, run, whisper_options
         from unbraid.runtime import Engine
 
         req.check_json_alone(as_json=as_json, output=output)
+        whisper = whisper_options(language, task, word_times=word_times, prompt=prompt, vad=vad, batch=batch)
+        silent = quiet or as_json
         request = TranscriptionRequest(
             inputs=tuple(inputs),
-            model=model or DEFAULTS["transcription"],
+            model=model or chosen_model(whisper, precision, force=force, yes=yes, silent=silent),
             output=None if output in (None, "-") else output,
             form=format,
             template=template,
@@ -144,7 +148,7 @@ def transcribe(
             beams=beams,
             long_model=long_model,
             long_seconds=long_seconds,
-            whisper=whisper_options(language, task, word_times=word_times, prompt=prompt, vad=vad, batch=batch),
+            whisper=whisper,
             force=force,
             engine=Engine(device, precision, threads),
             recursive=recursive,
@@ -153,4 +157,4 @@ def transcribe(
             jobs=jobs,
             as_json=as_json,
         )
-        run(request, report, quiet=quiet or as_json)
+        run(request, report, quiet=silent)

@@ -218,7 +218,13 @@ class EvaluationRequest:
 
 
 def _kind(spec: ModelSpec) -> str:
-    """The kind of a model, in a word."""
+    """The kind of a model, in a word.
+
+    Raises:
+        UsageError: it is of a task that is not scored.
+    """
+    if spec.task == "voice conversion":
+        raise UsageError(f"{spec.name} converts voices, and `unbraid evaluate` does not score that.")
     kinds = {
         "transcription": "transcription",
         "phonemes": "text",

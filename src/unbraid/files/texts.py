@@ -1,4 +1,4 @@
-"""Texts that appear on the disk whole, or not at all."""
+"""Texts and other small files that appear on the disk whole, or not at all."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,17 @@ def save_text(place: Path, text: str, *, overwrite: bool) -> None:
         UsageError: the file exists, and `overwrite` is not set.
         AudioError: the disk refuses.
     """
+    save_bytes(place, text.encode(), overwrite=overwrite)
+
+
+def save_bytes(place: Path, content: bytes, *, overwrite: bool) -> None:
+    """Write bytes.
+
+    Raises:
+        UsageError: the file exists, and `overwrite` is not set.
+        AudioError: the disk refuses.
+    """
     if not overwrite and os.path.lexists(place):
         raise UsageError(f"{place} exists already; choose another name, or set overwrite=True.")
     with disk_errors(place.parent, ""), appearing(place, replace=overwrite) as fresh:
-        fresh.write_text(text, encoding="utf-8", newline="\n")
+        fresh.write_bytes(content)

@@ -47,6 +47,13 @@ def _purpose(spec: ModelSpec) -> tuple[str, str]:
             f"Tells speakers apart by embeddings of speech at {spec.sample_rate} Hz.",
             f"evaluate {spec.name} DATASET",
         )
+    if spec.task == "notes":
+        return f"Hears the notes of audio at {spec.sample_rate} Hz.", f"notes song.mp3 -m {spec.name} -o song.mid"
+    if spec.task == "voice conversion":
+        return (
+            f"Says the same in the voice of somebody else, at {spec.sample_rate} Hz.",
+            f"convert talk.wav -m {spec.name} --voice somebody.wav",
+        )
     what = f"Makes a {writes} of a {reads}, at {spec.sample_rate} Hz."
     if spec.task == "enhancement":
         return what, f"enhance noisy.wav -m {spec.name}"

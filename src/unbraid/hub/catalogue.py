@@ -27,7 +27,7 @@ class Published:
     """A model that others publish; its files become a model folder on this machine when it is pulled."""
 
     name: str
-    source: Literal["speechbrain", "spleeter", "transformers", "wespeaker", "3d-speaker"]
+    source: Literal["speechbrain", "spleeter", "transformers", "wespeaker", "3d-speaker", "wheel"]
     family: str
     sample_rate: int  # Hz
     stems: tuple[str, ...]
@@ -37,7 +37,8 @@ class Published:
     sha256: dict[str, str]  # of the files to fetch, as far as known here
     terms: Terms = UNKNOWN
     revision: str | None = None  # on the hub: the commit to fetch (40 hexadecimal digits); None: the newest, recorded
-    archive: str | None = None  # Spleeter: name of the archive, without .tar.gz
+    archive: str | None = None  # Spleeter: name of the archive, without .tar.gz; in a Python package: of the wheel
+    writes: str | None = None  # SpeechT5: text, where it does not write a spectrogram
     bins: int | None = None  # Spleeter: the frequency bins of the network's input
 
 

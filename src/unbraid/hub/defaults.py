@@ -9,6 +9,7 @@ DEFAULTS: dict[Task, str] = {
     "phonemes": "g2p",
     "acoustic model": "speak",  # which no release has yet; users train it
     "speaker embedding": "voice",
+    "notes": "basic-pitch",
 }
 MUSIC = "music-4"  # of separation, where a recording sounds like music
 MUSIC_STEMS = ("vocals", "drums", "bass", "other")  # of this one

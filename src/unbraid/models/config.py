@@ -14,7 +14,9 @@ Task = Literal[
     "acoustic model",
     "vocoder",
     "audio to audio",
+    "voice conversion",
     "speaker embedding",
+    "notes",
 ]
 MOST_STRIDE = 1 << 20  # samples or frames in a step
 
@@ -43,7 +45,7 @@ class Config:
 
     @property
     def writes(self) -> str:
-        """Stems, text, a spectrogram, a waveform or an embedding."""
+        """Stems, text, a spectrogram, a waveform, an embedding or notes."""
         return "stems"
 
     @property

@@ -59,6 +59,7 @@ FAMILIES = {
     "xvector": Family("unbraid.models.xvector", "XvectorConfig"),
     "hifigan": Family("unbraid.models.hifigan", "HifiganConfig"),
     "speecht5": Family("unbraid.models.speecht5", "SpeechT5Config"),
+    "basic_pitch": Family("unbraid.models.basic_pitch", "BasicPitchConfig"),
 }
 
 

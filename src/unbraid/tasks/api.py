@@ -1,4 +1,7 @@
-"""One call for each task: separate, separate_speakers, enhance, transcribe, align, phonemize, synthesize."""
+"""One call for each task: separate, separate_speakers, enhance, transcribe, align.
+
+Those that make speech or pronunciations of a text are in `speech_api`, with `convert`.
+"""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,8 +9,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
-
-import numpy as np
 
 from unbraid.audio import (
     ArrayLike,
@@ -31,10 +32,6 @@ from unbraid.tasks.separation.content import content_of, content_of_file
 from unbraid.tasks.separation.options import Options, check_follows_people, check_stem
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stems import Stems, joined
-from unbraid.tasks.synthesis.phonemizer import Phonemizer
-from unbraid.tasks.synthesis.speaker_vector import read_vector
-from unbraid.tasks.synthesis.speecht5 import VOCODER, SpeechT5Synthesizer
-from unbraid.tasks.synthesis.synthesizer import Synthesizer
 from unbraid.tasks.transcription.channels import Channels
 from unbraid.tasks.transcription.result import Transcript
 from unbraid.tasks.transcription.transcriber import Transcriber
@@ -235,45 +232,6 @@ def align(
         if heard is not None:
             return aligner(words, *heard, separator=separator)
         return aligner.file(words, cast(Source, recording), excerpt, separator=separator)
-
-
-def phonemize(text: str, model: str | Path = DEFAULTS["phonemes"], *, device: str = "auto") -> str:
-    """The pronunciation of English words: phonemes in ARPAbet, without stress, " | " between words.
-
-    `phonemize("cat") == "K AE T"`. For alternatives and probabilities, and for many texts, make one `Phonemizer`.
-
-    Raises:
-        ModelError: there is no such model, or its folder is damaged.
-        UsageError: there are no words, or one has characters that the model does not know.
-    """
-    with Phonemizer(model, device=device) as phonemizer:
-        return " | ".join(str(word.best) for word in phonemizer(text))
-
-
-def synthesize(
-    text: str,
-    model: str | Path = DEFAULTS["acoustic model"],
-    *,
-    vocoder: str | Path | None = None,
-    voice: str | Path | FloatArray | None = None,
-    device: str = "auto",
-) -> tuple[FloatArray, int]:
-    """Synthesize speech from an English text: float32 (1, T), at most 1 in magnitude, and its sample rate in Hz.
-
-    `vocoder` is a model that generates the waveform, instead of Griffin & Lim's algorithm. `voice` is who speaks in a
-    SpeechT5: a vector (512,), a file of it, or a recording. For many texts make one `Synthesizer`; for long ones use
-    its `blocks`.
-
-    Raises:
-        ModelError: there is no such model, or its folder is damaged.
-        UsageError: the text is empty or has signs that cannot be pronounced, or a model does another task.
-    """
-    if voice is not None:
-        speaker = voice if isinstance(voice, np.ndarray) else read_vector(Path(voice), device=device)
-        with SpeechT5Synthesizer(model, speaker=speaker, vocoder=vocoder or VOCODER, device=device) as speaking:
-            return speaking(text), speaking.sample_rate
-    with Synthesizer(model, vocoder=vocoder, device=device) as synthesizer:
-        return synthesizer(text), synthesizer.sample_rate
 
 
 def _audio(recording: Source | ArrayLike, sample_rate: int | None, excerpt: Excerpt) -> tuple[ArrayLike, int]:

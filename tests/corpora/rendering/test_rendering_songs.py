@@ -10,9 +10,12 @@ from rendering_sounds import needs_world
 
 from unbraid import audio
 from unbraid.corpora.rendering import Material, Rendering, find_stock, render_songs, speech, stock
-from unbraid.corpora.rendering.draw import draw_plan
+from unbraid.corpora.rendering.draw import draw_plan, play_through
+from unbraid.corpora.rendering.midi import notes_of
+from unbraid.corpora.rendering.plan import Plan
 from unbraid.corpora.rendering.programs import find_program
 from unbraid.corpora.rendering.run import render_one
+from unbraid.corpora.rendering.singer import sung_f0
 from unbraid.corpora.rendering.speech import words
 from unbraid.corpora.rendering.stock import Singer, Stock, split_of
 from unbraid.errors import RuntimeUnavailable, UnbraidError, UsageError
@@ -110,6 +113,10 @@ def test_songs_are_whole_loud_and_the_same_however_made(midi_file, soundfont, vo
         assert 0.88 < max(peaks) < 10 ** (-1 / 20)
         for path in folder.iterdir():
             assert path.read_bytes() == (tmp_path / "two" / folder.name / path.name).read_bytes()
+        plan = Plan.read(folder / "song.json")
+        assert plan.as_json() == (folder / "song.json").read_text()
+        f0 = sung_f0(plan, notes_of(play_through(plan.excerpts, plan.tempo)))
+        assert f0.shape == (800,) and 0.1 < np.mean(f0 > 0) < 1 and 50 < np.median(f0[f0 > 0]) < 800
     assert not list((tmp_path / "one").glob(".*"))
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "one").rglob("*.flac")}
     assert all(outcome.skipped for outcome in render_songs(some, how, tmp_path / "one", range(2)))

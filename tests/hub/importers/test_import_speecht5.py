@@ -14,6 +14,7 @@ from unbraid.dsp.framing import Mel
 from unbraid.errors import ModelError
 from unbraid.hub.folder import open_model_folder, write_model_folder
 from unbraid.hub.importers import read_checkpoint
+from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.models.speecht5.config import SpeechT5Config
 from unbraid.runtime import Engine, open_executor
@@ -49,7 +50,6 @@ def synthesizer(folder: Path, engine: str, speaker: np.ndarray) -> SpeechT5Synth
 
 
 def vocoder() -> HifiganVocoder:
-    from unbraid.hub.spec import ModelSpec
     from unbraid.models.hifigan.config import HifiganConfig
 
     class Silence:
@@ -141,8 +141,10 @@ def test_weights_by_torch_save_with_what_older_versions_kept(folder: Path) -> No
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"architectures": ["SpeechT5ForSpeechToText"]}, "FOLDER is a SpeechT5ForSpeechToText; of SpeechT5, only "
-                                                         "SpeechT5ForTextToSpeech can be imported."),
+        ({"architectures": ["SpeechT5Model"]}, "FOLDER is a SpeechT5Model; of SpeechT5, only SpeechT5ForTextToSpeech, "
+                                               "SpeechT5ForSpeechToSpeech, SpeechT5ForSpeechToText can be imported."),
+        ({"architectures": 7}, "FOLDER is a 7; of SpeechT5, only"),
+        ({"tie_word_embeddings": False}, "tie_word_embeddings is False; a network that can be imported has True."),
         ({"hidden_act": "relu"}, "hidden_act is 'relu'; a network that can be imported has 'gelu'."),
         ({"decoder_ffn_dim": 24}, "encoder and decoder have 20 and 24 ffn_dim; in a network that can be imported they"),
         ({"hidden_size": 13}, "describe no network: features (13) must be even, and a multiple of heads (3)."),
@@ -180,7 +182,7 @@ def test_missing_and_damaged_files_are_refused(folder: Path) -> None:
     assert refusal(folder) == "FOLDER/spm_char.model is not a SentencePiece model: expected a model of characters."
     symbols.unlink()
     assert refusal(folder) == (
-        "FOLDER has no spm_char.model; a SpeechT5 for text to speech is config.json, spm_char.model and "
+        "FOLDER has no spm_char.model; a SpeechT5 is config.json, spm_char.model and "
         "model.safetensors or pytorch_model.bin."
     )
     symbols.write_bytes(data)

@@ -237,8 +237,8 @@ def test_folders_without_weights_are_refused(tmp_path: Path) -> None:
         "model.safetensors or pytorch_model.bin), a SpeechT5 (config.json, spm_char.model and model.safetensors or "
         "pytorch_model.bin), its HiFi-GAN (config.json and model.safetensors or pytorch_model.bin), a Wav2Vec2 or "
         "HuBERT with a CTC head (config.json, preprocessor_config.json, "
-        "vocab.json and model.safetensors or pytorch_model.bin) or a RoFormer (a .yaml or .yml of settings and a "
-        ".ckpt, .pt, .pth, .th or .safetensors of weights)"
+        "vocab.json and model.safetensors or pytorch_model.bin), a RoFormer (a .yaml or .yml of settings and a "
+        ".ckpt, .pt, .pth, .th or .safetensors of weights) or Basic Pitch (nmp.onnx)"
     )
     told = f"FOLDER is empty (Spleeter itself would run random weights there); expected {wanted}."
     assert refusal(tmp_path) == told

@@ -3,10 +3,14 @@
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self, cast
 
 from unbraid.corpora.rendering.synth import Room
+from unbraid.errors import UnbraidError
+from unbraid.files.bounded import read_json, readable
 from unbraid.files.ranges import Range, check_ranges
+from unbraid.files.strict import build
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,16 @@ class Plan:
     def name(self) -> str:
         """The name of its folder."""
         return f"song-{self.seed}-{self.number:05d}"
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The plan in a song.json.
+
+        Raises:
+            UnbraidError: the file cannot be read, or is no plan.
+        """
+        with readable(path, UnbraidError):
+            return cast(Self, build(cls, read_json(path), str(path)))
 
     def as_json(self) -> str:
         """The text of song.json."""

@@ -6,12 +6,13 @@ import numpy as np
 
 from unbraid import audio
 from unbraid.corpora.rendering.effects import Array, in_hall, placed
-from unbraid.corpora.rendering.melody import made_up, one_line, together
+from unbraid.corpora.rendering.melody import Tone, made_up, one_line, together
 from unbraid.corpora.rendering.midi import Note
 from unbraid.corpora.rendering.plan import Plan, SingerPlan
-from unbraid.corpora.rendering.singing import analysed, analysis_rate, sing
+from unbraid.corpora.rendering.singing import Frames, Voice, analysed, analysis_rate, pitched, sing
 from unbraid.corpora.rendering.synth import RATE
 from unbraid.dsp.downmix import downmixed
+from unbraid.errors import UnbraidError
 
 _VOICE_SECONDS = 12.0  # of speech are analysed
 _SECOND_VOICE_DB, _SECOND_VOICE_SECONDS = -5.0, 0.025
@@ -41,11 +42,8 @@ def _as_recorded(singer: SingerPlan, seconds: float) -> Array:
 
 def _sung(singer: SingerPlan, plan: Plan, notes: list[Note], random: np.random.Generator) -> Array:
     """The melody (T,) at 44.1 kHz, in two voices where the plan wants them."""
-    speech, rate = _speech(singer)
-    voice = analysed(speech, rate)
-    lines = [one_line([note for note in notes if note.channel == channel]) for channel in singer.melody_channels]
-    melody = [tone._replace(pitch=tone.pitch + plan.transpose) for tone in together(lines)]
-    melody = melody or made_up(plan.seconds, random)
+    voice, melody = _voice(singer), _melody(singer, plan, notes, random)
+    rate = voice.sample_rate
     sound = sing(voice, melody, plan.seconds, singer, random)
     if singer.harmony_semitones is not None:
         detune = 100 * singer.harmony_semitones + random.uniform(5, 15)
@@ -54,6 +52,31 @@ def _sung(singer: SingerPlan, plan: Plan, notes: list[Note], random: np.random.G
         sound[late:] += 10 ** (_SECOND_VOICE_DB / 20) * second[: len(second) - late]
     stereo = audio.resample(sound[None], rate, RATE)  # (1, T)
     return np.asarray(_of_length(stereo, round(plan.seconds * RATE))[0])
+
+
+def sung_f0(plan: Plan, notes: list[Note]) -> Frames:
+    """The f0 (N,) in Hz of a song's first voice in frames of 5 ms, 0 where nothing is sung: the truth for trackers.
+
+    Raises:
+        UnbraidError: nobody sings in it, or a recording is not there.
+    """
+    singer = plan.singer
+    if singer is None or not singer.sung:
+        raise UnbraidError(f"Nobody sings in {plan.name}, so that it has no f0; take another song.")
+    random = np.random.default_rng((plan.seed, plan.number, _VOICE))
+    melody = _melody(singer, plan, notes, random)
+    return pitched(_voice(singer), melody, plan.seconds, singer, random)[0]
+
+
+def _voice(singer: SingerPlan) -> Voice:
+    return analysed(*_speech(singer))
+
+
+def _melody(singer: SingerPlan, plan: Plan, notes: list[Note], random: np.random.Generator) -> list[Tone]:
+    """The melody of the song, or one that is made up, in the song's key."""
+    lines = [one_line([note for note in notes if note.channel == channel]) for channel in singer.melody_channels]
+    melody = [tone._replace(pitch=tone.pitch + plan.transpose) for tone in together(lines)]
+    return melody or made_up(plan.seconds, random)
 
 
 def _speech(singer: SingerPlan) -> tuple[Array, int]:

@@ -84,31 +84,35 @@ def sing(
     detune_cents: float = 0.0,
 ) -> Array:
     """The melody (T,) at the voice's rate, sung in its range; silent without a melody or a voice."""
-    count = round(seconds / FRAME_SECONDS)
-    spoken = len(voice.f0)
-    f0 = np.zeros(count)
-    source = np.zeros(count, np.int64)
-    sung = np.zeros(count, bool)
-    order = _stretched(voice.f0, singer.stretch)
-    line = into_range(melody, 1.4 * voice.pitch_hz) if voice.pitch_hz else []
-    position = round(singer.start * len(order))
-    for phrase in phrases(line):
-        first, last = round(phrase[0].start / FRAME_SECONDS), min(count, round(phrase[-1].end / FRAME_SECONDS))
-        if last - first < 10:
-            continue
-        source[first:last] = order[(position + np.arange(last - first)) % len(order)]
-        f0[first:last] = contour(phrase, last - first, singer, random) * 2 ** (detune_cents / 1200)
-        sung[first:last] = True
-        position += last - first
+    f0, source = pitched(voice, melody, seconds, singer, random)
+    f0, sung, source = f0 * 2 ** (detune_cents / 1200), source >= 0, source.clip(0)
     samples = round(seconds * voice.sample_rate)
-    if not spoken or not sung.any():
+    if not len(voice.f0) or not sung.any():
         return np.zeros(samples, np.float32)
-    f0 *= voice.f0[source] > 0
     envelope = _moved(voice.envelope, singer.formants)[source] * _faded(sung)[:, None]
     sound = world().synthesize(
         f0, np.maximum(envelope, _SMALLEST_POWER), voice.aperiodicity[source], voice.sample_rate, 1000 * FRAME_SECONDS
     )
     return np.pad(sound[:samples], (0, max(0, samples - len(sound)))).astype(np.float32)
+
+
+def pitched(
+    voice: Voice, melody: Sequence[Tone], seconds: float, singer: SingerPlan, random: np.random.Generator
+) -> tuple[Frames, npt.NDArray[np.int64]]:
+    """What is sung in each frame (N,): f0 in Hz, 0 where unvoiced, and the frame of the voice, -1 between phrases."""
+    f0 = np.zeros(round(seconds / FRAME_SECONDS))
+    source = np.full(len(f0), -1, np.int64)
+    order = _stretched(voice.f0, singer.stretch)
+    line = into_range(melody, 1.4 * voice.pitch_hz) if voice.pitch_hz else []
+    position = round(singer.start * len(order))
+    for phrase in phrases(line):
+        first, last = round(phrase[0].start / FRAME_SECONDS), min(len(f0), round(phrase[-1].end / FRAME_SECONDS))
+        if last - first < 10:
+            continue
+        source[first:last] = order[(position + np.arange(last - first)) % len(order)]
+        f0[first:last] = contour(phrase, last - first, singer, random)
+        position += last - first
+    return f0 * (voice.f0[source] > 0) * (source >= 0) if len(voice.f0) else f0, source
 
 
 def contour(phrase: Sequence[Tone], count: int, singer: SingerPlan, random: np.random.Generator) -> Frames:

@@ -3,14 +3,15 @@
 The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`), x-vectors
 (`speechbrain_xvector`), HiFi-GANs (`speechbrain_hifigan`) and SepFormers (`speechbrain`), 3D-Speaker's (`campplus`),
 WeSpeaker's (`wespeaker`) and their copies for pyannote.audio (`pyannote`), Spleeter's (`spleeter`), the Whisper,
-SpeechT5, HiFi-GAN, Wav2Vec2 and HuBERT folders of transformers (`whisper`, `speecht5`, `hifigan`, `wav2vec2`), and
-RoFormers for songs (`roformer`).
+SpeechT5, HiFi-GAN, Wav2Vec2 and HuBERT folders of transformers (`whisper`, `speecht5`, `hifigan`, `wav2vec2`),
+RoFormers for songs (`roformer`), and Basic Pitch (`basic_pitch`).
 """
 
 from pathlib import Path
 
 from unbraid.errors import ModelError, ModelNotFound
 from unbraid.hub.importers import (
+    basic_pitch,
     campplus,
     hifigan,
     pyannote,
@@ -43,6 +44,7 @@ ORDER = (
     spleeter,
     wav2vec2,
     roformer,
+    basic_pitch,
 )
 
 LAYOUTS = (
@@ -51,7 +53,7 @@ LAYOUTS = (
     f"HiFi-GAN ({', '.join(speechbrain_hifigan.FILES)}), a CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's "
     f"({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a Spleeter model ({spleeter.LAYOUT}), a Whisper "
     f"({whisper.FILES}), a SpeechT5 ({speecht5.FILES}), its HiFi-GAN ({hifigan.FILES}), a Wav2Vec2 or HuBERT with a "
-    f"CTC head ({wav2vec2.FILES}) or a RoFormer ({roformer.FILES})"
+    f"CTC head ({wav2vec2.FILES}), a RoFormer ({roformer.FILES}) or Basic Pitch ({basic_pitch.FILE})"
 )
 
 

@@ -1,37 +1,42 @@
-"""SpeechT5 folders for text to speech as `transformers` publishes them, read without transformers or torch.
+"""SpeechT5 folders as `transformers` publishes them, read without transformers or torch.
 
-A published model (`microsoft/speecht5_tts` on the Hugging Face hub) is config.json (sizes), spm_char.model (symbols,
-see `sentencepiece`), preprocessor_config.json (the spectrogram; it may be absent) and the weights, as safetensors or by
-torch.save. Names and shapes of the tensors are checked both ways. Three things change form: q, k and v become one
-projection, the batch norms of the post-net become part of their convolutions, and the rows of the embedding get the
-order of our vocabulary.
+A published model (`microsoft/speecht5_tts`, `speecht5_vc` and `speecht5_asr` on the Hugging Face hub) is config.json
+(sizes), spm_char.model (symbols, see `sentencepiece`; not of a network that converts voices), preprocessor_config.json
+(waveform and spectrogram; it may be absent) and the weights, as safetensors or by torch.save. Names and shapes of the
+tensors are checked both ways (`speecht5_names`). Four things change form: q, k and v become one projection, the batch
+norms of the post-net become part of their convolutions, the weight norm of the long convolution over steps is worked
+out, and the rows of the embedding get the order of our vocabulary.
 Source: the files that transformers 4.27 to 5.24 write, and its models/speecht5.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
 
 from unbraid.dsp.framing import Mel
 from unbraid.errors import ModelError, quoted, shortened
-from unbraid.hub.importers.checkpoint import Checkpoint, as_weight
+from unbraid.hub.importers.checkpoint import Checkpoint, as_weight, normed
 from unbraid.hub.importers.sentencepiece import read_characters
 from unbraid.hub.importers.settings import Rules, Settings, read_json, states_model_type
-from unbraid.hub.importers.wav2vec2 import SETTINGS, SOUND, WEIGHTS, read_tensors
-from unbraid.hub.spec import ModelSpec, Vocabularies
+from unbraid.hub.importers.speecht5_names import IGNORED, POST, TIED, published_names, published_shapes
+from unbraid.hub.importers.wav2vec2 import NORMS, POSITION, SETTINGS, SOUND, WEIGHT_NORMS, WEIGHTS, read_tensors
+from unbraid.hub.spec import ModelSpec, Vocabularies, Windows
 from unbraid.hub.vocabulary import SPECIAL
 from unbraid.models.family import tensor_shapes
-from unbraid.models.shapes import BATCH_NORM_EPS, COUNTER, Shapes
+from unbraid.models.shapes import BATCH_NORM_EPS
 from unbraid.models.speecht5.config import SpeechT5Config
 from unbraid.models.tensors import compare_shapes, shapes_of
 
 SYMBOLS = "spm_char.model"
 FILES = f"{SETTINGS}, {SYMBOLS} and {' or '.join(WEIGHTS)}"
-TASK = "SpeechT5ForTextToSpeech"
+SPEAKS, CONVERTS, WRITES = "SpeechT5ForTextToSpeech", "SpeechT5ForSpeechToSpeech", "SpeechT5ForSpeechToText"
+WINDOWS = {CONVERTS: Windows(10.0, 0.0), WRITES: Windows(20.0, 0.0)}  # about the longest texts of their training
 RATE, FRAME, HOP = 16000, 1024, 256
 RULES: Rules = {  # setting: (the peer's default, what our network has)
     "hidden_act": ("gelu", "gelu"),
+    "feat_extract_activation": ("gelu", "gelu"),
+    "scale_embedding": (False, False),
+    "tie_word_embeddings": (True, True),
     "speech_decoder_prenet_layers": (2, 2),
     "speech_decoder_prenet_dropout": (0.5, 0.5),
     "bos_token_id": (0, 0),
@@ -49,37 +54,6 @@ SOUND_RULES: Rules = {
 }
 SPECIAL_ROWS = (1, 0, 2, 3)  # of the published embedding: padding, the start and the end of a text, unknown symbols
 
-MODULES = {  # ours, as a pattern: published; \1 is a part of the network, \2 a layer
-    r"front\.embedding": "speecht5.encoder.prenet.embed_tokens",
-    r"encoder\.norm": "speecht5.encoder.wrapped_encoder.layer_norm",
-    r"encoder\.distances": "speecht5.encoder.wrapped_encoder.embed_positions.pe_k",
-    r"encoder\.layers\.(\d+)\.attention_norm": r"speecht5.encoder.wrapped_encoder.layers.\1.layer_norm",
-    r"encoder\.layers\.(\d+)\.attention\.out_proj": r"speecht5.encoder.wrapped_encoder.layers.\1.attention.out_proj",
-    r"decoder\.layers\.(\d+)\.self_norm": r"speecht5.decoder.wrapped_decoder.layers.\1.self_attn_layer_norm",
-    r"decoder\.layers\.(\d+)\.cross_norm": r"speecht5.decoder.wrapped_decoder.layers.\1.encoder_attn_layer_norm",
-    r"decoder\.layers\.(\d+)\.self_attention\.out_proj": (
-        r"speecht5.decoder.wrapped_decoder.layers.\1.self_attn.out_proj"
-    ),
-    r"decoder\.layers\.(\d+)\.cross_attention\.out_proj": (
-        r"speecht5.decoder.wrapped_decoder.layers.\1.encoder_attn.out_proj"
-    ),
-    r"(encoder|decoder)\.layers\.(\d+)\.feed_in": (r"speecht5.\1.wrapped_\1.layers.\2.feed_forward.intermediate_dense"),
-    r"(encoder|decoder)\.layers\.(\d+)\.feed_out": r"speecht5.\1.wrapped_\1.layers.\2.feed_forward.output_dense",
-    r"(encoder|decoder)\.layers\.(\d+)\.feed_norm": r"speecht5.\1.wrapped_\1.layers.\2.final_layer_norm",
-    r"prenet\.layers\.(\d+)": r"speecht5.decoder.prenet.layers.\1",
-    r"prenet\.project": "speecht5.decoder.prenet.final_layer",
-    r"prenet\.speaker": "speecht5.decoder.prenet.speaker_embeds_layer",
-    r"frames": "speech_decoder_postnet.feat_out",
-    r"stop": "speech_decoder_postnet.prob_out",
-}
-SCALES = {
-    "front.scale": "speecht5.encoder.prenet.encode_positions.alpha",
-    "prenet.scale": "speecht5.decoder.prenet.encode_positions.alpha",
-}
-POST = re.compile(r"post\.(\d+)\.(weight|bias)")
-NORM = ("weight", "bias", "running_mean", "running_var")
-IGNORED = (".encode_positions.pe", COUNTER)  # ends of names: positions, which a formula gives, and a counter
-
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether the folder's config.json says that it is a SpeechT5."""
@@ -93,19 +67,20 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         ModelError: a file is missing or damaged, it is another network, or a tensor does not fit.
     """
     settings = read_json(folder / SETTINGS)
-    trained = settings.get("architectures", [TASK])
-    if not isinstance(trained, list) or TASK not in trained:
-        found = shortened(str(trained[0])) if isinstance(trained, list) and trained else quoted(trained)
-        raise ModelError(f"{folder} is a {found}; of SpeechT5, only {TASK} can be imported.")
+    kind = _kind(settings, folder)
     settings.require(RULES)
+    sound = settings.within(None)  # whose settings are all absent
     if (folder / SOUND).is_file():
-        read_json(folder / SOUND).require(SOUND_RULES)
+        sound = read_json(folder / SOUND)
+        sound.require(SOUND_RULES)
     weights = next((folder / file for file in WEIGHTS if (folder / file).is_file()), None)
-    if not (folder / SYMBOLS).is_file() or weights is None:
-        missing = WEIGHTS[0] if (folder / SYMBOLS).is_file() else SYMBOLS
-        raise ModelError(f"{folder} has no {missing}; a SpeechT5 for text to speech is {FILES}.")
-    geometry = _config(settings)
+    lacks_symbols = kind != CONVERTS and not (folder / SYMBOLS).is_file()
+    if lacks_symbols or weights is None:
+        missing = SYMBOLS if lacks_symbols else WEIGHTS[0]
+        raise ModelError(f"{folder} has no {missing}; a SpeechT5 is {FILES}.")
+    geometry = _config(settings, sound, kind)
     published = {k: v for k, v in read_tensors(weights).items() if not k.endswith(IGNORED)}
+    symbols = () if kind == CONVERTS else _symbols(folder / SYMBOLS, geometry.symbols)
     spec = ModelSpec(
         name=name,
         family="speecht5",
@@ -115,14 +90,25 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         geometry=geometry,
         licence="MIT" if name.startswith("microsoft/") else "as stated by its publisher",
         provenance=f"A SpeechT5 published for transformers, imported from {name if '/' in name else folder.name}.",
-        vocabularies=_vocabularies(folder / SYMBOLS, geometry.symbols),
-        mel=Mel(FRAME, HOP, geometry.bins, form="speecht5"),
+        windows=WINDOWS.get(kind),
+        vocabularies=_vocabularies(symbols, kind, folder / SYMBOLS),
+        mel=None if kind == WRITES else Mel(FRAME, HOP, geometry.bins, form="speecht5"),
     )
     return Checkpoint(_renamed(published, geometry, weights), spec)
 
 
-def _config(settings: Settings) -> SpeechT5Config:
-    """The sizes that config.json gives."""
+def _kind(settings: Settings, folder: Path) -> str:
+    """SPEAKS, CONVERTS or WRITES."""
+    trained = settings.get("architectures", [SPEAKS])
+    kinds = (SPEAKS, CONVERTS, WRITES)
+    if isinstance(trained, list) and (found := [kind for kind in kinds if kind in trained]):
+        return found[0]
+    what = shortened(str(trained[0])) if isinstance(trained, list) and trained else quoted(trained)
+    raise ModelError(f"{folder} is a {what}; of SpeechT5, only {', '.join(kinds)} can be imported.")
+
+
+def _config(settings: Settings, sound: Settings, kind: str) -> SpeechT5Config:
+    """The sizes that config.json gives; of what this kind of network has not, the defaults."""
     sizes = {
         what: tuple(settings.positive(f"{part}_{what}", default) for part in ("encoder", "decoder"))
         for what, default in (("attention_heads", 12), ("ffn_dim", 3072))
@@ -133,30 +119,45 @@ def _config(settings: Settings) -> SpeechT5Config:
                 f"{settings.path}: encoder and decoder have {first} and {second} {what}; in a network that can be "
                 "imported they are the same."
             )
-    eps = settings.get("layer_norm_eps", 1e-5)
+    own, norm = SpeechT5Config(), settings.get("feat_extract_norm", "group")
+    if norm not in NORMS:
+        raise settings.misfit("feat_extract_norm", norm, " or ".join(NORMS))
+    texts, spectra, waves = (
+        settings.within({} if kind == without else settings.section) for without in (CONVERTS, WRITES, SPEAKS)
+    )
     try:
         return SpeechT5Config(
-            symbols=settings.positive("vocab_size", 81),
-            features=settings.positive("hidden_size", 768),
+            symbols=texts.positive("vocab_size", own.symbols),
+            features=settings.positive("hidden_size", own.features),
             heads=sizes["attention_heads"][0],
             hidden=sizes["ffn_dim"][0],
-            encoder_layers=settings.positive("encoder_layers", 12),
-            decoder_layers=settings.positive("decoder_layers", 6),
-            relative_steps=settings.positive("encoder_max_relative_position", 160),
-            bins=settings.positive("num_mel_bins", 80),
-            stride=settings.positive("reduction_factor", 2),
-            prenet=settings.positive("speech_decoder_prenet_units", 256),
-            speaker=settings.positive("speaker_embedding_dim", 512),
-            post_layers=settings.positive("speech_decoder_postnet_layers", 5),
-            post_width=settings.positive("speech_decoder_postnet_units", 256),
-            post_kernel=settings.positive("speech_decoder_postnet_kernel", 5),
-            norm_eps=eps,
+            encoder_layers=settings.positive("encoder_layers", own.encoder_layers),
+            decoder_layers=settings.positive("decoder_layers", own.decoder_layers),
+            relative_steps=settings.positive("encoder_max_relative_position", own.relative_steps),
+            bins=spectra.positive("num_mel_bins", own.bins),
+            stride=spectra.positive("reduction_factor", own.stride),
+            prenet=spectra.positive("speech_decoder_prenet_units", own.prenet),
+            speaker=spectra.positive("speaker_embedding_dim", own.speaker),
+            post_layers=spectra.positive("speech_decoder_postnet_layers", own.post_layers),
+            post_width=spectra.positive("speech_decoder_postnet_units", own.post_width),
+            post_kernel=spectra.positive("speech_decoder_postnet_kernel", own.post_kernel),
+            norm_eps=settings.get("layer_norm_eps", own.norm_eps),
+            source="text" if kind == SPEAKS else "waveform",
+            target="text" if kind == WRITES else "spectrogram",
+            filters=waves.positives("conv_dim", own.filters),
+            kernels=waves.positives("conv_kernel", own.kernels),
+            strides=waves.positives("conv_stride", own.strides),
+            filter_bias=waves.flag("conv_bias", own.filter_bias),
+            filter_norm=own.filter_norm if kind == SPEAKS or norm == "group" else "layer",
+            position_kernel=waves.positive("num_conv_pos_embeddings", own.position_kernel),
+            position_groups=waves.positive("num_conv_pos_embedding_groups", own.position_groups),
+            normalized=kind != SPEAKS and sound.flag("do_normalize", own.normalized),
         )
     except ValueError as error:
         raise ModelError(f"{settings.path}: the sizes describe no network: {error}") from None
 
 
-def _vocabularies(path: Path, count: int) -> Vocabularies:
+def _symbols(path: Path, count: int) -> tuple[str, ...]:
     """The symbols in the order of our rows; rows without a piece, of added tokens, are named by their numbers."""
     pieces = read_characters(path)
     texts = list(pieces)
@@ -167,53 +168,34 @@ def _vocabularies(path: Path, count: int) -> Vocabularies:
             f"{', '.join(map(str, special)) or 'none'}; the network has {count} symbols, of which the first four are "
             "special."
         )
+    return (*SPECIAL, *texts[4:], *(f"<{number}>" for number in range(len(texts), count)))
+
+
+def _vocabularies(symbols: tuple[str, ...], kind: str, path: Path) -> Vocabularies | None:
+    """The symbols on the side of the text; none of a network without."""
+    if kind == CONVERTS:
+        return None
     try:
-        return Vocabularies((*SPECIAL, *texts[4:], *(f"<{number}>" for number in range(len(texts), count))), ())
+        return Vocabularies(symbols, ()) if kind == SPEAKS else Vocabularies((), symbols)
     except ValueError as error:
         raise ModelError(f"{path} holds no vocabulary: {error}") from None
 
 
-def published_names(ours: str) -> list[str]:
-    """The published names of the tensors that one of ours is made of."""
-    if ours in SCALES:
-        return [SCALES[ours]]
-    if match := POST.fullmatch(ours):
-        layer = f"speech_decoder_postnet.layers.{match[1]}"
-        return [f"{layer}.conv.weight", *(f"{layer}.batch_norm.{part}" for part in NORM)]
-    module, _, tensor = ours.rpartition(".")
-    matches = (
-        (re.fullmatch(pattern, module.replace("in_proj", "out_proj")), name) for pattern, name in MODULES.items()
-    )
-    name = next(match.expand(theirs) for match, theirs in matches if match)
-    if module.endswith("in_proj"):
-        return [f"{name.replace('out_proj', f'{part}_proj')}.{tensor}" for part in "qkv"]
-    return [f"{name}.{tensor}"]
-
-
-def published_shapes(geometry: SpeechT5Config) -> Shapes:
-    """Name and shape of every tensor that a published network of this geometry has."""
-    shapes: Shapes = {}
-    for ours, shape in tensor_shapes(geometry).items():
-        names = published_names(ours)
-        if ours in SCALES:
-            shapes[names[0]] = ()
-        elif POST.fullmatch(ours):
-            if ours.endswith("weight"):
-                shapes |= {names[0]: shape} | dict.fromkeys(names[1:], shape[:1])
-        else:
-            shapes |= dict.fromkeys(names, (shape[0] // len(names), *shape[1:]))
-    return shapes
-
-
 def _renamed(published: dict[str, np.ndarray], geometry: SpeechT5Config, path: Path) -> dict[str, np.ndarray]:
     """The tensors under our names and in our layouts."""
-    compare_shapes(shapes_of(published), published_shapes(geometry), str(path))
+    norm = next((n for n in WEIGHT_NORMS if any(name.endswith(n[0]) for name in published)), WEIGHT_NORMS[0])
+    wanted, found = published_shapes(geometry, norm), shapes_of(published)
+    if geometry.target == "text" and TIED in found:  # the program of its publishers reads the other copy, too
+        wanted[TIED] = (geometry.symbols, geometry.features)
+    compare_shapes(found, wanted, str(path))
     tensors = {}
     for ours, shape in tensor_shapes(geometry).items():
-        parts = [as_weight(published[name], name, str(path)) for name in published_names(ours)]
+        parts = [as_weight(published[name], name, str(path)) for name in published_names(ours, norm)]
         if match := POST.fullmatch(ours):
             tensors[ours] = _folded(*parts)[match[2] == "bias"]
-        elif ours == "front.embedding.weight":
+        elif ours == POSITION:
+            tensors[ours] = normed(parts[0], parts[1], (0, 1), "the weight norm of the positions", path)
+        elif ours in ("front.embedding.weight", "symbols.weight"):
             tensors[ours] = np.concatenate((parts[0][list(SPECIAL_ROWS)], parts[0][len(SPECIAL_ROWS) :]))
         else:
             tensors[ours] = np.concatenate(parts) if len(parts) > 1 else parts[0].reshape(shape)

@@ -22,7 +22,7 @@ LOUDEST = 5.0  # natural logarithm of an amplitude
 QUIETEST = 1e-7  # power of a step
 OPERATORS = COMMON | TRANSFORMER | SPEECH | {
     "Abs", "ConvTranspose", "Cos", "DynamicQuantizeMatMul", "Exp", "Gather", "Log", "Max", "Min", "Mod", "ReduceMax",
-    "Relu", "Sigmoid", "Sin", "Softmax", "Tanh", "Where",
+    "Relu", "Round", "Sigmoid", "Sin", "Softmax", "Tanh", "Where",
 }  # fmt: skip
 
 

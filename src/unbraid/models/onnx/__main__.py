@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from unbraid.models.audio_transformer.whisper import PUBLISHED as WHISPERS
+from unbraid.models.basic_pitch.config import BasicPitchConfig
 from unbraid.models.campplus.config import CampplusConfig
 from unbraid.models.config import Config
 from unbraid.models.ecapa.config import EcapaConfig
@@ -34,9 +35,12 @@ PUBLISHED: tuple[Config, ...] = (
     SpeakerResnetConfig(),
     XvectorConfig(),
     SpeechT5Config(),
+    SpeechT5Config(source="waveform"),
+    SpeechT5Config(source="waveform", target="text"),
     HifiganConfig(),
     HifiganConfig(kernels=(8,) * 4, strides=(4,) * 4, padding="zeros", edge_frames=0),
     *WHISPERS.values(),
+    BasicPitchConfig(),
 )
 
 

@@ -43,6 +43,27 @@ def product_by_row(graph: Graph, name: str, x: str) -> str:
     return graph.op("Mul", product(graph, name, graph.op("Div", x, top)), top)
 
 
+def product_in_two(graph: Graph, name: str, x: str) -> str:
+    """As `product`, but in int8 each token x is x = c + r: c rounded to steps of a 127th of the largest value, r / 64.
+
+    Both are rows of one product, whose steps are the same, so that c is exact and r adds 6 bits. In the last layer,
+    where small differences of logits decide, rounding once would cost as much as in all others together.
+    """
+    if not graph.has(f"{name}.weight.scale"):
+        return product(graph, name, x)
+    features = graph.shape_of(f"{name}.weight")[0]
+    top = graph.op("ReduceMax", graph.op("Abs", x), graph.constant([0, 1]))  # (1, 1)
+    step = graph.op("Mul", graph.op("Max", top, graph.constant(QUIETEST)), graph.constant(1 / 127))
+    coarse = graph.op("Mul", graph.op("Round", graph.op("Div", x, step)), step)
+    rest = graph.op("Mul", graph.op("Sub", x, coarse), graph.constant(64.0))
+    ends = np.resize(np.array([-127.5, 127.5], np.float32), (1, features))  # of 256 steps
+    rows = graph.op("Concat", coarse, rest, graph.op("Mul", graph.constant(ends), step), axis=0)  # (2 M + 1, D)
+    count = graph.size(x, 0)
+    both, twice = product(graph, name, rows), graph.op("Add", count, count)
+    fine = graph.op("Mul", graph.slice(both, count, twice, axis=0), graph.constant(1 / 64))
+    return graph.op("Add", graph.slice(both, 0, count, axis=0), fine)
+
+
 def third_of(graph: Graph, name: str, third: int | None, axis: int) -> str:
     """A weight, or a third of it, cut once when the runtime loads."""
     if third is None:
@@ -93,6 +114,16 @@ def positions(graph: Graph, end: str, features: int, first: str | None = None) -
     angle = angles(graph, first, end, features)
     pair = [graph.unsqueeze(graph.op(kind, angle), 2) for kind in ("Sin", "Cos")]
     return graph.reshape(graph.op("Concat", *pair, axis=2), [0, features])
+
+
+def halved_positions(graph: Graph, end: str, features: int, place: int, first: str | None = None) -> str:
+    """Sinusoidal positions (N, D): sin on the first half of features, cos on the second; step 0 is at `place`."""
+    step = graph.unsqueeze(graph.op("Cast", graph.steps(end, first), to=FLOAT), 1)  # (N, 1)
+    step = graph.op("Add", step, graph.constant(float(place)))
+    half = np.arange(features // 2, dtype=np.float32)
+    rates = np.exp(half * np.float32(-math.log(10000.0) / (features // 2 - 1)))
+    angle = graph.op("Mul", step, graph.constant(rates))
+    return graph.op("Concat", graph.op("Sin", angle), graph.op("Cos", angle), axis=1)
 
 
 def inside(graph: Graph, x: str, lengths: str, in_step: int = 1) -> str:

@@ -1,13 +1,15 @@
 """SpeechT5 as ONNX graphs over the same weights; network.py has the equations.
 
-    encoder   symbols (B, N) -> cross_keys, cross_values (L, B, H, N, D/H) for the L layers of the decoder
+    encoder   symbols (B, N) or waveform (B, T) -> cross_keys, cross_values (L, B, H, N, D/H) for the L layers of the
+              decoder
     decoder   the last frame (B, F), what the pre-net keeps of it (B, 2 P), speaker (B, S), self_keys and self_values
               (L, B, H, n, D/H), cross_keys, cross_values -> new_frames (B, r·F), stop (B, r), new_self_keys and
-              new_self_values (n + 1 steps)
+              new_self_values (n + 1 steps); of text the last symbols (B,) -> logits (B, V), with the same caches;
+              there the B rows are texts of I sources, B/I of each, which share cross_keys and cross_values
     post      generated log_mel (B, N, F) -> refined (B, N, F)
 
-The encoder reads texts of one length. Tokens are a matrix (B·N, D) between attentions; attention, and GELU with the
-bias before it, are ONNX Runtime's own.
+The encoder reads texts or waveforms of one length. Tokens are a matrix (B·N, D) between attentions;
+attention, and GELU with the bias before it, are ONNX Runtime's own.
 """
 
 import math
@@ -15,9 +17,19 @@ import math
 import numpy as np
 
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
-from unbraid.models.onnx.layers import add, attention_out, layer_norm, linear, positions, product, third_of
+from unbraid.models.onnx.layers import (
+    add,
+    attention_out,
+    halved_positions,
+    layer_norm,
+    linear,
+    positions,
+    product,
+    third_of,
+)
 from unbraid.models.speecht5.config import SpeechT5Config
-from unbraid.models.speecht5.layout import PRENET_LAYERS, SPEAKER_EPS, signature
+from unbraid.models.speecht5.layout import FIRST_PLACE, PRENET_LAYERS, SPEAKER_EPS, signature
+from unbraid.models.wav2vec2.graph import Backbone, front_tokens
 
 
 def build(geometry: SpeechT5Config, tensors: Tensors, location: str, part: str = "encoder") -> bytes:
@@ -28,11 +40,7 @@ def build(geometry: SpeechT5Config, tensors: Tensors, location: str, part: str =
 
 
 def _encoder(graph: Graph, g: SpeechT5Config) -> dict[str, str]:
-    shape = graph.vector(graph.size("symbols", 0), graph.size("symbols", 1), g.features)
-    steps = graph.size("symbols", 1)
-    rows = graph.op("Gather", graph.weight("front.embedding.weight"), "symbols", axis=0)  # (B, N, D)
-    scaled = graph.op("Mul", positions(graph, steps, g.features), graph.weight("front.scale"))
-    x = _tokens(graph, g, graph.op("Add", rows, scaled))
+    x, shape, steps = (_heard if g.source == "waveform" else _read)(graph, g)
     x, distances = layer_norm(graph, "encoder.norm", x, g.norm_eps), _distances(graph, g, steps)
     for i in range(g.encoder_layers):
         layer = f"encoder.layers.{i}"
@@ -54,10 +62,28 @@ def _encoder(graph: Graph, g: SpeechT5Config) -> dict[str, str]:
     }
 
 
+def _read(graph: Graph, g: SpeechT5Config) -> tuple[str, str, str]:
+    """The symbols as tokens (B·N, D) with their places; their shape (B, N, D), and N."""
+    shape = graph.vector(graph.size("symbols", 0), graph.size("symbols", 1), g.features)
+    steps = graph.size("symbols", 1)
+    rows = graph.op("Gather", graph.weight("front.embedding.weight"), "symbols", axis=0)  # (B, N, D)
+    scaled = graph.op("Mul", positions(graph, steps, g.features), graph.weight("front.scale"))
+    return _tokens(graph, g, graph.op("Add", rows, scaled)), shape, steps
+
+
+def _heard(graph: Graph, g: SpeechT5Config) -> tuple[str, str, str]:
+    """The waveform as tokens (B·N, D) with their places; their shape (B, N, D), and N."""
+    x, shape = front_tokens(Backbone(graph, g.front), "waveform")
+    steps = graph.slice(shape, 1, 2, axis=0)
+    place = halved_positions(graph, steps, g.features, FIRST_PLACE)  # (N, D)
+    return _tokens(graph, g, graph.op("Add", graph.reshape(x, shape), place)), shape, steps
+
+
 def _decoder(graph: Graph, g: SpeechT5Config) -> dict[str, str]:
     past = graph.size("self_keys", 3)  # n
-    x = _prenet(graph, g, past)  # (B, D)
-    shape = graph.vector(graph.size("frame", 0), 1, g.features)
+    x = (_written if g.target == "text" else _prenet)(graph, g, past)  # (B, D)
+    shape = graph.vector(graph.size("symbols" if g.target == "text" else "frame", 0), 1, g.features)
+    asks = graph.vector(graph.size("cross_keys", 1), -1, g.features) if g.target == "text" else shape
     kept: tuple[list[str], list[str]] = [], []
     for i in range(g.decoder_layers):
         layer = f"decoder.layers.{i}"
@@ -69,11 +95,13 @@ def _decoder(graph: Graph, g: SpeechT5Config) -> dict[str, str]:
         for all_layers, one in zip(kept, both, strict=True):
             all_layers.append(one)
         x = _attended(graph, g, f"{layer}.self", x, graph.reshape(q, shape), both)
-        q = graph.reshape(_part(graph, f"{layer}.cross_attention", x, 0), shape)
+        q = graph.reshape(_part(graph, f"{layer}.cross_attention", x, 0), asks)
         cross = [_layer(graph, name, i) for name in ("cross_keys", "cross_values")]
         x = _fed(graph, g, layer, _attended(graph, g, f"{layer}.cross", x, q, cross))
     names = ("new_self_keys", "new_self_values")
     new = {name: _stacked(graph, layers) for name, layers in zip(names, kept, strict=True)}
+    if g.target == "text":
+        return {"logits": product(graph, "symbols", x), **new}
     return {"new_frames": linear(graph, "frames", x), "stop": linear(graph, "stop", x), **new}
 
 
@@ -83,6 +111,13 @@ def _post(graph: Graph, g: SpeechT5Config) -> dict[str, str]:
         weights = graph.weight(f"post.{i}.weight"), graph.weight(f"post.{i}.bias")
         x = graph.op("Conv", graph.op("Tanh", x) if i else x, *weights, pads=pads)
     return {"refined": graph.op("Add", "log_mel", graph.transpose(x, 0, 2, 1))}
+
+
+def _written(graph: Graph, g: SpeechT5Config, past: str) -> str:
+    """The last symbols as the input (B, D) of the decoder's layers at step n."""
+    end = graph.op("Add", past, graph.constant([1]))
+    place = halved_positions(graph, end, g.features, FIRST_PLACE, past)  # (1, D)
+    return graph.op("Add", graph.op("Gather", graph.weight("symbols.weight"), "symbols", axis=0), place)
 
 
 def _prenet(graph: Graph, g: SpeechT5Config, past: str) -> str:

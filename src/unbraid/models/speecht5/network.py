@@ -1,10 +1,12 @@
-"""SpeechT5 from text to speech: characters and a vector of the speaker -> a log-mel spectrogram.
+"""SpeechT5: characters or a waveform -> a log-mel spectrogram in the voice of a vector, or characters.
 
 Ao et al., "SpeechT5: Unified-Modal Encoder-Decoder Pre-Training for Spoken Language Processing" (ACL 2022, arXiv
-2110.07205), fine-tuned to speak. It is an encoder-decoder Transformer with norms after each sub-layer, as in Vaswani et
-al. (arXiv 1706.03762), with these parts:
+2110.07205), fine-tuned to speak, to convert voices or to transcribe. It is an encoder-decoder Transformer with norms
+after each sub-layer, as in Vaswani et al. (arXiv 1706.03762), with these parts:
 
-    encoder    norm(E[symbols] + a P), then layers whose attention tells distances (Shaw et al., arXiv 1803.02155):
+    text       E[symbols] + a P
+    waveform   h + P', h the features of a Wav2Vec2 before its layers, its long convolution included
+    encoder    norm of one of them, then layers whose attention tells distances (Shaw et al., arXiv 1803.02155):
                softmax((Q Kᵀ + Q · A[n - m]) / √(D/H)) V, with one table A for all layers, clipped at R steps
     pre-net    h = dropout(ReLU(W h)) twice, also when it speaks (Shen et al., arXiv 1712.05884); the caller draws
                what is kept, and scales it
@@ -13,7 +15,8 @@ al. (arXiv 1706.03762), with these parts:
                frames is what the pre-net reads next
     post-net   convolutions with tanh between them, added to the frames (Li et al., arXiv 1809.08895)
 
-P are sinusoidal positions, and a and b are learned (arXiv 1809.08895, section 3.2).
+Where it writes text, a step is E[symbol] + P', and its logits are the products with E. P are sinusoidal positions, P'
+those with sines and cosines in two halves, from 2 on; a and b are learned (arXiv 1809.08895, section 3.2).
 """
 
 import itertools
@@ -25,9 +28,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unbraid.models.layers.attention import KeysValues, MultiHeadAttention
-from unbraid.models.layers.positions import sinusoidal_positions
+from unbraid.models.layers.positions import halved_positions, sinusoidal_positions
 from unbraid.models.speecht5.config import SpeechT5Config
-from unbraid.models.speecht5.layout import PRENET_LAYERS, SPEAKER_EPS
+from unbraid.models.speecht5.layout import FIRST_PLACE, PRENET_LAYERS, SPEAKER_EPS
+from unbraid.models.wav2vec2.network import Front as Convolutions
+from unbraid.models.wav2vec2.network import convolved_positions, standardized
 
 
 class Front(nn.Module):
@@ -42,6 +47,18 @@ class Front(nn.Module):
         """Symbols (B, N) -> (B, N, D)."""
         x: Tensor = self.embedding(symbols)
         return x + self.scale * sinusoidal_positions(x.shape[1], x.shape[2], x)
+
+
+class WaveFront(Convolutions):
+    """Waveform (B, T) -> steps (B, N, D), without their places."""
+
+    def __init__(self, g: SpeechT5Config):
+        super().__init__(g.front)
+        self.normalized = g.normalized
+
+    def forward(self, waveform: Tensor, sizes: Tensor | None = None) -> Tensor:
+        """Waveform (B, T) -> (B, N, D)."""
+        return super().forward(standardized(waveform) if self.normalized else waveform, sizes)
 
 
 class FeedForward(nn.Module):
@@ -83,6 +100,13 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(g.features, g.norm_eps)
         self.distances = nn.Embedding(2 * g.relative_steps, g.features // g.heads)
         self.layers = nn.ModuleList(EncoderLayer(g) for _ in range(g.encoder_layers))
+        if g.source == "waveform":
+            self.position = nn.Conv1d(g.features, g.features, g.position_kernel, groups=g.position_groups)
+
+    def placed(self, x: Tensor) -> Tensor:
+        """Steps of a waveform (B, N, D) with their places."""
+        x = x + convolved_positions(self.position, x)
+        return x + halved_positions(x.shape[1], x.shape[2], x, FIRST_PLACE)
 
     def forward(self, x: Tensor) -> Tensor:
         """X (B, N, D) -> (B, N, D)."""
@@ -105,11 +129,15 @@ class DecoderLayer(FeedForward):
         self.cross_norm = nn.LayerNorm(g.features, g.norm_eps)
 
     def forward(self, x: Tensor, past: KeysValues, memory: KeysValues) -> tuple[Tensor, KeysValues]:
-        """A step (B, 1, D) after n past ones -> (B, 1, D), and n + 1 that are kept."""
+        """A step (B, 1, D) after n past ones -> (B, 1, D), and n + 1 that are kept.
+
+        A memory of I items, (I, H, N, D/H) twice, is that of B/I rows each.
+        """
         q, k, v = self.self_attention.project(x)
         kept = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)  # (B, H, n + 1, D/H)
         x = self.self_norm(x + self.self_attention.attend(q, kept))
-        x = self.cross_norm(x + self.cross_attention.attend(self.cross_attention.queries(x), memory))
+        q = self.cross_attention.queries(x.view(memory[0].shape[0], -1, x.shape[2]))  # (I, H, B/I, D/H)
+        x = self.cross_norm(x + self.cross_attention.attend(q, memory).view_as(x))
         return self.feed(x), kept
 
 
@@ -147,8 +175,12 @@ class SpeechT5(nn.Module):
     def __init__(self, geometry: SpeechT5Config):
         super().__init__()
         self.geometry = g = geometry
-        self.front, self.encoder = Front(g), Encoder(g)
-        self.prenet, self.decoder = Prenet(g), Decoder(g)
+        self.front = WaveFront(g) if g.source == "waveform" else Front(g)
+        self.encoder, self.decoder = Encoder(g), Decoder(g)
+        if g.target == "text":
+            self.symbols = nn.Embedding(g.symbols, g.features)
+            return
+        self.prenet = Prenet(g)
         self.frames = nn.Linear(g.features, g.stride * g.bins)
         self.stop = nn.Linear(g.features, g.stride)
         widths = (g.bins, *(g.post_width for _ in range(g.post_layers - 1)), g.bins)
@@ -156,9 +188,10 @@ class SpeechT5(nn.Module):
             nn.Conv1d(i, o, g.post_kernel, padding=g.post_kernel // 2) for i, o in itertools.pairwise(widths)
         )
 
-    def encode(self, symbols: Tensor) -> KeysValues:
-        """Symbols (B, N) -> keys and values for every layer of the decoder, each (L, B, H, N, D/H)."""
-        memory = self.encoder(self.front(symbols))
+    def encode(self, source: Tensor) -> KeysValues:
+        """Symbols (B, N) or a waveform (B, T) -> keys and values for the decoder's layers, each (L, B, H, N, D/H)."""
+        x = self.front(source)
+        memory = self.encoder(self.encoder.placed(x) if self.geometry.source == "waveform" else x)
         found = [layer.cross_attention.keys_values(memory) for layer in self._layers]
         return torch.stack([keys for keys, _ in found]), torch.stack([values for _, values in found])
 
@@ -166,13 +199,23 @@ class SpeechT5(nn.Module):
         self, written: tuple[Tensor, Tensor, Tensor], past: KeysValues, memory: KeysValues
     ) -> tuple[Tensor, Tensor, KeysValues]:
         """Frame, what is kept and speaker -> the next frames (B, r·F), logits (B, r) of the end, and the cache."""
-        x, kept = self.prenet(*written, past[0].shape[3])[:, None], []
-        for i, layer in enumerate(self._layers):
-            x, both = layer(x, (past[0][i], past[1][i]), (memory[0][i], memory[1][i]))
-            kept.append(both)
-        x = x[:, 0]
-        cache = torch.stack([keys for keys, _ in kept]), torch.stack([values for _, values in kept])
+        x, cache = self._decoded(self.prenet(*written, past[0].shape[3]), past, memory)
         return self.frames(x), self.stop(x), cache
+
+    def write(self, symbols: Tensor, past: KeysValues, memory: KeysValues) -> tuple[Tensor, KeysValues]:
+        """The last symbols (B,) -> logits (B, V) of the next, and the cache."""
+        x = self.symbols(symbols)
+        x = x + halved_positions(1, x.shape[1], x, FIRST_PLACE + past[0].shape[3])
+        x, cache = self._decoded(x, past, memory)
+        return F.linear(x, self.symbols.weight), cache
+
+    def _decoded(self, x: Tensor, past: KeysValues, memory: KeysValues) -> tuple[Tensor, KeysValues]:
+        """A step (B, D) through the decoder's layers, and the cache."""
+        h, kept = x[:, None], []
+        for i, layer in enumerate(self._layers):
+            h, both = layer(h, (past[0][i], past[1][i]), (memory[0][i], memory[1][i]))
+            kept.append(both)
+        return h[:, 0], (torch.stack([keys for keys, _ in kept]), torch.stack([values for _, values in kept]))
 
     def refine(self, log_mel: Tensor) -> Tensor:
         """Frames (B, N, F) plus the output of the post-net."""
@@ -192,11 +235,14 @@ build = SpeechT5
 def outputs(module: SpeechT5, part: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """The outputs of the graph of that name, by name."""
     if part == "encoder":
-        keys, values = module.encode(inputs["symbols"])
+        keys, values = module.encode(inputs["waveform" if module.geometry.source == "waveform" else "symbols"])
         return {"cross_keys": keys, "cross_values": values}
     if part == "post":
         return {"refined": module.refine(inputs["log_mel"])}
     past, memory = ((inputs[f"{kind}_keys"], inputs[f"{kind}_values"]) for kind in ("self", "cross"))
+    if module.geometry.target == "text":
+        logits, (keys, values) = module.write(inputs["symbols"], past, memory)
+        return {"logits": logits, "new_self_keys": keys, "new_self_values": values}
     written = inputs["frame"], inputs["kept"], inputs["speaker"]
     frames, stop, (keys, values) = module.step(written, past, memory)
     return {"new_frames": frames, "stop": stop, "new_self_keys": keys, "new_self_values": values}

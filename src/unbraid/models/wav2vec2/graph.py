@@ -44,6 +44,17 @@ def build(geometry: Wav2Vec2Config, tensors: Tensors, location: str, part: str =
 def backbone_tokens(t: Backbone, waveform: str) -> tuple[str, str]:
     """The features of a waveform (B, T): tokens (B·N, D), and their shape (B, N, D)."""
     graph, geometry = t.graph, t.geometry
+    h, shape = front_tokens(t, waveform)
+    h = h if geometry.pre_norm else layer_norm(graph, t.name("encoder.norm"), h, NORM_EPS)
+    lengths = graph.op("Cast", t.lengths, to=INT32) if t.lengths else ""
+    for i in range(geometry.layers):
+        h = _layer(t, f"encoder.layers.{i}", h, shape, lengths)
+    return layer_norm(graph, t.name("encoder.norm"), h, NORM_EPS) if geometry.pre_norm else h, shape
+
+
+def front_tokens(t: Backbone, waveform: str) -> tuple[str, str]:
+    """What the layers read of a waveform (B, T): tokens (B·N, D) with their places, and their shape (B, N, D)."""
+    graph, geometry = t.graph, t.geometry
     x = graph.unsqueeze(waveform, 1)  # (B, 1, T)
     sizes = _samples(t) if t.lengths else None
     x = _standardized(graph, x, VARIANCE_EPS, sizes) if geometry.normalized else x
@@ -52,12 +63,7 @@ def backbone_tokens(t: Backbone, waveform: str) -> tuple[str, str]:
         z = layer_norm(graph, t.name("front.project_norm"), z, NORM_EPS)
     shape = graph.vector(graph.size(z, 0), graph.size(z, 1), geometry.features)
     h = linear(graph, t.name("front.project"), graph.reshape(z, [-1, geometry.filters[-1]]))  # (B·N, D)
-    h = graph.op("Add", h, _positions(t, graph.reshape(h, shape)))
-    h = h if geometry.pre_norm else layer_norm(graph, t.name("encoder.norm"), h, NORM_EPS)
-    lengths = graph.op("Cast", t.lengths, to=INT32) if t.lengths else ""
-    for i in range(geometry.layers):
-        h = _layer(t, f"encoder.layers.{i}", h, shape, lengths)
-    return layer_norm(graph, t.name("encoder.norm"), h, NORM_EPS) if geometry.pre_norm else h, shape
+    return graph.op("Add", h, _positions(t, graph.reshape(h, shape))), shape
 
 
 def _samples(t: Backbone) -> str:

@@ -10,8 +10,8 @@ VARIANCE_EPS = 1e-7  # of the waveform
 OPERATORS = COMMON | TRANSFORMER | SPEECH
 
 
-def backbone_shapes(g: Wav2Vec2Config) -> Shapes:
-    """Name and shape of every weight of a Wav2Vec2 or HuBERT but those of its head."""
+def front_shapes(g: Wav2Vec2Config) -> Shapes:
+    """Name and shape of every weight of the convolutions over samples, the projection and the positions."""
     shapes: Shapes = {}
     for i, (inner, outer, kernel) in enumerate(zip((1, *g.filters[:-1]), g.filters, g.kernels, strict=True)):
         shapes[f"front.convolutions.{i}.weight"] = (outer, inner, kernel)
@@ -24,7 +24,12 @@ def backbone_shapes(g: Wav2Vec2Config) -> Shapes:
     shapes |= linear("front.project", g.features, g.filters[-1])
     shapes["encoder.position.weight"] = (g.features, g.features // g.position_groups, g.position_kernel)
     shapes["encoder.position.bias"] = (g.features,)
-    return shapes | encoder("encoder", g.layers, g.features, g.hidden)
+    return shapes
+
+
+def backbone_shapes(g: Wav2Vec2Config) -> Shapes:
+    """Name and shape of every weight of a Wav2Vec2 or HuBERT but those of its head."""
+    return front_shapes(g) | encoder("encoder", g.layers, g.features, g.hidden)
 
 
 def tensor_shapes(g: Wav2Vec2Config) -> Shapes:

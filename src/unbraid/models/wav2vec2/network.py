@@ -119,6 +119,14 @@ class Layer(nn.Module):
         return self.dropout(self.feed_out(self.dropout(F.gelu(self.feed_in(h)))))
 
 
+def convolved_positions(position: nn.Conv1d, h: Tensor, mask: Tensor | None = None) -> Tensor:
+    """GELU of a long convolution over the steps of h (B, N, D), of which those under the mask count: (B, N, D)."""
+    kernel, z = position.kernel_size[0], h.transpose(1, 2)  # (B, D, N)
+    z = z if mask is None else z * mask[:, 0]  # a row ends in zeros, as alone
+    around = F.pad(z, (kernel // 2, (kernel - 1) // 2))  # one more before than after, if even
+    return F.gelu(position(around)).transpose(1, 2)
+
+
 class Encoder(nn.Module):
     """Convolutional positions, then the layers, with one norm before or after them: (B, N, D) -> (B, N, D)."""
 
@@ -134,10 +142,7 @@ class Encoder(nn.Module):
     def forward(self, h: Tensor, lengths: Tensor | None = None) -> Tensor:
         """h (B, N, D), of which lengths (B,) steps count -> (B, N, D)."""
         mask = None if lengths is None else padding_mask(lengths, h.shape[1])  # (B, 1, 1, N)
-        kernel, z = self.position.kernel_size[0], h.transpose(1, 2)  # (B, D, N)
-        z = z if mask is None else z * mask[:, 0]  # a row ends in zeros, as alone
-        around = F.pad(z, (kernel // 2, (kernel - 1) // 2))  # one more before than after, if even
-        h = h + F.gelu(self.position(around)).transpose(1, 2)
+        h = h + convolved_positions(self.position, h, mask)
         h = self.dropout(h if self.pre_norm else self.norm(h))
         for layer in self.layers:
             h = layer(h, mask)

@@ -39,6 +39,23 @@ def read_vector(path: Path, embedder: str | Path = EMBEDDER, *, device: str = "a
         return found.astype(np.float32).reshape(-1)
 
 
+def checked_vector(vector: FloatArray, size: int, name: str) -> FloatArray:
+    """A speaker's vector (S,) as (1, S) float32, for the model of that name.
+
+    Raises:
+        UsageError: it is another vector.
+    """
+    found = np.asarray(vector)
+    if found.dtype.kind not in "fiu" or found.size != size or found.ndim > 2:
+        raise UsageError(f"{name} takes a vector of {size} numbers for its speaker, got {found.dtype} {found.shape}.")
+    found = found.reshape(1, size).astype(np.float32)
+    if not np.isfinite(found).all() or not found.any():
+        raise UsageError(
+            f"The vector of the speaker holds NaN or infinity, or nothing but zeros; {name} needs another."
+        )
+    return found
+
+
 def _of_recording(path: Path, embedder: str | Path, device: str) -> FloatArray:
     """The x-vector of the speaker of a recording."""
     if not path.is_file():

@@ -4,13 +4,10 @@
         audio = synthesizer("Good morning.")        # (1, T) float32, at .sample_rate
 
 The text is read character by character, as it is written. A long one is synthesised sentence by sentence, with pauses
-between, in constant memory. The decoder starts from a frame of zeros, and is fed the last frame of each of its steps
-until the probabilities of the end add up to a half. The dropout of its pre-net, without which it repeats itself, is
-drawn from a seed, so that the same sentence always gives the same samples.
+between, in constant memory. The same sentence always gives the same samples (see decoding/speecht5_frames.py).
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -21,26 +18,17 @@ from unbraid.errors import UsageError
 from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import END, Vocabulary
 from unbraid.models.speecht5.config import SpeechT5Config
-from unbraid.models.speecht5.layout import PRENET_LAYERS
 from unbraid.runtime import Engine, Executor
+from unbraid.tasks.decoding.speecht5_frames import Spoken, write_frames
 from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.synthesis.characters import BLANK, sentences_of
+from unbraid.tasks.synthesis.speaker_vector import checked_vector
 from unbraid.tasks.vocoder import HifiganVocoder, Vocoder, check_vocoder, open_vocoder
 
 VOCODER = "microsoft/speecht5_hifigan"
 PAUSE_SECONDS = 0.2  # between sentences
-KEPT = 0.5  # probability of a feature behind the layers of the pre-net
-ENDED = 0.5  # sum of the probabilities of the end in a step
 FRAMES_A_SYMBOL = 20  # at most
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """The spectrogram of a sentence."""
-
-    log_mel: FloatArray  # (N, F)
-    ended: bool  # by the model; otherwise cut off at the limit
 
 
 class SpeechT5Synthesizer(LoadedModel):
@@ -65,9 +53,9 @@ class SpeechT5Synthesizer(LoadedModel):
         """
         voice = load(model, _sizes, Engine(device, threads=threads))
         super().__init__(voice.spec, *voice.executors)
-        self._encoder, self._decoder, self._post = voice.executors
+        self._encoder, *self._writing = voice.executors
         self._sizes, spec = _sizes(voice.spec), voice.spec
-        self.speaker = _speaker(speaker, self._sizes.speaker, spec.name)
+        self.speaker = checked_vector(speaker, self._sizes.speaker, spec.name)
         if not isinstance(vocoder, LoadedModel):
             vocoder = open_vocoder(vocoder, spec, device=device, threads=threads)
         check_vocoder(vocoder.spec, spec)
@@ -113,22 +101,9 @@ class SpeechT5Synthesizer(LoadedModel):
         if not sentence.strip() or self._symbols.unknown(text):
             raise UsageError(f"{self.spec.name} cannot read {sentence!r}.")
         numbers = np.array([[*self._symbols.encode(text), END]], np.int64)
-        memory, sizes = self._encoder.run({"symbols": numbers}), self._sizes
-        empty = np.zeros((sizes.decoder_layers, 1, sizes.heads, 0, sizes.features // sizes.heads), np.float32)
-        past = {"self_keys": empty, "self_values": empty}
-        frame, written = np.zeros((1, sizes.bins), np.float32), list[FloatArray]()
-        random = np.random.default_rng(0)
-        most, ended = numbers.size * FRAMES_A_SYMBOL // sizes.stride, False
-        while not ended and len(written) < most:
-            kept = np.ones((1, PRENET_LAYERS * sizes.prenet), np.float32)
-            if dropout:
-                kept = (random.random(kept.shape) < KEPT).astype(np.float32) / np.float32(KEPT)
-            found = self._decoder.run({"frame": frame, "kept": kept, "speaker": self.speaker, **past, **memory})
-            past = {name: found[f"new_{name}"] for name in past}
-            written.append(found["new_frames"].reshape(sizes.stride, sizes.bins))
-            frame, ended = written[-1][-1:], _probability(found["stop"]).sum() >= ENDED
-        refined = self._post.run({"log_mel": np.concatenate(written)[None]})["refined"][0]
-        return Spoken(refined, bool(ended))
+        memory = self._encoder.run({"symbols": numbers})
+        most = numbers.size * FRAMES_A_SYMBOL // self._sizes.stride
+        return write_frames(self._writing, self._sizes, memory, self.speaker, most, dropout=dropout)
 
     def _synthesized(self, sentences: list[str], diagnostics: Diagnostics) -> Generator[FloatArray, None, None]:
         pause = np.zeros((1, round(PAUSE_SECONDS * self.sample_rate)), np.float32)
@@ -147,32 +122,10 @@ class SpeechT5Synthesizer(LoadedModel):
         return self.spec.mel.hop_samples
 
 
-def _probability(logits: FloatArray) -> FloatArray:
-    """The logistic function."""
-    return (1 / (1 + np.exp(-np.clip(logits, -60, 60)))).astype(np.float32)
-
-
-def _speaker(vector: FloatArray, size: int, name: str) -> FloatArray:
-    """A speaker's vector (S,) as (1, S) float32.
-
-    Raises:
-        UsageError: it is another vector.
-    """
-    found = np.asarray(vector)
-    if found.dtype.kind not in "fiu" or found.size != size or found.ndim > 2:
-        raise UsageError(f"{name} takes a vector of {size} numbers for its speaker, got {found.dtype} {found.shape}.")
-    found = found.reshape(1, size).astype(np.float32)
-    if not np.isfinite(found).all() or not found.any():
-        raise UsageError(
-            f"The vector of the speaker holds NaN or infinity, or nothing but zeros; {name} needs another."
-        )
-    return found
-
-
 def _sizes(spec: ModelSpec) -> SpeechT5Config:
-    if not isinstance(spec.geometry, SpeechT5Config):
+    if not isinstance(spec.geometry, SpeechT5Config) or spec.task != "acoustic model":
         raise UsageError(
-            f"{spec.name} is no SpeechT5, so that its voice cannot be chosen; leave the voice out, or choose "
-            "microsoft/speecht5_tts."
+            f"{spec.name} is no SpeechT5 that speaks, so that its voice cannot be chosen; leave the voice out, or "
+            "choose microsoft/speecht5_tts."
         )
     return spec.geometry

@@ -49,6 +49,7 @@ from unbraid.tasks.transcription.decoder_recognizer import CachedEncoder, Decode
 from unbraid.tasks.transcription.people import words_of_people
 from unbraid.tasks.transcription.recognizer import Note, Recognizer, find_reader
 from unbraid.tasks.transcription.result import Transcript
+from unbraid.tasks.transcription.speecht5_recognizer import SpeechT5Recognizer
 from unbraid.tasks.transcription.subtitles import merged
 from unbraid.tasks.transcription.transcript import Word
 from unbraid.tasks.transcription.whisper.options import WhisperOptions
@@ -276,6 +277,8 @@ def open_recognizer(
             f"{spec.name} is no Whisper: it has no language, task, prompt, batch or kind of times to choose; leave "
             "these out."
         )
+    if spec.family == "speecht5":
+        return SpeechT5Recognizer(folder.open(*spec.geometry.graphs), spec)
     network, *others = folder.open(*spec.geometry.graphs)
     if not others:
         return CtcRecognizer(network, spec)

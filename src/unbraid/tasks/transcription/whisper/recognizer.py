@@ -17,12 +17,12 @@ from unbraid.hub.tokens import ByteTokenizer, Tokens, read_tokenizer
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, as_audio_transformer
 from unbraid.runtime import Executor
 from unbraid.tasks.loading import ModelFolder
+from unbraid.tasks.pauses import Ahead, Piece, pieces
 from unbraid.tasks.transcription.recognizer import Note, Recognizer, ignored, is_silent
 from unbraid.tasks.transcription.transcript import Word
 from unbraid.tasks.transcription.whisper.loops import without_loop
 from unbraid.tasks.transcription.whisper.options import WhisperOptions, check_options
 from unbraid.tasks.transcription.whisper.phrases import Phrase, cut_at_times
-from unbraid.tasks.transcription.whisper.pieces import Ahead, Piece, pieces
 from unbraid.tasks.transcription.whisper.state import Caches, of_window
 from unbraid.tasks.transcription.whisper.voice import may_be_speech
 from unbraid.tasks.transcription.whisper.window import WindowDecoder, WindowText

@@ -8,6 +8,8 @@ one do not count. Sounds that change, such as music, pass.
 import numpy as np
 
 from unbraid.dsp.arrays import FloatArray
+from unbraid.dsp.framing import Mel
+from unbraid.dsp.whisper_mel import whisper_mel
 
 BANDS = 8
 SMOOTHED_FRAMES = 10  # 0.1 s
@@ -15,6 +17,15 @@ LOUD, SOFT = 95, 10  # percentiles
 LEAST_DB = 6.0
 FAR_DB = 40.0  # below the loudest band
 DB = 40.0  # in a level of 1
+FRAME_SECONDS, HOP_SECONDS, BINS = 0.025, 0.01, 80
+
+
+def holds_speech(audio: FloatArray, sample_rate: int) -> bool:
+    """Whether audio (T,) may hold speech, for networks that read another spectrogram than Whisper's."""
+    frame, hop = (round(seconds * sample_rate) for seconds in (FRAME_SECONDS, HOP_SECONDS))
+    if len(audio) <= frame // 2:
+        return True
+    return may_be_speech(whisper_mel(audio, Mel(frame, hop, BINS, form="whisper"), sample_rate))
 
 
 def may_be_speech(log_mel: FloatArray) -> bool:

@@ -1,6 +1,6 @@
-"""Cutting a recording into pieces that Whisper reads independently of each other, several at a time.
+"""Cutting a recording at its pauses, into pieces that a network reads independently of each other.
 
-A piece is at most one window long. Where more follows, it ends in the quietest third of a second of its second half, so
+A piece has a greatest length. Where more follows, it ends in the quietest third of a second of its second half, so
 that no word is cut apart where there is a pause. Quiet of a second or more before a piece is left out.
 """
 

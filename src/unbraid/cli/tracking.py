@@ -1,0 +1,173 @@
+"""A run of `unbraid melody` or `unbraid notes`: the request, and one recording after another."""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from unbraid.audio import probe
+from unbraid.cli.console import say
+from unbraid.cli.files.inputs import Item
+from unbraid.cli.jobs import Jobs
+from unbraid.cli.pipes import Sources
+from unbraid.cli.progress import Meter
+from unbraid.cli.report import Report
+from unbraid.cli.run import described, detail_engine, find_inputs, process, written
+from unbraid.cli.texts import TextRequest, outputs_of, text_format
+from unbraid.cli.tracking_results import TrackingResult
+from unbraid.errors import UsageError
+from unbraid.files.workdir import swept
+from unbraid.tasks.analysis.api import SEPARATOR, Listening, melody_of_file, notes_of_file
+from unbraid.tasks.analysis.melody import MELODY_FORMATS, Melody, check_melody_format
+from unbraid.tasks.analysis.melody_tracker import MODEL as PITCH_TRACKER
+from unbraid.tasks.analysis.melody_tracker import check_installed
+from unbraid.tasks.analysis.notes import NOTE_FORMATS, Notes, check_note_format
+from unbraid.tasks.analysis.notes_decoding import DecodingOptions
+from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber
+from unbraid.tasks.separation.separator import Separator
+
+Find = Callable[[Path, Listening], Melody | Notes]
+SHOWN = "csv"  # on the terminal
+
+
+@dataclass(frozen=True)
+class TrackingRequest(TextRequest):
+    """The options of `unbraid melody`, whose `model` separates the stem."""
+
+    stem: str | None = None  # None: the input as it is
+    force: bool = False  # also in speech
+
+
+@dataclass(frozen=True)
+class NotesRequest(TrackingRequest):
+    """The options of `unbraid notes`, whose `model` hears the notes."""
+
+    separator: str | None = None
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+
+    def __post_init__(self) -> None:
+        if self.separator is not None and self.stem is None:
+            raise UsageError("--separator separates a stem; name it with --stem, or leave --separator out.")
+
+
+def run_melody(request: TrackingRequest, report: Report[TrackingResult], *, quiet: bool = False) -> None:
+    """Track the melody in all inputs of a request, filling the report recording by recording.
+
+    Raises:
+        UsageError: the request cannot be met; nothing was done.
+        UnbraidError: a model, the device or swift-f0 is not there; nothing was done.
+    """
+    form = _form(request, MELODY_FORMATS, check_melody_format)
+    check_installed()
+    report.model, report.device, report.device_reason = PITCH_TRACKER, "cpu", "it is fast there"
+    with ExitStack() as opened:
+        listening = _listening(request, request.model, opened)
+        _run(request, form, report, listening, lambda path, heard: melody_of_file(path, request.excerpt, heard), quiet)
+
+
+def run_notes(request: NotesRequest, report: Report[TrackingResult], *, quiet: bool = False) -> None:
+    """Write down the notes in all inputs of a request, filling the report recording by recording.
+
+    Raises:
+        UsageError: the request cannot be met; nothing was done.
+        UnbraidError: a model or the device is not there; nothing was done.
+    """
+    form, engine = _form(request, NOTE_FORMATS, check_note_format), request.engine
+    with ExitStack() as opened:
+        transcriber = opened.enter_context(
+            NoteTranscriber(request.model, options=request.decoding, device=engine.device, threads=engine.threads)
+        )
+        report.model = transcriber.spec.name
+        report.device, report.device_reason = transcriber.device, transcriber.device_reason
+        detail_engine(report, request)
+        listening = _listening(request, request.separator or SEPARATOR, opened)
+
+        def find(path: Path, heard: Listening) -> Notes:
+            return notes_of_file(path, transcriber, request.excerpt, heard)
+
+        _run(request, form, report, listening, find, quiet)
+
+
+def _form(request: TrackingRequest, formats: dict[str, str], check: Callable[[str], str]) -> str:
+    """The format of the outputs: as requested, by the output, or a table."""
+    if request.form is None and request.output is None:
+        return SHOWN
+    form = text_format(request, {SHOWN: SHOWN, **formats}, check)
+    if form == "mid" and request.output is None:
+        raise UsageError("MIDI does not go to the terminal; name a file or a folder with -o.")
+    return form
+
+
+def _listening(request: TrackingRequest, separator: str, opened: ExitStack) -> Listening:
+    """How the recordings are heard; the separator is closed with OPENED."""
+    engine = request.engine
+    if request.stem is None:
+        return Listening(force=request.force, threads=engine.threads)
+    loaded = opened.enter_context(Separator(separator, device=engine.device, threads=engine.threads))
+    return Listening(loaded, request.stem, request.force, engine.threads)
+
+
+def _run(
+    request: TrackingRequest,
+    form: str,
+    report: Report[TrackingResult],
+    listening: Listening,
+    find: Find,
+    quiet: bool,
+) -> None:
+    """Find the melody or notes in one input after another."""
+    collected = find_inputs(request, quiet=quiet)
+    outputs, failed = outputs_of(request, collected, form, NOTE_FORMATS)
+    with swept(*{path.parent for path in outputs.values() if path is not None}), Sources(quiet=quiet) as sources:
+
+        def work(item: Item, title: str) -> TrackingResult:
+            source, started = sources.path(item), time.monotonic()
+            info = probe(source, request.excerpt)
+            report.detail(f"{item.label}: {described(info)}")
+            with Meter(title, quiet=quiet) as meter:
+                found = find(source, replace(listening, progress=meter))
+            content = _put(found, form, request, outputs[item])
+            return TrackingResult(
+                item.label,
+                "done",
+                notices=found.notices,
+                seconds=found.seconds - request.excerpt.start if found.seconds else info.duration or 0.0,
+                elapsed_seconds=time.monotonic() - started,
+                start_seconds=max(0.0, info.start_seconds - request.excerpt.start),
+                model=found.model,
+                stem=listening.stem,
+                separator=listening.separator.spec.name if listening.separator else None,
+                output=outputs[item],
+                found=_in_words(found),
+                reason=found.reason,
+                content=content,
+            )
+
+        process(collected, failed, work, report, sources, quiet=quiet, jobs=Jobs(1))
+
+
+def _put(found: Melody | Notes, form: str, request: TrackingRequest, output: Path | None) -> dict[str, Any] | None:
+    """Write a result to its file, or to the terminal; or return its content, for JSON."""
+    if output is None and request.as_json:
+        content: dict[str, Any] = json.loads(found.to_json())
+        return content
+    content_bytes = found.encoded(form)
+    if output is None:
+        say(*content_bytes.decode().rstrip("\n").split("\n"))
+        return None
+    with written(output, replace=request.overwrite) as hidden:
+        hidden.write_bytes(content_bytes)
+    return None
+
+
+def _in_words(found: Melody | Notes) -> str:
+    """How much was found."""
+    notes = found.notes if isinstance(found, Melody) else found
+    count = f"{len(notes)} note{'s' * (len(notes) != 1)}"
+    if isinstance(found, Notes):
+        return count
+    sung = len(found) and found.voiced.mean() * found.seconds
+    return f"{sung:.1f} s of voice, {count}"

@@ -1,0 +1,1 @@
+"""Basic Pitch: a waveform to the notes and onsets of every pitch."""

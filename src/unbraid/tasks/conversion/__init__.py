@@ -1,0 +1,1 @@
+"""Voice conversion: the same words, in the voice of somebody else."""
