@@ -160,7 +160,7 @@ def test_a_text_of_another_run_is_waited_for(unbraid_command, spoken, here, monk
     def over(_: float) -> None:
         other.__exit__(None, None, None)
 
-    monkeypatch.setattr("unbraid.cli.run.time.sleep", over)
+    monkeypatch.setattr(sys.modules["unbraid.cli.run"].time, "sleep", over)
     outcome = unbraid_command(*words)
     assert outcome.code == 0
     assert "another run is working on a.wav; waiting for it" in outcome.err
