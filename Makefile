@@ -4,6 +4,7 @@
 # make lock: resolve requirements/dev.txt anew, for every Python and platform at once (uv).
 # make bench: install us and our peers (several GB), measure side by side, write docs/bench.md.
 # make docs: docs/ and an API reference made of the docstrings, as a web site in build/site.
+# make pictures: docs/images/*.webp, the pages of unbraid as a browser (Chromium) shows them.
 # make fuzz: mutated files through every reader, MINUTES=30 of each. make crash: kill every command at every point.
 # make soak: hours of mixed work (MINUTES=480).
 # PYTHON picks the interpreter, 3.11 or newer.
@@ -19,7 +20,7 @@ DOCS := .venv-docs
 PACKAGE := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 BENCHES := speech music htdemucs models length install
 
-.PHONY: demo test test-latest lint types unit torch-free lock bench docs fuzz crash soak clean
+.PHONY: demo test test-latest lint types unit torch-free lock bench docs pictures fuzz crash soak clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/python examples/demo.py demo
@@ -87,6 +88,9 @@ docs: $(DOCS)/installed
 	$(DOCS)/bin/python docs/rooms.py
 	$(DOCS)/bin/python docs/site.py build/docs
 	$(DOCS)/bin/zensical build --clean --strict
+
+pictures: $(DEV)/installed
+	$(DEV)/bin/python docs/pictures.py
 
 # The packages of the extra `docs` without ours: the source is read, not imported.
 $(DOCS)/installed: pyproject.toml

@@ -68,7 +68,7 @@ def test_several_go_to_a_folder_or_into_json(unbraid_command, talk, tree) -> Non
     talk("b.wav", voices((1, 0, 3), seconds=3))
     assert unbraid_command("diarize", "a.wav", "b.wav").code == 2
     assert unbraid_command("diarize", "a.wav", "b.wav", "-o", "out", "-f", "json").code == 0
-    assert tree() == ["a.wav", "b.wav", "out/a.json", "out/b.json"]
+    assert tree() == ["a.wav", "b.wav", "out/.a.unbraid.json", "out/.b.unbraid.json", "out/a.json", "out/b.json"]
     files = json.loads(unbraid_command("diarize", "a.wav", "b.wav", "--json").out)["files"]
     assert [len(file["speakers"]) for file in files] == [2, 1]
     assert files[1]["segments"][0]["speaker"] == "speaker1"

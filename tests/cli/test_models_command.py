@@ -132,7 +132,7 @@ def test_a_model_of_texts_has_neither_stems_nor_a_rate(unbraid_command, monkeypa
     lines = unbraid_command("models").out.splitlines()
     at = lines.index("tiny-text  [here]")
     assert lines[at + 1] == "    text"
-    assert lines[at + 2].endswith(" MB, MIT")
+    assert lines[at + 2].endswith(" MB, MIT (data: see info)")
     assert lines[at + 2].startswith("    0.")
 
 
@@ -142,5 +142,23 @@ def test_a_narrow_terminal_never_breaks_a_name(unbraid_command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     lines = unbraid_command("models").out.splitlines()
     at = lines.index("speechbrain/sepformer-dns4-16k-enhancement  [not here]")
-    assert lines[at + 1 : at + 3] == ["    speech", "    16 kHz, 102.5 MB, Apache-2.0"]
+    assert lines[at + 1 : at + 3] == ["    speech", "    16 kHz, 102.5 MB, Apache-2.0 (data: see info)"]
     assert max(len(line) for line in lines) <= 80
+
+
+def test_models_are_filtered_by_use(unbraid_command) -> None:
+    told = {model["name"]: model["use"] for model in json.loads(unbraid_command("models", "--json").out)}
+    free = json.loads(unbraid_command("models", "--licence", "commercial", "--json").out)
+    assert {model["name"] for model in free} == {name for name, use in told.items() if use == "commercial"}
+    assert "speechbrain/sepformer-wham" not in {model["name"] for model in free}
+    assert unbraid_command("models", "--licence", "free").code == 2
+
+
+def test_licence_and_data_are_printed_before_a_download(unbraid_command, monkeypatch) -> None:
+    monkeypatch.setenv("UNBRAID_OFFLINE", "1")
+    outcome = unbraid_command("models", "pull", "speechbrain/sepformer-wham")
+    assert outcome.out.splitlines()[:2] == [
+        "licence of the weights: Apache-2.0 (https://huggingface.co/speechbrain/sepformer-wham, read on 2026-11-29)",
+        "training data: WSJ0 (LDC), and WHAM! noise, CC BY-NC 4.0: not for commercial use",
+    ]
+    assert unbraid_command("models", "pull", "speechbrain/sepformer-wham", "--quiet").out == ""

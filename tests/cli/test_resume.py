@@ -56,6 +56,13 @@ def test_a_result_of_other_options_is_kept(unbraid_command, tone, here, words, h
     assert "was done already" in unbraid_command("separate", "a.wav", "--resume", "-m", "speech", *words).out
 
 
+def test_a_record_keeps_licence_and_data_of_the_model(unbraid_command, tone, here):
+    tone("a.wav")
+    unbraid_command("separate", "a.wav", "-m", "speech")
+    files = json.loads((here / "a/.unbraid.json").read_text())["files"]
+    assert {stem["licence"] for stem in files.values()} == {"MIT; data: open data, named in its provenance"}
+
+
 def test_a_result_of_another_input_is_kept(unbraid_command, tone, here):
     tone("a.wav")
     unbraid_command("separate", "a.wav")

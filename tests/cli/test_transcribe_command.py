@@ -109,7 +109,8 @@ def test_several_go_to_a_folder(unbraid_command, spoken, tree) -> None:
     assert outcome.code == 0
     assert outcome.errors == ["skipped 1 file that is not audio by extension: notes.txt"]
     assert [name for name in tree() if name.startswith("texts")] == [
-        "texts/a.vtt", "texts/c.vtt", "texts/deep/b.vtt",
+        "texts/.a.unbraid.json", "texts/.c.unbraid.json", "texts/a.vtt", "texts/c.vtt",
+        "texts/deep/.b.unbraid.json", "texts/deep/b.vtt",
     ]  # fmt: skip
     assert unbraid_command("transcribe", "c.wav", "-o", "one/").code == 0
     assert unbraid_command("transcribe", "in", "-o", "named", "--template", "{name}.{ext}").code == 0
@@ -271,7 +272,9 @@ def test_one_that_fails_does_not_stop_the_others(unbraid_command, spoken, here: 
     (here / "d.wav").touch()
     outcome = unbraid_command("transcribe", "a.wav", "b.wav", "c.wav", "d.wav", "-o", "texts")
     assert outcome.code == 1
-    assert [name for name in tree() if name.startswith("texts")] == ["texts/a.txt", "texts/c.txt"]
+    assert [name for name in tree() if name.startswith("texts")] == [
+        "texts/.a.unbraid.json", "texts/.c.unbraid.json", "texts/a.txt", "texts/c.txt",
+    ]  # fmt: skip
     cut, empty, count = outcome.errors
     assert cut.startswith("error: b.wav is cut short: its header states 0.300 s, ")
     assert empty == "error: d.wav is empty: it holds no bytes. Name a file with audio in it."

@@ -3,10 +3,9 @@
 import errno
 import os
 import platform
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,9 +18,12 @@ from unbraid.batch.places import RECORD, Draft, Place, drafted, place_of
 from unbraid.batch.settings import Settings
 from unbraid.batch.tasks import Done, Models
 from unbraid.errors import AudioError, ModelError, RuntimeUnavailable, UnbraidError, UsageError, shortened
+from unbraid.files.peak_memory import peak_memory, reset_peak_memory
 from unbraid.files.record import Provenance, Receipt, StemRecord
 from unbraid.files.workdir import temporary_folder
+from unbraid.hub.catalogue import terms_of
 from unbraid.hub.folder import sha256
+from unbraid.hub.licences import short
 
 _NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate")  # of ONNX Runtime
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -97,7 +99,7 @@ class Work:
             about = os.stat(source)
             done = self.models.perform(source, item.name, draft)
             outputs = tuple(_described(draft.outputs / name) for name in draft.names)
-            _write_record(draft, outputs, self._provenance(item, about, done), done.gain_db)
+            _write_record(draft, outputs, self._provenance(item, about, done), done)
         return replace(
             told,
             status="done",
@@ -150,26 +152,9 @@ def _described(path: Path) -> OutputFile:
     return OutputFile(path.name, path.stat().st_size, sha256(path))
 
 
-def _write_record(draft: Draft, outputs: tuple[OutputFile, ...], making: Provenance, gain_db: float) -> None:
+def _write_record(draft: Draft, outputs: tuple[OutputFile, ...], making: Provenance, done: Done) -> None:
     name = making.options["address"].rpartition("/")[2]
-    files = {file.name: StemRecord(file.sha256, gain_db, name, __version__, making) for file in outputs}
+    licence = short(done.spec.licence, terms_of(done.spec.name, done.spec.licence))
+    made = StemRecord("", done.gain_db, name, __version__, making, licence=licence)
+    files = {file.name: replace(made, sha256=file.sha256) for file in outputs}
     (draft.outputs / RECORD).write_text(Receipt(files).to_json(), encoding="utf-8")
-
-
-def reset_peak_memory() -> None:
-    """Begin to measure the peak memory of this process anew, where the system can."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def peak_memory() -> int | None:
-    """The peak memory of this process in bytes, since it was reset, or else since it began; None: it cannot be told."""
-    with suppress(OSError, StopIteration, ValueError):
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return 1024 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak * (1 if sys.platform == "darwin" else 1024))

@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from unbraid.audio import probe
 from unbraid.cli.console import notice, say
@@ -16,7 +16,7 @@ from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, TextResult
 from unbraid.cli.run import described, detail_engine, find_inputs, process, written
-from unbraid.cli.texts import TextRequest, outputs_of, text_format
+from unbraid.cli.texts import TextRequest, folders_of, outputs_of, text_format
 from unbraid.errors import UsageError
 from unbraid.files.bounded import read_at_most
 from unbraid.files.workdir import swept
@@ -36,6 +36,7 @@ from unbraid.tasks.separation.separator import Separator
 class AlignmentRequest(TextRequest):
     """The options of `unbraid align`."""
 
+    resumable: ClassVar[bool] = False
     text: str = "-"  # the file of it
     words: bool = False  # their times where the format leaves the choice
     vocals: bool | None = None  # None: of what sounds like music
@@ -43,6 +44,7 @@ class AlignmentRequest(TextRequest):
     threshold: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.text == "-" and self.inputs == ("-",):
             raise UsageError("Standard input is either the text or the recording; name a file for the other.")
         if self.vocals is False and self.vocals_model is not None:
@@ -85,7 +87,7 @@ def run(request: AlignmentRequest, report: Report[TextResult], *, quiet: bool = 
         request = dataclasses.replace(request, model=request.model or model_for(text))
         report.model = request.model
         outputs, failed = outputs_of(request, collected, FORMATS[form], FORMATS)
-        opened.enter_context(swept(*{path.parent for path in outputs.values() if path is not None}))
+        opened.enter_context(swept(*folders_of(outputs.values())))
         engine = request.engine
         aligner = opened.enter_context(
             Aligner(request.model, device=engine.device, threads=engine.threads, threshold=request.threshold)
@@ -102,7 +104,8 @@ def run(request: AlignmentRequest, report: Report[TextResult], *, quiet: bool = 
                 started = time.monotonic()
                 alignment = aligner.file(text, source, request.excerpt, separator=separator, progress=meter)
                 meter.stop()
-                shown = _put(alignment, form, request, outputs[item])
+                output = None if (place := outputs[item]) is None else place.path
+                shown = _put(alignment, form, request, output)
             info = probe(source, request.excerpt)
             return AlignmentResult(
                 item.label,
@@ -111,7 +114,7 @@ def run(request: AlignmentRequest, report: Report[TextResult], *, quiet: bool = 
                 seconds=alignment.seconds - request.excerpt.start,
                 elapsed_seconds=time.monotonic() - started,
                 start_seconds=max(0.0, info.start_seconds - request.excerpt.start),
-                output=outputs[item],
+                output=output,
                 transcript=shown,
                 model=alignment.model,
                 notice=alignment.notice,

@@ -12,8 +12,9 @@ from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, TurnsResult
-from unbraid.cli.run import described, detail_engine, find_inputs, process, written
-from unbraid.cli.texts import TextRequest, outputs_of, text_format
+from unbraid.cli.request import excerpt_values, separation_values
+from unbraid.cli.run import described, detail_engine, find_inputs, process
+from unbraid.cli.texts import TextPlan, TextRequest, folders_of, once_text, outputs_of, plan_text, text_format
 from unbraid.errors import UsageError, quoted
 from unbraid.files.workdir import swept
 from unbraid.tasks.conversation.formats import FORMATS, to_json
@@ -52,10 +53,10 @@ def run(request: DiarizationRequest, report: Report[TurnsResult], *, quiet: bool
     report.model, form = request.model, text_format(request, FORMATS, check_format)
     collected = find_inputs(request, quiet=quiet)
     outputs, failed = outputs_of(request, collected, FORMATS[form], FORMATS)
-    homes = {path.parent for path in outputs.values() if path is not None}
+    elsewhere: set[Item] | None = set() if request.resume else None
     engine = request.engine
     with (
-        swept(*homes),
+        swept(*folders_of(outputs.values())),
         Separator(request.model, device=engine.device, threads=engine.threads, options=request.options) as separator,
         Sources(quiet=quiet) as sources,
     ):
@@ -64,17 +65,25 @@ def run(request: DiarizationRequest, report: Report[TurnsResult], *, quiet: bool
         jobs = Jobs(request.jobs)
         detail_engine(report, request)
 
-        def work(item: Item, title: str) -> TurnsResult:
-            with Meter(title, quiet=quiet, jobs=jobs) as meter:
-                source = sources.path(item)
-                report.detail(f"{item.label}: {described(probe(source, request.excerpt))}")
-                return _diarize(item, source, outputs[item], (request, form, separator), meter)
+        options = {"format": form, **separation_values(request.options), **excerpt_values(request.excerpt)}
+
+        def work(item: Item, title: str) -> TurnsResult | None:
+            source, place = sources.path(item), outputs[item]
+            about = described(probe(source, request.excerpt))
+            plan = None if place is None else plan_text(request, item, source, place, [separator.spec], options)
+
+            def diarized() -> TurnsResult:
+                with Meter(title, quiet=quiet, jobs=jobs) as meter:
+                    report.detail(f"{item.label}: {about}")
+                    return _diarize(item, source, plan, (request, form, separator), meter)
+
+            return once_text(item, plan, TurnsResult, diarized, elsewhere)
 
         process(collected, failed, work, report, sources, quiet=quiet, jobs=jobs)
 
 
 def _diarize(
-    item: Item, source: Path, output: Path | None, session: tuple[DiarizationRequest, str, Separator], meter: Meter
+    item: Item, source: Path, plan: TextPlan | None, session: tuple[DiarizationRequest, str, Separator], meter: Meter
 ) -> TurnsResult:
     """Find who speaks when in one recording; the text goes to its file, to the terminal, or into the result."""
     (request, form, separator), started = session, time.monotonic()
@@ -83,8 +92,8 @@ def _diarize(
     (conversation,) = listening
     later = max(0.0, info.start_seconds - request.excerpt.start)
     text = formatted(conversation, form, Path(item.name).stem)
-    if output is not None:
-        with written(output, replace=request.overwrite) as hidden:
+    if plan is not None:
+        with plan.written() as hidden:
             hidden.write_text(text, encoding="utf-8", newline="\n")
     elif not request.as_json:
         meter.stop()
@@ -96,7 +105,7 @@ def _diarize(
         seconds=conversation.seconds,
         elapsed_seconds=time.monotonic() - started,
         start_seconds=later,
-        output=output,
+        output=None if plan is None else plan.place.path,
         conversation=conversation,
-        turns=json.loads(to_json(conversation, Path(item.name).stem)) if request.as_json and output is None else None,
+        turns=json.loads(to_json(conversation, Path(item.name).stem)) if request.as_json and plan is None else None,
     )

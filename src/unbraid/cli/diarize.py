@@ -26,6 +26,7 @@ def diarize(
     embedder: opt.Embedder = None,
     template: opt.TextTemplate = "{track}.{ext}",
     overwrite: opt.Overwrite = False,
+    resume: opt.ResumeTexts = False,
     recursive: opt.Recursive = False,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
@@ -66,6 +67,7 @@ def diarize(
             engine=Engine(device, threads=threads),
             recursive=recursive,
             overwrite=overwrite,
+            resume=resume,
             jobs=jobs,
             as_json=as_json,
         )

@@ -4,7 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.hub import names as hub
+from unbraid.hub.catalogue import terms_of
 from unbraid.hub.spec import read_spec
+
+_USES = {
+    "commercial": "allowed by the licence of the weights; no term of the data is known to forbid it",
+    "unclear": "unclear: ask the publisher, or a lawyer",
+    "non-commercial": "not allowed",
+}
 
 
 def facts_about(name: str) -> dict[str, Any]:
@@ -25,6 +32,7 @@ def facts_about(name: str) -> dict[str, Any]:
                 "bytes": entry.bytes,
                 "licence": entry.licence,
                 "scores": entry.scores,
+                **_terms(name, entry.licence),
             }
     folder = hub.resolve(name)
     spec = read_spec(folder)
@@ -43,6 +51,19 @@ def facts_about(name: str) -> dict[str, Any]:
         "licence": spec.licence,
         "provenance": spec.provenance,
         "scores": spec.scores,
+        **_terms(spec.name, spec.licence),
+    }
+
+
+def _terms(name: str, licence: str) -> dict[str, str]:
+    """What is known of the licence and of the training data."""
+    terms = terms_of(name, licence)
+    return {
+        "licence_stated": terms.stated,
+        "licence_read": terms.read,
+        "licence_note": terms.note,
+        "training_data": terms.data,
+        "use": terms.use,
     }
 
 
@@ -61,6 +82,10 @@ def lines_about(facts: dict[str, Any]) -> list[str]:
         "voices": "counted: one track for each person" if facts.get("counts_voices") else None,
         "size": f"{facts['bytes'] / 1e6:.1f} MB",
         "licence": facts["licence"],
+        "stated at": ", read on ".join(filter(None, (facts["licence_stated"], facts["licence_read"]))),
+        "data": facts["training_data"],
+        "commercial use": _USES[facts["use"]],
+        "note": facts["licence_note"],
         "weights": facts.get("provenance"),
     }
     shown = {what: value for what, value in rows.items() if value}

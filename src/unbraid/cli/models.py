@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unbraid.cli import completion
+from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, json_text, notice, say, telling
 from unbraid.cli.group import Group
 from unbraid.cli.progress import Meter
@@ -16,9 +17,12 @@ from unbraid.files.printable import printable
 if TYPE_CHECKING:
     from unbraid.hub.names import ListedModel
 
-models = typer.Typer(cls=Group, rich_markup_mode="rich", help="List, describe, download, import and remove models.")
+models = typer.Typer(
+    cls=Group, rich_markup_mode="rich", help="List, describe, recommend, download, import and remove models."
+)
 _MANY_COLUMNS = 1000  # more than the table takes
 _MANY_SCORES = 3  # more are on the model's card, and in --json
+_USES = {"commercial": "", "unclear": " (data: see info)", "non-commercial": " (non-commercial)"}
 _WHERE = {"packaged": "here, inside unbraid", "cached": "here", "published": "not here"}
 _Name = Annotated[
     str,
@@ -30,14 +34,20 @@ _Name = Annotated[
 def list_models(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+    licence: Annotated[
+        str | None,
+        typer.Option(metavar="USE", help="Only models for this use: commercial, unclear or non-commercial."),
+    ] = None,
 ) -> None:
     """List the models: where they are, stems, sample rate, size, licence and scores."""
     if context.invoked_subcommand is not None:
         return
     with guarded(as_json=as_json):
         from unbraid.hub import names as hub
+        from unbraid.hub.licences import check_use
 
-        entries = hub.entries()
+        wanted = None if licence is None else check_use(licence)
+        entries = [entry for entry in hub.entries() if wanted in (None, entry.use)]
         if as_json:
             say(json_text([_as_json(entry) for entry in entries]))
             return
@@ -46,6 +56,8 @@ def list_models(
             notice(f"damaged, and left out: {folder}: {reason}")
         if any(entry.folder is None for entry in entries):
             say("Download a model that is not on this machine with `unbraid models pull NAME`.")
+        if any(entry.use == "unclear" for entry in entries):
+            say("(data: see info): commercial use is unclear; see `unbraid models info NAME`.")
 
 
 @models.command()
@@ -61,14 +73,21 @@ def pull(
     Where none is pinned, the newest is taken and recorded in the model's provenance.
     """
     with guarded():
+        from unbraid.hub import licences
         from unbraid.hub import names as hub
+        from unbraid.hub.catalogue import catalogue
         from unbraid.hub.spec import read_spec
 
+        entry = catalogue().published.get(name)
+        if entry and not quiet:
+            say(*licences.lines(entry.licence, entry.terms))
         with Meter(name, "bytes", quiet=quiet) as meter:
             folder = hub.pull(name, progress=meter, offline=offline or None)
         if not quiet:
             spec = read_spec(folder)
-            say(f"{name} is at {folder}", f"  {spec.provenance}", f"  Licence of the weights: {spec.licence}")
+            say(f"{name} is at {folder}", f"  {spec.provenance}")
+            if entry is None:
+                say(f"  Licence of the weights: {spec.licence}")
 
 
 @models.command("import")
@@ -112,6 +131,21 @@ def info(
 
         facts = facts_about(name)
         say(*([json_text(facts)] if as_json else lines_about(facts)))
+
+
+@models.command()
+def recommend(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The recording that is to be separated.")],
+    threads: opt.Threads = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the estimates as JSON.")] = False,
+) -> None:
+    """Estimate what each model would take for a recording on this machine, with its scores and its licence."""
+    with guarded(as_json=as_json):
+        from unbraid.cli.recommend import facts_for, lines_for
+
+        with Meter(f"measuring for {file.name}", quiet=as_json):
+            facts = facts_for(file, threads)
+        say(*([json_text(facts)] if as_json else lines_for(facts)))
 
 
 @models.command()
@@ -163,6 +197,6 @@ def _cells(entry: "ListedModel") -> tuple[str, ...]:
         (", ".join(entry.stems) or entry.writes) + late,
         f"{entry.sample_rate / 1000:g} kHz" if entry.sample_rate else "",
         f"{entry.bytes / 1e6:.1f} MB",
-        entry.licence,
+        entry.licence + _USES[entry.use],
         "\n".join((*shown[:_MANY_SCORES], *([f"and {more} more"] if more > 0 else []))),
     )

@@ -213,6 +213,10 @@ TextOutput = Annotated[
     str | None,
     typer.Option(*OUT, metavar="FILE|DIR|-", help="Where texts go; of several inputs, a folder. (default: shown)"),
 ]
+ResumeTexts = Annotated[
+    bool,
+    _output("--resume", help="Skip texts that are done: same input, model and options. Other texts are kept."),
+]
 TextTemplate = Annotated[
     str,
     typer.Option(

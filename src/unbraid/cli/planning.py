@@ -7,13 +7,16 @@ from pathlib import Path
 
 from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
 from unbraid.cli.console import explain
+from unbraid.cli.files.conflict import refuse_existing
 from unbraid.cli.files.inputs import Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.files.plan import Signal, TrackPlan
 from unbraid.cli.pipes import Sources
 from unbraid.cli.request import SeparationRequest, select_stems
 from unbraid.cli.run import described
 from unbraid.errors import UsageError
-from unbraid.files.record import Provenance, claims
+from unbraid.files.record import Provenance
+from unbraid.hub.catalogue import terms_of
+from unbraid.hub.licences import short
 from unbraid.tasks.separation.options import possible_names
 from unbraid.tasks.separation.separator import Separator
 
@@ -37,7 +40,7 @@ def plan(request: SeparationRequest, separators: Mapping[Item, Separator], sourc
         )
         refuse_collisions({item: paths[:-1] for item, paths in files.items()})
         for *paths, receipt in files.values():
-            _refuse_existing(paths, receipt, request)
+            refuse_existing(paths, receipt, overwrite=request.overwrite, resume=request.resume)
     plans: Plans = {}
     for item, (*paths, receipt) in files.items():
         separator = separators[item]
@@ -102,6 +105,7 @@ def _plan_track(
         root=request.root,
         tags=info.tags,
         about=described(info),
+        licence=short(spec.licence, terms_of(spec.name, spec.licence)),
         voices=possible_names(separator.options) if separator.follows_people else (),
     )
 
@@ -116,20 +120,3 @@ def _frames(info: AudioInfo, size: int, request: SeparationRequest) -> int | Non
     left = max(0, frames - round(request.excerpt.start * info.sample_rate))
     wanted = request.excerpt.duration
     return left if wanted is None else min(left, round(wanted * info.sample_rate))
-
-
-def _refuse_existing(outputs: Sequence[Path], receipt: Path, request: SeparationRequest) -> None:
-    if request.overwrite:
-        return
-    there = [path for path in outputs if os.path.lexists(path)]
-    if request.resume:
-        ours = claims(receipt)
-        there = [path for path in there if Path(os.path.abspath(path)) not in ours]
-        if there:
-            raise UsageError(
-                f"{there[0]} exists, and no record says that unbraid made it; use --overwrite to replace it."
-            )
-    elif there:
-        raise UsageError(
-            f"{there[0]} exists already; use --overwrite to replace it, or --resume to go on where a run stopped."
-        )

@@ -31,6 +31,7 @@ class Result:
     start_seconds: float | None = None  # of silence at its start, for a track that starts later than its file
     notices: tuple[str, ...] = ()  # warnings about the input
     error: str | None = None
+    by_another_run: bool = False  # skipped, since a run at the same time has done it
 
     def as_json(self) -> dict[str, Any]:
         """The object of this input in --json."""
@@ -43,6 +44,10 @@ class Result:
     def remarks(self) -> list[str]:
         """Remarks on this input that are no warnings."""
         return []
+
+    def was_done(self, outputs: str) -> str:
+        """One line that says where the outputs of an input are that was skipped."""
+        return f"{self.input} was done {'by another run' if self.by_another_run else 'already'}: {outputs}"
 
     def speed(self, outputs: str) -> str:
         """One line that says where the outputs are and how long they took."""
@@ -59,7 +64,6 @@ class StemsResult(Result):
     sounds_like: str | None = None  # "speech", "music" or "noise", where this chose the model
     outputs: dict[str, Path] = field(default_factory=dict)
     report: Path | None = None  # the page of --report
-    by_another_run: bool = False  # skipped, since a run at the same time has done it
     gain_db: float | None = None
     window_agreement_db: float | None = None  # of neighbouring windows of speech, the median
     conversation: Conversation | None = None  # of a model that follows people
@@ -79,8 +83,7 @@ class StemsResult(Result):
         where = " ".join(shlex.quote(str(path)) for path in self.outputs.values()) or "standard output"
         page = [f"  report: {shlex.quote(str(self.report))}"] if self.report else []
         if self.status == "skipped":
-            how = "by another run" if self.by_another_run else "already"
-            return [f"{self.input} was done {how}: {where}", *page]
+            return [self.was_done(where), *page]
         lines = [self.speed(where)]
         if self.conversation is not None:
             lines += lines_about(self.conversation)
@@ -149,7 +152,10 @@ class TextResult(Result):
 
     def lines(self) -> list[str]:
         """The lines about this input in the summary."""
-        return [self.speed(shlex.quote(str(self.output)))] if self.output else []
+        if self.output is None or self.status not in ("done", "skipped"):
+            return []
+        where = shlex.quote(str(self.output))
+        return [self.was_done(where) if self.status == "skipped" else self.speed(where)]
 
     def remarks(self) -> list[str]:
         """Remarks on this input that are no warnings."""
@@ -173,6 +179,8 @@ class TurnsResult(Result):
 
     def lines(self) -> list[str]:
         """The lines about this input in the summary."""
+        if self.output is not None and self.status == "skipped":
+            return [self.was_done(shlex.quote(str(self.output)))]
         if self.output is None or self.conversation is None:
             return []
         return [self.speed(shlex.quote(str(self.output))), *lines_about(self.conversation)]

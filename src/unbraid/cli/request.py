@@ -40,7 +40,12 @@ class Request:
     engine: Engine = field(default_factory=Engine)
     recursive: bool = False
     overwrite: bool = False
+    resume: bool = False
     jobs: int = 1  # inputs at a time
+
+    def __post_init__(self) -> None:
+        if self.resume and "-" in self.inputs:
+            raise UsageError("--resume needs files: whether standard input is what it was cannot be told.")
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,10 @@ class SeparationRequest(Request):
     stems: tuple[str, ...] | None = None  # None: all
     coding: Coding = Coding()
     options: Options = field(default_factory=Options)
-    resume: bool = False
     report: bool = False  # a page beside the stems
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.stems is not None and self.options.remove:
             raise UsageError("--stems writes the stems it names, --remove the sum of all others; give one of them.")
         if self.stems is not None and self.options.two_stems:
@@ -64,33 +69,40 @@ class SeparationRequest(Request):
             )
         if self.report and self.root is None:
             raise UsageError("--report writes a page beside the stems, so choose a folder with -o instead of -.")
-        if self.resume and "-" in self.inputs:
-            raise UsageError("--resume needs files: whether standard input is what it was cannot be told.")
 
     def making_options(self) -> dict[str, Any]:
         """The options that determine the content of the stems' files, as JSON values."""
-        options = {name: value for name, value in dataclasses.asdict(self.options).items() if name != "force"}
-        unset = {
-            "speakers": None,
-            "enrol": (),
-            "tracks": True,
-            "bypass": True,
-            "stems": (),
-            "two_stems": "",
-            "shifts": 0,
-        }
-        options = {name: value for name, value in options.items() if name not in unset or value != unset[name]}
-        if isinstance(self.options.speakers, tuple):
-            options["speakers"] = list(self.options.speakers)
-        if self.options.stems:
-            options["stems"] = list(self.options.stems)
-        if self.options.enrol:
-            options["enrol"] = {name: sha256(Path(file)) for name, file in self.options.enrol}
-        coding, excerpt = dataclasses.asdict(self.coding), dataclasses.asdict(self.excerpt)
-        reading = excerpt.pop("reading")
-        excerpt |= {name: value for name, value in reading.items() if value}  # as records without them have it
-        removed = list(self.options.remove)  # JSON knows no tuples
-        return {**options, "remove": removed, **coding, **excerpt, "precision": self.engine.precision}
+        coding, excerpt = dataclasses.asdict(self.coding), excerpt_values(self.excerpt)
+        return {**separation_values(self.options), **coding, **excerpt, "precision": self.engine.precision}
+
+
+def separation_values(options: Options) -> dict[str, Any]:
+    """The options of a separation that determine its output, as JSON values; recordings by their hashes."""
+    values = {name: value for name, value in dataclasses.asdict(options).items() if name != "force"}
+    unset = {
+        "speakers": None,
+        "enrol": (),
+        "tracks": True,
+        "bypass": True,
+        "stems": (),
+        "two_stems": "",
+        "shifts": 0,
+    }
+    values = {name: value for name, value in values.items() if name not in unset or value != unset[name]}
+    if isinstance(options.speakers, tuple):
+        values["speakers"] = list(options.speakers)
+    if options.stems:
+        values["stems"] = list(options.stems)
+    if options.enrol:
+        values["enrol"] = {name: sha256(Path(file)) for name, file in options.enrol}
+    return {**values, "remove": list(options.remove)}  # JSON knows no tuples
+
+
+def excerpt_values(excerpt: Excerpt) -> dict[str, Any]:
+    """The excerpt as JSON values."""
+    values = dataclasses.asdict(excerpt)
+    reading = values.pop("reading")
+    return values | {name: value for name, value in reading.items() if value}  # as records without them have it
 
 
 def track_choice(text: str) -> TrackChoice:

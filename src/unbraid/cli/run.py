@@ -6,7 +6,7 @@ An input that fails is reported at once and does not stop the others.
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from unbraid.audio import AudioInfo
@@ -104,6 +104,27 @@ def process(
                 time.sleep(WAIT_SECONDS)
             left = elsewhere
     report.results[others:] = [report.results[others + at] for at in sorted(range(count), key=numbers.__getitem__)]
+
+
+def once(
+    item: Item,
+    claim: AbstractContextManager[bool],
+    known: Callable[[bool], AnyResult | None],
+    work: Callable[[], AnyResult],
+    elsewhere: set[Item] | None,
+) -> AnyResult | None:
+    """The outcome of an input that a resumed run works on: its known one, or that of the work.
+
+    None while another run works on it; it is then in ELSEWHERE, and `known` is told so later. Where ELSEWHERE is None,
+    nothing is resumed, and the work is done whatever is known.
+    """
+    with claim as ours:
+        if elsewhere is None:
+            return work()
+        if not ours:
+            elsewhere.add(item)
+            return None
+        return known(item in elsewhere) or work()
 
 
 def _add(report: Report[AnyResult], result: AnyResult, *, quiet: bool) -> None:

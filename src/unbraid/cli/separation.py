@@ -23,7 +23,7 @@ from unbraid.cli.planning import plan, stems_of
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, StemsResult
 from unbraid.cli.request import SeparationRequest, check_stdout
-from unbraid.cli.run import detail_engine, find_inputs, process
+from unbraid.cli.run import detail_engine, find_inputs, once, process
 from unbraid.cli.streaming import IncomingWav, why_spooled, write_incoming
 from unbraid.errors import UnbraidError
 from unbraid.files.workdir import swept
@@ -73,12 +73,12 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
 
         def work(item: Item, title: str) -> StemsResult | None:
             track, content = plans[item], heard.get(item)
-            with nullcontext(True) if request.root is None else claim(track) as ours:
-                if request.resume and not ours:
-                    elsewhere.add(item)
-                    return None
-                if request.resume and (there := _there(item.label, track, by_another_run=item in elsewhere)):
-                    return replace(there, sounds_like=content.kind if content else None)
+
+            def known(by_another_run: bool) -> StemsResult | None:
+                there = _there(item.label, track, by_another_run=by_another_run)
+                return there and replace(there, sounds_like=content.kind if content else None)
+
+            def separated() -> StemsResult:
                 if content and content.probability and not quiet:
                     notice(f"{item.label}: {content}")
                 with (
@@ -86,6 +86,9 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
                     Meter(f"{title}, encoding", quiet=quiet, after=meter, jobs=jobs) as encoding,
                 ):
                     return _separate(item.label, track, separators[item], request, (meter, encoding), content)
+
+            ours = nullcontext(True) if request.root is None else claim(track)
+            return once(item, ours, known, separated, elsewhere if request.resume else None)
 
         process(collected, failed, work, report, sources, quiet=quiet, jobs=jobs)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from unbraid.audio import probe
 from unbraid.cli.console import say
@@ -16,7 +16,7 @@ from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report
 from unbraid.cli.run import described, detail_engine, find_inputs, process, written
-from unbraid.cli.texts import TextRequest, outputs_of, text_format
+from unbraid.cli.texts import TextRequest, folders_of, outputs_of, text_format
 from unbraid.cli.tracking_results import TrackingResult
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept
@@ -37,6 +37,7 @@ SHOWN = "csv"  # on the terminal
 class TrackingRequest(TextRequest):
     """The options of `unbraid melody`, whose `model` separates the stem."""
 
+    resumable: ClassVar[bool] = False
     stem: str | None = None  # None: the input as it is
     force: bool = False  # also in speech
 
@@ -49,6 +50,7 @@ class NotesRequest(TrackingRequest):
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.separator is not None and self.stem is None:
             raise UsageError("--separator separates a stem; name it with --stem, or leave --separator out.")
 
@@ -121,7 +123,7 @@ def _run(
     """Find the melody or notes in one input after another."""
     collected = find_inputs(request, quiet=quiet)
     outputs, failed = outputs_of(request, collected, form, NOTE_FORMATS)
-    with swept(*{path.parent for path in outputs.values() if path is not None}), Sources(quiet=quiet) as sources:
+    with swept(*folders_of(outputs.values())), Sources(quiet=quiet) as sources:
 
         def work(item: Item, title: str) -> TrackingResult:
             source, started = sources.path(item), time.monotonic()
@@ -129,7 +131,8 @@ def _run(
             report.detail(f"{item.label}: {described(info)}")
             with Meter(title, quiet=quiet) as meter:
                 found = find(source, replace(listening, progress=meter))
-            content = _put(found, form, request, outputs[item])
+            output = None if (place := outputs[item]) is None else place.path
+            content = _put(found, form, request, output)
             return TrackingResult(
                 item.label,
                 "done",
@@ -140,7 +143,7 @@ def _run(
                 model=found.model,
                 stem=listening.stem,
                 separator=listening.separator.spec.name if listening.separator else None,
-                output=outputs[item],
+                output=output,
                 found=_in_words(found),
                 reason=found.reason,
                 content=content,

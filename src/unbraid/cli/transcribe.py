@@ -100,6 +100,7 @@ def transcribe(
     force: _Force = False,
     template: opt.TextTemplate = "{track}.{ext}",
     overwrite: opt.Overwrite = False,
+    resume: opt.ResumeTexts = False,
     recursive: opt.Recursive = False,
     start: opt.Start = 0.0,
     duration: opt.Duration = None,
@@ -152,6 +153,7 @@ def transcribe(
             engine=Engine(device, precision, threads),
             recursive=recursive,
             overwrite=overwrite,
+            resume=resume,
             jobs=jobs,
             as_json=as_json,
         )

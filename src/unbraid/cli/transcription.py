@@ -7,8 +7,9 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from unbraid.audio import probe
 from unbraid.cli.console import say
@@ -17,11 +18,13 @@ from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
 from unbraid.cli.report import Report, TextResult
-from unbraid.cli.request import enrolled, speakers_of
-from unbraid.cli.run import described, detail_engine, find_inputs, process, written
-from unbraid.cli.texts import TextRequest, outputs_of, text_format
+from unbraid.cli.request import enrolled, excerpt_values, separation_values, speakers_of
+from unbraid.cli.run import described, detail_engine, find_inputs, process
+from unbraid.cli.texts import TextPlan, TextRequest, folders_of, once_text, outputs_of, plan_text, text_format
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept
+from unbraid.hub.names import resolve
+from unbraid.hub.spec import ModelSpec, read_spec
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
@@ -41,6 +44,8 @@ from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.transcript import Word
 from unbraid.tasks.transcription.whisper.options import Job, WhisperOptions
 
+WHISPER_VALUES = ("language", "task", "word_times", "prompt", "vad", "batch")  # that the command line sets
+
 
 @dataclass(frozen=True)
 class TranscriptionRequest(TextRequest):
@@ -55,6 +60,16 @@ class TranscriptionRequest(TextRequest):
     whisper: WhisperOptions | None = None  # what was said about a Whisper
     force: bool = False  # also digits that nobody said
 
+    def making_options(self, form: str) -> dict[str, Any]:
+        """The options that determine a text in this format, as JSON values."""
+        values: dict[str, Any] = {"format": form, "channels": self.channels, "beams": self.beams, "force": self.force}
+        if self.whisper is not None:
+            values |= {name: value for name, value in asdict(self.whisper).items() if name in WHISPER_VALUES}
+        if self.people is not None:
+            values |= {"separate": True, "only": self.only, **separation_values(self.people)}
+        long = {"long_model": self.long_model, "long_seconds": self.long_seconds}
+        return values | long | excerpt_values(self.excerpt) | {"precision": self.engine.precision}
+
 
 @dataclass(frozen=True)
 class _Session:
@@ -64,6 +79,13 @@ class _Session:
     form: str
     transcriber: Transcriber
     separator: Separator | None
+
+    @property
+    def models(self) -> list[ModelSpec]:
+        """The models that were named, the recogniser first."""
+        long = self.request.long_model
+        others = [] if self.separator is None else [self.separator.spec]
+        return [self.transcriber.spec, *others, *([] if long is None else [read_spec(resolve(long))])]
 
 
 def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: bool = False) -> None:
@@ -76,21 +98,28 @@ def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: boo
     report.model, form = request.model, text_format(request, FORMATS, check_text_format)
     collected = find_inputs(request, quiet=quiet)
     outputs, failed = outputs_of(request, collected, FORMATS[form], FORMATS)
-    homes = {path.parent for path in outputs.values() if path is not None}
-    with swept(*homes), ExitStack() as opened, Sources(quiet=quiet) as sources:
+    elsewhere: set[Item] | None = set() if request.resume else None
+    with swept(*folders_of(outputs.values())), ExitStack() as opened, Sources(quiet=quiet) as sources:
         transcriber, separator = opened.enter_context(_transcriber(request)), None
         report.device, report.device_reason = transcriber.device, transcriber.device_reason
         if request.people is not None:
             engine, options = request.engine, request.people
             separator = opened.enter_context(Separator(device=engine.device, threads=engine.threads, options=options))
         session, jobs = _Session(request, form, transcriber, separator), Jobs(request.jobs)
+        making = request.making_options(form)
         detail_engine(report, request)
 
-        def work(item: Item, title: str) -> TextResult:
-            with Meter(title, quiet=quiet, jobs=jobs) as meter:
-                source = sources.path(item)
-                report.detail(f"{item.label}: {described(probe(source, request.excerpt))}")
-                return _transcribe(item.label, source, outputs[item], session, meter)
+        def work(item: Item, title: str) -> TextResult | None:
+            source, place = sources.path(item), outputs[item]
+            about = described(probe(source, request.excerpt))
+            plan = None if place is None else plan_text(request, item, source, place, session.models, making)
+
+            def transcribed() -> TextResult:
+                with Meter(title, quiet=quiet, jobs=jobs) as meter:
+                    report.detail(f"{item.label}: {about}")
+                    return _transcribe(item.label, source, plan, session, meter)
+
+            return once_text(item, plan, TextResult, transcribed, elsewhere)
 
         process(collected, failed, work, report, sources, quiet=quiet, jobs=jobs)
 
@@ -120,7 +149,7 @@ class _Position:
         self._meter(done, total)
 
 
-def _transcribe(label: str, source: Path, output: Path | None, session: _Session, meter: Meter) -> TextResult:
+def _transcribe(label: str, source: Path, plan: TextPlan | None, session: _Session, meter: Meter) -> TextResult:
     """Transcribe one recording to its file, to the terminal, or into the result for JSON."""
     request, started, position = session.request, time.monotonic(), _Position(meter)
     info = probe(source, request.excerpt)  # errors before anything is written
@@ -135,16 +164,16 @@ def _transcribe(label: str, source: Path, output: Path | None, session: _Session
     lines, transcript, found = _lines(words, session), None, words.diagnostics
     first = list(itertools.islice(lines, 1))
     lines = itertools.chain(first, lines)
-    if request.as_json and output is None:
+    if request.as_json and plan is None:
         transcript = [as_data(line) for line in lines]
-    elif output is None:
+    elif plan is None:
         text = "".join(_text(lines, session, position, found)).rstrip("\n")
         meter.stop()
         if text:
             say(*text.split("\n"))
     else:
         with (
-            written(output, replace=request.overwrite) as hidden,
+            plan.written() as hidden,
             hidden.open("w", encoding="utf-8", newline="\n") as file,
         ):
             file.writelines(_text(lines, session, position, found))
@@ -157,7 +186,7 @@ def _transcribe(label: str, source: Path, output: Path | None, session: _Session
         seconds=position.seconds,
         elapsed_seconds=time.monotonic() - started,
         start_seconds=max(0.0, info.start_seconds - request.excerpt.start),
-        output=output,
+        output=None if plan is None else plan.place.path,
         transcript=transcript,
         model=found.model,
         notice="; ".join(filter(None, remarks)) or None,

@@ -26,7 +26,7 @@ from unbraid.evaluation.pairs import report as pairs
 from unbraid.evaluation.pairs.run import PairResult, measure_of, score_pair
 from unbraid.evaluation.report import Report, Setting
 from unbraid.evaluation.request import EvaluationRequest
-from unbraid.evaluation.run import Evaluation, Running, peak_memory_bytes
+from unbraid.evaluation.run import Evaluation, Running
 from unbraid.evaluation.speakers import report as voices
 from unbraid.evaluation.speakers.trials import Speaker, SpeakerEvaluation, embed_speaker
 from unbraid.evaluation.speech import report as speech
@@ -275,7 +275,7 @@ def _reported(
     report: Callable[[Setting], Report], spec: ModelSpec, request: EvaluationRequest
 ) -> Callable[[str, str], Report]:
     """The report of a model on a device, in a precision."""
-    return lambda device, precision: report(Setting(spec, request, device, precision, peak_memory_bytes()))
+    return lambda device, precision: report(Setting(spec, request, device, precision))
 
 
 def _refuse_metrics(metrics: Sequence[str] | None, why: str) -> None:

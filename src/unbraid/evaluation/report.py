@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from unbraid.evaluation.request import EvaluationRequest, name_of
 from unbraid.evaluation.run import Failure, TimedResult
+from unbraid.files.peak_memory import peak_memory
 from unbraid.hub.spec import ModelSpec
 from unbraid.tasks.pages.scores_page import tile
 from unbraid.tasks.pages.tables import DASH, Table
@@ -39,7 +40,7 @@ class Setting:
     request: EvaluationRequest
     device: str
     precision: str
-    peak_memory_bytes: int | None  # of the process; None: the system does not tell
+    peak_memory_bytes: int | None = field(default_factory=peak_memory)  # of the process so far; None: not known
 
     @property
     def title(self) -> str:

@@ -1,11 +1,9 @@
 """An evaluation under way: one item after another is scored in constant memory, and one that fails stops no other."""
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from unbraid.errors import Cancelled
@@ -99,17 +97,3 @@ def timed(work: Callable[[], T]) -> tuple[T, float, float]:
     wall, cpu = time.perf_counter(), time.process_time()
     result = work()
     return result, time.perf_counter() - wall, time.process_time() - cpu
-
-
-def peak_memory_bytes() -> int | None:
-    """The peak memory of this process so far, where the system tells."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        high = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), None)
-        if high:
-            return int(high.split()[1]) * 1024
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

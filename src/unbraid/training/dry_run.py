@@ -8,7 +8,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
-from unbraid.evaluation.run import peak_memory_bytes
+from unbraid.files.peak_memory import peak_memory
 from unbraid.training.datamodule import Batches
 from unbraid.training.recipe import Recipe
 from unbraid.training.run import averaging, fit, inherit, make_trainer
@@ -76,13 +76,13 @@ def rehearse(recipe: Recipe) -> Rehearsal:
         rows=stopwatch.rows,
         losses=tuple(stopwatch.losses),
         score=system.score,
-        memory_bytes=peak_memory(),
+        memory_bytes=memory_used(),
         epoch_seconds=(stopwatch.times[-1] - stopwatch.times[-2]) * recipe.part_steps * recipe.trainer.parts,
     )
 
 
-def peak_memory() -> int:
+def memory_used() -> int:
     """Bytes: of the GPU where there is one, else of this process; 0 where the system does not tell."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    return peak_memory_bytes() or 0
+    return peak_memory() or 0

@@ -81,9 +81,9 @@ def test_blocks_do_not_matter(sizes, samples):
 
 def test_hours_fit_into_as_many_columns_as_minutes():
     columns = Columns(2)
-    values = np.stack((np.arange(1000.0), np.ones(1000)))
+    values = np.stack((np.arange(1000.0), np.ones(1000)), axis=1)
     for turn in range(500):
-        columns.add(values + np.array([[1000.0 * turn], [0.0]]))
+        columns.add(values + np.array([1000.0 * turn, 0.0]))
     means = columns.means()
     assert MOST_COLUMNS / 2 < means.shape[1] <= MOST_COLUMNS
     np.testing.assert_allclose(means[1], 1)

@@ -15,16 +15,16 @@ from unbraid.tasks.pages.sound import Sound
 def test_a_signal_while_a_sound_is_encoded_raises_and_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     previous, encode = signal.signal(signal.SIGINT, signal.default_int_handler), Sound._encode
 
-    def disturbed(sound: Sound, packed: np.ndarray) -> None:
+    def disturbed(sound: Sound, packed: np.ndarray, at: int) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        encode(sound, packed)
+        encode(sound, packed, at)
 
     sound = Sound(16000, 1, 1.0)
     try:
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(Sound, "_encode", disturbed)
-            sound.add(np.zeros((1, 16000), np.float32))
+            sound.add(np.zeros((1, 12 * 16000), np.float32))
     finally:
         signal.signal(signal.SIGINT, previous)
     samples, rate = audio.read(io.BytesIO(sound.finish()))
-    assert samples.shape[1] / rate == pytest.approx(1.0, abs=0.1)
+    assert samples.shape[1] / rate == pytest.approx(12.0, abs=0.1)

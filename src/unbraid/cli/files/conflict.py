@@ -4,11 +4,12 @@ A file is only ever replaced by an equal one: of the same provenance, and unchan
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from unbraid.files.record import Provenance, StemRecord, hash_if_there, name_in, read_receipt
+from unbraid.errors import UsageError
+from unbraid.files.record import Provenance, StemRecord, claims, hash_if_there, name_in, read_receipt
 
 _FLAGS = {"wiener": "wiener-iterations", "report": "stems"}  # options by other names
 _MOST_NAMED = 3  # differences
@@ -34,6 +35,25 @@ def conflict(receipt: Path, files: Iterable[tuple[Path, Provenance]], name: str)
         if hash_if_there(path) not in (None, made.sha256) or os.path.islink(path):
             return f"{path} was changed after it was made; --resume keeps it. {_HINT.format(them='it')}"
     return None
+
+
+def refuse_existing(outputs: Sequence[Path], receipt: Path, *, overwrite: bool, resume: bool) -> None:
+    """Refuse outputs that exist, before any work; a resumed run leaves those of its record for later.
+
+    Raises:
+        UsageError: one exists.
+    """
+    there = [path for path in outputs if os.path.lexists(path) and not overwrite]
+    if resume:
+        ours = claims(receipt)
+        if others := [path for path in there if Path(os.path.abspath(path)) not in ours]:
+            raise UsageError(
+                f"{others[0]} exists, and no record says that unbraid made it; use --overwrite to replace it."
+            )
+    elif there:
+        raise UsageError(
+            f"{there[0]} exists already; use --overwrite to replace it, or --resume to go on where a run stopped."
+        )
 
 
 def differences(made: StemRecord, making: Provenance, name: str) -> str:

@@ -36,7 +36,7 @@ from unbraid.cli.files.sizes import peak_bytes, size
 from unbraid.corpora.rttm import to_rttm
 from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
-from unbraid.files.record import StemRecord
+from unbraid.files.record import Provenance, StemRecord
 from unbraid.files.workdir import claimed, disk_errors, sweep, working_folder
 from unbraid.hub.folder import sha256
 from unbraid.tasks.conversation.conversation import Conversation
@@ -222,10 +222,16 @@ def _settle(fresh: _Hidden, home: Path, track: TrackPlan, written: WriteResult) 
     """Move the files to their places, and add them to the record of the track."""
     found = _speakers(written.diagnostics) if track.voices else None
     arrivals = [
-        Arrival(hidden, path, StemRecord(sha256(hidden), written.gain_db, track.name, __version__, making, found))
+        Arrival(hidden, path, _record(hidden, written.gain_db, track, making, found))
         for hidden, (path, making) in zip(fresh.files, track.files, strict=True)
     ]
     arrive(arrivals, fresh.folder, Destination(home, track.receipt, track.replace, track.replace_equal))
+
+
+def _record(
+    hidden: Path, gain_db: float, track: TrackPlan, making: Provenance, speakers: list[str] | None
+) -> StemRecord:
+    return StemRecord(sha256(hidden), gain_db, track.name, __version__, making, speakers, track.licence)
 
 
 def _home(track: TrackPlan) -> Path:

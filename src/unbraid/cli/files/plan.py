@@ -43,6 +43,7 @@ class TrackPlan:
     replace_equal: bool = False  # files of the record that are as this would make them
     root: Path | None = None  # the folder that the run writes to; None: the nearest that is there
     tags: dict[str, str] = field(default_factory=dict)
+    licence: str = ""  # of the model, for the record
     page: Path | None = None  # of --report
     turns: Path | None = None  # the RTTM file of a model that follows people
     voices: tuple[str, ...] = ()  # of such a model: all names, of which some are found and written

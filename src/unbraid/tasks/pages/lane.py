@@ -64,22 +64,22 @@ def bands(weights: FloatArray) -> list[Band]:
 
 
 class Columns:
-    """Means over time of values (R, n), in at most `MOST_COLUMNS` columns."""
+    """Means over time of values (n, R), in at most `MOST_COLUMNS` columns."""
 
     def __init__(self, rows: int) -> None:
-        self._sums = np.zeros((rows, MOST_COLUMNS))
+        self._sums = np.zeros((MOST_COLUMNS, rows))  # what is added at once lies together in memory
         self._count, self._each = 0, 1  # values so far, and in each column
 
     def add(self, values: FloatArray) -> None:
-        """Add the next values (R, n)."""
-        new = values.shape[1]
+        """Add the next values (n, R)."""
+        new = len(values)
         while self._count + new > MOST_COLUMNS * self._each:
-            self._sums[:, : MOST_COLUMNS // 2] = self._sums[:, ::2] + self._sums[:, 1::2]
-            self._sums[:, MOST_COLUMNS // 2 :] = 0
+            self._sums[: MOST_COLUMNS // 2] = self._sums[::2] + self._sums[1::2]
+            self._sums[MOST_COLUMNS // 2 :] = 0
             self._each *= 2
         columns = np.arange(self._count, self._count + new) // self._each
         first = np.flatnonzero(np.diff(columns, prepend=-1))
-        self._sums[:, columns[first]] += np.add.reduceat(values, first, axis=1)
+        self._sums[columns[first]] += np.add.reduceat(values, first)
         self._count += new
 
     @property
@@ -91,7 +91,7 @@ class Columns:
         """(R, columns); the last one may stand for less time than the others."""
         columns = -(-self._count // self._each)
         counts = np.minimum(self._each, self._count - self._each * np.arange(columns))
-        return np.asarray(self._sums[:, :columns] / counts, np.float32)
+        return np.asarray(self._sums[:columns].T / counts, np.float32)
 
 
 class Lane:
@@ -106,7 +106,7 @@ class Lane:
         self._bands = bands(row_weights(self._frame, sample_rate) / (self._frame / 2) ** 2)
         self._waiting = np.zeros((channels, self._frame // 2), np.float32)  # frame n is centred on sample n · hop
         self._spectrogram, self._level = Columns(ROWS), Columns(1)
-        self._latest = np.zeros((ROWS, 1), np.float32)  # the spectrum that stands until the next one
+        self._latest = np.zeros((1, ROWS), np.float32)  # the spectrum that stands until the next one
         self._energy = 0.0
         self.frames = self._hops = 0  # samples and hops so far
 
@@ -147,13 +147,13 @@ class Lane:
             self._spectrogram.add(self._spectra(samples, count))
             middle = samples[:, self._frame // 2 :][:, : count * self._hop]
             hops = middle.reshape(len(middle), count, self._hop)
-            self._level.add(np.einsum("cns,cns->n", hops, hops)[None] / (len(middle) * self._hop))
+            self._level.add(np.einsum("cns,cns->n", hops, hops)[:, None] / (len(middle) * self._hop))
             samples = samples[:, count * self._hop :]
             self._hops += count
         self._waiting = samples
 
     def _spectra(self, samples: FloatArray, count: int) -> FloatArray:
-        """The power (R, n) at the next hops."""
+        """The power (n, R) at the next hops."""
         hops = np.arange(self._hops, self._hops + count)
         computed = hops[hops % self._apart == 0]
         first = (computed - self._hops) * self._hop
@@ -165,9 +165,9 @@ class Lane:
                 np.square(parts, out=parts)
                 for band in self._bands:
                     power[:, band.rows] += parts[:, band.parts] @ band.weights
-        known = np.concatenate((self._latest, power.T / len(samples)), axis=1)
-        self._latest = np.asarray(known[:, -1:], np.float32)
-        return np.asarray(known[:, np.searchsorted(computed, hops, "right")], np.float32)
+        known = np.concatenate((self._latest, power / np.float32(len(samples))))
+        self._latest = known[-1:]
+        return known[np.searchsorted(computed, hops, "right")]
 
 
 def hops_apart(hops: float) -> int:

@@ -1,7 +1,7 @@
 """The sound of one signal on a page: a small Opus file of the first minutes.
 
 Opus at its lowest complexity takes a fifth of the time of mp3. Browsers know it in Ogg: Chromium, Firefox, and Safari
-from 18.4 on.
+from 18.4 on. Each call of the encoder is a thread (see `undisturbed`), so it takes many seconds at a time.
 """
 
 import io
@@ -17,7 +17,8 @@ from unbraid.dsp.downmix import Downmix
 LIMIT_SECONDS = 12 * 60.0  # browsers hold it as floats: 12 minutes of a stereo stem are 140 MB
 RATES = (16000, 24000)  # Hz, of those that Opus has
 _BIT_RATE = {1: 28000, 2: 40000}
-_OPTIONS = {"compression_level": "0", "application": "lowdelay", "frame_duration": "60"}  # what is fast
+_OPTIONS = {"compression_level": "0", "application": "lowdelay", "frame_duration": "120"}  # what is fast
+_AT_ONCE_SECONDS = 10
 _DITHER = 1e-5  # -100 dB: of digital silence the encoder computes with denormal numbers, which is 5 times as slow
 
 
@@ -36,6 +37,7 @@ class Sound:
         self._resampler = Resampler(sample_rate, self._rate, self._channels)
         self._folds = Downmix(sample_rate), Downmix(sample_rate)
         self._dither = np.random.default_rng(0).normal(0, _DITHER, self._rate).astype(np.float32)
+        self._waiting, self._ready = list[FloatArray](), 0  # blocks for the encoder, and their samples
         self._done, self._limit = 0, round(LIMIT_SECONDS * self._rate)
         self._file, self._frame = io.BytesIO(), av.AudioFrame
         self._container = av.open(self._file, "w", format="ogg")
@@ -56,6 +58,7 @@ class Sound:
     def finish(self) -> bytes:
         """The whole file."""
         self._write(self._resampler.finish())
+        self._flush()
         undisturbed(self._close)
         return self._file.getvalue()
 
@@ -64,13 +67,22 @@ class Sound:
         if block.shape[1]:
             if np.abs(block).max() < _DITHER:
                 block = np.broadcast_to(np.resize(self._dither, block.shape[1]), block.shape)
-            packed = np.ascontiguousarray(block.T).reshape(1, -1)  # (1, n · C)
-            undisturbed(partial(self._encode, packed))
+            self._waiting.append(block)
             self._done += block.shape[1]
+            self._ready += block.shape[1]
+            if self._ready >= _AT_ONCE_SECONDS * self._rate:
+                self._flush()
 
-    def _encode(self, packed: FloatArray) -> None:
+    def _flush(self) -> None:
+        """Encode what waits."""
+        if self._ready:
+            packed = np.concatenate(self._waiting, axis=1).T.reshape(1, -1)  # (1, n · C)
+            at, self._waiting, self._ready = self._done - self._ready, [], 0
+            undisturbed(partial(self._encode, packed, at))
+
+    def _encode(self, packed: FloatArray, at: int) -> None:
         frame = self._frame.from_ndarray(packed, format="flt", layout=self._stream.layout.name)
-        frame.sample_rate, frame.pts = self._rate, self._done
+        frame.sample_rate, frame.pts = self._rate, at
         self._container.mux(self._stream.encode(frame))
 
     def _close(self) -> None:
