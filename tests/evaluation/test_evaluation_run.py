@@ -17,9 +17,10 @@ from unbraid.errors import AudioError, UsageError
 from unbraid.evaluation.measures import measures_at
 from unbraid.evaluation.report import Setting
 from unbraid.evaluation.request import EvaluationRequest
-from unbraid.evaluation.run import WORST, peak_memory_bytes
+from unbraid.evaluation.run import WORST
 from unbraid.evaluation.speech.report import report
 from unbraid.evaluation.speech.run import MixtureCase, SpeechEvaluation, separate_and_score
+from unbraid.files.peak_memory import peak_memory
 from unbraid.tasks.separation.separator import Separator
 
 RATE = 8000
@@ -118,9 +119,9 @@ def test_clean_voices_are_nothing_to_clean(tmp_path: Path) -> None:
 
 def test_peak_memory_never_falls() -> None:
     tracemalloc.stop()
-    before = peak_memory_bytes()
+    before = peak_memory()
     block = np.ones(10_000_000)  # 80 MB
-    after = peak_memory_bytes()
+    after = peak_memory()
     assert before is not None
     assert after is not None
     assert after >= before > 10_000_000
