@@ -166,7 +166,7 @@ def test_answers_of_servers(run: Callable[..., Result], monkeypatch: pytest.Monk
             monkeypatch.setenv("UNBRAID_SPLEETER_URL", url)
             done = run("models", "pull", "spleeter:2stems")
         assert done.exit_code == 1
-        assert len(quiet(done)) < 600
+        assert len(quiet(done)) < 1000  # licence and training data come first
 
 
 class Terminal(io.StringIO):

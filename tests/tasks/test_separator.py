@@ -295,7 +295,8 @@ def test_other_floats_are_taken(dtype: type) -> None:
 
 BAD_OPTIONS = [
     ("music", {"remove": ("vocals", "piano")},
-     "tiny-music has no stem 'piano', only vocals, drums; it is in music-5, spleeter:5stems, spleeter:5stems-16kHz."),
+     "tiny-music has no stem 'piano', only vocals, drums; it is in music-5, spleeter:5stems, spleeter:5stems-16kHz, "
+     "htdemucs_6s."),
     ("music", {"remove": ("drums", "vocals")},
      "Without vocals, drums nothing is left of tiny-music; remove fewer stems."),
     ("speech", {"remove": ("residual",)},

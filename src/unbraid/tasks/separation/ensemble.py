@@ -127,7 +127,7 @@ class Ensemble(Separator):
             copy = dataclasses.replace(track, blocks=functools.partial(iter, blocks))
             runs.append(self._stems(member.separated(copy, None if i else progress, diagnostics)))
         for stems in mean(runs):
-            yield named(self._all, stems, self.options)
+            yield named(self._all, stems, self.options, self.stems())
 
     def _stems(self, blocks: Generator[dict[str, np.ndarray], None, None]) -> Blocks:
         """The common stems of a member, and the sum of its others: (S, C, n)."""

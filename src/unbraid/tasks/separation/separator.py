@@ -227,7 +227,8 @@ class Separator(LoadedModel):
             AudioError: nothing is left of those that were found.
         """
         for stems in self._parts(track, progress, diagnostics):
-            yield named(all_stems(self.spec, self.options, diagnostics.conversation), stems, self.options)
+            names = all_stems(self.spec, self.options, diagnostics.conversation)
+            yield named(names, stems, self.options, self.stems())
 
     def _parts(self, track: Track, progress: Progress | None, diagnostics: Diagnostics) -> Blocks:
         """All stems (S, C, n) of a track, residual included."""
@@ -256,24 +257,21 @@ class Separator(LoadedModel):
         return Followed(front, self.spec, self._embedder, wanted, diagnostics)
 
 
-def named(names: tuple[str, ...], stems: FloatArray, options: Options) -> dict[str, FloatArray]:
-    """Stems (S, C, n) by their names, or the sums that options ask for.
+def named(names: tuple[str, ...], stems: FloatArray, options: Options, sums: tuple[str, ...]) -> dict[str, FloatArray]:
+    """Stems (S, C, n) by their names, or what options ask for instead, by the names of these sums.
 
     Raises:
         AudioError: nothing is left of those that were found.
     """
-    parts: tuple[FloatArray, ...]
     if options.two_stems:
         place = names.index(options.two_stems)
-        parts = stems[place], np.delete(stems, place, 0).sum(0)
-    elif options.remove:
+        return dict(zip(sums, (stems[place], np.delete(stems, place, 0).sum(0)), strict=True))
+    if options.remove:
         kept = [i for i, stem in enumerate(names) if stem not in options.remove]
         if not kept:
             raise AudioError(f"Without {', '.join(names)} nothing is left of the voices found; remove fewer stems.")
-        parts = (stems[kept].sum(0),)
-    else:
-        parts = tuple(stems)
-    return dict(zip(named_stems(names, options), parts, strict=True))
+        return {sums[0]: stems[kept].sum(0)}
+    return dict(zip(names, stems, strict=True))
 
 
 def _summing(
