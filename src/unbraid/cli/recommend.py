@@ -1,4 +1,4 @@
-"""`unbraid models recommend`: what each model would take for a recording on this machine, and what it is worth."""
+"""`unbraid models recommend`: the time, memory, scores and licence of each model for a recording on this machine."""
 
 from pathlib import Path
 from typing import Any
