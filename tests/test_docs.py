@@ -39,6 +39,23 @@ def test_commands_in_a_page_exist(page: Path) -> None:
         assert name in commands, name
 
 
+@pytest.mark.parametrize("page", EVERY)
+def test_options_in_a_page_exist(page: Path) -> None:
+    """Those of the commands in blocks of code and in running text, of sub-commands too."""
+    text = page.read_text(encoding="utf-8")
+    blocks = "".join(re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)).replace("\\\n", " ")
+    lines = re.findall(r"(?:^|\| )unbraid ([a-z][^|\n]*)", blocks, re.MULTILINE)
+    lines += re.findall(r"`unbraid ([a-z][^`]*)`", text.replace("\n", " "))
+    for line in lines:
+        command, words = typer.main.get_command(app), line.partition("  #")[0].split()
+        for name in words:
+            if name not in (known := getattr(command, "commands", {})):
+                break
+            command = known[name]
+        options = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help", "-h"}
+        assert {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)} <= options, line
+
+
 def test_the_table_of_layers_names_every_package() -> None:
     tools = runpy.run_path(str(REPOSITORY / "docs" / "rooms.py"))
     table = tools["rooms_in"]((REPOSITORY / "docs" / "design.md").read_text(encoding="utf-8"))

@@ -85,6 +85,6 @@ def test_bad_requests_are_refused(unbraid_command, talk, tree) -> None:
     talk("talk.wav")
     outcome = unbraid_command("diarize", "talk.wav", "-f", "srt")
     assert (outcome.code, outcome.out) == (2, "")
-    assert "Who speaks when is written as rttm, json, labels, textgrid, svg, not as 'srt'; choose one" in outcome.err
+    assert "Who speaks when is written as rttm, json, labels, textgrid, svg, not as 'srt'." in outcome.err
     assert unbraid_command("diarize", "talk.wav", "--speakers", "5-2").code == 2
     assert tree() == ["talk.wav"]

@@ -21,9 +21,8 @@ from unbraid.errors import AudioError, ModelError, RuntimeUnavailable, UnbraidEr
 from unbraid.files.peak_memory import peak_memory, reset_peak_memory
 from unbraid.files.record import Provenance, Receipt, StemRecord
 from unbraid.files.workdir import temporary_folder
-from unbraid.hub.catalogue import terms_of
+from unbraid.hub.catalogue import licence_line
 from unbraid.hub.folder import sha256
-from unbraid.hub.licences import short
 
 _NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate")  # of ONNX Runtime
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -154,7 +153,7 @@ def _described(path: Path) -> OutputFile:
 
 def _write_record(draft: Draft, outputs: tuple[OutputFile, ...], making: Provenance, done: Done) -> None:
     name = making.options["address"].rpartition("/")[2]
-    licence = short(done.spec.licence, terms_of(done.spec.name, done.spec.licence))
+    licence = licence_line(done.spec.name, done.spec.licence)
     made = StemRecord("", done.gain_db, name, __version__, making, licence=licence)
     files = {file.name: replace(made, sha256=file.sha256) for file in outputs}
     (draft.outputs / RECORD).write_text(Receipt(files).to_json(), encoding="utf-8")

@@ -20,10 +20,12 @@ _Model = Annotated[
 _Output = Annotated[
     str | None,
     typer.Option(
-        *opt.OUT, metavar="DIR", help="The folder of the analysis; of several songs, of theirs. (default: as the song)"
+        *opt.OUT,
+        metavar="DIR",
+        help="The folder of the analysis; for several songs, of theirs. (default: named as the song)",
     ),
 ]
-_Stems = Annotated[bool, typer.Option("--stems/--no-stems", help="Keep the stems as files, or only what is in them.")]
+_Stems = Annotated[bool, typer.Option("--stems/--no-stems", help="Write the stems too, or only what is found in them.")]
 
 
 def analyse(
@@ -50,7 +52,8 @@ def analyse(
     r"""Analyse songs: stems, melody, notes, key, chords and sung passages.
 
     Each song becomes a folder: stems as WAV, index.html to practise with (a player; chords, melody and notes over
-    time), MIDI, CSV, JSON, JAMS, and labels for Audacity. What is not heard is left out, and the reason is told.
+    time), MIDI, CSV, JSON, JAMS, and labels for Audacity. Parts that are not found are left
+    out, and a line says why.
 
     The melody needs the extra analysis: `pip install 'unbraid\[analysis]'`. Notes need a model:
     `unbraid models pull basic-pitch`.

@@ -38,7 +38,7 @@ _Model = Annotated[
         autocompletion=completion.models,
     ),
 ]
-_Task = Annotated[Literal["separate", "enhance", "transcribe"], typer.Option(help="What is done with each recording.")]
+_Task = Annotated[Literal["separate", "enhance", "transcribe"], typer.Option(help="The task for each recording.")]
 _run, _machine = opt.panel("Run"), opt.panel("Machine")
 _Manifest = Annotated[
     str | None,
@@ -49,22 +49,27 @@ _Manifest = Annotated[
     ),
 ]
 _Column = Annotated[str, _run(metavar="NAME", help="The column of CSV, JSON Lines and Parquet lists.")]
-_Resume = Annotated[bool, _run("--resume", help="Go on with the run of this manifest; what is done stays.")]
+_Resume = Annotated[bool, _run("--resume", help="Go on with the run of this manifest; finished recordings are kept.")]
 _Retry = Annotated[
-    Literal["failed"] | None, _run(help="Go on, and try again what has failed or was set aside: --retry failed.")
+    Literal["failed"] | None, _run(help="Like --resume, but try failed recordings again: --retry failed.")
 ]
 _DryRun = Annotated[
-    bool, _run("--dry-run", help="List nothing and write nothing: measure the speed here, and estimate the hours.")
+    bool, _run("--dry-run", help="Write nothing: measure the speed on this machine and estimate the hours.")
 ]
 _Engine = Annotated[
     Literal["local", "ray"], _machine(help="Processes of this machine, or Ray Data on a cluster (the extra `ray`).")
 ]
-_Address = Annotated[
-    str | None, _machine(metavar="HOST|auto", help="The Ray cluster. (default: one of this machine alone)")
-]
+_Address = Annotated[str | None, _machine(metavar="HOST|auto", help="The Ray cluster. (default: this machine alone)")]
 _Processes = Annotated[
     int | None,
-    _machine("--processes", "-p", metavar="N", min=1, max=1024, help="Workers. (default: as there are cores for)"),
+    _machine(
+        "--processes",
+        "-p",
+        metavar="N",
+        min=1,
+        max=1024,
+        help="Worker processes. (default: as many as the cores allow)",
+    ),
 ]
 _Threads = Annotated[int, _machine(metavar="N", min=1, help="CPU threads of each worker.")]
 _LimitMinutes = Annotated[
@@ -76,7 +81,7 @@ _Format = Annotated[
     opt.panel("Output")("--format", "-f", help="wav, flac, ogg, opus, mp3 or m4a.", autocompletion=completion.formats),
 ]
 _Strength = Annotated[
-    float, opt.panel("Separation")(metavar="X", help="The share of the noise that `enhance` takes away, 0 to 1.")
+    float, opt.panel("Separation")(metavar="X", help="The share of the noise that `enhance` removes, 0 to 1.")
 ]
 
 
@@ -156,7 +161,7 @@ def batch(
                 try:
                     result = running.run(request, journal, plan, told)
                 except KeyboardInterrupt:
-                    notice("what is done stays; go on with --resume.")
+                    notice("finished recordings are kept; go on with --resume.")
                     raise
         _tell(result, request, as_json=as_json)
         if result.totals.failed or plan.set_aside:

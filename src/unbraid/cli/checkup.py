@@ -21,7 +21,7 @@ from unbraid.files.workdir import temporary_folder
 from unbraid.hub import names as hub
 from unbraid.hub.cache import cache_folder
 from unbraid.hub.catalogue import catalogue
-from unbraid.hub.defaults import DEFAULTS, LIVE, MUSIC
+from unbraid.hub.defaults import DEFAULTS, LIVE, MUSIC, PITCHED
 from unbraid.hub.proxies import certificates, check_proxies
 from unbraid.runtime import builds
 
@@ -55,10 +55,12 @@ COMMANDS = {  # and the models that they use where none is named
     "live": (LIVE,),
     "transcribe": (DEFAULTS["transcription"],),
     "align": (DEFAULTS["transcription"], MUSIC),
-    "melody": ("music-5",),
-    "notes": (DEFAULTS["notes"], "music-5"),
+    "analyse": (MUSIC,),
+    "melody": (PITCHED,),
+    "notes": (DEFAULTS["notes"], PITCHED),
     "phonemize": (DEFAULTS["phonemes"],),
     "synthesize": (DEFAULTS["acoustic model"], DEFAULTS["phonemes"]),
+    "convert": (DEFAULTS["voice conversion"], DEFAULTS["vocoder"]),
 }
 _RATE = 48000  # Hz; every format can hold it
 

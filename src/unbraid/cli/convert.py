@@ -9,6 +9,7 @@ from unbraid.cli import options as opt
 from unbraid.cli.enhance import TEMPLATE, place_of
 from unbraid.cli.report import Report, TextResult, reported
 from unbraid.errors import UsageError
+from unbraid.hub.defaults import DEFAULTS
 
 _Voice = Annotated[
     Path,
@@ -26,8 +27,8 @@ _Format = Annotated[
 def convert(
     inputs: opt.Inputs,
     voice: _Voice,
-    model: opt.ModelOption = "microsoft/speecht5_vc",
-    vocoder: _Vocoder = "microsoft/speecht5_hifigan",
+    model: opt.ModelOption = DEFAULTS["voice conversion"],
+    vocoder: _Vocoder = DEFAULTS["vocoder"],
     output: _Output = ".",
     format: _Format = None,
     subtype: opt.Subtype = None,
@@ -50,7 +51,7 @@ def convert(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Say the same in another voice: talk.wav gives talk-voice.wav, at the same rate, length and channels.
+    """Convert speech to another voice: talk.wav gives talk-voice.wav, at the same rate, length and channels.
 
     Channels are mixed first. English speech works best: the published model was trained on it.
     """

@@ -15,7 +15,7 @@ from unbraid.cli.report import Report, TurnsResult
 from unbraid.cli.request import excerpt_values, separation_values
 from unbraid.cli.run import described, detail_engine, find_inputs, process
 from unbraid.cli.texts import TextPlan, TextRequest, folders_of, once_text, outputs_of, plan_text, text_format
-from unbraid.errors import UsageError, quoted
+from unbraid.files.texts import named_format
 from unbraid.files.workdir import swept
 from unbraid.tasks.conversation.formats import FORMATS, to_json
 from unbraid.tasks.conversation.formats import written as formatted
@@ -29,11 +29,7 @@ def check_format(name: str) -> str:
     Raises:
         UsageError: there is no such format.
     """
-    known = name.lower().removeprefix(".")
-    by_extension = {extension.lower(): form for form, extension in FORMATS.items()}
-    if (form := by_extension.get(known, known)) in FORMATS:
-        return form
-    raise UsageError(f"Who speaks when is written as {', '.join(FORMATS)}, not as {quoted(name)}; choose one of them.")
+    return named_format(name, FORMATS, "Who speaks when is")
 
 
 @dataclass(frozen=True)

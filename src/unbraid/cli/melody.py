@@ -53,7 +53,7 @@ def melody(
     r"""Track the melody of the voice of a song: its fundamental frequency every 16 ms, with a confidence.
 
     The result is a table (CSV, JSON), MIDI with the voice as a line of notes, or a layer for Sonic Visualiser. A
-    recording without a singing voice has an empty melody, and the reason is told.
+    recording without a singing voice has an empty melody, and a line says why.
 
     Needs the extra analysis: `pip install 'unbraid\[analysis]'`.
     """

@@ -135,11 +135,11 @@ def info(
 
 @models.command()
 def recommend(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The recording that is to be separated.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The recording to separate.")],
     threads: opt.Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the estimates as JSON.")] = False,
 ) -> None:
-    """Estimate what each model would take for a recording on this machine, with its scores and its licence."""
+    """Estimate the time and memory of each model for a recording on this machine, with scores and licences."""
     with guarded(as_json=as_json):
         from unbraid.cli.recommend import facts_for, lines_for
 

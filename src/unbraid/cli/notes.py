@@ -27,10 +27,10 @@ _Separator = Annotated[
     ),
 ]
 _Onset = Annotated[
-    float, typer.Option(metavar="X", help="Activation, 0 to 1, from which a note begins; a lower one finds more notes.")
+    float, typer.Option(metavar="X", help="Activation at which a note begins, 0 to 1; lower finds more notes.")
 ]
 _Sustain = Annotated[
-    float, typer.Option(metavar="X", help="Activation below which a note ends; a lower one gives longer notes.")
+    float, typer.Option(metavar="X", help="Activation below which a note ends; lower gives longer notes.")
 ]
 
 

@@ -15,8 +15,7 @@ from unbraid.cli.request import SeparationRequest, select_stems
 from unbraid.cli.run import described
 from unbraid.errors import UsageError
 from unbraid.files.record import Provenance
-from unbraid.hub.catalogue import terms_of
-from unbraid.hub.licences import short
+from unbraid.hub.catalogue import licence_line
 from unbraid.tasks.separation.options import possible_names
 from unbraid.tasks.separation.separator import Separator
 
@@ -105,7 +104,7 @@ def _plan_track(
         root=request.root,
         tags=info.tags,
         about=described(info),
-        licence=short(spec.licence, terms_of(spec.name, spec.licence)),
+        licence=licence_line(spec.name, spec.licence),
         voices=possible_names(separator.options) if separator.follows_people else (),
     )
 

@@ -1,4 +1,4 @@
-"""`unbraid models recommend`: what each model would take for a recording on this machine, and what it is worth."""
+"""`unbraid models recommend`: the time, memory, scores and licence of each model for a recording on this machine."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,7 @@ from typing import Any
 from unbraid.audio import Reader
 from unbraid.cli.progress import clock
 from unbraid.hub import names as hub
-from unbraid.hub.catalogue import terms_of
-from unbraid.hub.licences import short
+from unbraid.hub.catalogue import licence_line
 from unbraid.tasks.separation.content import content_of_file
 from unbraid.tasks.separation.cost import Estimate, candidates, estimates
 
@@ -58,7 +57,7 @@ def _model(found: Estimate) -> dict[str, Any]:
         "megabytes": found.megabytes,
         "is_measured": found.is_measured,
         "scores": [f"{value:g} {what}" for what, value in shown],
-        "licence": short(model.licence, terms_of(model.name, model.licence)),
+        "licence": licence_line(model.name, model.licence),
         "use": model.use,
     }
 

@@ -22,9 +22,8 @@ from unbraid.cli.run import once, written
 from unbraid.errors import UsageError
 from unbraid.files.record import Provenance, StemRecord, holds
 from unbraid.files.workdir import claimed, disk_errors, working_folder
-from unbraid.hub.catalogue import terms_of
+from unbraid.hub.catalogue import licence_line
 from unbraid.hub.folder import sha256
-from unbraid.hub.licences import short
 from unbraid.hub.spec import ModelSpec
 
 TEMPLATE = "{track}.{ext}"
@@ -122,7 +121,7 @@ def plan_text(
     first, *others = models
     files = {**first.files, **{f"{spec.name}/{name}": digest for spec in others for name, digest in spec.files.items()}}
     making = Provenance(about.st_size, about.st_mtime_ns, first.name, files, options)
-    licence = short(first.licence, terms_of(first.name, first.licence))
+    licence = licence_line(first.name, first.licence)
     return TextPlan(place, item.name, making, licence, request.overwrite, request.resume)
 
 

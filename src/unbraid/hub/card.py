@@ -51,7 +51,7 @@ def _purpose(spec: ModelSpec) -> tuple[str, str]:
         return f"Hears the notes of audio at {spec.sample_rate} Hz.", f"notes song.mp3 -m {spec.name} -o song.mid"
     if spec.task == "voice conversion":
         return (
-            f"Says the same in the voice of somebody else, at {spec.sample_rate} Hz.",
+            f"Converts speech to another voice, at {spec.sample_rate} Hz.",
             f"convert talk.wav -m {spec.name} --voice somebody.wav",
         )
     what = f"Makes a {writes} of a {reads}, at {spec.sample_rate} Hz."

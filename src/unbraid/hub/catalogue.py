@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from unbraid.errors import UsageError
-from unbraid.hub.licences import UNKNOWN, Terms, own_terms
+from unbraid.hub.licences import UNKNOWN, Terms, own_terms, short
 
 ASSETS = Path(__file__).parents[1] / "assets"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
@@ -73,6 +73,11 @@ def terms_of(name: str, licence: str) -> Terms:
     if entry := catalogue().published.get(name):
         return entry.terms
     return own_terms(licence, packaged=name in catalogue().packaged)
+
+
+def licence_line(name: str, licence: str) -> str:
+    """The licence of a model and the data behind it, in one line: for records and lists."""
+    return short(licence, terms_of(name, licence))
 
 
 def folder_name(name: str) -> str:

@@ -8,9 +8,12 @@ DEFAULTS: dict[Task, str] = {
     "transcription": "digits",
     "phonemes": "g2p",
     "acoustic model": "speak",  # which no release has yet; users train it
+    "voice conversion": "microsoft/speecht5_vc",
+    "vocoder": "microsoft/speecht5_hifigan",  # of SpeechT5s
     "speaker embedding": "voice",
     "notes": "basic-pitch",
 }
 MUSIC = "music-4"  # of separation, where a recording sounds like music
 MUSIC_STEMS = ("vocals", "drums", "bass", "other")  # of this one
+PITCHED = "music-5"  # of melodies and notes: its stems give the best scores, vocals included
 LIVE = "denoise-live"  # the causal one

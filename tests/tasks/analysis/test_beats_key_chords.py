@@ -153,5 +153,5 @@ def test_nothing_at_all(rate: int) -> None:
 def test_other_stems_are_refused() -> None:
     from unbraid.errors import UsageError
 
-    with pytest.raises(UsageError, match="^Beats, key and chords are found in the stems vocals, drums and bass; this"):
+    with pytest.raises(UsageError, match="^Key and chords are found in the stems vocals, drums and bass; this"):
         MusicFeatureStream(RATE).push({"vocals": np.zeros((1, 8)), "accompaniment": np.zeros((1, 8))})

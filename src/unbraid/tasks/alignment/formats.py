@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from unbraid.errors import UsageError, quoted
+from unbraid.errors import UsageError
+from unbraid.files.texts import named_format
 from unbraid.tasks.alignment.lines import AlignedLine
 from unbraid.tasks.transcription import subtitles
 from unbraid.tasks.transcription.subtitles import Line, as_data, clock, escaped, lines_of
@@ -45,9 +46,7 @@ def check_alignment_format(name: str) -> str:
     Raises:
         UsageError: there is no such format.
     """
-    if (known := name.lower().removeprefix(".")) in FORMATS:
-        return known
-    raise UsageError(f"An alignment is written as {', '.join(FORMATS)}, not as {quoted(name)}.")
+    return named_format(name, FORMATS, "An alignment is")
 
 
 def written(lines: Sequence[AlignedLine], form: str, about: About = ("", 0.0, ()), *, words: bool = False) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar, cast
 
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, as_audio, check_rate_given, is_array
 from unbraid.dsp.arrays import FloatArray
-from unbraid.hub.defaults import DEFAULTS
+from unbraid.hub.defaults import DEFAULTS, PITCHED
 from unbraid.tasks.analysis.melody import Melody
 from unbraid.tasks.analysis.melody_tracker import MODEL as PITCH_TRACKER
 from unbraid.tasks.analysis.melody_tracker import MelodyTracker
@@ -24,7 +24,7 @@ from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import PassProgress, Progress, Track
 
 VOCALS = "vocals"
-SEPARATOR = "music-5"  # its stems give the best scores, vocals included
+SEPARATOR = PITCHED
 SPOKEN = "it sounds like speech, which has no {}; force it if it is music"
 
 Result_co = TypeVar("Result_co", covariant=True)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from unbraid.errors import UsageError, quoted
 from unbraid.files.frames import frame
-from unbraid.files.texts import save_bytes
+from unbraid.files.texts import named_format, save_bytes
 from unbraid.tasks.analysis.formats import csv_text, json_text, layer_text
 from unbraid.tasks.analysis.notes import Notes
 
@@ -122,6 +121,4 @@ def check_melody_format(name: str) -> str:
     Raises:
         UsageError: there is no such format.
     """
-    if (known := name.lower().removeprefix(".")) in MELODY_FORMATS:
-        return known
-    raise UsageError(f"A melody is written as {', '.join(MELODY_FORMATS)}, not as {quoted(name)}.")
+    return named_format(name, MELODY_FORMATS, "A melody is")

@@ -93,6 +93,6 @@ def check_stems(stems: Mapping[str, object] | tuple[str, ...]) -> None:
     """
     if lacking := [stem for stem in ("vocals", "drums", "bass") if stem not in stems]:
         raise UsageError(
-            f"Beats, key and chords are found in the stems vocals, drums and bass; this model has no {lacking[0]}. "
+            f"Key and chords are found in the stems vocals, drums and bass; this model has no {lacking[0]}. "
             f"Use music-4 or another model that separates them."
         )

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unbraid.dsp.pitch import note_name, pitch_hz
-from unbraid.errors import UsageError, quoted
 from unbraid.files.frames import frame
-from unbraid.files.texts import save_bytes
+from unbraid.files.texts import named_format, save_bytes
 from unbraid.tasks.analysis.formats import csv_text, json_text, layer_text
 from unbraid.tasks.analysis.midi import midi_file
 
@@ -151,6 +150,4 @@ def check_note_format(name: str) -> str:
     Raises:
         UsageError: there is no such format.
     """
-    if (known := name.lower().removeprefix(".")) in NOTE_FORMATS:
-        return known
-    raise UsageError(f"Notes are written as {', '.join(NOTE_FORMATS)}, not as {quoted(name)}.")
+    return named_format(name, NOTE_FORMATS, "Notes are")

@@ -17,6 +17,7 @@ from unbraid.audio import ArrayLike, Excerpt, Source, as_audio, checked_rate
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.downmix import Downmix
 from unbraid.dsp.rumble import without_rumble
+from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.hifigan.config import HifiganConfig
 from unbraid.models.speecht5.config import SpeechT5Config
@@ -33,7 +34,7 @@ from unbraid.tasks.transcription.recognizer import is_silent
 from unbraid.tasks.transcription.whisper.voice import holds_speech
 from unbraid.tasks.vocoder import Vocoder, check_vocoder, open_vocoder
 
-MODEL = "microsoft/speecht5_vc"
+MODEL = DEFAULTS["voice conversion"]
 MOST_TIMES = 2.0  # as long as a piece may become, before it is stretched
 NOTED_TIMES = 1.3  # from which on a piece that became longer or shorter is noted
 CONTEXT_FRAMES = 64  # around a part, of a vocoder that does not tell

@@ -15,6 +15,7 @@ import numpy as np
 
 from unbraid.dsp.arrays import FloatArray
 from unbraid.errors import UsageError
+from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
 from unbraid.hub.vocabulary import END, Vocabulary
 from unbraid.models.speecht5.config import SpeechT5Config
@@ -26,7 +27,7 @@ from unbraid.tasks.synthesis.characters import BLANK, sentences_of
 from unbraid.tasks.synthesis.speaker_vector import checked_vector
 from unbraid.tasks.vocoder import HifiganVocoder, Vocoder, check_vocoder, open_vocoder
 
-VOCODER = "microsoft/speecht5_hifigan"
+VOCODER = DEFAULTS["vocoder"]
 PAUSE_SECONDS = 0.2  # between sentences
 FRAMES_A_SYMBOL = 20  # at most
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unbraid.errors import UsageError
+from unbraid.files.texts import named_format
 from unbraid.tasks.conversation.textgrid import Interval, in_turn, textgrid
 from unbraid.tasks.transcription.transcript import Word, spoken
 
@@ -120,12 +120,7 @@ def check_text_format(name: str) -> str:
     Raises:
         UsageError: there is no such format.
     """
-    if (known := name.lower().removeprefix(".")) in FORMATS:
-        return known
-    by_extension = {extension.lower(): name for name, extension in FORMATS.items()}
-    if known in by_extension:
-        return by_extension[known]
-    raise UsageError(f"A transcript is written as {', '.join(FORMATS)}, not as {name!r}.")
+    return named_format(name, FORMATS, "A transcript is")
 
 
 def written(lines: Iterable[Line], form: str, model: str = "", seconds: float = 0.0) -> Iterator[str]:
