@@ -156,7 +156,8 @@ def explained(error: Exception) -> tuple[ErrorKind, str]:
     if isinstance(error, UnbraidError):
         return next((kind for cls, kind in _KINDS if isinstance(error, cls)), "internal"), str(error)
     if isinstance(error, OSError) and error.errno in _OF_ONE_PATH:
-        return "usage", f"{error.filename or 'the output'}: {error.strerror}. Check the path and its permissions."
+        where = error.filename2 or error.filename or "the output"  # of a rename, the place it was to go to
+        return "usage", f"{where}: {error.strerror}. Check the path and its permissions."
     if isinstance(error, OSError):  # a disk that was unplugged, or has become read-only
         return "disk", f"{error.filename or 'the disk'}: {error.strerror or error}. Check the path and the disk."
     what = shortened(f"{type(error).__name__}: {error}")
