@@ -100,6 +100,7 @@ def test_a_dry_run_writes_nothing(raw: Path, tmp_path: Path, run: Run) -> None:
     [
         (["none", "-o", "out"], "There is nothing at 'none'; check the path."),
         (["raw", "-o", "s3://bucket/x"], "A run with outputs elsewhere needs a --manifest on this machine"),
+        (["raw", "-o", ""], "The name of the output is empty"),
         (["raw", "-o", "out", "--manifest", "x.csv"], "ends in .parquet, not x.csv"),
         (["raw", "-o", "out", "--address", "auto"], "--address is that of a Ray cluster; add --engine ray"),
         (["raw", "-o", "out", "-f", "xyz"], "xyz"),
@@ -124,11 +125,19 @@ def test_refusals_before_any_work(
     assert {path.name for path in tmp_path.iterdir()} == {"raw", "list.csv"}
 
 
+def test_a_list_with_a_file_that_is_gone(raw: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path\nnone.wav\nraw/0/0.wav\n")
+    code, told, errors = run(tmp_path / "list.csv", "-o", tmp_path / "out", "--format", "wav")
+    assert code == 1 and told.startswith("1 done, 1 failed (") and "none.wav cannot be read" in errors
+
+
 @pytest.mark.parametrize("name", ["m.parquet", "m.html"])
 def test_files_of_others_are_not_written_over(raw: Path, run: Run, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
     code, _, errors = run(raw, "-o", tmp_path / "out", "--manifest", tmp_path / "m.parquet")
     assert code == 2 and f"{name} exists, but no journal m.jsonl; choose another --manifest." in errors
+    (tmp_path / "m.jsonl").touch()  # an empty journal is none either
+    assert run(raw, "-o", tmp_path / "out", "--manifest", tmp_path / "m.parquet")[0] == 2
     assert (tmp_path / name).read_text() == "mine"
 
 

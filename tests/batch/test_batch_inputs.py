@@ -132,6 +132,13 @@ def test_bad_json_lines(tmp_path: Path, text: str, told: str) -> None:
         list(find([str(path)]))
 
 
+@pytest.mark.parametrize("entry", ["a\0b.wav", "\ud800.wav"])
+def test_entries_that_no_file_can_be_called(tmp_path: Path, entry: str) -> None:
+    (tmp_path / "list.jsonl").write_text(json.dumps({"path": entry}))
+    with pytest.raises(UsageError, match="no file can be called so; correct the list"):
+        list(find([str(tmp_path / "list.jsonl")]))
+
+
 def test_a_table_that_is_no_parquet(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="no batch extra: pip install 'unbraid[batch]'")
     path = tmp_path / "list.parquet"
@@ -173,6 +180,8 @@ def test_each_file_comes_once_and_keeps_its_name() -> None:
 def test_two_files_of_one_path_are_told_apart() -> None:
     one, other = named([Found("/p/x.wav", "x.wav"), Found("/q/x.wav", "x.wav")])
     assert one.name == "x.wav" and other.name.startswith("x.wav-")
+    _, foreign = named([Found("/p/\udcff.wav", "\udcff.wav"), Found("/q/\udcff.wav", "\udcff.wav")])  # not UTF-8
+    assert foreign.name.startswith("\udcff.wav-")
 
 
 @pytest.mark.parametrize("path", ["../x.wav", "a/../../x.wav", "", "."])

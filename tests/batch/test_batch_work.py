@@ -43,12 +43,21 @@ def test_a_full_disk_is_told_apart(tmp_path: Path) -> None:
         (NetworkError("x"), "network"),
         (ModelError("x"), "model"),
         (AudioError("x"), "audio"),
+        (OSError(errno.EIO, "Input/output error"), "disk"),
+        (OSError(errno.EACCES, "Permission denied"), "usage"),  # of one path: the run goes on
+        (OSError(errno.ENAMETOOLONG, "File name too long"), "usage"),
         (ZeroDivisionError("x"), "internal"),
     ):
         assert explained(error)[0] == kind
 
 
+def test_a_refused_rename_names_the_place_of_the_outputs() -> None:
+    error = PermissionError(errno.EACCES, "Permission denied", "/out/.unbraid-batch/x", None, "/out/a/song")
+    assert explained(error)[1].startswith("/out/a/song: Permission denied.")
+
+
 def test_a_file_that_is_gone(tmp_path: Path) -> None:
     outcome = Work.of(Settings(str(tmp_path / "out"), model="music-4")).do(Item(str(tmp_path / "none.wav"), "none"))
     assert (outcome.status, outcome.outputs) == ("failed", ()) and "none.wav" in str(outcome.error)
+    assert outcome.error_kind == "audio"  # not of the disk, which would end the run
     assert not (tmp_path / "out" / "none").exists()

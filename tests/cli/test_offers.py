@@ -107,6 +107,15 @@ def test_a_download_that_fails_ends_the_command_in_a_sentence(
     assert outcome.code == 1 and "the network is down" in outcome.err and '"error"' in outcome.out
 
 
+@pytest.mark.parametrize("option", [["--yes"], []])
+def test_nothing_is_downloaded_for_an_input_that_is_not_there(
+    option: list[str], unbraid_command: Callable, pulled: list[str]
+) -> None:
+    outcome = unbraid_command("transcribe", "none.wav", "-m", NAME, *option)
+    assert outcome.code == 1 and pulled == []
+    assert outcome.err == "error: none.wav does not exist. Name an audio file that does.\n"
+
+
 def test_models_that_follow_from_others_are_asked_for_together() -> None:
     parameters = {"model": "microsoft/speecht5_tts", "vocoder": None, "voice": Path("anna.wav"), "embedder": None}
     assert needed("synthesize", parameters) == [

@@ -39,6 +39,7 @@ class Estimate:
 def estimated(items: Sequence[Item], settings: Settings, processes: int) -> Estimate:
     """Read the headers of some files, and try out a piece of one with each worker, all at the same time."""
     seconds, probed = length_of(items)
+    processes = min(processes, max(1, len(items)))  # as in the run
     tried = tuple(_tried(items, settings, processes)) if items else ()
     done = [outcome for outcome in tried if outcome.status == "done"]
     audio, elapsed = (sum(getattr(o, f) or 0.0 for o in done) for f in ("audio_seconds", "elapsed_seconds"))

@@ -131,6 +131,8 @@ def _listed(name: str, column: str) -> Iterator[Found]:
         entry = entry.strip().removeprefix("file://")
         if not entry:
             continue
+        if not _is_possible(entry):
+            raise UsageError(f"{quoted(name)} names {quoted(entry)}, and no file can be called so; correct the list.")
         if is_remote(entry):
             yield Found(entry, relative_of(entry))
         elif is_remote(name):
@@ -141,6 +143,14 @@ def _listed(name: str, column: str) -> Iterator[Found]:
             path = os.path.normpath(os.path.join(base, entry))
             relative = os.path.relpath(path, base) if not os.path.isabs(entry) else path
             yield _local(Path(path), Path(path if relative.startswith("..") else relative))
+
+
+def _is_possible(entry: str) -> bool:
+    """Whether a file can be called so: without a zero character, nor half of a surrogate pair, as JSON may have."""
+    try:
+        return b"\0" not in os.fsencode(entry)
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_audio(name: str) -> bool:

@@ -82,7 +82,7 @@ def named(found: Iterable[Found], known: Mapping[str, str] = {}) -> list[Item]:
             if count[_comparable(name)] > 1 or _comparable(name) in folders | taken:
                 name = _plain(file, with_extension=True)
             if _comparable(name) in taken or _comparable(name) in folders:
-                name = f"{name}-{hashlib.sha256(file.address.encode()).hexdigest()[:8]}"
+                name = f"{name}-{_digest(file.address)}"
             taken.add(_comparable(name))
         items.append(Item(file.address, name, file.bytes, file.version))
     return items
@@ -103,10 +103,14 @@ def _component(part: str) -> str:
     part = f"_{part[1:]}" if part.startswith(".") else part
     part = part.rstrip(". ") or "_"
     if len(part.encode(errors="surrogateescape")) > _NAME_BYTES:
-        digest = hashlib.sha256(part.encode(errors="surrogateescape")).hexdigest()[:8]
         short = part.encode(errors="surrogateescape")[: _NAME_BYTES - 9].decode(errors="ignore")
-        return f"{short}-{digest}"
+        return f"{short}-{_digest(part)}"
     return part
+
+
+def _digest(name: str) -> str:
+    """Eight digits that tell names apart, which need not be UTF-8."""
+    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def _comparable(name: str) -> str:

@@ -68,6 +68,8 @@ def manifest_of(output: str, given: str | None) -> Path:
     Raises:
         UsageError: it is not a Parquet file of this machine, or there is no output folder to put it in.
     """
+    if not output:
+        raise UsageError("The name of the output is empty; name a folder with -o, or use . for the current one.")
     if given is None and is_remote(output):
         raise UsageError(
             "A run with outputs elsewhere needs a --manifest on this machine, such as --manifest run.parquet."
@@ -90,11 +92,9 @@ def prepared(request: Request) -> Iterator[tuple[Journal, Plan]]:
     if request.engine == "ray":
         check_ray(request.address)
     is_new = not request.journal.exists()
-    for path in (request.manifest, request.summary):
-        if is_new and path.exists():
-            raise UsageError(f"{path} exists, but no journal {request.journal.name}; choose another --manifest.")
     with Journal.opened(request.journal) as journal:
         try:
+            _refuse_others(request, journal)
             check_same_run(journal, request.settings, resume=request.resume or request.retry is not None)
             request.settings.check()
             place = place_of(request.settings.output)
@@ -102,6 +102,17 @@ def prepared(request: Request) -> Iterator[tuple[Journal, Plan]]:
         finally:
             if is_new and journal.settings is None:  # nothing was begun
                 request.journal.unlink(missing_ok=True)
+
+
+def _refuse_others(request: Request, journal: Journal) -> None:
+    """Refuse to replace a manifest and a page that are not of this journal, which is new or empty.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for path in (request.manifest, request.summary):
+        if journal.settings is None and path.exists():
+            raise UsageError(f"{path} exists, but no journal {request.journal.name}; choose another --manifest.")
 
 
 def run(request: Request, journal: Journal, plan: Plan, tell: Tell) -> Result:

@@ -26,6 +26,7 @@ from unbraid.hub.folder import sha256
 
 _NO_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate")  # of ONNX Runtime
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_OF_ONE_PATH = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EILSEQ)
 _KINDS: tuple[tuple[type[Exception], ErrorKind], ...] = (
     (NetworkError, "network"),
     (AudioError, "audio"),
@@ -95,7 +96,7 @@ class Work:
     def _done(self, item: Item, told: Outcome) -> Outcome:
         self.place.check(item.name, item.address)
         with _here(item) as source, self.place.writing(item.name) as draft:
-            about = os.stat(source)
+            about = _about(source)
             done = self.models.perform(source, item.name, draft)
             outputs = tuple(_described(draft.outputs / name) for name in draft.names)
             _write_record(draft, outputs, self._provenance(item, about, done), done)
@@ -132,6 +133,18 @@ def _here(item: Item) -> Iterator[Path]:
             raise AudioError(str(error).replace(str(fetched), item.address)) from error.__cause__
 
 
+def _about(source: Path) -> os.stat_result:
+    """Size and time of a recording.
+
+    Raises:
+        AudioError: it is not there, or may not be read: a fault of the recording, after which the others are done.
+    """
+    try:
+        return os.stat(source)
+    except OSError as error:
+        raise AudioError(f"{source} cannot be read: {error.strerror}.") from None
+
+
 def explained(error: Exception) -> tuple[ErrorKind, str]:
     """An error of a file: its kind, and a sentence."""
     if isinstance(error, MemoryError) or any(sign in f"{error} {error.__cause__}" for sign in _NO_MEMORY):
@@ -141,7 +154,10 @@ def explained(error: Exception) -> tuple[ErrorKind, str]:
         return "disk", f"The disk is full: {shortened(str(error))}. Free some space."
     if isinstance(error, UnbraidError):
         return next((kind for cls, kind in _KINDS if isinstance(error, cls)), "internal"), str(error)
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno in _OF_ONE_PATH:
+        where = error.filename2 or error.filename or "the output"  # of a rename, the place it was to go to
+        return "usage", f"{where}: {error.strerror}. Check the path and its permissions."
+    if isinstance(error, OSError):  # a disk that was unplugged, or has become read-only
         return "disk", f"{error.filename or 'the disk'}: {error.strerror or error}. Check the path and the disk."
     what = shortened(f"{type(error).__name__}: {error}")
     return "internal", f"Unexpected {what}. This is a bug; please report it."

@@ -239,7 +239,8 @@ def tell_estimate(estimate: "Estimate", *, as_json: bool) -> None:
         say(json_text(values))
         return
     how = f"{estimate.probed:,} of them opened, the others by their size"
-    lines = [f"{estimate.files:,} recordings to do, about {_hours(estimate.audio_seconds)} of audio ({how})"]
+    files = "1 recording" if estimate.files == 1 else f"{estimate.files:,} recordings"
+    lines = [f"{files} to do, about {_hours(estimate.audio_seconds)} of audio ({how})"]
     if estimate.seconds is None:
         reasons = {outcome.error for outcome in estimate.tried if outcome.error}
         lines.append("The speed could not be measured" + (f": {'; '.join(map(str, reasons))}" if reasons else "."))

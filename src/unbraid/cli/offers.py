@@ -17,6 +17,7 @@ from unbraid.cli.console import guarded, notice
 from unbraid.files.printable import printable
 
 NAMES = ("model", "separator", "vocoder", "embedder", "long_model", "recogniser")  # parameters that may name a model
+_SIGNS = ("://", "*", "?", "[")  # of addresses and globs
 
 
 class ModelCommand(TyperCommand):
@@ -26,8 +27,9 @@ class ModelCommand(TyperCommand):
         """Offer the models that the words name, then run the command."""
         as_json, quiet = (bool(ctx.params.get(name)) for name in ("as_json", "quiet"))
         with guarded(as_json=as_json):
-            yes = bool(ctx.params.get("yes"))
-            offer(needed(self.name or "", ctx.params), yes=yes, silent=as_json or quiet)
+            yes, names = bool(ctx.params.get("yes")), needed(self.name or "", ctx.params)
+            _check_inputs(ctx.params, names)
+            offer(names, yes=yes, silent=as_json or quiet)
         return super().invoke(ctx)
 
 
@@ -41,6 +43,26 @@ def needed(command: str, params: Mapping[str, Any]) -> list[str]:
         found += [VOCODER] * (params.get("vocoder") is None)
         found += [EMBEDDER] * (Path(voice).suffix.lower() not in SUFFIXES)
     return found
+
+
+def _check_inputs(params: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuse inputs of which none is there, where a model would have to be downloaded for them.
+
+    Raises:
+        AudioError: there is none.
+    """
+    inputs = params.get("inputs")
+    if not isinstance(inputs, list | tuple) or not inputs or any(map(_may_be_there, inputs)):
+        return
+    if absent(names):
+        from unbraid.errors import AudioError
+
+        raise AudioError(f"{inputs[0]} does not exist. Name an audio file that does.")
+
+
+def _may_be_there(name: object) -> bool:
+    """Whether an input is there, or cannot be told here: standard input, an address, a glob, an empty name."""
+    return not isinstance(name, str) or name in ("", "-") or any(s in name for s in _SIGNS) or os.path.lexists(name)
 
 
 def offer(names: Iterable[str], *, yes: bool, silent: bool, why: str = "") -> bool:
