@@ -117,7 +117,7 @@ def test_speech_has_no_music(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     listening = SongListening(StemsInChannels())  # type: ignore[arg-type]
     found = song_of_file(tmp_path / "a.wav", listening)
     reasons = {part.reason for part in (found.key, found.chords, found.melody, *found.notes.values())}
-    assert reasons == {"it sounds like speech; force it if it is music"}
+    assert reasons == {"it sounds like speech; use --force (force=True) if it is music"}
     assert song_of_file(tmp_path / "a.wav", replace(listening, force=True)).key.name == "C major"
 
 
