@@ -76,7 +76,8 @@ def music_legend(song: Song, stems: Sequence[str]) -> str:
             named.setdefault(reason, []).append(name)
     missing = [f"{', '.join(names)}: none, {escape(reason)}." for reason, names in named.items()]
     shown = keys if len(song.melody) else keys[1:]
-    return f'<span class="keys">{" ".join(shown)}</span> {" ".join(missing)}'
+    told = f'<span class="reasons">{" ".join(missing)}</span>' if missing else ""
+    return f'<span class="keys">{" ".join(shown)}</span>{told}'
 
 
 def _height(hz: float, band: tuple[float, float]) -> float:
