@@ -195,7 +195,7 @@ def test_songs(unbraid_command, here: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (
             ["call.txt", "call.wav", "-o", "a.mp3"],
             2,
-            "a.mp3 ends like audio; a text ends in .lrc, .srt, .vtt, .ass, .json, .TextGrid, or say --format too.",
+            "a.mp3 is named as audio; name it .lrc, .srt, .vtt, .ass, .json, .TextGrid, or say --format too.",
         ),
         (
             ["call.txt", "call.wav", "-o", "-", "--json"],

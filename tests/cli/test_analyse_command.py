@@ -36,10 +36,11 @@ def test_a_folder_with_everything(unbraid_command, here: Path) -> None:
     assert outcome.code == 0
     assert "song.wav -> out (8.8 s" in outcome.out
     assert "  C major, 4 chords" in outcome.out
-    assert "song.wav: no notes of bass: no model of notes is on this machine" in outcome.err
+    assert "song.wav: no notes of bass, no notes of other: no model of notes is on this machine" in outcome.err
     names = {path.name for path in (here / "out").iterdir()}
     assert {"index.html", "song.json", "song.jams", "chords.txt", "vocals.wav", "other.wav"} <= names
     page = (here / "out" / "index.html").read_text(encoding="utf-8")
+    assert "; the stems beside this page are whole." in page
     assert page.count('class="maj"') + page.count('class="min"') >= 4
     assert not [path for path in here.iterdir() if path.name.startswith(".")]
 
@@ -49,6 +50,7 @@ def test_the_folder_is_called_as_the_song(unbraid_command, here: Path) -> None:
     assert unbraid_command("analyse", "song.wav", "--no-stems", "-q").code == 0
     assert (here / "song" / "song.json").is_file()
     assert not list((here / "song").glob("*.wav"))
+    assert "stems beside this page" not in (here / "song" / "index.html").read_text(encoding="utf-8")
 
 
 def test_several_songs_go_into_one_folder(unbraid_command, here: Path, song: Path) -> None:
@@ -88,5 +90,5 @@ def test_silence(unbraid_command, here: Path) -> None:
     outcome = unbraid_command("analyse", "quiet.wav", "--no-stems")
     assert outcome.code == 0
     assert "no music is heard in it" in outcome.out
-    assert "quiet.wav: no key: it is silent" in outcome.err
+    assert "quiet.wav: no key, no chords, no melody: it is silent" in outcome.err
     assert {path.name for path in (here / "quiet").iterdir()} == {"index.html", "song.json", "song.jams"}

@@ -137,7 +137,7 @@ def test_several_go_to_a_folder(unbraid_command, here: Path, tree) -> None:
     outcome = unbraid_command("melody", "song.wav", "more.wav", "broken.wav", "-o", "out", "-f", "mid")
     assert outcome.code == 1 and "broken.wav" in outcome.err
     assert tree() == ["broken.wav", "more.wav", "out/more.mid", "out/song.mid", "song.wav"]
-    told = "error: The texts of several recordings go to a folder: name it with -o DIR, or use --json."
+    told = "error: The results of several recordings go to a folder: name it with -o DIR, or use --json."
     assert unbraid_command("notes", "song.wav", "more.wav").errors == [told]
 
 
@@ -146,7 +146,8 @@ def test_several_go_to_a_folder(unbraid_command, here: Path, tree) -> None:
 def test_speech_has_nothing_unless_forced(unbraid_command, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setattr(api, "content_of_file", lambda *_: Content("speech", 0.9))
     outcome = unbraid_command(command, "song.wav")
-    told = f"song.wav: nothing was found, as it sounds like speech, which has no {command}; force it if it is music"
+    reason = f"it sounds like speech, which has no {command}; use --force (force=True) if it is music"
+    told = f"song.wav: nothing was found, as {reason}"
     assert (outcome.code, outcome.errors, len(outcome.out.splitlines())) == (0, [told], 1)
     assert len(unbraid_command(command, "song.wav", "--force").out.splitlines()) > 1
 
@@ -178,13 +179,20 @@ def test_one_voice_needs_no_separator(unbraid_command, monkeypatch: pytest.Monke
             ("notes", "song.wav", "--onset", "2"),
             "Thresholds of notes are activations above 0 and below 1, such as 0.5.",
         ),
-        (("melody", "song.wav", "-o", "a.wav"), None),
+        (
+            ("notes", "song.wav", "--stem", "drums"),
+            "Drums have no pitch, so their notes are not written down; name another stem.",
+        ),
+        (
+            ("melody", "song.wav", "-o", "a.wav"),
+            "a.wav is named as audio; name it .mid, .csv, .json, .svl, or say --format too.",
+        ),
     ],
 )
-def test_what_cannot_be_is_refused(unbraid_command, tree, arguments: tuple[str, ...], told: str | None) -> None:
+def test_what_cannot_be_is_refused(unbraid_command, tree, arguments: tuple[str, ...], told: str) -> None:
     outcome = unbraid_command(*arguments)
     assert (outcome.code, len(outcome.errors), outcome.out) == (2, 1, "")
-    assert told is None or outcome.errors == [f"error: {told}"]
+    assert outcome.errors == [f"error: {told}"]
     assert tree() == ["song.wav"]
 
 

@@ -323,7 +323,7 @@ def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Pat
         (
             ["call.wav", "other.wav"],
             2,
-            "The texts of several recordings go to a folder: name it with -o DIR, or use --json.",
+            "The results of several recordings go to a folder: name it with -o DIR, or use --json.",
         ),
         (
             ["call.wav", "-o", ""],
@@ -349,7 +349,7 @@ def test_what_exists_is_kept_unless_it_may_go(unbraid_command, spoken, here: Pat
         (
             ["call.wav", "-o", "other.wav"],
             2,
-            "other.wav ends like audio; a text ends in .txt, .srt, .vtt, .json, .TextGrid, or say --format too.",
+            "other.wav is named as audio; name it .txt, .srt, .vtt, .json, .TextGrid, or say --format too.",
         ),
         (["call.wav", "--start", -1], 2, "A start of -1 s is not possible; it must be 0 or more."),
         (["call.wav", "--duration", 0], 2, "A duration of 0 s is not possible; it must be more than 0."),

@@ -186,7 +186,7 @@ def _write(
         (folder / file).write_bytes(content)
     stems = {stem: folder / f"{stem}.wav" for stem in order}
     gathered = gather(source, request.excerpt, stems, progress=lambda done: drawing(done, song.seconds))
-    page = report_page(gathered, RunFacts(name, song.separator, elapsed, song=song))
+    page = report_page(gathered, RunFacts(name, song.separator, elapsed, song=song, stems_kept=request.stems))
     (folder / PAGE).write_text(printable_page(page), encoding="utf-8")
     if not request.stems:
         for path in stems.values():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from unbraid.cli.report import Result
+from unbraid.evaluation.statistics import many
 from unbraid.tasks.analysis.song import Song
 
 
@@ -40,9 +41,9 @@ class AnalysisResult(Result):
         song = self.song
         found = [
             song.key.name or "",
-            f"{len(song.chords)} chords" if len(song.chords) else "",
-            f"a melody of {len(song.melody.notes)} notes" if len(song.melody) else "",
-            *(f"{len(notes)} notes of {stem}" for stem, notes in song.notes.items() if len(notes)),
+            many(len(song.chords), "chord") if len(song.chords) else "",
+            f"a melody of {many(len(song.melody.notes), 'note')}" if len(song.melody) else "",
+            *(f"{many(len(notes), 'note')} of {stem}" for stem, notes in song.notes.items() if len(notes)),
         ]
         told = ", ".join(part for part in found if part) or "no music is heard in it"
         page = shlex.quote(str(self.output / "index.html"))
@@ -52,7 +53,10 @@ class AnalysisResult(Result):
         """Remarks on this input that are no warnings."""
         if self.song is None:
             return []
-        return [f"{self.input}: no {part}: {reason}" for part, reason in missing(self.song).items()]
+        parts: dict[str, list[str]] = {}
+        for part, reason in missing(self.song).items():
+            parts.setdefault(reason, []).append(part)
+        return [f"{self.input}: no {', no '.join(named)}: {reason}" for reason, named in parts.items()]
 
 
 def missing(song: Song) -> dict[str, str]:

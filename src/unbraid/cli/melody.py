@@ -60,7 +60,7 @@ def melody(
     from unbraid.cli.tracking_results import TrackingResult
 
     report = Report(TrackingResult, verbose=verbose)
-    with reported(report, "melody", as_json=as_json, quiet=quiet, tell_failures=notice):
+    with reported(report, "recording", as_json=as_json, quiet=quiet, tell_failures=notice):
         from unbraid.cli import request as req
         from unbraid.cli.tracking import TrackingRequest, run_melody
         from unbraid.runtime import Engine

@@ -67,7 +67,7 @@ def notes(
     from unbraid.cli.tracking_results import TrackingResult
 
     report = Report(TrackingResult, verbose=verbose)
-    with reported(report, "notes", as_json=as_json, quiet=quiet, tell_failures=notice):
+    with reported(report, "recording", as_json=as_json, quiet=quiet, tell_failures=notice):
         from unbraid.cli import request as req
         from unbraid.cli.tracking import NotesRequest, run_notes
         from unbraid.runtime import Engine

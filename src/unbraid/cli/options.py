@@ -211,7 +211,9 @@ Jobs = Annotated[
 ForceMusic = Annotated[bool, typer.Option("--force", help="Also in a recording that sounds like speech.")]
 TextOutput = Annotated[
     str | None,
-    typer.Option(*OUT, metavar="FILE|DIR|-", help="Where texts go; of several inputs, a folder. (default: shown)"),
+    typer.Option(
+        *OUT, metavar="FILE|DIR|-", help="Where the result goes; of several inputs, a folder. (default: shown)"
+    ),
 ]
 ResumeTexts = Annotated[
     bool,

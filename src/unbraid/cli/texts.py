@@ -164,7 +164,7 @@ def outputs_of(
     items = collected.items
     if request.output is None:
         if len(items) + len(collected.refused) > 1 and not request.as_json:
-            raise UsageError("The texts of several recordings go to a folder: name it with -o DIR, or use --json.")
+            raise UsageError("The results of several recordings go to a folder: name it with -o DIR, or use --json.")
         return dict.fromkeys(items), {}
     if not request.output:
         raise UsageError("The name of the output is empty; name a file or a folder with -o, or leave it out.")
@@ -178,9 +178,7 @@ def outputs_of(
     refuse_collisions({item: found[:1] for item, found in paths.items()})
     for item, (path, *_) in paths.items():
         if request.form is None and path.suffix.lower().lstrip(".") in EXTENSIONS:
-            raise UsageError(
-                f"{path} ends like audio; a text ends in .{', .'.join(formats.values())}, or say --format too."
-            )
+            raise UsageError(f"{path} is named as audio; name it .{', .'.join(formats.values())}, or say --format too.")
         if (record := places[item].record) is not None:
             refuse_existing([path], record, overwrite=request.overwrite, resume=request.resume)
         elif not request.overwrite and os.path.lexists(path):

@@ -26,7 +26,7 @@ from unbraid.tasks.analysis.melody_tracker import MODEL as PITCH_TRACKER
 from unbraid.tasks.analysis.melody_tracker import check_installed
 from unbraid.tasks.analysis.notes import NOTE_FORMATS, Notes, check_note_format
 from unbraid.tasks.analysis.notes_decoding import DecodingOptions
-from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber
+from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber, check_pitched
 from unbraid.tasks.separation.separator import Separator
 
 Find = Callable[[Path, Listening], Melody | Notes]
@@ -53,6 +53,7 @@ class NotesRequest(TrackingRequest):
         super().__post_init__()
         if self.separator is not None and self.stem is None:
             raise UsageError("--separator separates a stem; name it with --stem, or leave --separator out.")
+        check_pitched(self.stem)
 
 
 def run_melody(request: TrackingRequest, report: Report[TrackingResult], *, quiet: bool = False) -> None:

@@ -105,6 +105,20 @@ def test_a_bass_has_no_high_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(transcriber()(bursts(), RATE, stem="bass")) == len(STARTS)
 
 
+@pytest.mark.parametrize("cut", [0.2, 0.203, 0.21])
+def test_a_note_ends_with_the_recording(cut: float) -> None:
+    audio = bursts()[:, : round((STARTS[1] + cut) * RATE)]
+    found = transcriber()(audio, RATE)
+    note = found.notes[1]
+    assert note.end <= found.seconds == pytest.approx(STARTS[1] + cut, abs=1 / RATE)
+    assert note.end == pytest.approx(found.seconds, abs=HOP / RATE)
+
+
+def test_drums_are_not_written_down() -> None:
+    with pytest.raises(UsageError, match=r"^Drums have no pitch"):
+        transcriber().tracker(RATE, stem="drums")
+
+
 def test_a_note_knows_its_pitch() -> None:
     note = Note(0.0, 1.0, 69, 0.5)
     assert (note.name, note.hz, note.velocity) == ("A4", 440.0, 64)

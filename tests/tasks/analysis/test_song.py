@@ -107,7 +107,8 @@ def test_overlay_and_lane_stay_small(song: Song) -> None:
     assert drawn.count("L") <= MOST_POINTS
     assert 'class="roll"' in drawn
     assert chord_lane(song.chords, song.seconds).count("<span") == len([c for c in song.chords if c.name != "N"])
-    assert "Notes of other: none, no note is heard in it." in music_legend(song, STEMS)
+    reason = '<span class="reasons">Notes of other: none, no note is heard in it.</span>'
+    assert music_legend(song, STEMS).endswith(reason)
 
 
 def test_speech_has_no_music(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +118,7 @@ def test_speech_has_no_music(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     listening = SongListening(StemsInChannels())  # type: ignore[arg-type]
     found = song_of_file(tmp_path / "a.wav", listening)
     reasons = {part.reason for part in (found.key, found.chords, found.melody, *found.notes.values())}
-    assert reasons == {"it sounds like speech; force it if it is music"}
+    assert reasons == {"it sounds like speech; use --force (force=True) if it is music"}
     assert song_of_file(tmp_path / "a.wav", replace(listening, force=True)).key.name == "C major"
 
 

@@ -25,7 +25,7 @@ from unbraid.tasks.separation.stream import PassProgress, Progress, Track
 
 VOCALS = "vocals"
 SEPARATOR = PITCHED
-SPOKEN = "it sounds like speech, which has no {}; force it if it is music"
+SPOKEN = "it sounds like speech, which has no {}; use --force (force=True) if it is music"
 
 Result_co = TypeVar("Result_co", covariant=True)
 Found = TypeVar("Found", Melody, Notes)

@@ -10,6 +10,7 @@ which a faint rest of other stems becomes loud: frames where the stem is not hea
 as silent.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -31,6 +32,7 @@ MARGIN_FRAMES = 16  # at both ends of a window, which do not count
 BATCH = 8  # windows
 PIECE_FRAMES, CUT_FRAMES = 26_000, 3000  # decoded at once: five minutes, cut at the quietest of the last 35 s
 PITCHES = {"bass": (23, 67), "vocals": (36, 84)}  # of MIDI, that a stem has
+DRUMS = "drums"
 SILENT, NOTHING = "it is silent", "no note is heard in it"
 
 
@@ -62,7 +64,12 @@ class NoteTranscriber(LoadedModel):
         return cls(Loaded(spec, (executor,)), options=options)
 
     def tracker(self, sample_rate: int, stem: str | None = None) -> "NoteTracker":
-        """Take blocks of a recording, or of a stem of it, as they come."""
+        """Take blocks of a recording, or of a stem of it, as they come.
+
+        Raises:
+            UsageError: the stem is the drums.
+        """
+        check_pitched(stem)
         return NoteTracker(self._executor, self.spec, self.options, sample_rate, stem)
 
     def __call__(
@@ -72,7 +79,7 @@ class NoteTranscriber(LoadedModel):
 
         Raises:
             AudioError: it is not an array of real numbers (C, T), is empty, or holds NaN or infinity.
-            UsageError: the recording has another length.
+            UsageError: the recording has another length, or the stem is the drums.
         """
         samples, rate = as_audio(audio), checked_rate(sample_rate)
         around = None if recording is None else as_audio(recording)
@@ -83,6 +90,16 @@ class NoteTranscriber(LoadedModel):
             block = slice(start, start + rate)
             tracker.push(samples[:, block], None if around is None else around[:, block])
         return tracker.finish()
+
+
+def check_pitched(stem: str | None) -> None:
+    """Refuse the drums, in which the network would hear notes that nobody plays.
+
+    Raises:
+        UsageError: the stem is the drums.
+    """
+    if stem == DRUMS:
+        raise UsageError("Drums have no pitch, so their notes are not written down; name another stem.")
 
 
 class NoteTracker:
@@ -116,7 +133,8 @@ class NoteTracker:
         self._take(np.zeros(self._sizes.window_samples, np.float32))
         self._decode(is_last=True)
         seconds = self._audio.samples / self._spec.sample_rate
-        notes = tuple(sorted(self._notes, key=lambda note: (note.start, note.pitch)))
+        inside = (replace(note, end=min(note.end, seconds)) for note in self._notes if note.start < seconds)
+        notes = tuple(sorted(inside, key=lambda note: (note.start, note.pitch)))
         reason = None
         if not notes:
             frames = -(-self._audio.samples // self._sizes.hop_samples)

@@ -29,7 +29,7 @@ from unbraid.tasks.analysis.notes import Notes
 from unbraid.tasks.analysis.notes_transcriber import NoteTracker, NoteTranscriber
 
 VOCALS, DRUMS = "vocals", "drums"
-SPOKEN = "it sounds like speech; force it if it is music"
+SPOKEN = "it sounds like speech; use --force (force=True) if it is music"
 NO_TRANSCRIBER = "no model of notes is on this machine; get one with `unbraid models pull basic-pitch`"
 _RATE, _HOP = 16000, 1600  # of the levels of passages: ten a second
 _PAUSE, _LEAST = 10, 5  # tenths of a second: shorter rests belong to a passage, shorter passages are none

@@ -63,16 +63,21 @@ def music_overlay(song: Song, seconds: float, band: tuple[float, float], stems: 
 
 def music_legend(song: Song, stems: Sequence[str]) -> str:
     """What the colours mean, and why something is missing."""
-    keys = ['<span style="--ink: var(--melody)"><span class="dot"></span>melody of the voice</span>']
+    keys = ['<span><span class="dot melody"></span>melody of the voice</span>']
     for stem, notes in song.notes.items():
         if len(notes) and stem in stems:
             ink = f"var(--c{stems.index(stem) % COLOURS})"
             keys.append(f'<span style="--ink: {ink}"><span class="dot"></span>notes of {escape(stem)}</span>')
     parts = {"Chords": song.chords.reason, "Melody": song.melody.reason}
     parts |= {f"Notes of {stem}": notes.reason for stem, notes in song.notes.items()}
-    missing = [f"{name}: none, {escape(reason)}." for name, reason in parts.items() if reason]
+    named: dict[str, list[str]] = {}
+    for name, reason in parts.items():
+        if reason:
+            named.setdefault(reason, []).append(name)
+    missing = [f"{', '.join(names)}: none, {escape(reason)}." for reason, names in named.items()]
     shown = keys if len(song.melody) else keys[1:]
-    return f'<span class="keys">{" ".join(shown)}</span> {" ".join(missing)}'
+    told = f'<span class="reasons">{" ".join(missing)}</span>' if missing else ""
+    return f'<span class="keys">{" ".join(shown)}</span>{told}'
 
 
 def _height(hz: float, band: tuple[float, float]) -> float:

@@ -33,6 +33,7 @@ class RunFacts:
     gain_db: float = 0.0  # of the written stems, all alike
     conversation: Conversation | None = None  # of a model that follows people
     song: Song | None = None  # what was found in it
+    stems_kept: bool = True  # as files beside the page
 
 
 def report_page(gathered: Gathered, run: RunFacts) -> str:
@@ -56,7 +57,7 @@ def report_page(gathered: Gathered, run: RunFacts) -> str:
             _mixture(gathered, top_db) if run.song is None else _song(run.song, gathered, top_db),
             *lanes,
             _levels(gathered, shown),
-            _notes(gathered, bool(turns), song=run.song is not None),
+            _notes(gathered, run),
         )
     )
     attributes = f'data-seconds="{gathered.seconds:.6f}" data-sounding="{_sounding(gathered):.6f}"'
@@ -264,18 +265,19 @@ def _times(seconds: float) -> str:
     return f'<div class="times" aria-hidden="true">{marks}</div>'
 
 
-def _notes(gathered: Gathered, turns: bool, *, song: bool = False) -> str:
+def _notes(gathered: Gathered, run: RunFacts) -> str:
     rate = page_rate(gathered.sample_rate) / 1000
     notes = [
         scales(gathered.sample_rate),
         f"“{LEFT_OVER}” is the mixture minus the stems on this page; it is a lane where it is above "
         f"{_number(AUDIBLE_DB)} dB.",
-        f"The sound here is a preview (Opus, {rate:g} kHz); the stems beside this page are whole.",
+        f"The sound here is a preview (Opus, {rate:g} kHz)"
+        + ("; the stems beside this page are whole." if run.stems_kept else "."),
         "Keys: space plays and pauses, arrows go 5 seconds back and forth, Home to the start, 1 to 9 solo a stem.",
     ]
-    if turns:
+    if run.conversation is not None:
         notes.append("In the lanes of people: n and p go to the next and the previous turn, + and − zoom.")
-    if song:
+    if run.song is not None:
         notes.append("Over the music: + and − zoom.")
     if gathered.seconds > LIMIT_SECONDS:
         notes.insert(0, f"Only the first {LIMIT_SECONDS / 60:.0f} minutes can be heard here; the pictures show all.")
