@@ -155,7 +155,7 @@ def quality(folder: Path) -> str:
         kind, *rest = name.split(", ")
         if kind in ("SI-SDRi dB", "uSDR improvement dB") and "int8" not in rest:
             what, where = (rest[0], rest[1]) if kind.startswith("uSDR") else (", ".join(rest[1:]), rest[0])
-            told.setdefault(f"{kind} on {where}", []).append(f"{what} {value:.1f}")
+            told.setdefault(f"{kind} on {where}", []).append(f"{what} {value:.1f}".strip())
     return "; ".join(f"{title}: {', '.join(values)}" for title, values in told.items())
 
 
