@@ -21,10 +21,10 @@ from unbraid.cli.tracking_results import TrackingResult
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept
 from unbraid.tasks.analysis.api import SEPARATOR, Listening, melody_of_file, notes_of_file
-from unbraid.tasks.analysis.melody import MELODY_FORMATS, Melody, check_melody_format
+from unbraid.tasks.analysis.melody import MELODY_FORMATS, Melody
 from unbraid.tasks.analysis.melody_tracker import MODEL as PITCH_TRACKER
 from unbraid.tasks.analysis.melody_tracker import check_installed
-from unbraid.tasks.analysis.notes import NOTE_FORMATS, Notes, check_note_format
+from unbraid.tasks.analysis.notes import NOTE_FORMATS, Notes
 from unbraid.tasks.analysis.notes_decoding import DecodingOptions
 from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber, check_pitched
 from unbraid.tasks.separation.separator import Separator
@@ -63,7 +63,7 @@ def run_melody(request: TrackingRequest, report: Report[TrackingResult], *, quie
         UsageError: the request cannot be met; nothing was done.
         UnbraidError: a model, the device or swift-f0 is not there; nothing was done.
     """
-    form = _form(request, MELODY_FORMATS, check_melody_format)
+    form = _form(request, MELODY_FORMATS, Melody.check_format)
     check_installed()
     report.model, report.device, report.device_reason = PITCH_TRACKER, "cpu", "it is fast there"
     with ExitStack() as opened:
@@ -78,7 +78,7 @@ def run_notes(request: NotesRequest, report: Report[TrackingResult], *, quiet: b
         UsageError: the request cannot be met; nothing was done.
         UnbraidError: a model or the device is not there; nothing was done.
     """
-    form, engine = _form(request, NOTE_FORMATS, check_note_format), request.engine
+    form, engine = _form(request, NOTE_FORMATS, Notes.check_format), request.engine
     with ExitStack() as opened:
         transcriber = opened.enter_context(
             NoteTranscriber(request.model, options=request.decoding, device=engine.device, threads=engine.threads)

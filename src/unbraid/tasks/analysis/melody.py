@@ -3,16 +3,16 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from unbraid.files.frames import frame
-from unbraid.files.texts import named_format, save_bytes
+from unbraid.files.texts import named_format
 from unbraid.tasks.analysis.formats import csv_text, json_text, layer_text
 from unbraid.tasks.analysis.notes import Notes
+from unbraid.tasks.analysis.tracked import Tracked
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,7 +28,7 @@ def _none() -> Values:
 
 
 @dataclass(frozen=True, eq=False)
-class Melody:
+class Melody(Tracked):
     """The fundamental frequency of one voice, in frames of equal distance."""
 
     model: str  # that heard it
@@ -92,33 +92,11 @@ class Melody:
         """
         return frame({"time": time, "hz": hz, "confidence": confidence} for time, hz, confidence in self)
 
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write it in the format that the file's extension names: csv, json, mid or svl.
+    @staticmethod
+    def check_format(name: str) -> str:
+        """The format of a name or file extension.
 
         Raises:
-            UsageError: there is no such format, or the file exists and `overwrite` is not set.
-            AudioError: the disk refuses.
+            UsageError: there is no such format.
         """
-        place = Path(path)
-        save_bytes(place, self.encoded(check_melody_format(place.suffix)), overwrite=overwrite)
-
-    def encoded(self, form: str) -> bytes:
-        """The content of a file in one of the `MELODY_FORMATS`."""
-        match form:
-            case "mid":
-                return self.to_midi()
-            case "csv":
-                return self.to_csv().encode()
-            case "svl":
-                return self.to_svl().encode()
-            case _:
-                return self.to_json().encode()
-
-
-def check_melody_format(name: str) -> str:
-    """The format of a name or file extension.
-
-    Raises:
-        UsageError: there is no such format.
-    """
-    return named_format(name, MELODY_FORMATS, "A melody is")
+        return named_format(name, MELODY_FORMATS, "A melody is")

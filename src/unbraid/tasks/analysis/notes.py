@@ -11,6 +11,7 @@ from unbraid.files.frames import frame
 from unbraid.files.texts import named_format, save_bytes
 from unbraid.tasks.analysis.formats import csv_text, json_text, layer_text
 from unbraid.tasks.analysis.midi import midi_file
+from unbraid.tasks.analysis.tracked import Tracked
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -45,7 +46,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Notes:
+class Notes(Tracked):
     """The notes of a recording, or of one of its stems, in the order of their starts."""
 
     notes: tuple[Note, ...]
@@ -111,27 +112,14 @@ class Notes:
         """
         return frame(map(as_json, self.notes))
 
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write them in the format that the file's extension names: mid, csv, json or svl.
+    @staticmethod
+    def check_format(name: str) -> str:
+        """The format of a name or file extension.
 
         Raises:
-            UsageError: there is no such format, or the file exists and `overwrite` is not set.
-            AudioError: the disk refuses.
+            UsageError: there is no such format.
         """
-        place = Path(path)
-        save_bytes(place, self.encoded(check_note_format(place.suffix)), overwrite=overwrite)
-
-    def encoded(self, form: str) -> bytes:
-        """The content of a file in one of the `NOTE_FORMATS`."""
-        match form:
-            case "mid":
-                return self.to_midi()
-            case "csv":
-                return self.to_csv().encode()
-            case "svl":
-                return self.to_svl().encode()
-            case _:
-                return self.to_json().encode()
+        return named_format(name, NOTE_FORMATS, "Notes are")
 
     def _about(self) -> dict[str, object]:
         about = {"model": self.model, "stem": self.stem, "separator": self.separator}
@@ -142,12 +130,3 @@ def as_json(note: Note) -> dict[str, object]:
     """A note as a JSON object."""
     times = {"start": round(note.start, 3), "end": round(note.end, 3)}
     return {**times, "pitch": note.pitch, "name": note.name, "velocity": note.velocity}
-
-
-def check_note_format(name: str) -> str:
-    """The format of a name or file extension.
-
-    Raises:
-        UsageError: there is no such format.
-    """
-    return named_format(name, NOTE_FORMATS, "Notes are")
