@@ -46,18 +46,18 @@ def needed(command: str, params: Mapping[str, Any]) -> list[str]:
 
 
 def _check_inputs(params: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Refuse inputs of which none is there, where a model would have to be downloaded for them.
+    """Refuse inputs of which none is there, or a voice that is not, where a model would have to be downloaded for them.
 
     Raises:
         AudioError: there is none.
     """
-    inputs = params.get("inputs")
-    if not isinstance(inputs, list | tuple) or not inputs or any(map(_may_be_there, inputs)):
-        return
-    if absent(names):
+    inputs, voice = params.get("inputs"), params.get("voice")
+    wanted = [inputs if isinstance(inputs, list | tuple) else (), () if voice is None else (str(voice),)]
+    gone = [group[0] for group in wanted if group and not any(map(_may_be_there, group))]
+    if gone and absent(names):
         from unbraid.errors import AudioError
 
-        raise AudioError(f"{inputs[0]} does not exist. Name an audio file that does.")
+        raise AudioError(f"{gone[0]} does not exist. Name an audio file that does.")
 
 
 def _may_be_there(name: object) -> bool:
