@@ -120,8 +120,8 @@ def test_nothing_is_downloaded_for_a_voice_that_is_not_there(
     unbraid_command: Callable, tone: Callable, pulled: list[str]
 ) -> None:
     outcome = unbraid_command("convert", tone("talk.wav"), "--voice", "none.wav", "--yes")
-    assert outcome.code == 1 and pulled == []
-    assert outcome.err == "error: none.wav does not exist. Name an audio file that does.\n"
+    assert outcome.code == 2 and pulled == []
+    assert outcome.err.startswith("error: none.wav is not there; name a recording of the speaker, or a .npy or .json")
 
 
 def test_models_that_follow_from_others_are_asked_for_together() -> None:

@@ -185,7 +185,7 @@ def test_limits_on_the_command_line() -> None:
 def test_a_dead_workers_signal_is_no_ones_loss(serving, tmp_path: Path) -> None:
     server = serving()
     with Client(server.url) as client:
-        job = client.submit(recording(tmp_path / "talk.wav", 10.0), "separate", {"model": "speech"})
+        job = client.submit(recording(tmp_path / "talk.wav", 60.0), "separate", {"model": "speech"})
         until(lambda: client.job(job.id).progress or None)
         workers = subprocess.run(
             ["ps", "-o", "pid=", "--ppid", str(server.process.pid)], capture_output=True, text=True, check=False

@@ -68,7 +68,7 @@ def test_each_kind_of_job(jobs: Jobs, tmp_path: Path) -> None:
 
 
 def test_a_worker_killed_in_the_middle_gives_one_result(jobs: Jobs, tmp_path: Path) -> None:
-    job = jobs.add(recording(tmp_path / "talk.wav", 10.0), model="speech")
+    job = jobs.add(recording(tmp_path / "talk.wav", 60.0), model="speech")
     with working(jobs) as supervisor:
         jobs.under_way(job)
         os.kill(supervisor.pids[0], signal.SIGKILL)
@@ -79,7 +79,7 @@ def test_a_worker_killed_in_the_middle_gives_one_result(jobs: Jobs, tmp_path: Pa
 
 
 def test_a_server_that_stops_gives_its_job_back(jobs: Jobs, tmp_path: Path) -> None:
-    job = jobs.add(recording(tmp_path / "talk.wav", 10.0), model="speech")
+    job = jobs.add(recording(tmp_path / "talk.wav", 60.0), model="speech")
     with working(jobs):
         jobs.under_way(job)
     assert (jobs.queue.get(job).state, jobs.queue.get(job).attempts) == ("queued", 0)

@@ -50,14 +50,19 @@ def _check_inputs(params: Mapping[str, Any], names: Iterable[str]) -> None:
 
     Raises:
         AudioError: there is none.
+        UsageError: the recording of the voice is not there.
     """
     inputs, voice = params.get("inputs"), params.get("voice")
-    wanted = [inputs if isinstance(inputs, list | tuple) else (), () if voice is None else (str(voice),)]
-    gone = [group[0] for group in wanted if group and not any(map(_may_be_there, group))]
-    if gone and absent(names):
-        from unbraid.errors import AudioError
+    none_there = isinstance(inputs, list | tuple) and bool(inputs) and not any(map(_may_be_there, inputs))
+    if not (none_there or voice) or not absent(names):
+        return
+    from unbraid.errors import AudioError
+    from unbraid.tasks.synthesis.speaker_vector import SUFFIXES, check_recording
 
-        raise AudioError(f"{gone[0]} does not exist. Name an audio file that does.")
+    if none_there:
+        raise AudioError(f"{params['inputs'][0]} does not exist. Name an audio file that does.")
+    if voice and Path(voice).suffix.lower() not in SUFFIXES:
+        check_recording(Path(voice))
 
 
 def _may_be_there(name: object) -> bool:

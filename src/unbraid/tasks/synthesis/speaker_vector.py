@@ -56,10 +56,19 @@ def checked_vector(vector: FloatArray, size: int, name: str) -> FloatArray:
     return found
 
 
-def _of_recording(path: Path, embedder: str | Path, device: str) -> FloatArray:
-    """The x-vector of the speaker of a recording."""
+def check_recording(path: Path) -> None:
+    """Refuse a recording of a speaker that is not there.
+
+    Raises:
+        UsageError: it is not.
+    """
     if not path.is_file():
         raise UsageError(f"{path} is not there; name a recording of the speaker, or a {' or '.join(SUFFIXES)} file.")
+
+
+def _of_recording(path: Path, embedder: str | Path, device: str) -> FloatArray:
+    """The x-vector of the speaker of a recording."""
+    check_recording(path)
     try:
         opened = SpeakerEmbedder(embedder, device=device)
     except ModelNotFound as error:
