@@ -16,7 +16,8 @@ from unbraid.models.tensors import LazyTensors, shapes_of
 
 METHOD = "symmetric, per output channel, 1"  # changes whenever the same weights would give another copy
 LINEAR = re.compile(
-    r"(\.layers\.\d+\.((self_|cross_)?attention\.(in|out)_proj|feed_(in|out))|^masks\.\d+\.\d+\.\d+|^back\.embedding)"
+    r"(\.layers\.\d+\.((self_|cross_)?attention\.(in|out)_proj|feed_(in|out))|^masks\.\d+\.\d+\.\d+|^back\.embedding"
+    r"|\.layers\.\d+\.(attention|memory)\.(\w+\.linear|inlet|outlet))"
     r"\.weight$"
 )
 
