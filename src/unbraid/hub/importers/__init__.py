@@ -55,7 +55,8 @@ ORDER = (
 LAYOUTS = (
     f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}), ECAPA-TDNN or x-vector network "
     f"({', '.join(speechbrain_ecapa.FILES)}) or "
-    f"HiFi-GAN ({', '.join(speechbrain_hifigan.FILES)}), a MossFormer2 ({clearvoice.FILES}), a CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's "
+    f"HiFi-GAN ({', '.join(speechbrain_hifigan.FILES)}), a MossFormer2 ({clearvoice.FILES}), a CAM++ "
+    f"({campplus.FILES}), a ResNet of WeSpeaker's "
     f"({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a Spleeter model ({spleeter.LAYOUT}), a Whisper "
     f"({whisper.FILES}), a SpeechT5 ({speecht5.FILES}), its HiFi-GAN ({hifigan.FILES}), a Wav2Vec2 or HuBERT with a "
     f"CTC head ({wav2vec2.FILES}), a Hybrid Transformer Demucs ({htdemucs.FILES}), a RoFormer ({roformer.FILES}) or "
