@@ -88,7 +88,8 @@ def published(name: str, folder: Path) -> Path:
         facts = ("random", "htdemucs", rate, 2, stems, sizes, "", "random weights")
         spec = ModelSpec(*facts, windows=Windows(segment, segment / 4), level="own")
     elif name == MOSSFORMER:
-        facts = ("random", "mossformer2", SAMPLE_RATE, 1, ("voice1", "voice2"), MossFormer2Config(), "", "random weights")
+        stems = ("voice1", "voice2")
+        facts = ("random", "mossformer2", SAMPLE_RATE, 1, stems, MossFormer2Config(), "", "random weights")
         spec = ModelSpec(*facts, windows=WINDOWS)
     else:
         count, rate = VOICES[name.rpartition("sepformer-")[2]]
