@@ -47,10 +47,7 @@ def test_a_device_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch)
 def test_int8_is_for_sepformers_and_whispers(music_folder: Path) -> None:
     with pytest.raises(UsageError) as caught:
         open_executor(read_spec(music_folder), music_folder, engine=Engine(precision="int8"))
-    assert (
-        str(caught.value)
-        == "int8 is for SepFormers, MossFormers, RoFormers and Whispers, and tiny-music is none: use float32."
-    )
+    assert str(caught.value) == "int8 is for SepFormers, RoFormers and Whispers, and tiny-music is none: use float32."
 
 
 def test_no_threads_are_not_possible(music_folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine_fakes import MOSS, moss_spec, snr, speech_spec, write_model
+from engine_fakes import snr, speech_spec, write_model
 from unbraid.errors import ModelError
 from unbraid.hub.folder import sha256, write_model_folder
 from unbraid.hub.importers import read_checkpoint
@@ -43,17 +43,6 @@ def test_fidelity(tmp_path: Path, dtype: str) -> None:
     spec = write_model(tmp_path / "model", spec, dtype)
     full = open_executor(spec, tmp_path / "model", engine=Engine("cpu")).run(mixture())["sources"]
     small = open_executor(spec, tmp_path / "model", engine=Engine("cpu", precision="int8")).run(mixture())["sources"]
-    assert not np.array_equal(full, small)
-    assert snr(full, small) > FLOOR_DB
-
-
-def test_fidelity_of_a_mossformer2(tmp_path: Path) -> None:
-    wide = dataclasses.replace(MOSS, features=64, key_features=32, memory_features=32)
-    spec = write_model(tmp_path / "model", moss_spec(wide))
-    full, small = (
-        open_executor(spec, tmp_path / "model", engine=Engine("cpu", precision=precision)).run(mixture())["sources"]
-        for precision in ("float32", "int8")
-    )
     assert not np.array_equal(full, small)
     assert snr(full, small) > FLOOR_DB
 

@@ -76,7 +76,7 @@ def test_one_output_leaves_a_residual(tmp_path: Path) -> None:
 
 
 def test_what_does_not_go_with_it_is_refused(folder: Path) -> None:
-    with pytest.raises(UsageError, match="^int8 is for .* and Whispers, and tiny-bands"):
+    with pytest.raises(UsageError, match="^int8 is for SepFormers, RoFormers and Whispers, and tiny-bands"):
         Separator(folder, precision="int8")
     with pytest.raises(UsageError, match="^The Wiener filter is for music models; tiny-bands is a band_split"):
         Separator(folder, wiener=True)

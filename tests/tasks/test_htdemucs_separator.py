@@ -167,5 +167,5 @@ def test_what_does_not_go_with_it_is_refused(model: Path, options: Options, told
 
 
 def test_int8_is_refused(model: Path) -> None:
-    with pytest.raises(UsageError, match="Whispers, and tiny-htdemucs is none"):
+    with pytest.raises(UsageError, match="int8 is for SepFormers, RoFormers and Whispers, and tiny-htdemucs is none"):
         Separator(model, precision="int8")

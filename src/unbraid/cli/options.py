@@ -186,7 +186,7 @@ Force = Annotated[bool, _separation("--force", help="Run raw speech models on mo
 
 Precision = Annotated[
     Literal["float32", "int8"],
-    _machine(help="int8 is faster and slightly less accurate; for SepFormers, MossFormers, RoFormers and Whispers."),
+    _machine(help="int8 is faster and slightly less accurate; for SepFormers, RoFormers and Whispers."),
 ]
 Device = Annotated[str, _machine(help="auto, cpu, cuda, ...")]
 Threads = Annotated[int | None, _machine(metavar="N", help="CPU threads. (default: all)")]

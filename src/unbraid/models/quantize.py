@@ -1,10 +1,9 @@
-"""int8 copies of the weights of SepFormers, MossFormers, RoFormers and Whispers, made in NumPy.
+"""int8 copies of the weights of SepFormers, RoFormers and Whispers, made in NumPy.
 
 Symmetric, one scale per output channel: w ≈ scale · round(w / scale), scale = max|w| / 127. Only the linear layers
 of the Transformers are quantised, those that estimate a RoFormer's masks, and a Whisper's table of tokens, which is
-also its last layer; they are 97 % of the multiply-adds. Of a MossFormer2 it is the linear layers of its attention and
-around its memory, 61 % of the multiply-adds; the others are products of activations. Weights are stored transposed,
-(inputs, outputs), as ONNX Runtime's integer product expects them.
+also its last layer; they are 97 % of the multiply-adds. Weights are stored transposed, (inputs, outputs), as ONNX
+Runtime's integer product expects them.
 """
 
 import re
@@ -17,8 +16,7 @@ from unbraid.models.tensors import LazyTensors, shapes_of
 
 METHOD = "symmetric, per output channel, 1"  # changes whenever the same weights would give another copy
 LINEAR = re.compile(
-    r"(\.layers\.\d+\.((self_|cross_)?attention\.(in|out)_proj|feed_(in|out))|^masks\.\d+\.\d+\.\d+|^back\.embedding"
-    r"|\.layers\.\d+\.(attention|memory)\.(\w+\.linear|inlet|outlet))"
+    r"(\.layers\.\d+\.((self_|cross_)?attention\.(in|out)_proj|feed_(in|out))|^masks\.\d+\.\d+\.\d+|^back\.embedding)"
     r"\.weight$"
 )
 

@@ -23,9 +23,7 @@ def open_executor(spec: ModelSpec, folder: Path, graph: str = "model", engine: E
     """
     precision, threads = engine.precision, engine.threads
     if precision == "int8" and not spec.geometry.has_int8:
-        raise UsageError(
-            f"int8 is for SepFormers, MossFormers, RoFormers and Whispers, and {spec.name} is none: use float32."
-        )
+        raise UsageError(f"int8 is for SepFormers, RoFormers and Whispers, and {spec.name} is none: use float32.")
     if precision not in (precisions := typing.get_args(Precision)):
         raise UsageError(f"The precision is one of {', '.join(precisions)}, not {precision!r}.")
     if graph not in (parts := (*spec.geometry.graphs, *spec.geometry.optional_graphs)):

@@ -37,11 +37,6 @@ class MossFormer2Config(Config):
                 raise ValueError(f"{name} must be odd, got {getattr(self, name)}.")
 
     @property
-    def has_int8(self) -> bool:
-        """As `Config.has_int8`."""
-        return True
-
-    @property
     def least_samples(self) -> int:
         """The encoder's kernel."""
         return self.kernel_samples

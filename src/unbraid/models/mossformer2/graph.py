@@ -1,7 +1,7 @@
 """The MossFormer2 as an ONNX graph: mixture (B, T) -> sources (B, sources, T).
 
-Tokens are a matrix (B·N, D) for linear layers, which int8 weights multiply by activations quantised on the fly, and
-features stand in front of frames, (B, C, N), for convolutions over time.
+Tokens are a matrix (B·N, D) for linear layers, and features stand in front of frames, (B, C, N), for convolutions over
+time.
 """
 
 from unbraid.models.mossformer2.config import MossFormer2Config

@@ -10,7 +10,7 @@ OUTER_NORM_EPS = 1e-6  # behind the layers
 NORM_EPS = 1e-5  # of the norms within them
 LEAST_SCALE = 1e-5  # root mean square of a frame, where it is divided by
 OPERATORS = COMMON | TRANSFORMER | {
-    "ConvTranspose", "Cos", "DynamicQuantizeMatMul", "InstanceNormalization", "Max", "Mod", "Neg", "PRelu", "Pad",
+    "ConvTranspose", "Cos", "InstanceNormalization", "Max", "Mod", "Neg", "PRelu", "Pad",
     "QuickGelu", "ReduceL2", "Relu", "Sigmoid", "Sin", "Tanh",
 }  # fmt: skip
 
