@@ -26,6 +26,7 @@ VOICES = {"wsj02mix": (2, 8000), "wsj03mix": (3, 8000), "libri2mix": (2, 8000), 
           "wham": (2, 8000), "whamr": (2, 8000), "whamr16k": (2, 16000)}  # fmt: skip
 MEASURED_FOR = {"libri2mix": "wsj02mix", "libri3mix": "wsj03mix", "wham": "wsj02mix", "whamr": "wsj02mix"}
 DEMUCS = {"htdemucs": "4 stems", "htdemucs_ft": "4 stems, a network for each", "htdemucs_6s": "6 stems"}
+MOSSFORMER = "alibabasglab/MossFormer2_SS_16K"
 RUNS = 4  # of which the last three are timed
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     table = json.loads(RESULT.read_text()) if RESULT.exists() else {"measured": "", "models": {}}
     spleeter = [f"spleeter:{stems}stems{wide}" for stems in (2, 4, 5) for wide in ("", "-16kHz")]
     sepformers = [f"speechbrain/sepformer-{name}" for name in VOICES if name not in MEASURED_FOR]
-    for name in sys.argv[1:] or (*PACKAGED, *spleeter, *sepformers, *DEMUCS):
+    for name in sys.argv[1:] or (*PACKAGED, *spleeter, *sepformers, MOSSFORMER, *DEMUCS):
         with tempfile.TemporaryDirectory() as folder:
             model = name if name in PACKAGED else published(name, Path(folder))
             command = (sys.executable, __file__, "--one", str(model))
@@ -68,10 +69,12 @@ def one(model: str) -> dict[str, float]:
 def published(name: str, folder: Path) -> Path:
     """A model of published sizes with random weights."""
     from unbraid.hub.folder import write_model_folder
+    from unbraid.hub.importers.clearvoice import SAMPLE_RATE, WINDOWS
     from unbraid.hub.importers.spleeter_config import shipped_config
     from unbraid.hub.spec import ModelSpec, Windows
     from unbraid.models.family import tensor_shapes
     from unbraid.models.htdemucs.published import PUBLISHED
+    from unbraid.models.mossformer2.config import MossFormer2Config
     from unbraid.models.sepformer.config import SepFormerConfig
 
     if name.startswith("spleeter:"):
@@ -84,6 +87,10 @@ def published(name: str, folder: Path) -> Path:
         segment = sizes.segment_samples / rate
         facts = ("random", "htdemucs", rate, 2, stems, sizes, "", "random weights")
         spec = ModelSpec(*facts, windows=Windows(segment, segment / 4), level="own")
+    elif name == MOSSFORMER:
+        stems = ("voice1", "voice2")
+        facts = ("random", "mossformer2", SAMPLE_RATE, 1, stems, MossFormer2Config(), "", "random weights")
+        spec = ModelSpec(*facts, windows=WINDOWS)
     else:
         count, rate = VOICES[name.rpartition("sepformer-")[2]]
         stems = tuple(f"voice{i + 1}" for i in range(count))

@@ -17,6 +17,7 @@ from unbraid.models.config import Config
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import tensor_shapes
 from unbraid.models.htdemucs.config import HtdemucsConfig
+from unbraid.models.mossformer2.config import MossFormer2Config
 from unbraid.models.roformer.config import RoformerConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
@@ -24,6 +25,9 @@ from unbraid.models.unet.config import UNetConfig
 Network = Callable[[np.ndarray], np.ndarray]
 
 SPEECH = SepFormerConfig(features=12, chunk_frames=10, blocks=2, layers=2, heads=3, hidden=20)
+MOSS = MossFormer2Config(
+    features=12, layers=2, group_frames=20, key_features=6, kernel_frames=5, memory_features=8, memory_frames=7
+)
 TASNET = ConvTasNetConfig(2, 8, 16, 6, 4, 10, 3, blocks=3, repeats=2)
 BANDS = BandSplitConfig(
     frame_samples=32,
@@ -131,6 +135,12 @@ def bands_spec(geometry: BandSplitConfig = BANDS, windows: Windows = Windows(0.1
     stems = tuple(f"voice{i + 1}" for i in range(geometry.sources))
     spec = ModelSpec("tiny-bands", "band_split", 8000, 1, stems, geometry, "MIT", "a test", windows=windows)
     return dataclasses.replace(spec, level="own")
+
+
+def moss_spec(geometry: MossFormer2Config = MOSS, windows: Windows = Windows(0.1, 0.025)) -> ModelSpec:
+    """A MossFormer2 of any sources and windows."""
+    stems = ("speech",) if geometry.sources == 1 else tuple(f"voice{i + 1}" for i in range(geometry.sources))
+    return ModelSpec("tiny-moss", "mossformer2", 8000, 1, stems, geometry, "MIT", "a test", windows=windows)
 
 
 def tasnet_spec(geometry: ConvTasNetConfig = TASNET, windows: Windows = Windows(0.1, 0.025)) -> ModelSpec:

@@ -1,6 +1,7 @@
 """Names: what is in the catalogue, where it is found, what is said when it is not, what an import may be called."""
 
 import dataclasses
+import hashlib
 import math
 import os
 import re
@@ -30,6 +31,7 @@ from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.family import family_of, tensor_shapes
 from unbraid.models.hifigan.config import HifiganConfig
 from unbraid.models.htdemucs.published import PUBLISHED as HTDEMUCS
+from unbraid.models.mossformer2.config import MossFormer2Config
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
 from unbraid.models.speecht5.config import SpeechT5Config
@@ -84,6 +86,13 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert len(entry.sha256) == config.networks
         assert all(re.fullmatch(rf"[0-9a-f]{{8}}-{digits}\.th", name) for name, digits in entry.sha256.items())
         assert "scientific purposes only" in entry.licence
+    elif entry.source == "clearvoice":
+        assert (entry.family, entry.sample_rate, entry.stems) == ("mossformer2", 16000, ("voice1", "voice2"))
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(MossFormer2Config()).values()))
+        assert COMMIT.fullmatch(entry.revision or "")
+        assert tuple(entry.sha256) == HUB_FILES[entry.source, entry.family]
+        pointer = f"{HUB_FILES[entry.source, entry.family][1]}\n"
+        assert entry.sha256["last_best_checkpoint"] == hashlib.sha256(pointer.encode()).hexdigest()
     elif entry.family == "xvector":
         assert (entry.sample_rate, entry.stems, entry.revision) == (16000, (), None)
         assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(XvectorConfig()).values()))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from engine_fakes import HTDEMUCS, MEL_ROFORMER, MUSIC, SPEECH, TEXT, weights
+from engine_fakes import HTDEMUCS, MEL_ROFORMER, MOSS, MUSIC, SPEECH, TEXT, weights
 from unbraid.errors import RuntimeUnavailable
 from unbraid.hub import graphs
 from unbraid.hub.graphs import find_graph
@@ -113,10 +113,10 @@ def test_names_of_graphs_tell_every_size() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
-@pytest.mark.parametrize("geometry", [SPEECH, MUSIC, MEL_ROFORMER], ids=["speech", "music", "roformer"])
+@pytest.mark.parametrize("geometry", [SPEECH, MOSS, MUSIC, MEL_ROFORMER], ids=["speech", "moss", "music", "roformer"])
 def test_a_graph_points_at_every_tensor_where_the_file_has_it(tmp_path: Path, geometry: Config, dtype: str) -> None:
-    if dtype == "int8" and isinstance(geometry, UNetConfig):
-        pytest.skip("U-Nets have no int8 copies")
+    if dtype == "int8" and not geometry.has_int8:
+        pytest.skip("this family has no int8 copies")
     values = weights(geometry)
     tensors = quantize(values) if dtype == "int8" else {name: value.astype(dtype) for name, value in values.items()}
     path = tmp_path / WEIGHTS_FILES[dtype]

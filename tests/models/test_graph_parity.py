@@ -11,6 +11,7 @@ from engine_fakes import (
     HTDEMUCS,
     LIVE,
     MEL_ROFORMER,
+    MOSS,
     MUSIC,
     ROFORMER,
     SPEECH,
@@ -19,6 +20,7 @@ from engine_fakes import (
     bands_spec,
     htdemucs_spec,
     live_spec,
+    moss_spec,
     music_spec,
     peak_error,
     roformer_spec,
@@ -33,6 +35,7 @@ from unbraid.hub.folder import write_model_folder
 from unbraid.hub.spec import ModelSpec
 from unbraid.models.audio_transformer.config import AudioTransformerConfig, TextSide
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
+from unbraid.models.mossformer2.config import MossFormer2Config
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.runtime import Engine, Executor, open_executor
@@ -65,6 +68,13 @@ CAUSAL = {
     "two sources": LIVE,
     "one source, nothing before": dataclasses.replace(LIVE, sources=1, taps=1, kernel_frames=1),
     "more of everything": dataclasses.replace(LIVE, sources=3, blocks=3, taps=5, kernel_frames=3, level_frames=21),
+}
+MOSSES = {
+    "two voices": MOSS,
+    "one voice": dataclasses.replace(MOSS, sources=1, layers=1),
+    "three voices, odd widths": MossFormer2Config(3, 6, 10, 2, 7, 40, 3, 5, 9),
+    "a frame in a group": dataclasses.replace(MOSS, group_frames=1, kernel_frames=1, memory_frames=1),
+    "a group longer than all": dataclasses.replace(MOSS, group_frames=5000),
 }
 TASNETS = {
     "two voices": TASNET,
@@ -138,6 +148,17 @@ def test_sepformer(tmp_path: Path, kind: str) -> None:
     for batch, samples in ((1, 16), (1, 17), (3, 1009), (2, 2003), (5, 641)):  # none a multiple of anything
         is_shortest = kind == "odd widths" and samples == 16
         assert_equal(ours, theirs, mixture(batch, samples), TWO_FRAMES if is_shortest else TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", MOSSES)
+def test_mossformer2(tmp_path: Path, kind: str) -> None:
+    geometry = MOSSES[kind]
+    ours, theirs = engines(tmp_path / "model", moss_spec(geometry))
+    for batch, samples in ((1, 16), (1, 17), (3, 1009), (2, 2003), (5, 641)):
+        assert_equal(ours, theirs, mixture(batch, samples))
+    for engine in (ours, theirs):
+        found = engine.run({"mixture": np.zeros((2, 500), np.float32)})["sources"]
+        np.testing.assert_array_equal(found, np.zeros((2, geometry.sources, 500), np.float32))
 
 
 @pytest.mark.parametrize("kind", TASNETS)
@@ -231,6 +252,7 @@ def test_float16_weights_are_the_same_in_both_engines_and_close_to_float32(tmp_p
     for name, spec, inputs in (
         ("speech", speech_spec(), mixture(2, 1501)),
         ("bands", bands_spec(), mixture(2, 1501)),
+        ("moss", moss_spec(), mixture(2, 1501)),
         ("music", music_spec(), magnitude(1, MUSIC, 1, 2)),
         ("roformer", roformer_spec(), {"spectrum": np.random.default_rng(0).normal(size=(2, 9, 132)).astype("f")}),
     ):

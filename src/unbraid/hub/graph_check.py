@@ -34,6 +34,7 @@ OF_THE_RUNTIME = {
     "BiasGelu",
     "DynamicQuantizeMatMul",
     "MultiHeadAttention",
+    "QuickGelu",
     "RotaryEmbedding",
 }  # in its own domain, com.microsoft
 

@@ -42,6 +42,7 @@ HUB_FILES = {  # source and family: the files to fetch
     ("speechbrain", "ecapa"): SPEECHBRAIN_ECAPA_FILES,
     ("speechbrain", "xvector"): SPEECHBRAIN_ECAPA_FILES,
     ("speechbrain", "hifigan"): SPEECHBRAIN_HIFIGAN_FILES,
+    ("clearvoice", "mossformer2"): ("last_best_checkpoint", "last_best_checkpoint.pt"),  # the first names the second
     ("3d-speaker", "campplus"): ("campplus_cn_common.bin",),
     ("wespeaker", "speaker_resnet"): ("config.yaml", "avg_model.pt"),
     ("transformers", "wav2vec2"): TRANSFORMERS_FILES,

@@ -1,10 +1,11 @@
 """Published checkpoints, read without torch or TensorFlow.
 
 The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`), x-vectors
-(`speechbrain_xvector`), HiFi-GANs (`speechbrain_hifigan`) and SepFormers (`speechbrain`), 3D-Speaker's (`campplus`),
-WeSpeaker's (`wespeaker`) and their copies for pyannote.audio (`pyannote`), Spleeter's (`spleeter`), the Whisper,
-SpeechT5, HiFi-GAN, Wav2Vec2 and HuBERT folders of transformers (`whisper`, `speecht5`, `hifigan`, `wav2vec2`), for
-songs Demucs's networks (`htdemucs`) and RoFormers (`roformer`), and Basic Pitch (`basic_pitch`).
+(`speechbrain_xvector`), HiFi-GANs (`speechbrain_hifigan`) and SepFormers (`speechbrain`), ClearerVoice's MossFormer2
+(`clearvoice`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`) and their copies for pyannote.audio (`pyannote`),
+Spleeter's (`spleeter`), the Whisper, SpeechT5, HiFi-GAN, Wav2Vec2 and HuBERT folders of transformers (`whisper`,
+`speecht5`, `hifigan`, `wav2vec2`), for songs Demucs's networks (`htdemucs`) and RoFormers (`roformer`), and Basic Pitch
+(`basic_pitch`).
 """
 
 from pathlib import Path
@@ -13,6 +14,7 @@ from unbraid.errors import ModelError, ModelNotFound
 from unbraid.hub.importers import (
     basic_pitch,
     campplus,
+    clearvoice,
     hifigan,
     htdemucs,
     pyannote,
@@ -39,6 +41,7 @@ ORDER = (
     speechbrain_ecapa,
     speechbrain_hifigan,
     speechbrain,
+    clearvoice,
     campplus,
     wespeaker,
     pyannote,
@@ -52,7 +55,8 @@ ORDER = (
 LAYOUTS = (
     f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}), ECAPA-TDNN or x-vector network "
     f"({', '.join(speechbrain_ecapa.FILES)}) or "
-    f"HiFi-GAN ({', '.join(speechbrain_hifigan.FILES)}), a CAM++ ({campplus.FILES}), a ResNet of WeSpeaker's "
+    f"HiFi-GAN ({', '.join(speechbrain_hifigan.FILES)}), a MossFormer2 ({clearvoice.FILES}), a CAM++ "
+    f"({campplus.FILES}), a ResNet of WeSpeaker's "
     f"({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a Spleeter model ({spleeter.LAYOUT}), a Whisper "
     f"({whisper.FILES}), a SpeechT5 ({speecht5.FILES}), its HiFi-GAN ({hifigan.FILES}), a Wav2Vec2 or HuBERT with a "
     f"CTC head ({wav2vec2.FILES}), a Hybrid Transformer Demucs ({htdemucs.FILES}), a RoFormer ({roformer.FILES}) or "

@@ -6,9 +6,10 @@ fly. The fusion of operators was chosen by measurement, on 16 500 tokens of 256 
 """
 
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
+from unbraid.models.onnx.global_norm import global_norm
 from unbraid.models.onnx.layers import attention_out, feed_forward, layer_norm, linear, positions, product
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.sepformer.layout import GLOBAL_NORM_EPS, signature
+from unbraid.models.sepformer.layout import signature
 
 END = 2**62  # a slice bound beyond any axis
 
@@ -28,7 +29,7 @@ def build(geometry: SepFormerConfig, tensors: Tensors, location: str, part: str 
 
 def _masknet(graph: Graph, g: SepFormerConfig, w: str, batch: str) -> str:
     frames = graph.size(w, 1)  # N
-    x = _global_norm(graph, "masknet.norm", w, rank=3)
+    x = global_norm(graph, "masknet.norm", w, rank=3)
     x = graph.reshape(x, [-1, g.features])  # (B·N, D)
     x = linear(graph, "masknet.inlet", x, bias=False)
     x = _chunk(graph, g, graph.reshape(x, graph.op("Shape", w)), frames)  # (B, S, K, D)
@@ -44,22 +45,6 @@ def _masknet(graph: Graph, g: SepFormerConfig, w: str, batch: str) -> str:
     gate = graph.op("Sigmoid", linear(graph, "masknet.gate", x))
     mask = linear(graph, "masknet.outlet", graph.op("Mul", value, gate), bias=False)
     return graph.reshape(graph.op("Relu", mask), shape)
-
-
-def _global_norm(graph: Graph, name: str, x: str, rank: int) -> str:
-    """Normalise each item of x (B, …, D) over all its axes, then scale and shift the features."""
-    centred = graph.op("Sub", x, _global_mean(graph, x, rank))
-    power = _global_mean(graph, graph.op("Mul", centred, centred), rank)
-    deviation = graph.op("Sqrt", graph.op("Add", power, graph.constant(GLOBAL_NORM_EPS)))
-    x = graph.op("Mul", graph.op("Div", centred, deviation), graph.weight(f"{name}.weight"))
-    return graph.op("Add", x, graph.weight(f"{name}.bias"))
-
-
-def _global_mean(graph: Graph, x: str, rank: int) -> str:
-    """Mean over all axes but the first, one axis at a time: a single long float32 sum would lose digits."""
-    for axis in range(rank - 1, 0, -1):
-        x = graph.op("ReduceMean", x, graph.constant([axis]), keepdims=1)
-    return x
 
 
 def _chunk(graph: Graph, g: SepFormerConfig, x: str, frames: str) -> str:
@@ -88,13 +73,13 @@ def _dual_path(graph: Graph, g: SepFormerConfig, name: str, x: str, batch: str) 
     shape = graph.op("Shape", x)
     within = _transformer(graph, g, f"{name}.intra", graph.reshape(x, [-1, g.chunk_frames, g.features]))
     within = graph.reshape(within, shape)
-    x = graph.op("Add", x, _global_norm(graph, f"{name}.intra_norm", within, rank=4))
+    x = graph.op("Add", x, global_norm(graph, f"{name}.intra_norm", within, rank=4))
     across = graph.transpose(x, 0, 2, 1, 3)  # (B, K, S, D)
     turned = graph.op("Shape", across)
     chunks = graph.size(across, 2)
     across = graph.reshape(across, -1, chunks, g.features)
     across = graph.reshape(_transformer(graph, g, f"{name}.inter", across), turned)
-    across = graph.transpose(_global_norm(graph, f"{name}.inter_norm", across, rank=4), 0, 2, 1, 3)
+    across = graph.transpose(global_norm(graph, f"{name}.inter_norm", across, rank=4), 0, 2, 1, 3)
     return graph.op("Add", x, across)
 
 

@@ -5,7 +5,6 @@ from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.shapes import Shapes, affine, encoder, linear
 from unbraid.models.signatures import Signature
 
-GLOBAL_NORM_EPS = 1e-8
 OPERATORS = COMMON | TRANSFORMER | {
     "ConvTranspose", "Cos", "DynamicQuantizeMatMul", "Mod", "PRelu", "Pad", "Relu", "Sigmoid", "Sin", "Tanh",
 }  # fmt: skip

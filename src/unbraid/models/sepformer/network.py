@@ -9,25 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unbraid.models.layers.global_norm import GlobalNorm
 from unbraid.models.layers.transformer import TransformerEncoder
 from unbraid.models.sepformer.config import SepFormerConfig
-from unbraid.models.sepformer.layout import GLOBAL_NORM_EPS
-
-
-class GlobalNorm(nn.Module):
-    """Normalise over every axis but the batch, then scale and shift each feature (GroupNorm with one group)."""
-
-    def __init__(self, features: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(features))
-        self.bias = nn.Parameter(torch.zeros(features))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise x (B, …, D) by its mean and variance over all axes but the batch."""
-        axes = tuple(range(1, x.ndim))
-        centred = x - x.mean(axes, keepdim=True)  # (B, …, D)
-        power = centred.square().mean(axes, keepdim=True)
-        return centred * torch.rsqrt(power + GLOBAL_NORM_EPS) * self.weight + self.bias
 
 
 class DualPathBlock(nn.Module):

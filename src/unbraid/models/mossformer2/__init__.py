@@ -1,0 +1,1 @@
+"""MossFormer2: gated attention within groups and over all frames, and memory by dilated convolutions."""
