@@ -27,7 +27,7 @@ class Published:
     """A model that others publish; its files become a model folder on this machine when it is pulled."""
 
     name: str
-    source: Literal["speechbrain", "spleeter", "demucs", "transformers", "wespeaker", "3d-speaker", "wheel"]
+    source: Literal["speechbrain", "spleeter", "demucs", "transformers", "wespeaker", "3d-speaker", "tiger", "wheel"]
     family: str
     sample_rate: int  # Hz
     stems: tuple[str, ...]

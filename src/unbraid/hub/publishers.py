@@ -44,6 +44,7 @@ HUB_FILES = {  # source and family: the files to fetch
     ("speechbrain", "hifigan"): SPEECHBRAIN_HIFIGAN_FILES,
     ("3d-speaker", "campplus"): ("campplus_cn_common.bin",),
     ("wespeaker", "speaker_resnet"): ("config.yaml", "avg_model.pt"),
+    ("tiger", "tiger"): ("config.json", "model.safetensors"),
     ("transformers", "wav2vec2"): TRANSFORMERS_FILES,
     ("transformers", "audio_transformer"): WHISPER_FILES,
     ("transformers", "hifigan"): TRANSFORMERS_FILES[:1],
