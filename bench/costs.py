@@ -25,6 +25,7 @@ PACKAGED = ("speech", "speech-2", "music-2", "music-4", "music-5")
 VOICES = {"wsj02mix": (2, 8000), "wsj03mix": (3, 8000), "libri2mix": (2, 8000), "libri3mix": (3, 8000),
           "wham": (2, 8000), "whamr": (2, 8000), "whamr16k": (2, 16000)}  # fmt: skip
 MEASURED_FOR = {"libri2mix": "wsj02mix", "libri3mix": "wsj03mix", "wham": "wsj02mix", "whamr": "wsj02mix"}
+TIGERS = {"JusperLee/TIGER-speech": "voices", "JusperLee/TIGER-DnR": "films"}
 DEMUCS = {"htdemucs": "4 stems", "htdemucs_ft": "4 stems, a network for each", "htdemucs_6s": "6 stems"}
 MOSSFORMER = "alibabasglab/MossFormer2_SS_16K"
 RUNS = 4  # of which the last three are timed
@@ -35,7 +36,7 @@ def main() -> None:
     table = json.loads(RESULT.read_text()) if RESULT.exists() else {"measured": "", "models": {}}
     spleeter = [f"spleeter:{stems}stems{wide}" for stems in (2, 4, 5) for wide in ("", "-16kHz")]
     sepformers = [f"speechbrain/sepformer-{name}" for name in VOICES if name not in MEASURED_FOR]
-    for name in sys.argv[1:] or (*PACKAGED, *spleeter, *sepformers, MOSSFORMER, *DEMUCS):
+    for name in sys.argv[1:] or (*PACKAGED, *spleeter, *sepformers, MOSSFORMER, *DEMUCS, *TIGERS):
         with tempfile.TemporaryDirectory() as folder:
             model = name if name in PACKAGED else published(name, Path(folder))
             command = (sys.executable, __file__, "--one", str(model))
@@ -71,11 +72,13 @@ def published(name: str, folder: Path) -> Path:
     from unbraid.hub.folder import write_model_folder
     from unbraid.hub.importers.clearvoice import SAMPLE_RATE, WINDOWS
     from unbraid.hub.importers.spleeter_config import shipped_config
+    from unbraid.hub.importers.tiger import FILM_WINDOWS, VOICE_WINDOWS
     from unbraid.hub.spec import ModelSpec, Windows
     from unbraid.models.family import tensor_shapes
     from unbraid.models.htdemucs.published import PUBLISHED
     from unbraid.models.mossformer2.config import MossFormer2Config
     from unbraid.models.sepformer.config import SepFormerConfig
+    from unbraid.models.tiger.published import PUBLISHED as TIGER_SIZES
 
     if name.startswith("spleeter:"):
         config = shipped_config(int(name[9]), 1536 if name.endswith("16kHz") else 1024)
@@ -91,6 +94,11 @@ def published(name: str, folder: Path) -> Path:
         stems = ("voice1", "voice2")
         facts = ("random", "mossformer2", SAMPLE_RATE, 1, stems, MossFormer2Config(), "", "random weights")
         spec = ModelSpec(*facts, windows=WINDOWS)
+    elif name in TIGERS:
+        of_films, config = TIGERS[name] == "films", TIGER_SIZES[TIGERS[name]]
+        stems = ("dialogue", "music", "effects") if of_films else ("voice1", "voice2")
+        facts = ("random", "tiger", 44100 if of_films else 16000, 1, stems, config, "", "random weights")
+        spec = ModelSpec(*facts, windows=FILM_WINDOWS if of_films else VOICE_WINDOWS, level="own")
     else:
         count, rate = VOICES[name.rpartition("sepformer-")[2]]
         stems = tuple(f"voice{i + 1}" for i in range(count))

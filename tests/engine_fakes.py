@@ -20,6 +20,7 @@ from unbraid.models.htdemucs.config import HtdemucsConfig
 from unbraid.models.mossformer2.config import MossFormer2Config
 from unbraid.models.roformer.config import RoformerConfig
 from unbraid.models.sepformer.config import SepFormerConfig
+from unbraid.models.tiger.config import TigerConfig
 from unbraid.models.unet.config import UNetConfig
 
 Network = Callable[[np.ndarray], np.ndarray]
@@ -64,6 +65,18 @@ MEL_ROFORMER = dataclasses.replace(
 HTDEMUCS = HtdemucsConfig(
     stems=2, frame_samples=256, segment_samples=1501, features=4, levels=2, squeeze=2, bottom=12, heads=3, hidden=20
 )
+TIGER = TigerConfig(
+    frame_samples=64,
+    hop_samples=16,
+    widths=(1, 1, 2, 3, 6, 9, 11),
+    features=12,
+    hidden=10,
+    iterations=3,
+    levels=4,
+    heads=2,
+    query_features=3,
+)
+FILMS = dataclasses.replace(TIGER, sources=3, chosen=(2, 0, 1))
 TEXT = AudioTransformerConfig(TextSide(9), TextSide(11), 24, 3, 40, encoder_layers=2, decoder_layers=3)
 SPECTRAL = Spectral(frame_samples=256, hop_samples=64, frames=64, bins=64)
 
@@ -179,6 +192,16 @@ def htdemucs_spec(geometry: HtdemucsConfig = HTDEMUCS, sample_rate: int = 8000) 
     names = ("drums", "bass", "other", "vocals")[: geometry.stems]
     facts = ("tiny-htdemucs", "htdemucs", sample_rate, geometry.channels, names, geometry, "MIT", "a test")
     windows = Windows(geometry.segment_samples / sample_rate, geometry.segment_samples // 4 / sample_rate)
+    return ModelSpec(*facts, windows=windows, level="own")
+
+
+def tiger_spec(
+    geometry: TigerConfig = TIGER, sample_rate: int = 8000, windows: Windows = Windows(0.25, 0.125)
+) -> ModelSpec:
+    """A TIGER for voices, or for the stems of films."""
+    voices = tuple(f"voice{i + 1}" for i in range(geometry.sources))
+    names = ("dialogue", "music", "effects")[: geometry.outputs] if geometry.chosen else voices
+    facts = ("tiny-tiger", "tiger", sample_rate, 1, names, geometry, "MIT", "a test")
     return ModelSpec(*facts, windows=windows, level="own")
 
 

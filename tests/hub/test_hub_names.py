@@ -35,6 +35,7 @@ from unbraid.models.mossformer2.config import MossFormer2Config
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
 from unbraid.models.speecht5.config import SpeechT5Config
+from unbraid.models.tiger.published import PUBLISHED as TIGERS
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.models.xvector.config import XvectorConfig
 
@@ -93,6 +94,13 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert tuple(entry.sha256) == HUB_FILES[entry.source, entry.family]
         pointer = f"{HUB_FILES[entry.source, entry.family][1]}\n"
         assert entry.sha256["last_best_checkpoint"] == hashlib.sha256(pointer.encode()).hexdigest()
+    elif entry.source == "tiger":
+        config = TIGERS["films" if entry.name.endswith("DnR") else "voices"]
+        assert (entry.family, len(entry.stems)) == ("tiger", config.outputs)
+        assert entry.sample_rate == (44_100 if config.chosen else 16_000)
+        assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(config).values()))
+        assert COMMIT.fullmatch(entry.revision or "")
+        assert entry.sha256.keys() == set(HUB_FILES["tiger", "tiger"])
     elif entry.family == "xvector":
         assert (entry.sample_rate, entry.stems, entry.revision) == (16000, (), None)
         assert entry.bytes == 4 * sum(map(math.prod, tensor_shapes(XvectorConfig()).values()))

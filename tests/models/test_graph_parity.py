@@ -8,6 +8,7 @@ import pytest
 
 from engine_fakes import (
     BANDS,
+    FILMS,
     HTDEMUCS,
     LIVE,
     MEL_ROFORMER,
@@ -17,6 +18,7 @@ from engine_fakes import (
     SPEECH,
     TASNET,
     TEXT,
+    TIGER,
     bands_spec,
     htdemucs_spec,
     live_spec,
@@ -28,6 +30,7 @@ from engine_fakes import (
     speech_spec,
     tasnet_spec,
     text_spec,
+    tiger_spec,
     weights,
     write_model,
 )
@@ -112,6 +115,14 @@ HYBRIDS = {
     ),
     "residual layers in encoders only": dataclasses.replace(HTDEMUCS, decoder_residuals=False, residual_layers=3),
     "no residual layers": dataclasses.replace(HTDEMUCS, residual_layers=0, layers=1),
+}
+
+
+TIGERS = {
+    "two voices": TIGER,
+    "a network for each stem": FILMS,
+    "three voices, three levels, one iteration": dataclasses.replace(TIGER, sources=3, levels=3, iterations=1),
+    "one band, one head, five levels": dataclasses.replace(TIGER, widths=(33,), heads=1, levels=5),
 }
 
 
@@ -345,3 +356,17 @@ def test_silence_stays_silent(speech_engines: tuple[Executor, Executor], samples
     for engine in speech_engines:
         found = engine.run({"mixture": np.zeros((2, samples), np.float32)})["sources"]
         np.testing.assert_array_equal(found, np.zeros((2, 2, samples), np.float32))
+
+
+@pytest.mark.parametrize("kind", TIGERS)
+def test_tigers(tmp_path: Path, kind: str) -> None:
+    g = TIGERS[kind]
+    spec = write_model(tmp_path / "model", tiger_spec(g))
+    for graph in g.graphs:
+        ours, theirs = (
+            open_executor(spec, tmp_path / "model", graph, Engine(name, threads=1)) for name in ("cpu", "torch")
+        )
+        for batch, frames in ((1, 1), (1, 2), (3, 37), (2, 80), (1, 113)):  # a multiple of every resolution, or of none
+            random = np.random.default_rng(frames)
+            spectrum = random.normal(size=(batch, 2, g.bins, frames)).astype(np.float32)
+            assert_equal(ours, theirs, {"spectrum": spectrum})

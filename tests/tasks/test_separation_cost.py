@@ -12,6 +12,7 @@ from unbraid.tasks.separation import cost
 from unbraid.tasks.separation.cost import Cost, candidates, costs, estimates, measured
 
 TABLE = {"music-4": Cost(0.02, 300), "spleeter:2stems": Cost(0.06, 400), "speech": Cost(0.05, 170)}
+FILMS = "JusperLee/TIGER-DnR"
 
 
 @pytest.fixture
@@ -46,6 +47,12 @@ def test_one_measurement_gives_the_times_of_all(at_half_speed: list[str]) -> Non
         ("music-4", pytest.approx(4.0), 300), ("spleeter:2stems", pytest.approx(12.0), 400),
     ]  # fmt: skip
     assert at_half_speed == ["music-4"]
+
+
+def test_a_model_of_films_takes_each_channel(at_half_speed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "costs", lambda: TABLE | {FILMS: Cost(3.0, 900)})
+    (found,) = estimates(named(FILMS), seconds=10.0, channels=2)
+    assert found.seconds == pytest.approx(2 * 10 * 2 * 3.0)
 
 
 @pytest.mark.parametrize(("name", "channels", "times"), [("music-4", 1, 1), ("music-4", 6, 3), ("speech", 2, 2)])

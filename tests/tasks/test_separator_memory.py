@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from engine_fakes import (
+    FILMS,
     HTDEMUCS,
     ROFORMER,
     Fake,
@@ -26,6 +27,7 @@ from engine_fakes import (
     roformer_spec,
     speech_fake,
     speech_spec,
+    tiger_spec,
 )
 from unbraid.dsp.arrays import Blocks
 from unbraid.hub.spec import ModelSpec, Spectral, Windows
@@ -82,6 +84,13 @@ def engine(kind: str, rate: int) -> Separator:
         geometry = dataclasses.replace(ROFORMER, frame_samples=256, hop_samples=64, widths=(29, 50, 50))
         options = Options(raw=kind.endswith("raw"))
         fake, spec = Fake(lambda seen: 0.5 * seen[:, None], "masks"), roformer_spec(geometry, rate, Windows(8.0, 4.0))
+    elif kind.startswith("tiger"):
+        geometry = dataclasses.replace(FILMS, frame_samples=256, hop_samples=64, widths=(29, 50, 50))
+        options = Options(raw=kind.endswith("raw"))
+        fake, spec = (
+            Fake(lambda seen: 0.5 * np.stack((seen,) * 3, 1), "masks"),
+            tiger_spec(geometry, rate, Windows(12.0, 8.0)),
+        )
     elif kind.startswith("htdemucs"):
         geometry = dataclasses.replace(HTDEMUCS, segment_samples=8 * rate)
         spec, options = (
@@ -149,6 +158,8 @@ def peak_bytes(run: Run, separates: Separator, rate: int, minutes: int) -> int:
         ("htdemucs", 1200, 1000),
         ("htdemucs, raw", 1000, 1000),
         ("htdemucs, shifts", 1000, 1000),
+        ("tiger", 1200, 1000),
+        ("tiger, raw", 1000, 1000),
     ],
 )
 def test_an_hour_takes_no_more_than_three_minutes(kind: str, rate: int, model_rate: int) -> None:

@@ -20,6 +20,7 @@ from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import SepFormer
+from unbraid.models.tiger.config import TigerConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.training import read_recipe, train
 from unbraid.training.checkpoints import LAST
@@ -48,10 +49,14 @@ PAIRS = (  # see test_pairs.py
     *(f"{source}-to-{target}" for source in ("spectrogram", "waveform") for target in ("spectrogram", "waveform")),
 )
 TASNET = "conv-tasnet-wsj02mix"
-VOICES = sorted(PUBLISHED.keys() | {"speech", "speech-2", "speech-3", "conv-tasnet-2", TASNET})
+VOICES = sorted(PUBLISHED.keys() | {"speech", "speech-2", "speech-3", "conv-tasnet-2", TASNET, "tiger"})
 SMALL = {
     "sepformer": ("features=8", "heads=2", "layers=1", "blocks=1", "hidden=8", "chunk_frames=10"),
     "conv_tasnet": ("features=8", "bottleneck=4", "skip=4", "hidden=4", "blocks=2", "repeats=1"),
+    "tiger": (
+        *("frame_samples=64", "hop_samples=16", "widths=[1, 1, 2, 3, 6, 9, 11]"),
+        *("features=8", "hidden=8", "iterations=2", "levels=3", "heads=2"),
+    ),
     "band_split": ("frame_samples=64", "bands=4", "features=8", "heads=2", "blocks=1", "hidden=8", "band_hidden=8"),
 }
 
@@ -107,6 +112,17 @@ def test_the_settings_of_conv_tasnet() -> None:
     assert recipe.schedule == Plateau(factor=0.5, patience=2, hold_epochs=0)
     assert (recipe.trainer.epochs, recipe.optimizer.rate, recipe.optimizer.clip) == (100, 1e-3, 5)
     assert (recipe.task.data.dynamic, recipe.task.mixing.crop_seconds, recipe.task.loss.kind) == (False, 4, "si_sdr")
+
+
+def test_the_settings_of_tiger() -> None:
+    """configs/tiger.yml of JusperLee/TIGER: Adam at 0.001, halved after 10 epochs without progress, crops of 3 s."""
+    recipe = read_recipe(FOLDER / "tiger.toml")
+    assert recipe.task.model == TigerConfig()
+    assert recipe.schedule == Plateau(factor=0.5, patience=10, hold_epochs=0)
+    assert (recipe.trainer.epochs, recipe.trainer.batch) == (500, 1)
+    assert (recipe.optimizer.kind, recipe.optimizer.rate, recipe.optimizer.weight_decay) == ("adamw", 1e-3, 0)
+    assert (recipe.task.data.sample_rate, recipe.task.mixing.crop_seconds) == (16_000, 3)
+    assert (recipe.task.loss.kind, recipe.task.record()["level"]) == ("snr", "own")
 
 
 @pytest.mark.parametrize("name", SPLEETER)

@@ -24,13 +24,18 @@ def centred_stft(audio: FloatArray, frame_samples: int, hop_samples: int) -> Com
     return stft(padded, frame_samples, hop_samples)
 
 
-def centred_istft(spectrum: ComplexArray, frame_samples: int, hop_samples: int) -> FloatArray:
-    """(…, N, F) -> (…, (N − 1)·hop) float32: the least-squares inverse of `centred_stft`."""
+def centred_istft(
+    spectrum: ComplexArray, frame_samples: int, hop_samples: int, samples: int | None = None
+) -> FloatArray:
+    """(…, N, F) -> (…, (N − 1)·hop) float32: the least-squares inverse of `centred_stft`.
+
+    Or of so many `samples`, up to less than half a frame more: those that the last frames reach.
+    """
     window = hann(frame_samples)
     frames = np.fft.irfft(spectrum, frame_samples).astype(np.float32, copy=False)
     frames *= window
     weights = np.broadcast_to(window**2, (spectrum.shape[-2], frame_samples))
     half = frame_samples // 2
-    inside = slice(half, half + (spectrum.shape[-2] - 1) * hop_samples)
+    inside = slice(half, half + (samples or (spectrum.shape[-2] - 1) * hop_samples))
     found: FloatArray = overlap_added(frames, hop_samples)[..., inside] / overlap_added(weights, hop_samples)[inside]
     return found

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from unbraid.errors import quoted
 
-MOST_ENTRIES = 64  # of a tuple of sizes
+MOST_ENTRIES = 128  # of a tuple of sizes
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Published:
 
     name: str
     source: Literal[
-        "speechbrain", "clearvoice", "spleeter", "demucs", "transformers", "wespeaker", "3d-speaker", "wheel"
+        "speechbrain", "clearvoice", "spleeter", "demucs", "transformers", "wespeaker", "3d-speaker", "tiger", "wheel"
     ]
     family: str
     sample_rate: int  # Hz

@@ -20,7 +20,7 @@ from unbraid.models.tensor_table import Stored, tensor_table
 
 MOST_GRAPH_BYTES = 32 << 20
 MOST_CONSTANT_BYTES = 4096
-NODES_PER_TENSOR, MORE_NODES = 12, 200
+NODES_PER_TENSOR, MORE_NODES = 12, 200  # times `Config.GRAPH_SCALE`
 BYTES_PER_TENSOR, MORE_BYTES = 1024, 1 << 17  # twice what ours have, at least
 LARGEST_ATTRIBUTE = 1 << 20  # strides, sizes
 LARGEST_CONSTANT = 1 << 16  # a size
@@ -48,8 +48,9 @@ def check_graph(path: Path, family: str, expected: Signature, weights: str) -> N
     table = tensor_table(path.with_name(weights))
     operators = FAMILIES[family].load("layout").OPERATORS
     try:
-        most = MORE_BYTES + BYTES_PER_TENSOR * len(table)
-        _check_model(read_bytes(path, most), _Allowed(operators, expected, weights, table))
+        scale = FAMILIES[family].config_type().GRAPH_SCALE * len(table)
+        data = read_bytes(path, MORE_BYTES + BYTES_PER_TENSOR * scale)
+        _check_model(data, _Allowed(operators, expected, weights, table, MORE_NODES + NODES_PER_TENSOR * scale))
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
     except (ValueError, IndexError) as error:
@@ -67,6 +68,7 @@ class _Allowed:
     signature: Signature
     weights: str  # file
     table: dict[str, Stored]
+    nodes: int  # at most
 
 
 def _check_model(data: bytes, allowed: _Allowed) -> None:
@@ -84,7 +86,7 @@ def _check_model(data: bytes, allowed: _Allowed) -> None:
     _check_values(_all(graph, 12), allowed.signature.outputs, ())
     constants = dict(_initializer(proto, allowed) for proto in _all(graph, 5))
     nodes = _all(graph, 1)
-    if len(nodes) > NODES_PER_TENSOR * len(allowed.table) + MORE_NODES:
+    if len(nodes) > allowed.nodes:
         raise ValueError(f"it has {len(nodes)} nodes")
     for node in nodes:
         _check_node(_message(node, "a node", once=(3, 4, 6, 7), many=(1, 2, 5)), constants, allowed.operators)

@@ -3,12 +3,11 @@
 A graph holds no weights, so one file serves every model of its (sizes, dtype).
 """
 
-import gzip
 from importlib import resources
 
 from unbraid.errors import RuntimeUnavailable
 from unbraid.models.config import Config
-from unbraid.models.graph_files import graph_name
+from unbraid.models.graph_files import graph_name, unpacked
 
 
 def find_graph(geometry: Config, dtype: str, part: str = "model") -> bytes:
@@ -17,9 +16,10 @@ def find_graph(geometry: Config, dtype: str, part: str = "model") -> bytes:
     Raises:
         RuntimeUnavailable: the geometry is not a shipped one and the `onnx` package is not installed.
     """
-    shipped = resources.files("unbraid") / "assets" / "graphs" / graph_name(geometry, dtype, part)
+    name = graph_name(geometry, dtype, part)
+    shipped = resources.files("unbraid") / "assets" / "graphs" / name
     if shipped.is_file():
-        return gzip.decompress(shipped.read_bytes())
+        return unpacked(shipped.read_bytes(), name)
     try:
         from unbraid.models.onnx.build import build_graph
     except ImportError:

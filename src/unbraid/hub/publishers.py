@@ -45,6 +45,7 @@ HUB_FILES = {  # source and family: the files to fetch
     ("clearvoice", "mossformer2"): ("last_best_checkpoint", "last_best_checkpoint.pt"),  # the first names the second
     ("3d-speaker", "campplus"): ("campplus_cn_common.bin",),
     ("wespeaker", "speaker_resnet"): ("config.yaml", "avg_model.pt"),
+    ("tiger", "tiger"): ("config.json", "model.safetensors"),
     ("transformers", "wav2vec2"): TRANSFORMERS_FILES,
     ("transformers", "audio_transformer"): WHISPER_FILES,
     ("transformers", "hifigan"): TRANSFORMERS_FILES[:1],

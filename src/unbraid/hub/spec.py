@@ -150,7 +150,7 @@ class ModelSpec:
     @property
     def separates_songs(self) -> bool:
         """Whether the model is for music, and not for speech."""
-        return FAMILIES[self.family].front not in (None, "waveform")
+        return self.geometry.separates_songs
 
     @property
     def latency_seconds(self) -> float | None:

@@ -1,7 +1,7 @@
 """The base class of all configs: what follows from the sizes of a network; each family adds its sizes as fields."""
 
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from unbraid.dsp.framing import Mel, Spectral
 from unbraid.errors import quoted
@@ -30,6 +30,8 @@ class Config:
     LATER: ClassVar[tuple[str, ...]] = ()  # fields that name a graph only where they differ from their defaults
 
     OUTSIDE: ClassVar[tuple[str, ...]] = ()  # fields that no graph depends on, and that name none
+
+    GRAPH_SCALE: ClassVar[int] = 1  # how much larger graphs are for as many weights: more where layers run again
 
     sources: int = 0  # voices that a network separates: a field of its config
 
@@ -66,6 +68,15 @@ class Config:
     @property
     def has_stem_graphs(self) -> bool:
         """Whether each stem has a network, and so a graph, of its own."""
+        return False
+
+    def of_stems(self, kept: tuple[int, ...]) -> Self:
+        """The sizes of the networks of these stems alone, by their numbers; only where each stem has a network."""
+        raise NotImplementedError
+
+    @property
+    def separates_songs(self) -> bool:
+        """Whether the stems are those of songs or films, and not voices, which may come in any order."""
         return False
 
     @property

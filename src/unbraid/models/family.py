@@ -53,6 +53,7 @@ FAMILIES = {
     "unet": Family("unbraid.models.unet", "UNetConfig", "spectrogram"),
     "roformer": Family("unbraid.models.roformer", "RoformerConfig", "complex spectrogram"),
     "htdemucs": Family("unbraid.models.htdemucs", "HtdemucsConfig", "waveform and spectrogram"),
+    "tiger": Family("unbraid.models.tiger", "TigerConfig", "complex spectrogram"),
     "audio_transformer": Family("unbraid.models.audio_transformer", "AudioTransformerConfig", "waveform"),
     "wav2vec2": Family("unbraid.models.wav2vec2", "Wav2Vec2Config"),
     "ecapa": Family("unbraid.models.ecapa", "EcapaConfig"),

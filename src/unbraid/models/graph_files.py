@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import itertools
+import lzma
 from typing import Any, cast
 
 from unbraid.models.config import Config
@@ -19,12 +20,20 @@ def graph_name(geometry: Config, dtype: str, part: str = "model") -> str:
     pairs = zip(dataclasses.fields(cast(Any, geometry)), dataclasses.astuple(cast(Any, geometry)), strict=True)
     inside = [(field, value) for field, value in pairs if field.name not in geometry.OUTSIDE]
     values = [value for field, value in inside if field.name not in geometry.LATER or value != field.default]
-    return f"{family}-{'-'.join(map(_joined, values))}.{dtype}.onnx.gz"
+    return f"{family}-{'-'.join(map(_joined, values))}.{dtype}.onnx.{'xz' if geometry.GRAPH_SCALE > 1 else 'gz'}"
 
 
-def packed(graph: bytes) -> bytes:
-    """A graph as it ships: node names and little else, so a tenth of its size."""
-    return gzip.compress(graph, mtime=0)
+def packed(graph: bytes, name: str = "") -> bytes:
+    """A graph as it ships under a name: node names and little else, so a tenth of its size.
+
+    Where the same layers come again and again, LZMA finds them, and gzip, which looks back 32 kB, does not.
+    """
+    return lzma.compress(graph) if name.endswith(".xz") else gzip.compress(graph, mtime=0)
+
+
+def unpacked(data: bytes, name: str = "") -> bytes:
+    """The graph in a file of that name."""
+    return lzma.decompress(data) if name.endswith(".xz") else gzip.decompress(data)
 
 
 def _joined(value: object) -> str:

@@ -18,6 +18,7 @@ from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.ecapa.config import EcapaConfig
 from unbraid.models.sepformer.config import SepFormerConfig
+from unbraid.models.tiger.config import TigerConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.training.recipe_reader import choose, fill, read_tables
 from unbraid.training.tables import NonNegative, PartialShare, Positive, Share, Table, Whole
@@ -101,6 +102,7 @@ FAMILIES = {
     "sepformer": Trainable(SepFormerConfig, Speech),
     "conv_tasnet": Trainable(ConvTasNetConfig, Speech),
     "band_split": Trainable(BandSplitConfig, Speech),
+    "tiger": Trainable(TigerConfig, Speech),
     "causal_lstm": Trainable(CausalLSTMConfig, Live),
     "unet": Trainable(UNetConfig, Music),
     "text_to_text": Trainable(TextModel, Text),

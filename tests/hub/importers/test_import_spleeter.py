@@ -16,7 +16,7 @@ from published_writers import (
 )
 
 from unbraid.errors import ChecksumError, ModelError
-from unbraid.hub.importers import read_checkpoint, spleeter
+from unbraid.hub.importers import LAYOUTS, read_checkpoint, spleeter
 from unbraid.hub.importers.spleeter_config import shipped_config
 from unbraid.hub.spec import Spectral
 from unbraid.models.unet.config import UNetConfig
@@ -228,19 +228,7 @@ def test_masked_stems_are_those_of_the_peer_on_the_larger_fixtures(parity: Path,
 
 
 def test_folders_without_weights_are_refused(tmp_path: Path) -> None:
-    wanted = (
-        "a SpeechBrain SepFormer (hyperparams.yaml, encoder.ckpt, masknet.ckpt, decoder.ckpt), ECAPA-TDNN or x-vector "
-        "network (hyperparams.yaml, embedding_model.ckpt) or HiFi-GAN (hyperparams.yaml, generator.ckpt), a CAM++ "
-        "(campplus_….bin or campplus_….pt), a ResNet of WeSpeaker's (config.yaml, avg_model.pt or pytorch_model.bin), "
-        "a Spleeter model (checkpoint, model.index and model.data-00000-of-00001), a Whisper (config.json, "
-        "preprocessor_config.json, generation_config.json, tokenizer.json (or vocab.json and merges.txt) and "
-        "model.safetensors or pytorch_model.bin), a SpeechT5 (config.json, spm_char.model and model.safetensors or "
-        "pytorch_model.bin), its HiFi-GAN (config.json and model.safetensors or pytorch_model.bin), a Wav2Vec2 or "
-        "HuBERT with a CTC head (config.json, preprocessor_config.json, "
-        "vocab.json and model.safetensors or pytorch_model.bin), a Hybrid Transformer Demucs (a .th or .safetensors of "
-        "Demucs's, or several and the .yaml that names them), a RoFormer (a .yaml or .yml of settings and a "
-        ".ckpt, .pt, .pth, .th or .safetensors of weights) or Basic Pitch (nmp.onnx)"
-    )
+    wanted = LAYOUTS  # a sentence of every layout, with the files of each
     told = f"FOLDER is empty (Spleeter itself would run random weights there); expected {wanted}."
     assert refusal(tmp_path) == told
     (tmp_path / ".probe").write_text("OK")

@@ -4,8 +4,8 @@ The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbra
 (`speechbrain_xvector`), HiFi-GANs (`speechbrain_hifigan`) and SepFormers (`speechbrain`), ClearerVoice's MossFormer2
 (`clearvoice`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`) and their copies for pyannote.audio (`pyannote`),
 Spleeter's (`spleeter`), the Whisper, SpeechT5, HiFi-GAN, Wav2Vec2 and HuBERT folders of transformers (`whisper`,
-`speecht5`, `hifigan`, `wav2vec2`), for songs Demucs's networks (`htdemucs`) and RoFormers (`roformer`), and Basic Pitch
-(`basic_pitch`).
+`speecht5`, `hifigan`, `wav2vec2`), for songs Demucs's networks (`htdemucs`) and RoFormers (`roformer`), TIGERs
+(`tiger`), and Basic Pitch (`basic_pitch`).
 """
 
 from pathlib import Path
@@ -25,6 +25,7 @@ from unbraid.hub.importers import (
     speechbrain_xvector,
     speecht5,
     spleeter,
+    tiger,
     wav2vec2,
     wespeaker,
     whisper,
@@ -34,6 +35,7 @@ from unbraid.hub.importers.checkpoint import Checkpoint
 __all__ = ["Checkpoint", "is_checkpoint", "read_checkpoint"]
 
 ORDER = (
+    tiger,
     whisper,
     speecht5,
     hifigan,
@@ -59,8 +61,8 @@ LAYOUTS = (
     f"({campplus.FILES}), a ResNet of WeSpeaker's "
     f"({', '.join(wespeaker.FILES)} or {pyannote.WEIGHTS}), a Spleeter model ({spleeter.LAYOUT}), a Whisper "
     f"({whisper.FILES}), a SpeechT5 ({speecht5.FILES}), its HiFi-GAN ({hifigan.FILES}), a Wav2Vec2 or HuBERT with a "
-    f"CTC head ({wav2vec2.FILES}), a Hybrid Transformer Demucs ({htdemucs.FILES}), a RoFormer ({roformer.FILES}) or "
-    f"Basic Pitch ({basic_pitch.FILE})"
+    f"CTC head ({wav2vec2.FILES}), a Hybrid Transformer Demucs ({htdemucs.FILES}), a RoFormer ({roformer.FILES}), a "
+    f"TIGER ({tiger.FILES}) or Basic Pitch ({basic_pitch.FILE})"
 )
 
 

@@ -1,7 +1,8 @@
 """The sizes of a Hybrid Transformer Demucs."""
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 from unbraid.files.ranges import Range, Size, check_ranges
 from unbraid.models.config import Config, Task
@@ -68,6 +69,11 @@ class HtdemucsConfig(Config):
         return "separation"
 
     @property
+    def separates_songs(self) -> bool:
+        """As `Config.separates_songs`."""
+        return True
+
+    @property
     def outputs(self) -> int:
         """Stems."""
         return self.stems
@@ -81,6 +87,10 @@ class HtdemucsConfig(Config):
     def has_stem_graphs(self) -> bool:
         """As `Config.has_stem_graphs`."""
         return self.networks > 1
+
+    def of_stems(self, kept: tuple[int, ...]) -> Self:
+        """As `Config.of_stems`."""
+        return dataclasses.replace(self, stems=len(kept), networks=len(kept))
 
     @property
     def network_stems(self) -> int:

@@ -17,6 +17,7 @@ from unbraid.models.roformer.published import PUBLISHED as ROFORMERS
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
 from unbraid.models.speecht5.config import SpeechT5Config
+from unbraid.models.tiger.published import PUBLISHED as TIGERS
 from unbraid.models.unet.config import UNetConfig
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.models.xvector.config import XvectorConfig
@@ -29,6 +30,7 @@ PUBLISHED: tuple[Config, ...] = (
     UNetConfig(stems=5, encoder_activation="elu", decoder_activation="elu", output="softmax"),
     *ROFORMERS.values(),
     *HTDEMUCS.values(),
+    *TIGERS.values(),
     Wav2Vec2Config(),
     Wav2Vec2Config(
         features=1024, heads=16, hidden=4096, layers=24, filter_bias=True, filter_norm="layer", pre_norm=True
@@ -60,7 +62,8 @@ def main(folder: Path) -> None:
     for geometry in PUBLISHED:
         for dtype in dtypes_of(geometry):
             for part in geometry.graphs:
-                (folder / graph_name(geometry, dtype, part)).write_bytes(packed(build_graph(geometry, dtype, part)))
+                name = graph_name(geometry, dtype, part)
+                (folder / name).write_bytes(packed(build_graph(geometry, dtype, part), name))
 
 
 if __name__ == "__main__":

@@ -68,6 +68,11 @@ class RoformerConfig(Config):
         return "separation"
 
     @property
+    def separates_songs(self) -> bool:
+        """As `Config.separates_songs`."""
+        return True
+
+    @property
     def outputs(self) -> int:
         """Stems."""
         return self.stems

@@ -50,6 +50,11 @@ class UNetConfig(Config):
         return ("spectral",)
 
     @property
+    def separates_songs(self) -> bool:
+        """As `Config.separates_songs`."""
+        return True
+
+    @property
     def outputs(self) -> int:
         """Stems."""
         return self.stems

@@ -8,6 +8,7 @@ straight slopes of a tenth of their length, and divided by the sum of the weight
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 
@@ -62,7 +63,25 @@ class ComplexFront:
         return waves * np.float32(g.frame_samples**0.5) if g.normalized else waves
 
 
-def complex_stems(front: ComplexFront, blocks: Blocks) -> Blocks:
+class Windowed(Protocol):
+    """A network whose stems have a fixed order, and its windows."""
+
+    @property
+    def window_samples(self) -> int:
+        """Of a window."""
+        ...
+
+    @property
+    def overlap_samples(self) -> int:
+        """That two windows share."""
+        ...
+
+    def separate(self, audio: FloatArray) -> FloatArray:
+        """Stems (S, C, T) of one window (C, T)."""
+        ...
+
+
+def windowed_stems(front: Windowed, blocks: Blocks) -> Blocks:
     """Stems (S, C, n) of blocks (C, n), neighbouring windows cross-faded."""
     joiner = Joiner(front.overlap_samples)
     for window, new in windows(blocks, front.window_samples, front.overlap_samples):
@@ -109,7 +128,7 @@ def _without_ends(blocks: Blocks, border: int) -> Blocks:
             held = held[..., ready:]
 
 
-def _chunks(blocks: Blocks, size: int, step: int) -> Iterator[tuple[FloatArray, bool]]:
+def chunks(blocks: Blocks, size: int, step: int) -> Iterator[tuple[FloatArray, bool]]:
     """Chunks (C, ≤ size) from each step on, as long as there are samples; and whether the signal ends in it."""
     buffer: FloatArray | None = None
     for block in blocks:
@@ -129,7 +148,7 @@ def _weighted(front: ComplexFront, blocks: Blocks) -> Blocks:
     slope = np.linspace(0, 1, fade, dtype=np.float32)
     total: FloatArray | None = None  # (S, C, size): the weighted sum from the chunk on
     weights = np.zeros(size, np.float32)
-    for i, (chunk, is_last) in enumerate(_chunks(blocks, size, step)):
+    for i, (chunk, is_last) in enumerate(chunks(blocks, size, step)):
         window = np.ones(size, np.float32)
         window[:fade] = 1 if i == 0 else slope
         window[size - fade :] = 1 if is_last and i else slope[::-1]

@@ -21,6 +21,7 @@ from unbraid.hub.spec import ModelSpec
 from unbraid.tasks.separation.separator import Separator
 
 MEASURED_SECONDS = 1.0  # at least, of the reference
+MONO_FAMILIES = ("tiger",)  # that hear each channel by itself, also where they do not separate voices
 _LEVEL = 0.1  # of the noise that is separated
 
 
@@ -59,7 +60,7 @@ def candidates(models: list[ListedModel], *, is_music: bool) -> list[ListedModel
 def estimates(models: list[ListedModel], seconds: float, channels: int, threads: int | None = None) -> list[Estimate]:
     """The cost of separating so many seconds with each model, the fastest first.
 
-    A model of songs takes channels in pairs, a model of voices each of them.
+    A model of songs takes channels in pairs, one of voices or of films each of them.
 
     Raises:
         ModelError: a model on this machine is damaged.
@@ -68,7 +69,7 @@ def estimates(models: list[ListedModel], seconds: float, channels: int, threads:
 
     def estimate(model: ListedModel) -> Estimate:
         of_songs = not model.stems[0].startswith("voice")
-        runs = math.ceil(channels / 2) if of_songs else channels
+        runs = math.ceil(channels / 2) if of_songs and model.family not in MONO_FAMILIES else channels
         if known := costs().get(model.name):
             reference = MUSIC if of_songs else DEFAULTS["separation"]
             if reference not in slowness:

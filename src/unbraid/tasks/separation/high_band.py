@@ -19,7 +19,6 @@ from unbraid.dsp.cell_network import REACH, cell_scores
 from unbraid.dsp.mixture_consistency import cell_power, in_context, interpolated, power_shares, shared, smoothed
 from unbraid.dsp.voice_bands import CONTEXT, above_crossover, noise_features, voice_features
 from unbraid.hub.spec import ModelSpec
-from unbraid.models.family import FAMILIES
 
 VOICES = Path(str(resources.files("unbraid") / "assets" / "high_band.safetensors"))
 NOISE = Path(str(resources.files("unbraid") / "assets" / "high_band_noise.safetensors"))
@@ -35,7 +34,7 @@ def shared_among(
 
     By voice, where the model separates voices at 8 kHz in a recording at a higher rate; elsewhere by power.
     """
-    if spec.sample_rate == MODEL_RATE < sample_rate and FAMILIES[spec.family].front == "waveform":
+    if spec.sample_rate == MODEL_RATE < sample_rate and not spec.separates_songs:
         return shared_by_voice(pairs, sample_rate, to_silent=to_silent)
     return shared(pairs, max(1, sample_rate // 100), to_silent=to_silent)
 
@@ -66,7 +65,7 @@ def voice_over_noise(
     The network hears the voice, the noise and what lies above 4 kHz, and gives the voice its share of that; sounds of
     other models are left as they are.
     """
-    if spec.sample_rate != MODEL_RATE or sample_rate <= MODEL_RATE or FAMILIES[spec.family].front != "waveform":
+    if spec.sample_rate != MODEL_RATE or sample_rate <= MODEL_RATE or spec.separates_songs:
         return (stems for _, stems in pairs)
     cell = max(1, sample_rate // 100)
 

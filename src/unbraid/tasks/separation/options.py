@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal
 
 from unbraid.errors import UsageError, quoted
 from unbraid.hub.catalogue import nearest
@@ -70,7 +70,7 @@ def narrowed(spec: ModelSpec, options: Options) -> tuple[ModelSpec, Options]:
     options = dataclasses.replace(options, stems=())
     if not spec.geometry.has_stem_graphs or len(wanted) < len(asked) or len(wanted) in (0, len(spec.stems)):
         return spec, options
-    geometry = dataclasses.replace(cast(Any, spec.geometry), stems=len(wanted), networks=len(wanted))
+    geometry = spec.geometry.of_stems(tuple(map(spec.stems.index, wanted)))
     return dataclasses.replace(spec, stems=wanted, geometry=geometry), dataclasses.replace(
         options, residual=True, stems=wanted
     )

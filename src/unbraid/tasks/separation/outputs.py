@@ -10,10 +10,12 @@ from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.family import FAMILIES
 from unbraid.models.htdemucs.config import HtdemucsConfig
 from unbraid.models.roformer.config import RoformerConfig
+from unbraid.models.tiger.config import TigerConfig
 from unbraid.runtime import Executor
+from unbraid.tasks.audio_to_audio import EnhancerExecutor
 from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.causal import causal_stems
-from unbraid.tasks.separation.complex_front import ComplexFront, complex_stems, published_stems
+from unbraid.tasks.separation.complex_front import ComplexFront, published_stems, windowed_stems
 from unbraid.tasks.separation.fronts import (
     SpectrogramFront,
     WaveformFront,
@@ -24,6 +26,7 @@ from unbraid.tasks.separation.fronts import (
     speech_stems,
 )
 from unbraid.tasks.separation.hybrid_front import HybridFront, hybrid_stems, published_segments
+from unbraid.tasks.separation.masked import MaskingExecutor, NamedFront, published_means
 from unbraid.tasks.separation.options import Options, windows_of
 from unbraid.tasks.separation.stream import Track
 
@@ -51,17 +54,27 @@ def outputs(
 
     if isinstance(geometry, RoformerConfig):
         masked = ComplexFront(executor, geometry, *_window_samples(spec, options))
-        return published_stems(masked, heard()) if options.raw else complex_stems(masked, open_blocks())
+        return published_stems(masked, heard()) if options.raw else windowed_stems(masked, open_blocks())
     if isinstance(geometry, HtdemucsConfig):
         hybrid = HybridFront(executor, geometry, *_window_samples(spec, options), fits_level=not options.raw)
         return published_segments(hybrid, heard) if options.raw else hybrid_stems(hybrid, open_blocks())
     if isinstance(geometry, CausalLSTMConfig):
         return causal_stems(executor, geometry, open_blocks())
     speech = speech_front(spec, options, executor)
+    if isinstance(geometry, TigerConfig) and geometry.separates_songs:
+        return (published_means if options.raw else windowed_stems)(NamedFront(speech), open_blocks())
     if options.raw:
         known = None if track.frames is None else track.frames / track.sample_rate
         return raw_speech(speech, open_blocks(), spec.sample_rate, known, force=options.force)
     return speech_stems(speech, open_blocks(), diagnostics.agreement_db)
+
+
+def on_waveforms(executor: Executor, spec: ModelSpec) -> Executor:
+    """The network as one of waveforms, if its graph takes their spectra or has a name of its own for them."""
+    if isinstance(spec.geometry, TigerConfig):
+        return MaskingExecutor(executor, spec.geometry)
+    is_enhancer = spec.family == "audio_transformer"
+    return EnhancerExecutor(executor, spec.geometry.least_samples) if is_enhancer else executor
 
 
 def output_channels(spec: ModelSpec, options: Options, channels: int) -> int:

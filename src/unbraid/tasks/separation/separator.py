@@ -26,7 +26,6 @@ from unbraid.hub.spec import ModelSpec
 from unbraid.runtime import Engine, Executor
 from unbraid.runtime.bag import Bag
 from unbraid.runtime.executor import Precision
-from unbraid.tasks.audio_to_audio import EnhancerExecutor
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
 from unbraid.tasks.conversation.enrolment import voice_in
@@ -48,7 +47,7 @@ from unbraid.tasks.separation.options import (
     narrowed,
     people_bounds,
 )
-from unbraid.tasks.separation.outputs import output_channels, outputs, passes_of, speech_front
+from unbraid.tasks.separation.outputs import on_waveforms, output_channels, outputs, passes_of, speech_front
 from unbraid.tasks.separation.shifts import delays, shifted
 from unbraid.tasks.separation.stems import Stems, joined
 from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Track, Waiting, beside, with_rumble
@@ -101,8 +100,7 @@ class Separator(LoadedModel):
             self._enrolled = {name: voice_in(file, self._embedder) for name, file in options.enrol}
         elif options.speakers is not None:  # it is the number that the model gives anyway
             self.options = dataclasses.replace(options, speakers=None)
-        is_wave = spec.family == "audio_transformer"
-        self._executor = EnhancerExecutor(executor, spec.geometry.least_samples) if is_wave else executor
+        self._executor = on_waveforms(executor, spec)
 
     @classmethod
     def over(

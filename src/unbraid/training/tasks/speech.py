@@ -1,6 +1,6 @@
 """Training of speech separation: SepFormer (Subakan et al., arXiv 2010.13154), Conv-TasNet (Luo & Mesgarani,
-arXiv 1809.07454) and the band-split Transformer (`models.band_split`), on dynamic or fixed mixtures, with
-permutation-invariant losses.
+arXiv 1809.07454), TIGER (Xu et al., arXiv 2410.01469) and the band-split Transformer (`models.band_split`), on dynamic
+or fixed mixtures, with permutation-invariant losses.
 """
 
 import dataclasses
@@ -24,6 +24,7 @@ from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import family_of, module_of
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import chunk
+from unbraid.models.tiger.config import TigerConfig
 from unbraid.training import losses
 from unbraid.training.data import DynamicMixtures, FixedMixtures, Mixing
 from unbraid.training.tables import Positive, Table, Whole
@@ -34,7 +35,7 @@ SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
 # The axis along which a layer has one block for each source: of a SepFormer, a Conv-TasNet, a band-split Transformer.
 PER_SOURCE = {"masknet.split.": 0, "outlet.1.": 0, "outlet.weight": 2, "outlet.bias": 1}
 
-Config = SepFormerConfig | ConvTasNetConfig | BandSplitConfig | CausalLSTMConfig
+Config = SepFormerConfig | ConvTasNetConfig | BandSplitConfig | TigerConfig | CausalLSTMConfig
 Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
 
 
@@ -89,9 +90,11 @@ class Speech(Task):
     def __post_init__(self) -> None:
         samples, least = self.mixing.crop_samples(self.data.sample_rate), self.model.least_samples
         if samples < least:
-            names = [name for name in ("frame_samples", "kernel_samples") if hasattr(self.model, name)]
+            names = [name for name in ("frame_samples", "kernel_samples") if getattr(self.model, name, 0) == least]
             what = f"[model] {names[0]} is {least}" if names else f"the network needs {least}"
             raise ValueError(f"[mixing] crop_seconds is {samples} samples, but {what}; make crops longer.")
+        if self.model.has_stem_graphs:
+            raise ValueError("[model] chosen is for networks that were trained elsewhere; leave it out.")
         if (most := max((*self.data.dev_voices, len(self.mixing.voice_shares)))) > self.model.sources:
             raise ValueError(f"{most} voices are asked for, but [model] sources is {self.model.sources}.")
 
@@ -102,7 +105,7 @@ class Speech(Task):
         return Wanted(data.layout, self.model.sources, data.sample_rate, data.condition, data.mode)
 
     def network(self) -> nn.Module:
-        """A new SepFormer, Conv-TasNet or band-split Transformer."""
+        """A new SepFormer, Conv-TasNet, TIGER or band-split Transformer."""
         network: nn.Module = module_of(self.model, "network").build(self.model)
         return network
 
