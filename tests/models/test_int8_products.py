@@ -16,7 +16,7 @@ CHANNELS, BLOCKS = "masknet.layers.0.feed_in", "encoder.layers.0.feed_in"  # nam
 
 
 def products(folder: Path, name: str, third: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """A product as the runtime has it, and with exact tokens; one feature of one token is far louder than all others."""
+    """A product as the runtime has it, and with exact tokens; one feature of one token is far louder than others."""
     import onnxruntime
 
     from unbraid.models.onnx.builder import Graph
