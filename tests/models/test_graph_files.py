@@ -18,6 +18,7 @@ from unbraid.errors import RuntimeUnavailable
 from unbraid.hub import graphs
 from unbraid.hub.graphs import find_graph
 from unbraid.hub.spec import ModelSpec, parse_spec
+from unbraid.models.audio_transformer.whisper import PUBLISHED as WHISPERS
 from unbraid.models.config import Config
 from unbraid.models.family import WEIGHTS_FILES, tensor_shapes
 from unbraid.models.graph_files import graph_name, unpacked
@@ -50,7 +51,7 @@ def external(graph: bytes) -> dict[str, dict[str, str]]:
 def products(graph: bytes) -> list[str]:
     """The integer matrix products of a graph."""
     nodes = onnx.load_from_string(graph).graph.node
-    return [node.input[1] for node in nodes if node.op_type in ("DynamicQuantizeMatMul", "MatMulInteger")]
+    return [node.input[1] for node in nodes if node.op_type in ("DynamicQuantizeMatMul", "MatMulNBits")]
 
 
 @pytest.mark.parametrize(("geometry", "dtype", "part"), SHIPPED, ids=lambda value: str(value)[:24])
@@ -183,6 +184,18 @@ def test_an_int8_graph_multiplies_integers_in_every_linear_layer_of_every_transf
     """Per layer: q, k, v, out, feed in, feed out."""
     assert len(products(find_graph(geometry, "int8"))) == 6 * geometry.layers * 2 * geometry.blocks
     assert products(find_graph(geometry, "float32")) == []
+
+
+def test_an_int8_whisper_multiplies_integers_in_every_linear_layer() -> None:
+    """Per layer of the encoder: q with k and v, out, feed in, feed out; of the decoder also q of the source, and out.
+
+    The encoder gives keys and values of the source to each layer of the decoder, which ends in the logits.
+    """
+    whisper = WHISPERS["base"]
+    layers = whisper.encoder_layers
+    assert layers == whisper.decoder_layers
+    assert len(products(find_graph(whisper, "int8", "encoder"))) == 4 * layers + 2 * layers
+    assert len(products(find_graph(whisper, "int8", "decoder"))) == 6 * layers + 1
 
 
 def test_an_unusual_network_without_onnx_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

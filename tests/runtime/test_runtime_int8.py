@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import whisper_folders
 from engine_fakes import snr, speech_spec, write_model
 from unbraid.errors import ModelError
 from unbraid.hub.folder import sha256, write_model_folder
@@ -24,6 +25,7 @@ pytest.importorskip("onnx")
 
 GRAPH = int8.graph_file("model")
 FLOOR_DB = 30.0  # of this random network's output; trained ones are measured in their cards
+WHISPER_FLOOR_DB = 27.0  # with one scale for each channel and token: 26.4
 WIDE = SepFormerConfig(2, features=64, chunk_frames=50, blocks=1, layers=2, heads=4, hidden=128)
 
 
@@ -47,7 +49,9 @@ def test_fidelity(tmp_path: Path, dtype: str) -> None:
     assert snr(full, small) > FLOOR_DB
 
 
-def test_fidelity_of_both_graphs_of_a_whisper(tmp_path: Path, cache: Path) -> None:
+def test_fidelity_of_both_graphs_of_a_whisper(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in {"D": 64, "HEADS": 4, "HIDDEN": 96}.items():  # of whole blocks
+        monkeypatch.setattr(whisper_folders, name, size)
     checkpoint = read_checkpoint(write_whisper(tmp_path / "published"), "mine")
     folder, log_mel = tmp_path / "model", np.random.default_rng(0).normal(size=(1, 2 * STEPS, 80)).astype(np.float32)
     spec = write_model_folder(folder, checkpoint.spec, checkpoint.tensors, files=checkpoint.files)
@@ -60,7 +64,7 @@ def test_fidelity_of_both_graphs_of_a_whisper(tmp_path: Path, cache: Path) -> No
         found[precision] = memory["cross_values_1"], state.logits(np.array([[5, 6, 7]])), state.logits(np.array([[8]]))
     for full, small in zip(found["float32"], found["int8"], strict=True):
         assert not np.array_equal(full, small)
-        assert snr(full, small) > FLOOR_DB
+        assert snr(full, small) > WHISPER_FLOOR_DB
     (copy,) = cache.iterdir()  # both graphs share the weights
     assert sorted(os.listdir(copy)) == [
         "decoder.int8.onnx", "encoder.int8.onnx", "model.int8.safetensors", "sha256.json",

@@ -33,6 +33,7 @@ FOLDED = {"Cast", "Slice", "Split", "Transpose", "Unsqueeze"}  # of constants
 OF_THE_RUNTIME = {
     "BiasGelu",
     "DynamicQuantizeMatMul",
+    "MatMulNBits",
     "MultiHeadAttention",
     "QuickGelu",
     "RotaryEmbedding",
@@ -88,8 +89,11 @@ def _check_model(data: bytes, allowed: _Allowed) -> None:
     nodes = _all(graph, 1)
     if len(nodes) > allowed.nodes:
         raise ValueError(f"it has {len(nodes)} nodes")
-    for node in nodes:
-        _check_node(_message(node, "a node", once=(3, 4, 6, 7), many=(1, 2, 5)), constants, allowed.operators)
+    shapes = {name: allowed.table[name].shape for name in constants if name in allowed.table}
+    for data in nodes:
+        node = _message(data, "a node", once=(3, 4, 6, 7), many=(1, 2, 5))
+        _check_node(node, constants, allowed.operators)
+        _check_blocks(node, shapes)
 
 
 def _check_values(protos: list[bytes], expected: dict[str, Axes], integers: tuple[str, ...]) -> None:
@@ -157,6 +161,27 @@ def _check_node(node: list[tuple[int, Value]], constants: dict[str, bool], opera
         if kind not in FOLDED:
             raise ValueError(f"it has a {kind} of constants ({quoted(_text(node, 3))})")
         constants.update(dict.fromkeys((value.decode() for value in _all(node, 2)), False))
+
+
+def _check_blocks(node: list[tuple[int, Value]], shapes: dict[str, tuple[int, ...]]) -> None:
+    """Refuse a product of blocks whose sizes are not those of its weight: the runtime might read beyond the weight.
+
+    `shapes` are those of the weights; those of equal parts, into which a weight is cut along its first axis, are added.
+    """
+    kind, inputs = _text(node, 4), [value.decode() for value in _all(node, 1)]
+    if kind not in ("Split", "MatMulNBits"):
+        return
+    sizes = {_text(parts, 1): number(dict(parts), 3) for parts in map(list, map(fields, _all(node, 5)))}
+    if kind == "Split":
+        parts, (rows, *others) = [value.decode() for value in _all(node, 2)], shapes.get(inputs[0], (1,))
+        if parts and len(inputs) == 1 and not sizes.get("axis") and rows % len(parts) == 0:
+            shapes.update(dict.fromkeys(parts, (rows // len(parts), *others)))
+        return
+    outputs, features, bits, block = (sizes.get(name, 0) for name in ("N", "K", "bits", "block_size"))
+    blocks = outputs, features // max(block, 1)
+    found = [shapes.get(name) for name in inputs[1:3]]
+    if found != [(*blocks, block), blocks] or blocks[1] * block != features or bits != 8 or any(inputs[3:5]):
+        raise ValueError("the sizes of a MatMulNBits are not those of its weight")
 
 
 # --- messages whose fields are known ---

@@ -21,8 +21,8 @@ POST_LAYERS, POST_KERNEL = 3, 5  # of the post-net over written frames
 LOUDEST = 5.0  # natural logarithm of an amplitude
 QUIETEST = 1e-7  # power of a step
 OPERATORS = COMMON | TRANSFORMER | SPEECH | {
-    "Abs", "ConvTranspose", "Cos", "DynamicQuantizeMatMul", "Exp", "Gather", "Log", "Max", "Min", "Mod", "ReduceMax",
-    "Relu", "Round", "Sigmoid", "Sin", "Softmax", "Tanh", "Where",
+    "ConvTranspose", "Cos", "Exp", "Gather", "Log", "MatMulNBits", "Min", "Mod", "Relu", "Sigmoid", "Sin", "Softmax",
+    "Tanh", "Where",
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from unbraid.models.onnx.builder import CONTRIB, FLOAT, Graph
 
 LAYER_NORM_EPS = 1e-6
-QUIETEST = 1e-9  # of a token, where it is divided by
+ROUNDED_TOKENS = 4  # of the runtime's levels of accuracy, that of products of integers
 
 
 def linear(graph: Graph, name: str, x: str, bias: bool = True) -> str:
@@ -23,45 +23,22 @@ def linear(graph: Graph, name: str, x: str, bias: bool = True) -> str:
 
 
 def product(graph: Graph, name: str, x: str, *bias: str, third: int | None = None) -> str:
-    """Tokens x (M, D) times a weight, or a third of its outputs (q, k or v of a joint projection)."""
-    weight = third_of(graph, f"{name}.weight", third, axis=1 if graph.has(f"{name}.weight.scale") else 0)
-    if graph.has(f"{name}.weight.scale"):  # int8, stored (D, outputs)
-        scale = third_of(graph, f"{name}.weight.scale", third, axis=0)
+    """Tokens x (M, D) times a weight, or a third of its outputs (q, k or v of a joint projection).
+
+    Only integers take the bias; see `models.quantize` for their two forms.
+    """
+    in_integers = graph.has(f"{name}.weight.scale")
+    in_channels = in_integers and len(graph.shape_of(f"{name}.weight")) == 2  # (D, outputs)
+    weight = third_of(graph, f"{name}.weight", third, axis=1 if in_channels else 0)
+    if not in_integers:
+        return graph.op("MatMul", x, graph.transpose(weight, 1, 0))
+    scale = third_of(graph, f"{name}.weight.scale", third, axis=0)
+    if in_channels:
         return graph.op("DynamicQuantizeMatMul", x, weight, scale, "", *bias, domain=CONTRIB)
-    return graph.op("MatMul", x, graph.transpose(weight, 1, 0))
-
-
-def product_by_row(graph: Graph, name: str, x: str) -> str:
-    """As `product`, but in int8 each token has a scale of its own: behind a GELU, a few are far louder than others.
-
-    One scale for all tokens would cost 6 dB there.
-    """
-    if not graph.has(f"{name}.weight.scale"):
-        return product(graph, name, x)
-    top = graph.op("ReduceMax", graph.op("Abs", x), graph.constant([1]))  # (M, 1)
-    top = graph.op("Max", top, graph.constant(QUIETEST))
-    return graph.op("Mul", product(graph, name, graph.op("Div", x, top)), top)
-
-
-def product_in_two(graph: Graph, name: str, x: str) -> str:
-    """As `product`, but in int8 each token x is x = c + r: c rounded to steps of a 127th of the largest value, r / 64.
-
-    Both are rows of one product, whose steps are the same, so that c is exact and r adds 6 bits. In the last layer,
-    where small differences of logits decide, rounding once would cost as much as in all others together.
-    """
-    if not graph.has(f"{name}.weight.scale"):
-        return product(graph, name, x)
-    features = graph.shape_of(f"{name}.weight")[0]
-    top = graph.op("ReduceMax", graph.op("Abs", x), graph.constant([0, 1]))  # (1, 1)
-    step = graph.op("Mul", graph.op("Max", top, graph.constant(QUIETEST)), graph.constant(1 / 127))
-    coarse = graph.op("Mul", graph.op("Round", graph.op("Div", x, step)), step)
-    rest = graph.op("Mul", graph.op("Sub", x, coarse), graph.constant(64.0))
-    ends = np.resize(np.array([-127.5, 127.5], np.float32), (1, features))  # of 256 steps
-    rows = graph.op("Concat", coarse, rest, graph.op("Mul", graph.constant(ends), step), axis=0)  # (2 M + 1, D)
-    count = graph.size(x, 0)
-    both, twice = product(graph, name, rows), graph.op("Add", count, count)
-    fine = graph.op("Mul", graph.slice(both, count, twice, axis=0), graph.constant(1 / 64))
-    return graph.op("Add", graph.slice(both, 0, count, axis=0), fine)
+    outputs, blocks, block = graph.shape_of(f"{name}.weight")
+    sizes = {"N": outputs if third is None else outputs // 3, "K": blocks * block, "bits": 8, "block_size": block}
+    more = ("", "", *bias) if bias else ()
+    return graph.op("MatMulNBits", x, weight, scale, *more, domain=CONTRIB, accuracy_level=ROUNDED_TOKENS, **sizes)
 
 
 def third_of(graph: Graph, name: str, third: int | None, axis: int) -> str:
@@ -89,7 +66,7 @@ def feed_forward(graph: Graph, layer: str, x: str, activation: str = "relu", eps
     if activation == "gelu":
         h = product(graph, f"{layer}.feed_in", h)
         h = graph.op("BiasGelu", h, graph.weight(f"{layer}.feed_in.bias"), domain=CONTRIB)
-        h = product_by_row(graph, f"{layer}.feed_out", h)
+        h = product(graph, f"{layer}.feed_out", h)
     else:
         h = graph.op("Relu", linear(graph, f"{layer}.feed_in", h))
         h = product(graph, f"{layer}.feed_out", h)

@@ -20,6 +20,7 @@ from unbraid.models.audio_transformer.config import (
 from unbraid.models.audio_transformer.layout import LOUDEST, POST_KERNEL, POST_LAYERS, QUIETEST, signature
 from unbraid.models.onnx.builder import FLOAT, Graph
 from unbraid.models.onnx.layers import inside, layer_norm, linear
+from unbraid.models.quantize import ZERO
 from unbraid.models.wav2vec2.graph import Backbone, backbone_tokens
 
 
@@ -60,10 +61,11 @@ def read(graph: Graph, geometry: AudioTransformerConfig) -> Source:
 def embedded(graph: Graph, geometry: AudioTransformerConfig, side: str, symbols: str) -> str:
     """Symbols (M,) -> their rows of the table, times √D unless it is tied to the output: tokens (M, D)."""
     table = f"{side}.embedding.weight"
-    if graph.has(f"{table}.scale"):  # int8, stored (D, V)
-        columns = graph.op("Cast", graph.op("Gather", graph.weight(table), symbols, axis=1), to=FLOAT)
-        scale = graph.op("Gather", graph.weight(f"{table}.scale"), symbols, axis=0)
-        return graph.op("Mul", graph.transpose(columns, 1, 0), graph.unsqueeze(scale, 1))
+    if graph.has(f"{table}.scale"):
+        blocks = graph.op("Cast", graph.op("Gather", graph.weight(table), symbols, axis=0), to=FLOAT)
+        blocks = graph.op("Sub", blocks, graph.constant(float(ZERO)))  # (M, blocks, BLOCK)
+        scale = graph.op("Gather", graph.weight(f"{table}.scale"), symbols, axis=0)  # (M, blocks)
+        return graph.reshape(graph.op("Mul", blocks, graph.unsqueeze(scale, 2)), [-1, geometry.features])
     rows = graph.op("Gather", graph.weight(table), symbols, axis=0)
     return rows if geometry.tied else graph.op("Mul", rows, graph.constant(math.sqrt(geometry.features)))
 

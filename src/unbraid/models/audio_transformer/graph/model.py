@@ -29,7 +29,6 @@ from unbraid.models.onnx.layers import (
     linear,
     positions,
     product,
-    product_in_two,
     rotated,
     rotation,
     third_of,
@@ -142,7 +141,7 @@ def _decoder_model(p: Pass, top: str, kept: tuple[list[str], list[str]]) -> byte
 def symbol_logits(p: Pass, top: str) -> str:
     """Logits (B, V) of features (B, D)."""
     if p.graph.has("back.embedding.weight.scale"):
-        return product_in_two(p.graph, "back.embedding", top)
+        return product(p.graph, "back.embedding", top)
     if p.geometry.tied:
         return p.graph.op("Gemm", top, p.graph.weight("back.embedding.weight"), transB=1)
     return linear(p.graph, "back.symbols", top)
