@@ -20,9 +20,13 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.errors import UsageError
 from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, swept
+from unbraid.hub.defaults import DEFAULTS
+from unbraid.tasks.analysis.singer_search import SingerSearch
+from unbraid.tasks.analysis.singers_api import enrolled_singers
 from unbraid.tasks.analysis.song import Song
-from unbraid.tasks.analysis.song_api import SongListening, open_transcriber, song_of_file
+from unbraid.tasks.analysis.song_api import SongListening, open_lyrics, open_transcriber, song_of_file
 from unbraid.tasks.analysis.song_formats import song_files
+from unbraid.tasks.conversation.embedder import SpeakerEmbedder
 from unbraid.tasks.pages import RunFacts, gather, report_page
 from unbraid.tasks.separation.separator import Separator
 
@@ -37,6 +41,10 @@ class AnalysisRequest(Request):
 
     output: str | None = None  # the folder; of several inputs, of their folders; None: named as the inputs are
     stems: bool = True  # are kept
+    enrol: tuple[tuple[str, str], ...] = ()  # names, and files or folders of their voices
+    embedder: str = DEFAULTS["speaker embedding"]
+    lyrics: str | None = None  # the text, which is aligned
+    lyrics_model: str | None = None  # that aligns or, without a text, transcribes
     force: bool = False  # also in speech
 
 
@@ -48,6 +56,8 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
         UnbraidError: the model or the device is not there; nothing was done.
     """
     collected = find_inputs(request, quiet=quiet)
+    if request.lyrics is not None and len(collected.items) + len(collected.refused) != 1:
+        raise UsageError("--lyrics is the text of one song, not of several; name one file.")
     places, failed = _places(request, collected)
     engine = request.engine
     with ExitStack() as opened, Sources(quiet=quiet) as sources:
@@ -57,7 +67,12 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
         transcriber = open_transcriber(device=engine.device, threads=engine.threads)
         if transcriber is not None:
             opened.enter_context(transcriber)
-        listening = SongListening(separator, transcriber, request.force, engine.threads)
+        embedder = opened.enter_context(SpeakerEmbedder(request.embedder, device=engine.device, threads=engine.threads))
+        search = SingerSearch(embedder, enrolled_singers(request.enrol, embedder, separator) or None)
+        lyrics = open_lyrics(
+            request.lyrics, request.lyrics_model, opened, device=engine.device, threads=engine.threads
+        )
+        listening = SongListening(separator, search, transcriber, lyrics, request.force, engine.threads)
         report.model = separator.spec.name
         report.device, report.device_reason = separator.device, separator.device_reason
         detail_engine(report, request)

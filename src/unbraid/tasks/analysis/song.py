@@ -1,6 +1,7 @@
-"""A song analysed: melody, notes, key, chords and sung passages, out of one separation.
+"""A song analysed: melody, notes, key, chords, sung passages and singers, out of one separation; with a
+recogniser, lyrics.
 
-    tracker = SongTracker(sample_rate)
+    tracker = SongTracker(sample_rate, separator.spec.name, SingerSearch(embedder))
     for stems in separator.blocks("song.mp3"):
         tracker.push(stems)
     song = tracker.finish()
@@ -9,7 +10,7 @@ Each part says which model and stems it came from, and is empty, with the reason
 grows by about 15 kB for a second of the song.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,12 +22,15 @@ from unbraid.tasks.analysis.beats import beats_of
 from unbraid.tasks.analysis.chords import Chords, chords_of
 from unbraid.tasks.analysis.key import Key, key_of
 from unbraid.tasks.analysis.levels import Mono, heard
+from unbraid.tasks.analysis.lyrics import NO_LYRICS, Lyrics
 from unbraid.tasks.analysis.melody import Melody
 from unbraid.tasks.analysis.melody_tracker import MODEL as PITCH_TRACKER
 from unbraid.tasks.analysis.melody_tracker import MelodyTracker
 from unbraid.tasks.analysis.music_features import MusicFeatureStream
 from unbraid.tasks.analysis.notes import Notes
 from unbraid.tasks.analysis.notes_transcriber import NoteTracker, NoteTranscriber
+from unbraid.tasks.analysis.singer_search import SingerSearch
+from unbraid.tasks.analysis.singers import Singers
 
 VOCALS, DRUMS = "vocals", "drums"
 SPOKEN = "it sounds like speech; use --force (force=True) if it is music"
@@ -44,6 +48,8 @@ class Song:
     key: Key
     chords: Chords
     sung: tuple[tuple[float, float], ...]  # (start, end) of the passages in which a voice is heard, in seconds
+    singers: Singers  # who sings when
+    lyrics: Lyrics
     separator: str  # the model that separated the stems
     seconds: float
     notices: tuple[str, ...] = ()  # warnings about the file
@@ -60,6 +66,8 @@ def spoken(song: Song) -> Song:
         key=Key(None, separator=song.separator, reason=reason),
         chords=Chords((), separator=song.separator, seconds=song.seconds, reason=reason),
         sung=(),
+        singers=replace(song.singers, passages=(), reason=reason),
+        lyrics=replace(song.lyrics, lines=(), reason=reason),
     )
 
 
@@ -70,11 +78,18 @@ class SongTracker:
         self,
         sample_rate: int,
         separator: str,
+        search: SingerSearch,
         *,
         transcriber: NoteTranscriber | None = None,
         threads: int | None = None,
+        voice_taker: Callable[[FloatArray], None] = lambda mono: None,
     ) -> None:
-        """For the stems of a model of this name; without a transcriber, notes are left out."""
+        """For the stems of a model of this name; without a transcriber, notes are left out.
+
+        `voice_taker` is given the vocals, mixed to one channel, in blocks (n,) at 16 kHz.
+        """
+        self._take_voice = voice_taker
+        self._singers = search.tracker(sample_rate)
         self._rate, self._separator = sample_rate, separator
         self._transcriber, self._notes = transcriber, dict[str, NoteTracker]()
         self._music = MusicFeatureStream(sample_rate)
@@ -94,7 +109,8 @@ class SongTracker:
         """
         self._music.push(stems)
         recording = np.sum(list(stems.values()), axis=0)
-        self._vocals(stems[VOCALS])
+        self._take_voice(self._vocals(stems[VOCALS]))
+        self._singers.push(stems[VOCALS], recording)
         self._recording(recording)
         if self._melody is not None:
             self._melody.push(stems[VOCALS], recording)
@@ -115,6 +131,8 @@ class SongTracker:
             key=replace(key, separator=by),
             chords=replace(chords_of(features, beats.times, flats=key.has_flats), separator=by),
             sung=self._sung(),
+            singers=replace(self._singers.finish(), stem=VOCALS, separator=by),
+            lyrics=Lyrics(stem=VOCALS, separator=by, reason=NO_LYRICS),
             separator=by,
             seconds=features.seconds,
         )
@@ -128,7 +146,7 @@ class SongTracker:
 
     def _sung(self) -> tuple[tuple[float, float], ...]:
         """The passages in which the vocals are heard beside the recording."""
-        self._vocals.finish()
+        self._take_voice(self._vocals.finish())
         self._recording.finish()
         frames = -(-self._vocals.samples // _HOP)
         active = heard(self._vocals.powers(frames), self._recording.powers(frames), _RATE / _HOP)

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from unbraid import __version__
 from unbraid.files.printable import printable
+from unbraid.tasks.alignment.formats import as_json as line_json
 from unbraid.tasks.analysis.formats import csv_text
 from unbraid.tasks.analysis.midi import midi_file
 from unbraid.tasks.analysis.notes import PROGRAMS, Note, as_json
+from unbraid.tasks.analysis.singers import passage_json
 from unbraid.tasks.analysis.song import Song
 
 JAMS_VERSION = "0.3.5"
@@ -26,6 +28,8 @@ def song_json(song: Song, recording: str) -> str:
     lists: dict[str, Sequence[object]] = {
         "chords": [chord_json(chord.start, chord.end, chord.name, chord.confidence) for chord in chords],
         "sung": [{"start": round(start, 3), "end": round(end, 3)} for start, end in song.sung],
+        "singers": list(map(passage_json, song.singers.passages)),
+        "lyrics": list(map(line_json, song.lyrics.lines)),
         "melody_notes": list(map(as_json, melody.notes)),
         **{f"notes_{stem}": list(map(as_json, notes)) for stem, notes in song.notes.items()},
     }
@@ -38,6 +42,8 @@ def song_json(song: Song, recording: str) -> str:
             "key": _origin(key.model, key.stem, key.reason),
             "chords": _origin(chords.model, chords.stem, chords.reason),
             "melody": _origin(melody.model, melody.stem, melody.reason),
+            "singers": _origin(song.singers.model, song.singers.stem, song.singers.reason),
+            "lyrics": _origin(song.lyrics.model, song.lyrics.stem, song.lyrics.reason),
             **{f"notes_{stem}": _origin(notes.model, notes.stem, notes.reason) for stem, notes in song.notes.items()},
         },
     }
@@ -51,7 +57,7 @@ def chord_json(start: float, end: float, name: str, confidence: float) -> dict[s
     return {"start": round(start, 3), "end": round(end, 3), "name": name, "confidence": confidence}
 
 
-def _origin(model: str, stem: str | None, reason: str | None) -> dict[str, object]:
+def _origin(model: str | None, stem: str | None, reason: str | None) -> dict[str, object]:
     return {"model": model, "stem": stem, "reason": reason}
 
 
@@ -60,7 +66,7 @@ def _rows(rows: Iterable[object]) -> str:
 
 
 def jams(song: Song, recording: str) -> str:
-    """A JAMS document with annotations of the namespaces key_mode, chord, pitch_contour and note_midi."""
+    """A JAMS document with annotations of the namespaces key_mode, chord, lyrics, pitch_contour and note_midi."""
     key, chords, melody = song.key, song.chords, song.melody
     annotations = []
     if key.name is not None:
@@ -70,6 +76,9 @@ def jams(song: Song, recording: str) -> str:
     if len(chords):
         spans = [_observed(c.start, c.end - c.start, c.name, c.confidence) for c in chords]
         annotations.append(_annotation("chord", spans, song, f"{chords.model} of {chords.stem}"))
+    if sung := [line for line in song.lyrics.lines if line.start is not None and line.end is not None]:
+        lines = [_observed(l.start, l.end - l.start, l.text, round(l.confidence, 4)) for l in sung]
+        annotations.append(_annotation("lyrics", lines, song, f"{song.lyrics.model} of {song.lyrics.stem}"))
     if len(melody):
         frames = {
             "time": [round(time, 4) for time in melody.times.tolist()],
@@ -144,6 +153,10 @@ def song_files(song: Song, recording: str) -> dict[str, bytes]:
         texts |= {"chords.csv": chords_csv(song), "chords.txt": chord_labels(song)}
     if song.sung:
         texts["sung.txt"] = sung_labels(song)
+    if len(song.singers):
+        texts |= {"singers.csv": song.singers.to_csv(), "singers.txt": song.singers.to_labels()}
+    if any(line.found for line in song.lyrics.lines):
+        texts["lyrics.lrc"] = song.lyrics.to_lrc()
     if len(song.melody):
         texts |= {"melody.csv": song.melody.to_csv(), "melody.svl": song.melody.to_svl()}
     files = {name: text.encode() for name, text in texts.items()}

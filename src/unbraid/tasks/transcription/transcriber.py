@@ -140,8 +140,19 @@ class Transcriber(LoadedModel):
                 of digits has heard none.
             UsageError: `channels` is something else, or the separator does not follow people.
         """
-        track, diagnostics = Track.of(as_audio(audio), checked_rate(sample_rate)), Diagnostics(self.spec.name)
-        how = _Hearing(channels, separator, None, progress)
+        track = Track.of(as_audio(audio), checked_rate(sample_rate))
+        return self.of_track(track, channels=channels, separator=separator, progress=progress)
+
+    def of_track(
+        self,
+        track: Track,
+        *,
+        channels: Channels = "mix",
+        separator: Separator | None = None,
+        progress: Progress | None = None,
+    ) -> Transcript:
+        """Transcribe audio that is read in blocks; raises what calling it with an array does."""
+        diagnostics, how = Diagnostics(self.spec.name), _Hearing(channels, separator, None, progress)
         return Transcript.of(self._transcribed(track, how, diagnostics), diagnostics)
 
     def stream(
