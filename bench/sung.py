@@ -1,7 +1,7 @@
 """Songs in which known voices sing known words: utterances on the melodies of MIDI files, over rendered instruments.
 
     python bench/sung.py speech8k --split test --songs 24 --midi MIDI --soundfont FILE.sf2 --out songs
-    python bench/sung.py speech16k --texts --songs 8 …               # speakers of test-other, with their words
+    python bench/sung.py speech16k --texts --split test --songs 6 …  # speakers of test-other, with their words
 
     songs/song-SEED-NUMBER/vocals.flac, accompaniment.flac, song.json    who sings which utterance when
     songs/voices/SPEAKER/sung.flac, spoken.flac                          for enrolment: utterances that no song has
@@ -37,6 +37,7 @@ PAUSE_SECONDS = 0.5  # between utterances
 TURN = 2  # utterances, before the other voice sings
 LEAST_SECONDS, LEAST_FILES = 20.0, 4  # of a speaker
 ENROLMENT_SECONDS = 12.0
+TEXTS = {"dev": "librispeech_train_clean_100", "test": "librispeech_test_other"}  # parts of transcripts.csv
 FLAC = audio.choose_format("flac", subtype="16")
 
 
@@ -52,9 +53,9 @@ class Utterance:
 
 def speakers_in(folder: Path, split: str, *, texts: bool) -> dict[str, list[Utterance]]:
     """The utterances of each speaker who has enough of them."""
-    table, column, wanted = ("transcripts.csv", "source", "librispeech_test_other") if texts else (
-        "manifest.csv", "split", split,
-    )  # fmt: skip
+    table, column, wanted = ("manifest.csv", "split", split)
+    if texts:
+        table, column, wanted = ("transcripts.csv", "source", TEXTS[split])
     found: dict[str, list[Utterance]] = defaultdict(list)
     with (folder / table).open(encoding="utf-8") as rows:
         for row in csv.DictReader(rows):
@@ -140,7 +141,7 @@ def main() -> None:
     """Read the command line, and render."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voices", type=Path, help="a corpus of speech with a table of its utterances")
-    parser.add_argument("--texts", action="store_true", help="speakers of test-other in transcripts.csv")
+    parser.add_argument("--texts", action="store_true", help="utterances of transcripts.csv, whose words are known")
     parser.add_argument("--split", default="dev")
     parser.add_argument("--songs", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -152,7 +153,7 @@ def main() -> None:
     people = speakers_in(arguments.voices, arguments.split, texts=arguments.texts)
     stock = find_stock(
         Material((arguments.midi,), (arguments.soundfont,), (), () if arguments.texts else (arguments.voices,)),
-        "test" if arguments.texts else arguments.split,
+        arguments.split,
     )
     how, random = Rendering(arguments.seconds, arguments.seed, 1.0), np.random.default_rng(arguments.seed)
     names, number, made = list(people), 0, 0

@@ -1,7 +1,7 @@
 """`unbraid analyse`: from the options to a request, and the outcome on the terminal."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -49,6 +49,10 @@ _LyricsModel = Annotated[
         autocompletion=completion.models,
     ),
 ]
+_Plots = Annotated[
+    Literal["png", "svg"] | None,
+    typer.Option(help="Draw singers, chords, melody and notes as a picture, too; needs matplotlib."),
+]
 
 
 def analyse(
@@ -60,6 +64,7 @@ def analyse(
     embedder: _Embedder = "voice",
     lyrics: _Lyrics = None,
     lyrics_model: _LyricsModel = None,
+    plots: _Plots = None,
     force: opt.ForceMusic = False,
     recursive: opt.Recursive = False,
     overwrite: opt.Overwrite = False,
@@ -104,6 +109,7 @@ def analyse(
             embedder=embedder,
             lyrics=None if lyrics is None else read_text(Path(lyrics)),
             lyrics_model=lyrics_model,
+            plots=plots,
             force=force,
             excerpt=req.excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             engine=Engine(device, threads=threads),

@@ -28,6 +28,7 @@ from unbraid.tasks.analysis.song_api import SongListening, open_lyrics, open_tra
 from unbraid.tasks.analysis.song_formats import song_files
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
 from unbraid.tasks.pages import RunFacts, gather, report_page
+from unbraid.tasks.pages.song_plot import Form, check_plots, song_plot
 from unbraid.tasks.separation.separator import Separator
 
 TEMPLATE = "{track}/{stem}.{ext}"
@@ -45,6 +46,7 @@ class AnalysisRequest(Request):
     embedder: str = DEFAULTS["speaker embedding"]
     lyrics: str | None = None  # the text, which is aligned
     lyrics_model: str | None = None  # that aligns or, without a text, transcribes
+    plots: Form | None = None  # of a picture
     force: bool = False  # also in speech
 
 
@@ -55,6 +57,8 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
         UsageError: the request cannot be met; nothing was done.
         UnbraidError: the model or the device is not there; nothing was done.
     """
+    if request.plots is not None:
+        check_plots()
     collected = find_inputs(request, quiet=quiet)
     if request.lyrics is not None and len(collected.items) + len(collected.refused) != 1:
         raise UsageError("--lyrics is the text of one song, not of several; name one file.")
@@ -199,6 +203,8 @@ def _write(
     """Write everything but the stems into the folder, and remove these if they are not to be kept."""
     for file, content in song_files(song, name).items():
         (folder / file).write_bytes(content)
+    if request.plots is not None and (drawn := song_plot(song, request.plots)) is not None:
+        (folder / f"song.{request.plots}").write_bytes(drawn)
     stems = {stem: folder / f"{stem}.wav" for stem in order}
     gathered = gather(source, request.excerpt, stems, progress=lambda done: drawing(done, song.seconds))
     page = report_page(gathered, RunFacts(name, song.separator, elapsed, song=song, stems_kept=request.stems))

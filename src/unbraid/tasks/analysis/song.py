@@ -21,7 +21,7 @@ from unbraid.errors import RuntimeUnavailable
 from unbraid.tasks.analysis.beats import beats_of
 from unbraid.tasks.analysis.chords import Chords, chords_of
 from unbraid.tasks.analysis.key import Key, key_of
-from unbraid.tasks.analysis.levels import Mono, heard
+from unbraid.tasks.analysis.levels import Mono, Powers, heard
 from unbraid.tasks.analysis.lyrics import NO_LYRICS, Lyrics
 from unbraid.tasks.analysis.melody import Melody
 from unbraid.tasks.analysis.melody_tracker import MODEL as PITCH_TRACKER
@@ -82,11 +82,11 @@ class SongTracker:
         *,
         transcriber: NoteTranscriber | None = None,
         threads: int | None = None,
-        voice_taker: Callable[[FloatArray], None] = lambda mono: None,
+        voice_taker: Callable[[FloatArray, FloatArray], None] = lambda vocals, recording: None,
     ) -> None:
         """For the stems of a model of this name; without a transcriber, notes are left out.
 
-        `voice_taker` is given the vocals, mixed to one channel, in blocks (n,) at 16 kHz.
+        `voice_taker` is given the vocals and the recording, each mixed to one channel, in blocks (n,) at 16 kHz.
         """
         self._take_voice = voice_taker
         self._singers = search.tracker(sample_rate)
@@ -109,9 +109,8 @@ class SongTracker:
         """
         self._music.push(stems)
         recording = np.sum(list(stems.values()), axis=0)
-        self._take_voice(self._vocals(stems[VOCALS]))
+        self._take_voice(self._vocals(stems[VOCALS]), self._recording(recording))
         self._singers.push(stems[VOCALS], recording)
-        self._recording(recording)
         if self._melody is not None:
             self._melody.push(stems[VOCALS], recording)
         for stem, block in stems.items():
@@ -146,13 +145,16 @@ class SongTracker:
 
     def _sung(self) -> tuple[tuple[float, float], ...]:
         """The passages in which the vocals are heard beside the recording."""
-        self._take_voice(self._vocals.finish())
-        self._recording.finish()
+        self._take_voice(self._vocals.finish(), self._recording.finish())
         frames = -(-self._vocals.samples // _HOP)
-        active = heard(self._vocals.powers(frames), self._recording.powers(frames), _RATE / _HOP)
         seconds = self._vocals.samples / _RATE
-        return tuple(
-            (start * _HOP / _RATE, min(seconds, end * _HOP / _RATE))
-            for start, end in stretches(active, _PAUSE)
-            if end - start >= _LEAST
-        )
+        found = passages_of(self._vocals.powers(frames), self._recording.powers(frames))
+        return tuple((start, min(seconds, end)) for start, end in found)
+
+
+def passages_of(vocals: Powers, recording: Powers) -> list[tuple[float, float]]:
+    """The passages in which vocals are heard beside the recording, of their powers (N,) ten times a second."""
+    active = heard(vocals, recording, _RATE / _HOP)
+    return [
+        (start * _HOP / _RATE, end * _HOP / _RATE) for start, end in stretches(active, _PAUSE) if end - start >= _LEAST
+    ]

@@ -60,7 +60,7 @@ class SongListening:
                 self.search,
                 transcriber=self.transcriber,
                 threads=self.threads,
-                voice_taker=kept.push if kept else lambda mono: None,
+                voice_taker=kept.push if kept else lambda vocals, recording: None,
             )
             for stems in self.separator.separated(track, self.progress, diagnostics):
                 tracker.push(stems)

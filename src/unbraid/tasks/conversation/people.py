@@ -93,12 +93,8 @@ def find_people(voices: Voices, bounds: tuple[int, int]) -> People:
     if len(set(nearest)) == len(centres):
         centres = _centres(chosen, weights, nearest, list(range(len(centres))))
     likeness = voices.embeddings @ centres.T
-    return People(assigned(voices, likeness), likeness, centres, scale)
-
-
-def assigned(voices: Voices, likeness: FloatArray) -> Labels:
-    """The person (P,) of each piece, of the likeness (P, K) of pieces to people, step 3 and 4; some piece is known."""
-    return _with_short_ones(voices.pieces, _paths(voices, likeness), voices.known)
+    persons = _paths(voices, likeness)
+    return People(_with_short_ones(voices.pieces, persons, known), likeness, centres, scale)
 
 
 def _penalties(pieces: Sequence[Piece], penalty: float) -> dict[tuple[int, int], float]:
