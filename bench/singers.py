@@ -98,7 +98,9 @@ def main() -> None:
     with SpeakerEmbedder(arguments.embedder) as embedder, Separator(MUSIC) as separator:
         known: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
         for path in sorted(arguments.songs.glob("voices/*/*.flac")):
-            known[path.stem][path.parent.name] = centre(pieces_of(audio.read(path)[0], None, audio.read(path)[1], embedder))
+            known[path.stem][path.parent.name] = centre(
+                pieces_of(audio.read(path)[0], None, audio.read(path)[1], embedder)
+            )
         places = sorted(path.parent for path in arguments.songs.glob("*/song.json"))
         for number, place in enumerate(places):
             voice, rate = audio.read(place / "vocals.flac")
@@ -114,7 +116,10 @@ def main() -> None:
                     sums[f"{side}, enrolled by {kind}"] += enrolled_score(sung, sang, voices, number)
             print(place.name, flush=True)
     found = {
-        side: {"right": round(c[0] / c[1], 3), "number" if "clustered" in side else "unknown": round(c[2] / max(1, c[3]), 3)}
+        side: {
+            "right": round(c[0] / c[1], 3),
+            "number" if "clustered" in side else "unknown": round(c[2] / max(1, c[3]), 3),
+        }
         for side, c in sorted(sums.items())
     }
     for side, scores in found.items():

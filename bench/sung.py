@@ -18,6 +18,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,7 @@ def sung(utterance: Utterance, melody: Sequence[Tone], start: float, singer: Sin
     later = [t for t in into_range(melody, 1.4 * voice.pitch_hz) if t.end > start]
     line = [Tone(t.start - start, t.end - start, t.pitch) for t in later if t.start - start < seconds]
     line = line or [Tone(0.0, seconds, later[0].pitch if later else 60.0)]
-    held = [Tone(max(0.0, a.start), b.start, a.pitch) for a, b in zip(line, line[1:], strict=False) if b.start > 0]
+    held = [Tone(max(0.0, a.start), b.start, a.pitch) for a, b in pairwise(line) if b.start > 0]
     whole = [*held, Tone(max(0.0, line[-1].start), seconds, line[-1].pitch)]
     whole[0] = whole[0]._replace(start=0.0)
     sound = sing(voice, _in_phrases(whole), seconds, replace(singer, start=0.0), random)
@@ -184,7 +185,8 @@ def _with_singer(plan: Plan, random: np.random.Generator) -> Plan:
     """The plan with a voice as it is: its manner is drawn, its formants are its own."""
     singer = SingerPlan(
         sung=True, files=(), start=0.0, melody_channels=(), formants=1.0, stretch=float(random.uniform(1.2, 1.8)),
-        portamento_seconds=0.08, vibrato_hz=float(random.uniform(4.5, 6.5)), vibrato_cents=float(random.uniform(10, 50)),
+        portamento_seconds=0.08, vibrato_hz=float(random.uniform(4.5, 6.5)),
+        vibrato_cents=float(random.uniform(10, 50)),
         harmony_semitones=None, pan=float(random.uniform(-0.2, 0.2)), width=float(random.uniform(0, 0.3)),
         hall_seconds=float(random.uniform(0.4, 1.5)), hall_db=float(random.uniform(-24, -12)),
         level_db=float(random.uniform(0, 4)), tilt_db=float(random.uniform(-1, 1)), drive=0.0,
@@ -219,7 +221,10 @@ def enrol(name: str, own: Sequence[Utterance], out: Path) -> None:
     singer = _with_singer(_EMPTY, random).singer
     assert singer is not None
     melody, pause = made_up(60.0, random), np.zeros(round(PAUSE_SECONDS * RATE), np.float32)
-    said = [np.pad(audio.resample(s[:1], r, RATE)[0], (0, len(pause))) for s, r in map(audio.read, (u.path for u in _kept_back(own)))]
+    said = [
+        np.pad(audio.resample(s[:1], r, RATE)[0], (0, len(pause)))
+        for s, r in map(audio.read, (u.path for u in _kept_back(own)))
+    ]
     taken = [np.concatenate((sung(u, melody, 0.0, singer, seed), pause)) for u in _kept_back(own)]
     for kind, sounds in (("spoken", said), ("sung", taken)):
         sound = np.concatenate(sounds)

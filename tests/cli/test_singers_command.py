@@ -70,7 +70,8 @@ def put(path: Path, *turns: tuple[int, float, float]) -> None:
 
 def rows(text: str) -> list[tuple[str, int, int]]:
     return [
-        (row["singer"], round(float(row["start"])), round(float(row["end"]))) for row in csv.DictReader(io.StringIO(text))
+        (row["singer"], round(float(row["start"])), round(float(row["end"])))
+        for row in csv.DictReader(io.StringIO(text))
     ]
 
 

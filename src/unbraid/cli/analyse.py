@@ -34,9 +34,7 @@ _Enrol = Annotated[
         help="The singer whose voice is in FILE, or in the recordings of a folder, is called NAME. Give it for each.",
     ),
 ]
-_Embedder = Annotated[
-    str, typer.Option(metavar="NAME", help="The model of voices.", autocompletion=completion.models)
-]
+_Embedder = Annotated[str, typer.Option(metavar="NAME", help="The model of voices.", autocompletion=completion.models)]
 _Lyrics = Annotated[
     str | None, typer.Option(metavar="FILE", help="The text that is sung, to find the times of its lines.")
 ]

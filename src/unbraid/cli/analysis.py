@@ -73,9 +73,7 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
             opened.enter_context(transcriber)
         embedder = opened.enter_context(SpeakerEmbedder(request.embedder, device=engine.device, threads=engine.threads))
         search = SingerSearch(embedder, enrolled_singers(request.enrol, embedder, separator) or None)
-        lyrics = open_lyrics(
-            request.lyrics, request.lyrics_model, opened, device=engine.device, threads=engine.threads
-        )
+        lyrics = open_lyrics(request.lyrics, request.lyrics_model, opened, device=engine.device, threads=engine.threads)
         listening = SongListening(separator, search, transcriber, lyrics, request.force, engine.threads)
         report.model = separator.spec.name
         report.device, report.device_reason = separator.device, separator.device_reason

@@ -136,9 +136,7 @@ def speakers_of(text: str | None, option: str = "--speakers") -> int | tuple[int
     return fewest if len(numbers) == 1 else (fewest, most)
 
 
-def enrolled(
-    people: Sequence[str], only: str | None = None, *, folders: bool = False
-) -> tuple[tuple[str, str], ...]:
+def enrolled(people: Sequence[str], only: str | None = None, *, folders: bool = False) -> tuple[tuple[str, str], ...]:
     """The names and files of --enrol NAME=FILE and --only FILE, who is called as the file is; or of `folders`, too.
 
     Raises:

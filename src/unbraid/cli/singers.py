@@ -29,9 +29,7 @@ _Enrol = Annotated[
         help="The singer whose voice is in FILE, or in the recordings of a folder, is called NAME. Give it for each.",
     ),
 ]
-_Embedder = Annotated[
-    str, typer.Option(metavar="NAME", help="The model of voices.", autocompletion=completion.models)
-]
+_Embedder = Annotated[str, typer.Option(metavar="NAME", help="The model of voices.", autocompletion=completion.models)]
 _Number = Annotated[
     str | None,
     typer.Option(
@@ -80,8 +78,8 @@ def singers(
     with reported(report, "recording", as_json=as_json, quiet=quiet, tell_failures=notice):
         from unbraid.cli import request as req
         from unbraid.cli.tracking import SingersRequest, run_singers
-        from unbraid.runtime import Engine
         from unbraid.hub.defaults import MUSIC
+        from unbraid.runtime import Engine
         from unbraid.tasks.analysis.api import VOCALS
 
         req.check_json_alone(as_json=as_json, output=output)

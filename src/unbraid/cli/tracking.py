@@ -122,9 +122,7 @@ def run_singers(request: SingersRequest, report: Report[TrackingResult], *, quie
     """
     form, engine = _form(request, SINGER_FORMATS, check_singer_format), request.engine
     with ExitStack() as opened:
-        embedder = opened.enter_context(
-            SpeakerEmbedder(request.embedder, device=engine.device, threads=engine.threads)
-        )
+        embedder = opened.enter_context(SpeakerEmbedder(request.embedder, device=engine.device, threads=engine.threads))
         report.model, report.device, report.device_reason = embedder.spec.name, embedder.device, embedder.device_reason
         detail_engine(report, request)
         listening = _listening(request, request.model, opened)

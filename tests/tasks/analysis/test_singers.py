@@ -1,6 +1,7 @@
 """Singers have their own passages, enrolled ones their names; blocks change nothing, and nobody is made up."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_blocks_change_nothing(block: int) -> None:
     """Eighty seconds with long and short passages, cut as they come and as a whole: the same pieces and embeddings."""
     random = np.random.default_rng(3)
     ends = np.cumsum(random.uniform(0.3, 9, 30))
-    turns = [(int(random.integers(3)), a + 0.25, b) for a, b in zip(ends, ends[1:], strict=False) if b - a > 0.5]
+    turns = [(int(random.integers(3)), a + 0.25, b) for a, b in pairwise(ends.tolist()) if b - a > 0.5]
     sound = voices(*turns, seconds=float(ends[-1]) + 1).sum(0)
     sound = sound * (1 + 0.3 * random.standard_normal(sound.shape)).astype(np.float32)
 

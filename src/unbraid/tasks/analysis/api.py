@@ -179,6 +179,7 @@ def found_in_file(
 
 
 def found_in_array(audio: ArrayLike, sample_rate: int, listening: Listening, tracker: Tracker[Found]) -> Found:
+    """The result for an array (C, T)."""
     diagnostics = _diagnostics(listening)
     (found,) = listening.heard(Track.of(as_audio(audio), sample_rate), tracker, diagnostics)
     return _told(found, listening, diagnostics)

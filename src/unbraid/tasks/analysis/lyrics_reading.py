@@ -1,7 +1,7 @@
 """Reads the lyrics of a song off its vocals: a given text is aligned, or else a recogniser transcribes.
 
-Only the sung passages are heard, since recognisers write words that nobody sings where they hear music. A transcript is
-made of the vocals with the rest of the song behind them, 6 dB softer: recognisers bear music better than the damage that
+Only the sung passages are heard, since recognisers write words that nobody sings where they hear music. A transcript
+is made of the vocals with the rest of the song behind them, 6 dB softer: recognisers bear music better than what
 separation does to a voice (docs/analysis.md).
 """
 
@@ -27,6 +27,7 @@ REST_GAIN = 0.5  # of all but the vocals where it is transcribed
 RATE = 16000  # of what waits on disk: 460 MB for an hour
 
 Passages = Sequence[tuple[float, float]]
+
 
 @dataclass(frozen=True)
 class Reader:

@@ -4,6 +4,8 @@
     for stems in separator.blocks("song.mp3"):
         tracker.push(stems["vocals"], sum(stems.values()))
     tracker.finish().passages
+
+How a stem is cut, and how singers are told apart: `voice_pieces.py` and `singers.py`.
 """
 
 from dataclasses import dataclass

@@ -73,7 +73,10 @@ def _voice_in(path: Path, embedder: Embedder, separator: Separator | None) -> Fl
     listening = Listening(separator if is_song else None, VOCALS if is_song else None)
     diagnostics = Diagnostics(embedder.spec.name)
     run = Run.over_file(
-        path, excerpt, lambda track: listening.heard(track, VoicePieces(track.sample_rate, embedder), diagnostics), diagnostics
+        path,
+        excerpt,
+        lambda track: listening.heard(track, VoicePieces(track.sample_rate, embedder), diagnostics),
+        diagnostics,
     )
     (sung,) = run
     return only_voice(sung.voices, path)
@@ -98,8 +101,8 @@ def singers(
         unbraid.singers("song.mp3", {"anna": "anna.wav", "bob": "songs of bob"}).passages
 
     `enrol` has a file or folder of each voice; whoever else sings is "unknown". Without it, singers are told apart and
-    called singer1, singer2, …: as many as there are, or as `number` says, which may also be the fewest and most. `model`
-    separates the vocals first, also of songs in `enrol`; with `separate=False` recordings are voices already. A
+    called singer1, singer2, …: as many as there are, or as `number` says, which may also be the fewest and most.
+    `model` separates the vocals first, also of songs in `enrol`; with `separate=False` recordings are voices already. A
     recording in which nobody sings has no passages and a `reason`, and so has speech, unless `force` is set. For
     `recording`, `track` and `reading` see `unbraid.separate`.
 

@@ -140,13 +140,14 @@ def analyse(
     Each part says which model and stems it came from; where nothing of it is heard, it is empty and has a `reason`. The
     melody needs the extra `analysis`, and notes the model basic-pitch: without them these parts are empty too. `enrol`
     and `embedder` are those of `unbraid.singers`. `lyrics`, a text or its file, gets its times as by `unbraid.align`;
-    without it, `lyrics_model` transcribes what is sung, such as openai/whisper-base. All of a recording that sounds like speech is empty, unless `force` is set. For `recording`, `track` and `reading` see
-    `unbraid.separate`.
+    without it, `lyrics_model` writes down what is sung, such as openai/whisper-base. All of a recording that sounds
+    like speech is empty, unless `force` is set. For `recording`, `track` and `reading` see `unbraid.separate`.
 
     Raises:
         AudioError: the recording cannot be read or separated as it is.
         ModelError: there is no such model, or its folder is damaged.
-        UsageError: the model lacks a stem, or an array came without its sample rate, or a file with one.
+        UsageError: the model lacks a stem; a file to enrol somebody holds no voice, or several; the text has no words,
+            or the model for it cannot align; or an array came without its sample rate, or a file with one.
     """
     check_rate_given("analyse", recording, sample_rate)
     with ExitStack() as opened:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from unbraid import __version__
 from unbraid.files.printable import printable
 from unbraid.tasks.alignment.formats import as_json as line_json
+from unbraid.tasks.alignment.lines import AlignedLine
 from unbraid.tasks.analysis.formats import csv_text
 from unbraid.tasks.analysis.midi import midi_file
 from unbraid.tasks.analysis.notes import PROGRAMS, Note, as_json
@@ -76,8 +77,8 @@ def jams(song: Song, recording: str) -> str:
     if len(chords):
         spans = [_observed(c.start, c.end - c.start, c.name, c.confidence) for c in chords]
         annotations.append(_annotation("chord", spans, song, f"{chords.model} of {chords.stem}"))
-    if sung := [line for line in song.lyrics.lines if line.start is not None and line.end is not None]:
-        lines = [_observed(l.start, l.end - l.start, l.text, round(l.confidence, 4)) for l in sung]
+    if sung := [line for line in song.lyrics.lines if line.found]:
+        lines = [_observed(*_span(line), line.text, round(line.confidence, 4)) for line in sung]
         annotations.append(_annotation("lyrics", lines, song, f"{song.lyrics.model} of {song.lyrics.stem}"))
     if len(melody):
         frames = {
@@ -94,6 +95,12 @@ def jams(song: Song, recording: str) -> str:
     meta = {"title": recording, "artist": "", "release": "", "duration": max(song.seconds, 0.0), "identifiers": {}}
     document = {"annotations": annotations, "file_metadata": {**meta, "jams_version": JAMS_VERSION}, "sandbox": {}}
     return json.dumps(document, ensure_ascii=False) + "\n"
+
+
+def _span(line: AlignedLine) -> tuple[float, float]:
+    """The start and the length of a line that was found."""
+    start, end = line.words[0].start, line.words[-1].end
+    return start, end - start
 
 
 def _observed(time: float, duration: float, value: object, confidence: float | None = None) -> dict[str, object]:

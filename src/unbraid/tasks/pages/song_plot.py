@@ -85,7 +85,9 @@ def _chords(axes: "Axes", song: Song) -> None:
     shown = [chord for chord in song.chords if chord.name != "N"]
     for chord in shown:
         colour = (*hsv_to_rgb((_hue(chord), 0.6, 0.85)), 0.35 if chord.name.endswith(":min") else 0.7)
-        axes.broken_barh([(chord.start, chord.end - chord.start)], (0, 1), facecolor=colour, edgecolor=INK, linewidth=0.5)
+        axes.broken_barh(
+            [(chord.start, chord.end - chord.start)], (0, 1), facecolor=colour, edgecolor=INK, linewidth=0.5
+        )
         if len(shown) <= _LETTERS:
             middle = (chord.start + chord.end) / 2
             axes.text(middle, 0.5, chord.short, ha="center", va="center", fontsize=8, clip_on=True)
@@ -110,6 +112,8 @@ def _pitches(axes: "Axes", song: Song) -> None:
             label = "_"  # one entry for all pitches
     if len(song.melody):
         hz = np.where(song.melody.hz > 0, song.melody.hz, np.nan)
-        axes.plot(song.melody.times, 69 + 12 * np.log2(hz / 440), color=ORANGE, linewidth=1.2, label="melody of the voice")
+        axes.plot(
+            song.melody.times, 69 + 12 * np.log2(hz / 440), color=ORANGE, linewidth=1.2, label="melody of the voice"
+        )
     axes.set_yticks(_OCTAVES, [f"C{pitch // 12 - 1}" for pitch in _OCTAVES])
     axes.legend(loc="upper right", fontsize=8, ncols=4, frameon=False)

@@ -14,7 +14,14 @@ from unbraid.tasks.pages.document import clock, document, facts, footer, image
 from unbraid.tasks.pages.gather import AUDIBLE_DB, LEFT_OVER, MIXTURE, Gathered, Seen
 from unbraid.tasks.pages.lane import LOWEST_HZ, decibels, top_hz
 from unbraid.tasks.pages.picture import picture, scales
-from unbraid.tasks.pages.song_lanes import chord_lane, lyrics_section, music_legend, music_overlay, singer_lanes, song_facts
+from unbraid.tasks.pages.song_lanes import (
+    chord_lane,
+    lyrics_section,
+    music_legend,
+    music_overlay,
+    singer_lanes,
+    song_facts,
+)
 from unbraid.tasks.pages.sound import LIMIT_SECONDS, page_rate
 from unbraid.tasks.pages.times import ticks
 from unbraid.tasks.pages.turns import COLOURS, LEGEND, described, lane, overlap_lane, spoken, strip
