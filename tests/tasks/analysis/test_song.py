@@ -68,7 +68,8 @@ def song() -> Song:
 
 def test_every_part_names_its_model_and_stems(song: Song) -> None:
     assert song.separator == "music-4"
-    for part in (song.key, song.chords, song.melody, song.notes["bass"], song.singers, song.lyrics):
+    assert len(song.drums) and song.drums.reason is None
+    for part in (song.key, song.chords, song.melody, song.notes["bass"], song.drums, song.singers, song.lyrics):
         assert part.model
         assert part.stem
         assert part.separator == "music-4"
@@ -92,6 +93,7 @@ def test_json(song: Song) -> None:
     assert found["singers"][1] == {
         "start": 2.5, "end": 4.0, "singer": "b<ob", "confidence": 0.5, "uncertain": True,
     }  # fmt: skip
+    assert {hit["pitch"] for hit in found["drums"]} <= {36, 38, 42}
     assert [(line["start"], line["text"], line["found"]) for line in found["lyrics"]] == [
         (0.5, "la li", True), (None, "lost", False),
     ]  # fmt: skip

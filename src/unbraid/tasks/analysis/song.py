@@ -1,4 +1,4 @@
-"""A song analysed: melody, notes, key, chords, sung passages and singers, out of one separation; with a
+"""A song analysed: melody, notes, drums, key, chords, sung passages and singers, out of one separation; with a
 recogniser, lyrics.
 
     tracker = SongTracker(sample_rate, separator.spec.name, SingerSearch(embedder))
@@ -20,6 +20,7 @@ from unbraid.dsp.stretches import stretches
 from unbraid.errors import RuntimeUnavailable
 from unbraid.tasks.analysis.beats import beats_of
 from unbraid.tasks.analysis.chords import Chords, chords_of
+from unbraid.tasks.analysis.drums import DrumTracker
 from unbraid.tasks.analysis.key import Key, key_of
 from unbraid.tasks.analysis.levels import Mono, Powers, heard
 from unbraid.tasks.analysis.lyrics import NO_LYRICS, Lyrics
@@ -48,6 +49,7 @@ class Song:
     key: Key
     chords: Chords
     sung: tuple[tuple[float, float], ...]  # (start, end) of the passages in which a voice is heard, in seconds
+    drums: Notes  # kick, snare and hi-hat
     singers: Singers  # who sings when
     lyrics: Lyrics
     separator: str  # the model that separated the stems
@@ -66,6 +68,7 @@ def spoken(song: Song) -> Song:
         key=Key(None, separator=song.separator, reason=reason),
         chords=Chords((), separator=song.separator, seconds=song.seconds, reason=reason),
         sung=(),
+        drums=replace(song.drums, notes=(), reason=reason),
         singers=replace(song.singers, passages=(), reason=reason),
         lyrics=replace(song.lyrics, lines=(), reason=reason),
     )
@@ -89,7 +92,7 @@ class SongTracker:
         `voice_taker` is given the vocals and the recording, each mixed to one channel, in blocks (n,) at 16 kHz.
         """
         self._take_voice = voice_taker
-        self._singers = search.tracker(sample_rate)
+        self._singers, self._drums = search.tracker(sample_rate), DrumTracker(sample_rate)
         self._rate, self._separator = sample_rate, separator
         self._transcriber, self._notes = transcriber, dict[str, NoteTracker]()
         self._music = MusicFeatureStream(sample_rate)
@@ -111,6 +114,7 @@ class SongTracker:
         recording = np.sum(list(stems.values()), axis=0)
         self._take_voice(self._vocals(stems[VOCALS]), self._recording(recording))
         self._singers.push(stems[VOCALS], recording)
+        self._drums.push(stems[DRUMS], recording)
         if self._melody is not None:
             self._melody.push(stems[VOCALS], recording)
         for stem, block in stems.items():
@@ -130,6 +134,7 @@ class SongTracker:
             key=replace(key, separator=by),
             chords=replace(chords_of(features, beats.times, flats=key.has_flats), separator=by),
             sung=self._sung(),
+            drums=replace(self._drums.finish(), separator=by),
             singers=replace(self._singers.finish(), stem=VOCALS, separator=by),
             lyrics=Lyrics(stem=VOCALS, separator=by, reason=NO_LYRICS),
             separator=by,

@@ -33,6 +33,7 @@ def song_json(song: Song, recording: str) -> str:
         "lyrics": list(map(line_json, song.lyrics.lines)),
         "melody_notes": list(map(as_json, melody.notes)),
         **{f"notes_{stem}": list(map(as_json, notes)) for stem, notes in song.notes.items()},
+        "drums": list(map(as_json, song.drums)),
     }
     facts = {
         "recording": recording,
@@ -46,6 +47,7 @@ def song_json(song: Song, recording: str) -> str:
             "singers": _origin(song.singers.model, song.singers.stem, song.singers.reason),
             "lyrics": _origin(song.lyrics.model, song.lyrics.stem, song.lyrics.reason),
             **{f"notes_{stem}": _origin(notes.model, notes.stem, notes.reason) for stem, notes in song.notes.items()},
+            "drums": _origin(song.drums.model, song.drums.stem, song.drums.reason),
         },
     }
     head = json.dumps(facts, ensure_ascii=False, indent=1)[:-2]
@@ -146,9 +148,9 @@ def labels(rows: Iterable[tuple[float, float, str]]) -> str:
 
 
 def all_notes_midi(song: Song) -> bytes:
-    """A MIDI file with the melody and the notes of each stem as tracks of their own."""
+    """A MIDI file with the melody, the notes of each stem and the drums as tracks of their own."""
     parts: dict[str, tuple[Note, ...]] = {"melody": song.melody.notes.notes}
-    parts |= {stem: notes.notes for stem, notes in song.notes.items()}
+    parts |= {stem: notes.notes for stem, notes in song.notes.items()} | {"drums": song.drums.notes}
     played = {name: notes for name, notes in parts.items() if notes}
     return midi_file(played, {name: PROGRAMS.get(name, 0) for name in played})
 
@@ -169,6 +171,6 @@ def song_files(song: Song, recording: str) -> dict[str, bytes]:
     files = {name: text.encode() for name, text in texts.items()}
     if len(song.melody):
         files["melody.mid"] = song.melody.to_midi()
-    if len(song.melody.notes) or any(map(len, song.notes.values())):
+    if len(song.melody.notes) or len(song.drums) or any(map(len, song.notes.values())):
         files["notes.mid"] = all_notes_midi(song)
     return files

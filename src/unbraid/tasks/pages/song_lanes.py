@@ -102,6 +102,7 @@ def music_legend(song: Song, stems: Sequence[str]) -> str:
             keys.append(f'<span style="--ink: {ink}"><span class="dot"></span>notes of {escape(stem)}</span>')
     parts = {"Singers": song.singers.reason, "Chords": song.chords.reason, "Melody": song.melody.reason}
     parts |= {f"Notes of {stem}": notes.reason for stem, notes in song.notes.items()}
+    parts["Drums"] = song.drums.reason
     if song.lyrics.reason != NO_LYRICS:
         parts["Lyrics"] = song.lyrics.reason
     named: dict[str, list[str]] = {}
