@@ -1,6 +1,6 @@
 """Kick, snare and hi-hat of rendered songs against their MIDI -> results/drums-SPLIT.json.
 
-    unbraid data render --midi midi/freedoom --soundfont TimGM6mb.sf2 --split test --songs 12 --sung 0 --seed 33 --out songs
+    unbraid data render --midi midi/freedoom --soundfont TimGM6mb.sf2 --split test --sung 0 --songs 12 --seed 33
     python bench/drums.py songs/test
 
 F of onsets (50 ms) by mir_eval, over the hits of all songs, of the drums alone, as they are separated, and in the

@@ -21,7 +21,6 @@ LONG_FUNCTIONS = dict.fromkeys(
         "cli/align.py: align",
         "cli/analyse.py: analyse",
         "cli/notes.py: notes",
-        "cli/singers.py: singers",
         "cli/convert.py: convert",
         "cli/batch.py: batch",
     ),

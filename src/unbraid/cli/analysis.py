@@ -21,6 +21,7 @@ from unbraid.errors import UsageError
 from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, swept
 from unbraid.hub.defaults import DEFAULTS
+from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber
 from unbraid.tasks.analysis.singer_search import SingerSearch
 from unbraid.tasks.analysis.singers_api import enrolled_singers
 from unbraid.tasks.analysis.song import Song
@@ -71,10 +72,7 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
         transcriber = open_transcriber(device=engine.device, threads=engine.threads)
         if transcriber is not None:
             opened.enter_context(transcriber)
-        embedder = opened.enter_context(SpeakerEmbedder(request.embedder, device=engine.device, threads=engine.threads))
-        search = SingerSearch(embedder, enrolled_singers(request.enrol, embedder, separator) or None)
-        lyrics = open_lyrics(request.lyrics, request.lyrics_model, opened, device=engine.device, threads=engine.threads)
-        listening = SongListening(separator, search, transcriber, lyrics, request.force, engine.threads)
+        listening = _listening(request, separator, transcriber, opened)
         report.model = separator.spec.name
         report.device, report.device_reason = separator.device, separator.device_reason
         detail_engine(report, request)
@@ -113,6 +111,17 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
             )
 
         process(collected, failed, work, report, sources, quiet=quiet, jobs=Jobs(1))
+
+
+def _listening(
+    request: AnalysisRequest, separator: Separator, transcriber: NoteTranscriber | None, opened: ExitStack
+) -> SongListening:
+    """How songs are analysed; its models are closed with `opened`."""
+    engine = request.engine
+    embedder = opened.enter_context(SpeakerEmbedder(request.embedder, device=engine.device, threads=engine.threads))
+    search = SingerSearch(embedder, enrolled_singers(request.enrol, embedder, separator) or None)
+    lyrics = open_lyrics(request.lyrics, request.lyrics_model, opened, device=engine.device, threads=engine.threads)
+    return SongListening(separator, search, transcriber, lyrics, request.force, engine.threads)
 
 
 def _places(request: AnalysisRequest, collected: Collected) -> tuple[dict[Item, Path], dict[Item, str]]:

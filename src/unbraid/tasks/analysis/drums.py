@@ -70,15 +70,11 @@ class DrumTracker:
         seconds = self._stem.samples / RATE
         parts = np.concatenate(self._powers) if self._powers else np.zeros((0, len(self._parts)), np.float32)
         sounding, recording = (mono.powers(len(parts)) for mono in (self._stem, self._recording))
-        levels = (
-            np.log10(parts / max(float(np.percentile(parts.sum(1), 99)), _SMALLEST) + _FLOOR) if len(parts) else parts
-        )
+        levels, is_heard = _decades(parts), heard(sounding, recording, FRAMES_PER_SECOND)
         found, first = list[Note](), 0
         for drum in DRUMS:
             count = len(drum.edges_hz) - 1
-            found += _hits(
-                drum, levels[:, first : first + count].mean(1), heard(sounding, recording, FRAMES_PER_SECOND)
-            )
+            found += _hits(drum, levels[:, first : first + count].mean(1), is_heard)
             first += count
         notes = tuple(sorted(found, key=lambda note: (note.start, note.pitch)))
         silent = not heard(sounding, None, FRAMES_PER_SECOND).any()
@@ -90,6 +86,12 @@ class DrumTracker:
         if len(frames):
             power = np.square(np.abs(np.fft.rfft(frames * self._window))).astype(np.float32)
             self._powers.append(np.stack([power[:, part].sum(1) for part in self._parts], 1))
+
+
+def _decades(powers: FloatArray) -> FloatArray:
+    """Powers (N, parts) as levels, 0 where they are as strong as the strongest hits of all drums."""
+    loudest = float(np.percentile(powers.sum(1), 99)) if len(powers) else 0.0
+    return np.asarray(np.log10(powers / max(loudest, _SMALLEST) + _FLOOR), np.float32)
 
 
 def _hits(drum: Drum, level: FloatArray, is_heard: npt.NDArray[np.bool_]) -> list[Note]:

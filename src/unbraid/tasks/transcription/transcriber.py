@@ -141,18 +141,14 @@ class Transcriber(LoadedModel):
             UsageError: `channels` is something else, or the separator does not follow people.
         """
         track = Track.of(as_audio(audio), checked_rate(sample_rate))
-        return self.of_track(track, channels=channels, separator=separator, progress=progress)
+        return self._transcript(track, _Hearing(channels, separator, None, progress))
 
-    def of_track(
-        self,
-        track: Track,
-        *,
-        channels: Channels = "mix",
-        separator: Separator | None = None,
-        progress: Progress | None = None,
-    ) -> Transcript:
-        """Transcribe audio that is read in blocks; raises what calling it with an array does."""
-        diagnostics, how = Diagnostics(self.spec.name), _Hearing(channels, separator, None, progress)
+    def of_track(self, track: Track) -> Transcript:
+        """Transcribe audio that is read in blocks, its channels mixed; raises what calling it with an array does."""
+        return self._transcript(track, _Hearing("mix", None, None, None))
+
+    def _transcript(self, track: Track, how: "_Hearing") -> Transcript:
+        diagnostics = Diagnostics(self.spec.name)
         return Transcript.of(self._transcribed(track, how, diagnostics), diagnostics)
 
     def stream(
