@@ -92,7 +92,7 @@ def test_silence(unbraid_command, here: Path) -> None:
     outcome = unbraid_command("analyse", "quiet.wav", "--no-stems")
     assert outcome.code == 0
     assert "no music is heard in it" in outcome.out
-    assert "quiet.wav: no key, no chords, no melody: it is silent" in outcome.err
+    assert "quiet.wav: no key, no chords, no melody, no drums: it is silent" in outcome.err
     assert "quiet.wav: no singers: nobody sings in it" in outcome.err
     assert {path.name for path in (here / "quiet").iterdir()} == {"index.html", "song.json", "song.jams"}
 
