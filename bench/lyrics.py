@@ -1,7 +1,7 @@
-"""Lyrics of songs whose words are known, by a recogniser -> results/lyrics-NAME.json.
+"""Lyrics of songs whose words are known, by a recogniser -> results/lyrics-SPLIT.json.
 
-    python bench/sung.py speech16k --texts --split test --songs 6 --midi MIDI --soundfont FILE.sf2 --out lyrics
-    python bench/lyrics.py lyrics --model openai/whisper-base
+    python bench/sung.py speech16k --texts --split test --songs 6 --midi MIDI --soundfont FILE.sf2 --out lyrics/test
+    python bench/lyrics.py lyrics/test --model openai/whisper-base
 
 Word error rates of the voice alone; of the sung passages, heard in the stem of vocals, in the mixture, and in the stem
 with the rest of the mixture 6 dB softer; and of the whole mixture.
@@ -41,7 +41,7 @@ def main() -> None:
         Transcriber(arguments.model, whisper=WhisperOptions(language="en")) as transcriber,
         Separator(MUSIC) as separator,
     ):
-        for place in sorted(path.parent for path in arguments.songs.glob("*/song.json")):
+        for number, place in enumerate(sorted(path.parent for path in arguments.songs.glob("*/song.json")), 1):
             turns = json.loads((place / "song.json").read_text(encoding="utf-8"))["turns"]
             said = words_of(" ".join(turn["text"] for turn in turns))
             words += len(said)
@@ -59,7 +59,7 @@ def main() -> None:
             for side, sound in heard.items():
                 count = edit_distance(said, words_of(transcriber(sound, rate).text))
                 errors[side] = errors.get(side, 0) + count
-            found = {"songs": place.name, "words": words, "wer": {k: round(v / words, 4) for k, v in errors.items()}}
+            found = {"songs": number, "words": words, "wer": {k: round(v / words, 4) for k, v in errors.items()}}
             print(found, flush=True)
             name = f"lyrics-{arguments.songs.name}.json"
             (Path(__file__).parent / "results" / name).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -7,7 +7,7 @@ recogniser, lyrics.
     song = tracker.finish()
 
 Each part says which model and stems it came from, and is empty, with the reason, where nothing of it is heard. Memory
-grows by about 15 kB for a second of the song.
+grows by about 20 kB for a second of the song.
 """
 
 from collections.abc import Callable, Mapping
