@@ -30,6 +30,7 @@ PUBLIC = [
     "ReadOptions",
     "RuntimeUnavailable",
     "Separator",
+    "Singers",
     "Song",
     "SpeakerEmbedder",
     "SpecError",
@@ -53,6 +54,7 @@ PUBLIC = [
     "phonemize",
     "separate",
     "separate_speakers",
+    "singers",
     "synthesize",
     "transcribe",
 ]

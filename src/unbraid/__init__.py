@@ -12,6 +12,7 @@
     unbraid.analyse("song.mp3").chords                      # and .key, .melody, .notes, all from one separation
     unbraid.melody("song.mp3").hz                           # f0 of the voice; .notes, .save("melody.mid")
     unbraid.notes("song.mp3", "piano").save("piano.mid")    # notes of a stem
+    unbraid.singers("song.mp3", {"anna": "anna.wav"}).passages  # who sings when
     unbraid.models()                                        # all models, with their stems and scores
     unbraid.phonemize("cat")                                # "K AE T"
     audio, rate = unbraid.synthesize("Room 305, please.")   # (1, T), Hz
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from unbraid.tasks.analysis.melody import Melody
     from unbraid.tasks.analysis.notes import Note, Notes
     from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber
+    from unbraid.tasks.analysis.singers import Singers
+    from unbraid.tasks.analysis.singers_api import singers
     from unbraid.tasks.analysis.song import Song
     from unbraid.tasks.analysis.song_api import analyse
     from unbraid.tasks.api import align, enhance, separate, separate_speakers, transcribe
@@ -93,6 +96,7 @@ __all__ = [
     "ReadOptions",
     "RuntimeUnavailable",
     "Separator",
+    "Singers",
     "Song",
     "SpeakerEmbedder",
     "SpecError",
@@ -116,6 +120,7 @@ __all__ = [
     "phonemize",
     "separate",
     "separate_speakers",
+    "singers",
     "synthesize",
     "transcribe",
 ]
@@ -143,6 +148,8 @@ _HOMES = {
     "Phonemizer": "unbraid.tasks.synthesis.phonemizer",
     "Separator": "unbraid.tasks.separation.separator",
     "list_models": "unbraid.hub.listing",
+    "Singers": "unbraid.tasks.analysis.singers",
+    "singers": "unbraid.tasks.analysis.singers_api",
     "Song": "unbraid.tasks.analysis.song",
     "SpeakerEmbedder": "unbraid.tasks.conversation.embedder",
     "analyse": "unbraid.tasks.analysis.song_api",

@@ -8,8 +8,10 @@ import pytest
 
 import unbraid.cli.analysis as analysis
 import unbraid.tasks.analysis.song_api as song_api
+from recognizer_fakes import ears, say
 from song_fakes import RATE, STEMS, StemsInChannels, stems_of
 from unbraid import audio
+from unbraid.tasks.alignment.aligner import Aligner
 from unbraid.tasks.separation.content import Content
 
 
@@ -90,5 +92,36 @@ def test_silence(unbraid_command, here: Path) -> None:
     outcome = unbraid_command("analyse", "quiet.wav", "--no-stems")
     assert outcome.code == 0
     assert "no music is heard in it" in outcome.out
-    assert "quiet.wav: no key, no chords, no melody: it is silent" in outcome.err
+    assert "quiet.wav: no key, no chords, no melody, no drums: it is silent" in outcome.err
+    assert "quiet.wav: no singers: nobody sings in it" in outcome.err
     assert {path.name for path in (here / "quiet").iterdir()} == {"index.html", "song.json", "song.jams"}
+
+
+def test_lyrics_singers_and_a_picture(unbraid_command, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody sings 3 and 1, over the song, whose text is given."""
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed (pip install matplotlib)")
+    stems = stems_of(bars=4)
+    sung = audio.resample(say(3, 1, seconds=1.0, rest=0.5), 8000, RATE)
+    stems["vocals"][:, RATE : RATE + sung.shape[1]] = sung
+    sound = np.concatenate([stems[stem] for stem in STEMS])
+    audio.write(here / "song.wav", sound, RATE, audio.choose_format("wav", subtype="16"))
+    (here / "text.txt").write_text("3\n1\n")
+    monkeypatch.setattr(song_api, "Aligner", lambda *_, **__: Aligner(ears()))
+    words = ("--lyrics", "text.txt", "--lyrics-model", "ears", "--plots", "svg", "--no-stems")
+    outcome = unbraid_command("analyse", "song.wav", *words)
+    assert outcome.code == 0 and "1 singer" in outcome.out and "2 lines of lyrics" in outcome.out
+    assert (here / "song" / "song.svg").read_bytes().startswith(b"<?xml")
+    first, second, *_ = (here / "song" / "lyrics.lrc").read_text().splitlines()
+    assert (first[:8], second[:8]) == ("[00:01.0", "[00:02.5")
+    page = (here / "song" / "index.html").read_text(encoding="utf-8")
+    assert "times by tiny-ears" in page and "singer1 sings 0:0" in page
+
+
+@pytest.mark.usefixtures("song")
+def test_one_text_for_several_songs_is_refused(unbraid_command, here: Path, song: Path) -> None:
+    (here / "other.wav").write_bytes(song.read_bytes())
+    (here / "text.txt").write_text("la")
+    outcome = unbraid_command("analyse", "song.wav", "other.wav", "--lyrics", "text.txt")
+    assert (outcome.code, outcome.errors) == (
+        2, ["error: --lyrics is the text of one song, not of several; name one file."],
+    )  # fmt: skip

@@ -29,6 +29,7 @@ from unbraid.cli.recipe_help import TrainCommand
 from unbraid.cli.run_model import run
 from unbraid.cli.separate import separate
 from unbraid.cli.serve import serve
+from unbraid.cli.singers import singers
 from unbraid.cli.synthesize import synthesize
 from unbraid.cli.train import train
 from unbraid.cli.transcribe import transcribe
@@ -71,6 +72,7 @@ for command in (
     analyse,
     melody,
     notes,
+    singers,
     serve,
     batch,
     phonemize,

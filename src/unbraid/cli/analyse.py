@@ -1,6 +1,7 @@
 """`unbraid analyse`: from the options to a request, and the outcome on the terminal."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +27,30 @@ _Output = Annotated[
     ),
 ]
 _Stems = Annotated[bool, typer.Option("--stems/--no-stems", help="Write the stems too, or only what is found in them.")]
+_Enrol = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=FILE",
+        help="The singer whose voice is in FILE, or in the recordings of a folder, is called NAME. Give it for each.",
+    ),
+]
+_Embedder = Annotated[str, typer.Option(metavar="NAME", help="The model of voices.", autocompletion=completion.models)]
+_Lyrics = Annotated[
+    str | None, typer.Option(metavar="FILE", help="The text that is sung, to find the times of its lines.")
+]
+_LyricsModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The recogniser that writes down what is sung; with --lyrics, that finds the times. (default: none; with "
+        "--lyrics, one on this machine with CTC and the letters of the text)",
+        autocompletion=completion.models,
+    ),
+]
+_Plots = Annotated[
+    Literal["png", "svg"] | None,
+    typer.Option(help="Draw singers, chords, melody and notes as a picture, too; needs matplotlib."),
+]
 
 
 def analyse(
@@ -33,6 +58,11 @@ def analyse(
     model: _Model = None,
     output: _Output = None,
     stems: _Stems = True,
+    enrol: _Enrol = None,
+    embedder: _Embedder = "voice",
+    lyrics: _Lyrics = None,
+    lyrics_model: _LyricsModel = None,
+    plots: _Plots = None,
     force: opt.ForceMusic = False,
     recursive: opt.Recursive = False,
     overwrite: opt.Overwrite = False,
@@ -49,11 +79,11 @@ def analyse(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    r"""Analyse songs: stems, melody, notes, key, chords and sung passages.
+    r"""Analyse songs: stems, melody, notes, key, chords, singers and lyrics.
 
-    Each song becomes a folder: stems as WAV, index.html to practise with (a player; chords, melody and notes over
-    time), MIDI, CSV, JSON, JAMS, and labels for Audacity. Parts that are not found are left
-    out, and a line says why.
+    Each song becomes a folder: stems as WAV, index.html to practise with (a player; singers, lyrics, chords, melody and
+    notes over time), MIDI, CSV, JSON, JAMS, LRC, and labels for Audacity. Parts that are not found are left out, and a
+    line says why.
 
     The melody needs the extra analysis: `pip install 'unbraid\[analysis]'`. Notes need a model:
     `unbraid models pull basic-pitch`.
@@ -66,12 +96,18 @@ def analyse(
         from unbraid.cli.analysis import AnalysisRequest, run
         from unbraid.hub.defaults import MUSIC
         from unbraid.runtime import Engine
+        from unbraid.tasks.alignment.texts import read_text
 
         request = AnalysisRequest(
             inputs=tuple(inputs),
             model=model or MUSIC,
             output=output,
             stems=stems,
+            enrol=req.enrolled(enrol or (), folders=True),
+            embedder=embedder,
+            lyrics=None if lyrics is None else read_text(Path(lyrics)),
+            lyrics_model=lyrics_model,
+            plots=plots,
             force=force,
             excerpt=req.excerpt_of((start, duration), track, input_format, strict=strict, skip_damage=skip_damage),
             engine=Engine(device, threads=threads),

@@ -20,10 +20,16 @@ from unbraid.dsp.arrays import FloatArray
 from unbraid.errors import UsageError
 from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, swept
+from unbraid.hub.defaults import DEFAULTS
+from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber
+from unbraid.tasks.analysis.singer_search import SingerSearch
+from unbraid.tasks.analysis.singers_api import enrolled_singers
 from unbraid.tasks.analysis.song import Song
-from unbraid.tasks.analysis.song_api import SongListening, open_transcriber, song_of_file
+from unbraid.tasks.analysis.song_api import SongListening, open_lyrics, open_transcriber, song_of_file
 from unbraid.tasks.analysis.song_formats import song_files
+from unbraid.tasks.conversation.embedder import SpeakerEmbedder
 from unbraid.tasks.pages import RunFacts, gather, report_page
+from unbraid.tasks.pages.song_plot import Form, check_plots, song_plot
 from unbraid.tasks.separation.separator import Separator
 
 TEMPLATE = "{track}/{stem}.{ext}"
@@ -37,6 +43,11 @@ class AnalysisRequest(Request):
 
     output: str | None = None  # the folder; of several inputs, of their folders; None: named as the inputs are
     stems: bool = True  # are kept
+    enrol: tuple[tuple[str, str], ...] = ()  # names, and files or folders of their voices
+    embedder: str = DEFAULTS["speaker embedding"]
+    lyrics: str | None = None  # the text, which is aligned
+    lyrics_model: str | None = None  # that aligns or, without a text, transcribes
+    plots: Form | None = None  # of a picture
     force: bool = False  # also in speech
 
 
@@ -47,7 +58,11 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
         UsageError: the request cannot be met; nothing was done.
         UnbraidError: the model or the device is not there; nothing was done.
     """
+    if request.plots is not None:
+        check_plots()
     collected = find_inputs(request, quiet=quiet)
+    if request.lyrics is not None and len(collected.items) + len(collected.refused) != 1:
+        raise UsageError("--lyrics is the text of one song, not of several; name one file.")
     places, failed = _places(request, collected)
     engine = request.engine
     with ExitStack() as opened, Sources(quiet=quiet) as sources:
@@ -57,7 +72,7 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
         transcriber = open_transcriber(device=engine.device, threads=engine.threads)
         if transcriber is not None:
             opened.enter_context(transcriber)
-        listening = SongListening(separator, transcriber, request.force, engine.threads)
+        listening = _listening(request, separator, transcriber, opened)
         report.model = separator.spec.name
         report.device, report.device_reason = separator.device, separator.device_reason
         detail_engine(report, request)
@@ -96,6 +111,17 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
             )
 
         process(collected, failed, work, report, sources, quiet=quiet, jobs=Jobs(1))
+
+
+def _listening(
+    request: AnalysisRequest, separator: Separator, transcriber: NoteTranscriber | None, opened: ExitStack
+) -> SongListening:
+    """How songs are analysed; its models are closed with `opened`."""
+    engine = request.engine
+    embedder = opened.enter_context(SpeakerEmbedder(request.embedder, device=engine.device, threads=engine.threads))
+    search = SingerSearch(embedder, enrolled_singers(request.enrol, embedder, separator) or None)
+    lyrics = open_lyrics(request.lyrics, request.lyrics_model, opened, device=engine.device, threads=engine.threads)
+    return SongListening(separator, search, transcriber, lyrics, request.force, engine.threads)
 
 
 def _places(request: AnalysisRequest, collected: Collected) -> tuple[dict[Item, Path], dict[Item, str]]:
@@ -184,6 +210,8 @@ def _write(
     """Write everything but the stems into the folder, and remove these if they are not to be kept."""
     for file, content in song_files(song, name).items():
         (folder / file).write_bytes(content)
+    if request.plots is not None and (drawn := song_plot(song, request.plots)) is not None:
+        (folder / f"song.{request.plots}").write_bytes(drawn)
     stems = {stem: folder / f"{stem}.wav" for stem in order}
     gathered = gather(source, request.excerpt, stems, progress=lambda done: drawing(done, song.seconds))
     page = report_page(gathered, RunFacts(name, song.separator, elapsed, song=song, stems_kept=request.stems))

@@ -7,6 +7,7 @@ from typing import Any
 
 from unbraid.cli.report import Result
 from unbraid.evaluation.statistics import many
+from unbraid.tasks.analysis.lyrics import NO_LYRICS
 from unbraid.tasks.analysis.song import Song
 
 
@@ -30,6 +31,9 @@ class AnalysisResult(Result):
             "chords": len(song.chords),
             "melody_notes": len(song.melody.notes),
             "notes": {stem: len(notes) for stem, notes in song.notes.items()},
+            "drums": len(song.drums),
+            "singers": {name: round(time, 3) for name, time in song.singers.singing_seconds.items()},
+            "lyrics": song.lyrics.text or None,
             "sung_seconds": round(sum(end - start for start, end in song.sung), 3),
             "missing": missing(song),
         }
@@ -43,6 +47,9 @@ class AnalysisResult(Result):
             song.key.name or "",
             many(len(song.chords), "chord") if len(song.chords) else "",
             f"a melody of {many(len(song.melody.notes), 'note')}" if len(song.melody) else "",
+            f"{many(len(song.drums), 'hit')} of drums" if len(song.drums) else "",
+            many(len(song.singers.names), "singer") if len(song.singers) else "",
+            f"{many(len(song.lyrics), 'line')} of lyrics" if len(song.lyrics) else "",
             *(f"{many(len(notes), 'note')} of {stem}" for stem, notes in song.notes.items() if len(notes)),
         ]
         told = ", ".join(part for part in found if part) or "no music is heard in it"
@@ -62,6 +69,8 @@ class AnalysisResult(Result):
 def missing(song: Song) -> dict[str, str]:
     """The parts that were not found, with the reasons."""
     parts = {"key": song.key.reason, "chords": song.chords.reason}
-    parts |= {"melody": song.melody.reason}
+    parts |= {"melody": song.melody.reason, "drums": song.drums.reason, "singers": song.singers.reason}
+    if song.lyrics.reason != NO_LYRICS:
+        parts["lyrics"] = song.lyrics.reason
     parts |= {f"notes of {stem}": notes.reason for stem, notes in song.notes.items()}
     return {part: reason for part, reason in parts.items() if reason}

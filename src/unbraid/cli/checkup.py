@@ -57,6 +57,7 @@ COMMANDS = {  # and the models that they use where none is named
     "align": (DEFAULTS["transcription"], MUSIC),
     "analyse": (MUSIC,),
     "melody": (PITCHED,),
+    "singers": (MUSIC, DEFAULTS["speaker embedding"]),
     "notes": (DEFAULTS["notes"], PITCHED),
     "phonemize": (DEFAULTS["phonemes"],),
     "synthesize": (DEFAULTS["acoustic model"], DEFAULTS["phonemes"]),

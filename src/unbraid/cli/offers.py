@@ -16,7 +16,15 @@ from typer.core import TyperCommand
 from unbraid.cli.console import guarded, notice
 from unbraid.files.printable import printable
 
-NAMES = ("model", "separator", "vocoder", "embedder", "long_model", "recogniser")  # parameters that may name a model
+NAMES = (
+    "model",
+    "separator",
+    "vocoder",
+    "embedder",
+    "long_model",
+    "recogniser",
+    "lyrics_model",
+)  # parameters that may name a model
 _SIGNS = ("://", "*", "?", "[")  # of addresses and globs
 
 

@@ -119,7 +119,7 @@ def excerpt_of(
     return Excerpt(*times, track_choice(track), ReadOptions(input_format, strict, skip_damage))
 
 
-def speakers_of(text: str | None) -> int | tuple[int, int] | None:
+def speakers_of(text: str | None, option: str = "--speakers") -> int | tuple[int, int] | None:
     """The number of speakers, or the fewest and most, of "3" or "2-6".
 
     Raises:
@@ -129,15 +129,15 @@ def speakers_of(text: str | None) -> int | tuple[int, int] | None:
         return None
     numbers = text.split("-")
     if len(numbers) > 2 or not all(number.isascii() and number.isdigit() and len(number) < 5 for number in numbers):
-        raise UsageError(f"--speakers takes a number, or the fewest and most, such as 2-6, not {quoted(text)}.")
+        raise UsageError(f"{option} takes a number, or the fewest and most, such as 2-6, not {quoted(text)}.")
     fewest, most = int(numbers[0]), int(numbers[-1])
     if not 1 <= fewest <= most:
-        raise UsageError(f"--speakers counts from 1, and the fewest come first, such as 2-6, not {quoted(text)}.")
+        raise UsageError(f"{option} counts from 1, and the fewest come first, such as 2-6, not {quoted(text)}.")
     return fewest if len(numbers) == 1 else (fewest, most)
 
 
-def enrolled(people: Sequence[str], only: str | None) -> tuple[tuple[str, str], ...]:
-    """The names and files of --enrol NAME=FILE and --only FILE, who is called as the file is.
+def enrolled(people: Sequence[str], only: str | None = None, *, folders: bool = False) -> tuple[tuple[str, str], ...]:
+    """The names and files of --enrol NAME=FILE and --only FILE, who is called as the file is; or of `folders`, too.
 
     Raises:
         UsageError: one of them is no name and file, or the file does not exist.
@@ -147,7 +147,7 @@ def enrolled(people: Sequence[str], only: str | None) -> tuple[tuple[str, str], 
         raise UsageError(f"--enrol takes a name and a file, such as anna=anna.wav, not {quoted(wrong[0])}.")
     found = [(name, file) for name, _, file in pairs] + ([] if only is None else [(Path(only).stem, only)])
     for name, file in found:
-        if not Path(file).is_file():
+        if not (Path(file).is_file() or (folders and Path(file).is_dir())):
             raise UsageError(f"{file}, to enrol {name}, is not a file; give a recording of the person alone.")
     return tuple(found)
 

@@ -1,8 +1,8 @@
-"""A run of `unbraid melody` or `unbraid notes`: the request, and one recording after another."""
+"""A run of `unbraid melody`, `notes` or `singers`: the request, and one recording after another."""
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from unbraid.cli.texts import TextRequest, folders_of, outputs_of, text_format
 from unbraid.cli.tracking_results import TrackingResult
 from unbraid.errors import UsageError
 from unbraid.files.workdir import swept
+from unbraid.hub.defaults import DEFAULTS
 from unbraid.tasks.analysis.api import SEPARATOR, Listening, melody_of_file, notes_of_file
 from unbraid.tasks.analysis.melody import MELODY_FORMATS, Melody
 from unbraid.tasks.analysis.melody_tracker import MODEL as PITCH_TRACKER
@@ -27,9 +28,14 @@ from unbraid.tasks.analysis.melody_tracker import check_installed
 from unbraid.tasks.analysis.notes import NOTE_FORMATS, Notes
 from unbraid.tasks.analysis.notes_decoding import DecodingOptions
 from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber, check_pitched
+from unbraid.tasks.analysis.singer_search import SingerSearch, check_number
+from unbraid.tasks.analysis.singers import SINGER_FORMATS, Singers, check_singer_format
+from unbraid.tasks.analysis.singers_api import enrolled_singers, singers_of_file
+from unbraid.tasks.conversation.embedder import SpeakerEmbedder
 from unbraid.tasks.separation.separator import Separator
 
-Find = Callable[[Path, Listening], Melody | Notes]
+Found = Melody | Notes | Singers
+Find = Callable[[Path, Listening], Found]
 SHOWN = "csv"  # on the terminal
 
 
@@ -54,6 +60,19 @@ class NotesRequest(TrackingRequest):
         if self.separator is not None and self.stem is None:
             raise UsageError("--separator separates a stem; name it with --stem, or leave --separator out.")
         check_pitched(self.stem)
+
+
+@dataclass(frozen=True)
+class SingersRequest(TrackingRequest):
+    """The options of `unbraid singers`, whose `model` separates the vocals."""
+
+    enrol: tuple[tuple[str, str], ...] = ()  # names, and files or folders of their voices
+    embedder: str = DEFAULTS["speaker embedding"]
+    number: int | tuple[int, int] | None = None  # of singers, where nobody is enrolled
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number(self.number, self.enrol)
 
 
 def run_melody(request: TrackingRequest, report: Report[TrackingResult], *, quiet: bool = False) -> None:
@@ -94,7 +113,29 @@ def run_notes(request: NotesRequest, report: Report[TrackingResult], *, quiet: b
         _run(request, form, report, listening, find, quiet)
 
 
-def _form(request: TrackingRequest, formats: dict[str, str], check: Callable[[str], str]) -> str:
+def run_singers(request: SingersRequest, report: Report[TrackingResult], *, quiet: bool = False) -> None:
+    """Find who sings in all inputs of a request, filling the report recording by recording.
+
+    Raises:
+        UsageError: the request cannot be met, or somebody cannot be enrolled; nothing was done.
+        UnbraidError: a model or the device is not there; nothing was done.
+    """
+    form, engine = _form(request, SINGER_FORMATS, check_singer_format), request.engine
+    with ExitStack() as opened:
+        embedder = opened.enter_context(SpeakerEmbedder(request.embedder, device=engine.device, threads=engine.threads))
+        report.model, report.device, report.device_reason = embedder.spec.name, embedder.device, embedder.device_reason
+        detail_engine(report, request)
+        listening = _listening(request, request.model, opened)
+        enrolled = enrolled_singers(request.enrol, embedder, listening.separator)
+        search = SingerSearch(embedder, enrolled, request.number)
+
+        def find(path: Path, heard: Listening) -> Singers:
+            return singers_of_file(path, search, request.excerpt, heard)
+
+        _run(request, form, report, listening, find, quiet, SINGER_FORMATS)
+
+
+def _form(request: TrackingRequest, formats: Mapping[str, str], check: Callable[[str], str]) -> str:
     """The format of the outputs: as requested, by the output, or a table."""
     if request.form is None and request.output is None:
         return SHOWN
@@ -120,10 +161,11 @@ def _run(
     listening: Listening,
     find: Find,
     quiet: bool,
+    formats: Mapping[str, str] = NOTE_FORMATS,
 ) -> None:
-    """Find the melody or notes in one input after another."""
+    """Find the melody, notes or singers in one input after another."""
     collected = find_inputs(request, quiet=quiet)
-    outputs, failed = outputs_of(request, collected, form, NOTE_FORMATS)
+    outputs, failed = outputs_of(request, collected, formats[form], formats)
     with swept(*folders_of(outputs.values())), Sources(quiet=quiet) as sources:
 
         def work(item: Item, title: str) -> TrackingResult:
@@ -153,7 +195,7 @@ def _run(
         process(collected, failed, work, report, sources, quiet=quiet, jobs=Jobs(1))
 
 
-def _put(found: Melody | Notes, form: str, request: TrackingRequest, output: Path | None) -> dict[str, Any] | None:
+def _put(found: Found, form: str, request: TrackingRequest, output: Path | None) -> dict[str, Any] | None:
     """Write a result to its file, or to the terminal; or return its content, for JSON."""
     if output is None and request.as_json:
         content: dict[str, Any] = json.loads(found.to_json())
@@ -167,8 +209,11 @@ def _put(found: Melody | Notes, form: str, request: TrackingRequest, output: Pat
     return None
 
 
-def _in_words(found: Melody | Notes) -> str:
+def _in_words(found: Found) -> str:
     """How much was found."""
+    if isinstance(found, Singers):
+        told = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in found.singing_seconds.items())
+        return f"{told}; not there: {', '.join(found.absent)}" if found.absent and told else told or "nobody"
     notes = found.notes if isinstance(found, Melody) else found
     count = f"{len(notes)} note{'s' * (len(notes) != 1)}"
     if isinstance(found, Notes):

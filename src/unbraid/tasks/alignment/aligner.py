@@ -91,7 +91,14 @@ class Aligner(LoadedModel):
                 in it, it is too short for the text, or no line of the text is found.
             UsageError: the text has no words, or is in another script than the model's; or the separator has no vocals.
         """
-        track, diagnostics = Track.of(as_audio(audio), checked_rate(sample_rate)), Diagnostics(self.spec.name)
+        track = Track.of(as_audio(audio), checked_rate(sample_rate))
+        return self.of_track(text, track, separator=separator, progress=progress)
+
+    def of_track(
+        self, text: str, track: Track, *, separator: Separator | None = None, progress: Progress | None = None
+    ) -> Alignment:
+        """Align a text with audio that is read in blocks; raises what calling it with an array does."""
+        diagnostics = Diagnostics(self.spec.name)
         (alignment,) = self._aligned(text, track, 0.0, (separator, progress), diagnostics)
         return dataclasses.replace(alignment, notice=diagnostics.notice)
 

@@ -17,6 +17,7 @@ from unbraid.tasks.analysis.melody_tracker import MODEL as PITCH_TRACKER
 from unbraid.tasks.analysis.melody_tracker import MelodyTracker
 from unbraid.tasks.analysis.notes import Notes
 from unbraid.tasks.analysis.notes_transcriber import NoteTranscriber
+from unbraid.tasks.analysis.singers import Singers
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.content import content_of, content_of_file
 from unbraid.tasks.separation.options import check_stem
@@ -28,7 +29,7 @@ SEPARATOR = PITCHED
 SPOKEN = "it sounds like speech, which has no {}; use --force (force=True) if it is music"
 
 Result_co = TypeVar("Result_co", covariant=True)
-Found = TypeVar("Found", Melody, Notes)
+Found = TypeVar("Found", Melody, Notes, Singers)
 
 
 class Tracker(Protocol[Result_co]):
@@ -75,7 +76,7 @@ def melody_of_file(source: Source, excerpt: Excerpt = Excerpt(), listening: List
     """
     if not listening.force and content_of_file(source, excerpt).kind == "speech":
         return _spoken_melody()
-    return _of_file(source, excerpt, listening, lambda rate: MelodyTracker(rate, threads=listening.threads))
+    return found_in_file(source, excerpt, listening, lambda rate: MelodyTracker(rate, threads=listening.threads))
 
 
 def notes_of_file(
@@ -88,7 +89,7 @@ def notes_of_file(
     """
     if not listening.force and content_of_file(source, excerpt).kind == "speech":
         return _spoken_notes(transcriber)
-    return _of_file(source, excerpt, listening, lambda rate: transcriber.tracker(rate, listening.stem))
+    return found_in_file(source, excerpt, listening, lambda rate: transcriber.tracker(rate, listening.stem))
 
 
 def melody(
@@ -123,7 +124,7 @@ def melody(
         rate = cast(int, sample_rate)
         if not listening.force and content_of(recording, rate).kind == "speech":
             return _spoken_melody()
-        return _of_array(recording, rate, listening, MelodyTracker(rate))
+        return found_in_array(recording, rate, listening, MelodyTracker(rate))
 
 
 def notes(
@@ -162,10 +163,10 @@ def notes(
         rate = cast(int, sample_rate)
         if not force and content_of(recording, rate).kind == "speech":
             return _spoken_notes(transcriber)
-        return _of_array(recording, rate, listening, transcriber.tracker(rate, stem))
+        return found_in_array(recording, rate, listening, transcriber.tracker(rate, stem))
 
 
-def _of_file(
+def found_in_file(
     source: Source, excerpt: Excerpt, listening: Listening, open_tracker: Callable[[int], Tracker[Found]]
 ) -> Found:
     """The result for an excerpt of a file, in the times of the file."""
@@ -177,7 +178,8 @@ def _of_file(
     return _told(found.after(excerpt.start) if excerpt.start else found, listening, diagnostics)
 
 
-def _of_array(audio: ArrayLike, sample_rate: int, listening: Listening, tracker: Tracker[Found]) -> Found:
+def found_in_array(audio: ArrayLike, sample_rate: int, listening: Listening, tracker: Tracker[Found]) -> Found:
+    """The result for an array (C, T)."""
     diagnostics = _diagnostics(listening)
     (found,) = listening.heard(Track.of(as_audio(audio), sample_rate), tracker, diagnostics)
     return _told(found, listening, diagnostics)

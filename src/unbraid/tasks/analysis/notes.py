@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 NOTE_FORMATS = {"mid": "mid", "csv": "csv", "json": "json", "svl": "svl"}
-PROGRAMS = {"piano": 0, "bass": 33, "vocals": 52, "melody": 52}  # of General MIDI, from 0; a piano plays the others
+PROGRAMS = {"piano": 0, "bass": 33, "vocals": 52, "melody": 52, "drums": -1}  # of General MIDI, from 0; -1: percussion
 
 
 @dataclass(frozen=True)

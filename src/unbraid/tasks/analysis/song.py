@@ -1,15 +1,16 @@
-"""A song analysed: melody, notes, key, chords and sung passages, out of one separation.
+"""A song analysed: melody, notes, drums, key, chords, sung passages and singers, out of one separation; with a
+recogniser, lyrics.
 
-    tracker = SongTracker(sample_rate)
+    tracker = SongTracker(sample_rate, separator.spec.name, SingerSearch(embedder))
     for stems in separator.blocks("song.mp3"):
         tracker.push(stems)
     song = tracker.finish()
 
 Each part says which model and stems it came from, and is empty, with the reason, where nothing of it is heard. Memory
-grows by about 15 kB for a second of the song.
+grows by about 20 kB for a second of the song.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,14 +20,18 @@ from unbraid.dsp.stretches import stretches
 from unbraid.errors import RuntimeUnavailable
 from unbraid.tasks.analysis.beats import beats_of
 from unbraid.tasks.analysis.chords import Chords, chords_of
+from unbraid.tasks.analysis.drums import DrumTracker
 from unbraid.tasks.analysis.key import Key, key_of
-from unbraid.tasks.analysis.levels import Mono, heard
+from unbraid.tasks.analysis.levels import Mono, Powers, heard
+from unbraid.tasks.analysis.lyrics import NO_LYRICS, Lyrics
 from unbraid.tasks.analysis.melody import Melody
 from unbraid.tasks.analysis.melody_tracker import MODEL as PITCH_TRACKER
 from unbraid.tasks.analysis.melody_tracker import MelodyTracker
 from unbraid.tasks.analysis.music_features import MusicFeatureStream
 from unbraid.tasks.analysis.notes import Notes
 from unbraid.tasks.analysis.notes_transcriber import NoteTracker, NoteTranscriber
+from unbraid.tasks.analysis.singer_search import SingerSearch
+from unbraid.tasks.analysis.singers import Singers
 
 VOCALS, DRUMS = "vocals", "drums"
 SPOKEN = "it sounds like speech; use --force (force=True) if it is music"
@@ -44,6 +49,9 @@ class Song:
     key: Key
     chords: Chords
     sung: tuple[tuple[float, float], ...]  # (start, end) of the passages in which a voice is heard, in seconds
+    drums: Notes  # kick, snare and hi-hat
+    singers: Singers  # who sings when
+    lyrics: Lyrics
     separator: str  # the model that separated the stems
     seconds: float
     notices: tuple[str, ...] = ()  # warnings about the file
@@ -60,6 +68,9 @@ def spoken(song: Song) -> Song:
         key=Key(None, separator=song.separator, reason=reason),
         chords=Chords((), separator=song.separator, seconds=song.seconds, reason=reason),
         sung=(),
+        drums=replace(song.drums, notes=(), reason=reason),
+        singers=replace(song.singers, passages=(), reason=reason),
+        lyrics=replace(song.lyrics, lines=(), reason=reason),
     )
 
 
@@ -70,11 +81,18 @@ class SongTracker:
         self,
         sample_rate: int,
         separator: str,
+        search: SingerSearch,
         *,
         transcriber: NoteTranscriber | None = None,
         threads: int | None = None,
+        voice_taker: Callable[[FloatArray, FloatArray], None] = lambda vocals, recording: None,
     ) -> None:
-        """For the stems of a model of this name; without a transcriber, notes are left out."""
+        """For the stems of a model of this name; without a transcriber, notes are left out.
+
+        `voice_taker` is given the vocals and the recording, each mixed to one channel, in blocks (n,) at 16 kHz.
+        """
+        self._take_voice = voice_taker
+        self._singers, self._drums = search.tracker(sample_rate), DrumTracker(sample_rate)
         self._rate, self._separator = sample_rate, separator
         self._transcriber, self._notes = transcriber, dict[str, NoteTracker]()
         self._music = MusicFeatureStream(sample_rate)
@@ -94,8 +112,9 @@ class SongTracker:
         """
         self._music.push(stems)
         recording = np.sum(list(stems.values()), axis=0)
-        self._vocals(stems[VOCALS])
-        self._recording(recording)
+        self._take_voice(self._vocals(stems[VOCALS]), self._recording(recording))
+        self._singers.push(stems[VOCALS], recording)
+        self._drums.push(stems[DRUMS], recording)
         if self._melody is not None:
             self._melody.push(stems[VOCALS], recording)
         for stem, block in stems.items():
@@ -115,6 +134,9 @@ class SongTracker:
             key=replace(key, separator=by),
             chords=replace(chords_of(features, beats.times, flats=key.has_flats), separator=by),
             sung=self._sung(),
+            drums=replace(self._drums.finish(), separator=by),
+            singers=replace(self._singers.finish(), stem=VOCALS, separator=by),
+            lyrics=Lyrics(stem=VOCALS, separator=by, reason=NO_LYRICS),
             separator=by,
             seconds=features.seconds,
         )
@@ -128,13 +150,16 @@ class SongTracker:
 
     def _sung(self) -> tuple[tuple[float, float], ...]:
         """The passages in which the vocals are heard beside the recording."""
-        self._vocals.finish()
-        self._recording.finish()
+        self._take_voice(self._vocals.finish(), self._recording.finish())
         frames = -(-self._vocals.samples // _HOP)
-        active = heard(self._vocals.powers(frames), self._recording.powers(frames), _RATE / _HOP)
         seconds = self._vocals.samples / _RATE
-        return tuple(
-            (start * _HOP / _RATE, min(seconds, end * _HOP / _RATE))
-            for start, end in stretches(active, _PAUSE)
-            if end - start >= _LEAST
-        )
+        found = passages_of(self._vocals.powers(frames), self._recording.powers(frames))
+        return tuple((start, min(seconds, end)) for start, end in found)
+
+
+def passages_of(vocals: Powers, recording: Powers) -> list[tuple[float, float]]:
+    """The passages in which vocals are heard beside the recording, of their powers (N,) ten times a second."""
+    active = heard(vocals, recording, _RATE / _HOP)
+    return [
+        (start * _HOP / _RATE, end * _HOP / _RATE) for start, end in stretches(active, _PAUSE) if end - start >= _LEAST
+    ]

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from unbraid import __version__
 from unbraid.files.printable import printable
+from unbraid.tasks.alignment.formats import as_json as line_json
+from unbraid.tasks.alignment.lines import AlignedLine
 from unbraid.tasks.analysis.formats import csv_text
 from unbraid.tasks.analysis.midi import midi_file
 from unbraid.tasks.analysis.notes import PROGRAMS, Note, as_json
+from unbraid.tasks.analysis.singers import passage_json
 from unbraid.tasks.analysis.song import Song
 
 JAMS_VERSION = "0.3.5"
@@ -26,8 +29,11 @@ def song_json(song: Song, recording: str) -> str:
     lists: dict[str, Sequence[object]] = {
         "chords": [chord_json(chord.start, chord.end, chord.name, chord.confidence) for chord in chords],
         "sung": [{"start": round(start, 3), "end": round(end, 3)} for start, end in song.sung],
+        "singers": list(map(passage_json, song.singers.passages)),
+        "lyrics": list(map(line_json, song.lyrics.lines)),
         "melody_notes": list(map(as_json, melody.notes)),
         **{f"notes_{stem}": list(map(as_json, notes)) for stem, notes in song.notes.items()},
+        "drums": list(map(as_json, song.drums)),
     }
     facts = {
         "recording": recording,
@@ -38,7 +44,10 @@ def song_json(song: Song, recording: str) -> str:
             "key": _origin(key.model, key.stem, key.reason),
             "chords": _origin(chords.model, chords.stem, chords.reason),
             "melody": _origin(melody.model, melody.stem, melody.reason),
+            "singers": _origin(song.singers.model, song.singers.stem, song.singers.reason),
+            "lyrics": _origin(song.lyrics.model, song.lyrics.stem, song.lyrics.reason),
             **{f"notes_{stem}": _origin(notes.model, notes.stem, notes.reason) for stem, notes in song.notes.items()},
+            "drums": _origin(song.drums.model, song.drums.stem, song.drums.reason),
         },
     }
     head = json.dumps(facts, ensure_ascii=False, indent=1)[:-2]
@@ -51,7 +60,7 @@ def chord_json(start: float, end: float, name: str, confidence: float) -> dict[s
     return {"start": round(start, 3), "end": round(end, 3), "name": name, "confidence": confidence}
 
 
-def _origin(model: str, stem: str | None, reason: str | None) -> dict[str, object]:
+def _origin(model: str | None, stem: str | None, reason: str | None) -> dict[str, object]:
     return {"model": model, "stem": stem, "reason": reason}
 
 
@@ -60,7 +69,7 @@ def _rows(rows: Iterable[object]) -> str:
 
 
 def jams(song: Song, recording: str) -> str:
-    """A JAMS document with annotations of the namespaces key_mode, chord, pitch_contour and note_midi."""
+    """A JAMS document with annotations of the namespaces key_mode, chord, lyrics, pitch_contour and note_midi."""
     key, chords, melody = song.key, song.chords, song.melody
     annotations = []
     if key.name is not None:
@@ -70,6 +79,9 @@ def jams(song: Song, recording: str) -> str:
     if len(chords):
         spans = [_observed(c.start, c.end - c.start, c.name, c.confidence) for c in chords]
         annotations.append(_annotation("chord", spans, song, f"{chords.model} of {chords.stem}"))
+    if sung := [line for line in song.lyrics.lines if line.found]:
+        lines = [_observed(*_span(line), line.text, round(line.confidence, 4)) for line in sung]
+        annotations.append(_annotation("lyrics", lines, song, f"{song.lyrics.model} of {song.lyrics.stem}"))
     if len(melody):
         frames = {
             "time": [round(time, 4) for time in melody.times.tolist()],
@@ -85,6 +97,12 @@ def jams(song: Song, recording: str) -> str:
     meta = {"title": recording, "artist": "", "release": "", "duration": max(song.seconds, 0.0), "identifiers": {}}
     document = {"annotations": annotations, "file_metadata": {**meta, "jams_version": JAMS_VERSION}, "sandbox": {}}
     return json.dumps(document, ensure_ascii=False) + "\n"
+
+
+def _span(line: AlignedLine) -> tuple[float, float]:
+    """The start and the length of a line that was found."""
+    start, end = line.words[0].start, line.words[-1].end
+    return start, end - start
 
 
 def _observed(time: float, duration: float, value: object, confidence: float | None = None) -> dict[str, object]:
@@ -130,9 +148,9 @@ def labels(rows: Iterable[tuple[float, float, str]]) -> str:
 
 
 def all_notes_midi(song: Song) -> bytes:
-    """A MIDI file with the melody and the notes of each stem as tracks of their own."""
+    """A MIDI file with the melody, the notes of each stem and the drums as tracks of their own."""
     parts: dict[str, tuple[Note, ...]] = {"melody": song.melody.notes.notes}
-    parts |= {stem: notes.notes for stem, notes in song.notes.items()}
+    parts |= {stem: notes.notes for stem, notes in song.notes.items()} | {"drums": song.drums.notes}
     played = {name: notes for name, notes in parts.items() if notes}
     return midi_file(played, {name: PROGRAMS.get(name, 0) for name in played})
 
@@ -144,11 +162,15 @@ def song_files(song: Song, recording: str) -> dict[str, bytes]:
         texts |= {"chords.csv": chords_csv(song), "chords.txt": chord_labels(song)}
     if song.sung:
         texts["sung.txt"] = sung_labels(song)
+    if len(song.singers):
+        texts |= {"singers.csv": song.singers.to_csv(), "singers.txt": song.singers.to_labels()}
+    if any(line.found for line in song.lyrics.lines):
+        texts["lyrics.lrc"] = song.lyrics.to_lrc()
     if len(song.melody):
         texts |= {"melody.csv": song.melody.to_csv(), "melody.svl": song.melody.to_svl()}
     files = {name: text.encode() for name, text in texts.items()}
     if len(song.melody):
         files["melody.mid"] = song.melody.to_midi()
-    if len(song.melody.notes) or any(map(len, song.notes.values())):
+    if len(song.melody.notes) or len(song.drums) or any(map(len, song.notes.values())):
         files["notes.mid"] = all_notes_midi(song)
     return files

@@ -37,15 +37,22 @@ def voice_in(path: str | Path, embedder: Embedder) -> FloatArray:
         raise UsageError(f"{path} is silent, so nobody can be enrolled; give a recording of one person who speaks.")
     pieces = [p for p in cut(active(powers), powers) if (p.end * cell <= audio.shape[-1])]
     pieces = [piece for piece in pieces if piece.frames * cell >= embedder.least_samples]
-    seconds = sum(piece.frames for piece in pieces) * FRAME_SECONDS
-    if seconds < LEAST_SECONDS:
-        raise UsageError(
-            f"{path} holds {seconds:.1f} s of speech; to enrol a person takes {LEAST_SECONDS} s or more, best 10 s."
-        )
+    _check_seconds(sum(piece.frames for piece in pieces), path)
     voices = [at_rate(audio[0, p.start * cell : p.end * cell], rate, rate) for p in pieces]
     weights = np.array([piece.frames for piece in pieces], np.float32)
-    people = find_people(Voices(pieces, embedder.embed(voices), weights, scale_of(embedder.spec)), (1, 2))
-    shares = np.bincount(people.persons, weights) / weights.sum()
+    return only_voice(Voices(pieces, embedder.embed(voices), weights, scale_of(embedder.spec)), path)
+
+
+def only_voice(voices: Voices, path: str | Path) -> FloatArray:
+    """The embedding (D,) of the person of a file, of all pieces in it.
+
+    Raises:
+        UsageError: they are too few, or the voices of several people.
+    """
+    frames = voices.weights * voices.known
+    _check_seconds(float(frames.sum()), path)
+    people = find_people(voices, (1, 2))
+    shares = np.bincount(people.persons, frames) / frames.sum()
     if len(shares) > 1 and shares.min() >= SECOND_SHARE:
         raise UsageError(f"{path} holds the voices of several people; give a recording of one person alone.")
     return np.asarray(people.centres[int(shares.argmax())])
@@ -58,3 +65,15 @@ def _speech(path: str | Path, rate: int) -> FloatArray:
         mono = without_rumble(Downmix(track.sample_rate).blocks(track.blocks()), track.sample_rate)
         blocks = list(resampled(mono, track.sample_rate, rate))
     return np.concatenate(blocks, axis=-1) if blocks else np.zeros((1, 0), np.float32)
+
+
+def _check_seconds(frames: float, path: str | Path) -> None:
+    """Refuse too little speech, in frames.
+
+    Raises:
+        UsageError: it is less than `LEAST_SECONDS`.
+    """
+    if (seconds := frames * FRAME_SECONDS) < LEAST_SECONDS:
+        raise UsageError(
+            f"{path} holds {seconds:.1f} s of speech; to enrol a person takes {LEAST_SECONDS} s or more, best 10 s."
+        )

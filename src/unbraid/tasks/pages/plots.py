@@ -33,31 +33,31 @@ def available() -> bool:
 def histogram(values: Sequence[float], title: str, label: str, noun: str) -> bytes:
     """The distribution of values over items, such as mixtures, with mean and median."""
     known = _known(values)
-    with _figure(5.6, 3.6) as figure:
-        axes = figure.subplots()
+    with figure(5.6, 3.6) as drawn:
+        axes = drawn.subplots()
         axes.hist(known, bins=list(_bins(known)), color=BLUE, edgecolor="none", rwidth=0.94)
         for value, style, name in ((np.mean(known), "-", "mean"), (np.median(known), ":", "median")):
             axes.axvline(float(value), color=ORANGE, linestyle=style, linewidth=1.8, label=f"{name} {value:.2f}")
         _label(axes, title, label, noun)
         axes.locator_params(axis="y", integer=True)
         axes.legend(frameon=False, labelcolor=INK)
-        return _png(figure)
+        return _png(drawn)
 
 
 def scatter(x: Sequence[float], y: Sequence[float], title: str, labels: tuple[str, str]) -> bytes:
     """Points, and the line y = 0."""
-    with _figure(5.6, 3.6) as figure:
-        axes = figure.subplots()
+    with figure(5.6, 3.6) as drawn:
+        axes = drawn.subplots()
         axes.axhline(0, color=INK, linewidth=0.8)
         axes.scatter(x, y, s=26 if len(x) <= 300 else 10, color=BLUE, alpha=0.8, lw=0)
         _label(axes, title, *labels)
-        return _png(figure)
+        return _png(drawn)
 
 
 def strips(groups: Mapping[str, Sequence[float]], title: str, label: str) -> bytes:
     """A row of dots for each group, with their mean."""
-    with _figure(7.2, 1.2 + 0.55 * len(groups)) as figure:
-        axes = figure.subplots()
+    with figure(7.2, 1.2 + 0.55 * len(groups)) as drawn:
+        axes = drawn.subplots()
         axes.axvline(0, color=INK, linewidth=0.8)
         for row, values in enumerate(groups.values()):
             known = _known(values)
@@ -67,11 +67,11 @@ def strips(groups: Mapping[str, Sequence[float]], title: str, label: str) -> byt
         axes.set_yticks(range(len(groups)), list(groups))
         axes.set_ylim(len(groups) - 0.5, -0.5)
         _label(axes, title, label, "")
-        return _png(figure)
+        return _png(drawn)
 
 
 @contextmanager
-def _figure(width: float, height: float) -> "Iterator[Figure]":
+def figure(width: float, height: float) -> "Iterator[Figure]":
     """A figure in our style, of a size in inches, without a window."""
     import matplotlib
     from matplotlib.figure import Figure

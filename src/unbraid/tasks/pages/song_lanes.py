@@ -1,10 +1,10 @@
-"""The music of a song on its page: chords, and the melody and notes over a spectrogram.
+"""The music of a song on its page: singers, chords, the melody and notes over a spectrogram, and lyrics.
 
 A lane stays small however long the song is: of chords there are a few each second at most, the line of the
 melody has at most `MOST_POINTS` points.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise
 
@@ -12,10 +12,13 @@ import numpy as np
 
 from unbraid.tasks.analysis.chords import Chord, Chords
 from unbraid.tasks.analysis.key import FLAT_CLASSES, PITCH_CLASSES
+from unbraid.tasks.analysis.lyrics import NO_LYRICS, Lyrics
 from unbraid.tasks.analysis.melody import Melody
 from unbraid.tasks.analysis.notes import Notes
+from unbraid.tasks.analysis.singers import Singers
 from unbraid.tasks.analysis.song import Song
-from unbraid.tasks.pages.turns import COLOURS
+from unbraid.tasks.pages.document import clock
+from unbraid.tasks.pages.turns import COLOURS, lane, strip
 
 MOST_POINTS = 20_000
 HEIGHT = 1000  # of the overlay, in units
@@ -29,6 +32,35 @@ def song_facts(song: Song) -> dict[str, str]:
     return {
         "Key": f"{key.name}{tuning if abs(key.tuning_cents) >= 10 else ''}" if key.name else f"none: {key.reason}",
     }
+
+
+def singer_lanes(singers: Singers, seconds: float, over: str) -> Iterator[str]:
+    """A lane of bars for each singer."""
+    for index, (name, time) in enumerate(singers.singing_seconds.items()):
+        passages = [passage for passage in singers.passages if passage.speaker == name]
+        told = f"sings {clock(round(time))}"
+        view = strip(lane(passages, seconds), f"{name} {told}, in {len(passages)} passages", seconds, over)
+        yield (
+            f'<section class="lane singer" style="--ink: var(--c{index % COLOURS})"><header>'
+            f'<h3><span class="dot"></span>{escape(name)}</h3><span class="dim">{told}</span></header>{view}</section>'
+        )
+
+
+def lyrics_section(lyrics: Lyrics) -> str:
+    """The lines of the lyrics, each with its times; those that were not found are pale."""
+    if not len(lyrics):
+        return ""
+    lines = "".join(
+        f'<button type="button" data-start="{line.start:.3f}" data-end="{line.end:.3f}">{escape(line.text)}</button>'
+        if line.start is not None and line.end is not None
+        else f'<span class="dim">{escape(line.text)}</span>'
+        for line in lyrics.lines
+    )
+    how = "times by" if lyrics.given else "as heard by"
+    return (
+        f'<section class="lane lyrics"><header><h2>Lyrics</h2><span class="dim">{how} {escape(lyrics.model or "")}'
+        f'</span></header><div class="lines">{lines}</div></section>'
+    )
 
 
 def chord_lane(chords: Chords, seconds: float) -> str:
@@ -68,8 +100,11 @@ def music_legend(song: Song, stems: Sequence[str]) -> str:
         if len(notes) and stem in stems:
             ink = f"var(--c{stems.index(stem) % COLOURS})"
             keys.append(f'<span style="--ink: {ink}"><span class="dot"></span>notes of {escape(stem)}</span>')
-    parts = {"Chords": song.chords.reason, "Melody": song.melody.reason}
+    parts = {"Singers": song.singers.reason, "Chords": song.chords.reason, "Melody": song.melody.reason}
     parts |= {f"Notes of {stem}": notes.reason for stem, notes in song.notes.items()}
+    parts["Drums"] = song.drums.reason
+    if song.lyrics.reason != NO_LYRICS:
+        parts["Lyrics"] = song.lyrics.reason
     named: dict[str, list[str]] = {}
     for name, reason in parts.items():
         if reason:

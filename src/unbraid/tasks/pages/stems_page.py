@@ -14,10 +14,17 @@ from unbraid.tasks.pages.document import clock, document, facts, footer, image
 from unbraid.tasks.pages.gather import AUDIBLE_DB, LEFT_OVER, MIXTURE, Gathered, Seen
 from unbraid.tasks.pages.lane import LOWEST_HZ, decibels, top_hz
 from unbraid.tasks.pages.picture import picture, scales
-from unbraid.tasks.pages.song_lanes import chord_lane, music_legend, music_overlay, song_facts
+from unbraid.tasks.pages.song_lanes import (
+    chord_lane,
+    lyrics_section,
+    music_legend,
+    music_overlay,
+    singer_lanes,
+    song_facts,
+)
 from unbraid.tasks.pages.sound import LIMIT_SECONDS, page_rate
 from unbraid.tasks.pages.times import ticks
-from unbraid.tasks.pages.turns import COLOURS, LEGEND, described, lane, overlap_lane, spoken
+from unbraid.tasks.pages.turns import COLOURS, LEGEND, described, lane, overlap_lane, spoken, strip
 
 LEVEL_TOP_DB, LEVEL_RANGE_DB = 0.0, 72.0
 MOST_POINTS = 200  # of a line
@@ -114,14 +121,16 @@ def _turns(conversation: Conversation, gathered: Gathered, shown: dict[str, Seen
     seconds, people = gathered.seconds, []
     for name in conversation.speakers:
         bars = lane([s for s in conversation.segments if s.speaker == name], seconds)
-        strip, told = _strip(bars, described(conversation, name), gathered), spoken(conversation, name)
+        told = spoken(conversation, name)
+        view = strip(bars, described(conversation, name), seconds, _over(gathered))
         if name in shown:
             index = list(shown).index(name)
-            people.append(_heard(name, shown[name], index, _Lane("h3", told, strip)))
+            people.append(_heard(name, shown[name], index, _Lane("h3", told, view)))
         else:
-            people.append(f'<section class="lane"><header><h3>{escape(name)}</h3></header>{strip}</section>')
+            people.append(f'<section class="lane"><header><h3>{escape(name)}</h3></header>{view}</section>')
     together = f"{clock(round(conversation.overlap_seconds))} in all"
-    overlap = _strip(overlap_lane(conversation.segments, seconds), f"Several people speak, {together}", gathered)
+    bars = overlap_lane(conversation.segments, seconds)
+    overlap = strip(bars, f"Several people speak, {together}", seconds, _over(gathered))
     at_once = (
         f'\n<section class="lane" style="--ink: var(--dim)"><header><h3>At the same time</h3>'
         f'<span class="dim">{together}</span></header>{overlap}</section>'
@@ -131,19 +140,20 @@ def _turns(conversation: Conversation, gathered: Gathered, shown: dict[str, Seen
 
 
 def _song(song: Song, gathered: Gathered, top_db: float) -> str:
-    """Chords, melody and notes over the spectrogram of the mixture, all over one axis that can be zoomed."""
+    """Singers, chords, melody and notes over the spectrogram, all over one axis that can be zoomed; then lyrics."""
     seconds = gathered.seconds
     highest = top_hz(gathered.sample_rate)
     overlay = music_overlay(song, seconds, (min(LOWEST_HZ, highest / 4), highest), list(gathered.stems))
     view = _view(MIXTURE, gathered.mixture, top_db, gathered, overlay)
     chords = f'<div class="view strip chords">{chord_lane(song.chords, seconds)}{_over(gathered)}</div>'
     lanes = (
+        *singer_lanes(song.singers, seconds, _over(gathered)),
         *((f'<section class="lane"><header><h3>Chords</h3></header>{chords}</section>',) if len(song.chords) else ()),
         f'<section class="lane music"><header><h3>Melody and notes</h3></header>{view}</section>',
     )
     return (
         _zoomed("Music", "\n".join(lanes), seconds)
-        + f'<p class="dim">{music_legend(song, list(gathered.stems))}</p></section>'
+        + f'<p class="dim">{music_legend(song, list(gathered.stems))}</p></section>{lyrics_section(song.lyrics)}'
     )
 
 
@@ -158,14 +168,6 @@ def _zoomed(heading: str, lanes: str, seconds: float) -> str:
         f'<div class="controls">{zoom}<output id="zoom" aria-live="polite">1×</output></div></header>'
         f'<div class="sideways" tabindex="0" role="region" aria-label="{heading}, over time"><div class="wide">\n'
         f"{lanes}{_times(seconds)}</div></div>"
-    )
-
-
-def _strip(bars: str, told: str, gathered: Gathered) -> str:
-    """A lane of bars with the cursor."""
-    return (
-        f'<div class="view strip"><svg role="img" aria-label="{escape(told)}" preserveAspectRatio="none" '
-        f'viewBox="0 0 {gathered.seconds:.3f} 10">{bars}</svg>{_over(gathered)}</div>'
     )
 
 

@@ -3,7 +3,7 @@
 {
   const wide = document.querySelector(".wide"), scroller = wide.parentElement, zoomText = document.getElementById("zoom");
   const most = 2 ** Math.max(0, Math.min(6, Math.floor(Math.log2(total / 20)))); // 20 seconds or more are seen at once
-  const people = [...wide.querySelectorAll(".lane[data-stem]")].map(element => ({
+  const people = [...wide.querySelectorAll(".lane:is([data-stem], .singer)")].map(element => ({
     element, bars: [...element.querySelectorAll("path")].flatMap(path => bars(path.getAttribute("d"))),
   }));
   const starts = [...new Set(people.flatMap(person => person.bars.map(([start]) => start)))].sort((a, b) => a - b);

@@ -46,6 +46,14 @@ def overlap_lane(segments: Iterable[Segment], seconds: float) -> str:
     return _path("sure", overlaps(segments), seconds, (1, 8))
 
 
+def strip(bars: str, told: str, seconds: float, over: str) -> str:
+    """A lane of bars as part of a page; `told` is for those who do not see it, and `over` lies on top."""
+    return (
+        f'<div class="view strip"><svg role="img" aria-label="{escape(told)}" preserveAspectRatio="none" '
+        f'viewBox="0 0 {seconds:.3f} 10">{bars}</svg>{over}</div>'
+    )
+
+
 def spoken(conversation: Conversation, name: str) -> str:
     """How long a person speaks, in words."""
     own, total = conversation.speaking_seconds[name], sum(conversation.speaking_seconds.values())

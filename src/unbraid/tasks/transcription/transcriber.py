@@ -140,8 +140,15 @@ class Transcriber(LoadedModel):
                 of digits has heard none.
             UsageError: `channels` is something else, or the separator does not follow people.
         """
-        track, diagnostics = Track.of(as_audio(audio), checked_rate(sample_rate)), Diagnostics(self.spec.name)
-        how = _Hearing(channels, separator, None, progress)
+        track = Track.of(as_audio(audio), checked_rate(sample_rate))
+        return self._transcript(track, _Hearing(channels, separator, None, progress))
+
+    def of_track(self, track: Track) -> Transcript:
+        """Transcribe audio that is read in blocks, its channels mixed; raises what calling it with an array does."""
+        return self._transcript(track, _Hearing("mix", None, None, None))
+
+    def _transcript(self, track: Track, how: "_Hearing") -> Transcript:
+        diagnostics = Diagnostics(self.spec.name)
         return Transcript.of(self._transcribed(track, how, diagnostics), diagnostics)
 
     def stream(
