@@ -43,6 +43,7 @@ def analyse(
     strict: opt.Strict = False,
     skip_damage: opt.SkipDamage = False,
     yes: opt.Yes = False,
+    server: opt.Server = None,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,
@@ -78,4 +79,9 @@ def analyse(
             recursive=recursive,
             overwrite=overwrite,
         )
+        if server is not None:
+            from unbraid.cli.remote_analysis import run_remotely
+
+            run_remotely(request, server, report, quiet=quiet or as_json)
+            return
         run(request, report, quiet=quiet or as_json)

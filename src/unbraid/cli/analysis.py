@@ -1,6 +1,7 @@
 """A run of `unbraid analyse`: one folder for each song, which appears when all of it is there."""
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unbraid.audio import AudioInfo, OutputFormat, Writer, open_writer, probe
-from unbraid.cli.analysis_results import AnalysisResult
+from unbraid.cli.analysis_results import AnalysisResult, Found
 from unbraid.cli.files.inputs import Collected, Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
@@ -22,7 +23,7 @@ from unbraid.files.printable import printable_page
 from unbraid.files.workdir import disk_errors, swept
 from unbraid.tasks.analysis.song import Song
 from unbraid.tasks.analysis.song_api import SongListening, open_transcriber, song_of_file
-from unbraid.tasks.analysis.song_formats import song_files
+from unbraid.tasks.analysis.song_formats import song_files, song_json
 from unbraid.tasks.pages import RunFacts, gather, report_page
 from unbraid.tasks.separation.separator import Separator
 
@@ -48,7 +49,7 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
         UnbraidError: the model or the device is not there; nothing was done.
     """
     collected = find_inputs(request, quiet=quiet)
-    places, failed = _places(request, collected)
+    places, failed = song_places(request, collected)
     engine = request.engine
     with ExitStack() as opened, Sources(quiet=quiet) as sources:
         separator = opened.enter_context(
@@ -92,13 +93,13 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
                 model=separator.spec.name,
                 output=place,
                 files=names,
-                song=song,
+                found=Found.of(json.loads(song_json(song, item.name))),
             )
 
         process(collected, failed, work, report, sources, quiet=quiet, jobs=Jobs(1))
 
 
-def _places(request: AnalysisRequest, collected: Collected) -> tuple[dict[Item, Path], dict[Item, str]]:
+def song_places(request: AnalysisRequest, collected: Collected) -> tuple[dict[Item, Path], dict[Item, str]]:
     """The folder of each input, and the errors of inputs that can have none.
 
     Raises:

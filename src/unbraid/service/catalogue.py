@@ -5,11 +5,12 @@ from typing import get_args
 from pydantic import BaseModel
 
 from unbraid.errors import UsageError, quoted
-from unbraid.hub.defaults import DEFAULTS
+from unbraid.hub.defaults import DEFAULTS, MUSIC
 from unbraid.hub.listing import list_models
 from unbraid.hub.names import ListedModel
 from unbraid.hub.spec import read_spec
 from unbraid.service.jobs import Kind
+from unbraid.tasks.alignment.models import aligns
 
 
 class OfferedModel(BaseModel):
@@ -62,9 +63,13 @@ def _does(model: ListedModel, kind: Kind) -> bool:
             return "speech" in model.stems
         case "transcribe":
             return model.writes == "text" and model.sample_rate > 0
+        case "align":
+            return model.writes == "text" and model.folder is not None and aligns(read_spec(model.folder))
+        case "analyse":
+            return {"vocals", "drums", "bass"} <= set(model.stems)
     return len(model.stems) > 1 and model.folder is not None and read_spec(model.folder).silent_outputs
 
 
 def _default(kind: Kind) -> str:
-    names = {"enhance": DEFAULTS["enhancement"], "transcribe": DEFAULTS["transcription"]}
+    names = {"enhance": DEFAULTS["enhancement"], "transcribe": DEFAULTS["transcription"], "analyse": MUSIC}
     return names.get(kind, DEFAULTS["separation"])

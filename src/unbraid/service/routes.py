@@ -14,7 +14,8 @@ from unbraid.service.jobs import OPTIONS, Job, Kind, options_of
 from unbraid.service.problems import RETRY_SECONDS, Problem, responses
 from unbraid.service.queue import NewJob
 from unbraid.service.storage import new_id
-from unbraid.service.upload import FILE, Form, receive
+from unbraid.service.upload import FILE, TEXT, Form, receive, refused_by_disk
+from unbraid.tasks.alignment.texts import lines_in
 
 router = APIRouter(prefix="/v1", tags=["jobs"], responses=responses(401, 403, 421, 422))
 _TYPES = {"flac": "audio/flac", "wav": "audio/wav", "ogg": "audio/ogg", "opus": "audio/ogg", "mp3": "audio/mpeg"}
@@ -39,6 +40,7 @@ _FORM = {
     "properties": {
         FILE: {"type": "string", "format": "binary", "description": "the recording"},
         "kind": {"type": "string", "enum": list(OPTIONS), "default": "separate"},
+        TEXT: {"type": "string", "description": "of kind align: what is said or sung in the recording"},
         **{
             name: {key: value for key, value in about.items() if key not in ("title", "default")}
             for options in OPTIONS.values()
@@ -48,6 +50,10 @@ _FORM = {
 }
 _FORM_EXAMPLES = {
     "song": {"summary": "The stems of a song", "value": {FILE: "song.mp3", "kind": "separate", "model": "music-4"}},
+    "lyrics": {
+        "summary": "The times of lyrics in a song",
+        "value": {FILE: "song.mp3", "kind": "align", TEXT: "Hello there\nhow are you"},
+    },
     "meeting": {"summary": "Who speaks when", "value": {FILE: "talk.wav", "kind": "diarize", "speakers": "2-6"}},
 }
 _JOB_EXAMPLE: dict[str, Any] = {"content": {"application/json": {"example": _EXAMPLE}}}
@@ -105,11 +111,15 @@ async def post_job(
         form = await receive(
             request.headers.get("content-type", ""), length, aiter(request.stream()), upload, service.limits
         )
+        text = _text_of(form)
         made = _new_job(form, job, client, idempotency_key)
         _check_quota(service, form.bytes)
-        service.storage.take(upload, job)
         try:
+            service.storage.take(upload, job, text)
             queued, is_new = service.queue.add(made)
+        except OSError as error:
+            service.storage.remove(job)
+            raise refused_by_disk(error) from None
         except BaseException:
             service.storage.remove(job)
             raise
@@ -119,6 +129,22 @@ async def post_job(
     finally:
         service.uploads -= 1
         upload.unlink(missing_ok=True)
+
+
+def _text_of(form: Form) -> str | None:
+    """The text of a form, taken out of its fields, if its job aligns one.
+
+    Raises:
+        Problem: there is none.
+        UsageError: it has no words.
+    """
+    if form.fields.get("kind") != "align":
+        return None
+    text = form.fields.pop(TEXT, "")
+    if not text.strip():
+        raise Problem(422, "A job of kind align needs the text that is said: send it as the field text of the form.")
+    lines_in(text)
+    return text
 
 
 def _new_job(form: Form, job: str, client: str, key: str | None) -> NewJob:
