@@ -1,4 +1,4 @@
-"""The routes about the service itself: models, limits, health, metrics, and sessions of the page."""
+"""The routes about the service itself: limits, health, metrics, and sessions of the page."""
 
 import hmac
 
@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from unbraid import __version__
-from unbraid.service.catalogue import OfferedModel, offered
 from unbraid.service.metrics import exposition
 from unbraid.service.problems import Problem, responses
 from unbraid.service.routes import service_of
@@ -46,12 +45,6 @@ def get_health(request: Request) -> Health:
     if not workers:
         raise Problem(503, "No worker lives; it is started again.")
     return Health(workers=workers, needs_token=request.state.client is None)
-
-
-@router.get("/models")
-def get_models(request: Request) -> list[OfferedModel]:
-    """The models on the machine of the service, and the kinds of jobs that each does."""
-    return offered()
 
 
 @router.get("/limits")

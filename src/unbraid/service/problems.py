@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from unbraid.errors import UsageError, shortened
+from unbraid.service.pulls import PullRunning
 from unbraid.service.queue import QueueFull
 
 RETRY_SECONDS = 30
@@ -62,7 +63,8 @@ def handle_problems(app: FastAPI) -> None:
         return response(422, str(error))
 
     @app.exception_handler(QueueFull)
-    async def _full(request: Request, error: QueueFull) -> JSONResponse:
+    @app.exception_handler(PullRunning)
+    async def _full(request: Request, error: QueueFull | PullRunning) -> JSONResponse:
         return response(429, str(error), {"Retry-After": str(RETRY_SECONDS)})
 
     @app.exception_handler(sqlite3.OperationalError)

@@ -65,7 +65,7 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def _own(request: Request, job: str) -> Job:
+def own_job(request: Request, job: str) -> Job:
     """A job of the client.
 
     Raises:
@@ -177,14 +177,14 @@ def get_jobs(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 @router.get("/jobs/{job}", responses={200: _JOB_EXAMPLE, **responses(404)})
 def get_job(request: Request, job: str) -> Job:
     """A job."""
-    return _own(request, job)
+    return own_job(request, job)
 
 
 @router.delete("/jobs/{job}", status_code=204, responses=responses(404, 409))
 def delete_job(request: Request, job: str) -> Response:
     """Delete a finished job and its files."""
     service = service_of(request)
-    if not service.queue.delete(_own(request, job).id):
+    if not service.queue.delete(own_job(request, job).id):
         raise Problem(409, "The job is not finished; cancel it first.")
     service.storage.remove(job)
     return Response(status_code=204)
@@ -193,13 +193,13 @@ def delete_job(request: Request, job: str) -> Response:
 @router.post("/jobs/{job}/cancel", responses=responses(404))
 def cancel_job(request: Request, job: str) -> Job:
     """Cancel a job; one that is finished stays as it is."""
-    return service_of(request).queue.cancel(_own(request, job).id)
+    return service_of(request).queue.cancel(own_job(request, job).id)
 
 
 @router.get("/jobs/{job}/events", response_class=StreamingResponse, responses=responses(404))
 def get_events(request: Request, job: str) -> StreamingResponse:
     """The job as a server-sent event `job` each time it changes, until it is finished."""
-    found, queue = _own(request, job), service_of(request).queue
+    found, queue = own_job(request, job), service_of(request).queue
 
     def look() -> list[Job]:
         try:
@@ -221,7 +221,7 @@ def get_all_events(request: Request) -> StreamingResponse:
 @router.get("/jobs/{job}/files/{name}", response_class=FileResponse, responses=responses(404, 416))
 def get_file(request: Request, job: str, name: str) -> FileResponse:
     """A file of a job that is done, or a range of it."""
-    found = _own(request, job)
+    found = own_job(request, job)
     try:
         path = service_of(request).storage.file(found, name)
     except KeyError:
@@ -235,7 +235,7 @@ def get_file(request: Request, job: str, name: str) -> FileResponse:
 @router.get("/jobs/{job}/zip", response_class=StreamingResponse, responses=responses(404, 409))
 def get_zip(request: Request, job: str) -> StreamingResponse:
     """All results of a job that is done, as one ZIP."""
-    found, storage = _own(request, job), service_of(request).storage
+    found, storage = own_job(request, job), service_of(request).storage
     paths = [storage.file(found, file.name) for file in found.files if file.role == "result"]
     if not paths:
         raise Problem(409, f"The job is {found.state} and has no files.")
