@@ -92,7 +92,7 @@ class Player {
     if (this.data.tracks.length > 1) controls.append(solo);
     const pan = element("input", {type: "range", min: -100, max: 100, step: 10, value: 0, title: "Left or right",
       ariaLabel: `Pan of ${track.name}, from left to right`});
-    const passage = button("Mute A–B", {ariaLabel: `Mute ${track.name} from A to B, or no more`,
+    const passage = button("Mute A–B", {ariaLabel: `Mute A–B of ${track.name}`,
       title: "Mute this track from A to B, or no more", disabled: true});
     controls.append(mute, volume, element("span", {className: "small"}, "L", pan, "R"));
     if (this.data.tracks.length > 1) controls.append(passage);
