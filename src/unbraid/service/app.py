@@ -25,7 +25,7 @@ def application(service: Service) -> FastAPI:
     app = FastAPI(
         title="unbraid",
         version=__version__,
-        description="Separate recordings, remove noise, transcribe, and find who speaks when.",
+        description="Separate recordings, remove noise, transcribe, align texts, analyse songs, find who speaks when.",
         openapi_url="/v1/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,

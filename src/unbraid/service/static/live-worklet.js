@@ -1,9 +1,9 @@
 // The audio thread of live.js: sends the microphone in blocks of 10 ms, and plays what comes back as soon as it can.
 //
 // Both are counted in samples since the start, so that the difference is how late the sound is, to the sample. What comes
-// is kept for a moment first; a gap makes this moment longer, and a backlog is cut off.
-const BLOCK_SECONDS = 0.01, LEAST_SECONDS = 0.03, MOST_SECONDS = 0.3, STEP_SECONDS = 0.01, BACKLOG_SECONDS = 0.1;
-const TELL_SECONDS = 0.25;
+// is kept for a moment first. A gap makes this moment longer; what was never needed for a while is cut off again.
+const BLOCK_SECONDS = 0.01, LEAST_SECONDS = 0.03, MOST_SECONDS = 0.3, STEP_SECONDS = 0.01, BACKLOG_SECONDS = 0.2;
+const CALM_SECONDS = 5, TELL_SECONDS = 0.25;
 
 const power = samples => samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
 const decibels = power => 10 * Math.log10(power + 1e-10);
@@ -12,7 +12,7 @@ class Live extends AudioWorkletProcessor {
   constructor() {
     super();
     Object.assign(this, {block: new Float32Array(Math.round(BLOCK_SECONDS * sampleRate)), filled: 0, sent: 0, queue: [],
-      queued: 0, played: 0, playing: false, kept: LEAST_SECONDS, gaps: 0, bypass: false, told: 0, input: 0, output: 0});
+      queued: 0, played: 0, playing: false, kept: LEAST_SECONDS, gaps: 0, calm: 0, unused: Infinity, bypass: false, told: 0, input: 0, output: 0});
     this.port.onmessage = event => {
       if (event.data instanceof ArrayBuffer) this.take(new Float32Array(event.data));
       else this.bypass = event.data.bypass;
@@ -23,7 +23,24 @@ class Live extends AudioWorkletProcessor {
     this.queue.push(samples);
     this.queued += samples.length;
     if (this.queued >= this.kept * sampleRate) this.playing = true;
-    while (this.queued > (this.kept + BACKLOG_SECONDS) * sampleRate) this.drop(this.queue[0].length);
+    this.cut(this.queued - (this.kept + BACKLOG_SECONDS) * sampleRate);
+  }
+
+  cut(count) {
+    for (let left = Math.floor(count); left > 0;) {
+      const some = Math.min(left, this.queue[0].length);
+      this.drop(some);
+      left -= some;
+    }
+  }
+
+  relax(seconds) {
+    this.calm += seconds;
+    this.unused = Math.min(this.unused, this.queued);
+    if (this.calm < CALM_SECONDS) return;
+    this.cut(this.unused - STEP_SECONDS * sampleRate);
+    this.kept = Math.max(LEAST_SECONDS, this.kept - STEP_SECONDS);
+    Object.assign(this, {calm: 0, unused: Infinity});
   }
 
   drop(count) {
@@ -52,7 +69,7 @@ class Live extends AudioWorkletProcessor {
     for (let at = 0; at < output.length && this.playing;) {
       if (!this.queued) { // a gap
         this.playing = false;
-        this.gaps += 1;
+        Object.assign(this, {gaps: this.gaps + 1, calm: 0, unused: Infinity});
         this.kept = Math.min(this.kept + STEP_SECONDS, MOST_SECONDS);
         return;
       }
@@ -67,6 +84,7 @@ class Live extends AudioWorkletProcessor {
     const heard = input[0] ?? new Float32Array(output.length), seconds = output.length / sampleRate;
     this.send(heard);
     this.fill(output);
+    this.relax(seconds);
     this.input += power(heard) * seconds / TELL_SECONDS;
     this.output += power(output) * seconds / TELL_SECONDS;
     if (this.bypass) output.set(heard);
