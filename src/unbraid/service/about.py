@@ -61,7 +61,7 @@ def get_metrics(request: Request) -> Response:
     return Response(exposition(service.queue, service.supervisor), media_type="text/plain; version=0.0.4")
 
 
-@router.post("/session", status_code=204)
+@router.post("/session", status_code=204, responses=responses(400))
 def post_session(request: Request, given: Token) -> Response:
     """Exchange a token for a cookie, for the page."""
     tokens = service_of(request).guard.tokens

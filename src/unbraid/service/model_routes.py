@@ -33,7 +33,7 @@ def get_published() -> list[PublishedModel]:
     return published()
 
 
-@router.post("/pulls", status_code=202, response_model=Pull, responses=responses(404, 429))
+@router.post("/pulls", status_code=202, response_model=Pull, responses=responses(400, 404, 429))
 def post_pull(request: Request, wanted: PullRequest) -> JSONResponse:
     """Download a published model, whose licence the request repeats; the address of the download is in Location."""
     model = next((model for model in published() if model.name == wanted.name), None)

@@ -16,6 +16,7 @@ from unbraid.service.queue import QueueFull
 
 RETRY_SECONDS = 30
 _SENTENCES = {
+    400: "The body is not JSON in UTF-8; the API is described at /v1/openapi.json.",
     404: "There is nothing at this address; the API is described at /v1/openapi.json.",
     405: "This address takes no such method; the API is described at /v1/openapi.json.",
 }
