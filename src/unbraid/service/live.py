@@ -1,7 +1,7 @@
 """Live audio over a WebSocket: blocks of samples in, the same without noise out, as they come.
 
     wss://HOST/v1/live?model=denoise-live&sample_rate=48000
-    <- {"model": "denoise-live", "stem": "speech", "stems": ["speech", "noise"], "latency_seconds": 0.036}
+    <- {"model": "denoise-live", "stem": "speech", "stems": ["speech"], "latency_seconds": 0.036}
     -> 480 samples as float32, little-endian, of one channel
     <- 480 samples of the stem, `latency_seconds` later
 
