@@ -3,6 +3,7 @@
 # make test-latest: the same with the newest releases of everything; before a release of ours.
 # make lock: resolve requirements/dev.txt anew, for every Python and platform at once (uv).
 # make bench: install us and our peers (several GB), measure side by side, write docs/bench.md.
+# make vendor: the JavaScript of others on the page of `unbraid serve`, at its pinned version (npm).
 # make docs: docs/ and an API reference made of the docstrings, as a web site in build/site.
 # make pictures: docs/images/*.webp, the pages of unbraid as a browser (Chromium) shows them.
 # make fuzz: mutated files through every reader, MINUTES=30 of each. make crash: kill every command at every point.
@@ -20,7 +21,7 @@ DOCS := .venv-docs
 PACKAGE := pyproject.toml $(shell find src -type f -not -name '*.pyc')
 BENCHES := speech music htdemucs models length install
 
-.PHONY: demo test test-latest lint types unit torch-free lock bench docs pictures fuzz crash soak clean
+.PHONY: demo test test-latest lint types unit torch-free lock vendor bench docs pictures fuzz crash soak clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/python examples/demo.py demo
@@ -78,6 +79,9 @@ lock:
 	.venv-lock/bin/python -m pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev pyproject.toml \
 	    --constraints requirements/held.txt --custom-compile-command "make lock" --output-file $(LOCK)
+
+vendor:
+	$(PYTHON) requirements/vendor.py
 
 bench:
 	$(PYTHON) bench/envs.py --peers $(BENCH)

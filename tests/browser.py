@@ -23,13 +23,15 @@ def find() -> str | None:
 class Browser:
     """One page in a browser; `events` holds what it complained about and what it asked of the network."""
 
-    def __init__(self, program: str, profile: Path, width: int = 1200, height: int = 900) -> None:
+    def __init__(
+        self, program: str, profile: Path, width: int = 1200, height: int = 900, more: tuple[str, ...] = ()
+    ) -> None:
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
         flags = (
             "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", f"--user-data-dir={profile}",
             "--no-first-run", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required",
-            "--disable-background-networking", f"--window-size={width},{height}", "about:blank",
+            "--disable-background-networking", f"--window-size={width},{height}", *more, "about:blank",
         )  # fmt: skip
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, to_write)]
 

@@ -78,6 +78,7 @@ def align(
     strict: opt.Strict = False,
     skip_damage: opt.SkipDamage = False,
     yes: opt.Yes = False,
+    server: opt.Server = None,
     device: opt.Device = "auto",
     threads: opt.Threads = None,
     as_json: opt.AsJson = False,
@@ -113,4 +114,9 @@ def align(
             overwrite=overwrite,
             as_json=as_json,
         )
+        if server is not None:
+            from unbraid.cli.remote_alignment import run_remotely
+
+            run_remotely(request, server, report, quiet=quiet or as_json)
+            return
         run(request, report, quiet=quiet or as_json)

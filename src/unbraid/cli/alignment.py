@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from unbraid.audio import probe
 from unbraid.cli.console import notice, say
-from unbraid.cli.files.inputs import Item
+from unbraid.cli.files.inputs import Collected, Item
 from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
 from unbraid.cli.progress import Meter
@@ -55,17 +55,15 @@ class AlignmentRequest(TextRequest):
 class AlignmentResult(TextResult):
     """The outcome of aligning a text with a recording."""
 
-    alignment: Alignment | None = None
+    lines_found: int | None = None  # None: it failed
+    lines_not_found: int | None = None
+    not_in_text: list[dict[str, float]] | None = None
     vocals: str | None = None  # the model that separated them
 
     def as_json(self) -> dict[str, Any]:
         """The object of this input in --json."""
-        values = {key: value for key, value in super().as_json().items() if key != "alignment"}
-        if self.alignment is None:
-            return values
-        lost = len(self.alignment.not_found)
-        counts = {"lines_found": len(self.alignment.lines) - lost, "lines_not_found": lost}
-        return values | counts | {"not_in_text": spans_as_json(self.alignment.not_in_text)}
+        counts = ("lines_found", "lines_not_found", "not_in_text")
+        return {key: value for key, value in super().as_json().items() if key not in counts or value is not None}
 
 
 def run(request: AlignmentRequest, report: Report[TextResult], *, quiet: bool = False) -> None:
@@ -75,14 +73,9 @@ def run(request: AlignmentRequest, report: Report[TextResult], *, quiet: bool = 
         UsageError: the request cannot be met; nothing was done.
         UnbraidError: a model or the device is not there; nothing was done.
     """
-    form = text_format(request, FORMATS, check_alignment_format)
-    if request.words and form not in WORDS:
-        raise UsageError(f"--words is for {' and '.join(WORDS)}; leave it out for {form}.")
-    collected = find_inputs(request, quiet=True)
-    if len(collected.items) + len(collected.refused) != 1:
-        raise UsageError("A text is aligned with one recording, not with a folder of several; name a file.")
+    form, collected = checked(request)
     with ExitStack() as opened, Sources(quiet=quiet) as sources:
-        text = _text_of(request.text, sources)
+        text = text_of(request.text)
         lines_in(text)
         request = dataclasses.replace(request, model=request.model or model_for(text))
         report.model = request.model
@@ -118,14 +111,31 @@ def run(request: AlignmentRequest, report: Report[TextResult], *, quiet: bool = 
                 transcript=shown,
                 model=alignment.model,
                 notice=alignment.notice,
-                alignment=alignment,
+                lines_found=len(alignment.lines) - len(alignment.not_found),
+                lines_not_found=len(alignment.not_found),
+                not_in_text=spans_as_json(alignment.not_in_text),
                 vocals=vocals,
             )
 
         process(collected, failed, work, report, sources, quiet=quiet, jobs=Jobs(1))
 
 
-def _text_of(place: str, sources: Sources) -> str:
+def checked(request: AlignmentRequest) -> tuple[str, Collected]:
+    """The format of the result, and the recording.
+
+    Raises:
+        UsageError: there is no such format, or it has no times of words; or there is not one recording.
+    """
+    form = text_format(request, FORMATS, check_alignment_format)
+    if request.words and form not in WORDS:
+        raise UsageError(f"--words is for {' and '.join(WORDS)}; leave it out for {form}.")
+    collected = find_inputs(request, quiet=True)
+    if len(collected.items) + len(collected.refused) != 1:
+        raise UsageError("A text is aligned with one recording, not with a folder of several; name a file.")
+    return form, collected
+
+
+def text_of(place: str) -> str:
     """The text of a file, or of standard input.
 
     Raises:
@@ -175,10 +185,14 @@ def _put(
     if output is None and request.as_json:
         return [as_json(line) for line in alignment.lines]
     about = (alignment.model, alignment.seconds, alignment.not_in_text)
-    text = formatted(alignment.lines, form, about, words=request.words)
+    put_text(formatted(alignment.lines, form, about, words=request.words), output, overwrite=request.overwrite)
+    return None
+
+
+def put_text(text: str, output: Path | None, *, overwrite: bool) -> None:
+    """Write a text to its file, or to the terminal."""
     if output is None:
         say(*text.rstrip("\n").split("\n"))
-        return None
-    with written(output, replace=request.overwrite) as hidden:
+        return
+    with written(output, replace=overwrite) as hidden:
         hidden.write_text(text, encoding="utf-8", newline="\n")
-    return None

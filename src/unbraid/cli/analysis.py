@@ -1,6 +1,7 @@
 """A run of `unbraid analyse`: one folder for each song, which appears when all of it is there."""
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unbraid.audio import AudioInfo, OutputFormat, Writer, open_writer, probe
-from unbraid.cli.analysis_results import AnalysisResult
+from unbraid.cli.analysis_results import AnalysisResult, Found
 from unbraid.cli.files.inputs import Collected, Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
@@ -26,7 +27,7 @@ from unbraid.tasks.analysis.singer_search import SingerSearch
 from unbraid.tasks.analysis.singers_api import enrolled_singers
 from unbraid.tasks.analysis.song import Song
 from unbraid.tasks.analysis.song_api import SongListening, open_lyrics, open_transcriber, song_of_file
-from unbraid.tasks.analysis.song_formats import song_files
+from unbraid.tasks.analysis.song_formats import song_files, song_json
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
 from unbraid.tasks.pages import RunFacts, gather, report_page
 from unbraid.tasks.pages.song_plot import Form, check_plots, song_plot
@@ -63,7 +64,7 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
     collected = find_inputs(request, quiet=quiet)
     if request.lyrics is not None and len(collected.items) + len(collected.refused) != 1:
         raise UsageError("--lyrics is the text of one song, not of several; name one file.")
-    places, failed = _places(request, collected)
+    places, failed = song_places(request, collected)
     engine = request.engine
     with ExitStack() as opened, Sources(quiet=quiet) as sources:
         separator = opened.enter_context(
@@ -107,7 +108,7 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
                 model=separator.spec.name,
                 output=place,
                 files=names,
-                song=song,
+                found=Found.of(json.loads(song_json(song, item.name))),
             )
 
         process(collected, failed, work, report, sources, quiet=quiet, jobs=Jobs(1))
@@ -124,7 +125,7 @@ def _listening(
     return SongListening(separator, search, transcriber, lyrics, request.force, engine.threads)
 
 
-def _places(request: AnalysisRequest, collected: Collected) -> tuple[dict[Item, Path], dict[Item, str]]:
+def song_places(request: AnalysisRequest, collected: Collected) -> tuple[dict[Item, Path], dict[Item, str]]:
     """The folder of each input, and the errors of inputs that can have none.
 
     Raises:

@@ -1,7 +1,9 @@
-"""`unbraid separate --server`: the same outputs, separated by a service."""
+"""`unbraid separate --server`: the same outputs, separated by a service; and what all such commands share."""
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from unbraid.cli.files.inputs import Item, OutputLayout
@@ -27,8 +29,7 @@ def run_remotely(request: SeparationRequest, server: str, report: Report[StemsRe
     """
     options = form_of(request)
     collected = find_inputs(request, quiet=quiet)
-    with Client(server, token=os.environ.get("UNBRAID_TOKEN")) as client, Sources(quiet=quiet) as sources:
-        client.models()  # reports a wrong address or token before anything is sent
+    with connected(server) as client, Sources(quiet=quiet) as sources:
         report.model, report.device, report.device_reason = request.model or "automatic", server, "--server"
 
         def work(item: Item, title: str) -> StemsResult:
@@ -37,7 +38,7 @@ def run_remotely(request: SeparationRequest, server: str, report: Report[StemsRe
                 raise AudioError(f"{folder} exists already; choose another place with -o, or use --overwrite.")
             with Meter(title, quiet=quiet, jobs=Jobs()) as meter:
                 job = client.submit(sources.path(item), "separate", options, name=item.name)
-                job = _done(client, job, meter)
+                job = done(client, job, meter)
             files = client.download(job.id, folder, overwrite=request.overwrite)
             client.delete(job.id)
             ending = f".{request.coding.format}"
@@ -53,6 +54,18 @@ def run_remotely(request: SeparationRequest, server: str, report: Report[StemsRe
             )
 
         process(collected, {}, work, report, sources, quiet=quiet, jobs=Jobs())
+
+
+@contextmanager
+def connected(server: str) -> Iterator[Client]:
+    """A client of a service, with the token of the environment.
+
+    Raises:
+        ServiceError: there is no service at the address, or the token is wrong.
+    """
+    with Client(server, token=os.environ.get("UNBRAID_TOKEN")) as client:
+        client.models()  # before anything is sent
+        yield client
 
 
 def form_of(request: SeparationRequest) -> dict[str, str | float | bool]:
@@ -90,7 +103,7 @@ def _folder(request: SeparationRequest, item: Item) -> Path:
     return OutputLayout(request.root, request.template, request.coding.format, "").stem_path(item, "stem").parent
 
 
-def _done(client: Client, job: RemoteJob, meter: Meter) -> RemoteJob:
+def done(client: Client, job: RemoteJob, meter: Meter) -> RemoteJob:
     """A job once it is done; it is cancelled where this command is.
 
     Raises:

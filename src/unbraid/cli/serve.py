@@ -48,7 +48,7 @@ def serve(
     limit: _Limit = None,
     no_browser: _NoBrowser = False,
 ) -> None:
-    """Serve a page and an API that separate, enhance, transcribe and diarize recordings, until Ctrl-C.
+    """Serve a page and an API that separate, transcribe and analyse recordings, until Ctrl-C.
 
     curl -F file=@song.mp3 -F model=music-4 localhost:8080/v1/jobs
     """

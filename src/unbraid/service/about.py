@@ -1,4 +1,4 @@
-"""The routes about the service itself: models, limits, health, metrics, and sessions of the page."""
+"""The routes about the service itself: limits, health, metrics, and sessions of the page."""
 
 import hmac
 
@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from unbraid import __version__
-from unbraid.service.catalogue import OfferedModel, offered
 from unbraid.service.metrics import exposition
 from unbraid.service.problems import Problem, responses
 from unbraid.service.routes import service_of
@@ -48,12 +47,6 @@ def get_health(request: Request) -> Health:
     return Health(workers=workers, needs_token=request.state.client is None)
 
 
-@router.get("/models")
-def get_models(request: Request) -> list[OfferedModel]:
-    """The models on the machine of the service, and the kinds of jobs that each does."""
-    return offered()
-
-
 @router.get("/limits")
 def get_limits(request: Request) -> PublicLimits:
     """The limits of uploads and jobs."""
@@ -68,7 +61,7 @@ def get_metrics(request: Request) -> Response:
     return Response(exposition(service.queue, service.supervisor), media_type="text/plain; version=0.0.4")
 
 
-@router.post("/session", status_code=204)
+@router.post("/session", status_code=204, responses=responses(400))
 def post_session(request: Request, given: Token) -> Response:
     """Exchange a token for a cookie, for the page."""
     tokens = service_of(request).guard.tokens

@@ -9,7 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.telemetry import TelemetryConfig
 
 from unbraid import __version__
-from unbraid.service import about, routes
+from unbraid.service import about, live, mix, model_routes, routes
 from unbraid.service.context import Service
 from unbraid.service.problems import handle_problems
 from unbraid.service.security import Gate
@@ -25,7 +25,7 @@ def application(service: Service) -> FastAPI:
     app = FastAPI(
         title="unbraid",
         version=__version__,
-        description="Separate recordings, remove noise, transcribe, and find who speaks when.",
+        description="Separate recordings, remove noise, transcribe, align texts, analyse songs, find who speaks when.",
         openapi_url="/v1/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
@@ -33,7 +33,8 @@ def application(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.include_router(routes.router)
-    app.include_router(about.router)
+    for router in (mix.router, model_routes.router, about.router, live.router):
+        app.include_router(router)
     handle_problems(app)
     app.add_middleware(Gate, guard=service.guard)
 

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from unbraid.errors import UsageError, quoted
-from unbraid.hub.defaults import DEFAULTS
+from unbraid.hub.defaults import DEFAULTS, MUSIC
 
-Kind = Literal["separate", "enhance", "transcribe", "diarize"]
+Kind = Literal["separate", "enhance", "transcribe", "align", "diarize", "analyse"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED: tuple[State, ...] = ("done", "failed", "cancelled")
 ErrorKind = Literal["audio", "usage", "model", "unavailable", "too-long", "time", "memory", "disk", "crash", "internal"]
@@ -52,6 +52,15 @@ class TranscribeOptions(Options):
     speakers: People | None = Field(None, description="with `separate`: the number of people")
 
 
+class AlignOptions(Options):
+    """Give the lines and words of a text their times in a recording of it; the text is sent beside the recording."""
+
+    model: ModelName | None = Field(None, description="by default one that has the letters of the text")
+    vocals: bool | None = Field(None, description="hear only the vocals; by default of what sounds like music")
+    words: bool = Field(False, description="in LRC and WebVTT the time of each word, too")
+    threshold: float | None = Field(None, ge=-1000, lt=0, description="below which a line is not found")
+
+
 class DiarizeOptions(Options):
     """Find who speaks when."""
 
@@ -59,12 +68,23 @@ class DiarizeOptions(Options):
     speakers: People | None = Field(None, description="the number of people, or the fewest and most: 2, 2-6")
 
 
-AnyOptions = SeparateOptions | EnhanceOptions | TranscribeOptions | DiarizeOptions
+class AnalyseOptions(Options):
+    """Find the melody, notes, key, chords and sung passages of a song, and separate its stems."""
+
+    model: ModelName = MUSIC
+    stems: bool = Field(True, description="keep the stems, too")
+    force: bool = Field(False, description="also of what sounds like speech")
+    format: Format = Field("flac", description="of the stems")
+
+
+AnyOptions = SeparateOptions | EnhanceOptions | TranscribeOptions | AlignOptions | DiarizeOptions | AnalyseOptions
 OPTIONS: dict[Kind, type[AnyOptions]] = {
     "separate": SeparateOptions,
     "enhance": EnhanceOptions,
     "transcribe": TranscribeOptions,
+    "align": AlignOptions,
     "diarize": DiarizeOptions,
+    "analyse": AnalyseOptions,
 }
 
 

@@ -21,6 +21,7 @@ class Limits:
     queued: int = 100  # jobs that wait
     jobs_per_client: int = 20  # that wait or run
     uploads: int = 8  # at the same time
+    live: int = 2  # streams of live audio at the same time, each of which takes a tenth of a core
     quota_bytes: int = 50 * GB  # of uploads and results together
     keep_seconds: float = 7 * 86400.0  # a finished job and its files
     idle_seconds: float = 30.0  # without a byte of an upload
@@ -35,6 +36,7 @@ _NAMES = {  # on the command line: (field, unit)
     "queued": ("queued", 1),
     "per-client": ("jobs_per_client", 1),
     "uploads": ("uploads", 1),
+    "live": ("live", 1),
     "quota-gb": ("quota_bytes", GB),
     "keep-hours": ("keep_seconds", 3600.0),
     "idle-seconds": ("idle_seconds", 1.0),

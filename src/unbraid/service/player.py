@@ -42,6 +42,7 @@ class PlayerData:
     lines: list[dict[str, Any]] = field(default_factory=list)  # of a transcript
     turns: list[dict[str, Any]] = field(default_factory=list)  # who speaks when
     notices: tuple[str, ...] = ()  # warnings, which the job has as well
+    song: dict[str, Any] | None = None  # what is found in a song
 
     def write(self, folder: Path) -> None:
         """Write the data beside its previews."""
@@ -52,6 +53,7 @@ class PlayerData:
             "tracks": [vars(track) for track in self.tracks],
             "lines": self.lines,
             "turns": self.turns,
+            "song": self.song,
         }
         (folder / NAME).write_text(json.dumps(whole), encoding="utf-8")
 

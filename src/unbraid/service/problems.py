@@ -11,10 +11,12 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from unbraid.errors import UsageError, shortened
+from unbraid.service.pulls import PullRunning
 from unbraid.service.queue import QueueFull
 
 RETRY_SECONDS = 30
 _SENTENCES = {
+    400: "The body is not JSON in UTF-8; the API is described at /v1/openapi.json.",
     404: "There is nothing at this address; the API is described at /v1/openapi.json.",
     405: "This address takes no such method; the API is described at /v1/openapi.json.",
 }
@@ -62,7 +64,8 @@ def handle_problems(app: FastAPI) -> None:
         return response(422, str(error))
 
     @app.exception_handler(QueueFull)
-    async def _full(request: Request, error: QueueFull) -> JSONResponse:
+    @app.exception_handler(PullRunning)
+    async def _full(request: Request, error: QueueFull | PullRunning) -> JSONResponse:
         return response(429, str(error), {"Retry-After": str(RETRY_SECONDS)})
 
     @app.exception_handler(sqlite3.OperationalError)

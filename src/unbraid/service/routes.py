@@ -14,7 +14,8 @@ from unbraid.service.jobs import OPTIONS, Job, Kind, options_of
 from unbraid.service.problems import RETRY_SECONDS, Problem, responses
 from unbraid.service.queue import NewJob
 from unbraid.service.storage import new_id
-from unbraid.service.upload import FILE, Form, receive
+from unbraid.service.upload import FILE, TEXT, Form, receive, refused_by_disk
+from unbraid.tasks.alignment.texts import lines_in
 
 router = APIRouter(prefix="/v1", tags=["jobs"], responses=responses(401, 403, 421, 422))
 _TYPES = {"flac": "audio/flac", "wav": "audio/wav", "ogg": "audio/ogg", "opus": "audio/ogg", "mp3": "audio/mpeg"}
@@ -39,6 +40,7 @@ _FORM = {
     "properties": {
         FILE: {"type": "string", "format": "binary", "description": "the recording"},
         "kind": {"type": "string", "enum": list(OPTIONS), "default": "separate"},
+        TEXT: {"type": "string", "description": "of kind align: what is said or sung in the recording"},
         **{
             name: {key: value for key, value in about.items() if key not in ("title", "default")}
             for options in OPTIONS.values()
@@ -48,6 +50,10 @@ _FORM = {
 }
 _FORM_EXAMPLES = {
     "song": {"summary": "The stems of a song", "value": {FILE: "song.mp3", "kind": "separate", "model": "music-4"}},
+    "lyrics": {
+        "summary": "The times of lyrics in a song",
+        "value": {FILE: "song.mp3", "kind": "align", TEXT: "Hello there\nhow are you"},
+    },
     "meeting": {"summary": "Who speaks when", "value": {FILE: "talk.wav", "kind": "diarize", "speakers": "2-6"}},
 }
 _JOB_EXAMPLE: dict[str, Any] = {"content": {"application/json": {"example": _EXAMPLE}}}
@@ -59,7 +65,7 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def _own(request: Request, job: str) -> Job:
+def own_job(request: Request, job: str) -> Job:
     """A job of the client.
 
     Raises:
@@ -105,11 +111,15 @@ async def post_job(
         form = await receive(
             request.headers.get("content-type", ""), length, aiter(request.stream()), upload, service.limits
         )
+        text = _text_of(form)
         made = _new_job(form, job, client, idempotency_key)
         _check_quota(service, form.bytes)
-        service.storage.take(upload, job)
         try:
+            service.storage.take(upload, job, text)
             queued, is_new = service.queue.add(made)
+        except OSError as error:
+            service.storage.remove(job)
+            raise refused_by_disk(error) from None
         except BaseException:
             service.storage.remove(job)
             raise
@@ -119,6 +129,22 @@ async def post_job(
     finally:
         service.uploads -= 1
         upload.unlink(missing_ok=True)
+
+
+def _text_of(form: Form) -> str | None:
+    """The text of a form, taken out of its fields, if its job aligns one.
+
+    Raises:
+        Problem: there is none.
+        UsageError: it has no words.
+    """
+    if form.fields.get("kind") != "align":
+        return None
+    text = form.fields.pop(TEXT, "")
+    if not text.strip():
+        raise Problem(422, "A job of kind align needs the text that is said: send it as the field text of the form.")
+    lines_in(text)
+    return text
 
 
 def _new_job(form: Form, job: str, client: str, key: str | None) -> NewJob:
@@ -151,14 +177,14 @@ def get_jobs(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 @router.get("/jobs/{job}", responses={200: _JOB_EXAMPLE, **responses(404)})
 def get_job(request: Request, job: str) -> Job:
     """A job."""
-    return _own(request, job)
+    return own_job(request, job)
 
 
 @router.delete("/jobs/{job}", status_code=204, responses=responses(404, 409))
 def delete_job(request: Request, job: str) -> Response:
     """Delete a finished job and its files."""
     service = service_of(request)
-    if not service.queue.delete(_own(request, job).id):
+    if not service.queue.delete(own_job(request, job).id):
         raise Problem(409, "The job is not finished; cancel it first.")
     service.storage.remove(job)
     return Response(status_code=204)
@@ -167,13 +193,13 @@ def delete_job(request: Request, job: str) -> Response:
 @router.post("/jobs/{job}/cancel", responses=responses(404))
 def cancel_job(request: Request, job: str) -> Job:
     """Cancel a job; one that is finished stays as it is."""
-    return service_of(request).queue.cancel(_own(request, job).id)
+    return service_of(request).queue.cancel(own_job(request, job).id)
 
 
 @router.get("/jobs/{job}/events", response_class=StreamingResponse, responses=responses(404))
 def get_events(request: Request, job: str) -> StreamingResponse:
     """The job as a server-sent event `job` each time it changes, until it is finished."""
-    found, queue = _own(request, job), service_of(request).queue
+    found, queue = own_job(request, job), service_of(request).queue
 
     def look() -> list[Job]:
         try:
@@ -195,7 +221,7 @@ def get_all_events(request: Request) -> StreamingResponse:
 @router.get("/jobs/{job}/files/{name}", response_class=FileResponse, responses=responses(404, 416))
 def get_file(request: Request, job: str, name: str) -> FileResponse:
     """A file of a job that is done, or a range of it."""
-    found = _own(request, job)
+    found = own_job(request, job)
     try:
         path = service_of(request).storage.file(found, name)
     except KeyError:
@@ -209,7 +235,7 @@ def get_file(request: Request, job: str, name: str) -> FileResponse:
 @router.get("/jobs/{job}/zip", response_class=StreamingResponse, responses=responses(404, 409))
 def get_zip(request: Request, job: str) -> StreamingResponse:
     """All results of a job that is done, as one ZIP."""
-    found, storage = _own(request, job), service_of(request).storage
+    found, storage = own_job(request, job), service_of(request).storage
     paths = [storage.file(found, file.name) for file in found.files if file.role == "result"]
     if not paths:
         raise Problem(409, f"The job is {found.state} and has no files.")

@@ -26,8 +26,9 @@ _OPEN = ("/v1/health", "/v1/session")  # and the page itself, which has no data
 _SAFE = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; "  # WebAssembly, which the tempo of the player needs
+        "style-src 'self'; img-src 'self'; "
+        "media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -113,13 +114,12 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
             return
 
         async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
@@ -136,7 +136,9 @@ class Gate:
         if not self._guard.answers_to(host):
             told = f"This service has no name {host[:80]!r}; the one who runs it can add it with --allow-host."
             return problems.response(421, told)
-        if scope["method"] not in _SAFE and is_foreign(headers, host):
+        # A browser opens a WebSocket for any page, whatever its origin.
+        changes = scope["type"] == "websocket" or scope["method"] not in _SAFE
+        if changes and is_foreign(headers, host):
             return problems.response(403, "Requests from pages of other sites are refused.")
         if client is None and path.startswith("/v1/") and path not in _OPEN:
             told = "This service needs a token: send the header Authorization: Bearer TOKEN."

@@ -15,6 +15,7 @@ _EVERYWHERE = ("0.0.0.0", "::")
 _BACKLOG = 128
 _CONNECTIONS = 200  # at the same time; more are answered with 503
 _CLOSING_SECONDS = 3
+_MESSAGE_BYTES = 1 << 20  # of a WebSocket
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,14 @@ def serve(service: Service, opened: socket.socket, ready: Callable[[], None]) ->
         limit_concurrency=_CONNECTIONS,
         timeout_keep_alive=10,
         timeout_graceful_shutdown=_CLOSING_SECONDS,
+        ws_max_size=_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # which audio only delays
     )
     service.supervisor.start()
     try:
         _Server(config, ready).run(sockets=[opened])
     finally:
+        service.pulls.stop()
         service.supervisor.stop()
 
 

@@ -20,7 +20,15 @@ def write_stems(
     Raises:
         AudioError: there are no stems, or the disk refuses.
     """
-    stems = FloatStems.of(blocks, signal, work)
+    return encode_stems(FloatStems.of(blocks, signal, work), folder, progress)
+
+
+def encode_stems(stems: FloatStems, folder: Path, progress: JobProgress) -> list[PlayerTrack]:
+    """Write stems into a folder in their format, with their previews.
+
+    Raises:
+        AudioError: the disk refuses.
+    """
     tracks = []
     for number, stem in enumerate(stems.files):
         share = (1 - SEPARATED) / len(stems.files)

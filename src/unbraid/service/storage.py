@@ -4,6 +4,7 @@
     server                 a lock: one server for one folder
     incoming/              uploads that are under way
     jobs/ID/input          the recording, whatever its name
+    jobs/ID/text           the text that is aligned with it
     jobs/ID/result-N/      the files of attempt N, which appear at once
 
 Names from clients are never paths: a job's folder is named by an ID that the service has drawn, and a file is looked up
@@ -123,10 +124,20 @@ class Storage:
             raise KeyError(name)
         return self.result(job.id, job.attempts) / name
 
-    def take(self, upload: Path, job: str) -> None:
-        """Make an upload the recording of a job, before it is queued."""
+    def text(self, job: str) -> Path:
+        """The text that is aligned with the recording of a job."""
+        return self.folder(job) / "text"
+
+    def take(self, upload: Path, job: str, text: str | None = None) -> None:
+        """Make an upload the recording of a job, beside its text, before it is queued.
+
+        Raises:
+            OSError: the disk refuses.
+        """
         self.folder(job).mkdir(mode=0o700)
         os.rename(upload, self.input(job))
+        if text is not None:
+            self.text(job).write_text(text, encoding="utf-8", newline="")
 
     def remove(self, job: str) -> None:
         """Delete the files of a job."""

@@ -1,13 +1,16 @@
 """The work of a job: a recording in, files in a folder out."""
 
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.audio import Excerpt, Reader, probe
+from unbraid.audio import Excerpt, probe
 from unbraid.corpora.rttm import to_rttm
 from unbraid.hub.defaults import DEFAULTS
+from unbraid.service.align_task import align
+from unbraid.service.bench import Bench, notices_of
 from unbraid.service.jobs import (
+    AlignOptions,
+    AnalyseOptions,
     DiarizeOptions,
     EnhanceOptions,
     Job,
@@ -15,29 +18,17 @@ from unbraid.service.jobs import (
     TranscribeOptions,
     options_of,
 )
-from unbraid.service.player import PlayerData, PlayerTrack, previewed, turns_of
-from unbraid.service.progress import JobProgress
+from unbraid.service.player import PlayerData, turns_of
+from unbraid.service.song_task import analyse
 from unbraid.service.stem_files import SEPARATED, write_stems
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.formats import to_json
-from unbraid.tasks.results import Diagnostics
 from unbraid.tasks.separation.content import content_of_file
 from unbraid.tasks.separation.options import Options
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stem_files import Signal
 from unbraid.tasks.transcription.subtitles import SENTENCES, SHORT, as_data, lines_of, written
 from unbraid.tasks.transcription.transcriber import Transcriber
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The places and means of a job."""
-
-    source: Path  # the recording
-    folder: Path  # of the results
-    work: Path  # for temporary files
-    progress: JobProgress
-    threads: int | None = None  # of the engine
 
 
 def perform(job: Job, bench: Bench) -> PlayerData:
@@ -55,7 +46,11 @@ def perform(job: Job, bench: Bench) -> PlayerData:
             data = _enhance(options, bench)
         case TranscribeOptions() as options:
             data = _transcribe(options, bench)
-        case options:
+        case AlignOptions() as options:
+            data = align(options, bench)
+        case AnalyseOptions() as options:
+            data = analyse(options, bench)
+        case DiarizeOptions() as options:
             data = _diarize(options, bench)
     data.write(bench.folder)
     return data
@@ -90,7 +85,7 @@ def _stems(separator: Separator, fmt: str, bench: Bench) -> tuple[PlayerData, Co
         tracks = write_stems(run, signal, bench.folder, bench.work, bench.progress)
     found = run.diagnostics
     return (
-        PlayerData(separator.spec.name, bench.progress.audio_seconds, tracks, notices=_notices(found)),
+        PlayerData(separator.spec.name, bench.progress.audio_seconds, tracks, notices=notices_of(found)),
         found.conversation,
     )
 
@@ -112,10 +107,10 @@ def _transcribe(options: TranscribeOptions, bench: Bench) -> PlayerData:
     for form in ("txt", "srt", "vtt", "json"):
         text = "".join(written(lines, form, run.diagnostics.model))
         (bench.folder / f"transcript.{form}").write_text(text, encoding="utf-8", newline="\n")
-    track, seconds = _recording(bench)
+    track, seconds = bench.previewed()
     turns = [] if run.diagnostics.conversation is None else turns_of(run.diagnostics.conversation.segments)
     told = [as_data(line) for line in lines]
-    return PlayerData(run.diagnostics.model, seconds, [track], told, turns, _notices(run.diagnostics))
+    return PlayerData(run.diagnostics.model, seconds, [track], told, turns, notices_of(run.diagnostics))
 
 
 def _diarize(options: DiarizeOptions, bench: Bench) -> PlayerData:
@@ -125,25 +120,14 @@ def _diarize(options: DiarizeOptions, bench: Bench) -> PlayerData:
         listening = separator.listen(bench.source, progress=bench.progress)
         (conversation,) = listening
     _write_turns(conversation, bench.folder)
-    track, seconds = _recording(bench)
+    track, seconds = bench.previewed()
     turns = turns_of(conversation.segments)
-    return PlayerData(separator.spec.name, seconds, [track], turns=turns, notices=_notices(listening.diagnostics))
-
-
-def _notices(found: Diagnostics) -> tuple[str, ...]:
-    """Warnings about the recording, and anything unusual about the result."""
-    return (*found.notices, *filter(None, [found.notice]))
+    return PlayerData(separator.spec.name, seconds, [track], turns=turns, notices=notices_of(listening.diagnostics))
 
 
 def _write_turns(conversation: Conversation, folder: Path) -> None:
     (folder / "speakers.rttm").write_text(to_rttm(conversation.segments, "recording"), encoding="utf-8")
     (folder / "speakers.json").write_text(to_json(conversation, "recording"), encoding="utf-8")
-
-
-def _recording(bench: Bench) -> tuple[PlayerTrack, float]:
-    """The recording itself as a track of the player, and its length in seconds."""
-    with Reader(bench.source) as reader:
-        return previewed(reader.blocks(), reader.info.sample_rate, reader.info.channels, bench.folder)
 
 
 def speakers_of(text: str | None) -> int | tuple[int, int] | None:

@@ -21,9 +21,10 @@ from unbraid.service.limits import Limits
 from unbraid.service.problems import RETRY_SECONDS, Problem
 
 _MOST_FIELDS, _MOST_FIELD_BYTES, _MOST_NAME = 20, 1000, 200
+_MOST_TEXT_BYTES = 200_000  # of the text of an alignment: an hour of speech has 60 000
 _LEAST_RATE = 8000  # bytes a second on average, or a few slow clients would keep all others out
-_FORM_BYTES = 100_000  # of a request beside its file
-FILE = "file"
+_FORM_BYTES = 300_000  # of a request beside its file
+FILE, TEXT = "file", "text"
 _EXAMPLE = "curl -F file=@song.mp3 -F model=music-4 ADDRESS/v1/jobs"
 
 
@@ -85,14 +86,15 @@ class _Reader:
         self._header, self._value = b"", b""
 
     @property
-    def _is_file(self) -> bool:
-        return self._disposition.get(b"name") == FILE.encode()
+    def _name(self) -> str:
+        return self._disposition.get(b"name", b"").decode("utf-8", "replace")
 
     def _add(self, data: bytes) -> None:
-        if not self._is_file:
+        if self._name != FILE:
             self._text += data
-            if len(self._text) > _MOST_FIELD_BYTES:
-                raise Problem(400, f"A field of the form has more than {_MOST_FIELD_BYTES} bytes.")
+            most = _MOST_TEXT_BYTES if self._name == TEXT else _MOST_FIELD_BYTES
+            if len(self._text) > most:
+                raise Problem(400, f"A field of the form has more than {most} bytes.")
             return
         self.form.bytes += len(data)
         if self.form.bytes > self._most:
@@ -100,15 +102,16 @@ class _Reader:
         self._file.write(data)
 
     def _end(self) -> None:
-        if self._is_file:
+        if self._name == FILE:
             if self.form.has_file:
                 raise Problem(400, "The form has two files; send a job for each.")
             name = self._disposition.get(b"filename", b"").decode("utf-8", "replace")
             self.form.has_file, self.form.name = True, plain_name(name)
             return
-        self.form.fields[self._disposition.get(b"name", b"").decode("utf-8", "replace")] = self._text.decode(
-            "utf-8", "replace"
-        )
+        try:
+            self.form.fields[self._name] = self._text.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise Problem(400, "A field of the form is not in UTF-8; convert it first.") from None
         if len(self.form.fields) > _MOST_FIELDS:
             raise Problem(400, f"The form has more than {_MOST_FIELDS} fields.")
 
@@ -184,8 +187,13 @@ def _written(place: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         place.unlink(missing_ok=True)
-        told = refused("The upload", error).partition(".")[0]
-        raise Problem(507, f"{told}; try again later.", Retry_After=str(RETRY_SECONDS)) from None
+        raise refused_by_disk(error) from None
     except BaseException:
         place.unlink(missing_ok=True)
         raise
+
+
+def refused_by_disk(error: OSError) -> Problem:
+    """The refusal of an upload that the disk does not take."""
+    told = refused("The upload", error).partition(".")[0]
+    return Problem(507, f"{told}; try again later.", Retry_After=str(RETRY_SECONDS))

@@ -34,6 +34,7 @@ from unbraid.errors import (
 from unbraid.files.atomic import appearing
 from unbraid.files.workdir import working_folder
 from unbraid.hub.folder import sha256
+from unbraid.service.bench import Bench
 from unbraid.service.claims import Claim, Claims, Order, Outcome
 from unbraid.service.database import Database
 from unbraid.service.jobs import ErrorKind, ResultFile
@@ -41,7 +42,7 @@ from unbraid.service.limits import Limits
 from unbraid.service.player import NAME as PLAYER
 from unbraid.service.progress import JobProgress, TooLong
 from unbraid.service.storage import Storage
-from unbraid.service.tasks import Bench, perform
+from unbraid.service.tasks import perform
 
 BEAT_SECONDS = 0.4
 GRACE_SECONDS = 1.0  # for a cancelled job to stop by itself
@@ -105,7 +106,8 @@ def work(claim: Claim, claims: Claims, storage: Storage, settings: WorkerSetting
         try:
             with working_folder(storage.folder(job.id)) as temporary, appearing(place) as folder:
                 folder.mkdir()
-                bench = Bench(storage.input(job.id), folder, temporary, progress, settings.threads)
+                source, text = storage.input(job.id), storage.text(job.id)
+                bench = Bench(source, text, job.name, folder, temporary, progress, settings.threads)
                 data = perform(job, bench)
             files = [_described(path) for path in sorted(place.iterdir())]
         except Cancelled:

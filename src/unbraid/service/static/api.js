@@ -35,6 +35,8 @@ export function send(form, key, progress) {
   return {answer, stop: () => request.abort()};
 }
 
+export const at = id => document.getElementById(id);
+
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {

@@ -1,31 +1,48 @@
 // The page: a form for a new job, the list of jobs as they change, and the player of one of them.
-import {call, clock, element, send} from "./api.js";
+import {at, call, clock, element, send} from "./api.js";
+import {offerLive} from "./live.js";
+import {offerModels, showModelsFor} from "./models.js";
 import {closePlayer, openPlayer} from "./player.js";
+import {offerRecording} from "./recorder.js";
 
-const at = id => document.getElementById(id);
 const FINISHED = ["done", "failed", "cancelled"];
-const TASKS = {separate: "Separation", enhance: "Noise removal", transcribe: "Transcript", diarize: "Who speaks when"};
+const TASKS = {separate: "Separation", enhance: "Noise removal", transcribe: "Transcript",
+  align: "Alignment", diarize: "Who speaks when", analyse: "Analysis"};
+const AUTOMATIC = {separate: "by what it sounds like", align: "by the letters of the text"}; // kinds that need no model
+const FIELDS = {separate: ["model", "speakers", "format", "residual"], enhance: ["model", "strength", "format"],
+  transcribe: ["model", "separate"], align: ["model", "text", "vocals", "words"], diarize: ["model", "speakers"],
+  analyse: ["model", "format", "stems", "force"]};
 const jobs = new Map(); // id: {job, row}
 let models = [], limits = null, file = null, upload = null, stream = null, opened = null;
 
 function fillModels() {
   const kind = at("kind").value, able = models.filter(model => model.kinds.includes(kind));
   const options = able.map(model => element("option", {value: model.name}, model.name));
-  if (kind === "separate") options.unshift(element("option", {value: ""}, "automatic: by what it sounds like"));
+  if (kind in AUTOMATIC) options.unshift(element("option", {value: ""}, `automatic: ${AUTOMATIC[kind]}`));
   at("model").replaceChildren(...options);
   const usual = able.find(model => model.default_for.includes(kind));
-  if (kind !== "separate" && usual) at("model").value = usual.name;
+  if (!(kind in AUTOMATIC) && usual) at("model").value = usual.name;
   for (const field of document.querySelectorAll("[data-for]")) {
     field.hidden = !field.dataset.for.split(" ").includes(kind);
   }
+  at("text").required = kind === "align";
   describeModel();
+  showModelsFor(kind);
 }
 
 function describeModel() {
   const model = models.find(other => other.name === at("model").value);
-  at("about-model").textContent = model
-    ? `${model.stems.length ? `${model.stems.join(", ")} · ` : ""}${model.sample_rate / 1000} kHz · licence ${model.licence}`
-    : "Songs are separated into vocals, drums, bass and other; speech into a track for each person.";
+  const hasLetters = models.some(other => other.kinds.includes("align") && other.name !== "digits");
+  if (model) {
+    const stems = model.stems.length ? `${model.stems.join(", ")} · ` : "";
+    const more = at("kind").value === "analyse" ? "Melody, notes, key, chords and stems: " : "";
+    at("about-model").textContent = `${more}${stems}${model.sample_rate / 1000} kHz · licence ${model.licence}`;
+  } else if (at("kind").value === "separate") {
+    at("about-model").textContent = "Songs are separated into vocals, drums, bass and other; speech into a track for each person.";
+  } else {
+    at("about-model").textContent = hasLetters ? "The words stay as they are written; each gets its time."
+      : "Only digits can be aligned so far; models for English are below, under More models for this task.";
+  }
 }
 
 function choose(chosen) {
@@ -38,11 +55,9 @@ function choose(chosen) {
 }
 
 function form() {
-  const kind = at("kind").value, filled = new FormData(), fields = {
-    separate: ["model", "speakers", "format", "residual"], enhance: ["model", "strength", "format"],
-    transcribe: ["model", "separate"], diarize: ["model", "speakers"]};
+  const kind = at("kind").value, filled = new FormData();
   filled.append("kind", kind);
-  for (const name of fields[kind]) {
+  for (const name of FIELDS[kind]) {
     const input = at(name), value = input.type === "checkbox" ? String(input.checked) : input.value;
     if (value) filled.append(name, value);
   }
@@ -78,6 +93,11 @@ function state(job) {
   return `${Math.round(100 * job.progress)} %${left === null ? "" : `, about ${clock(Math.ceil(left))} left`}`;
 }
 
+function when(seconds) {
+  const date = new Date(1000 * seconds), today = date.toDateString() === new Date().toDateString();
+  return date.toLocaleString([], today ? {timeStyle: "short"} : {dateStyle: "medium", timeStyle: "short"});
+}
+
 function show(job) {
   let entry = jobs.get(job.id);
   if (!entry) {
@@ -106,7 +126,7 @@ function show(job) {
   const {name, state: told, bar, open, cancel, remove, error} = entry.parts, over = FINISHED.includes(job.state);
   name.textContent = job.name;
   const length = job.audio_seconds ? ` · ${clock(job.audio_seconds)}` : "";
-  told.textContent = `${TASKS[job.kind]}${job.model || job.options.model ? ` · ${job.model || job.options.model}` : ""}${length} · ${state(job)}`;
+  told.textContent = `${TASKS[job.kind]}${job.model || job.options.model ? ` · ${job.model || job.options.model}` : ""}${length} · ${when(job.created)} · ${state(job)}`;
   bar.hidden = over;
   if (job.state === "running") bar.value = job.progress;
   else bar.removeAttribute("value");
@@ -165,16 +185,26 @@ function listen() {
   });
 }
 
+async function loadModels() {
+  const chosen = at("model").value, isFirst = !at("model").options.length;
+  models = await call("GET", "/v1/models");
+  fillModels();
+  if (!isFirst && [...at("model").options].some(option => option.value === chosen)) at("model").value = chosen;
+  describeModel();
+  offerLive(models.filter(model => model.latency_seconds !== null));
+}
+
 async function begin() {
   try {
     const needsToken = (await call("GET", "/v1/health")).needs_token;
     at("sign-in").hidden = !needsToken;
     at("signed-in").hidden = needsToken;
     if (needsToken) return at("token").focus();
-    [models, limits] = await Promise.all([call("GET", "/v1/models"), call("GET", "/v1/limits")]);
+    limits = await call("GET", "/v1/limits");
+    await loadModels();
     const hours = limits.audio_seconds / 3600, days = limits.keep_seconds / 86400;
     at("allowed").textContent = `up to ${limits.upload_bytes / 1e6} MB and ${+hours.toFixed(1)} h; kept for ${+days.toFixed(1)} days`;
-    if (!at("model").options.length) fillModels();
+    await offerModels(loadModels);
     listen();
   } catch (error) {
     at("signed-in").hidden = false;
@@ -189,6 +219,8 @@ at("strength").addEventListener("input", () => {
   at("told-strength").textContent = `${Math.round(100 * at("strength").value)} %`;
 });
 at("file").addEventListener("change", () => choose(at("file").files[0]));
+at("text-file").addEventListener("change", async () => { at("text").value = await at("text-file").files[0]?.text() ?? ""; });
+offerRecording(choose);
 at("new").addEventListener("submit", start);
 at("stop-sending").addEventListener("click", () => upload?.stop());
 at("sign-in").addEventListener("submit", async event => {

@@ -1,6 +1,7 @@
-// The player of a job. One clock for all tracks, as on the page of --report: they are decoded once, start at the same
-// time of one audio context, and only their gains change. A loop is that of the sources, so it has no gap.
+// The player of a job: its tracks side by side, with the text, the turns or the music in step with the sound.
 import {call, clock, element} from "./api.js";
+import {Song} from "./song.js";
+import {Sound} from "./sound.js";
 
 const STEP_SECONDS = 5, COLOURS = 6;
 let current = null;
@@ -34,8 +35,8 @@ const button = (text, attributes = {}) => element("button", {type: "button", ...
 
 class Player {
   constructor(place, heading, job, data, close) {
-    Object.assign(this, {place, job, data, total: data.seconds, sounding: data.heard_seconds, context: null,
-      loading: null, playing: false, offset: 0, startedAt: 0, timer: 0, first: null, last: null, cursors: [], words: []});
+    Object.assign(this, {place, job, data, total: data.seconds, sounding: data.heard_seconds,
+      sound: new Sound(), playing: false, offset: 0, timer: 0, first: null, last: null, cursors: [], words: []});
     this.over = new AbortController();
     const closing = button("Close", {ariaLabel: "Close the player"});
     closing.addEventListener("click", close);
@@ -43,7 +44,8 @@ class Player {
     this.tracks = data.tracks.map((track, index) => this.lane(track, index));
     const notices = job.notices.map(notice => element("p", {className: "dim"}, `Note: ${notice}`));
     place.replaceChildren(bar, ...notices, this.transport(), this.message = element("p", {role: "status"}),
-      ...this.tracks.map(track => track.lane), ...this.turns(), ...this.transcript(), this.downloads(), this.help());
+      ...this.tracks.map(track => track.lane), ...this.music(), ...this.turns(), ...this.transcript(), this.downloads(),
+      this.help());
     this.listen();
     this.draw();
   }
@@ -55,7 +57,7 @@ class Player {
     this.setFirst = button("A", {ariaLabel: "Begin the loop here", title: "Begin the loop here (a)"});
     this.setLast = button("B", {ariaLabel: "End the loop here", title: "End the loop here (b)"});
     this.noLoop = button("No loop", {title: "Play on (l)", disabled: true});
-    const all = button("All tracks", {title: "No solo, no mute, full volume"});
+    const all = button("All tracks", {title: "No solo, no mute, full volume, in the middle"});
     this.playButton.addEventListener("click", () => this.toggle());
     this.seekBar.addEventListener("input", () => this.seek(Number(this.seekBar.value)));
     this.setFirst.addEventListener("click", () => this.loop(this.position(), this.last));
@@ -66,12 +68,18 @@ class Player {
         press(track.solo, false);
         press(track.mute, false);
         track.volume.value = 100;
+        track.pan.value = 0;
       }
       this.mix();
     });
+    const tempo = element("input", {type: "range", min: 50, max: 150, step: 5, value: 100, ariaLabel: "Tempo in per cent"});
+    this.tempoText = element("output", {}, "100 %");
+    tempo.addEventListener("change", () => this.setTempo(Number(tempo.value)));
+    tempo.addEventListener("input", () => { this.tempoText.textContent = `${tempo.value} %`; });
+    const slow = element("label", {className: "small"}, "Tempo", tempo, this.tempoText);
     const loop = element("div", {className: "loop", role: "group", ariaLabel: "Loop"}, this.setFirst, this.setLast, this.noLoop);
     const bar = element("div", {className: "transport", role: "group", ariaLabel: "Playback"}, this.playButton,
-      this.seekBar, this.clockText, loop);
+      this.seekBar, this.clockText, loop, slow);
     if (this.tracks.length > 1) bar.append(all);
     return bar;
   }
@@ -82,18 +90,26 @@ class Player {
     const volume = element("input", {type: "range", min: 0, max: 100, value: 100, ariaLabel: `Volume of ${track.name}`});
     const controls = element("div", {className: "controls"});
     if (this.data.tracks.length > 1) controls.append(solo);
-    controls.append(mute, volume);
+    const pan = element("input", {type: "range", min: -100, max: 100, step: 10, value: 0, title: "Left or right",
+      ariaLabel: `Pan of ${track.name}, from left to right`});
+    const passage = button("Mute A–B", {ariaLabel: `Mute A–B of ${track.name}`,
+      title: "Mute this track from A to B, or no more", disabled: true});
+    controls.append(mute, volume, element("span", {className: "small"}, "L", pan, "R"));
+    if (this.data.tracks.length > 1) controls.append(passage);
     if (track.file) controls.append(this.link(track.file, "Download", `Download ${track.file}`));
     const canvas = element("canvas", {role: "img", ariaLabel: `Waveform of ${track.name}`});
     const view = this.view("view", canvas);
     const lane = element("section", {className: "lane"}, element("header", {}, element("h3", {},
       element("span", {className: "dot"}), track.name), controls), view);
     lane.style.setProperty("--ink", `var(--c${index % COLOURS})`);
-    const made = {...track, lane, canvas, solo, mute, volume, gain: null, source: null, buffer: null};
+    const made = {...track, lane, view, canvas, solo, mute, volume, pan, passage, level: 1, place: 0, passages: [],
+      buffer: null, audible: null, gain: null, panner: null, source: null};
     for (const toggle of [solo, mute]) {
       toggle.addEventListener("click", () => { press(toggle, !pressed(toggle)); this.mix(); });
     }
     volume.addEventListener("input", () => this.mix());
+    pan.addEventListener("input", () => this.mix());
+    passage.addEventListener("click", () => this.mutePassage(made));
     return made;
   }
 
@@ -133,9 +149,16 @@ class Player {
     return [element("section", {className: "turns"}, element("h2", {}, "Who speaks when"), ...strips)];
   }
 
+  music() {
+    if (!this.data.song) return [];
+    this.song = new Song(this.data.song, this.total, (...inside) => this.view(...inside));
+    return [this.song.place];
+  }
+
   transcript() {
-    if (this.job.kind !== "transcribe") return [];
+    if (!["transcribe", "align"].includes(this.job.kind)) return [];
     const lines = this.data.lines.map(line => {
+      if (line.start === null) return element("p", {className: "dim"}, element("em", {}, "not found"), line.text);
       const jump = button(clock(line.start), {ariaLabel: `Play from ${clock(line.start)}`});
       jump.addEventListener("click", () => this.seek(line.start));
       const text = element("span");
@@ -161,7 +184,22 @@ class Player {
     const shown = new Set(this.data.tracks.map(track => track.file));
     const others = this.job.files.filter(file => file.role === "result" && !shown.has(file.name));
     const all = element("a", {className: "button main", href: `/v1/jobs/${this.job.id}/zip`, download: ""}, "Download all (ZIP)");
-    return element("div", {className: "downloads"}, all, ...others.map(file => this.link(file.name, file.name, `Download ${file.name}`)));
+    const made = [];
+    if (this.tracks.length > 1 && this.tracks.every(track => track.file)) {
+      const mix = element("a", {className: "button", href: this.mixAddress(), download: ""}, "Download the mix as set");
+      mix.addEventListener("click", () => { mix.href = this.mixAddress(); });
+      made.push(mix);
+    }
+    return element("div", {className: "downloads"}, all, ...made, ...others.map(file => this.link(file.name, file.name, `Download ${file.name}`)));
+  }
+
+  mixAddress() {
+    const query = new URLSearchParams();
+    for (const track of this.tracks) {
+      query.append("track", `${track.name}:${track.level}:${track.place}`);
+      for (const [start, end] of track.passages) query.append("mute", `${track.name}:${start.toFixed(3)}:${end.toFixed(3)}`);
+    }
+    return `/v1/jobs/${this.job.id}/mix?${query}`;
   }
 
   help() {
@@ -199,28 +237,14 @@ class Player {
 
   position() {
     if (!this.playing) return this.offset;
-    const late = Math.max(0, this.context.currentTime - this.startedAt - (this.context.outputLatency || 0));
-    const now = this.offset + late;
+    const now = this.offset + this.sound.heard();
     if (this.loops() && now >= this.last) return this.first + (now - this.first) % (this.last - this.first);
     return Math.min(now, this.sounding);
   }
 
   loops() { return this.first !== null && this.last !== null && this.offset < this.last; }
 
-  load() {
-    this.loading ??= (async () => {
-      this.context = new AudioContext();
-      await Promise.all(this.tracks.map(async track => {
-        const response = await fetch(`/v1/jobs/${this.job.id}/files/${encodeURIComponent(track.sound)}`);
-        if (!response.ok) throw new Error("the service does not have it any more");
-        track.buffer = await this.context.decodeAudioData(await response.arrayBuffer());
-        track.gain = new GainNode(this.context, {gain: this.level(track)});
-        track.gain.connect(this.context.destination);
-      }));
-    })();
-    this.loading.catch(() => { this.loading = null; });
-    return this.loading;
-  }
+  start() { this.sound.start(this.tracks, this.offset, this.loops() ? [this.first, this.last] : null); }
 
   level(track) {
     const heard = this.tracks.some(other => pressed(other.solo)) ? pressed(track.solo) : !pressed(track.mute);
@@ -229,28 +253,63 @@ class Player {
 
   mix() {
     for (const track of this.tracks) {
-      track.lane.classList.toggle("quiet", this.level(track) === 0);
-      track.gain?.gain.setTargetAtTime(this.level(track), this.context.currentTime, 0.01);
+      track.level = this.level(track);
+      track.place = Number(track.pan.value) / 100;
+      track.lane.classList.toggle("quiet", track.level === 0);
+      this.sound.set(track);
     }
     this.paint();
   }
 
-  stopSources() {
-    for (const track of this.tracks) {
-      track.source?.stop();
-      track.source?.disconnect();
-      track.source = null;
-    }
+  async setTempo(percent) {
+    this.tempoText.textContent = `${percent} %`;
+    const now = this.position();
+    if (this.playing) this.sound.stop(this.tracks);
+    this.offset = now;
+    await this.change(() => this.sound.setTempo(percent / 100));
+    if (this.playing) this.start();
+    this.show();
   }
 
-  startSources() {
-    this.startedAt = this.context.currentTime + 0.05;
-    const loop = this.loops();
-    for (const track of this.tracks) {
-      track.source = new AudioBufferSourceNode(this.context, {buffer: track.buffer, loop,
-        loopStart: loop ? this.first : 0, loopEnd: loop ? this.last : 0});
-      track.source.connect(track.gain);
-      track.source.start(this.startedAt, this.offset);
+  // Mutes the passage between A and B of one track, or gives back the passages that lie in it.
+  mutePassage(track) {
+    const [first, last] = [this.first ?? 0, this.last ?? this.total];
+    const kept = track.passages.filter(([start, end]) => end <= first || start >= last);
+    track.passages = kept.length < track.passages.length ? kept : [...kept, [first, last]];
+    track.audible = null;
+    for (const shown of track.view.querySelectorAll(".passage")) shown.remove();
+    for (const [start, end] of track.passages) {
+      const shown = element("div", {className: "passage"});
+      shown.style.left = `${100 * start / this.total}%`;
+      shown.style.width = `${100 * (end - start) / this.total}%`;
+      track.view.append(shown);
+    }
+    const muted = track.passages.map(([start, end]) => `${clock(start)} to ${clock(end)}`).join(", ");
+    this.message.textContent = muted ? `${track.name} is muted from ${muted}.` : `No passage of ${track.name} is muted.`;
+    if (this.playing) this.restart();
+  }
+
+  restart() {
+    this.offset = this.position();
+    this.sound.stop(this.tracks);
+    this.start();
+  }
+
+  // The sound is prepared before anything is done with it.
+  async change(act = () => {}) {
+    try {
+      this.playButton.disabled = true;
+      if (!this.sound.context) this.message.textContent = "Preparing the sound …";
+      await this.sound.load(this.job.id, this.tracks);
+      await this.sound.context.resume();
+      await act();
+      if (this.message.textContent === "Preparing the sound …") this.message.textContent = "";
+      return true;
+    } catch (error) {
+      this.message.textContent = `This browser cannot play the sound (${error.message}); download the files instead.`;
+      return false;
+    } finally {
+      this.playButton.disabled = false;
     }
   }
 
@@ -260,20 +319,10 @@ class Player {
       this.message.textContent = `The preview ends at ${clock(this.sounding)}; downloads are whole.`;
       return;
     }
-    try {
-      this.playButton.disabled = true;
-      this.message.textContent = this.context ? "" : "Preparing the sound …";
-      await this.load();
-      await this.context.resume();
-      this.message.textContent = "";
-    } catch (error) {
-      this.message.textContent = `This browser cannot play the sound (${error.message}); download the files instead.`;
-      return;
-    } finally {
-      this.playButton.disabled = false;
-    }
+    this.message.textContent = "";
+    if (!await this.change()) return;
     if (this.offset >= this.sounding) this.offset = 0;
-    this.startSources();
+    this.start();
     this.playing = true;
     this.show();
   }
@@ -281,17 +330,17 @@ class Player {
   pause() {
     this.offset = this.position();
     this.playing = false;
-    this.stopSources();
+    this.sound.stop(this.tracks);
     this.show();
   }
 
   toggle() { this.playing ? this.pause() : this.play(); }
 
   seek(seconds) {
-    if (this.playing) this.stopSources();
+    if (this.playing) this.sound.stop(this.tracks);
     this.offset = Math.min(Math.max(seconds, 0), this.total);
     this.playing &&= this.offset < this.sounding;
-    if (this.playing) this.startSources();
+    if (this.playing) this.start();
     this.message.textContent = "";
     this.show();
   }
@@ -301,6 +350,7 @@ class Player {
     if (first !== null && last !== null && last - first < 0.05) last = null;
     [this.first, this.last] = [first, last];
     this.noLoop.disabled = first === null && last === null;
+    for (const track of this.tracks) track.passage.disabled = this.noLoop.disabled && !track.passages.length;
     this.setFirst.textContent = first === null ? "A" : `A ${clock(first)}`;
     this.setLast.textContent = last === null ? "B" : `B ${clock(last)}`;
     for (const {range} of this.cursors) {
@@ -327,11 +377,13 @@ class Player {
     this.seekBar.setAttribute("aria-valuetext", `${clock(now)} of ${clock(this.total)}`);
     this.clockText.textContent = `${clock(now)} / ${clock(this.total)}`;
     for (const word of this.words) word.shown.classList.toggle("now", this.playing && word.start <= now && now < word.end);
+    this.song?.move(now);
     if (this.playing) this.timer = requestAnimationFrame(() => this.draw());
   }
 
   paint() {
     const scale = devicePixelRatio || 1;
+    this.song?.paint(scale);
     for (const track of this.tracks) {
       const {canvas, peaks} = track, width = Math.round(canvas.clientWidth * scale), height = Math.round(canvas.clientHeight * scale);
       if (!width) continue;
@@ -351,7 +403,7 @@ class Player {
   close() {
     this.over.abort();
     cancelAnimationFrame(this.timer);
-    this.stopSources();
-    this.context?.close();
+    this.sound.stop(this.tracks);
+    this.sound.close();
   }
 }

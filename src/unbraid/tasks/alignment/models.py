@@ -40,11 +40,15 @@ def has_ctc(spec: ModelSpec) -> bool:
     return isinstance(sizes, Wav2Vec2Config) or (isinstance(sizes, AudioTransformerConfig) and sizes.ctc)
 
 
+def aligns(spec: ModelSpec) -> bool:
+    """Whether a model aligns texts: a recogniser of speech with CTC."""
+    return spec.task == "transcription" and has_ctc(spec) and spec.vocabularies is not None
+
+
 def _others() -> Iterator[ModelSpec]:
     """Recognisers with CTC on this machine, besides the default one."""
     for entry in entries():
         if entry.folder is None or entry.writes != "text" or entry.name == DEFAULTS["transcription"]:
             continue
-        spec = read_spec(entry.folder)
-        if spec.task == "transcription" and has_ctc(spec) and spec.vocabularies:
+        if aligns(spec := read_spec(entry.folder)):
             yield spec

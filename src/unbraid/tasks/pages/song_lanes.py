@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from unbraid.tasks.analysis.chords import Chord, Chords
-from unbraid.tasks.analysis.key import FLAT_CLASSES, PITCH_CLASSES
+from unbraid.tasks.analysis.key import FLAT_CLASSES, PITCH_CLASSES, Key
 from unbraid.tasks.analysis.lyrics import NO_LYRICS, Lyrics
 from unbraid.tasks.analysis.melody import Melody
 from unbraid.tasks.analysis.notes import Notes
@@ -27,11 +27,13 @@ _GAP_SECONDS = 0.05  # between frames of one line
 
 def song_facts(song: Song) -> dict[str, str]:
     """The facts about a song below the title."""
-    key = song.key
+    return {"Key": key_told(song.key)}
+
+
+def key_told(key: Key) -> str:
+    """The key and tuning of a song, or why there is none."""
     tuning = f", {abs(key.tuning_cents):.0f} cents {'sharp' if key.tuning_cents > 0 else 'flat'}"
-    return {
-        "Key": f"{key.name}{tuning if abs(key.tuning_cents) >= 10 else ''}" if key.name else f"none: {key.reason}",
-    }
+    return f"{key.name}{tuning if abs(key.tuning_cents) >= 10 else ''}" if key.name else f"none: {key.reason}"
 
 
 def singer_lanes(singers: Singers, seconds: float, over: str) -> Iterator[str]:
@@ -71,10 +73,13 @@ def chord_lane(chords: Chords, seconds: float) -> str:
 def _chord(chord: Chord, seconds: float) -> str:
     root, _, quality = chord.name.partition(":")
     place = f"left: {100 * chord.start / seconds:.3f}%; width: {100 * (chord.end - chord.start) / seconds:.3f}%"
-    classes = FLAT_CLASSES if root in FLAT_CLASSES else PITCH_CLASSES
-    hue = 210 * classes.index(root) % 360  # neighbours in the circle of fifths are 30 degrees apart
     times = f'data-start="{chord.start:.3f}" data-end="{chord.end:.3f}"'
-    return f'<span class="{quality}" {times} style="{place}; --hue: {hue}">{escape(chord.short)}</span>'
+    return f'<span class="{quality}" {times} style="{place}; --hue: {chord_hue(root)}">{escape(chord.short)}</span>'
+
+
+def chord_hue(root: str) -> int:
+    """The hue of a chord's root, in degrees; neighbours in the circle of fifths are 30 apart."""
+    return 210 * (FLAT_CLASSES if root in FLAT_CLASSES else PITCH_CLASSES).index(root) % 360
 
 
 def music_overlay(song: Song, seconds: float, band: tuple[float, float], stems: Sequence[str]) -> str:

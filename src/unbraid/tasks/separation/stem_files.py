@@ -4,7 +4,7 @@ Stems come side by side, block by block, and their peak is known at the end. So 
 brought into their format one after the other.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,39 @@ class Signal:
         return cls(sample_rate, channels, chosen)
 
 
+class StemWriters:
+    """Writes the stems of a run as they come, to temporary files of float32 in the folder WORK."""
+
+    def __init__(self, signal: Signal, work: Path, opened: ExitStack) -> None:
+        """Files are closed with the stack OPENED."""
+        self._signal, self._work, self._opened = signal, work, opened
+        self._writers: dict[str, Writer] = {}
+
+    def __call__(self, block: Mapping[str, FloatArray]) -> None:
+        """Take a block (C, n) of each stem."""
+        for stem in [stem for stem in block if stem not in self._writers]:
+            path, signal = self._place(len(self._writers)), self._signal
+            writer = open_writer(path, signal.sample_rate, signal.channels, _FLOAT)
+            self._writers[stem] = self._opened.enter_context(writer)
+        for stem, writer in self._writers.items():
+            writer.write(block[stem])
+
+    def stems(self) -> "FloatStems":
+        """All stems, once the files are closed.
+
+        Raises:
+            AudioError: there are none.
+        """
+        if not self._writers:
+            raise AudioError("The recording has no audio.")
+        peak = max(writer.peak for writer in self._writers.values())
+        files = {stem: self._place(number) for number, stem in enumerate(self._writers)}
+        return FloatStems(files, self._signal, 1 / max(peak, 1.0) if self._signal.fmt.clips else 1.0)
+
+    def _place(self, number: int) -> Path:
+        return self._work / f"{number}.wav"
+
+
 @dataclass(frozen=True)
 class FloatStems:
     """Stems as temporary files of float32, and the gain at which none of them clips."""
@@ -47,26 +80,18 @@ class FloatStems:
     signal: Signal
     gain: float
 
-    @classmethod
-    def of(cls, blocks: Iterable[dict[str, FloatArray]], signal: Signal, work: Path) -> Self:
+    @staticmethod
+    def of(blocks: Iterable[Mapping[str, FloatArray]], signal: Signal, work: Path) -> "FloatStems":
         """The stems of a run, {stem: (C, n)} block by block, as files in the folder WORK.
 
         Raises:
             AudioError: there are no stems, or the disk refuses.
         """
         with ExitStack() as opened:
-            writers: dict[str, Writer] = {}
+            write = StemWriters(signal, work, opened)
             for block in blocks:
-                for stem in [stem for stem in block if stem not in writers]:
-                    path = work / f"{len(writers)}.wav"
-                    writers[stem] = opened.enter_context(open_writer(path, signal.sample_rate, signal.channels, _FLOAT))
-                for stem, writer in writers.items():
-                    writer.write(block[stem])
-        if not writers:
-            raise AudioError("The recording has no audio.")
-        peak = max(writer.peak for writer in writers.values())
-        files = {stem: work / f"{number}.wav" for number, stem in enumerate(writers)}
-        return cls(files, signal, 1 / max(peak, 1.0) if signal.fmt.clips else 1.0)
+                write(block)
+        return write.stems()
 
     def encode(self, stem: str, folder: Path) -> Iterator[FloatArray]:
         """Write a stem to FOLDER/stem.format, and delete its temporary file; blocks (C, n) come as they are written."""
