@@ -23,7 +23,7 @@ from unbraid.files.workdir import disk_errors, swept
 from unbraid.tasks.analysis.song import Song
 from unbraid.tasks.analysis.song_api import SongListening, open_transcriber, song_of_file
 from unbraid.tasks.analysis.song_formats import song_files
-from unbraid.tasks.pages import RunFacts, gather, report_page
+from unbraid.tasks.pages import Gathering, RunFacts, report_page
 from unbraid.tasks.separation.separator import Separator
 
 TEMPLATE = "{track}/{stem}.{ext}"
@@ -72,15 +72,18 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
                 place.parent.mkdir(parents=True, exist_ok=True)
             with (
                 Meter(title, quiet=quiet) as meter,
-                Meter(f"{title}, page", quiet=quiet, after=meter) as drawing,
                 written(place, replace=request.overwrite) as hidden,
             ):
                 with disk_errors(place.parent):
                     hidden.mkdir()
-                song = _separated(source, info, hidden, replace(listening, progress=meter), request)
+                song, gathering = _separated(source, info, hidden, replace(listening, progress=meter), request)
                 elapsed = time.monotonic() - started
                 with disk_errors(place.parent):
-                    _write(song, source, item.name, hidden, separator.stems(), request, elapsed, drawing)
+                    for file, content in song_files(song, item.name).items():
+                        (hidden / file).write_bytes(content)
+                    facts = RunFacts(item.name, song.separator, elapsed, song=song, stems_kept=request.stems)
+                    page = printable_page(report_page(gathering.finish(), facts))
+                    (hidden / PAGE).write_text(page, encoding="utf-8")
                     names = tuple(sorted(path.name for path in hidden.iterdir()))
             return AnalysisResult(
                 item.label,
@@ -147,17 +150,22 @@ def _is_analysis(place: Path) -> bool:
     return False
 
 
-def _separated(source: Path, info: AudioInfo, folder: Path, listening: SongListening, request: AnalysisRequest) -> Song:
-    """The song; its stems are written to the folder meanwhile, as float32, which never clips."""
+def _separated(
+    source: Path, info: AudioInfo, folder: Path, listening: SongListening, request: AnalysisRequest
+) -> tuple[Song, Gathering]:
+    """The song, and the data of its page; stems that are kept are written as float32, which never clips."""
     separator = listening.separator
     rate, channels = separator.output_rate(info.sample_rate), separator.output_channels(info.channels)
-    with _writers(folder, separator.stems(), rate, channels, info) as writers:
+    gathering = Gathering(rate, channels)
+    kept = separator.stems() if request.stems else ()
+    with _writers(folder, kept, rate, channels, info) as writers:
 
         def take(stems: Mapping[str, FloatArray]) -> None:
             for stem, writer in writers.items():
                 writer.write(stems[stem])
+            gathering.add(stems)
 
-        return song_of_file(source, replace(listening, taker=take), request.excerpt)
+        return song_of_file(source, replace(listening, taker=take, tap=gathering.hear), request.excerpt), gathering
 
 
 @contextlib.contextmanager
@@ -169,25 +177,3 @@ def _writers(
             stem: stack.enter_context(open_writer(folder / f"{stem}.wav", rate, channels, _FLOAT, tags=info.tags))
             for stem in stems
         }
-
-
-def _write(
-    song: Song,
-    source: Path,
-    name: str,
-    folder: Path,
-    order: tuple[str, ...],
-    request: AnalysisRequest,
-    elapsed: float,
-    drawing: Meter,
-) -> None:
-    """Write everything but the stems into the folder, and remove these if they are not to be kept."""
-    for file, content in song_files(song, name).items():
-        (folder / file).write_bytes(content)
-    stems = {stem: folder / f"{stem}.wav" for stem in order}
-    gathered = gather(source, request.excerpt, stems, progress=lambda done: drawing(done, song.seconds))
-    page = report_page(gathered, RunFacts(name, song.separator, elapsed, song=song, stems_kept=request.stems))
-    (folder / PAGE).write_text(printable_page(page), encoding="utf-8")
-    if not request.stems:
-        for path in stems.values():
-            path.unlink()

@@ -17,14 +17,14 @@ from unbraid.tasks.analysis.song import DRUMS, NO_TRANSCRIBER, VOCALS, Song, Son
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.content import content_of, content_of_file
 from unbraid.tasks.separation.separator import Separator
-from unbraid.tasks.separation.stream import Progress, Track
+from unbraid.tasks.separation.stream import Progress, Tap, Track
 
 Taker = Callable[[Mapping[str, FloatArray]], None]
 
 
 @dataclass(frozen=True)
 class SongListening:
-    """How a song is analysed; `taker` takes the stems of each block as well, to write them."""
+    """How a song is analysed; `taker` takes the stems of each block as well, and its blocks pass through `tap`."""
 
     separator: Separator
     transcriber: NoteTranscriber | None = None  # None: no notes
@@ -32,6 +32,7 @@ class SongListening:
     threads: int | None = None
     progress: Progress | None = None
     taker: Taker = lambda stems: None
+    tap: Tap | None = None
 
     def __post_init__(self) -> None:
         check_stems(self.separator.stems())
@@ -40,6 +41,7 @@ class SongListening:
         """The only result: the song of a track."""
         name = self.separator.spec.name
         tracker = SongTracker(track.sample_rate, name, transcriber=self.transcriber, threads=self.threads)
+        track = track.tapped(self.tap, on_pass=self.separator.passes)
         for stems in self.separator.separated(track, self.progress, diagnostics):
             tracker.push(stems)
             self.taker(stems)
