@@ -80,12 +80,11 @@ def write_track(
     signal = track.signal
     check_format(track.fmt, signal.written_rate, signal.channels)
     gathering = Gathering(signal.sample_rate, signal.channels) if track.page is not None else None
+    tap = None if gathering is None else gathering.hear
     sweep(home := _home(track))
     with (
         working_folder(_root(track, home)) as work,
-        contextlib.closing(
-            separator.run(track.source, track.excerpt, progress, gathering and gathering.hear)
-        ) as blocks,
+        contextlib.closing(separator.run(track.source, track.excerpt, progress, tap)) as blocks,
     ):
         _check_room(work, track, 1 if track.voices else len(track.outputs))
         run = _Begun.of(blocks)
