@@ -59,6 +59,8 @@ def beats_of_song(bars: int = 8, bpm: float = BPM, start: float = 0.25) -> list[
 class StemsInChannels:
     """A separator whose stems are the four channels of its input."""
 
+    passes = 1
+
     def __init__(self, model: str = "music-4", **_: object) -> None:
         self.spec = type("Spec", (), {"name": model, "files": {}})()
         self.device, self.device_reason = "cpu", "a fake"

@@ -13,6 +13,7 @@ from unbraid.audio import Excerpt, Reader
 from unbraid.errors import ModelNotFound
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.options import Options
+from unbraid.tasks.separation.stream import Track
 
 WEIGHTS = {
     "speech": {"voice1": 0.75, "voice2": 0.25},
@@ -51,16 +52,18 @@ class FakeSeparator:
     def output_channels(self, channels: int) -> int:
         return channels
 
-    def run(self, source: Path, excerpt: Excerpt, progress: Any = None) -> Run[dict[str, np.ndarray]]:
+    def run(self, source: Path, excerpt: Excerpt, progress: Any = None, tap: Any = None) -> Run[dict[str, np.ndarray]]:
         diagnostics = Diagnostics(self.spec.name)
-        return Run(self._blocks(source, excerpt, progress, diagnostics), diagnostics)
+        return Run(self._blocks(source, excerpt, (progress, tap), diagnostics), diagnostics)
 
     def _blocks(
-        self, source: Path, excerpt: Excerpt, progress: Any, diagnostics: Diagnostics
+        self, source: Path, excerpt: Excerpt, told: tuple[Any, Any], diagnostics: Diagnostics
     ) -> Generator[dict[str, np.ndarray], None, None]:
         with Reader(source, excerpt) as reader:
             rate, done = reader.info.sample_rate, 0
-            for block in reader.blocks(1000):
+            progress, tap = told
+            track = Track(rate, reader.info.channels, reader.frames, lambda: reader.blocks(1000))
+            for block in track.tapped(tap, 1).blocks():
                 time.sleep(self.pause_seconds)
                 if (block == 0.123).any():
                     raise RuntimeError("the fake dislikes this file")

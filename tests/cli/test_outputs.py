@@ -34,7 +34,7 @@ class Stems:
     def __init__(self, stems: dict[str, np.ndarray], block: int = 700) -> None:
         self.stems, self.block = stems, block
 
-    def run(self, source, excerpt=None, progress=None) -> Run[dict[str, np.ndarray]]:
+    def run(self, source, excerpt=None, progress=None, tap=None) -> Run[dict[str, np.ndarray]]:
         return Run(self._blocks(progress), Diagnostics("stems"))
 
     def _blocks(self, progress) -> Generator[dict[str, np.ndarray], None, None]:

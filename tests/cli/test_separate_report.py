@@ -165,7 +165,7 @@ def test_standard_input_and_cuts(unbraid_command, tone, here):
 def test_without_the_flag_nothing_is_made(unbraid_command, tone, here, monkeypatch):
     from unbraid.cli.files import outputs
 
-    monkeypatch.setattr(outputs, "gather", None)
+    monkeypatch.setattr(outputs, "Gathering", None)
     tone("a.wav")
     assert json.loads(unbraid_command("separate", "a.wav", "--json").out)["files"][0]["report"] is None
     assert FakeSeparator.made == 1

@@ -29,7 +29,8 @@ from unbraid.tasks.analysis.song import Song
 from unbraid.tasks.analysis.song_api import SongListening, open_lyrics, open_transcriber, song_of_file
 from unbraid.tasks.analysis.song_formats import song_files, song_json
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
-from unbraid.tasks.pages import RunFacts, gather, report_page
+from unbraid.tasks.pages import Gathering, RunFacts, report_page
+from unbraid.tasks.pages.gather import Gathered
 from unbraid.tasks.pages.song_plot import Form, check_plots, song_plot
 from unbraid.tasks.separation.separator import Separator
 
@@ -88,15 +89,15 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
                 place.parent.mkdir(parents=True, exist_ok=True)
             with (
                 Meter(title, quiet=quiet) as meter,
-                Meter(f"{title}, page", quiet=quiet, after=meter) as drawing,
                 written(place, replace=request.overwrite) as hidden,
             ):
                 with disk_errors(place.parent):
                     hidden.mkdir()
-                song = _separated(source, info, hidden, replace(listening, progress=meter), request)
+                song, gathering = _separated(source, info, hidden, replace(listening, progress=meter), request)
                 elapsed = time.monotonic() - started
                 with disk_errors(place.parent):
-                    _write(song, source, item.name, hidden, separator.stems(), request, elapsed, drawing)
+                    facts = RunFacts(item.name, song.separator, elapsed, song=song, stems_kept=request.stems)
+                    _write(song, facts, gathering.finish(), hidden, request.plots)
                     names = tuple(sorted(path.name for path in hidden.iterdir()))
             return AnalysisResult(
                 item.label,
@@ -112,6 +113,15 @@ def run(request: AnalysisRequest, report: Report[AnalysisResult], *, quiet: bool
             )
 
         process(collected, failed, work, report, sources, quiet=quiet, jobs=Jobs(1))
+
+
+def _write(song: Song, facts: RunFacts, gathered: Gathered, folder: Path, plots: Form | None) -> None:
+    """Write everything but the stems into the folder."""
+    for file, content in song_files(song, facts.name).items():
+        (folder / file).write_bytes(content)
+    if plots is not None and (drawn := song_plot(song, plots)) is not None:
+        (folder / f"song.{plots}").write_bytes(drawn)
+    (folder / PAGE).write_text(printable_page(report_page(gathered, facts)), encoding="utf-8")
 
 
 def _listening(
@@ -174,17 +184,22 @@ def _is_analysis(place: Path) -> bool:
     return False
 
 
-def _separated(source: Path, info: AudioInfo, folder: Path, listening: SongListening, request: AnalysisRequest) -> Song:
-    """The song; its stems are written to the folder meanwhile, as float32, which never clips."""
+def _separated(
+    source: Path, info: AudioInfo, folder: Path, listening: SongListening, request: AnalysisRequest
+) -> tuple[Song, Gathering]:
+    """The song, and the data of its page; stems that are kept are written as float32, which never clips."""
     separator = listening.separator
     rate, channels = separator.output_rate(info.sample_rate), separator.output_channels(info.channels)
-    with _writers(folder, separator.stems(), rate, channels, info) as writers:
+    gathering = Gathering(rate, channels)
+    kept = separator.stems() if request.stems else ()
+    with _writers(folder, kept, rate, channels, info) as writers:
 
         def take(stems: Mapping[str, FloatArray]) -> None:
             for stem, writer in writers.items():
                 writer.write(stems[stem])
+            gathering.add(stems)
 
-        return song_of_file(source, replace(listening, taker=take), request.excerpt)
+        return song_of_file(source, replace(listening, taker=take, tap=gathering.hear), request.excerpt), gathering
 
 
 @contextlib.contextmanager
@@ -196,27 +211,3 @@ def _writers(
             stem: stack.enter_context(open_writer(folder / f"{stem}.wav", rate, channels, _FLOAT, tags=info.tags))
             for stem in stems
         }
-
-
-def _write(
-    song: Song,
-    source: Path,
-    name: str,
-    folder: Path,
-    order: tuple[str, ...],
-    request: AnalysisRequest,
-    elapsed: float,
-    drawing: Meter,
-) -> None:
-    """Write everything but the stems into the folder, and remove these if they are not to be kept."""
-    for file, content in song_files(song, name).items():
-        (folder / file).write_bytes(content)
-    if request.plots is not None and (drawn := song_plot(song, request.plots)) is not None:
-        (folder / f"song.{request.plots}").write_bytes(drawn)
-    stems = {stem: folder / f"{stem}.wav" for stem in order}
-    gathered = gather(source, request.excerpt, stems, progress=lambda done: drawing(done, song.seconds))
-    page = report_page(gathered, RunFacts(name, song.separator, elapsed, song=song, stems_kept=request.stems))
-    (folder / PAGE).write_text(printable_page(page), encoding="utf-8")
-    if not request.stems:
-        for path in stems.values():
-            path.unlink()

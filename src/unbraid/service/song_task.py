@@ -1,11 +1,13 @@
 """The work of a job of kind analyse: a song in, its stems and everything that is found in them out."""
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from unbraid.audio import Excerpt, probe
+from unbraid.audio import probe
+from unbraid.dsp.arrays import FloatArray
 from unbraid.files.printable import printable_page
 from unbraid.hub.defaults import DEFAULTS
 from unbraid.service.bench import Bench
@@ -18,12 +20,11 @@ from unbraid.tasks.analysis.song import Song
 from unbraid.tasks.analysis.song_api import SongListening, open_transcriber, song_of_file
 from unbraid.tasks.analysis.song_formats import song_files
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
-from unbraid.tasks.pages import RunFacts, gather, report_page
+from unbraid.tasks.pages import Gathering, RunFacts, report_page
+from unbraid.tasks.pages.gather import Gathered
 from unbraid.tasks.pages.song_lanes import chord_hue, key_told
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stem_files import FloatStems, Signal, StemWriters
-
-_FOUND, _DRAWN = 0.75, SEPARATED  # the share of a job that is over once the song is analysed, and its page is there
 
 
 def analyse(options: AnalyseOptions, bench: Bench) -> PlayerData:
@@ -33,13 +34,9 @@ def analyse(options: AnalyseOptions, bench: Bench) -> PlayerData:
         UnbraidError: it cannot be read or separated.
     """
     started = time.monotonic()
-    song, stems = _analysed(options, bench)
+    song, stems, gathered = _analysed(options, bench)
     for name, content in song_files(song, bench.name).items():
         (bench.folder / name).write_bytes(content)
-    bench.progress.stage(_FOUND, _DRAWN)
-    gathered = gather(
-        bench.source, Excerpt(), stems.files, progress=lambda seconds: bench.progress(seconds, song.seconds)
-    )
     facts = RunFacts(bench.name, song.separator, time.monotonic() - started, song=song, stems_kept=options.stems)
     (bench.folder / "index.html").write_text(printable_page(report_page(gathered, facts)), encoding="utf-8")
     tracks = encode_stems(stems, bench.folder, bench.progress)
@@ -50,8 +47,8 @@ def analyse(options: AnalyseOptions, bench: Bench) -> PlayerData:
     return PlayerData(song.separator, song.seconds, tracks, song=shown(song), notices=song.notices)
 
 
-def _analysed(options: AnalyseOptions, bench: Bench) -> tuple[Song, FloatStems]:
-    """The song and its stems, in one pass."""
+def _analysed(options: AnalyseOptions, bench: Bench) -> tuple[Song, FloatStems, Gathered]:
+    """The song, its stems and the data of its page, in one pass."""
     with ExitStack() as opened:
         separator = opened.enter_context(Separator(options.model, threads=bench.threads))
         voice = opened.enter_context(SpeakerEmbedder(DEFAULTS["speaker embedding"], threads=bench.threads))
@@ -60,9 +57,15 @@ def _analysed(options: AnalyseOptions, bench: Bench) -> tuple[Song, FloatStems]:
             opened.enter_context(transcriber)
         info = probe(bench.source)
         rate, channels = separator.output_rate(info.sample_rate), separator.output_channels(info.channels)
-        bench.progress.stage(0.0, _FOUND)
+        gathering = Gathering(rate, channels)
+        bench.progress.stage(0.0, SEPARATED)
         with ExitStack() as writing:
             writers = StemWriters(Signal.of(options.format, info, rate, channels), bench.work, writing)
+
+            def take(block: Mapping[str, FloatArray]) -> None:
+                writers(block)
+                gathering.add(block)
+
             listening = SongListening(
                 separator,
                 SingerSearch(voice),
@@ -70,10 +73,12 @@ def _analysed(options: AnalyseOptions, bench: Bench) -> tuple[Song, FloatStems]:
                 force=options.force,
                 threads=bench.threads,
                 progress=bench.progress,
-                taker=writers,
+                taker=take,
+                tap=gathering.hear,
             )
             song = song_of_file(bench.source, listening)
-    return song, writers.stems()
+    stems = writers.stems()
+    return song, stems, gathering.finish(stems.gain)
 
 
 def shown(song: Song) -> dict[str, Any]:

@@ -4,18 +4,17 @@ import base64
 import html
 import io
 import re
-from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
 from unbraid import audio
-from unbraid.tasks.pages import RunFacts, gather, report_page, sound, stems_page
+from unbraid.tasks.pages import Gathering, RunFacts, report_page, sound, stems_page
 from unbraid.tasks.pages.gather import Gathered, Seen
+from unbraid.tasks.separation.stream import Track
 
 RATE = 8000
-FLOAT = audio.OutputFormat("wav", "32f")
 FACTS = RunFacts("song.wav", "music-2", 2.0)
 
 
@@ -23,24 +22,28 @@ def noise(channels: int, samples: int, level: float = 0.1, seed: int = 0) -> np.
     return (np.random.default_rng(seed).normal(0, level, (channels, samples))).astype(np.float32)
 
 
-def gathered(folder: Path, mixture: np.ndarray, stems: dict[str, np.ndarray], **how) -> Gathered:
-    """What a page would be made of, by way of files."""
-    audio.write(folder / "mixture.wav", mixture, RATE, FLOAT)
-    for number, samples in enumerate(stems.values()):
-        audio.write(folder / f"{number}.wav", samples, how.get("rate", RATE), FLOAT)
-    paths = {stem: folder / f"{number}.wav" for number, stem in enumerate(stems)}
-    return gather(folder / "mixture.wav", audio.Excerpt(), paths, how.get("gain", 1.0))
+def gathered(mixture: np.ndarray, stems: dict[str, np.ndarray], rate: int = RATE, gain: float = 1.0) -> Gathered:
+    """The data of a page: stems come in blocks of other sizes than their recording, and later."""
+    gathering = Gathering(rate, len(next(iter(stems.values()))))
+    for _ in gathering.hear(Track.of(mixture, RATE)):
+        pass
+    for at in range(0, max(stem.shape[1] for stem in stems.values()), 777):
+        gathering.add({name: stem[:, at : at + 777] for name, stem in stems.items()})
+    return gathering.finish(gain)
 
 
 def sounds(text: str) -> dict[str, np.ndarray]:
-    """The sound of each lane, decoded."""
+    """The sound of each lane, decoded, as loud as the page plays it."""
+    (gain,) = re.findall(r'data-gain="([^"]*)"', text)
     found = re.findall(r'data-stem="([^"]*)".*?class="sound">([^<]*)<', text, re.DOTALL)
-    return {html.unescape(name): audio.read(io.BytesIO(base64.b64decode(data)))[0] for name, data in found}
+    return {
+        html.unescape(name): float(gain) * audio.read(io.BytesIO(base64.b64decode(data)))[0] for name, data in found
+    }
 
 
-def test_it_needs_nothing_but_itself(tmp_path):
+def test_it_needs_nothing_but_itself():
     a, b = noise(2, 12000), noise(2, 12000, seed=1)
-    text = report_page(gathered(tmp_path, a + b, {"vocals": a, "drums": b}), FACTS)
+    text = report_page(gathered(a + b, {"vocals": a, "drums": b}), FACTS)
     words = re.sub(r"[A-Za-z0-9+/=]{500,}", "", text)  # without pictures and sound
     assert not re.search(r"https?:|//[a-z]|\bfetch\b|\bimport\b|XMLHttp|@import|url\(", words)
     assert set(re.findall(r'(?:src|href)="([^:"]*):', text)) == {"data"}
@@ -48,10 +51,10 @@ def test_it_needs_nothing_but_itself(tmp_path):
     assert text.count("<img ") == 3
 
 
-def test_every_stem_is_heard_as_it_is(tmp_path):
+def test_every_stem_is_heard_as_it_is():
     t = np.arange(2 * RATE) / RATE
     a, b = (0.4 * np.sin(2 * np.pi * hz * t)[None].astype(np.float32) for hz in (500, 1500))
-    heard = sounds(report_page(gathered(tmp_path, a + b, {"voice1": a, "voice2": b}, gain=0.5), FACTS))
+    heard = sounds(report_page(gathered(a + b, {"voice1": a, "voice2": b}, gain=0.5), FACTS))
     assert list(heard) == ["voice1", "voice2"]
     levels = []
     for (name, samples), hz in zip(heard.items(), (500, 1500), strict=True):
@@ -73,55 +76,55 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_are_text(tmp_path, name):
+def test_names_are_text(name):
     a = noise(1, 800)
-    text = report_page(gathered(tmp_path, a, {name: a}), RunFacts(name, name, 1.0))
+    text = report_page(gathered(a, {name: a}), RunFacts(name, name, 1.0))
     assert text.count("<script") == text.count("</script>") == 2  # one sound, one program
     assert text.count("<img ") == 2
     assert text.count("</title>") == 1
     assert f"<h1>{html.escape(name)}</h1>" in text
 
 
-def test_what_is_left_over_is_measured_and_shown_only_where_it_is_heard(tmp_path):
+def test_what_is_left_over_is_measured_and_shown_only_where_it_is_heard():
     mixture = noise(2, 8000)
-    whole = gathered(tmp_path, mixture, {"a": mixture / 2, "b": mixture / 2})
+    whole = gathered(mixture, {"a": mixture / 2, "b": mixture / 2})
     assert whole.left_over_db < -120
     assert "left over" not in sounds(report_page(whole, FACTS))
-    tenth = gathered(tmp_path, mixture, {"a": mixture / 2, "b": mixture * 0.4})
+    tenth = gathered(mixture, {"a": mixture / 2, "b": mixture * 0.4})
     assert tenth.left_over_db == pytest.approx(-20, abs=0.01)
     text = report_page(tenth, FACTS)
     assert "<dt>Left over</dt><dd>−20 dB, relative to the mixture</dd>" in text
     assert list(sounds(text)) == ["a", "b", "left over"]
 
 
-def test_silence_has_a_page_too(tmp_path):
+def test_silence_has_a_page_too():
     silence = np.zeros((2, 4000), np.float32)
-    text = report_page(gathered(tmp_path, silence, {"a": silence}), FACTS)
+    text = report_page(gathered(silence, {"a": silence}), FACTS)
     assert "<dd>nothing: the stems are the mixture</dd>" in text
     assert '<span class="dim">silent</span>' in text
-    loud = report_page(gathered(tmp_path, silence, {"a": silence + 0.1}), FACTS)
+    loud = report_page(gathered(silence, {"a": silence + 0.1}), FACTS)
     assert "<dd>all: the mixture is silent</dd>" in loud
 
 
 @pytest.mark.parametrize(("channels", "samples"), [(1, 1), (1, 9), (2, 100), (3, 4000), (6, 4000)])
-def test_any_length_and_channels(tmp_path, channels, samples):
+def test_any_length_and_channels(channels, samples):
     a = noise(channels, samples)
-    found = gathered(tmp_path, a, {"a": a})
+    found = gathered(a, {"a": a})
     assert found.seconds == samples / RATE
     assert sounds(report_page(found, FACTS))["a"].shape[0] == min(2, channels)
 
 
-def test_a_mono_mixture_is_compared_with_stereo_stems_at_another_rate(tmp_path):
+def test_a_mono_mixture_is_compared_with_stereo_stems_at_another_rate():
     """As a raw run makes them."""
     t = np.arange(2 * RATE) / RATE
     mono = 0.3 * np.sin(2 * np.pi * 440 * t)[None].astype(np.float32)
     stereo = np.repeat(audio.resample(mono, RATE, 22050), 2, axis=0)
-    assert gathered(tmp_path, mono, {"a": stereo}, rate=22050).left_over_db < -80
+    assert gathered(mono, {"a": stereo}, rate=22050).left_over_db < -80
 
 
-def test_one_scale_of_colours_for_all(tmp_path):
+def test_one_scale_of_colours_for_all():
     loud, soft = noise(1, 8000), noise(1, 8000, 0.001, seed=1)
-    text = report_page(gathered(tmp_path, loud + soft, {"loud": loud, "soft": soft}), FACTS)
+    text = report_page(gathered(loud + soft, {"loud": loud, "soft": soft}), FACTS)
     lightness = []
     for data in re.findall(r'data:image/png;base64,([^"]*)', text):
         with av.open(io.BytesIO(base64.b64decode(data)), format="png_pipe") as file:
@@ -191,10 +194,10 @@ def test_a_line_of_levels_is_true_to_time_and_level(columns):
     np.testing.assert_allclose(y, x / 1000 * 60 / stems_page.LEVEL_RANGE_DB * 100, atol=0.4)
 
 
-def test_what_is_left_over_late_is_heard_in_step(tmp_path):
+def test_what_is_left_over_late_is_heard_in_step():
     stem, late = noise(1, 12 * RATE), noise(1, 12 * RATE, seed=1) * 0.2
     late[:, : 10 * RATE] = 0  # longer than a block
-    heard = sounds(report_page(gathered(tmp_path, stem + late, {"a": stem}), FACTS))
+    heard = sounds(report_page(gathered(stem + late, {"a": stem}), FACTS))
     assert heard["left over"].shape == heard["a"].shape
     loud = np.flatnonzero(np.abs(heard["left over"][0]) > 0.01)
     second = heard["a"].shape[1] / 12

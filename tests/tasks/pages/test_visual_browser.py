@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unbraid import audio
 from unbraid.corpora.rttm import Segment
 from unbraid.tasks.conversation.conversation import Conversation
-from unbraid.tasks.pages import RunFacts, gather, report_page
+from unbraid.tasks.pages import Gathering, RunFacts, report_page
+from unbraid.tasks.pages.gather import Gathered
+from unbraid.tasks.separation.stream import Track
 
 chromium = pytest.importorskip("browser", reason="Chromium's pipes need fcntl")
 RATE = 44100
@@ -17,6 +18,15 @@ SECONDS = 3.0
 PROGRAM = chromium.find()
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=f"no browser: none of {', '.join(chromium.NAMES)} is installed")
+
+
+def gathered_of(stems: dict[str, np.ndarray], rate: int) -> Gathered:
+    """The data of a page about stems and their sum."""
+    gathering = Gathering(rate, len(next(iter(stems.values()))))
+    for _ in gathering.hear(Track.of(np.sum(list(stems.values()), 0), rate)):
+        pass
+    gathering.add(stems)
+    return gathering.finish()
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +38,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for start in np.arange(0.2, SECONDS - 0.3, 0.5):
             at = round((start + 0.1 * stem) * RATE)
             clicks[stem, :, at : at + 200] = 0.5 * np.hanning(200)
-    names = {"vocals": folder / "vocals.wav", "<b>&drums": folder / "drums.wav"}
-    fmt = audio.OutputFormat("wav", "32f")
-    audio.write(folder / "mixture.wav", clicks.sum(0), RATE, fmt)
-    for path, samples in zip(names.values(), clicks, strict=True):
-        audio.write(path, samples, RATE, fmt)
-    gathered = gather(folder / "mixture.wav", audio.Excerpt(), names)
+    gathered = gathered_of(dict(zip(("vocals", "<b>&drums"), clicks, strict=True)), RATE)
     html = folder / "report.html"
     html.write_text(report_page(gathered, RunFacts("<script>alert(1)</script>.wav", "music-2", 1.0)), encoding="utf-8")
     return html
@@ -143,15 +148,11 @@ def talk(page: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[chrom
     """The page of a conversation of two in a browser as wide as a phone."""
     folder, seconds = page.parent, 120.0
     noise = np.random.default_rng(0).normal(0, 0.01, (2, 1, round(seconds * 8000))).astype(np.float32)
-    tracks = {"anna": folder / "anna.wav", "ben": folder / "ben.wav"}
-    fmt = audio.OutputFormat("wav", "32f")
-    for path, samples in zip(tracks.values(), noise, strict=True):
-        audio.write(path, samples, 8000, fmt)
-    audio.write(folder / "talk.wav", noise.sum(0), 8000, fmt)
+    tracks = dict(zip(("anna", "ben"), noise, strict=True))
     segments = (Segment(1, 40, "anna", 0.9), Segment(30, 60, "ben", 0.5), Segment(80, 100, "anna", 0.9))
     facts = RunFacts("talk.wav", "speech", 1.0, conversation=Conversation(("anna", "ben"), segments, seconds))
     html = folder / "talk.html"
-    html.write_text(report_page(gather(folder / "talk.wav", audio.Excerpt(), tracks), facts), encoding="utf-8")
+    html.write_text(report_page(gathered_of(tracks, 8000), facts), encoding="utf-8")
     assert PROGRAM
     with chromium.Browser(PROGRAM, tmp_path_factory.mktemp("profile"), 390, 800) as browser:
         browser.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)

@@ -40,7 +40,7 @@ from unbraid.files.record import Provenance, StemRecord
 from unbraid.files.workdir import claimed, disk_errors, sweep, working_folder
 from unbraid.hub.folder import sha256
 from unbraid.tasks.conversation.conversation import Conversation
-from unbraid.tasks.pages import RunFacts, gather, report_page
+from unbraid.tasks.pages import Gathering, RunFacts, report_page
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.separator import Separator
 from unbraid.tasks.separation.stream import Progress
@@ -77,11 +77,14 @@ def write_track(
         AudioError: it cannot be read or written; nothing of it is left behind.
         Cancelled, KeyboardInterrupt: by way of these; nothing of it is left behind.
     """
-    check_format(track.fmt, track.signal.written_rate, track.signal.channels)
+    signal = track.signal
+    check_format(track.fmt, signal.written_rate, signal.channels)
+    gathering = Gathering(signal.sample_rate, signal.channels) if track.page is not None else None
+    tap = None if gathering is None else gathering.hear
     sweep(home := _home(track))
     with (
         working_folder(_root(track, home)) as work,
-        contextlib.closing(separator.run(track.source, track.excerpt, progress)) as blocks,
+        contextlib.closing(separator.run(track.source, track.excerpt, progress, tap)) as blocks,
     ):
         _check_room(work, track, 1 if track.voices else len(track.outputs))
         run = _Begun.of(blocks)
@@ -92,7 +95,7 @@ def write_track(
             for path in (*fresh.files, fresh.folder / os.path.relpath(track.receipt, home), *kept.files):
                 path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            written = _write_stems(run, track, fresh, kept, encoding or progress)
+            written = _write_stems(run, track, (fresh, kept), gathering, encoding or progress)
         except AudioError as error:
             raise AudioError(kept.unhidden(fresh.unhidden(str(error)))) from error
         with disk_errors(home):
@@ -143,23 +146,26 @@ class _Hidden:
 
 
 def _write_stems(
-    run: _Begun, track: TrackPlan, fresh: _Hidden, kept: _Hidden, encoding: Progress | None
+    run: _Begun,
+    track: TrackPlan,
+    hidden: tuple[_Hidden, _Hidden],
+    gathering: Gathering | None,
+    encoding: Progress | None,
 ) -> WriteResult:
+    """Write the files of a track into the first hidden folder; the second is for floats that are encoded later."""
+    fresh, kept = hidden
     floats = kept if track.fmt.clips else fresh
-    seconds, peak = _separate(run.blocks, track, floats.stems, _FLOAT)
+    seconds, peak = _separate(run.blocks, track, floats.stems, gathering)
     gain = 1.0 / max(peak, 1.0)
     gain_db = 20 * math.log10(gain) if track.fmt.clips else 0.0
     conversation = run.diagnostics.conversation if track.voices else None
     if track.turns is not None and run.diagnostics.conversation is not None:
         _write_turns(fresh.files[len(track.outputs)], track, run.diagnostics.conversation)
     encoded = list(fresh.stems.items()) if track.fmt.clips else []
-    parts = len(encoded) + (track.page is not None)
-    gathered = None
-    if track.page is not None:
-        gathered = gather(track.source, track.excerpt, floats.stems, gain, _part(encoding, 0, parts, seconds))
-    for index, (stem, path) in enumerate(encoded, parts - len(encoded)):
-        _encode(kept.stems[stem], path, track, gain, _part(encoding, index, parts, seconds))
+    for index, (stem, path) in enumerate(encoded):
+        _encode(kept.stems[stem], path, track, gain, _part(encoding, index, len(encoded), seconds))
         kept.stems[stem].unlink()
+    gathered = gathering.finish(gain) if gathering else None
     elapsed = time.monotonic() - run.started
     if gathered is not None:  # last, since it says how long all of it took
         facts = RunFacts(track.name, track.making.model, elapsed, gain_db, conversation)
@@ -180,19 +186,21 @@ def _write_turns(path: Path, track: TrackPlan, conversation: Conversation) -> No
 
 
 def _separate(
-    blocks: Iterable[dict[str, Audio]], track: TrackPlan, paths: Mapping[str, Path], fmt: OutputFormat
+    blocks: Iterable[dict[str, Audio]], track: TrackPlan, paths: Mapping[str, Path], gathering: Gathering | None
 ) -> tuple[float, float]:
-    """Write the stems to these paths; returns seconds and the peak over all stems."""
+    """Write the stems to these paths as floats; returns seconds and the peak over all stems."""
     signal = track.signal
     with contextlib.ExitStack() as stack:
         writers: dict[str, Writer] = {
-            stem: stack.enter_context(open_writer(path, signal.written_rate, signal.channels, fmt, tags=track.tags))
+            stem: stack.enter_context(open_writer(path, signal.written_rate, signal.channels, _FLOAT, tags=track.tags))
             for stem, path in paths.items()
         }
         resamplers = {stem: Resampler(signal.sample_rate, signal.written_rate, signal.channels) for stem in paths}
         for block in blocks:
             for stem, writer in writers.items():
                 writer.write(resamplers[stem](block[stem]))
+            if gathering:
+                gathering.add({stem: block[stem] for stem in paths})
         for stem, writer in writers.items():
             writer.write(resamplers[stem].finish())
     peak = max(writer.peak for writer in writers.values())

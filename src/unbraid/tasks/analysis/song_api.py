@@ -27,7 +27,7 @@ from unbraid.tasks.conversation.embedder import SpeakerEmbedder
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.content import content_of, content_of_file
 from unbraid.tasks.separation.separator import Separator
-from unbraid.tasks.separation.stream import Progress, Track
+from unbraid.tasks.separation.stream import Progress, Tap, Track
 from unbraid.tasks.transcription.transcriber import Transcriber
 from unbraid.tasks.transcription.whisper.options import WhisperOptions
 
@@ -36,7 +36,7 @@ Taker = Callable[[Mapping[str, FloatArray]], None]
 
 @dataclass(frozen=True)
 class SongListening:
-    """How a song is analysed; `taker` takes the stems of each block as well, to write them."""
+    """How a song is analysed; `taker` takes the stems of each block as well, and its blocks pass through `tap`."""
 
     separator: Separator
     search: SingerSearch
@@ -46,6 +46,7 @@ class SongListening:
     threads: int | None = None
     progress: Progress | None = None
     taker: Taker = lambda stems: None
+    tap: Tap | None = None
 
     def __post_init__(self) -> None:
         check_stems(self.separator.stems())
@@ -62,6 +63,7 @@ class SongListening:
                 threads=self.threads,
                 voice_taker=kept.push if kept else lambda vocals, recording: None,
             )
+            track = track.tapped(self.tap, on_pass=self.separator.passes)
             for stems in self.separator.separated(track, self.progress, diagnostics):
                 tracker.push(stems)
                 self.taker(stems)

@@ -1,22 +1,20 @@
-"""The data of a stems page from a recording and its stems on disk, in one pass and constant memory."""
+"""The data of a stems page from a recording and its stems as they pass by, in constant memory."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from unbraid.audio import Excerpt, Reader
+from unbraid.audio import Resampler
 from unbraid.dsp.arrays import Blocks, FloatArray
-from unbraid.dsp.overlap import regrouped
 from unbraid.tasks.pages.lane import Lane
 from unbraid.tasks.pages.sound import Sound
-from unbraid.tasks.separation.stream import resampled
+from unbraid.tasks.separation.stream import Track, Waiting
 
 BLOCK_FRAMES = 1 << 16
 AUDIBLE_DB = -60.0  # the residual is on the page only where it is above this, relative to the mixture
 ROUNDING = 1e-5  # -100 dB
+HEADROOM = 0.125  # gain of the sound as it is encoded: an encoder clips what is far above full scale
 MIXTURE, LEFT_OVER = "mixture", "left over"
 
 
@@ -40,6 +38,7 @@ class Gathered:
     left_over: Seen  # the mixture minus the sum of the stems
     seconds: float
     sample_rate: int
+    gain: float = 1.0  # that the sound is to be played with
 
     @property
     def left_over_db(self) -> float:
@@ -49,70 +48,64 @@ class Gathered:
         return float(10 * np.log10(self.left_over.power / self.mixture.power)) if self.mixture.power else np.inf
 
 
-def gather(
-    source: Path,
-    excerpt: Excerpt,
-    stems: Mapping[str, Path],
-    gain: float = 1.0,
-    progress: Callable[[float], None] = lambda _: None,
-) -> Gathered:
-    """Gather the data of stems (files of one rate and length, best in float) and of the recording they come from.
+class Gathering:
+    """Gathers the data of a page while a recording is separated: its blocks go through `hear`, their stems to `add`."""
 
-    `gain` is the gain of the sound, and `progress` is called with the seconds that are done.
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        """For stems of so many channels."""
+        self._rate, self._channels, self._frames = sample_rate, channels, 0
+        self._waiting, self._peak = Waiting(), 0.0
+        self._lanes, self._sounds = dict[str, Lane](), dict[str, Sound]()
 
-    Raises:
-        AudioError: a file cannot be read.
-    """
-    with contextlib.ExitStack() as stack:
-        readers = {stem: stack.enter_context(Reader(path)) for stem, path in stems.items()}
-        info = next(iter(readers.values())).info
-        rate, channels, frames = info.sample_rate, info.channels, info.frames or 0
-        lanes = {name: Lane(rate, channels, frames) for name in (MIXTURE, *stems, LEFT_OVER)}
-        sounds = {name: Sound(rate, channels, gain) for name in stems}
-        for whole, parts in _together(_mixture(source, excerpt, rate, channels), list(readers.values())):
-            signals = {MIXTURE: whole, **dict(zip(stems, parts, strict=True)), LEFT_OVER: _left_over(whole, parts)}
-            if LEFT_OVER not in sounds and signals[LEFT_OVER].any():
-                sounds[LEFT_OVER] = _sound_after(lanes[LEFT_OVER].frames, rate, channels, gain)
-            for name, signal in signals.items():
-                lanes[name].add(signal)
-            for name, sound in sounds.items():
-                sound.add(signals[name])
-            progress(lanes[MIXTURE].frames / rate)
-        seen = {name: _seen(lane, sounds.get(name)) for name, lane in lanes.items()}
-    mixture, left_over = seen.pop(MIXTURE), seen.pop(LEFT_OVER)
-    return Gathered(mixture, seen, left_over, lanes[MIXTURE].frames / rate, rate)
+    def hear(self, recording: Track) -> Blocks:
+        """Give on the blocks (C, n) of the recording, and keep them until their stems come."""
+        resampler = Resampler(recording.sample_rate, self._rate, recording.channels)
+        self._frames = (recording.frames or 0) * self._rate // recording.sample_rate
+        for block in recording.blocks():
+            self._keep(resampler(block))
+            yield block
+        self._keep(resampler.finish())
+
+    def add(self, stems: Mapping[str, FloatArray]) -> None:
+        """Take the next block of stems (C, n)."""
+        names = (MIXTURE, *stems, LEFT_OVER)
+        if not self._lanes:
+            self._lanes = {name: Lane(self._rate, self._channels, self._frames) for name in names}
+            self._sounds = {name: Sound(self._rate, self._channels, HEADROOM) for name in stems}
+        for whole, parts in self._waiting.pair(iter((np.stack(list(stems.values())),))):  # (C, n), (S, C, n)
+            for name, signal in zip(names, (whole, *parts, self._left_over(whole, parts)), strict=True):
+                if name == LEFT_OVER and LEFT_OVER not in self._sounds and signal.any():
+                    self._sounds[LEFT_OVER] = self._silence_so_far()
+                self._lanes[name].add(signal)
+                if name in self._sounds:
+                    self._sounds[name].add(signal)
+
+    def finish(self, gain: float = 1.0) -> Gathered:
+        """The data of all that was taken; `gain` is the gain of the sound."""
+        seconds = self._lanes[MIXTURE].frames / self._rate
+        seen = {name: _seen(lane, self._sounds.get(name)) for name, lane in self._lanes.items()}
+        mixture, left_over = seen.pop(MIXTURE), seen.pop(LEFT_OVER)
+        return Gathered(mixture, seen, left_over, seconds, self._rate, gain / HEADROOM)
+
+    def _keep(self, block: FloatArray) -> None:
+        self._waiting.put(np.broadcast_to(block, (self._channels, block.shape[1])))  # raw makes stereo of mono
+
+    def _left_over(self, whole: FloatArray, parts: FloatArray) -> FloatArray:
+        """The mixture minus the stems (C, n); zero where that is mere rounding, which is not worth a picture."""
+        left = whole - parts.sum(0)
+        self._peak = max(self._peak, float(np.abs(whole).max(initial=0)))
+        return np.zeros_like(left) if np.abs(left).max(initial=0) <= ROUNDING * self._peak else left
+
+    def _silence_so_far(self) -> Sound:
+        """A sound that begins with silence: most recordings leave nothing over, and so have none to encode."""
+        sound = Sound(self._rate, self._channels, HEADROOM)
+        silence, left = np.zeros((self._channels, BLOCK_FRAMES), np.float32), self._lanes[LEFT_OVER].frames
+        while left > 0:
+            sound.add(silence[:, :left])
+            left -= BLOCK_FRAMES
+        return sound
 
 
 def _seen(lane: Lane, sound: Sound | None) -> Seen:
     lane.finish()
     return Seen(lane.spectrogram(), lane.level(), lane.power, lane.span, None if sound is None else sound.finish())
-
-
-def _sound_after(frames: int, sample_rate: int, channels: int, gain: float) -> Sound:
-    """A sound that begins with so many samples of silence: most recordings have none to encode."""
-    sound = Sound(sample_rate, channels, gain)
-    for at in range(0, frames, BLOCK_FRAMES):
-        sound.add(np.zeros((channels, min(BLOCK_FRAMES, frames - at)), np.float32))
-    return sound
-
-
-def _left_over(whole: FloatArray, parts: list[FloatArray]) -> FloatArray:
-    """The mixture minus the stems (C, n); zero where that is no more than rounding, which is not worth a picture."""
-    left = whole - sum(parts)
-    rounding = np.abs(left).max(initial=0) <= ROUNDING * np.abs(whole).max(initial=0)
-    return np.zeros_like(left) if rounding else np.asarray(left, np.float32)
-
-
-def _mixture(source: Path, excerpt: Excerpt, sample_rate: int, channels: int) -> Blocks:
-    """The recording as blocks (C, n) of any size, at the stems' rate and channels."""
-    with Reader(source, excerpt) as reader:
-        for block in resampled(reader.blocks(BLOCK_FRAMES), reader.info.sample_rate, sample_rate):
-            yield np.broadcast_to(block, (channels, block.shape[1]))  # raw music models make stereo of mono
-
-
-def _together(mixture: Blocks, readers: list[Reader]) -> Iterator[tuple[FloatArray, list[FloatArray]]]:
-    """Mixture and stems in blocks (C, n) of the same size, as far as all of them reach."""
-    stems = zip(*(reader.blocks(BLOCK_FRAMES) for reader in readers), strict=True)
-    for whole, parts in zip(regrouped(mixture, BLOCK_FRAMES), stems, strict=False):
-        count = min(whole.shape[1], parts[0].shape[1])
-        yield whole[:, :count], [part[:, :count] for part in parts]

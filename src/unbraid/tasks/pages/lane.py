@@ -21,6 +21,7 @@ LOWEST_HZ, HIGHEST_HZ = 40.0, 20000.0
 FRAME_SECONDS = 0.09
 LEAST_BINS = 1.5  # that a row spans: below, where rows are narrower than bins, they overlap and so stay smooth
 SILENCE_DB = -120.0
+AT_ONCE_SAMPLES = 1 << 17  # small blocks are seen together: each call into NumPy takes as long as some spectra
 OVERLAP = 4  # frames over each sample of a short signal
 
 
@@ -100,28 +101,32 @@ class Lane:
     def __init__(self, sample_rate: int, channels: int, frames: int) -> None:
         """For a signal of about so many samples."""
         self._frame: int = 2 ** round(math.log2(max(8.0, FRAME_SECONDS * sample_rate)))
-        self._hop = self._frame // OVERLAP
-        self._apart = hops_apart(frames / self._hop)
+        hop = self._frame // OVERLAP
+        self._hop = hop * hops_apart(frames / hop)
+        self._least = self._frame // 2 + max(self._frame // 2, self._hop)  # samples that a hop and its frame span
         self._window = hann(self._frame)
         self._bands = bands(row_weights(self._frame, sample_rate) / (self._frame / 2) ** 2)
-        self._waiting = np.zeros((channels, self._frame // 2), np.float32)  # frame n is centred on sample n · hop
+        self._waiting = [np.zeros((channels, self._frame // 2), np.float32)]  # frame n is centred on sample n · hop
+        self._held = self._frame // 2  # samples that wait
         self._spectrogram, self._level = Columns(ROWS), Columns(1)
-        self._latest = np.zeros((1, ROWS), np.float32)  # the spectrum that stands until the next one
         self._energy = 0.0
-        self.frames = self._hops = 0  # samples and hops so far
+        self.frames = 0  # samples so far
 
     def add(self, block: FloatArray) -> None:
         """Add a block (C, n)."""
         self._energy += sum(float(np.vdot(channel, channel)) for channel in block) / len(block)
         self.frames += block.shape[1]
-        self._see(np.concatenate((self._waiting, block), axis=1))
+        self._waiting.append(block)
+        self._held += block.shape[1]
+        if self._held >= AT_ONCE_SAMPLES:
+            self._see(np.concatenate(self._waiting, axis=1))
 
     def finish(self) -> None:
         """Add the rest at the end."""
-        left = self._waiting.shape[1] - self._frame // 2  # samples whose hop is still to come
+        left = self._held - self._frame // 2  # samples whose hop is still to come
         if left > 0:
-            missing = (-(-left // self._hop) - 1) * self._hop + self._frame - self._waiting.shape[1]
-            self._see(np.pad(self._waiting, ((0, 0), (0, missing))))
+            missing = (-(-left // self._hop) - 1) * self._hop + self._least - self._held
+            self._see(np.pad(np.concatenate(self._waiting, axis=1), ((0, 0), (0, missing))))
 
     @property
     def power(self) -> float:
@@ -142,32 +147,26 @@ class Lane:
         return self._level.means()[0]
 
     def _see(self, samples: FloatArray) -> None:
-        count = (samples.shape[1] - self._frame) // self._hop + 1
+        count = (samples.shape[1] - self._least) // self._hop + 1
         if count > 0:
             self._spectrogram.add(self._spectra(samples, count))
             middle = samples[:, self._frame // 2 :][:, : count * self._hop]
             hops = middle.reshape(len(middle), count, self._hop)
             self._level.add(np.einsum("cns,cns->n", hops, hops)[:, None] / (len(middle) * self._hop))
             samples = samples[:, count * self._hop :]
-            self._hops += count
-        self._waiting = samples
+        self._waiting, self._held = [samples], samples.shape[1]
 
     def _spectra(self, samples: FloatArray, count: int) -> FloatArray:
         """The power (n, R) at the next hops."""
-        hops = np.arange(self._hops, self._hops + count)
-        computed = hops[hops % self._apart == 0]
-        first = (computed - self._hops) * self._hop
-        power = np.zeros((len(first), ROWS), np.float32)
+        power = np.zeros((count, ROWS), np.float32)
         if samples.any():  # the track of a person is silent most of the time
-            frames = np.lib.stride_tricks.sliding_window_view(samples, self._frame, axis=-1)
+            frames = np.lib.stride_tricks.sliding_window_view(samples, self._frame, axis=-1)[:, :: self._hop][:, :count]
             for channel in frames:
-                parts = np.fft.rfft(channel[first] * self._window).view(np.float32)  # (n, 2 F), real and imaginary
+                parts = np.fft.rfft(channel * self._window).view(np.float32)  # (n, 2 F), real and imaginary
                 np.square(parts, out=parts)
                 for band in self._bands:
                     power[:, band.rows] += parts[:, band.parts] @ band.weights
-        known = np.concatenate((self._latest, power / np.float32(len(samples))))
-        self._latest = known[-1:]
-        return known[np.searchsorted(computed, hops, "right")]
+        return power / np.float32(len(samples))
 
 
 def hops_apart(hops: float) -> int:

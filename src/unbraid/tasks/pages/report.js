@@ -32,11 +32,13 @@ function load() {
   loading ??= (async () => {
     if (navigator.audioSession) navigator.audioSession.type = "playback"; // a phone on silent still plays
     context = new AudioContext({sampleRate: Number(page.dataset.rate)});
+    const all = new GainNode(context, {gain: Number(page.dataset.gain)});
+    all.connect(context.destination);
     for (const lane of lanes) {
       const bytes = Uint8Array.from(atob(lane.sound.textContent.trim()), character => character.charCodeAt(0));
       lane.buffer = await context.decodeAudioData(bytes.buffer);
       lane.gain = new GainNode(context, {gain: level(lane)});
-      lane.gain.connect(context.destination);
+      lane.gain.connect(all);
       lane.sound.remove();
     }
   })();

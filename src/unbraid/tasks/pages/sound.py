@@ -34,7 +34,7 @@ class Sound:
         import av
 
         self._gain, self._channels, self._rate = np.float32(gain), min(2, channels), page_rate(sample_rate)
-        self._resampler = Resampler(sample_rate, self._rate, self._channels)
+        self._resampler = Resampler(sample_rate, self._rate, self._channels, "HQ")
         self._folds = Downmix(sample_rate), Downmix(sample_rate)
         self._dither = np.random.default_rng(0).normal(0, _DITHER, self._rate).astype(np.float32)
         self._waiting, self._ready = list[FloatArray](), 0  # blocks for the encoder, and their samples

@@ -68,7 +68,8 @@ def report_page(gathered: Gathered, run: RunFacts) -> str:
         )
     )
     attributes = f'data-seconds="{gathered.seconds:.6f}" data-sounding="{_sounding(gathered):.6f}"'
-    main = f'<main {attributes} data-rate="{page_rate(gathered.sample_rate)}">\n{body}\n</main>'
+    attributes += f' data-rate="{page_rate(gathered.sample_rate)}" data-gain="{gathered.gain:.6g}"'
+    main = f"<main {attributes}>\n{body}\n</main>"
     scripts = ["report.js", *(["turns.js"] if turns or run.song else []), *(["song.js"] if run.song else [])]
     styles = ["colours.css", "report.css", *(["song.css"] if run.song else [])]
     return document(f"{run.name} – unbraid", main, styles, *scripts)

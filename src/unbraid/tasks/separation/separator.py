@@ -50,7 +50,7 @@ from unbraid.tasks.separation.options import (
 from unbraid.tasks.separation.outputs import on_waveforms, output_channels, outputs, passes_of, speech_front
 from unbraid.tasks.separation.shifts import delays, shifted
 from unbraid.tasks.separation.stems import Stems, joined
-from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Track, Waiting, beside, with_rumble
+from unbraid.tasks.separation.stream import Feed, Network, Progress, Reference, Tap, Track, Waiting, beside, with_rumble
 from unbraid.tasks.separation.tracks import WORK, Followed
 
 
@@ -184,11 +184,11 @@ class Separator(LoadedModel):
         return len(WORK) if follows_people(self.spec, self.options) else passes_of(self.spec, self.options)
 
     def run(
-        self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None
+        self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None, tap: Tap | None = None
     ) -> Run[dict[str, FloatArray]]:
-        """Separate an excerpt of a file, as `blocks` does."""
-        diagnostics = Diagnostics(self.spec.name)
-        return Run.over_file(source, excerpt, lambda track: self.separated(track, progress, diagnostics), diagnostics)
+        """Separate an excerpt of a file, as `blocks` does; its blocks go through the `tap` before their stems come."""
+        ends, on_pass = Diagnostics(self.spec.name), self.passes
+        return Run.over_file(source, excerpt, lambda t: self.separated(t.tapped(tap, on_pass), progress, ends), ends)
 
     def converse(self, source: Source, excerpt: Excerpt = Excerpt(), progress: Progress | None = None) -> Conversation:
         """Who speaks when in an excerpt of a file, without tracks, in constant memory.

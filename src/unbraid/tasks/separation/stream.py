@@ -9,8 +9,8 @@ Of the input only those blocks are kept whose stems are still to come, so memory
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Literal, Self
 
 import numpy as np
@@ -48,6 +48,18 @@ class Track:
         """A file that is open."""
         rate = reader.info.sample_rate
         return cls(rate, reader.info.channels, reader.frames, lambda: reader.blocks(_block(rate)))
+
+    def tapped(self, tap: "Tap | None", on_pass: int) -> Self:
+        """The same track, whose blocks come through a tap in the pass of this number, from 1."""
+        passes = count(1)
+
+        def blocks() -> Blocks:
+            return tap(self) if tap and next(passes) == on_pass else self.blocks()
+
+        return replace(self, blocks=blocks)
+
+
+Tap = Callable[[Track], Blocks]  # gives on the blocks of a track, as they are
 
 
 class Waiting:
