@@ -11,7 +11,6 @@ were chosen on dev conversations (docs/conversations.md).
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from unbraid.dsp.arrays import FloatArray
@@ -76,9 +75,9 @@ def _has_speech(top: FloatArray, floor_db: float) -> Activity:
 
 def _smooth(powers: FloatArray) -> FloatArray:
     """The sum of powers (S, N) over the frames around each."""
-    side = SMOOTH_FRAMES // 2
+    side, frames = SMOOTH_FRAMES // 2, powers.shape[1]
     padded = np.pad(powers, ((0, 0), (side, side)))
-    return np.asarray(sliding_window_view(padded, SMOOTH_FRAMES, axis=-1).sum(-1))
+    return np.asarray(sum(padded[:, first : first + frames] for first in range(SMOOTH_FRAMES)))
 
 
 def _speech_power(top: FloatArray) -> float:

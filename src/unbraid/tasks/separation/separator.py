@@ -29,6 +29,7 @@ from unbraid.runtime.executor import Precision
 from unbraid.tasks.audio_to_audio import EnhancerExecutor
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
+from unbraid.tasks.conversation.embedders import best_embedder
 from unbraid.tasks.conversation.enrolment import voice_in
 from unbraid.tasks.conversation.tracking import Embedder, Wanted
 from unbraid.tasks.loading import Loaded, LoadedModel, load
@@ -74,7 +75,7 @@ class Separator(LoadedModel):
 
         `wiener` and `raw` are short for the same fields of `options`. See `runtime.open_executor` for
         `device` and `threads`. Models that follow people through a recording do so with the `embedder`, which is closed
-        with the model; if none is given, with the default `SpeakerEmbedder`.
+        with the model; if none is given, with the one that `options` name, or the best one on this machine.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
@@ -94,9 +95,10 @@ class Separator(LoadedModel):
         super().__init__(spec, executor)
         self.options, self._embedder, self._enrolled = options, embedder, dict[str, FloatArray]()
         if follows_people(spec, options):
-            self._embedder = embedder or SpeakerEmbedder(
-                options.embedder or DEFAULTS["speaker embedding"], device=device, threads=threads
-            )
+            by = options.embedder or (None if embedder else best_embedder())
+            self.options = dataclasses.replace(options, embedder=by)
+            by = by or DEFAULTS["speaker embedding"]
+            self._embedder = embedder or SpeakerEmbedder(by, device=device, threads=threads)
             self._networks.append(self._embedder)
             self._enrolled = {name: voice_in(file, self._embedder) for name, file in options.enrol}
         elif options.speakers is not None:  # it is the number that the model gives anyway
