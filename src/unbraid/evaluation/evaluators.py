@@ -37,7 +37,6 @@ from unbraid.evaluation.text import transcription_report as transcripts
 from unbraid.evaluation.text.pronunciation import WordEvaluation
 from unbraid.evaluation.text.synthesis import known_words, synthesise_and_score, transcribable
 from unbraid.evaluation.text.transcription import Transcribes, TranscriptResult, transcribe_and_score
-from unbraid.hub.defaults import DEFAULTS
 from unbraid.hub.spec import ModelSpec
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.any_to_any import AnyToAny
@@ -110,8 +109,7 @@ def _conversations(spec: ModelSpec, request: EvaluationRequest, metrics: Sequenc
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
-        options = Options(embedder=request.embedder or DEFAULTS["speaker embedding"])  # on any machine the same
-        threads = request.threads
+        options, threads = Options(embedder=request.embedder or "voice"), request.threads
         with ExitStack() as opened:
             separator = opened.enter_context(
                 Separator(model, device=device, precision=precision, threads=threads, options=options)

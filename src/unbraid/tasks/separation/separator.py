@@ -96,8 +96,7 @@ class Separator(LoadedModel):
         self.options, self._embedder, self._enrolled = options, embedder, dict[str, FloatArray]()
         if follows_people(spec, options):
             by = options.embedder or (None if embedder else best_embedder())
-            self.options = dataclasses.replace(options, embedder=by)
-            by = by or DEFAULTS["speaker embedding"]
+            self.options, by = dataclasses.replace(options, embedder=by), by or DEFAULTS["speaker embedding"]
             self._embedder = embedder or SpeakerEmbedder(by, device=device, threads=threads)
             self._networks.append(self._embedder)
             self._enrolled = {name: voice_in(file, self._embedder) for name, file in options.enrol}
