@@ -3,7 +3,7 @@
 import numpy as np
 
 from unbraid.dsp.stretches import stretches
-from unbraid.tasks.conversation.activity import FLOOR_DB, Levels, active
+from unbraid.tasks.conversation.activity import FLOOR_DB, SOFTEST_DB, Levels, active, active_over_time
 from unbraid.tasks.conversation.pieces import LONGEST, Piece, Seam, cut
 
 
@@ -26,6 +26,25 @@ def test_leaks_pauses_and_breaths_are_not_active() -> None:
     assert active(soft).tolist() == [[True] * 9 + [False]]
     assert not active(np.zeros((2, 5), np.float32)).any()
     assert active(np.zeros((2, 0), np.float32)).shape == (2, 0)
+
+
+def test_two_who_talk_at_once_are_active_between_their_syllables() -> None:
+    """Each has a loud frame where the other one is 15 dB softer; frame by frame, one of them seems to speak."""
+    soft = 10**-1.5
+    powers = np.array([[1, 1, soft] * 10, [soft, soft, 1] * 10], np.float32)
+    assert not active(powers).all(0).any()
+    assert active_over_time(powers)[:, 1:-1].all()
+    leak = np.stack((powers[0], soft * powers[0]))  # the same syllables, softer throughout
+    assert active_over_time(leak)[:, 1:-1].all(1).tolist() == [True, False]
+    assert not active_over_time(leak)[1].any()
+
+
+def test_silence_within_a_syllable_of_speech_is_not_active() -> None:
+    powers = np.ones((1, 9), np.float32)
+    powers[0, 4] = 10 ** (-(SOFTEST_DB + 1) / 10)
+    assert active_over_time(powers)[0].tolist() == [True] * 4 + [False] + [True] * 4
+    assert not active_over_time(np.zeros((2, 5), np.float32)).any()
+    assert active_over_time(np.zeros((2, 0), np.float32)).shape == (2, 0)
 
 
 def test_stretches() -> None:

@@ -3,6 +3,11 @@
 What a network leaves of one voice on another output is soft while that voice speaks, and gone when it pauses. So an
 output is active in a frame only where it is nearly as loud as the loudest one of that frame, and where the frame is not
 much softer than the speech of the recording. The thresholds were chosen on dev mixtures (docs/training-log.md).
+
+Two people who talk at once are seldom equally loud in the same tenth of a second: one has a syllable where the other
+takes a breath. Where people are followed through a recording, outputs are therefore compared by their levels over half
+a second, and with a wider limit: what is left of another voice is then told by its speaker embedding. These thresholds
+were chosen on dev conversations (docs/conversations.md).
 """
 
 import numpy as np
@@ -15,6 +20,9 @@ Activity = NDArray[np.bool_]  # (S, N)
 FRAME_SECONDS = 0.1  # half a syllable
 WITHIN_DB = 6.0  # of the loudest output of a frame: leaks lie lower, and every voice comes this near at times
 FLOOR_DB = 20.0  # below the speech of the recording: a breath, or noise in a pause, is no voice
+SMOOTH_FRAMES = 5  # over which levels are compared where people are followed
+SMOOTH_WITHIN_DB = 10.0  # of the loudest output over these frames
+SOFTEST_DB = 25.0  # below the speech of the recording, of a frame of an output
 
 
 class Levels:
@@ -46,9 +54,30 @@ def frame_samples(sample_rate: int) -> int:
 
 def active(powers: FloatArray) -> Activity:
     """The frames (S, N) in which each output is active, of their powers (S, N)."""
+    return _near_the_loudest(powers, WITHIN_DB) & _has_speech(powers.max(0, initial=0), FLOOR_DB)
+
+
+def active_over_time(powers: FloatArray) -> Activity:
+    """The same (S, N) by levels over half a second, of powers (S, N) of a recording in which people are followed."""
     top = powers.max(0, initial=0)  # (N,)
-    speech = _speech_power(top)
-    return (powers >= top * 10 ** (-WITHIN_DB / 10)) & (top > 0) & (top >= speech * 10 ** (-FLOOR_DB / 10))
+    not_too_soft = powers >= _speech_power(top) * 10 ** (-SOFTEST_DB / 10)
+    return _near_the_loudest(_smooth(powers), SMOOTH_WITHIN_DB) & not_too_soft & _has_speech(top, FLOOR_DB)
+
+
+def _near_the_loudest(powers: FloatArray, within_db: float) -> Activity:
+    return np.asarray(powers >= powers.max(0, initial=0) * 10 ** (-within_db / 10))
+
+
+def _has_speech(top: FloatArray, floor_db: float) -> Activity:
+    """The frames (N,) in which the loudest output is not much softer than the speech."""
+    return (top > 0) & (top >= _speech_power(top) * 10 ** (-floor_db / 10))
+
+
+def _smooth(powers: FloatArray) -> FloatArray:
+    """The sum of powers (S, N) over the frames around each."""
+    side, frames = SMOOTH_FRAMES // 2, powers.shape[1]
+    padded = np.pad(powers, ((0, 0), (side, side)))
+    return np.asarray(sum(padded[:, first : first + frames] for first in range(SMOOTH_FRAMES)))
 
 
 def _speech_power(top: FloatArray) -> float:

@@ -1,6 +1,6 @@
 """Finds the people of a recording, and whose voice each piece is, from pieces of its outputs and their embeddings.
 
-1. Pieces of a second or longer are clustered; clusters with too little speech are nobody of their own.
+1. Pieces of half a second or longer are clustered; clusters with too little speech are nobody of their own.
 2. Each person is the mean embedding of their pieces, taken twice: the second time of the pieces nearest to them.
 3. The pieces of each output are assigned in order of time, by the best path (Viterbi): a piece costs the more the less
    it is like the person, a change of person costs the more the shorter the pause before it is, and a person who speaks
@@ -25,16 +25,15 @@ from unbraid.tasks.conversation.clustering import Labels, Limits, cluster
 from unbraid.tasks.conversation.pieces import Piece
 
 MOST_PEOPLE = 20
-ANCHOR_FRAMES = 10  # of pieces that people are found by
+ANCHOR_FRAMES = 5  # of pieces that people are found by; some people say single words only
 ALIKE = 0.25  # clusters that are more alike are one person
 AT_ONCE = 0.1  # likeness that two pieces lose by being heard at the same time
 AT_ONCE_FRAMES = 5  # in which both must be active for that
 LEAST_FRAMES = 60.0  # of speech of a person, weighted; less is a voice that was separated badly
 LEAST_SHARE = 0.1  # of all, which is enough in a short recording
-CHANGE = 12.0  # cost of a change of person without a pause; in frames times cosine
+CHANGE = 2.0  # cost of a change of person without a pause; in frames times cosine
 PAUSE_FRAMES = 10  # after which a change costs nothing
 NEAR_FRAMES = 3  # between a short piece and its neighbour on the same output
-SPREAD = 0.2  # likeness that a piece loses for a person who speaks on another output at that time
 
 
 @dataclass(frozen=True)
@@ -124,35 +123,18 @@ def _centres(embeddings: FloatArray, weights: FloatArray, labels: Labels, kept: 
 
 
 def _paths(voices: Voices, likeness: FloatArray) -> Labels:
-    """The person (P,) of each piece: the best path of each output, the one that speaks most first."""
+    """The person (P,) of each piece: the best path of each output; -1 where a piece has no embedding."""
     pieces, known = voices.pieces, voices.known
     persons = np.full(len(pieces), -1)
-    by_output = {o: [i for i, p in enumerate(pieces) if p.output == o and known[i]] for o in {p.output for p in pieces}}
-    for output in sorted(by_output, key=lambda o: -sum(float(voices.weights[i]) for i in by_output[o])):
-        items = by_output[output]
+    for output in {piece.output for piece in pieces}:
+        items = [i for i, piece in enumerate(pieces) if piece.output == output and known[i]]
         if not items:
             continue
-        gains = likeness[items] - SPREAD * voices.scale * _taken(pieces, items, persons, likeness.shape[1])  # (Q, K)
         frames = np.array([pieces[i].frames for i in items], np.float32)
         pauses = np.array([pieces[b].start - pieces[a].end for a, b in pairwise(items)])
         changes = (CHANGE * voices.scale * np.clip(1 - pauses / PAUSE_FRAMES, 0, 1)).astype(np.float32)
-        persons[items] = _viterbi(gains * frames[:, None], changes)
+        persons[items] = _viterbi(likeness[items] * frames[:, None], changes)
     return persons
-
-
-def _taken(pieces: Sequence[Piece], items: Sequence[int], persons: Labels, count: int) -> FloatArray:
-    """The share (Q, K) of each piece in which a person speaks on another output that has been assigned."""
-    taken = np.zeros((len(items), count), np.float32)
-    others = sorted((pieces[i].start, i) for i in np.flatnonzero(persons >= 0).tolist())
-    starts = np.array([start for start, _ in others])
-    for row, item in enumerate(items):
-        piece = pieces[item]
-        first = int(np.searchsorted(starts, piece.start - 2 * 30)) if len(starts) else 0  # no piece is longer
-        for start, i in others[first:]:
-            if start >= piece.end:
-                break
-            taken[row, persons[i]] += pieces[i].overlap(piece) / piece.frames
-    return taken
 
 
 def _viterbi(gains: FloatArray, changes: FloatArray) -> Labels:

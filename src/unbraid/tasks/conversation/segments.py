@@ -13,8 +13,7 @@ from unbraid.tasks.conversation.pieces import Piece
 
 EDGE_FRAMES = 1  # of soft speech at either end of a piece
 PAUSE_FRAMES = 6  # 0.6 s: a longer pause ends a segment
-STEEPNESS = 4.0  # of confidence over the margin; both fitted to pieces of dev conversations that were assigned right
-EVEN_MARGIN = 0.1  # for a confidence of one half
+STEEPNESS = 3.5  # of confidence over the margin; fitted to pieces of dev conversations that were assigned right
 UNKNOWN = 0.5  # confidence of a piece that is too short to be told
 
 
@@ -46,5 +45,5 @@ def confidences(people: People) -> FloatArray:
     others = people.likeness.copy()
     np.put_along_axis(others, persons[:, None], -np.inf, 1)
     margin = (own - others.max(1)) / people.scale
-    sure = 1 / (1 + np.exp(-STEEPNESS * (margin - EVEN_MARGIN)))
+    sure = 1 / (1 + np.exp(-STEEPNESS * margin))
     return np.where(people.likeness.any(1), sure, UNKNOWN).astype(np.float32)

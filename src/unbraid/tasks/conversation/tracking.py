@@ -20,7 +20,7 @@ import numpy as np
 from unbraid.audio import Resampler
 from unbraid.dsp.arrays import FloatArray
 from unbraid.hub.spec import ModelSpec
-from unbraid.tasks.conversation.activity import Levels, active, frame_samples
+from unbraid.tasks.conversation.activity import Levels, active, active_over_time, frame_samples
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.embedder import batches
 from unbraid.tasks.conversation.one_window import people_of, voices_of
@@ -85,7 +85,8 @@ class Tracker:
         """The timeline, and who speaks when, of all stems, which are read again where somebody is active."""
         cell, powers = frame_samples(self._rate), self._levels.finish()
         outputs, frames = powers.shape
-        speaking, bounds = active(powers), (wanted.fewest, wanted.most)
+        speaking = active_over_time(powers) if self.seams else active(powers)
+        bounds = wanted.fewest, wanted.most
         pieces, audio = cut(speaking, powers, self.seams, cell), Audio(stored, self._rate, cell, self._samples)
         muted = 0
         if self.seams:
