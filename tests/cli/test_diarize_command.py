@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,19 +88,3 @@ def test_bad_requests_are_refused(unbraid_command, talk, tree) -> None:
     assert "Who speaks when is written as rttm, json, labels, textgrid, svg, not as 'srt'." in outcome.err
     assert unbraid_command("diarize", "talk.wav", "--speakers", "5-2").code == 2
     assert tree() == ["talk.wav"]
-
-
-def test_it_says_by_which_model_people_are_told_apart(unbraid_command, talk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as nobody names one, and it is not the model in the package."""
-
-    def opened(model: str, *, options: Options, **_: object) -> Separator:
-        separator = counting(options)
-        separator.options = replace(options, embedder=options.embedder or "campplus-mine")
-        return separator
-
-    monkeypatch.setattr(sys.modules["unbraid.cli.diarization"], "Separator", opened)
-    talk("talk.wav")
-    said = "people are told apart by campplus-mine, the best model here; --embedder names another."
-    assert said in unbraid_command("diarize", "talk.wav").err
-    assert unbraid_command("diarize", "talk.wav", "--embedder", "voice").err == ""
-    assert unbraid_command("diarize", "talk.wav", "--quiet").err == ""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from unbraid.audio import probe
 from unbraid.cli.console import say
-from unbraid.cli.embedders import tell_embedder
 from unbraid.cli.files.inputs import Item
 from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
@@ -58,12 +57,11 @@ def run(request: DiarizationRequest, report: Report[TurnsResult], *, quiet: bool
         Sources(quiet=quiet) as sources,
     ):
         check_follows_people(separator.spec, separator.options)
-        tell_embedder(separator, request.options.embedder, quiet=quiet)
         report.device, report.device_reason = separator.device, separator.device_reason
         jobs = Jobs(request.jobs)
         detail_engine(report, request)
 
-        options = {"format": form, **separation_values(separator.options), **excerpt_values(request.excerpt)}
+        options = {"format": form, **separation_values(request.options), **excerpt_values(request.excerpt)}
 
         def work(item: Item, title: str) -> TurnsResult | None:
             source, place = sources.path(item), outputs[item]

@@ -139,7 +139,7 @@ Only = Annotated[
 ]
 Embedder = Annotated[
     str | None,
-    _separation(metavar="NAME", help="The model of speaker embeddings to follow people by. (default: the best here)"),
+    _separation(metavar="NAME", help="The model of speaker embeddings that people are followed by. (default: voice)"),
 ]
 Wiener = Annotated[bool, _separation("--wiener", help="Refine music stems by a multichannel Wiener filter.")]
 WienerIterations = Annotated[

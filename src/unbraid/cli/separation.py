@@ -13,7 +13,6 @@ from statistics import median
 
 from unbraid.audio import choose_format
 from unbraid.cli.console import notice
-from unbraid.cli.embedders import tell_embedder
 from unbraid.cli.files.inputs import Collected, Item, OutputLayout
 from unbraid.cli.files.outputs import claim, write_stream, write_track
 from unbraid.cli.files.plan import TrackPlan
@@ -50,7 +49,7 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
     collected = find_inputs(request, quiet=quiet)
     roots = () if request.root is None else (request.root,)
     with swept(*roots), ExitStack() as opened, Sources(quiet=quiet) as sources:
-        separator_for = _opening(request, report, opened, quiet=quiet)
+        separator_for = _opening(request, report, opened)
         if request.model:
             separator = separator_for(request.model)  # a wrong name is told before pipes are read
             if _is_in_pipes(request, collected) and _pass_through(request, separator, sources, report, quiet=quiet):
@@ -121,9 +120,7 @@ def _pass_through(
     return True
 
 
-def _opening(
-    request: SeparationRequest, report: Report[StemsResult], opened: ExitStack, *, quiet: bool
-) -> Callable[[str], Separator]:
+def _opening(request: SeparationRequest, report: Report[StemsResult], opened: ExitStack) -> Callable[[str], Separator]:
     """A function that opens a model of this run, once, and names it in the report."""
     engine, options = request.engine, request.options
 
@@ -138,7 +135,6 @@ def _opening(
             report.model = ", ".join(filter(None, (*names, model)))
         separator = open_separator(model, opened_one, options)
         opened.enter_context(closing(separator))
-        tell_embedder(separator, options.embedder, quiet=quiet)
         report.device, report.device_reason = separator.device, separator.device_reason
         detail_engine(report, replace(request, model=model))
         return separator

@@ -7,13 +7,12 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from unbraid.audio import probe
 from unbraid.cli.console import say
-from unbraid.cli.embedders import tell_embedder
 from unbraid.cli.files.inputs import Item
 from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
@@ -106,8 +105,6 @@ def run(request: TranscriptionRequest, report: Report[TextResult], *, quiet: boo
         if request.people is not None:
             engine, options = request.engine, request.people
             separator = opened.enter_context(Separator(device=engine.device, threads=engine.threads, options=options))
-            tell_embedder(separator, options.embedder, quiet=quiet)
-            request = replace(request, people=separator.options)
         session, jobs = _Session(request, form, transcriber, separator), Jobs(request.jobs)
         making = request.making_options(form)
         detail_engine(report, request)

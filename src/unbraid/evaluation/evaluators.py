@@ -109,7 +109,7 @@ def _conversations(spec: ModelSpec, request: EvaluationRequest, metrics: Sequenc
 
     @contextmanager
     def running(model: str, device: str, precision: Precision) -> Iterator[Running]:
-        options, threads = Options(embedder=request.embedder or "voice"), request.threads
+        options, threads = Options(embedder=request.embedder), request.threads
         with ExitStack() as opened:
             separator = opened.enter_context(
                 Separator(model, device=device, precision=precision, threads=threads, options=options)

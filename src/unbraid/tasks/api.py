@@ -108,7 +108,7 @@ def separate_speakers(
     Where somebody is active, the tracks add up to the recording; the rest, such as music between turns, is `residual`.
     `speakers` is the number of people, or the fewest and most. `enrol` gives people whose voices are in files their
     names; others are speaker1, speaker2, … in the order in which they begin to speak. `embedder` is the model of
-    speaker embeddings by which they are told apart, the best one here if none is given. For `recording`, `track` and
+    speaker embeddings by which they are told apart; `voice` if none is given. For `recording`, `track` and
     `reading` see `separate`. All tracks are in memory; for long recordings use `Separator.blocks`, whose run has the
     segments in `diagnostics.conversation`, or `Separator.converse` for the segments alone.
 

@@ -3,8 +3,7 @@
 1. Pieces of half a second or longer are clustered; clusters with too little speech are nobody of their own.
 2. Each person is the mean embedding of their pieces, taken twice: the second time of the pieces nearest to them.
 3. The pieces of each output are assigned in order of time, by the best path (Viterbi): a piece costs the more the less
-   it is like the person, a change of person costs the more the shorter the pause before it is, and a person who speaks
-   on another output at that time costs extra.
+   it is like the person, and a change of person costs the more the shorter the pause before it is.
 4. Pieces without an embedding go to the person of the nearest piece: on their own output, or else on any.
 
 The thresholds were chosen on dev conversations with the model `voice` (docs/conversations.md). Another model's cosines

@@ -38,7 +38,7 @@ class Options:
         None  # speech: how many people, or (fewest, most); None: as many as there are
     )
     enrol: tuple[tuple[str, str], ...] = ()  # (name, file): a person whose voice is in the file has this name
-    embedder: str | None = None  # speaker embeddings that people are followed by; None: of the best model here
+    embedder: str | None = None  # the model of speaker embeddings that people are followed by; None: the default
     tracks: bool = True  # of models that follow people: a track for each; False: the network's outputs
     strength: float = 1.0  # models of one voice: the share of the noise that is removed, 0 to 1
     bypass: bool = True  # models of one voice: speech that is clean passes as it is

@@ -28,7 +28,6 @@ from unbraid.runtime.bag import Bag
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
-from unbraid.tasks.conversation.embedders import best_embedder
 from unbraid.tasks.conversation.enrolment import voice_in
 from unbraid.tasks.conversation.tracking import Embedder, Wanted
 from unbraid.tasks.loading import Loaded, LoadedModel, load
@@ -74,7 +73,7 @@ class Separator(LoadedModel):
 
         `wiener` and `raw` are short for the same fields of `options`. See `runtime.open_executor` for
         `device` and `threads`. Models that follow people through a recording do so with the `embedder`, which is closed
-        with the model; if none is given, with the one that `options` name, or the best one on this machine.
+        with the model; if none is given, with the default `SpeakerEmbedder`.
 
         Raises:
             ModelError: there is no such model, or its folder is damaged.
@@ -94,9 +93,9 @@ class Separator(LoadedModel):
         super().__init__(spec, executor)
         self.options, self._embedder, self._enrolled = options, embedder, dict[str, FloatArray]()
         if follows_people(spec, options):
-            by = options.embedder or (None if embedder else best_embedder())
-            self.options, by = dataclasses.replace(options, embedder=by), by or DEFAULTS["speaker embedding"]
-            self._embedder = embedder or SpeakerEmbedder(by, device=device, threads=threads)
+            self._embedder = embedder or SpeakerEmbedder(
+                options.embedder or DEFAULTS["speaker embedding"], device=device, threads=threads
+            )
             self._networks.append(self._embedder)
             self._enrolled = {name: voice_in(file, self._embedder) for name, file in options.enrol}
         elif options.speakers is not None:  # it is the number that the model gives anyway
