@@ -22,6 +22,7 @@ from synth import voices
 
 RESULT = Path(__file__).resolve().parent.parent / "src" / "unbraid" / "assets" / "costs.json"
 PACKAGED = ("speech", "speech-2", "music-2", "music-4", "music-5")
+RESEPFORMER = "speechbrain/resepformer-wsj02mix"
 VOICES = {"wsj02mix": (2, 8000), "wsj03mix": (3, 8000), "libri2mix": (2, 8000), "libri3mix": (3, 8000),
           "wham": (2, 8000), "whamr": (2, 8000), "whamr16k": (2, 16000)}  # fmt: skip
 MEASURED_FOR = {"libri2mix": "wsj02mix", "libri3mix": "wsj03mix", "wham": "wsj02mix", "whamr": "wsj02mix"}
@@ -34,7 +35,7 @@ def main() -> None:
     table = json.loads(RESULT.read_text()) if RESULT.exists() else {"measured": "", "models": {}}
     spleeter = [f"spleeter:{stems}stems{wide}" for stems in (2, 4, 5) for wide in ("", "-16kHz")]
     sepformers = [f"speechbrain/sepformer-{name}" for name in VOICES if name not in MEASURED_FOR]
-    for name in sys.argv[1:] or (*PACKAGED, *spleeter, *sepformers, *DEMUCS):
+    for name in sys.argv[1:] or (*PACKAGED, *spleeter, *sepformers, RESEPFORMER, *DEMUCS):
         with tempfile.TemporaryDirectory() as folder:
             model = name if name in PACKAGED else published(name, Path(folder))
             command = (sys.executable, __file__, "--one", str(model))
@@ -72,6 +73,7 @@ def published(name: str, folder: Path) -> Path:
     from unbraid.hub.spec import ModelSpec, Windows
     from unbraid.models.family import tensor_shapes
     from unbraid.models.htdemucs.published import PUBLISHED
+    from unbraid.models.resepformer.config import ResepformerConfig
     from unbraid.models.sepformer.config import SepFormerConfig
 
     if name.startswith("spleeter:"):
@@ -84,6 +86,9 @@ def published(name: str, folder: Path) -> Path:
         segment = sizes.segment_samples / rate
         facts = ("random", "htdemucs", rate, 2, stems, sizes, "", "random weights")
         spec = ModelSpec(*facts, windows=Windows(segment, segment / 4), level="own")
+    elif name == RESEPFORMER:
+        facts = ("random", "resepformer", 8000, 1, ("voice1", "voice2"), ResepformerConfig(), "", "random weights")
+        spec = ModelSpec(*facts, windows=Windows())
     else:
         count, rate = VOICES[name.rpartition("sepformer-")[2]]
         stems = tuple(f"voice{i + 1}" for i in range(count))

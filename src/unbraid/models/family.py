@@ -46,6 +46,7 @@ class Family:
 
 FAMILIES = {
     "sepformer": Family("unbraid.models.sepformer", "SepFormerConfig", "waveform"),
+    "resepformer": Family("unbraid.models.resepformer", "ResepformerConfig", "waveform"),
     "conv_tasnet": Family("unbraid.models.conv_tasnet", "ConvTasNetConfig", "waveform"),
     "band_split": Family("unbraid.models.band_split", "BandSplitConfig", "waveform"),
     "causal_lstm": Family("unbraid.models.causal_lstm", "CausalLSTMConfig", "waveform"),

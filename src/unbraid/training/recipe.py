@@ -17,6 +17,7 @@ from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.ecapa.config import EcapaConfig
+from unbraid.models.resepformer.config import ResepformerConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.unet.config import UNetConfig
 from unbraid.training.recipe_reader import choose, fill, read_tables
@@ -99,6 +100,7 @@ class Trainable:
 Schedule = Plateau | Cosine | Constant
 FAMILIES = {
     "sepformer": Trainable(SepFormerConfig, Speech),
+    "resepformer": Trainable(ResepformerConfig, Speech),
     "conv_tasnet": Trainable(ConvTasNetConfig, Speech),
     "band_split": Trainable(BandSplitConfig, Speech),
     "causal_lstm": Trainable(CausalLSTMConfig, Live),

@@ -12,6 +12,7 @@ from unbraid.models.graph_files import graph_name, packed
 from unbraid.models.hifigan.config import HifiganConfig
 from unbraid.models.htdemucs.published import PUBLISHED as HTDEMUCS
 from unbraid.models.onnx.build import build_graph
+from unbraid.models.resepformer.config import ResepformerConfig
 from unbraid.models.roformer.published import PUBLISHED as ROFORMERS
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
@@ -22,6 +23,7 @@ from unbraid.models.xvector.config import XvectorConfig
 
 PUBLISHED: tuple[Config, ...] = (
     *(SepFormerConfig(sources=sources) for sources in (1, 2, 3)),
+    ResepformerConfig(),
     UNetConfig(stems=2),
     UNetConfig(stems=4, encoder_activation="elu", decoder_activation="elu"),
     UNetConfig(stems=5, encoder_activation="elu", decoder_activation="elu", output="softmax"),

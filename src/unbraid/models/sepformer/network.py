@@ -17,17 +17,18 @@ from unbraid.models.sepformer.layout import GLOBAL_NORM_EPS
 class GlobalNorm(nn.Module):
     """Normalise over every axis but the batch, then scale and shift each feature (GroupNorm with one group)."""
 
-    def __init__(self, features: int):
+    def __init__(self, features: int, eps: float = GLOBAL_NORM_EPS):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(features))
         self.bias = nn.Parameter(torch.zeros(features))
+        self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise x (B, …, D) by its mean and variance over all axes but the batch."""
         axes = tuple(range(1, x.ndim))
         centred = x - x.mean(axes, keepdim=True)  # (B, …, D)
         power = centred.square().mean(axes, keepdim=True)
-        return centred * torch.rsqrt(power + GLOBAL_NORM_EPS) * self.weight + self.bias
+        return centred * torch.rsqrt(power + self.eps) * self.weight + self.bias
 
 
 class DualPathBlock(nn.Module):
@@ -99,6 +100,14 @@ class MaskNet(nn.Module):
         return F.relu(self.outlet(torch.tanh(self.value(x)) * torch.sigmoid(self.gate(x))))
 
 
+def decode(decoder: nn.Module, masked: Tensor, samples: int) -> Tensor:
+    """Masked frames (B, sources, N, D) through a transposed convolution, then zeros up to T -> (B, sources, T)."""
+    batch, sources, frames, features = masked.shape
+    decoded = decoder(masked.reshape(-1, frames, features).transpose(1, 2))  # (B·sources, 1, (N - 1)·stride + kernel)
+    decoded = F.pad(decoded, (0, samples - decoded.shape[2]))
+    return decoded.view(batch, sources, samples)
+
+
 class SepFormer(nn.Module):
     """Mixture (B, T) -> sources (B, sources, T), at the model's sample rate; T is at least one kernel."""
 
@@ -112,13 +121,8 @@ class SepFormer(nn.Module):
 
     def forward(self, mixture: Tensor) -> Tensor:
         """Mixture (B, T) -> sources (B, sources, T)."""
-        batch, samples = mixture.shape
         w = F.relu(self.encoder(mixture[:, None])).transpose(1, 2)  # (B, N, D)
-        masked = self.masknet(w) * w[:, None]  # (B, sources, N, D)
-        masked = masked.view(batch * self.geometry.sources, -1, self.geometry.features).transpose(1, 2)
-        decoded = self.decoder(masked)  # (B·sources, 1, (N - 1)·stride + kernel)
-        decoded = F.pad(decoded, (0, samples - decoded.shape[2]))
-        return decoded.view(batch, self.geometry.sources, samples)
+        return decode(self.decoder, self.masknet(w) * w[:, None], mixture.shape[1])
 
 
 build = SepFormer
