@@ -12,9 +12,8 @@ from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.overlap import regrouped
 from unbraid.tasks.pages.lane import Lane
 from unbraid.tasks.pages.sound import Sound
-from unbraid.tasks.separation.stream import resampled
+from unbraid.tasks.separation.stream import BLOCK_FRAMES, recording
 
-BLOCK_FRAMES = 1 << 16
 AUDIBLE_DB = -60.0  # the residual is on the page only where it is above this, relative to the mixture
 ROUNDING = 1e-5  # -100 dB
 MIXTURE, LEFT_OVER = "mixture", "left over"
@@ -69,7 +68,7 @@ def gather(
         rate, channels, frames = info.sample_rate, info.channels, info.frames or 0
         lanes = {name: Lane(rate, channels, frames) for name in (MIXTURE, *stems, LEFT_OVER)}
         sounds = {name: Sound(rate, channels, gain) for name in stems}
-        for whole, parts in _together(_mixture(source, excerpt, rate, channels), list(readers.values())):
+        for whole, parts in _together(recording(source, excerpt, rate, channels), list(readers.values())):
             signals = {MIXTURE: whole, **dict(zip(stems, parts, strict=True)), LEFT_OVER: _left_over(whole, parts)}
             if LEFT_OVER not in sounds and signals[LEFT_OVER].any():
                 sounds[LEFT_OVER] = _sound_after(lanes[LEFT_OVER].frames, rate, channels, gain)
@@ -101,13 +100,6 @@ def _left_over(whole: FloatArray, parts: list[FloatArray]) -> FloatArray:
     left = whole - sum(parts)
     rounding = np.abs(left).max(initial=0) <= ROUNDING * np.abs(whole).max(initial=0)
     return np.zeros_like(left) if rounding else np.asarray(left, np.float32)
-
-
-def _mixture(source: Path, excerpt: Excerpt, sample_rate: int, channels: int) -> Blocks:
-    """The recording as blocks (C, n) of any size, at the stems' rate and channels."""
-    with Reader(source, excerpt) as reader:
-        for block in resampled(reader.blocks(BLOCK_FRAMES), reader.info.sample_rate, sample_rate):
-            yield np.broadcast_to(block, (channels, block.shape[1]))  # raw music models make stereo of mono
 
 
 def _together(mixture: Blocks, readers: list[Reader]) -> Iterator[tuple[FloatArray, list[FloatArray]]]:
