@@ -229,8 +229,9 @@ def test_masked_stems_are_those_of_the_peer_on_the_larger_fixtures(parity: Path,
 
 def test_folders_without_weights_are_refused(tmp_path: Path) -> None:
     wanted = (
-        "a SpeechBrain SepFormer (hyperparams.yaml, encoder.ckpt, masknet.ckpt, decoder.ckpt), ECAPA-TDNN or x-vector "
-        "network (hyperparams.yaml, embedding_model.ckpt) or HiFi-GAN (hyperparams.yaml, generator.ckpt), a CAM++ "
+        "a SpeechBrain SepFormer or RE-SepFormer (hyperparams.yaml, encoder.ckpt, masknet.ckpt, decoder.ckpt), "
+        "ECAPA-TDNN or x-vector network (hyperparams.yaml, embedding_model.ckpt) or HiFi-GAN (hyperparams.yaml, "
+        "generator.ckpt), a CAM++ "
         "(campplus_….bin or campplus_….pt), a ResNet of WeSpeaker's (config.yaml, avg_model.pt or pytorch_model.bin), "
         "a Spleeter model (checkpoint, model.index and model.data-00000-of-00001), a Whisper (config.json, "
         "preprocessor_config.json, generation_config.json, tokenizer.json (or vocab.json and merges.txt) and "
