@@ -22,6 +22,7 @@ from synth import voices
 
 RESULT = Path(__file__).resolve().parent.parent / "src" / "unbraid" / "assets" / "costs.json"
 PACKAGED = ("speech", "speech-2", "music-2", "music-4", "music-5")
+RESEPFORMER = "speechbrain/resepformer-wsj02mix"
 VOICES = {"wsj02mix": (2, 8000), "wsj03mix": (3, 8000), "libri2mix": (2, 8000), "libri3mix": (3, 8000),
           "wham": (2, 8000), "whamr": (2, 8000), "whamr16k": (2, 16000)}  # fmt: skip
 MEASURED_FOR = {"libri2mix": "wsj02mix", "libri3mix": "wsj03mix", "wham": "wsj02mix", "whamr": "wsj02mix"}
@@ -36,7 +37,7 @@ def main() -> None:
     table = json.loads(RESULT.read_text()) if RESULT.exists() else {"measured": "", "models": {}}
     spleeter = [f"spleeter:{stems}stems{wide}" for stems in (2, 4, 5) for wide in ("", "-16kHz")]
     sepformers = [f"speechbrain/sepformer-{name}" for name in VOICES if name not in MEASURED_FOR]
-    for name in sys.argv[1:] or (*PACKAGED, *spleeter, *sepformers, MOSSFORMER, *DEMUCS, *TIGERS):
+    for name in sys.argv[1:] or (*PACKAGED, *spleeter, *sepformers, MOSSFORMER, RESEPFORMER, *DEMUCS, *TIGERS):
         with tempfile.TemporaryDirectory() as folder:
             model = name if name in PACKAGED else published(name, Path(folder))
             command = (sys.executable, __file__, "--one", str(model))
@@ -77,6 +78,7 @@ def published(name: str, folder: Path) -> Path:
     from unbraid.models.family import tensor_shapes
     from unbraid.models.htdemucs.published import PUBLISHED
     from unbraid.models.mossformer2.config import MossFormer2Config
+    from unbraid.models.resepformer.config import ResepformerConfig
     from unbraid.models.sepformer.config import SepFormerConfig
     from unbraid.models.tiger.published import PUBLISHED as TIGER_SIZES
 
@@ -99,6 +101,9 @@ def published(name: str, folder: Path) -> Path:
         stems = ("dialogue", "music", "effects") if of_films else ("voice1", "voice2")
         facts = ("random", "tiger", 44100 if of_films else 16000, 1, stems, config, "", "random weights")
         spec = ModelSpec(*facts, windows=FILM_WINDOWS if of_films else VOICE_WINDOWS, level="own")
+    elif name == RESEPFORMER:
+        facts = ("random", "resepformer", 8000, 1, ("voice1", "voice2"), ResepformerConfig(), "", "random weights")
+        spec = ModelSpec(*facts, windows=Windows())
     else:
         count, rate = VOICES[name.rpartition("sepformer-")[2]]
         stems = tuple(f"voice{i + 1}" for i in range(count))

@@ -39,7 +39,12 @@ class FakeSeparator:
         type(self).made += 1
         self.weights, self.options = WEIGHTS[model], dataclasses.replace(options, stems=())  # of one network
         self.spec = SimpleNamespace(
-            licence="MIT", name=model, sample_rate=8000, channels=1, files={"model.safetensors": f"of {model}"}
+            licence="MIT",
+            name=model,
+            sample_rate=8000,
+            channels=1,
+            files={"model.safetensors": f"of {model}"},
+            separates_songs=model.startswith("music"),
         )
         self.device, self.device_reason = "cpu", "no GPU provider is installed"
 

@@ -32,6 +32,7 @@ from unbraid.models.family import family_of, tensor_shapes
 from unbraid.models.hifigan.config import HifiganConfig
 from unbraid.models.htdemucs.published import PUBLISHED as HTDEMUCS
 from unbraid.models.mossformer2.config import MossFormer2Config
+from unbraid.models.resepformer.config import ResepformerConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
 from unbraid.models.speecht5.config import SpeechT5Config
@@ -39,6 +40,7 @@ from unbraid.models.tiger.published import PUBLISHED as TIGERS
 from unbraid.models.wav2vec2.config import Wav2Vec2Config
 from unbraid.models.xvector.config import XvectorConfig
 
+RESCUE = "speechbrain/sepformer_rescuespeech"  # whose commit is not pinned
 LARGE = Wav2Vec2Config(
     features=1024, heads=16, hidden=4096, layers=24, filter_bias=True, filter_norm="layer", pre_norm=True
 )
@@ -64,7 +66,7 @@ def test_catalogue_is_complete() -> None:
         "speech", "speech-2", "music-4", "music-2", "music-5", "g2p", "digits", "denoise", "denoise-live",
         "speech-live", "voice",
     )  # fmt: skip
-    assert sum(entry.source == "speechbrain" for entry in published.values()) == 16
+    assert sum(entry.source == "speechbrain" for entry in published.values()) == 18
     assert [name for name in published if name.startswith("spleeter:")] == [
         f"spleeter:{n}stems{variant}" for variant in ("", "-16kHz") for n in (2, 4, 5)
     ]
@@ -137,12 +139,13 @@ def test_catalogue_entry_agrees_with_itself(entry) -> None:
         assert COMMIT.fullmatch(entry.revision or "")
         assert entry.sha256.keys() == set(pinned) <= set(HUB_FILES[source, entry.family])
     else:
-        assert entry.sample_rate == (16000 if "16k" in entry.name else 8000)
+        assert entry.sample_rate == (16000 if "16k" in entry.name or entry.name == RESCUE else 8000)
         assert entry.stems == ("speech",) or entry.stems == tuple(f"voice{i + 1}" for i in range(len(entry.stems)))
-        shapes = tensor_shapes(SepFormerConfig(sources=len(entry.stems))).values()
+        networks = {"sepformer": SepFormerConfig, "resepformer": ResepformerConfig}
+        shapes = tensor_shapes(networks[entry.family](sources=len(entry.stems))).values()
         assert entry.bytes == 4 * sum(math.prod(shape) for shape in shapes)
         assert COMMIT.fullmatch(entry.revision or "0" * 40)  # the newest of none but those without a pin
-        assert (entry.revision is None) == (entry.name == SPEECH)
+        assert (entry.revision is None) == (entry.name in (SPEECH, RESCUE))
     digits = 8 if entry.source == "demucs" else 64
     assert all(len(digest) == digits for digest in entry.sha256.values())
 

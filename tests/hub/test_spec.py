@@ -82,8 +82,8 @@ KEYS = (
     "same_speaker, scores, files, format"
 )
 FAMILIES = (
-    "sepformer, mossformer2, conv_tasnet, band_split, causal_lstm, unet, roformer, htdemucs, tiger, audio_transformer, "
-    "wav2vec2, ecapa, campplus, speaker_resnet, xvector, hifigan, speecht5, basic_pitch"
+    "sepformer, resepformer, mossformer2, conv_tasnet, band_split, causal_lstm, unet, roformer, htdemucs, tiger, "
+    "audio_transformer, wav2vec2, ecapa, campplus, speaker_resnet, xvector, hifigan, speecht5, basic_pitch"
 )
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"format": 2}, "spec.json: format 2 is not 1; install a newer unbraid."),

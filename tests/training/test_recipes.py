@@ -18,6 +18,7 @@ from unbraid.hub.spec import Spectral
 from unbraid.models.config import Config
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import tensor_shapes
+from unbraid.models.resepformer.config import ResepformerConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import SepFormer
 from unbraid.models.tiger.config import TigerConfig
@@ -33,6 +34,7 @@ FOLDER = ROOT.parents[1] / "recipes"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 PUBLISHED = {
     "sepformer-wsj02mix": trees.wsj0mix,
+    "resepformer-wsj02mix": trees.wsj0mix,
     "sepformer-wsj03mix": lambda root: trees.wsj0mix(root, 3),
     "sepformer-libri2mix": trees.librimix,
     "sepformer-libri3mix": lambda root: trees.librimix(root, 3),
@@ -52,6 +54,7 @@ TASNET = "conv-tasnet-wsj02mix"
 VOICES = sorted(PUBLISHED.keys() | {"speech", "speech-2", "speech-3", "conv-tasnet-2", TASNET, "tiger"})
 SMALL = {
     "sepformer": ("features=8", "heads=2", "layers=1", "blocks=1", "hidden=8", "chunk_frames=10"),
+    "resepformer": ("features=8", "heads=2", "layers=1", "hidden=8", "chunk_frames=10"),
     "conv_tasnet": ("features=8", "bottleneck=4", "skip=4", "hidden=4", "blocks=2", "repeats=1"),
     "tiger": (
         *("frame_samples=64", "hop_samples=16", "widths=[1, 1, 2, 3, 6, 9, 11]"),
@@ -93,7 +96,8 @@ def test_a_recipe_is_short_and_called_like_its_file(name: str) -> None:
 def test_the_papers_settings(name: str) -> None:
     """Subakan et al., section 3.2, and SpeechBrain's recipes."""
     recipe = read_recipe(FOLDER / f"{name}.toml")
-    assert recipe.task.model == SepFormerConfig(sources=3 if "3mix" in name else 2)
+    sizes = SepFormerConfig(sources=3 if "3mix" in name else 2)
+    assert recipe.task.model == (ResepformerConfig() if name.startswith("resepformer") else sizes)
     assert recipe.schedule == Plateau(factor=0.5, patience=2, hold_epochs=85)
     assert (recipe.trainer.epochs, recipe.trainer.batch) == (200, 1)
     assert (recipe.optimizer.rate, recipe.optimizer.weight_decay, recipe.optimizer.clip) == (1.5e-4, 0, 5)

@@ -25,7 +25,7 @@ _SNDFILE: dict[str, tuple[str, dict[str | None, str]]] = {
 }
 # Nominal kbit/s of 44.1 kHz stereo Vorbis at quality 0, 1, … 10 tenths (xiph's own table)
 _VORBIS_KBPS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
-_AAC_FRAME = 1024
+AAC_FRAME = 1024
 _AT_ONCE = 1 << 14  # frames for libsndfile: libvorbis puts as many on the stack, which is small
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 8: "7.1"}
 
@@ -182,7 +182,7 @@ class FfmpegEncoder:
             # the edit list counts in the movie's time scale: at the sample rate it is exact
             codec, container, options = "aac", "ipod", {"movie_timescale": str(sample_rate)}
             most = 6 * sample_rate * channels  # 6144 bits per channel and frame
-            self._size = _AAC_FRAME
+            self._size = AAC_FRAME
         self._container = av.open(file, "w", format=container, container_options=options)
         self._container.metadata.update(canonical(tags))
         self._layout = _LAYOUTS[channels]
@@ -194,8 +194,8 @@ class FfmpegEncoder:
         self._rest: Audio = np.zeros((channels, 0), np.float32)
         self._next = 0
         if fmt.name == "m4a":  # FFmpeg's encoder never recovers from a loud first frame: give it a silent one
-            self._next = -_AAC_FRAME  # before the start, where the edit list hides it
-            self._encode(np.zeros((channels, _AAC_FRAME), np.float32))
+            self._next = -AAC_FRAME  # before the start, where the edit list hides it
+            self._encode(np.zeros((channels, AAC_FRAME), np.float32))
 
     def write(self, block: Audio) -> None:
         """Encode whole frames of the codec and keep the rest."""

@@ -28,7 +28,7 @@ class OutputFormat:
 
     def kbps(self, channels: int) -> int:
         """The bit rate of a lossy format, in kbit/s."""
-        return self.bitrate or LIMITS[self.name].bitrate_per_channel * channels
+        return self.bitrate or _limits(self.name).bitrate_per_channel * channels
 
     @property
     def words(self) -> str:
@@ -66,6 +66,8 @@ LIMITS = {
     "mp3": Limits(_only(*_MP3_RATES), range(1, 3), (), range(8, 321), 160),
     "m4a": Limits(_only(7350, *_MP3_RATES, 64000, 88200, 96000), range(1, 7), (), range(16, 3073), 128),
 }
+STEM_FILE = "stem.m4a"  # all stems in one file (see `stem_file`), which `separate` writes; of mono in stereo
+_STEM_FILE_LIMITS = Limits(_only(44100, 48000), range(1, 3), (), range(32, 513), 128)
 
 
 def choose_format(
@@ -83,15 +85,34 @@ def choose_format(
     if name not in LIMITS:
         raise UsageError(f"There is no output format {name!r}; choose {_either(LIMITS)}.")
     limits = LIMITS[name]
+    _check_coding(name, limits, subtype, bitrate)
+    if not limits.subtypes:
+        return OutputFormat(name, None, bitrate)
+    return OutputFormat(name, subtype or _depth(source, limits.subtypes))
+
+
+def stem_file_format(*, subtype: str | None = None, bitrate: int | None = None) -> OutputFormat:
+    """The format of a file with all stems; the bit rate is that of each track.
+
+    Raises:
+        UsageError: the bit depth or bit rate is not available.
+    """
+    _check_coding(STEM_FILE, _STEM_FILE_LIMITS, subtype, bitrate)
+    return OutputFormat(STEM_FILE, None, bitrate)
+
+
+def _limits(name: str) -> Limits:
+    return _STEM_FILE_LIMITS if name == STEM_FILE else LIMITS[name]
+
+
+def _check_coding(name: str, limits: Limits, subtype: str | None, bitrate: int | None) -> None:
+    """Refuse a bit depth or a bit rate that a format has not."""
     if subtype is not None and subtype not in limits.subtypes:
         allowed = f"choose {_either(limits.subtypes)}" if limits.subtypes else "it is a lossy format and has none"
         raise UsageError(f"There is no subtype {subtype!r} in {name}; {allowed}.")
     if bitrate is not None and (limits.bitrates is None or bitrate not in limits.bitrates):
         allowed = f"choose {limits.bitrates[0]} to {limits.bitrates[-1]}" if limits.bitrates else "it is lossless"
         raise UsageError(f"A bit rate of {bitrate} kbit/s is not possible in {name}; {allowed}.")
-    if not limits.subtypes:
-        return OutputFormat(name, None, bitrate)
-    return OutputFormat(name, subtype or _depth(source, limits.subtypes))
 
 
 def _depth(source: AudioInfo | None, subtypes: tuple[str, ...]) -> str:
@@ -105,7 +126,7 @@ def _depth(source: AudioInfo | None, subtypes: tuple[str, ...]) -> str:
 def check_format(fmt: OutputFormat, sample_rate: int, channels: int) -> None:
     """Refuse a rate or channel count that the format cannot hold, naming formats that can."""
     others = f"Write {_either(formats_for(sample_rate, channels))} instead"
-    limits = LIMITS[fmt.name]
+    limits = _limits(fmt.name)
     if channels not in limits.channels:
         many = limits.channels
         held = f"at most {many[-1]}" if isinstance(many, range) else _either(map(str, many))
@@ -128,10 +149,10 @@ def _check_mp3(bitrate: int, sample_rate: int, channels: int) -> None:
 
 def nearest_rate(name: str, sample_rate: int) -> int:
     """The rate a format can hold that is nearest to the given one; of two the higher."""
-    clipped = [min(max(sample_rate, rates[0]), rates[-1]) for rates in LIMITS[name].rates]
+    clipped = [min(max(sample_rate, rates[0]), rates[-1]) for rates in _limits(name).rates]
     held = [
         rates[(rate - rates[0] + rates.step // 2) // rates.step]
-        for rate, rates in zip(clipped, LIMITS[name].rates, strict=True)
+        for rate, rates in zip(clipped, _limits(name).rates, strict=True)
     ]
     return min(held, key=lambda rate: (abs(rate - sample_rate), -rate))
 

@@ -31,6 +31,13 @@ def stems(context: typer.Context, incomplete: str) -> list[str]:
     return []
 
 
+def stem_formats(incomplete: str) -> list[str]:
+    """Formats of audio, and that of stem files."""
+    from unbraid.audio.formats import STEM_FILE
+
+    return [*formats(incomplete), *([STEM_FILE] if STEM_FILE.startswith(incomplete) else [])]
+
+
 def formats(incomplete: str) -> list[str]:
     """Formats of audio."""
     from unbraid.audio.formats import LIMITS

@@ -99,6 +99,15 @@ SkipDamage = Annotated[bool, _input("--skip-damage", help="Replace damaged audio
 Format = Annotated[
     str, _output("--format", "-f", help="wav, flac, ogg, opus, mp3 or m4a.", autocompletion=completion.formats)
 ]
+StemFormat = Annotated[
+    str,
+    _output(
+        "--format",
+        "-f",
+        help="wav, flac, ogg, opus, mp3 or m4a; or stem.m4a: a song and its four stems in one file, for DJ programs.",
+        autocompletion=completion.stem_formats,
+    ),
+]
 Subtype = Annotated[
     str | None,
     _output(metavar="16|24|32f", help="Bit depth of wav and flac. (default: the input's; 16 for lossy ones)"),

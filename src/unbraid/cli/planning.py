@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from unbraid.audio import AudioInfo, check_format, choose_format, nearest_rate, probe
+from unbraid.audio import AudioInfo, check_format, nearest_rate, probe
+from unbraid.audio.formats import STEM_FILE
 from unbraid.cli.console import explain
 from unbraid.cli.files.conflict import refuse_existing
 from unbraid.cli.files.inputs import Item, OutputLayout, placed, refuse_collisions
 from unbraid.cli.files.plan import Signal, TrackPlan
+from unbraid.cli.files.stem_file import stems_of_file
 from unbraid.cli.pipes import Sources
 from unbraid.cli.request import SeparationRequest, select_stems
 from unbraid.cli.run import described
@@ -44,11 +46,12 @@ def plan(request: SeparationRequest, separators: Mapping[Item, Separator], sourc
     for item, (*paths, receipt) in files.items():
         separator = separators[item]
         try:
-            outputs = dict(zip(stems[item], paths, strict=False))
+            together = stems[item] if request.coding.format == STEM_FILE else ()
+            outputs = dict(zip(("stems",) if together else stems[item], paths, strict=False))
             track = _plan_track(request, sources.path(item), outputs, receipt, separator)
             page = paths.pop() if request.report else None
             turns = paths.pop() if separator.follows_people and request.root is not None else None
-            plans[item] = replace(track, name=item.name, page=page, turns=turns)
+            plans[item] = replace(track, name=item.name, page=page, turns=turns, together=together)
         except UsageError:
             raise
         except Exception as error:
@@ -60,17 +63,20 @@ def stems_of(request: SeparationRequest, separator: Separator) -> tuple[str, ...
     """The stems that a request asks of a model.
 
     Raises:
-        UsageError: the model lacks one.
+        UsageError: the model lacks one, or has not the four of a stem file.
     """
+    if request.coding.format == STEM_FILE:
+        return stems_of_file(separator)
     return select_stems(request.stems, separator.stems(), separator.spec.name)
 
 
 def _files(item: Item, stems: Sequence[str], request: SeparationRequest, separator: Separator) -> list[Path]:
     """The files of an input: its stems, who speaks when, the page of --report, and the record."""
     layout = OutputLayout(request.root or Path(), request.template, request.coding.format, separator.spec.name)
+    names = [Path(item.name).stem] if request.coding.format == STEM_FILE else stems
     turns = [_beside(layout, item, "speakers", "rttm")] if separator.follows_people else []
     page = [_beside(layout, item, "report", "html")] if request.report else []
-    return [*(layout.stem_path(item, stem) for stem in stems), *turns, *page, layout.receipt_path(item)]
+    return [*(layout.stem_path(item, stem) for stem in names), *turns, *page, layout.receipt_path(item)]
 
 
 def _beside(layout: OutputLayout, item: Item, name: str, ext: str) -> Path:
@@ -85,7 +91,7 @@ def _plan_track(
     excerpt, coding, spec = request.excerpt, request.coding, separator.spec
     info = probe(source, excerpt)
     rate, channels = separator.output_rate(info.sample_rate), separator.output_channels(info.channels)
-    fmt = choose_format(coding.format, info, subtype=coding.subtype, bitrate=coding.bitrate)
+    fmt = coding.chosen(info)
     written_rate = nearest_rate(fmt.name, rate) if coding.resample and request.root is not None else rate
     check_format(fmt, written_rate, channels)
     about, making = os.stat(source), replace(request, options=separator.options).making_options()

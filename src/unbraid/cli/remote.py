@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from unbraid.audio.formats import STEM_FILE
 from unbraid.cli.files.inputs import Item, OutputLayout
 from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
@@ -75,6 +76,8 @@ def form_of(request: SeparationRequest) -> dict[str, str | float | bool]:
         UsageError: the request has others.
     """
     speakers, options = request.options.speakers, request.options
+    if request.coding.format == STEM_FILE:
+        raise UsageError(f"{STEM_FILE} is not written by a server; choose another format, or leave --server out.")
     plain = SeparationRequest(
         request.inputs,
         request.model,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unbraid.audio import Excerpt, ReadOptions, TrackChoice
+from unbraid.audio import AudioInfo, Excerpt, OutputFormat, ReadOptions, TrackChoice, choose_format
+from unbraid.audio.formats import STEM_FILE, stem_file_format
 from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
 from unbraid.errors import ModelNotFound, UsageError, quoted
 from unbraid.hub import names as hub
@@ -28,6 +29,16 @@ class Coding:
     subtype: str | None = None  # None: as the input's
     bitrate: int | None = None  # kbit/s
     resample: bool = False  # take the nearest rate where the format lacks the right one
+
+    def chosen(self, source: AudioInfo | None = None) -> OutputFormat:
+        """The format for an input.
+
+        Raises:
+            UsageError: the format, bit depth or bit rate is not available.
+        """
+        if self.format == STEM_FILE:
+            return stem_file_format(subtype=self.subtype, bitrate=self.bitrate)
+        return choose_format(self.format, source, subtype=self.subtype, bitrate=self.bitrate)
 
 
 @dataclass(frozen=True)

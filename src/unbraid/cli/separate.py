@@ -15,7 +15,7 @@ def separate(
     remove: opt.Remove = None,
     two_stems: opt.TwoStems = None,
     report: opt.Report = False,
-    format: opt.Format = "wav",
+    format: opt.StemFormat = "wav",
     subtype: opt.Subtype = None,
     bitrate: opt.Bitrate = None,
     template: opt.Template = "{track}/{stem}.{ext}",

@@ -11,12 +11,12 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
-from unbraid.audio import choose_format
 from unbraid.cli.console import notice
 from unbraid.cli.files.inputs import Collected, Item, OutputLayout
 from unbraid.cli.files.outputs import claim, write_stream, write_track
 from unbraid.cli.files.plan import TrackPlan
 from unbraid.cli.files.sizes import check_space
+from unbraid.cli.files.stem_file import check_stem_file
 from unbraid.cli.jobs import Jobs
 from unbraid.cli.pipes import Sources
 from unbraid.cli.planning import plan, stems_of
@@ -44,7 +44,8 @@ def run(request: SeparationRequest, report: Report[StemsResult], *, quiet: bool 
         UnbraidError: the model or the device is not there; nothing was done.
     """
     report.model, coding, jobs = request.model, request.coding, Jobs(request.jobs)
-    choose_format(coding.format, subtype=coding.subtype, bitrate=coding.bitrate)  # refuses before anything is loaded
+    coding.chosen()  # refuses before anything is loaded
+    check_stem_file(request)
     OutputLayout(request.root or Path(), request.template, coding.format, request.model)
     collected = find_inputs(request, quiet=quiet)
     roots = () if request.root is None else (request.root,)

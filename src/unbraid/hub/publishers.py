@@ -39,6 +39,7 @@ TRANSFORMERS_TRUNK_FILES = TRANSFORMERS_FILES[:2]  # without a head there are no
 TRANSFORMERS_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # one of them is enough
 HUB_FILES = {  # source and family: the files to fetch
     ("speechbrain", "sepformer"): SPEECHBRAIN_FILES,
+    ("speechbrain", "resepformer"): SPEECHBRAIN_FILES,
     ("speechbrain", "ecapa"): SPEECHBRAIN_ECAPA_FILES,
     ("speechbrain", "xvector"): SPEECHBRAIN_ECAPA_FILES,
     ("speechbrain", "hifigan"): SPEECHBRAIN_HIFIGAN_FILES,

@@ -46,6 +46,7 @@ class Family:
 
 FAMILIES = {
     "sepformer": Family("unbraid.models.sepformer", "SepFormerConfig", "waveform"),
+    "resepformer": Family("unbraid.models.resepformer", "ResepformerConfig", "waveform"),
     "mossformer2": Family("unbraid.models.mossformer2", "MossFormer2Config", "waveform"),
     "conv_tasnet": Family("unbraid.models.conv_tasnet", "ConvTasNetConfig", "waveform"),
     "band_split": Family("unbraid.models.band_split", "BandSplitConfig", "waveform"),

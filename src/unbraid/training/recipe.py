@@ -17,6 +17,7 @@ from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.ecapa.config import EcapaConfig
+from unbraid.models.resepformer.config import ResepformerConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.tiger.config import TigerConfig
 from unbraid.models.unet.config import UNetConfig
@@ -100,6 +101,7 @@ class Trainable:
 Schedule = Plateau | Cosine | Constant
 FAMILIES = {
     "sepformer": Trainable(SepFormerConfig, Speech),
+    "resepformer": Trainable(ResepformerConfig, Speech),
     "conv_tasnet": Trainable(ConvTasNetConfig, Speech),
     "band_split": Trainable(BandSplitConfig, Speech),
     "tiger": Trainable(TigerConfig, Speech),

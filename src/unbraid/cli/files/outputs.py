@@ -33,6 +33,7 @@ from unbraid.audio import (
 from unbraid.cli.files.journal import Arrival, Destination, arrive
 from unbraid.cli.files.plan import TrackPlan
 from unbraid.cli.files.sizes import peak_bytes, size
+from unbraid.cli.files.stem_file import keep_recording, write_together
 from unbraid.corpora.rttm import to_rttm
 from unbraid.errors import AudioError
 from unbraid.files.printable import printable_page
@@ -86,10 +87,10 @@ def write_track(
         working_folder(_root(track, home)) as work,
         contextlib.closing(separator.run(track.source, track.excerpt, progress, tap)) as blocks,
     ):
-        _check_room(work, track, 1 if track.voices else len(track.outputs))
+        _check_room(work, track, 1 if track.voices else track.signals)
         run = _Begun.of(blocks)
         track = track.found(_speakers(blocks.diagnostics))
-        _check_room(work, track, len(track.outputs))
+        _check_room(work, track, track.signals)
         fresh, kept = _Hidden(work / "track", home, track), _Hidden(work / "float", home, track)
         with disk_errors(home):
             for path in (*fresh.files, fresh.folder / os.path.relpath(track.receipt, home), *kept.files):
@@ -154,8 +155,13 @@ def _write_stems(
 ) -> WriteResult:
     """Write the files of a track into the first hidden folder; the second is for floats that are encoded later."""
     fresh, kept = hidden
-    floats = kept if track.fmt.clips else fresh
-    seconds, peak = _separate(run.blocks, track, floats.stems, gathering)
+    floats = (kept if track.fmt.clips else fresh).stems
+    mix = kept.files[0].with_name("recording.wav")  # of a stem file
+    if track.together:
+        floats = {stem: mix.with_name(f"{number}.wav") for number, stem in enumerate(track.together)}
+    seconds, peak = _separate(run.blocks, track, floats, gathering)
+    if track.together:
+        peak = max(peak, keep_recording(track, mix))
     gain = 1.0 / max(peak, 1.0)
     gain_db = 20 * math.log10(gain) if track.fmt.clips else 0.0
     conversation = run.diagnostics.conversation if track.voices else None
@@ -163,8 +169,12 @@ def _write_stems(
         _write_turns(fresh.files[len(track.outputs)], track, run.diagnostics.conversation)
     encoded = list(fresh.stems.items()) if track.fmt.clips else []
     for index, (stem, path) in enumerate(encoded):
-        _encode(kept.stems[stem], path, track, gain, _part(encoding, index, len(encoded), seconds))
-        kept.stems[stem].unlink()
+        report = _part(encoding, index, len(encoded), seconds)
+        if track.together:
+            write_together(track, path, mix, floats, gain, report)
+        else:
+            _encode(floats[stem], path, track, gain, report)
+            floats[stem].unlink()
     gathered = gathering.finish(gain) if gathering else None
     elapsed = time.monotonic() - run.started
     if gathered is not None:  # last, since it says how long all of it took

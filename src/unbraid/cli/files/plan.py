@@ -33,7 +33,7 @@ class TrackPlan:
     source: Path
     excerpt: Excerpt
     signal: Signal
-    outputs: dict[str, Path]  # stem: file
+    outputs: dict[str, Path]  # stem: file; or one file for those in `together`
     fmt: OutputFormat
     receipt: Path
     making: Provenance
@@ -47,6 +47,7 @@ class TrackPlan:
     page: Path | None = None  # of --report
     turns: Path | None = None  # the RTTM file of a model that follows people
     voices: tuple[str, ...] = ()  # of such a model: all names, of which some are found and written
+    together: tuple[str, ...] = ()  # the stems that one file holds, with the recording
 
     def found(self, speakers: Sequence[str] | None) -> Self:
         """The plan for these people; None where a model does not look for them.
@@ -67,6 +68,11 @@ class TrackPlan:
     def as_recorded(self) -> Self:
         """The plan for the people whom an earlier run of the same provenance has found."""
         return self.found(speakers_recorded(self.receipt, self.making)) if self.voices else self
+
+    @property
+    def signals(self) -> int:
+        """How many signals are written: the stems, and the recording where they are in one file with it."""
+        return len(self.together) + 1 if self.together else len(self.outputs)
 
     @property
     def files(self) -> list[tuple[Path, Provenance]]:

@@ -105,8 +105,8 @@ def _fits(tracks: Sequence[TrackPlan], fmt: OutputFormat, free: float, jobs: int
 
 
 def _stems(track: TrackPlan) -> int:
-    """The stems that are sure to be written."""
-    return 1 if track.voices else len(track.outputs)
+    """The stems that are sure to be written, and the recording in a stem file."""
+    return 1 if track.voices else track.signals
 
 
 def _samples(track: TrackPlan) -> int:

@@ -1,11 +1,11 @@
 """Published checkpoints, read without torch or TensorFlow.
 
 The layout is found by content: SpeechBrain's folders of ECAPA-TDNNs (`speechbrain_ecapa`), x-vectors
-(`speechbrain_xvector`), HiFi-GANs (`speechbrain_hifigan`) and SepFormers (`speechbrain`), ClearerVoice's MossFormer2
-(`clearvoice`), 3D-Speaker's (`campplus`), WeSpeaker's (`wespeaker`) and their copies for pyannote.audio (`pyannote`),
-Spleeter's (`spleeter`), the Whisper, SpeechT5, HiFi-GAN, Wav2Vec2 and HuBERT folders of transformers (`whisper`,
-`speecht5`, `hifigan`, `wav2vec2`), for songs Demucs's networks (`htdemucs`) and RoFormers (`roformer`), TIGERs
-(`tiger`), and Basic Pitch (`basic_pitch`).
+(`speechbrain_xvector`), HiFi-GANs (`speechbrain_hifigan`), SepFormers (`speechbrain`) and RE-SepFormers
+(`speechbrain_resepformer`), ClearerVoice's MossFormer2 (`clearvoice`), 3D-Speaker's (`campplus`), WeSpeaker's
+(`wespeaker`) and their copies for pyannote.audio (`pyannote`), Spleeter's (`spleeter`), the Whisper, SpeechT5,
+HiFi-GAN, Wav2Vec2 and HuBERT folders of transformers (`whisper`, `speecht5`, `hifigan`, `wav2vec2`), for songs Demucs's
+networks (`htdemucs`) and RoFormers (`roformer`), TIGERs (`tiger`), and Basic Pitch (`basic_pitch`).
 """
 
 from pathlib import Path
@@ -22,6 +22,7 @@ from unbraid.hub.importers import (
     speechbrain,
     speechbrain_ecapa,
     speechbrain_hifigan,
+    speechbrain_resepformer,
     speechbrain_xvector,
     speecht5,
     spleeter,
@@ -42,6 +43,7 @@ ORDER = (
     speechbrain_xvector,
     speechbrain_ecapa,
     speechbrain_hifigan,
+    speechbrain_resepformer,
     speechbrain,
     clearvoice,
     campplus,
@@ -55,7 +57,7 @@ ORDER = (
 )
 
 LAYOUTS = (
-    f"a SpeechBrain SepFormer ({', '.join(speechbrain.FILES)}), ECAPA-TDNN or x-vector network "
+    f"a SpeechBrain SepFormer or RE-SepFormer ({', '.join(speechbrain.FILES)}), ECAPA-TDNN or x-vector network "
     f"({', '.join(speechbrain_ecapa.FILES)}) or "
     f"HiFi-GAN ({', '.join(speechbrain_hifigan.FILES)}), a MossFormer2 ({clearvoice.FILES}), a CAM++ "
     f"({campplus.FILES}), a ResNet of WeSpeaker's "

@@ -18,7 +18,8 @@ from unbraid.hub.importers.hyperyaml import read_settings, section
 from unbraid.hub.importers.settings import Rules, Settings
 from unbraid.hub.importers.torch_pickle import read_state_dict
 from unbraid.hub.spec import ModelSpec, Windows
-from unbraid.models.family import tensor_shapes
+from unbraid.models.config import Config
+from unbraid.models.family import family_of, tensor_shapes
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.shapes import Shapes
 from unbraid.models.tensors import compare_shapes, shapes_of
@@ -104,19 +105,24 @@ def read_checkpoint(folder: Path, name: str) -> Checkpoint:
         for theirs, ours in published_names(part, geometry).items():
             weight = as_weight(published[part][theirs], theirs, where)
             tensors[ours] = weight.reshape(shapes[ours])  # drops the axes of 1x1 convolutions, nothing else
+    spec = spec_of(name, folder, geometry, settings.positive("sample_rate"), "SepFormer")
+    return Checkpoint(dict(sorted(tensors.items())), spec)
+
+
+def spec_of(name: str, folder: Path, geometry: Config, sample_rate: int, network: str) -> ModelSpec:
+    """The spec of a network of voices, from a folder."""
     sources, official = geometry.sources, name.startswith("speechbrain/")
-    spec = ModelSpec(
+    return ModelSpec(
         name=name,
-        family="sepformer",
-        sample_rate=settings.positive("sample_rate"),
+        family=family_of(geometry),
+        sample_rate=sample_rate,
         channels=1,
         stems=("speech",) if sources == 1 else tuple(f"voice{i + 1}" for i in range(sources)),
         geometry=geometry,
         licence="Apache-2.0" if official else "as stated by its publisher",
-        provenance=f"A SepFormer trained with SpeechBrain, imported from {name if official else folder.name}.",
+        provenance=f"A {network} trained with SpeechBrain, imported from {name if official else folder.name}.",
         windows=Windows(),
     )
-    return Checkpoint(dict(sorted(tensors.items())), spec)
 
 
 def published_names(part: str, geometry: SepFormerConfig) -> dict[str, str]:
@@ -166,8 +172,8 @@ def _geometry(settings: Settings, published: dict[str, dict[str, np.ndarray]], f
             kernel_samples=kernel,
             stride_samples=kernel // 2,
             chunk_frames=chunk_frames,
-            blocks=_count(published["masknet"], r"dual_mdl\.(\d+)\."),
-            layers=_count(published["masknet"], r"dual_mdl\.0\.intra_mdl\.mdl\.layers\.(\d+)\."),
+            blocks=count(published["masknet"], r"dual_mdl\.(\d+)\."),
+            layers=count(published["masknet"], r"dual_mdl\.0\.intra_mdl\.mdl\.layers\.(\d+)\."),
             heads=heads,
             hidden=hidden,
         )
@@ -185,5 +191,6 @@ def _sizes(tensors: dict[str, np.ndarray], name: str, axes: tuple[int, ...], pat
     return [shape[axis] for axis in axes]
 
 
-def _count(names: dict[str, np.ndarray], pattern: str) -> int:
+def count(names: dict[str, np.ndarray], pattern: str) -> int:
+    """How many different first groups a pattern finds at the start of the names."""
     return len({match[1] for name in names if (match := re.match(pattern, name))})

@@ -13,6 +13,7 @@ from unbraid.models.hifigan.config import HifiganConfig
 from unbraid.models.htdemucs.published import PUBLISHED as HTDEMUCS
 from unbraid.models.mossformer2.config import MossFormer2Config
 from unbraid.models.onnx.build import build_graph
+from unbraid.models.resepformer.config import ResepformerConfig
 from unbraid.models.roformer.published import PUBLISHED as ROFORMERS
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.speaker_resnet.config import SpeakerResnetConfig
@@ -24,6 +25,7 @@ from unbraid.models.xvector.config import XvectorConfig
 
 PUBLISHED: tuple[Config, ...] = (
     *(SepFormerConfig(sources=sources) for sources in (1, 2, 3)),
+    ResepformerConfig(),
     MossFormer2Config(),
     UNetConfig(stems=2),
     UNetConfig(stems=4, encoder_activation="elu", decoder_activation="elu"),

@@ -5,11 +5,11 @@ from unbraid.models.onnx.builder import Graph
 EPS = 1e-8
 
 
-def global_norm(graph: Graph, name: str, x: str, rank: int) -> str:
+def global_norm(graph: Graph, name: str, x: str, rank: int, eps: float = EPS) -> str:
     """Normalise each item of x (B, …, D) over all its axes, then scale and shift the features."""
     centred = graph.op("Sub", x, _global_mean(graph, x, rank))
     power = _global_mean(graph, graph.op("Mul", centred, centred), rank)
-    deviation = graph.op("Sqrt", graph.op("Add", power, graph.constant(EPS)))
+    deviation = graph.op("Sqrt", graph.op("Add", power, graph.constant(eps)))
     x = graph.op("Mul", graph.op("Div", centred, deviation), graph.weight(f"{name}.weight"))
     return graph.op("Add", x, graph.weight(f"{name}.bias"))
 

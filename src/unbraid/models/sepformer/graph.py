@@ -8,10 +8,12 @@ fly. The fusion of operators was chosen by measurement, on 16 500 tokens of 256 
 from unbraid.models.onnx.builder import CONTRIB, Graph, Tensors
 from unbraid.models.onnx.global_norm import global_norm
 from unbraid.models.onnx.layers import attention_out, feed_forward, layer_norm, linear, positions, product
+from unbraid.models.resepformer.config import ResepformerConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.layout import signature
 
 END = 2**62  # a slice bound beyond any axis
+Sizes = SepFormerConfig | ResepformerConfig  # of networks with these layers
 
 
 def build(geometry: SepFormerConfig, tensors: Tensors, location: str, part: str = "model") -> bytes:
@@ -23,7 +25,7 @@ def build(geometry: SepFormerConfig, tensors: Tensors, location: str, part: str 
     w = graph.transpose(graph.op("Relu", w), 0, 2, 1)  # (B, N, D)
     masks = _masknet(graph, geometry, w, batch)  # (B, sources, N, D)
     masked = graph.op("Mul", masks, graph.unsqueeze(w, 1))
-    sources = _decode(graph, geometry, masked, batch, samples)
+    sources = decode(graph, geometry, masked, batch, samples)
     return graph.model(signature(geometry), {"sources": sources})
 
 
@@ -71,19 +73,19 @@ def _unchunk(graph: Graph, g: SepFormerConfig, x: str, batch: str, frames: str) 
 def _dual_path(graph: Graph, g: SepFormerConfig, name: str, x: str, batch: str) -> str:
     """Attention within chunks, then across them: (B, S, K, D) -> (B, S, K, D)."""
     shape = graph.op("Shape", x)
-    within = _transformer(graph, g, f"{name}.intra", graph.reshape(x, [-1, g.chunk_frames, g.features]))
+    within = transformer(graph, g, f"{name}.intra", graph.reshape(x, [-1, g.chunk_frames, g.features]))
     within = graph.reshape(within, shape)
     x = graph.op("Add", x, global_norm(graph, f"{name}.intra_norm", within, rank=4))
     across = graph.transpose(x, 0, 2, 1, 3)  # (B, K, S, D)
     turned = graph.op("Shape", across)
     chunks = graph.size(across, 2)
     across = graph.reshape(across, -1, chunks, g.features)
-    across = graph.reshape(_transformer(graph, g, f"{name}.inter", across), turned)
+    across = graph.reshape(transformer(graph, g, f"{name}.inter", across), turned)
     across = graph.transpose(global_norm(graph, f"{name}.inter_norm", across, rank=4), 0, 2, 1, 3)
     return graph.op("Add", x, across)
 
 
-def _transformer(graph: Graph, g: SepFormerConfig, name: str, x: str) -> str:
+def transformer(graph: Graph, g: Sizes, name: str, x: str) -> str:
     """Pre-norm layers over (B', N, D) -> tokens (B'·N, D)."""
     frames = graph.size(x, 1)
     shape = graph.op("Shape", x)
@@ -95,7 +97,7 @@ def _transformer(graph: Graph, g: SepFormerConfig, name: str, x: str) -> str:
     return layer_norm(graph, f"{name}.norm", x)
 
 
-def _attention(graph: Graph, g: SepFormerConfig, name: str, h: str, shape: str) -> str:
+def _attention(graph: Graph, g: Sizes, name: str, h: str, shape: str) -> str:
     """The heads of self-attention, of tokens (B'·N, D) in sequences of `shape` (B', N, D).
 
     The biases of q, k and v ride on the attention, which turns every element around anyway.
@@ -106,7 +108,7 @@ def _attention(graph: Graph, g: SepFormerConfig, name: str, h: str, shape: str) 
     return graph.op("MultiHeadAttention", q, k, v, bias, domain=CONTRIB, num_heads=g.heads)
 
 
-def _decode(graph: Graph, g: SepFormerConfig, masked: str, batch: str, samples: str) -> str:
+def decode(graph: Graph, g: Sizes, masked: str, batch: str, samples: str) -> str:
     """(B, sources, N, D) -> (B, sources, T): the transposed convolution, then zeros up to T."""
     x = graph.transpose(masked, 0, 1, 3, 2)
     shape = graph.op("Shape", x)

@@ -83,6 +83,14 @@ class MaskNet(nn.Module):
         return F.relu(self.outlet(torch.tanh(self.value(x)) * torch.sigmoid(self.gate(x))))
 
 
+def decode(decoder: nn.Module, masked: Tensor, samples: int) -> Tensor:
+    """Masked frames (B, sources, N, D) through a transposed convolution, then zeros up to T -> (B, sources, T)."""
+    batch, sources, frames, features = masked.shape
+    decoded = decoder(masked.reshape(-1, frames, features).transpose(1, 2))  # (B·sources, 1, (N - 1)·stride + kernel)
+    decoded = F.pad(decoded, (0, samples - decoded.shape[2]))
+    return decoded.view(batch, sources, samples)
+
+
 class SepFormer(nn.Module):
     """Mixture (B, T) -> sources (B, sources, T), at the model's sample rate; T is at least one kernel."""
 
@@ -96,13 +104,8 @@ class SepFormer(nn.Module):
 
     def forward(self, mixture: Tensor) -> Tensor:
         """Mixture (B, T) -> sources (B, sources, T)."""
-        batch, samples = mixture.shape
         w = F.relu(self.encoder(mixture[:, None])).transpose(1, 2)  # (B, N, D)
-        masked = self.masknet(w) * w[:, None]  # (B, sources, N, D)
-        masked = masked.view(batch * self.geometry.sources, -1, self.geometry.features).transpose(1, 2)
-        decoded = self.decoder(masked)  # (B·sources, 1, (N - 1)·stride + kernel)
-        decoded = F.pad(decoded, (0, samples - decoded.shape[2]))
-        return decoded.view(batch, self.geometry.sources, samples)
+        return decode(self.decoder, self.masknet(w) * w[:, None], mixture.shape[1])
 
 
 build = SepFormer

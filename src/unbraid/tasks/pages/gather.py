@@ -9,9 +9,8 @@ from unbraid.audio import Resampler
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.tasks.pages.lane import Lane
 from unbraid.tasks.pages.sound import Sound
-from unbraid.tasks.separation.stream import Track, Waiting
+from unbraid.tasks.separation.stream import BLOCK_FRAMES, Track, Waiting
 
-BLOCK_FRAMES = 1 << 16
 AUDIBLE_DB = -60.0  # the residual is on the page only where it is above this, relative to the mixture
 ROUNDING = 1e-5  # -100 dB
 HEADROOM = 0.125  # gain of the sound as it is encoded: an encoder clips what is far above full scale

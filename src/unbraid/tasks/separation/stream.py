@@ -11,16 +11,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, count
+from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
 
-from unbraid.audio import Reader, Resampler
+from unbraid.audio import Excerpt, Reader, Resampler
 from unbraid.dsp.arrays import Blocks, FloatArray
 from unbraid.dsp.mixture_consistency import shared
 from unbraid.dsp.rumble import split
 
 BLOCK_SECONDS = 1.0
+BLOCK_FRAMES = 1 << 16  # of a recording that is only read
 Progress = Callable[[float, float | None], None]  # seconds done, total seconds (None: unknown)
 Network = Callable[[Callable[[], Blocks]], Blocks]  # opens blocks (C, n), once for each pass; gives stems (S, C, n)
 
@@ -212,6 +214,13 @@ def with_rumble(stems: Blocks, rumble: Waiting, sample_rate: int, *, residual: b
         if strength < 1:
             block[0] += (1 - strength) * low
         yield block
+
+
+def recording(source: Path, excerpt: Excerpt, sample_rate: int, channels: int) -> Blocks:
+    """A recording as blocks (C, n), at the rate and with the channels of its stems."""
+    with Reader(source, excerpt) as reader:
+        for block in resampled(reader.blocks(BLOCK_FRAMES), reader.info.sample_rate, sample_rate):
+            yield np.broadcast_to(block, (channels, block.shape[1]))  # raw music models make stereo of mono
 
 
 def resampled(blocks: Blocks, from_rate: int, to_rate: int) -> Blocks:

@@ -22,6 +22,7 @@ from unbraid.models.band_split.config import BandSplitConfig
 from unbraid.models.causal_lstm.config import CausalLSTMConfig
 from unbraid.models.conv_tasnet.config import ConvTasNetConfig
 from unbraid.models.family import family_of, module_of
+from unbraid.models.resepformer.config import ResepformerConfig
 from unbraid.models.sepformer.config import SepFormerConfig
 from unbraid.models.sepformer.network import chunk
 from unbraid.models.tiger.config import TigerConfig
@@ -35,7 +36,7 @@ SILENT_POWER = 1e-7  # -70 dBFS, as in evaluations
 # The axis along which a layer has one block for each source: of a SepFormer, a Conv-TasNet, a band-split Transformer.
 PER_SOURCE = {"masknet.split.": 0, "outlet.1.": 0, "outlet.weight": 2, "outlet.bias": 1}
 
-Config = SepFormerConfig | ConvTasNetConfig | BandSplitConfig | TigerConfig | CausalLSTMConfig
+Config = SepFormerConfig | ResepformerConfig | ConvTasNetConfig | BandSplitConfig | TigerConfig | CausalLSTMConfig
 Batch = tuple[Tensor, Tensor]  # mixture (B, T), sources (B, S, T)
 
 
