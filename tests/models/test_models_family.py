@@ -130,4 +130,5 @@ def test_every_family_knows_its_own_sizes() -> None:
         if name != "audio_transformer":  # which has no default sizes
             assert family_of(family.config_type()()) == name
         fields = [field.name for field in dataclasses.fields(family.config_type())]
-        assert families_with(fields) == [name], "no family has all the sizes of another"
+        same = ["sepformer", "resepformer"]  # in this order: a checkpoint from before families is a SepFormer
+        assert families_with(fields) == (same if name in same else [name])

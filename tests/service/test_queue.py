@@ -182,7 +182,8 @@ def test_only_an_id_names_a_folder(jobs: Jobs, name: str) -> None:
         (
             "master",
             {},
-            "There is no kind of job called 'master'; choose one of separate, enhance, transcribe, diarize.",
+            "There is no kind of job called 'master'; choose one of separate, enhance, transcribe, align, diarize, "
+            "analyse.",
         ),
         (
             "diarize",

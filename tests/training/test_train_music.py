@@ -281,17 +281,17 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path, songs_recipe_file: 
         ("data.folders=[]", "[data]: folders must name at least one folder of songs."),
         ("data.shares=[1, 2]", "[data]: shares must be 1, one for each folder, got 2."),
         ("data.dev_seconds=0", "[data]: dev_seconds must be at least 1, got 0.0."),
-        ("data.folder=songs", "[data] folder is for the family sepformer or conv_tasnet or band_split or "
-         "causal_lstm or audio_to_text or audio_to_audio or "
+        ("data.folder=songs", "[data] folder is for the family sepformer or resepformer or conv_tasnet or "
+         "band_split or tiger or causal_lstm or audio_to_text or audio_to_audio or "
          "text_to_spectrogram or ecapa, not for unet, which knows "
          "folders, stems, shares, layout, train, dev, sample_rate, epoch_crops, dev_seconds, dev_songs, workers."),
         ("data.foldes=songs", "[data] does not know 'foldes'; did you mean folders?"),
-        ("mixing.spread_db=1", "[mixing] spread_db is for the family sepformer or conv_tasnet or band_split or "
-         "causal_lstm or audio_to_audio, not for unet, which "
+        ("mixing.spread_db=1", "[mixing] spread_db is for the family sepformer or resepformer or conv_tasnet or "
+         "band_split or tiger or causal_lstm or audio_to_audio, not for unet, which "
          "knows crop_seconds, "),
         ("loss.kind=si_sdr", "[loss]: kind must be one of l1, got 'si_sdr'."),
-        ("loss.stft_weight=1", "[loss] stft_weight is for the family sepformer or conv_tasnet or band_split or "
-         "causal_lstm or audio_to_audio, not for unet, which "
+        ("loss.stft_weight=1", "[loss] stft_weight is for the family sepformer or resepformer or conv_tasnet or "
+         "band_split or tiger or causal_lstm or audio_to_audio, not for unet, which "
          "knows kind, relative, emphasis_db."),
         ("spectral.hop_samples=9", "[spectral]: frame_samples must be 2 to 64 times hop_samples, got 256 for 9."),
         ("spectral.hop_samples=128",

@@ -66,8 +66,8 @@ def test_a_family_brings_its_own_sizes(tmp_path: Path) -> None:
         ("mixing.speed=[1]", "[mixing]: speed must be a list of 2, got [1]."),
         (
             "model.family=rnn",
-            "[model]: family must be one of sepformer, conv_tasnet, band_split, causal_lstm, unet, text_to_text, "
-            "audio_to_text, audio_to_audio, text_to_spectrogram, ecapa, got 'rnn'.",
+            "[model]: family must be one of sepformer, resepformer, conv_tasnet, band_split, tiger, causal_lstm, unet, "
+            "text_to_text, audio_to_text, audio_to_audio, text_to_spectrogram, ecapa, got 'rnn'.",
         ),
         ("model.features=9", "[model]: features must be even (positions are pairs of sin and cos), got 9."),
         ("schedule={}", "[schedule] lacks kind; it is one of plateau, cosine, constant."),

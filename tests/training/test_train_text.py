@@ -108,8 +108,8 @@ def test_a_dry_run_says_what_a_batch_is(words_recipe_file: Path) -> None:
         ("model.dropout=1", "[model]: dropout must be below 1, got 1.0."),
         ("loss.smoothing=1", "[loss]: smoothing must be below 1, got 1.0."),
         ("data.epoch_words=0", "[data]: epoch_words must be at least 1, got 0."),
-        ("mixing.crop_seconds=1", "[mixing] is for the family sepformer or conv_tasnet or band_split or "
-         "causal_lstm or unet or audio_to_audio, not for text_to_text; take it out."),
+        ("mixing.crop_seconds=1", "[mixing] is for the family sepformer or resepformer or conv_tasnet or band_split or "
+         "tiger or causal_lstm or unet or audio_to_audio, not for text_to_text; take it out."),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(words_recipe_file: Path, change: str, message: str) -> None:
