@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 
 from unbraid.batch import Separate
 from unbraid.batch.places import Elsewhere
+from unbraid.batch.settings import Settings, Task
+from unbraid.batch.tasks import _only
 from unbraid.cli import app
-from unbraid.errors import ModelNotFound, UsageError
+from unbraid.errors import AudioError, ModelNotFound, UsageError
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="no batch extra: pip install 'unbraid[batch]'")
 fsspec = pytest.importorskip("fsspec", reason="no batch extra: pip install 'unbraid[batch]'")
@@ -77,6 +79,37 @@ def test_a_batch_and_how_it_goes_on(raw: Path, tmp_path: Path, run: Run) -> None
     assert code == 2 and "its residual is False, not True" in errors
 
 
+def test_only_some_stems_are_written(raw: Path, tmp_path: Path, run: Run) -> None:
+    whole, some = tmp_path / "whole", tmp_path / "some"
+    assert run(raw / "0", "-o", whole, "-f", "wav")[0] == 0
+    assert run(raw / "0", "-o", some, "-f", "wav", "--stems", "vocals")[0] == 0
+    assert {path.name for path in (some / "0").iterdir()} == {"vocals.wav", ".unbraid.json"}
+    vocals, of_all = (soundfile.read(folder / "0/vocals.wav")[0] for folder in (some, whole))
+    assert np.array_equal(vocals, of_all)
+    code, _, errors = run(raw / "0", "-o", some, "-f", "wav", "--resume")
+    assert code == 2 and "its stems is ['vocals'], not left to the default" in errors
+
+
+@pytest.mark.parametrize(
+    ("stems", "task", "models"),
+    [
+        (None, "separate", ("speech", "music-4")),
+        (("residual",), "separate", ("speech", "music-4")),
+        (("vocals", "residual"), "separate", ("music-4",)),
+        (("speaker1",), "separate", ("speech",)),
+        (("residual",), "enhance", ("denoise",)),
+    ],
+)
+def test_names_of_stems_choose_the_model(stems: tuple[str, ...] | None, task: Task, models: tuple[str, ...]) -> None:
+    assert Settings("out", task, stems=stems).models == models
+
+
+def test_people_who_are_not_there() -> None:
+    blocks = [{"speaker1": np.zeros((1, 4), np.float32)}]
+    with pytest.raises(AudioError, match="speaker2 was not found in the recording, only speaker1; leave --stems out"):
+        list(_only(("speaker2",), blocks))
+
+
 def test_what_others_have_made_stays(raw: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "out"
     (out / "0" / "0").mkdir(parents=True)
@@ -107,6 +140,16 @@ def test_a_dry_run_writes_nothing(raw: Path, tmp_path: Path, run: Run) -> None:
         (["raw", "-o", "out", "--task", "enhance"], "has no stem 'speech'"),
         (["raw", "-o", "out", "--task", "transcribe"], "is separation, not transcription"),
         (["raw", "-o", "out", "--task", "transcribe", "--residual"], "Transcripts have no residual"),
+        (["raw", "-o", "out", "--task", "transcribe", "--stems", "vocals"], "Transcripts have no stems; leave --stems"),
+        (
+            ["raw", "-o", "out", "--stems", "vocal"],
+            "tiny-music has no stem 'vocal', only vocals, drums; did you mean vocals?",
+        ),
+        (["raw", "-o", "out", "--stems", ","], "--stems names no stem"),
+        (
+            ["raw", "-o", "raw/bad.wav"],
+            "raw/bad.wav is a file, and outputs go into a folder; name another place with -o",
+        ),
         (["raw", "-o", "out", "--strength", "0.5"], "A strength goes with --task enhance"),
         (["raw", "-o", "out", "-m", "no-such-model"], "no-such-model"),
         (["raw", "-o", "out", "--engine", "ray", "--address", "127.0.0.1:1"], "ray"),

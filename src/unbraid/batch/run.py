@@ -70,6 +70,8 @@ def manifest_of(output: str, given: str | None) -> Path:
     """
     if not output:
         raise UsageError("The name of the output is empty; name a folder with -o, or use . for the current one.")
+    if not is_remote(output) and os.path.lexists(output) and not os.path.isdir(output):
+        raise UsageError(f"{output} is a file, and outputs go into a folder; name another place with -o.")
     if given is None and is_remote(output):
         raise UsageError(
             "A run with outputs elsewhere needs a --manifest on this machine, such as --manifest run.parquet."

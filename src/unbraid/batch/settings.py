@@ -7,12 +7,12 @@ from typing import Any, Literal, get_args
 
 from unbraid.audio import choose_format
 from unbraid.errors import UsageError
-from unbraid.hub.defaults import DEFAULTS, MUSIC
+from unbraid.hub.defaults import DEFAULTS, MUSIC, MUSIC_STEMS
 from unbraid.hub.spec import ModelSpec
 from unbraid.runtime import Engine
 from unbraid.runtime.executor import Precision
 from unbraid.tasks.loading import check_task, find_model
-from unbraid.tasks.separation.options import Options, check_options, check_stem
+from unbraid.tasks.separation.options import Options, all_stems, check_options, check_stem
 
 Task = Literal["separate", "enhance", "transcribe"]
 _INDIFFERENT = ("device", "threads", "limit_seconds")  # to outputs
@@ -34,6 +34,7 @@ class Settings:
     precision: Precision = "float32"
     threads: int | None = 1  # of each worker
     limit_seconds: float | None = None  # of work on a file
+    stems: tuple[str, ...] | None = None  # that are written; None: all
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -45,7 +46,10 @@ class Settings:
     @property
     def options(self) -> Options:
         """The options of a separation or enhancement."""
-        return Options(residual=self.residual, speakers=self.speakers, strength=self.strength)
+        stems = self.stems or ()
+        return Options(
+            residual=self.residual or "residual" in stems, speakers=self.speakers, strength=self.strength, stems=stems
+        )
 
     @property
     def engine(self) -> Engine:
@@ -65,6 +69,8 @@ class Settings:
             choose_format(self.format)
         elif self.residual or self.speakers is not None:
             raise UsageError("Transcripts have no residual and no number of speakers; leave these options out.")
+        elif self.stems is not None:
+            raise UsageError("Transcripts have no stems; leave --stems out.")
         if self.strength != 1 and self.task != "enhance":
             raise UsageError("A strength goes with --task enhance; leave it out.")
         for model in self.models:
@@ -72,8 +78,12 @@ class Settings:
 
     @property
     def listens(self) -> bool:
-        """Whether each recording chooses its model by its sound; int8, and a number of people, are for speech."""
-        return self.task == "separate" and self.model is None and self.speakers is None and self.precision != "int8"
+        """Whether each recording chooses its model by its sound; int8, and a number of people, are for speech.
+
+        Names of stems tell as well.
+        """
+        tells = self.speakers is not None or self.precision == "int8" or bool(self._named)
+        return self.task == "separate" and self.model is None and not tells
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -85,8 +95,14 @@ class Settings:
                 return (DEFAULTS["enhancement"],)
             case "transcribe":
                 return (DEFAULTS["transcription"],)
+            case _ if self._named and self._named <= set(MUSIC_STEMS) and self.speakers is None:
+                return (MUSIC,)
             case _:
                 return (DEFAULTS["separation"], *((MUSIC,) if self.listens else ()))
+
+    @property
+    def _named(self) -> set[str]:
+        return {*(self.stems or ())} - {"residual"}
 
     @property
     def _check(self) -> Callable[[ModelSpec], None]:
@@ -98,3 +114,5 @@ class Settings:
         check_options(spec, self.options)
         if self.task == "enhance":
             check_stem("speech", spec.stems, spec.name)
+        for stem in self.stems or ():
+            check_stem(stem, all_stems(spec, self.options), spec.name)

@@ -1,6 +1,7 @@
 """The tasks: a recording in, files in a folder out. A worker keeps its models open from one recording to the next."""
 
 import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from unbraid.audio import Excerpt, probe
 from unbraid.batch.places import Draft
 from unbraid.batch.settings import Settings
 from unbraid.corpora.rttm import to_rttm
+from unbraid.dsp.arrays import FloatArray
+from unbraid.errors import AudioError
 from unbraid.hub.spec import ModelSpec
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.formats import to_json
@@ -63,7 +66,7 @@ class Models:
         rate, channels = separator.output_rate(info.sample_rate), separator.output_channels(info.channels)
         signal = Signal.of(self._settings.format, info, rate, channels)
         with closing(separator.run(source, excerpt)) as run:
-            stems = FloatStems.of(run, signal, draft.work)
+            stems = FloatStems.of(_only(self._settings.stems, run), signal, draft.work)
         samples = 0
         for number, stem in enumerate(stems.files):
             for block in stems.encode(stem, draft.outputs):  # (C, n)
@@ -104,6 +107,24 @@ class Models:
             )
             self._separators[model] = self._opened.enter_context(closing(separator))
         return self._separators[model]
+
+
+def _only(
+    wanted: Sequence[str] | None, blocks: Iterable[Mapping[str, FloatArray]]
+) -> Iterator[Mapping[str, FloatArray]]:
+    """The stems that are wanted, or all, of blocks {stem: (C, n)}.
+
+    Raises:
+        AudioError: none of them is there, as where fewer people speak.
+    """
+    for block in blocks:
+        chosen = {stem: samples for stem, samples in block.items() if wanted is None or stem in wanted}
+        if wanted is not None and not chosen:
+            raise AudioError(
+                f"{', '.join(wanted)} was not found in the recording, only {', '.join(block)}; leave --stems out for "
+                "all people, or say how many there are with --speakers."
+            )
+        yield chosen
 
 
 def _notices(found: Diagnostics) -> tuple[str, ...]:

@@ -92,6 +92,7 @@ def batch(
     task: _Task = "separate",
     format: _Format = "flac",
     speakers: opt.Speakers = None,
+    stems: opt.Stems = None,
     residual: opt.Residual = False,
     strength: _Strength = 1.0,
     manifest: _Manifest = None,
@@ -128,7 +129,7 @@ def batch(
                 f"`unbraid batch` needs {error.name}, which is not installed; "
                 "get it with `pip install 'unbraid[batch]'`."
             ) from None
-        from unbraid.cli.request import speakers_of
+        from unbraid.cli.request import speakers_of, split_stems
 
         if address is not None and engine != "ray":
             raise UsageError("--address is that of a Ray cluster; add --engine ray, or leave it out.")
@@ -145,6 +146,7 @@ def batch(
                 precision,
                 threads,
                 None if limit_minutes is None else 60 * limit_minutes,
+                split_stems(stems),
             )
         )
         request = running.Request(
