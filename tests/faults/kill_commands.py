@@ -41,6 +41,7 @@ STEMS = (*ONE, "--template", "{stem}/{track}.{ext}")
 ENHANCE = ("enhance", "a.wav", "b.wav", "-m", "clean", "-o", "out", "-q")
 TRANSCRIBE = ("transcribe", "a.wav", "b.wav", "-m", "digits", "-o", "texts/", "-q", "--force")
 EVALUATE = command("evaluate", "model", "data", "--metrics", "si-sdr", "-o", "scores", "-q", "--overwrite")
+SONG = ("analyse", "song.wav", "-o", "analysis", "-q")
 SAY = ("synthesize", "ab", "-o", "said.wav", "-q")
 RENDER = ("data", "render", "--midi", "songs", "--soundfont", "font.sf2", "--seconds", "2", "--songs", "2")
 CONVERSE = ("data", "converse", "talkers", "--split", "dev", "--minutes", "0.2", "-n", "2", "-o", "talks")
@@ -73,6 +74,11 @@ COMMANDS = {
     ),
     "separate and count": _resumed(*TWO, "-m", "voices"),
     "separate people": _resumed("separate", "talk.wav", "a.wav", "-m", "voices", "-o", "out", "-q"),
+    "separate into a stem file": _resumed(
+        "separate", "played.wav", "-m", "music-4", "-f", "stem.m4a", "-o", "out", "-q", same_bytes=False
+    ),
+    "analyse": Command(command(*SONG), command(*SONG, "--overwrite"), same_bytes=False),
+    "singers": _overwritten("singers", "talk.wav", "a.wav", "--no-separate", "-o", "sung", "-f", "json", "-q"),
     "diarize": _overwritten("diarize", "talk.wav", "a.wav", "-m", "voices", "-o", "who", "-f", "json", "-q"),
     "separate standard input": Command(
         command("separate", "-", "-o", "out", "-q", stdin="a.wav"),

@@ -21,16 +21,20 @@ from conversion_fakes import converter  # noqa: E402
 from engine_fakes import speech_spec, weights, write_model  # noqa: E402
 from recognizer_fakes import ears  # noqa: E402
 from side_fakes import WRITERS, side_spec  # noqa: E402
+from song_fakes import RATE as SONG_RATE  # noqa: E402
+from song_fakes import STEMS, StemsInChannels, stems_of  # noqa: E402
 from speaking_fakes import FakeVocoder, synthesizer  # noqa: E402
 from talkers import write_talkers  # noqa: E402
 from unbraid import audio  # noqa: E402
 from unbraid.hub import names as hub  # noqa: E402
 from unbraid.hub.importers import Checkpoint  # noqa: E402
+from unbraid.tasks.separation.content import Content  # noqa: E402
 from unbraid.tasks.transcription.transcriber import Transcriber  # noqa: E402
-from voice_fakes import counting, voices  # noqa: E402
+from voice_fakes import ByBand, counting, voices  # noqa: E402
 
 for name in (
     *("cli.separation", "cli.diarization", "cli.transcription", "cli.conversion", "cli.checkup", "corpora.conversing"),
+    *("cli.analysis", "cli.tracking", "tasks.analysis.song_api", "tasks.analysis.singers_api"),
     *("corpora.rendering", "evaluation.evaluators", "hub.publishers", "runtime.ort"),
     *("tasks.attention", "tasks.pages", "tasks.synthesis.synthesizer"),
     *("tasks.pages.stems_page", "tasks.pages.attention_page", "tasks.pages.plots"),
@@ -42,6 +46,21 @@ TEMPORARY = "tmp"
 # programs that do nothing but leave a recording where they are told to
 FLUIDSYNTH = '#!/bin/sh\nwhile [ "$1" != -F ]; do shift; done\ncp played.wav "$2"\n'
 ESPEAK = '#!/bin/sh\nfor last; do :; done\ncp a.wav "$last"\n'
+
+
+class Embedder(ByBand):
+    """Embeddings that a command opens."""
+
+    device, device_reason = "cpu", "a fake"
+
+    def __init__(self, model: str, **_: object) -> None:
+        self.model = model
+
+    def __enter__(self) -> "Embedder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def make_inputs(folder: Path) -> None:
@@ -56,6 +75,8 @@ def make_inputs(folder: Path) -> None:
     write_model(folder / "model", speech_spec())
     write_model(folder / "speller", side_spec(WRITERS["text to text"]))
     audio.write(folder / "talk.wav", voices((0, 0, 1), (1, 1, 2), seconds=2).sum(0), RATE, wav)
+    song = np.concatenate([stems_of(bars=1)[stem] for stem in STEMS])
+    audio.write(folder / "song.wav", song, SONG_RATE, wav)
     np.save(folder / "anna.npy", np.ones(3, np.float32))
     write_talkers(folder / "talkers")
     _make_programs(folder)
@@ -100,6 +121,12 @@ def fake_everything(patch: Any, cache: str) -> None:
     patch.setattr(sys.modules["unbraid.cli.diarization"], "Separator", separator)
     patch.setattr(sys.modules["unbraid.cli.transcription"], "Transcriber", transcriber)
     patch.setattr(sys.modules["unbraid.cli.conversion"], "VoiceConverter", lambda model, **_: converter())
+    patch.setattr(sys.modules["unbraid.cli.analysis"], "Separator", StemsInChannels)
+    patch.setattr(sys.modules["unbraid.cli.analysis"], "open_transcriber", lambda **_: None)
+    for caller in ("analysis", "tracking"):
+        patch.setattr(sys.modules[f"unbraid.cli.{caller}"], "SpeakerEmbedder", Embedder)
+    for caller in ("song_api", "singers_api"):
+        patch.setattr(f"unbraid.tasks.analysis.{caller}.content_of_file", lambda *_: Content("music", 0.9))
     patch.setattr(hub, "_read_checkpoint", read_checkpoint)
     patch.setattr("unbraid.hub.publishers.fetch_published", fetch)
     patch.setattr("unbraid.tasks.pages.plots.available", lambda: False)  # they take seconds, and go into the page

@@ -28,6 +28,7 @@ QUICK = {  # how many points of each
     "separate": 6, "separate into one folder": 6, "separate again, otherwise": 6, "separate standard input": 4,
     "separate and count": 4, "separate people": 3, "diarize": 3, "converse": 2, "transcribe": 6, "import": 4,
     "import in place of another": 6, "remove": 6, "int8": 2, "export": 2, "render": 2, "speak": 2, "doctor": 3,
+    "analyse": 2, "singers": 2, "separate into a stem file": 2,
 }  # fmt: skip
 
 
