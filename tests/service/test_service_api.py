@@ -162,13 +162,18 @@ def raw(server, request: bytes) -> tuple[socket.socket, bytes]:
     return connection, request
 
 
+def answer_on(connection: socket.socket) -> bytes:
+    """All that the server sends, the body as well, until it closes the connection."""
+    return b"".join(iter(lambda: connection.recv(10_000), b""))
+
+
 PART = b'--xx\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF'
 
 
 def test_a_slow_client_is_sent_away(server) -> None:
     connection, _ = raw(server, PART)
     with connection:
-        answer = connection.recv(10_000)
+        answer = answer_on(connection)
     assert answer.startswith(b"HTTP/1.1 408 ") and b"Nothing came for 1 s" in answer
     assert not list((server.data / "incoming").iterdir())
 
@@ -182,7 +187,7 @@ def test_a_client_that_drips_is_sent_away(server) -> None:
                 connection.sendall(bytes(10))
             except OSError:  # closed by the server
                 break
-        answer = connection.recv(10_000)
+        answer = answer_on(connection)
     assert answer.startswith(b"HTTP/1.1 408 ") and b"The upload is slower than 8 kB/s" in answer
 
 
