@@ -134,8 +134,6 @@ class DownloadError(ModelError):
     """A model that could not be fetched."""
 
 
-def lacking(what: str, package: str) -> RuntimeUnavailable:
-    """The error where something needs a package of the train extra that is not here."""
-    return RuntimeUnavailable(
-        f"{what} needs {package}, which is not installed; get it with `pip install 'unbraid[train]'`."
-    )
+def lacking(what: str, package: str, get: str = "'unbraid[train]'") -> RuntimeUnavailable:
+    """The error where something needs a package that is not here: one of the train extra, or GET is what brings it."""
+    return RuntimeUnavailable(f"{what} needs {package}, which is not installed; get it with `pip install {get}`.")

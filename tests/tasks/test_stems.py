@@ -67,6 +67,13 @@ def test_stems_are_plotted_on_axes_of_hertz_and_seconds(stems):
     assert plots[0].get_ylim() == pytest.approx((40, RATE / 2))
 
 
+def test_plots_without_matplotlib(stems, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    told = r"^Plotting needs matplotlib, which is not installed; get it with `pip install matplotlib`\.$"
+    with pytest.raises(RuntimeUnavailable, match=told):
+        stems.plot()
+
+
 def test_stems_are_played_at_their_rate(stems, monkeypatch):
     device, played = ModuleType("sounddevice"), []
     device.play = lambda samples, rate: played.append((samples.shape, rate))
