@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,6 +85,23 @@ def test_another_models_cosines_may_lie_closer_together() -> None:
         np.testing.assert_array_equal(tracks[name], others[name])
     assert [segment[:2] for segment in segments] == [segment[:2] for segment in same]
     np.testing.assert_allclose([s[2] for s in segments], [s[2] for s in same], atol=2e-3)
+
+
+def test_voices_at_once_are_people_however_alike() -> None:
+    """To the embedder all are one person, as its spec does not say that its cosines lie closer together."""
+
+    class Alike(Closer):
+        spec = SimpleNamespace(sample_rate=RATE, same_speaker=None)
+
+    def followed(*turns: tuple[int, float, float]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        people = voices(*turns, seconds=12)
+        spec = counting_spec(Windows(4.0, 1.0))
+        return people, Separator.over(speech_fake(by_band), spec, embedder=Alike())(people.sum(0), RATE)
+
+    people, tracks = followed((0, 0, 5.8), (2, 0.5, 6), (2, 6.5, 11), (0, 7.2, 12))
+    assert len(tracks) == 2
+    assert snr(people[0], tracks["speaker1"]) > 15 and snr(people[2], tracks["speaker2"]) > 15
+    assert len(followed((0, 0, 2.8), (2, 4.2, 5.8), (0, 7.2, 8.8), (2, 9.2, 12))[1]) == 1  # never at once
 
 
 def test_what_nobody_claims_is_the_residual() -> None:

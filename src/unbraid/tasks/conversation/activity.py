@@ -23,6 +23,7 @@ FLOOR_DB = 20.0  # below the speech of the recording: a breath, or noise in a pa
 SMOOTH_FRAMES = 5  # over which levels are compared where people are followed
 SMOOTH_WITHIN_DB = 10.0  # of the loudest output over these frames
 SOFTEST_DB = 25.0  # below the speech of the recording, of a frame of an output
+AT_ONCE_SHARE = 0.05  # of the time of speech: of one voice 0, of two that overlap throughout 0.25 or more (dev)
 
 
 class Levels:
@@ -62,6 +63,13 @@ def active_over_time(powers: FloatArray) -> Activity:
     top = powers.max(0, initial=0)  # (N,)
     not_too_soft = powers >= _speech_power(top) * 10 ** (-SOFTEST_DB / 10)
     return _near_the_loudest(_smooth(powers), SMOOTH_WITHIN_DB) & not_too_soft & _has_speech(top, FLOOR_DB)
+
+
+def voices_at_once(activity: Activity) -> int:
+    """How many voices are heard at the same time, for a share of the time of speech, in an activity (S, N)."""
+    together = activity.sum(0)  # (N,)
+    least = max(1.0, AT_ONCE_SHARE * np.count_nonzero(together))
+    return max((k for k in range(1, len(activity) + 1) if np.count_nonzero(together >= k) >= least), default=0)
 
 
 def _near_the_loudest(powers: FloatArray, within_db: float) -> Activity:

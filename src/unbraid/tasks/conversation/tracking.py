@@ -20,7 +20,14 @@ import numpy as np
 from unbraid.audio import Resampler
 from unbraid.dsp.arrays import FloatArray
 from unbraid.hub.spec import ModelSpec
-from unbraid.tasks.conversation.activity import Levels, active, active_over_time, frame_samples
+from unbraid.tasks.conversation.activity import (
+    Activity,
+    Levels,
+    active,
+    active_over_time,
+    frame_samples,
+    voices_at_once,
+)
 from unbraid.tasks.conversation.conversation import Conversation
 from unbraid.tasks.conversation.embedder import batches
 from unbraid.tasks.conversation.one_window import people_of, voices_of
@@ -92,7 +99,9 @@ class Tracker:
         if self.seams:
             kept, embeddings, muted = _without_copies(pieces, *_embedded(pieces, audio, embedder))
             found = Voices(kept, embeddings, _weights(kept, powers), scale_of(embedder.spec))
-            people, plan = find_people(found, bounds), timeline_of
+            at_once = voices_at_once(active(powers) & _covered(kept, powers.shape))
+            people = find_people(found, (max(wanted.fewest, min(at_once, wanted.most)), wanted.most))
+            plan = timeline_of
         else:  # of one window
             voices = voices_of(speaking, powers, bounds)
             kept = [piece for piece in pieces if piece.output in voices]
@@ -158,6 +167,14 @@ def _without_copies(
     heard = [i for i, copy in enumerate(is_copy) if not copy]
     muted = sum(piece.frames for piece, copy in zip(pieces, is_copy, strict=True) if copy)
     return [pieces[i] for i in heard], embeddings[heard], muted
+
+
+def _covered(pieces: Sequence[Piece], shape: tuple[int, ...]) -> Activity:
+    """The frames (S, N) of these pieces."""
+    covered = np.zeros(shape, bool)
+    for piece in pieces:
+        covered[piece.output, piece.start : piece.end] = True
+    return covered
 
 
 def _weights(pieces: Sequence[Piece], powers: FloatArray) -> FloatArray:
