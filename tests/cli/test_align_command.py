@@ -172,7 +172,7 @@ def test_songs(unbraid_command, here: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (
             ["call.wav", "call.txt"],
             2,
-            "call.wav: this is a file of another kind, not a text; give the text first, then the recording.",
+            "call.wav: this is a file of another kind, not a text; give a text here, not a recording.",
         ),
         (["call.txt", "."], 2, "A text is aligned with one recording, not with a folder of several; name a file."),
         (["call.txt", "call.wav", "-m", "none"], 1, "No model or folder is called 'none'."),

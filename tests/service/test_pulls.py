@@ -48,11 +48,12 @@ def test_the_licence_is_told_first(http: httpx2.Client) -> None:
     assert told(http, MODEL, "") == (422, asked)
     status, sentence = told(http, "music-4", "MIT")
     assert (status, sentence.partition(" is published")[0]) == (404, "No model 'music-4'")
-    answer = http.post("/v1/models/pulls", content=b"\xff", headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.json()["detail"]) == (
-        400,
-        "The body is not JSON in UTF-8; the API is described at /v1/openapi.json.",
-    )
+    for body in (b"\xff", b"x", b'{"name": '):
+        answer = http.post("/v1/models/pulls", content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["detail"]) == (
+            400,
+            "The body is not JSON in UTF-8; the API is described at /v1/openapi.json.",
+        )
     assert http.get("/v1/models/pulls").json() == []
 
 

@@ -61,6 +61,8 @@ def test_no_service_no_model(server, tmp_path: Path) -> None:
     assert code == 1 and "There is no answer from http://127.0.0.1:9" in told
     code, told = separate(song, "--server", "nonsense", "-o", tmp_path / "out")
     assert code == 1 and "There is no answer from nonsense" in told
+    code, told = separate(song, "--server", "ftp://127.0.0.1", "-o", tmp_path / "out")
+    assert code == 1 and "There is no answer from ftp://127.0.0.1" in told and ".." not in told
     code, told = separate(song, "--server", server.url, "-m", "none-such", "-o", tmp_path / "out")
     assert code == 1 and "There is no model 'none-such' for jobs of kind separate; choose one of music-2" in told
     assert not (tmp_path / "out").exists()

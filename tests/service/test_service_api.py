@@ -137,6 +137,8 @@ def test_no_form_no_file_nothing_in_it(http: httpx2.Client) -> None:
     assert told(post(http, b""), 400) == "a.wav is empty; send a recording."
     two = [("file", ("a.wav", b"a")), ("file", ("b.wav", b"b"))]
     assert told(http.post("/v1/jobs", files=two), 400) == "The form has two files; send a job for each."
+    kinds = [("file", ("a.wav", b"a")), ("kind", (None, "align")), ("kind", (None, "separate"))]
+    assert told(http.post("/v1/jobs", files=kinds), 400) == "The form has the field 'kind' twice; send it once."
 
 
 def test_too_large_a_file(http: httpx2.Client, server) -> None:

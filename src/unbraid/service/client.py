@@ -223,9 +223,10 @@ class Client:
         try:
             yield
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            reason = shortened(str(error)).rstrip(".") or type(error).__name__
             raise ServiceError(
-                f"There is no answer from {self._url}: {shortened(str(error)) or type(error).__name__}. Check the "
-                "address, and that `unbraid serve` runs there."
+                f"There is no answer from {self._url}: {reason}. Check the address, and that "
+                "`unbraid serve` runs there."
             ) from None
 
 

@@ -82,6 +82,8 @@ def handle_problems(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return response(400, _SENTENCES[400])
         place = ".".join(map(str, first["loc"][1:])) or "the body"
         return response(422, f"{place}: {shortened(first['msg'])}.")
 

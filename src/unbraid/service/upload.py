@@ -16,7 +16,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from unbraid.errors import refused
+from unbraid.errors import quoted, refused
 from unbraid.service.limits import Limits
 from unbraid.service.problems import RETRY_SECONDS, Problem
 
@@ -108,6 +108,8 @@ class _Reader:
             name = self._disposition.get(b"filename", b"").decode("utf-8", "replace")
             self.form.has_file, self.form.name = True, plain_name(name)
             return
+        if self._name in self.form.fields:
+            raise Problem(400, f"The form has the field {quoted(self._name)} twice; send it once.")
         try:
             self.form.fields[self._name] = self._text.decode("utf-8-sig")
         except UnicodeDecodeError:

@@ -103,8 +103,8 @@ def test_a_text_or_the_file_of_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"caf\xe9", "this is not text in UTF-8; convert it first, and give the text before the recording."),
-        (b"RIFF\0\0", "this is a file of another kind, not a text; give the text first, then the recording."),
+        (b"caf\xe9", "this is not text in UTF-8; convert it first, or give another file."),
+        (b"RIFF\0\0", "this is a file of another kind, not a text; give a text here, not a recording."),
     ],
 )
 def test_a_file_that_is_no_text(tmp_path: Path, data: bytes, message: str) -> None:
@@ -112,6 +112,13 @@ def test_a_file_that_is_no_text(tmp_path: Path, data: bytes, message: str) -> No
     with pytest.raises(UsageError) as error:
         read_text(place)
     assert str(error.value) == f"{place}: {message}"
+
+
+@pytest.mark.parametrize("text", [5, b"hello there", None])
+def test_what_is_neither_a_text_nor_a_file(text: object) -> None:
+    with pytest.raises(UsageError) as error:
+        read_text(text)  # type: ignore[arg-type]
+    assert str(error.value) == f"A text is a string or the path of its file, not {text!r}."
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -151,3 +151,16 @@ def test_a_number_and_names_are_refused() -> None:
         singers("a.wav", {"a": "a.wav"}, number=2)
     with pytest.raises(UsageError, match=r"^The number of singers counts from 1, the fewest first, not \(3, 2\)\.$"):
         singers("a.wav", number=(3, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("unknown", "'unknown' is the name of whoever is not enrolled; give another name."),
+        ("a\x1b[31m\nb", r"'a\x1b[31m\nb' cannot name a person; give a text on one line, without control characters."),
+    ],
+)
+def test_names_that_nobody_can_have(name: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        enrolled_singers([(name, "a.wav")], ByBand())
+    assert str(error.value) == message

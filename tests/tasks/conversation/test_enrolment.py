@@ -1,5 +1,6 @@
 """Enrolled people have their names; files that hold no voice of one person are refused."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import soundfile
 
 from engine_fakes import speech_fake
+from unbraid import analyse, separate_speakers, singers
 from unbraid.errors import UsageError
 from unbraid.tasks.conversation.enrolment import voice_in
 from unbraid.tasks.separation.options import Options
@@ -66,3 +68,20 @@ def test_names_that_tracks_cannot_have_are_refused(name: str) -> None:
 def test_nobody_is_enrolled_twice() -> None:
     with pytest.raises(UsageError, match="^Two people are enrolled as 'anna'; give each a name of their own"):
         counting(Options(enrol=(("anna", "x.wav"), ("anna", "y.wav"))))
+
+
+@pytest.mark.parametrize("heard", [analyse, separate_speakers, singers])
+@pytest.mark.parametrize(
+    ("people", "message"),
+    [
+        ("anna", "People are enrolled by a mapping, such as {'anna': 'anna.wav'}, not 'anna'."),
+        ({"anna": None}, "To enrol anna takes the path of a recording of them, not None."),
+        ({1: "a.wav"}, "1 cannot name a person; give a text on one line, without control characters."),
+        ({" ": "a.wav"}, "' ' cannot name a person; give a text on one line, without control characters."),
+        ({"a\nb": "a.wav"}, r"'a\nb' cannot name a person; give a text on one line, without control characters."),
+    ],
+)
+def test_people_whom_nobody_can_enrol(heard: Callable[..., object], people: object, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        heard("talk.wav", enrol=people)
+    assert str(error.value) == message

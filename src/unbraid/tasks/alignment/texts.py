@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from unbraid.errors import UsageError
+from unbraid.errors import UsageError, quoted
 from unbraid.files.bounded import read_bytes, readable
 from unbraid.tasks.transcription.subtitles import ends_sentence
 
@@ -54,8 +54,10 @@ def read_text(text: str | os.PathLike[str]) -> str:
     """A text as it is, or of a file: a path, or a string on one line that ends in one of `EXTENSIONS`.
 
     Raises:
-        UsageError: the file cannot be read, is too large or is not in UTF-8.
+        UsageError: it is neither; or the file cannot be read, is too large or is not in UTF-8.
     """
+    if not isinstance(text, str | os.PathLike):
+        raise UsageError(f"A text is a string or the path of its file, not {quoted(text)}.")
     if isinstance(text, str) and ("\n" in text or not text.lower().endswith(EXTENSIONS)):
         return text
     with readable(os.fspath(text), UsageError):
@@ -71,15 +73,11 @@ def decoded(data: bytes, place: str) -> str:
     """
     is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     if b"\0" in data and not is_wide:
-        raise UsageError(
-            f"{place}: this is a file of another kind, not a text; give the text first, then the recording."
-        )
+        raise UsageError(f"{place}: this is a file of another kind, not a text; give a text here, not a recording.")
     try:
         return data.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageError(
-            f"{place}: this is not text in UTF-8; convert it first, and give the text before the recording."
-        ) from None
+        raise UsageError(f"{place}: this is not text in UTF-8; convert it first, or give another file.") from None
 
 
 def lines_in(text: str) -> list[TextLine]:

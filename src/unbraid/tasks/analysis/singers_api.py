@@ -12,15 +12,15 @@ import numpy as np
 from unbraid.audio import ArrayLike, Excerpt, ReadOptions, Source, TrackChoice, check_rate_given, is_array
 from unbraid.audio.extensions import EXTENSIONS
 from unbraid.dsp.arrays import FloatArray
-from unbraid.errors import UsageError
+from unbraid.errors import UsageError, quoted
 from unbraid.files.walk import files_in
 from unbraid.hub.defaults import DEFAULTS, MUSIC
 from unbraid.tasks.analysis.api import SPOKEN, VOCALS, Listening, found_in_array, found_in_file
 from unbraid.tasks.analysis.singer_search import Number, SingerSearch, check_number
-from unbraid.tasks.analysis.singers import Singers
+from unbraid.tasks.analysis.singers import UNKNOWN, Singers
 from unbraid.tasks.analysis.voice_pieces import VoicePieces
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
-from unbraid.tasks.conversation.enrolment import MOST_SECONDS, only_voice
+from unbraid.tasks.conversation.enrolment import MOST_SECONDS, check_person, only_voice, people_of
 from unbraid.tasks.conversation.tracking import Embedder
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.content import content_of, content_of_file
@@ -48,10 +48,15 @@ def enrolled_singers(
     A name that comes again, and a folder, are one person: the mean of all files counts.
 
     Raises:
-        UsageError: a folder has no audio file; a file is silent, has too little of a voice, or several voices.
+        UsageError: a name cannot be shown, or is that of others; a folder has no audio file; a file is silent, has too
+            little of a voice, or several voices.
         AudioError: a file cannot be read.
     """
-    found: dict[str, list[FloatArray]] = {}
+    people, found = tuple(people), dict[str, list[FloatArray]]()
+    for name, _ in people:
+        check_person(name)
+        if name == UNKNOWN:
+            raise UsageError(f"{quoted(name)} is the name of whoever is not enrolled; give another name.")
     for name, place in people:
         found.setdefault(name, []).extend(_voice_in(path, embedder, separator) for path in _files(Path(place), name))
     sums = {name: np.sum(voices, axis=0) for name, voices in found.items()}
@@ -114,11 +119,12 @@ def singers(
     """
     check_rate_given("singers", recording, sample_rate)
     check_number(number, enrol)
+    people = people_of(enrol)
     with ExitStack() as opened:
         voice = opened.enter_context(SpeakerEmbedder(embedder, device=device))
         separator = opened.enter_context(Separator(model, device=device)) if separate else None
         listening = Listening(separator, VOCALS if separate else None, force or not separate)
-        enrolled = enrolled_singers(enrol.items(), voice, separator) if enrol else None
+        enrolled = enrolled_singers(people, voice, separator) if people else None
         search = SingerSearch(voice, enrolled, number)
         if not is_array(recording):
             return singers_of_file(recording, search, Excerpt(track=track, reading=reading), listening)

@@ -1,5 +1,7 @@
 """Enrolment: the voice of a person from a recording in which nobody else speaks."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from unbraid.audio import Excerpt, Reader
 from unbraid.dsp.arrays import FloatArray
 from unbraid.dsp.downmix import Downmix
 from unbraid.dsp.rumble import without_rumble
-from unbraid.errors import UsageError
+from unbraid.errors import UsageError, quoted
 from unbraid.tasks.conversation.activity import FRAME_SECONDS, Levels, active, frame_samples
 from unbraid.tasks.conversation.people import Voices, find_people, scale_of
 from unbraid.tasks.conversation.pieces import cut
@@ -19,6 +21,32 @@ MOST_SECONDS = 300.0  # of a file that are listened to
 LEAST_SECONDS = 1.5  # of speech
 SILENT_RMS = 1e-4  # -80 dBFS
 SECOND_SHARE = 0.2  # of the speech, from which on it is a second person's
+
+
+def people_of(enrol: Mapping[str, str | Path] | None) -> tuple[tuple[str, str], ...]:
+    """The names and files of people to enrol.
+
+    Raises:
+        UsageError: it is no mapping, or has what is no name or no path.
+    """
+    if not isinstance(enrol, Mapping | None):
+        raise UsageError(f"People are enrolled by a mapping, such as {{'anna': 'anna.wav'}}, not {quoted(enrol)}.")
+    people = tuple((enrol or {}).items())
+    for name, file in people:
+        check_person(name)
+        if not isinstance(file, str | os.PathLike):
+            raise UsageError(f"To enrol {name} takes the path of a recording of them, not {quoted(file)}.")
+    return tuple((name, os.fspath(file)) for name, file in people)
+
+
+def check_person(name: str) -> None:
+    """Refuse names that a line of a table or a label cannot show.
+
+    Raises:
+        UsageError: it is empty, has control characters, or is no string.
+    """
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise UsageError(f"{quoted(name)} cannot name a person; give a text on one line, without control characters.")
 
 
 def voice_in(path: str | Path, embedder: Embedder) -> FloatArray:
