@@ -87,6 +87,15 @@ def test_other_folders_are_left_alone(unbraid_command, here: Path) -> None:
     assert (here / "mine" / "thesis.txt").read_text() == "mine"
 
 
+@pytest.mark.usefixtures("song")
+def test_standard_output_is_refused(unbraid_command, here: Path) -> None:
+    refused = unbraid_command("analyse", "song.wav", "-o", "-")
+    assert (refused.code, refused.errors) == (
+        2, ["error: An analysis is a folder of files; name one with -o instead of -."],
+    )  # fmt: skip
+    assert not (here / "-").exists()
+
+
 def test_silence(unbraid_command, here: Path) -> None:
     audio.write(here / "quiet.wav", np.zeros((4, 8 * RATE), np.float32), RATE, audio.choose_format("wav", subtype="16"))
     outcome = unbraid_command("analyse", "quiet.wav", "--no-stems")

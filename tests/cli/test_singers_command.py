@@ -109,8 +109,11 @@ def test_nobody_sings(unbraid_command, here: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--enrol", "bob"), "--enrol takes a name and a file, such as anna=anna.wav, not 'bob'."),
-        (("--enrol", "eve=eve.wav"), "eve.wav, to enrol eve, is not a file; give a recording of the person alone."),
+        (("--enrol", "bob"), "--enrol takes a name and a file or folder, such as anna=anna.wav, not 'bob'."),
+        (
+            ("--enrol", "eve=eve.wav"),
+            "eve.wav, to enrol eve, is neither a file nor a folder; give a recording of the person alone.",
+        ),
         (("--singers", "x"), "--singers takes a number, or the fewest and most, such as 2-6, not 'x'."),
         (
             ("--singers", "2", "--enrol", "bob=bob"),

@@ -139,8 +139,10 @@ def song_places(request: AnalysisRequest, collected: Collected) -> tuple[dict[It
     """The folder of each input, and the errors of inputs that can have none.
 
     Raises:
-        UsageError: two go to one folder, or something else is in its place.
+        UsageError: two go to one folder, something else is in its place, or standard output is asked for.
     """
+    if request.output == "-":  # elsewhere that is standard output; a folder of this name would surprise
+        raise UsageError("An analysis is a folder of files; name one with -o instead of -.")
     root = Path(request.output or "")
     alone = len(request.inputs) == 1 and len(collected.items) == 1 and not collected.refused
     layout = OutputLayout(root, TEMPLATE, "json", request.model)

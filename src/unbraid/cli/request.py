@@ -155,11 +155,13 @@ def enrolled(people: Sequence[str], only: str | None = None, *, folders: bool = 
     """
     pairs = [person.partition("=") for person in people]
     if wrong := [whole for whole, (name, _, file) in zip(people, pairs, strict=True) if not (name and file)]:
-        raise UsageError(f"--enrol takes a name and a file, such as anna=anna.wav, not {quoted(wrong[0])}.")
+        what = "a file or folder" if folders else "a file"
+        raise UsageError(f"--enrol takes a name and {what}, such as anna=anna.wav, not {quoted(wrong[0])}.")
     found = [(name, file) for name, _, file in pairs] + ([] if only is None else [(Path(only).stem, only)])
     for name, file in found:
         if not (Path(file).is_file() or (folders and Path(file).is_dir())):
-            raise UsageError(f"{file}, to enrol {name}, is not a file; give a recording of the person alone.")
+            what = "neither a file nor a folder" if folders else "not a file"
+            raise UsageError(f"{file}, to enrol {name}, is {what}; give a recording of the person alone.")
     return tuple(found)
 
 
