@@ -13,8 +13,8 @@ from unbraid.errors import UnbraidError
 class Group(TyperGroup):
     """Commands whose help reads well in a terminal of any width.
 
-    Flags are listed without a value: `--json <bool>` would look as if a word followed it. Paragraphs have no line breaks of the source,
-    which would stay beside those of the terminal.
+    Flags are listed without a value: `--json <bool>` would look as if a word followed it. Paragraphs lose the line
+    breaks of the source, which would stay beside those of the terminal.
     """
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -22,7 +22,8 @@ class Group(TyperGroup):
         command = super().get_command(ctx, cmd_name)
         if command is None:
             return None
-        for option in (*command.params, command.get_help_option(ctx)):
+        options: list[Any] = [*command.params, command.get_help_option(ctx)]
+        for option in options:
             if getattr(option, "is_flag", False):
                 option.metavar = ""
         paragraphs = cleandoc(command.help or "").split("\n\n")
