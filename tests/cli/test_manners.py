@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,17 @@ def test_json_takes_no_value(unbraid_command, tone):
     assert [file["input"] for file in json.loads(outcome.out)["files"]] == ["a.wav"]
     for words in (("separate",), ("models",), ("models", "info")):
         assert not re.search(r"--json +<", unbraid_command(*words, "--help").out)
+
+
+@pytest.mark.parametrize("words", [("separate",), ("analyse",), ("models", "pull")])
+def test_help_breaks_lines_only_where_the_terminal_does(unbraid_command, monkeypatch, words):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = unbraid_command(*words, "--help").out
+    about = text[text.index("[OPTIONS]") : text.index("╭")].splitlines()
+    for line, following in pairwise(about[1:]):
+        if line.strip() and following.strip():
+            assert len(line.rstrip()) + 1 + len(following.split()[0]) > 79, line
+    assert "--help" in text and "<bool>" not in text
 
 
 def test_the_page_has_the_exit_codes_of_the_program(unbraid_command):

@@ -50,3 +50,15 @@ def test_a_file_that_is_not_there_is_refused(unbraid_command) -> None:
     outcome = unbraid_command("models", "recommend", "nothing.wav")
     assert outcome.code == 1
     assert outcome.errors == ["error: nothing.wav does not exist. Name an audio file that does."]
+
+
+def test_a_recording_from_standard_input(unbraid_command, song: Path) -> None:
+    outcome = unbraid_command("models", "recommend", "-", stdin=song.read_bytes())
+    assert outcome.code == 0
+    assert outcome.out.splitlines()[0] == "standard input, 0:10, sounds like music"
+
+
+def test_empty_standard_input_is_named_so(unbraid_command, song: Path) -> None:
+    outcome = unbraid_command("models", "recommend", "-", stdin=b"")
+    assert outcome.code == 1
+    assert outcome.err == "error: standard input is empty: it holds no bytes. Name a file with audio in it.\n"

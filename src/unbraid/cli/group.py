@@ -1,6 +1,7 @@
 """The commands as a group: invalid options are reported as JSON too, where --json was given."""
 
 from contextlib import suppress
+from inspect import cleandoc
 from typing import Any
 
 from typer.core import TyperGroup
@@ -10,14 +11,23 @@ from unbraid.errors import UnbraidError
 
 
 class Group(TyperGroup):
-    """Commands whose flags are listed without a value: `--json <bool>` would look as if a word followed it."""
+    """Commands whose help reads well in a terminal of any width.
+
+    Flags are listed without a value: `--json <bool>` would look as if a word followed it. Paragraphs lose the line
+    breaks of the source, which would stay beside those of the terminal.
+    """
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of that name, or None."""
         command = super().get_command(ctx, cmd_name)
-        for option in command.params if command else ():
+        if command is None:
+            return None
+        options: list[Any] = [*command.params, command.get_help_option(ctx)]
+        for option in options:
             if getattr(option, "is_flag", False):
                 option.metavar = ""
+        paragraphs = cleandoc(command.help or "").split("\n\n")
+        command.help = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
         return command
 
 

@@ -12,6 +12,7 @@ from unbraid.cli import options as opt
 from unbraid.cli.console import guarded, json_text, notice, say, telling
 from unbraid.cli.group import Group
 from unbraid.cli.progress import Meter
+from unbraid.errors import UnbraidError
 from unbraid.files.printable import printable
 
 if TYPE_CHECKING:
@@ -135,16 +136,24 @@ def info(
 
 @models.command()
 def recommend(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The recording to separate.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The recording to separate, or - for standard input.")],
     threads: opt.Threads = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the estimates as JSON.")] = False,
 ) -> None:
     """Estimate the time and memory of each model for a recording on this machine, with scores and licences."""
     with guarded(as_json=as_json):
+        from unbraid.cli.files.inputs import Item
+        from unbraid.cli.pipes import Sources
         from unbraid.cli.recommend import facts_for, lines_for
 
-        with Meter(f"measuring for {file.name}", quiet=as_json):
-            facts = facts_for(file, threads)
+        item = Item(None if str(file) == "-" else file)
+        with Sources(quiet=as_json) as sources:
+            source = sources.path(item)
+            try:
+                with Meter(f"measuring for {item.path.name if item.path else item.label}", quiet=as_json):
+                    facts = {"input": item.label, **facts_for(source, threads)}
+            except UnbraidError as error:
+                raise type(error)(sources.naming(item, str(error))) from error
         say(*([json_text(facts)] if as_json else lines_for(facts)))
 
 

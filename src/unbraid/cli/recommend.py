@@ -18,7 +18,7 @@ _GAINS = ("improvement", "SDRi", "SNRi")  # in the names of scores
 
 
 def facts_for(file: Path, threads: int | None) -> dict[str, Any]:
-    """The recording, and each model for what it sounds like, the fastest first, as JSON values.
+    """The length of the recording, and each model for what it sounds like, the fastest first, as JSON values.
 
     Raises:
         AudioError: it cannot be read.
@@ -29,7 +29,7 @@ def facts_for(file: Path, threads: int | None) -> dict[str, Any]:
     seconds, kind = frames / info.sample_rate, content_of_file(file).kind
     found = estimates(candidates(hub.entries(), is_music=kind == "music"), seconds, info.channels, threads)
     models = [_model(one) for one in found]
-    return {"input": str(file), "seconds": seconds, "channels": info.channels, "sounds_like": kind, "models": models}
+    return {"seconds": seconds, "channels": info.channels, "sounds_like": kind, "models": models}
 
 
 def lines_for(facts: dict[str, Any]) -> list[str]:
