@@ -27,14 +27,6 @@ _Output = Annotated[
     ),
 ]
 _Stems = Annotated[bool, typer.Option("--stems/--no-stems", help="Write the stems too, or only what is found in them.")]
-_Enrol = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=FILE",
-        help="The singer whose voice is in FILE, or in the recordings of a folder, is called NAME. Give it for each.",
-    ),
-]
-_Embedder = Annotated[str, typer.Option(metavar="NAME", help="The model of voices.", autocompletion=completion.models)]
 _Lyrics = Annotated[
     str | None, typer.Option(metavar="FILE", help="The text that is sung, to find the times of its lines.")
 ]
@@ -58,8 +50,8 @@ def analyse(
     model: _Model = None,
     output: _Output = None,
     stems: _Stems = True,
-    enrol: _Enrol = None,
-    embedder: _Embedder = "voice",
+    enrol: opt.EnrolSinger = None,
+    embedder: opt.SingerEmbedder = "voice",
     lyrics: _Lyrics = None,
     lyrics_model: _LyricsModel = None,
     plots: _Plots = None,

@@ -143,6 +143,21 @@ Enrol = Annotated[
     list[str] | None,
     _separation(metavar="NAME=FILE", help="The person whose voice is in FILE is called NAME. Give it for each person."),
 ]
+EnrolSinger = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=FILE",
+        help="The singer whose voice is in FILE, or in the recordings of a folder, is called NAME. Give it for each.",
+    ),
+]
+SingerEmbedder = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="The model of speaker embeddings, which tells singers apart.",
+        autocompletion=completion.models,
+    ),
+]
 Only = Annotated[
     str | None, _separation(metavar="FILE", help="Only the person whose voice is in FILE, named after it.")
 ]

@@ -22,14 +22,6 @@ _Model = Annotated[
 _Format = Annotated[
     str | None, typer.Option("--format", "-f", help="csv, json or labels. (default: as -o FILE is called, else csv)")
 ]
-_Enrol = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=FILE",
-        help="The singer whose voice is in FILE, or in the recordings of a folder, is called NAME. Give it for each.",
-    ),
-]
-_Embedder = Annotated[str, typer.Option(metavar="NAME", help="The model of voices.", autocompletion=completion.models)]
 _Number = Annotated[
     str | None,
     typer.Option(
@@ -43,9 +35,9 @@ _Separate = Annotated[
 
 def singers(
     inputs: opt.Inputs,
-    enrol: _Enrol = None,
+    enrol: opt.EnrolSinger = None,
     number: _Number = None,
-    embedder: _Embedder = "voice",
+    embedder: opt.SingerEmbedder = "voice",
     model: _Model = None,
     output: opt.TextOutput = None,
     format: _Format = None,

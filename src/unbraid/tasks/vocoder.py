@@ -123,6 +123,22 @@ def open_vocoder(
     return AudioToAudio(model, device=device, threads=threads)
 
 
+def vocoder_for(
+    voice: ModelSpec, vocoder: str | Path | Vocoder, *, device: str = "auto", threads: int | None = None
+) -> Vocoder:
+    """The vocoder of a voice: loaded by name or folder, or one that is loaded already.
+
+    Raises:
+        ModelError: there is no such model, or its folder is damaged.
+        RuntimeUnavailable: the device is not there.
+        UsageError: the model is no vocoder, or the voice has other spectrograms.
+    """
+    if not isinstance(vocoder, LoadedModel):
+        return open_vocoder(vocoder, voice, device=device, threads=threads)
+    check_vocoder(vocoder.spec, voice)
+    return vocoder
+
+
 def check_vocoder(spec: ModelSpec, voice: ModelSpec | None) -> None:
     """Refuse a model that is not a vocoder for the spectrograms of a voice.
 

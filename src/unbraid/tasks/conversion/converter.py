@@ -32,7 +32,7 @@ from unbraid.tasks.synthesis.speaker_vector import checked_vector
 from unbraid.tasks.synthesis.speecht5 import VOCODER
 from unbraid.tasks.transcription.recognizer import is_silent
 from unbraid.tasks.transcription.whisper.voice import holds_speech
-from unbraid.tasks.vocoder import Vocoder, check_vocoder, open_vocoder
+from unbraid.tasks.vocoder import Vocoder, vocoder_for
 
 MODEL = DEFAULTS["voice conversion"]
 MOST_TIMES = 2.0  # as long as a piece may become, before it is stretched
@@ -65,9 +65,7 @@ class VoiceConverter(LoadedModel):
         self._encoder, *self._writing = loaded.executors
         spec, self._sizes = loaded.spec, _sizes(loaded.spec)
         self.speaker = checked_vector(speaker, self._sizes.speaker, spec.name)
-        if not isinstance(vocoder, LoadedModel):
-            vocoder = open_vocoder(vocoder, spec, device=device, threads=threads)
-        check_vocoder(vocoder.spec, spec)
+        vocoder = vocoder_for(spec, vocoder, device=device, threads=threads)
         self._networks.append(vocoder)
         assert spec.mel is not None and spec.windows is not None
         self._vocoder, self._hop, self._longest = vocoder, spec.mel.hop_samples, spec.windows.seconds

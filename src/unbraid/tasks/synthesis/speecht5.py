@@ -25,7 +25,7 @@ from unbraid.tasks.loading import Loaded, LoadedModel, load
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.synthesis.characters import BLANK, sentences_of
 from unbraid.tasks.synthesis.speaker_vector import checked_vector
-from unbraid.tasks.vocoder import HifiganVocoder, Vocoder, check_vocoder, open_vocoder
+from unbraid.tasks.vocoder import HifiganVocoder, Vocoder, vocoder_for
 
 VOCODER = DEFAULTS["vocoder"]
 PAUSE_SECONDS = 0.2  # between sentences
@@ -57,9 +57,7 @@ class SpeechT5Synthesizer(LoadedModel):
         self._encoder, *self._writing = voice.executors
         self._sizes, spec = _sizes(voice.spec), voice.spec
         self.speaker = checked_vector(speaker, self._sizes.speaker, spec.name)
-        if not isinstance(vocoder, LoadedModel):
-            vocoder = open_vocoder(vocoder, spec, device=device, threads=threads)
-        check_vocoder(vocoder.spec, spec)
+        vocoder = vocoder_for(spec, vocoder, device=device, threads=threads)
         self._networks.append(vocoder)
         assert spec.vocabularies is not None
         self._symbols, self._vocoder = Vocabulary(spec.vocabularies.source), vocoder

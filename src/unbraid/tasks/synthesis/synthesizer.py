@@ -24,7 +24,7 @@ from unbraid.tasks.loading import LoadedModel, check_task
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.synthesis.phonemizer import Phonemizer
 from unbraid.tasks.synthesis.text_frontend import Sentence, most_seconds, phonemes_of, sentences_of
-from unbraid.tasks.vocoder import HifiganVocoder, Vocoder, check_vocoder, open_vocoder
+from unbraid.tasks.vocoder import HifiganVocoder, Vocoder, vocoder_for
 
 MODEL = DEFAULTS["acoustic model"]
 PAUSE_SECONDS = 0.2  # between sentences
@@ -53,13 +53,11 @@ class Synthesizer(LoadedModel):
         """
         voice = model if isinstance(model, LoadedModel) else _voice(model, device, threads)
         check_task(voice.spec, "acoustic model")
-        if not isinstance(vocoder, LoadedModel | None):
-            vocoder = open_vocoder(vocoder, voice.spec, device=device, threads=threads)
+        if vocoder is not None:
+            vocoder = vocoder_for(voice.spec, vocoder, device=device, threads=threads)
         if not isinstance(phonemizer, LoadedModel):
             phonemizer = Phonemizer(phonemizer, device=device, threads=threads)
         super().__init__(voice.spec, *filter(None, (voice, phonemizer, vocoder)))
-        if vocoder is not None:
-            check_vocoder(vocoder.spec, self.spec)
         if isinstance(vocoder, HifiganVocoder) and vocoder.reads != self.spec.mel:
             raise UsageError(f"{vocoder.spec.name} was opened for another spectrogram; open it with that of the voice.")
         assert self.spec.vocabularies is not None and self.spec.mel is not None
