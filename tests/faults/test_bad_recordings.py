@@ -242,7 +242,8 @@ def test_mixtures_are_drawn_without_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("default::unbraid.corpora.set_aside.SetAside")
-@pytest.mark.parametrize(("make", "kind"), [(nan, "voices"), (no_audio, "songs")])
+@pytest.mark.parametrize("make", [no_audio, nan])
+@pytest.mark.parametrize("kind", ["voices", "songs"])
 def test_a_run_that_is_taken_up_ends_with_the_same_weights(make, kind: str, tmp_path: Path) -> None:
     if kind == "voices":
         write_corpus(tmp_path / "corpus")

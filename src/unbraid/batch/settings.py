@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from unbraid.audio import choose_format
 from unbraid.errors import UsageError
-from unbraid.hub.defaults import DEFAULTS, MUSIC, MUSIC_STEMS
+from unbraid.hub.defaults import DEFAULTS, MUSIC, are_song_stems
 from unbraid.hub.spec import ModelSpec
 from unbraid.runtime import Engine
 from unbraid.runtime.executor import Precision
@@ -78,12 +78,12 @@ class Settings:
 
     @property
     def listens(self) -> bool:
-        """Whether each recording chooses its model by its sound; int8, and a number of people, are for speech.
+        """Whether each recording chooses its model by its sound.
 
-        Names of stems tell as well.
+        Not with int8 or a number of people, which are for speech, nor with names of stems.
         """
-        tells = self.speakers is not None or self.precision == "int8" or bool(self._named)
-        return self.task == "separate" and self.model is None and not tells
+        implied = self.speakers is not None or self.precision == "int8" or bool(self._named)
+        return self.task == "separate" and self.model is None and not implied
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class Settings:
                 return (DEFAULTS["enhancement"],)
             case "transcribe":
                 return (DEFAULTS["transcription"],)
-            case _ if self._named and self._named <= set(MUSIC_STEMS) and self.speakers is None:
+            case _ if are_song_stems(self._named) and self.speakers is None:
                 return (MUSIC,)
             case _:
                 return (DEFAULTS["separation"], *((MUSIC,) if self.listens else ()))

@@ -12,7 +12,7 @@ from unbraid.audio.formats import STEM_FILE, stem_file_format
 from unbraid.cli.files.inputs import DEFAULT_TEMPLATE
 from unbraid.errors import ModelNotFound, UsageError, quoted
 from unbraid.hub import names as hub
-from unbraid.hub.defaults import DEFAULTS, MUSIC, MUSIC_STEMS
+from unbraid.hub.defaults import DEFAULTS, MUSIC, are_song_stems
 from unbraid.hub.folder import sha256
 from unbraid.hub.spec import read_spec
 from unbraid.runtime.executor import Engine
@@ -206,7 +206,7 @@ def implied_model(model: str | None, options: Options, stems: Sequence[str], pre
     if model is not None or options.speakers is not None:
         return choose_model(model, options.speakers)
     named = {*stems, *options.remove, options.two_stems} - {"residual", ""}
-    if options.wiener or options.mask_exponent is not None or (named and named <= set(MUSIC_STEMS)):
+    if options.wiener or options.mask_exponent is not None or are_song_stems(named):
         return MUSIC
     return DEFAULTS["separation"] if options.enrol or options.embedder or named or precision == "int8" else ""
 

@@ -1,5 +1,7 @@
 """The model for each task where none is named."""
 
+from collections.abc import Set
+
 from unbraid.models.config import Task
 
 DEFAULTS: dict[Task, str] = {
@@ -17,3 +19,8 @@ MUSIC = "music-4"  # of separation, where a recording sounds like music
 MUSIC_STEMS = ("vocals", "drums", "bass", "other")  # of this one
 PITCHED = "music-5"  # of melodies and notes: its stems give the best scores, vocals included
 LIVE = "denoise-live"  # the causal one
+
+
+def are_song_stems(stems: Set[str]) -> bool:
+    """Whether there are names of stems, all of songs: then the recording is one."""
+    return bool(stems) and stems <= set(MUSIC_STEMS)

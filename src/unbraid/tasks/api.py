@@ -28,7 +28,7 @@ from unbraid.tasks.alignment.models import model_for
 from unbraid.tasks.alignment.result import Alignment
 from unbraid.tasks.alignment.texts import read_text
 from unbraid.tasks.conversation.conversation import Conversation
-from unbraid.tasks.conversation.enrolment import people_of
+from unbraid.tasks.conversation.enrolment import enrolled_people
 from unbraid.tasks.separation.content import content_of, content_of_file
 from unbraid.tasks.separation.ensemble import open_separator
 from unbraid.tasks.separation.options import Options, check_follows_people, check_stem
@@ -120,7 +120,7 @@ def separate_speakers(
             sample rate, or a file with one.
     """
     check_rate_given("separate_speakers", recording, sample_rate)
-    people = people_of(enrol)
+    people = enrolled_people(enrol)
     by = None if embedder is None else str(embedder)
     options = Options(speakers=speakers, enrol=people, embedder=by, residual=True)
     with Separator(model, device=device, precision=precision, options=options) as separator:

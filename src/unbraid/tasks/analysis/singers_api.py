@@ -20,7 +20,7 @@ from unbraid.tasks.analysis.singer_search import Number, SingerSearch, check_num
 from unbraid.tasks.analysis.singers import UNKNOWN, Singers
 from unbraid.tasks.analysis.voice_pieces import VoicePieces
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
-from unbraid.tasks.conversation.enrolment import MOST_SECONDS, check_person, only_voice, people_of
+from unbraid.tasks.conversation.enrolment import MOST_SECONDS, check_person, enrolled_people, only_voice
 from unbraid.tasks.conversation.tracking import Embedder
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.content import content_of, content_of_file
@@ -119,7 +119,7 @@ def singers(
     """
     check_rate_given("singers", recording, sample_rate)
     check_number(number, enrol)
-    people = people_of(enrol)
+    people = enrolled_people(enrol)
     with ExitStack() as opened:
         voice = opened.enter_context(SpeakerEmbedder(embedder, device=device))
         separator = opened.enter_context(Separator(model, device=device)) if separate else None

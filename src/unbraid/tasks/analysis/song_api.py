@@ -24,7 +24,7 @@ from unbraid.tasks.analysis.singer_search import SingerSearch
 from unbraid.tasks.analysis.singers_api import enrolled_singers
 from unbraid.tasks.analysis.song import DRUMS, NO_TRANSCRIBER, VOCALS, Song, SongTracker, spoken
 from unbraid.tasks.conversation.embedder import SpeakerEmbedder
-from unbraid.tasks.conversation.enrolment import people_of
+from unbraid.tasks.conversation.enrolment import enrolled_people
 from unbraid.tasks.results import Diagnostics, Run
 from unbraid.tasks.separation.content import content_of, content_of_file
 from unbraid.tasks.separation.separator import Separator
@@ -153,7 +153,7 @@ def analyse(
             or the model for it cannot align; or an array came without its sample rate, or a file with one.
     """
     check_rate_given("analyse", recording, sample_rate)
-    people, text = people_of(enrol), None if lyrics is None else read_text(lyrics)
+    people, text = enrolled_people(enrol), None if lyrics is None else read_text(lyrics)
     with ExitStack() as opened:
         separator = opened.enter_context(Separator(model, device=device))
         check_stems(separator.stems())

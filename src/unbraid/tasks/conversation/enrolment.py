@@ -23,7 +23,7 @@ SILENT_RMS = 1e-4  # -80 dBFS
 SECOND_SHARE = 0.2  # of the speech, from which on it is a second person's
 
 
-def people_of(enrol: Mapping[str, str | Path] | None) -> tuple[tuple[str, str], ...]:
+def enrolled_people(enrol: Mapping[str, str | Path] | None) -> tuple[tuple[str, str], ...]:
     """The names and files of people to enrol.
 
     Raises:

@@ -100,8 +100,7 @@ class Tracker:
             kept, embeddings, muted = _without_copies(pieces, *_embedded(pieces, audio, embedder))
             found = Voices(kept, embeddings, _weights(kept, powers), scale_of(embedder.spec))
             at_once = voices_at_once(active(powers) & _covered(kept, powers.shape))
-            people = find_people(found, (max(wanted.fewest, min(at_once, wanted.most)), wanted.most))
-            plan = timeline_of
+            people, plan = find_people(found, (int(np.clip(at_once, *bounds)), wanted.most)), timeline_of
         else:  # of one window
             voices = voices_of(speaking, powers, bounds)
             kept = [piece for piece in pieces if piece.output in voices]

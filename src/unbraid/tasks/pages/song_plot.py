@@ -37,7 +37,7 @@ def check_plots() -> None:
         RuntimeUnavailable: matplotlib is not installed.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise lacking("Plotting", "matplotlib", "matplotlib")
+        raise lacking("Plotting", "matplotlib", get="matplotlib")
 
 
 def song_plot(song: Song, form: Form) -> bytes | None:

@@ -93,7 +93,7 @@ class Stems(dict[str, FloatArray]):
         try:
             from matplotlib.figure import Figure
         except ModuleNotFoundError:
-            raise lacking("Plotting", "matplotlib", "matplotlib") from None
+            raise lacking("Plotting", "matplotlib", get="matplotlib") from None
         shown, top_db = self._spectrograms()
         figure = Figure(figsize=(9, 1 + 1.8 * len(self)), layout="constrained")
         plots = figure.subplots(len(self), 1, sharex=True, squeeze=False)[:, 0]
